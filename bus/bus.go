@@ -1,0 +1,100 @@
+// Package bus names what the gateway asks of a message broker: to carry envelopes between nodes.
+//
+// A broker is one package below this one (membus, natsbus), one line in the table of
+// cmd/stompgw, and a test that calls bustest.Run. Nothing here knows a broker, a socket or STOMP.
+package bus
+
+import (
+	"context"
+	"errors"
+	"strings"
+)
+
+// ErrFull reports that an envelope was refused because too many wait for the broker already: pause
+// the client (backpressure) and publish again when an earlier done has run.
+var ErrFull = errors.New("bus: the queue to the broker is full")
+
+// ErrDown reports that the broker has not answered for so long that new envelopes are refused.
+var ErrDown = errors.New("bus: the broker does not answer")
+
+// ErrClosed reports a call after Close.
+var ErrClosed = errors.New("bus: closed")
+
+// ErrUnknown reports an envelope that the broker may or may not have: it left, and no answer came
+// in time. Whoever publishes it again may publish it twice.
+var ErrUnknown = errors.New("bus: outcome unknown")
+
+// ErrTooLarge reports an envelope that the broker's own limit does not let pass.
+var ErrTooLarge = errors.New("bus: larger than the broker takes")
+
+// Header is one header entry of an envelope. Name and Value are what the client meant, that is,
+// without STOMP's escapes; both may hold any bytes.
+type Header struct {
+	Name, Value string
+}
+
+// Envelope is one message crossing the bus. It holds nothing that proves who sent it.
+type Envelope struct {
+	Destination string   // such as "/topic/chat", never empty
+	Principal   string   // set: only the session of that name receives it; empty: all subscribers
+	Headers     []Header // in the sender's order, content-type among them, repeated ones too
+	Body        []byte   // any bytes
+	Watch       string   // set on delivery by a Narrower: the watch that brought it
+}
+
+// Guarantees says what a bus promises, in the words the README uses.
+type Guarantees struct {
+	Durable     bool // done(nil) means that the broker has the envelope on more than this node's word
+	OrderByNode bool // envelopes of one node to one destination arrive in the order of Publish
+	OrderGlobal bool // all nodes see the envelopes of one destination in the same order
+}
+
+// Bus carries envelopes between nodes. Its methods may be called from any goroutine.
+type Bus interface {
+	// Publish queues e and returns at once; it never waits for a network. The bus keeps e, and the
+	// caller must not change what e refers to. done runs once, on a goroutine of the bus, with nil
+	// when the broker has taken e as far as Guarantees says; it must not block. When Publish
+	// returns an error (ErrFull, ErrDown, ErrClosed, or that e can't be carried), done never runs.
+	Publish(e Envelope, done func(error)) error
+	// Receive hands deliver what any node publishes, this one included, in order for each
+	// destination, until ctx ends; then it returns nil. It is called once. It calls ready once,
+	// when all that is published from then on will be delivered (to a Narrower's watches, and to
+	// this node's principals). deliver may run on several goroutines at once for different
+	// destinations, may block (a loop's inbox is full), and borrows e for the call alone.
+	Receive(ctx context.Context, ready func(), deliver func(e Envelope)) error
+	// Healthy returns nil while the broker answers, else why not, in words for an operator.
+	Healthy() error
+	Guarantees() Guarantees
+	// Close refuses new envelopes, waits for outstanding done calls until ctx ends, and leaves.
+	// What ctx cuts off is told to its done as ErrUnknown.
+	Close(ctx context.Context) error
+}
+
+// Narrower is a bus that can bring only what is asked for. On such a bus a broadcast envelope
+// arrives once for each watch it matches, each time with Watch set to it.
+type Narrower interface {
+	// Watch asks for what is published to destination from the moment that ready runs with nil.
+	// ready runs once, on a goroutine of the bus, and must not block; with an error, the
+	// destination can't be watched and the watch does not exist. What this node publishes after
+	// Watch returned arrives whether or not ready has run. A destination is watched once at a
+	// time: the router counts.
+	Watch(destination string, ready func(error))
+	// Unwatch ends a watch. Envelopes already on their way may still arrive.
+	Unwatch(destination string)
+}
+
+// Node returns the name of the node that holds the session of the given principal, which is the
+// part before the last two slashes of "<epoch>/<uuid>/<sessionId>/<connectDatetime>". ok is false
+// for any other form.
+func Node(principal string) (node string, ok bool) {
+	parts := strings.Split(principal, "/")
+	if len(parts) != 4 {
+		return "", false
+	}
+	for _, part := range parts {
+		if part == "" {
+			return "", false
+		}
+	}
+	return parts[0] + "/" + parts[1], true
+}
