@@ -1,0 +1,160 @@
+package stomp
+
+import (
+	"bytes"
+	"unicode/utf8"
+)
+
+// encoding returns the version that says how the header of a frame is written: none for CONNECT,
+// CONNECTED and STOMP, which are the same in every version and never escaped ("Value Encoding";
+// for STOMP "CONNECT or STOMP Frame").
+func encoding(v Version, command string) Version {
+	switch command {
+	case CommandConnect, CommandConnected, CommandStomp:
+		return 0
+	}
+	return v
+}
+
+// bodiless reports whether a frame of this command must not have a body ("Body"). Of commands
+// that the protocol does not know it knows nothing.
+func bodiless(command string) bool {
+	switch command {
+	case CommandAbort, CommandAck, CommandBegin, CommandCommit, CommandConnect, CommandConnected, CommandDisconnect,
+		CommandNack, CommandReceipt, CommandStomp, CommandSubscribe, CommandUnsubscribe:
+		return true
+	}
+	return false
+}
+
+// scanEntry checks the header line at d.scan.line, which is there to its end, and notes what it
+// says about the frame. Of repeated entries the first counts ("Repeated Header Entries").
+func (d *Decoder) scanEntry(line []byte) *ProtocolError {
+	s := &d.scan
+	if s.entries++; int(s.entries) > d.limits.Headers {
+		return d.fault("Size Limits", s.line, "the frame has more than the %d header entries allowed", d.limits.Headers)
+	}
+	name, value, colon := bytes.Cut(line, []byte{':'})
+	switch {
+	case !colon:
+		return d.fault("STOMP Frames", s.line, "a header line has no colon; it must read name:value")
+	case len(name) == 0:
+		return d.fault("STOMP Frames", s.line, "a header line has no name before its colon; it must read name:value")
+	}
+	if err := d.checkOctets(line); err != nil {
+		return err
+	}
+	value = trimValue(value, s.encoding)
+	switch string(name) {
+	case HeaderContentLength:
+		return d.setLength(value)
+	case HeaderReceipt:
+		if s.receipt == 0 {
+			s.receipt = s.line + len(name) + 1
+		}
+	}
+	return nil
+}
+
+// checkOctets refuses what is not UTF-8, escapes that the version does not define, and carriage
+// returns where it escapes them. Where it does not, a carriage return is an octet like others but at
+// the end of a value: CRLF is an end-of-line in all versions here, and would swallow it.
+func (d *Decoder) checkOctets(line []byte) *ProtocolError {
+	s := &d.scan
+	if d.version >= V11 {
+		if at := invalidUTF8(line); at >= 0 {
+			return d.fault("Value Encoding", s.line+at, "a header line is not UTF-8, as STOMP %s requires", d.version)
+		}
+	}
+	if at := undefinedEscape(line, s.encoding); at >= 0 {
+		known := `\n \c \\`
+		if s.encoding >= V12 {
+			known = `\r \n \c \\`
+		}
+		return d.fault("Value Encoding", s.line+at, "undefined escape in a header line; STOMP %s has %s", s.encoding, known)
+	}
+	at := bytes.IndexByte(line, '\r')
+	switch {
+	case at < 0:
+		return nil
+	case s.encoding >= V12:
+		return d.fault("Value Encoding", s.line+at, `a carriage return stands in a header line; it must be written \r`)
+	case bytes.HasSuffix(trimValue(line, s.encoding), []byte{'\r'}):
+		return d.fault("STOMP Frames", s.line+len(line)-1, "a carriage return ends a header value, before the end of its line")
+	}
+	return nil
+}
+
+// invalidUTF8 returns the position of the first octet of b that is not part of UTF-8 text, -1 for
+// none.
+func invalidUTF8(b []byte) int {
+	if utf8.Valid(b) {
+		return -1
+	}
+	at := 0
+	for {
+		r, size := utf8.DecodeRune(b[at:])
+		if r == utf8.RuneError && size <= 1 {
+			return at
+		}
+		at += size
+	}
+}
+
+// setLength notes the first content-length ("Header content-length"). A length over the limit
+// counts as one octet over it, so that no number is too great to be held.
+func (d *Decoder) setLength(digits []byte) *ProtocolError {
+	s := &d.scan
+	if s.sized {
+		return nil
+	}
+	valid := len(digits) > 0
+	for _, c := range digits {
+		valid = valid && c >= '0' && c <= '9'
+		s.length = min(s.length*10+int(c-'0'), d.limits.Body+1)
+	}
+	if !valid {
+		return d.fault("Header content-length", s.line, "content-length must be a number of octets, in decimal digits alone")
+	}
+	s.sized = true
+	return nil
+}
+
+// trimValue takes the padding off a header value of 1.0, whose own examples have it. Later versions
+// never trim ("Value Encoding").
+func trimValue(value []byte, v Version) []byte {
+	if v != V10 {
+		return value
+	}
+	return bytes.Trim(value, " \t")
+}
+
+// parse fills f with a frame that is there to its end and found without a fault.
+func (d *Decoder) parse(f *Frame, frame []byte) {
+	body := frame[d.scan.body : len(frame)-1]
+	line, rest := cutLine(frame[:d.scan.body])
+	f.Command = commandName(line)
+	f.Header = f.Header[:0]
+	for line, rest = cutLine(rest); len(line) > 0; line, rest = cutLine(rest) {
+		colon := bytes.IndexByte(line, ':')
+		name := unescape(line[:colon], d.scan.encoding)
+		value := unescape(trimValue(line[colon+1:], d.scan.encoding), d.scan.encoding)
+		f.Header = append(f.Header, Entry{Name: headerName(name), Value: value[:len(value):len(value)]})
+	}
+	f.Body = body[:len(body):len(body)]
+}
+
+// cutLine returns the first line of head, without its end-of-line, and the lines after it.
+func cutLine(head []byte) (line, rest []byte) {
+	n := bytes.IndexByte(head, '\n') + 1
+	return trimEOL(head[:n]), head[n:]
+}
+
+// receiptOf returns a copy of the receipt noted in the frame that buf starts with, nil for none.
+func (d *Decoder) receiptOf(buf []byte) []byte {
+	if d.scan.receipt == 0 {
+		return nil
+	}
+	line, _ := cutLine(buf[d.scan.receipt:])
+	return unescape(bytes.Clone(trimValue(line, d.scan.encoding)), d.scan.encoding)
+}
