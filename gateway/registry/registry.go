@@ -1,0 +1,123 @@
+// Package registry is the session book: which sessions a node holds, under which names.
+//
+// The names are those of the system that stompgw replaces, so that its tools keep working: a node
+// is "<epoch millis>/<uuid>", a session's key is "<node>_<session id>", and its principal is
+// "<node>/<session id>/<connect time>".
+package registry
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Registry publishes the sessions of one node. Its methods may be called from any goroutine, an
+// event loop included: none of them blocks.
+type Registry interface {
+	// Add publishes a session that has connected, or what has changed of one.
+	Add(s Session)
+	// Remove takes a session back. An unknown id does nothing.
+	Remove(id SessionID)
+}
+
+// Node names one running gateway process.
+type Node struct {
+	name string
+}
+
+// NewNode makes the name of a process that starts at the given time.
+func NewNode(start time.Time) Node {
+	var u [16]byte
+	rand.Read(u[:]) // never fails: crypto/rand ends the process rather than return an error
+	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80
+	return Node{fmt.Sprintf("%d/%x-%x-%x-%x-%x", start.UnixMilli(), u[:4], u[4:6], u[6:8], u[8:10], u[10:])}
+}
+
+// ParseNode takes the name of a node, as String returns it.
+func ParseNode(name string) (Node, error) {
+	epoch, uuid, ok := strings.Cut(name, "/")
+	if _, err := strconv.ParseInt(epoch, 10, 64); !ok || err != nil || uuid == "" || strings.Contains(uuid, "/") {
+		return Node{}, fmt.Errorf("registry: %q is not a node's name: want <epoch millis>/<uuid>", name)
+	}
+	return Node{name}, nil
+}
+
+func (n Node) String() string { return n.name }
+
+// Key is the name under which a session of this node stands in Redis.
+func (n Node) Key(id SessionID) string { return n.name + "_" + id.String() }
+
+// Principal is the name that an individual message to the session is addressed to.
+func (n Node) Principal(id SessionID, connected time.Time) string {
+	return n.name + "/" + id.String() + "/" + ConnectDatetime(connected)
+}
+
+// ConnectDatetime writes a time as Java's pattern yyyy_MM_dd_'T'_HH_mm_ss_SSS_z does, in t's zone.
+func ConnectDatetime(t time.Time) string {
+	zone, _ := t.Zone()
+	return fmt.Sprintf("%s_%03d_%s", t.Format("2006_01_02_T_15_04_05"), t.Nanosecond()/1e6, zone)
+}
+
+// SessionID is unique within a node for the life of the process.
+type SessionID uint64
+
+// String is at least 8 hexadecimal digits, so that one id is never the beginning of another
+// before the four-billionth session of a node.
+func (id SessionID) String() string { return fmt.Sprintf("%08x", uint64(id)) }
+
+// ParseSessionID is the inverse of SessionID.String.
+func ParseSessionID(s string) (SessionID, error) {
+	id, err := strconv.ParseUint(s, 16, 64)
+	if err != nil || SessionID(id).String() != s {
+		return 0, fmt.Errorf("registry: %q is not a session id: want 8 or more hexadecimal digits", s)
+	}
+	return SessionID(id), nil
+}
+
+// Session is what the book holds of one session.
+type Session struct {
+	ID          SessionID
+	ConnectedAt time.Time
+	Member      string         // the member's id as JSON (42 or "bob"), empty when not logged in
+	Transport   string         // "websocket" or "tcp"
+	Remote      netip.AddrPort // of the connection, which may be a proxy's
+	Version     string         // of STOMP: "1.0", "1.1" or "1.2"
+}
+
+// Value is a session as it stands in Redis, as JSON. The first four fields are the replaced
+// system's and never change; more may follow the last.
+type Value struct {
+	ConnectDatetime   string          `json:"connectDatetime"`
+	ServerUUID        string          `json:"serverUuid"`
+	PrincipalUserName string          `json:"principalUserName"`
+	MemberUID         json.RawMessage `json:"memberUid"` // null when not logged in
+	Transport         string          `json:"transport,omitempty"`
+	RemoteAddress     string          `json:"remoteAddress,omitempty"`
+	Version           string          `json:"version,omitempty"`
+	ConnectedAt       *time.Time      `json:"connectedAt,omitempty"` // RFC 3339
+}
+
+// Value is what the registry of node n publishes of s.
+func (n Node) Value(s Session) Value {
+	member := json.RawMessage("null")
+	if s.Member != "" {
+		member = json.RawMessage(s.Member)
+	}
+	v := Value{
+		ConnectDatetime:   ConnectDatetime(s.ConnectedAt),
+		ServerUUID:        n.name,
+		PrincipalUserName: n.Principal(s.ID, s.ConnectedAt),
+		MemberUID:         member,
+		Transport:         s.Transport,
+		Version:           s.Version,
+		ConnectedAt:       &s.ConnectedAt,
+	}
+	if s.Remote.IsValid() {
+		v.RemoteAddress = s.Remote.String()
+	}
+	return v
+}
