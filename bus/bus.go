@@ -53,8 +53,8 @@ type Guarantees struct {
 type Bus interface {
 	// Publish queues e and returns at once; it never waits for a network. The bus keeps e, and the
 	// caller must not change what e refers to. done runs once, on a goroutine of the bus, with nil
-	// when the broker has taken e as far as Guarantees says; it must not block. When Publish
-	// returns an error (ErrFull, ErrDown, ErrClosed, or that e can't be carried), done never runs.
+	// when the broker has taken e as far as Guarantees says, with ErrUnknown or ErrDown when it did
+	// not say so in time, or with why it can't; it must not block. When Publish returns an error (ErrFull, ErrDown, ErrClosed, or that e can't be carried), done never runs.
 	Publish(e Envelope, done func(error)) error
 	// Receive hands deliver what any node publishes, this one included, in order for each
 	// destination, until ctx ends; then it returns nil. It is called once. It calls ready once,

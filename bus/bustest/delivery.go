@@ -1,0 +1,234 @@
+package bustest
+
+import (
+	"bytes"
+	"context"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stompgw/stompgw/bus"
+)
+
+// testOrder: envelopes of one node to one destination arrive in the order of Publish, whoever else
+// publishes, and each once.
+func testOrder(t *testing.T, cluster Cluster) {
+	const publishers, destinations, envelopes = 2, 20, 25
+	var all []string
+	for i := range publishers * destinations {
+		all = append(all, "/topic/order/"+strconv.Itoa(i))
+	}
+	var nodes []*node
+	for _, name := range []string{"1/a", "1/b", "1/c"} {
+		nodes = append(nodes, start(t, cluster, name, nil, all...))
+	}
+	var wg sync.WaitGroup
+	for _, n := range nodes {
+		for i := range publishers {
+			wg.Go(func() {
+				publishRounds(n, all[i*destinations:][:destinations], envelopes)
+			})
+		}
+	}
+	wg.Wait()
+	for _, n := range nodes {
+		n.total(len(nodes) * len(all) * envelopes)
+		for _, destination := range all {
+			checkRounds(t, n, nodes, destination, envelopes)
+		}
+	}
+}
+
+// publishRounds publishes to all destinations in turn, with "<node>:<round>" as the body.
+func publishRounds(n *node, destinations []string, rounds int) {
+	p := publisher{node: n}
+	for round := range rounds {
+		for _, destination := range destinations {
+			p.publish(text(destination, n.name+":"+strconv.Itoa(round)))
+		}
+	}
+	p.finish()
+}
+
+func checkRounds(t *testing.T, n *node, from []*node, destination string, rounds int) {
+	t.Helper()
+	next := make(map[string]int)
+	for _, e := range n.received(destination) {
+		name, round, _ := strings.Cut(string(e.Body), ":")
+		if round != strconv.Itoa(next[name]) {
+			t.Fatalf("%s, %s: got %s after %d envelopes of that node", n.name, destination, e.Body, next[name])
+		}
+		next[name]++
+	}
+	for _, sender := range from {
+		if next[sender.name] != rounds {
+			t.Errorf("%s, %s: got %d envelopes of %s, want %d", n.name, destination, next[sender.name], sender.name, rounds)
+		}
+	}
+}
+
+// testEveryNode: all nodes receive what one publishes, the publisher too.
+func testEveryNode(t *testing.T, cluster Cluster) {
+	const destination = "/topic/all"
+	a := start(t, cluster, "1/a", nil, destination)
+	b := start(t, cluster, "1/b", nil, destination)
+	a.send(text(destination, "from-a"))
+	b.await(destination, 1)
+	b.send(text(destination, "from-b"))
+	for _, n := range []*node{a, b} {
+		if got, want := bodies(n.await(destination, 2)), "from-a from-b"; got != want {
+			t.Errorf("%s: got %q, want %q", n.name, got, want)
+		}
+	}
+}
+
+// testNothingMissedAfterReady: whatever is published once ready has run arrives, though others
+// publish all the while.
+func testNothingMissedAfterReady(t *testing.T, cluster Cluster) {
+	const destination = "/topic/flood"
+	flood := newFlood(t, start(t, cluster, "1/flood", nil), destination)
+	for i := range 5 {
+		n := start(t, cluster, "1/late-"+strconv.Itoa(i), nil, destination)
+		first := int(flood.begun.Load()) + 1
+		checkFrom(t, n, destination, first, first+20)
+	}
+	flood.stop()
+}
+
+// flood publishes the numbers from 1 on.
+type flood struct {
+	t     *testing.T
+	begun atomic.Int64 // the number that was, or is being, published
+	stop  func()
+}
+
+func newFlood(t *testing.T, n *node, destination string) *flood {
+	ctx, cancel := context.WithCancel(context.Background())
+	f := &flood{t: t}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		p := publisher{node: n}
+		for ctx.Err() == nil && !t.Failed() {
+			p.publish(text(destination, strconv.FormatInt(f.begun.Add(1), 10)))
+			if len(p.pending) > 64 {
+				p.answer()
+			}
+		}
+		p.finish()
+	})
+	f.stop = func() {
+		cancel()
+		wg.Wait()
+	}
+	t.Cleanup(f.stop)
+	return f
+}
+
+// checkFrom awaits the numbers up to last on destination, of which none from first on may be missing.
+func checkFrom(t *testing.T, n *node, destination string, first, last int) {
+	t.Helper()
+	for count := 1; ; count++ {
+		es := n.await(destination, count)
+		count = len(es)
+		numbers := make([]int, len(es))
+		for i, e := range es {
+			numbers[i], _ = strconv.Atoi(string(e.Body))
+		}
+		if numbers[0] > first {
+			t.Fatalf("%s: the first to arrive is %d, but %d was published after ready", n.name, numbers[0], first)
+		}
+		for i := range numbers[1:] {
+			if numbers[i+1] != numbers[i]+1 {
+				t.Fatalf("%s: %d arrived after %d", n.name, numbers[i+1], numbers[i])
+			}
+		}
+		if numbers[len(numbers)-1] >= last {
+			return
+		}
+	}
+}
+
+// testIndividual: an envelope with a principal reaches the node of that principal, without a watch.
+func testIndividual(t *testing.T, cluster Cluster) {
+	const destination = "/queue/answers"
+	a := start(t, cluster, "1700/a-a", nil)
+	b := start(t, cluster, "1700/b-b", nil)
+	for _, to := range []*node{a, b} {
+		want := bus.Envelope{
+			Destination: destination,
+			Principal:   to.name + "/session:1/2026-01-02T03:04:05.6Z",
+			Headers:     []bus.Header{{Name: "content-type", Value: "text/plain"}},
+			Body:        []byte("for " + to.name),
+		}
+		a.send(want)
+		var got bus.Envelope
+		to.until("its envelope", func(es []bus.Envelope) bool {
+			got = last(es, want.Principal)
+			return got.Principal != ""
+		})
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, want %+v", to.name, got, want)
+		}
+	}
+}
+
+// last returns the last of es for principal: a bus may bring those of other nodes too.
+func last(es []bus.Envelope, principal string) (found bus.Envelope) {
+	for _, e := range es {
+		if e.Principal == principal {
+			found = e
+		}
+	}
+	return found
+}
+
+// testAnyBytes: destinations, headers and bodies arrive as they were, whatever is in them.
+func testAnyBytes(t *testing.T, cluster Cluster) {
+	destinations := []string{
+		"/topic/plain", "/topic/a.b c", "/topic/*", "/topic/>", ">", "*", "$SYS/x", "/$x", "/topic/ä€😀",
+		"/", "//", "/x//y/", "a", "a/", " ", "/ ", ".", "/..", "=", "/topic/=2E", "/topic/%41", "/topic/A",
+		"/topic/\x00\r\n\t\x7f\xff", "/queue/a:b;c,d\"e\\f", "/topic/" + strings.Repeat("long/", 100),
+	}
+	contents := []bus.Envelope{
+		{Body: []byte{}},
+		{Body: []byte("NUL \x00, line breaks \r\n, not UTF-8 \xff\xfe")},
+		{Body: bytes.Repeat([]byte("64 KiB: 16 bytes"), 4096)},
+		{Body: []byte("headers"), Headers: []bus.Header{
+			{Name: "zebra", Value: "first, though last in the alphabet"},
+			{Name: "content-type", Value: "text/plain;charset=utf-8"},
+			{Name: "repeated", Value: "1"}, {Name: "x", Value: "between"}, {Name: "repeated", Value: "2"},
+			{Name: "Content-Type", Value: "another name"},
+			{Name: "empty", Value: ""}, {Name: "", Value: "no name"},
+			{Name: "blanks", Value: "  around\t "}, {Name: " blank name ", Value: "x"},
+			{Name: "colon:name", Value: ":a:b"}, {Name: "lines", Value: "a\r\nb\nc\r"},
+			{Name: "bytes", Value: "\x00\x01\x7f\xff %41 =41"}, {Name: "näme", Value: "wért"},
+			{Name: "Nats-Msg-Id", Value: "1"}, {Name: "Stomp-Order", Value: "x"},
+		}},
+		{Body: []byte("one header"), Headers: []bus.Header{{Name: "content-type", Value: "text/plain"}}},
+	}
+	n := start(t, cluster, "1/a", nil, destinations...)
+	for _, destination := range destinations {
+		for _, e := range contents {
+			e.Destination = destination
+			n.send(e)
+		}
+	}
+	for _, destination := range destinations {
+		for i, got := range n.await(destination, len(contents)) {
+			want := contents[i%len(contents)]
+			if !bytes.Equal(got.Body, want.Body) || !sameHeaders(got.Headers, want.Headers) {
+				t.Errorf("%q: got %.300q\nwant %.300q", destination, got, want)
+			}
+		}
+	}
+	if got, want := len(n.total(0)), len(destinations)*len(contents); got != want {
+		t.Errorf("got %d envelopes in all, want %d", got, want)
+	}
+}
+
+func sameHeaders(a, b []bus.Header) bool {
+	return len(a) == 0 && len(b) == 0 || reflect.DeepEqual(a, b)
+}

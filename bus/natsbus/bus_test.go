@@ -1,0 +1,332 @@
+package natsbus
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"github.com/stompgw/stompgw/bus"
+)
+
+func TestNewRefuses(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		cfg  Config
+		node string
+		want string
+	}{
+		{"scheme", Config{URL: "http://127.0.0.1"}, "1/a", "nats://"},
+		{"no host", Config{URL: "nats://"}, "1/a", "nats://"},
+		{"second of two", Config{URL: "nats://a:1,nats://b:x"}, "1/a", "nats://"},
+		{"prefix", Config{Prefix: "a..b"}, "1/a", "prefix"},
+		{"wildcard prefix", Config{Prefix: "a.*"}, "1/a", "prefix"},
+		{"long prefix", Config{Prefix: strings.Repeat("a", 257)}, "1/a", "prefix"},
+		{"node", Config{}, "", "node name"},
+		{"long node", Config{}, strings.Repeat("/", 1200), "node name"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := New(test.cfg, test.node, nil)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want a word about %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestForeignClient(t *testing.T) {
+	url := startServer(t, 0).ClientURL()
+	b := newBus(t, Config{URL: url}, "1/a", nil)
+	arrived := make(chan bus.Envelope, 10)
+	receive(t, b, func(e bus.Envelope) { arrived <- e })
+	awaitWatch(t, b, "/topic/chat")
+	foreign := connect(t, url)
+
+	t.Run("publishes", func(t *testing.T) {
+		if err := foreign.Publish("stomp.d.topic.chat", []byte("hi")); err != nil {
+			t.Fatal(err)
+		}
+		want := bus.Envelope{Destination: "/topic/chat", Watch: "/topic/chat", Body: []byte("hi")}
+		if got := <-arrived; !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	})
+	t.Run("publishes headers", func(t *testing.T) {
+		msg := &nats.Msg{Subject: "stomp.d.topic.chat", Header: nats.Header{
+			"content-type": {"text/plain"}, "Nats-Msg-Id": {"1"}, "Stomp-Principal": {"1/a/x/y"},
+		}}
+		if err := foreign.PublishMsg(msg); err != nil {
+			t.Fatal(err)
+		}
+		got := <-arrived
+		if want := []bus.Header{{Name: "content-type", Value: "text/plain"}}; !reflect.DeepEqual(got.Headers, want) {
+			t.Errorf("got %q, want %q", got.Headers, want)
+		}
+		if got.Principal != "" {
+			t.Errorf("a broadcast arrived for %q", got.Principal)
+		}
+	})
+	t.Run("addresses a principal", func(t *testing.T) {
+		for _, header := range []nats.Header{ // the first two do not say to whom
+			nil,
+			{"Stomp-Principal": {"1/a/session/now"}},
+			{"Stomp-Principal": {"1/a/session/now"}, "Stomp-Destination": {"/queue/x"}},
+		} {
+			msg := &nats.Msg{Subject: "stomp.n.1=2Fa", Header: header, Data: []byte("you")}
+			if err := foreign.PublishMsg(msg); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := <-arrived
+		if got.Principal != "1/a/session/now" || got.Destination != "/queue/x" || got.Watch != "" {
+			t.Errorf("got %+v", got)
+		}
+	})
+	t.Run("subscribes", func(t *testing.T) {
+		sub, err := foreign.SubscribeSync("stomp.d.topic.*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := foreign.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		e := bus.Envelope{Destination: "/topic/chat", Headers: []bus.Header{{Name: "content-type", Value: "text/plain"}}}
+		if err := b.Publish(e, func(error) {}); err != nil {
+			t.Fatal(err)
+		}
+		msg, err := sub.NextMsgWithContext(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := (nats.Header{"content-type": {"text/plain"}}); !reflect.DeepEqual(msg.Header, want) {
+			t.Errorf("got %q, want %q", msg.Header, want)
+		}
+	})
+}
+
+func TestPublishRefuses(t *testing.T) {
+	log, logger := newEvents()
+	b := newBus(t, Config{URL: startServer(t, 0, func(o *server.Options) { o.MaxPayload = 1024 }).ClientURL()}, "1/a", logger)
+	log.await("bus connected")
+	headers := []bus.Header{{Name: "a", Value: strings.Repeat("v", 100)}}
+	wire := len("NATS/1.0\r\na: \r\n\r\n") + 100
+	for _, test := range []struct {
+		name string
+		e    bus.Envelope
+		want error
+	}{
+		{"largest body", bus.Envelope{Destination: "/a", Body: make([]byte, 1024)}, nil},
+		{"too large a body", bus.Envelope{Destination: "/a", Body: make([]byte, 1025)}, bus.ErrTooLarge},
+		{"largest with headers", bus.Envelope{Destination: "/a", Body: make([]byte, 1024-wire), Headers: headers}, nil},
+		{"too large with headers", bus.Envelope{Destination: "/a", Body: make([]byte, 1025-wire), Headers: headers}, bus.ErrTooLarge},
+		{"long node name", bus.Envelope{Destination: "/a", Principal: "1/" + strings.Repeat("*", 1200) + "/s/t"}, ErrDestination},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			answer := make(chan error, 1)
+			err := b.Publish(test.e, func(err error) { answer <- err })
+			if !errors.Is(err, test.want) {
+				t.Errorf("Publish says %v, want %v", err, test.want)
+			}
+			if test.want == nil {
+				if err := <-answer; err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	if err := b.Publish(bus.Envelope{Destination: "/a", Principal: "nobody"}, nil); err == nil {
+		t.Error("Publish took a principal that names no node")
+	}
+}
+
+// An envelope that was accepted before the server's limit was known is refused by its done.
+func TestTooLargeForFirstConnection(t *testing.T) {
+	s := startServer(t, 0, func(o *server.Options) { o.MaxPayload = 1024 })
+	url := s.ClientURL()
+	stopServer(s)
+	b := newBus(t, Config{URL: url, Silence: time.Hour}, "1/a", nil)
+	answer := publish(t, b, "/a", strings.Repeat("x", 1025))
+	small := publish(t, b, "/a", "x")
+	startServer(t, portOf(t, url), func(o *server.Options) { o.MaxPayload = 1024 })
+	if err := <-answer; !errors.Is(err, bus.ErrTooLarge) {
+		t.Errorf("done heard %v, want bus.ErrTooLarge", err)
+	}
+	if err := <-small; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestServerRestarts(t *testing.T) {
+	s := startServer(t, 0)
+	url := s.ClientURL()
+	log, logger := newEvents()
+	b := newBus(t, Config{URL: url, Silence: 1}, "1/a", logger)
+	arrived := make(chan bus.Envelope, 10)
+	receive(t, b, func(e bus.Envelope) { arrived <- e })
+	awaitWatch(t, b, "/topic/a")
+
+	stopServer(s)
+	log.await("bus disconnected")
+	if err := b.Publish(bus.Envelope{Destination: "/topic/a"}, nil); !errors.Is(err, bus.ErrDown) {
+		t.Errorf("Publish says %v, want ErrDown", err)
+	}
+	if err := b.Healthy(); err == nil || !strings.Contains(err.Error(), "no connection to 127.0.0.1:") {
+		t.Errorf("Healthy says %v", err)
+	}
+
+	startServer(t, portOf(t, url))
+	log.await("bus connected")
+	if err := b.Healthy(); err != nil {
+		t.Error(err)
+	}
+	if err := <-publish(t, b, "/topic/a", "after"); err != nil {
+		t.Error(err)
+	}
+	if got := <-arrived; string(got.Body) != "after" {
+		t.Errorf("got %+v", got)
+	}
+	foreign := connect(t, url)
+	if err := foreign.PublishMsg(&nats.Msg{Subject: "stomp.n.1=2Fa", Header: nats.Header{
+		"Stomp-Principal": {"1/a/s/t"}, "Stomp-Destination": {"/queue/x"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-arrived; got.Principal != "1/a/s/t" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestSlowDeliver(t *testing.T) {
+	const destination, published = "/topic/slow", 100
+	log, logger := newEvents()
+	b := newBus(t, Config{URL: startServer(t, 0).ClientURL(), Inbox: 10}, "1/a", logger)
+	hold, arrived := make(chan struct{}), make(chan string, published)
+	receive(t, b, func(e bus.Envelope) { <-hold; arrived <- string(e.Body) })
+	awaitWatch(t, b, destination)
+	var answer <-chan error
+	for range published {
+		answer = publish(t, b, destination, "x")
+	}
+	if err := <-answer; err != nil { // the server answers after it has brought all of them
+		t.Fatal(err)
+	}
+	dropped := b.Dropped()
+	if dropped < published-11 || dropped > published-10 {
+		t.Errorf("Dropped says %d, but of %d only 10 fit, and 1 is being delivered", dropped, published)
+	}
+	if line := log.await("envelopes dropped"); !strings.Contains(line, destination) {
+		t.Errorf("logged %s", line)
+	}
+	close(hold)
+	for range published - int(dropped) {
+		<-arrived
+	}
+	b.Unwatch(destination)
+	if b.Dropped() != dropped {
+		t.Errorf("Dropped says %d after Unwatch, want %d", b.Dropped(), dropped)
+	}
+}
+
+func TestCredentials(t *testing.T) {
+	s := startServer(t, 0, func(o *server.Options) { o.Username, o.Password = "gateway", "secret" })
+	addr := strings.TrimPrefix(s.ClientURL(), "nats://")
+	log, logger := newEvents()
+	newBus(t, Config{URL: "nats://gateway:secret@" + addr}, "1/a", logger)
+	if line := log.await("bus connected"); strings.Contains(line, "secret") {
+		t.Errorf("logged %s", line)
+	}
+	b := newBus(t, Config{URL: "nats://gateway:wrong@" + addr}, "1/a", logger)
+	if line := log.await("bus unreachable"); strings.Contains(line, "wrong") || !strings.Contains(line, "Authorization") {
+		t.Errorf("logged %s", line)
+	}
+	if err := b.Healthy(); err == nil || strings.Contains(err.Error(), "wrong") {
+		t.Errorf("Healthy says %v", err)
+	}
+	if _, err := New(Config{URL: "nats://gateway:sec%ret@" + addr}, "1/a", logger); err == nil || strings.Contains(err.Error(), "ret") {
+		t.Errorf("New says %v", err)
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	server := newFakeServer(t)
+	server.ln.Close()
+	log, logger := newEvents()
+	b := newBus(t, Config{URL: server.url()}, "1/a", logger)
+	if line := log.await("bus unreachable"); !strings.Contains(line, "connection refused") || !strings.Contains(line, server.ln.Addr().String()) {
+		t.Errorf("logged %s", line)
+	}
+	if err := b.Healthy(); err == nil || !strings.Contains(err.Error(), "connection refused") {
+		t.Errorf("Healthy says %v", err)
+	}
+	answer := publish(t, b, "/a", "x")
+	ready := make(chan error, 1)
+	b.Watch("/a", func(err error) { ready <- err })
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := b.Close(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("Close says %v", err)
+	}
+	if err := <-answer; !errors.Is(err, bus.ErrUnknown) {
+		t.Errorf("done heard %v, want ErrUnknown", err)
+	}
+	if err := <-ready; !errors.Is(err, bus.ErrClosed) {
+		t.Errorf("ready heard %v, want ErrClosed", err)
+	}
+	b.Watch("/a", func(err error) { ready <- err })
+	if err := <-ready; !errors.Is(err, bus.ErrClosed) {
+		t.Errorf("ready heard %v after Close, want ErrClosed", err)
+	}
+	if err := b.Healthy(); !errors.Is(err, bus.ErrClosed) {
+		t.Errorf("Healthy says %v after Close, want ErrClosed", err)
+	}
+}
+
+// Close does not wait for a handshake with who does not speak.
+func TestCloseDuringHandshake(t *testing.T) {
+	server := newFakeServer(t)
+	b := newBus(t, Config{URL: server.url()}, "1/a", nil)
+	conn, err := server.ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := b.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestBoundOnBytes(t *testing.T) {
+	o := newOutbox(10, 100)
+	for _, test := range []struct {
+		size int
+		want error
+	}{
+		{150, nil}, // alone
+		{1, bus.ErrFull},
+	} {
+		if err := o.accept(item{size: test.size}); !errors.Is(err, test.want) {
+			t.Errorf("%d bytes: got %v, want %v", test.size, err, test.want)
+		}
+	}
+	o.settled(1, 150)
+	for range 2 {
+		if err := o.accept(item{size: 50}); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := o.accept(item{size: 1}); !errors.Is(err, bus.ErrFull) {
+		t.Errorf("got %v, want ErrFull", err)
+	}
+}
+
+func TestPublishAllocates(t *testing.T) {
+	b := newBus(t, Config{URL: startServer(t, 0).ClientURL()}, "1/a", nil)
+	e := envelopes(1)[0]
+	if n := testing.AllocsPerRun(100, func() { _ = b.check(&e) }); n > 0 {
+		t.Errorf("check allocates %v times", n)
+	}
+}

@@ -1,0 +1,328 @@
+package natsbus
+
+import (
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/stompgw/stompgw/bus"
+)
+
+// What goes over the wire, in which order, and what is made of the answers or of their absence.
+
+func TestWatchReachesServerBeforePublish(t *testing.T) {
+	server := newFakeServer(t)
+	b := newBus(t, Config{URL: server.url()}, "1/a", nil)
+	b.Watch("/topic/a", func(error) {})
+	publish(t, b, "/topic/a", "before there is a connection")
+	conn := server.accept()
+	conn.expectAnswering("SUB stomp.d.topic.a  1")
+	conn.expectAnswering(pub("stomp.d.topic.a", "before there is a connection"))
+	b.Watch("/topic/b", func(error) {})
+	publish(t, b, "/topic/b", "hi")
+	conn.expectAnswering("SUB stomp.d.topic.b  2")
+	conn.expectAnswering(pub("stomp.d.topic.b", "hi"))
+}
+
+func TestReadyWaitsForAnswer(t *testing.T) {
+	server := newFakeServer(t)
+	b := newBus(t, Config{URL: server.url()}, "1/a", nil)
+	conn := server.accept()
+	ready := make(chan error, 2)
+	b.Watch("/topic/a", func(err error) { ready <- err })
+	conn.expect("SUB stomp.d.topic.a  1")
+	conn.expect("PING")
+	if len(ready) > 0 {
+		t.Fatal("ready ran before the server answered")
+	}
+	conn.say("PONG")
+	if err := <-ready; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOnePingInFlight(t *testing.T) {
+	server := newFakeServer(t)
+	b := newBus(t, Config{URL: server.url()}, "1/a", nil)
+	conn := server.accept()
+	first := publish(t, b, "/a", "1")
+	conn.expect(pub("stomp.d.a", "1"))
+	conn.expect("PING")
+	second, third := publish(t, b, "/a", "2"), publish(t, b, "/a", "3")
+	conn.expect(pub("stomp.d.a", "2"))
+	conn.expect(pub("stomp.d.a", "3"))
+	conn.say("PONG")
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	if len(second) > 0 {
+		t.Error("done ran upon the answer to an earlier PING")
+	}
+	conn.expect("PING")
+	conn.say("PONG")
+	for _, answer := range []<-chan error{second, third} {
+		if err := <-answer; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A broken connection leaves what was written to it unknown and unrepeated; what was not written
+// goes to the next one.
+func TestBrokenConnection(t *testing.T) {
+	server := newFakeServer(t)
+	log, logger := newEvents()
+	b := newBus(t, Config{URL: server.url()}, "1/a", logger)
+	conn := server.accept()
+	log.await("bus connected")
+	lost := publish(t, b, "/a", "lost")
+	conn.expect(pub("stomp.d.a", "lost"))
+	conn.Close()
+	if err := <-lost; !errors.Is(err, bus.ErrUnknown) {
+		t.Errorf("done heard %v, want ErrUnknown", err)
+	}
+	log.await("bus disconnected")
+	kept := publish(t, b, "/a", "kept")
+	conn = server.accept()
+	conn.expectAnswering(pub("stomp.d.a", "kept"))
+	go conn.answerAll()
+	if err := <-kept; err != nil {
+		t.Errorf("done heard %v", err)
+	}
+}
+
+func TestWatchOutlivesConnection(t *testing.T) {
+	server := newFakeServer(t)
+	b := newBus(t, Config{URL: server.url()}, "1/a", nil)
+	conn := server.accept()
+	ready := make(chan error, 2)
+	b.Watch("/a", func(err error) { ready <- err })
+	conn.expect("SUB stomp.d.a  1")
+	conn.Close()
+	conn = server.accept()
+	conn.expectAnswering("SUB stomp.d.a  1")
+	if len(ready) > 0 {
+		t.Fatal("ready ran before the server answered")
+	}
+	go conn.answerAll()
+	if err := <-ready; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSilence(t *testing.T) {
+	server := newFakeServer(t)
+	log, logger := newEvents()
+	b := newBus(t, Config{URL: server.url(), Silence: 1}, "1/a", logger)
+	conn := server.accept()
+	log.await("bus connected")
+	answer := publish(t, b, "/a", "1")
+	conn.expect(pub("stomp.d.a", "1"))
+	conn.expect("PING")
+	if err := b.Publish(bus.Envelope{Destination: "/a"}, nil); !errors.Is(err, bus.ErrDown) {
+		t.Errorf("Publish says %v, want ErrDown", err)
+	}
+	if err := b.Healthy(); err == nil || !strings.Contains(err.Error(), server.ln.Addr().String()) {
+		t.Errorf("Healthy says %v, want the address", err)
+	}
+	conn.say("PONG")
+	if err := <-answer; err != nil {
+		t.Error(err)
+	}
+	if err := b.Healthy(); err != nil {
+		t.Error(err)
+	}
+	publish(t, b, "/a", "2")
+	conn.expect(pub("stomp.d.a", "2"))
+}
+
+// A server that keeps the connection but not its word is left for a new connection.
+func TestDeadline(t *testing.T) {
+	server := newFakeServer(t)
+	log, logger := newEvents()
+	b := newBus(t, Config{URL: server.url(), Silence: time.Hour, Deadline: time.Millisecond}, "1/a", logger)
+	conn := server.accept()
+	log.await("bus connected")
+	answer := publish(t, b, "/a", "1")
+	if err := <-answer; !errors.Is(err, bus.ErrUnknown) {
+		t.Errorf("done heard %v, want ErrUnknown", err)
+	}
+	_, _ = io.Copy(io.Discard, conn.r) // until the connection ends, in whatever way
+	server.accept()
+}
+
+// Without a connection an envelope waits for one until the deadline, and was certainly not sent.
+func TestDeadlineWithoutConnection(t *testing.T) {
+	server := newFakeServer(t)
+	server.ln.Close()
+	b := newBus(t, Config{URL: server.url(), Silence: time.Hour, Deadline: time.Millisecond}, "1/a", nil)
+	if err := <-publish(t, b, "/a", "1"); !errors.Is(err, bus.ErrDown) {
+		t.Errorf("done heard %v, want ErrDown", err)
+	}
+}
+
+func TestUnwatchEndsSubscription(t *testing.T) {
+	server := newFakeServer(t)
+	b := newBus(t, Config{URL: server.url(), Linger: 1}, "1/a", nil)
+	conn := server.accept()
+	b.Watch("/a", func(error) {})
+	b.Unwatch("/a") // perhaps before the writer has come to the watch
+	conn.expectAnswering("SUB stomp.d.a  1")
+	conn.expectAnswering("UNSUB 1")
+	b.Watch("/a", func(error) {})
+	conn.expectAnswering("SUB stomp.d.a  2")
+}
+
+func TestWatchTakesOverLingeringSubscription(t *testing.T) {
+	server := newFakeServer(t)
+	b := newBus(t, Config{URL: server.url(), Linger: time.Hour}, "1/a", nil)
+	conn := server.accept()
+	ready := make(chan error, 3)
+	b.Watch("/a", func(err error) { ready <- err })
+	conn.expect("SUB stomp.d.a  1")
+	conn.expect("PING")
+	conn.say("PONG")
+	<-ready
+	b.Unwatch("/a")
+	b.Watch("/a", func(err error) { ready <- err })
+	conn.expect("PING")
+	if len(ready) > 0 {
+		t.Error("ready ran before the server answered")
+	}
+	conn.say("PONG")
+	if err := <-ready; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRefusedSubjectIsLogged(t *testing.T) {
+	server := newFakeServer(t)
+	log, logger := newEvents()
+	newBus(t, Config{URL: server.url()}, "1/a", logger)
+	conn := server.accept()
+	conn.say(`-ERR 'Permissions Violation for Subscription to "stomp.d.secret"'`)
+	if line := log.await("refuses a subject"); !strings.Contains(line, "stomp.d.secret") || !strings.Contains(line, "stomp.>") {
+		t.Errorf("logged %s", line)
+	}
+}
+
+// An answer may come from the connection after the one that the envelope went to.
+func TestAnswerOfLaterConnection(t *testing.T) {
+	server := newFakeServer(t)
+	b := newBus(t, Config{URL: server.url()}, "1/a", nil)
+	conn := server.accept()
+	answer := publish(t, b, "/a", "1")
+	conn.expect(pub("stomp.d.a", "1"))
+	conn.expect("PING")
+	b.link.number.Add(1) // as a dial does
+	conn.say("PONG")
+	if err := <-answer; !errors.Is(err, bus.ErrUnknown) {
+		t.Errorf("done heard %v, want ErrUnknown", err)
+	}
+}
+
+// An answer that is noticed after the connection broke does not end the silence.
+func TestSilenceGoesOnWithoutConnection(t *testing.T) {
+	l := newLink(t.Context(), "127.0.0.1:4222")
+	l.up()
+	if l.silence() != 0 {
+		t.Error("silent after a handshake")
+	}
+	l.down(io.EOF)
+	l.answered()
+	if l.silence() == 0 {
+		t.Error("not silent without a connection")
+	}
+}
+
+// A watch that ends before its subscription was made is subscribed first, or it would never end.
+func TestExpireWaitsForSubscription(t *testing.T) {
+	ws := newWatches(1, time.Minute)
+	start := time.Now()
+	w := ws.open("stomp.d.a", "/a")
+	ws.close("stomp.d.a", start)
+	if gone, _ := ws.expire(start.Add(2 * time.Minute)); len(gone) > 0 {
+		t.Fatal("it ended without a subscription")
+	}
+	sub := new(nats.Subscription)
+	ws.subscribed(w, sub)
+	if gone, next := ws.expire(start); len(gone) > 0 || next != start.Add(time.Minute) {
+		t.Errorf("before its time: %d ended, the next at %v", len(gone), next)
+	}
+	if gone, _ := ws.expire(start.Add(2 * time.Minute)); len(gone) != 1 || gone[0] != sub {
+		t.Errorf("%d ended, want its own", len(gone))
+	}
+}
+
+// Whatever breaks, done runs once, nil is a promise, nothing arrives twice, and order is kept.
+func TestBrokenConnectionsUnderLoad(t *testing.T) {
+	const destination, each, breaks = "/topic/load", 2000, 3
+	log, logger := newEvents()
+	const all = each*(breaks+1) + 1
+	b := newBus(t, Config{URL: startServer(t, 0).ClientURL(), Queue: all, Inbox: all}, "1/a", logger)
+	arrived := make(chan int, 2*all)
+	receive(t, b, func(e bus.Envelope) {
+		n, _ := strconv.Atoi(string(e.Body))
+		arrived <- n
+	})
+	awaitWatch(t, b, destination)
+	log.await("bus connected")
+
+	var answers []<-chan error
+	for round := range breaks + 1 {
+		for range each {
+			answers = append(answers, publish(t, b, destination, strconv.Itoa(len(answers))))
+		}
+		if round < breaks {
+			b.link.hangUp()
+			log.await("bus connected")
+		}
+	}
+	promised := make(map[int]bool)
+	for i, answer := range answers {
+		switch err := <-answer; {
+		case err == nil:
+			promised[i] = true
+		case !errors.Is(err, bus.ErrUnknown):
+			t.Errorf("done %d heard %v", i, err)
+		}
+	}
+	for _, answer := range answers {
+		if len(answer) > 0 {
+			t.Error("a done ran twice")
+		}
+	}
+	if err := <-publish(t, b, destination, strconv.Itoa(len(answers))); err != nil {
+		t.Fatal(err)
+	}
+	for latest, n := -1, -1; n < len(answers); latest = n {
+		if n = <-arrived; n <= latest {
+			t.Fatalf("%d arrived after %d", n, latest)
+		}
+		delete(promised, n)
+	}
+	for n := range promised {
+		t.Errorf("%d was promised and did not arrive", n)
+	}
+}
+
+// A server that takes connections and fails every handshake is told from one that is not there.
+func TestFailedHandshakesAreNamed(t *testing.T) {
+	server := newFakeServer(t)
+	l := newLink(t.Context(), server.ln.Addr().String())
+	for range 2 {
+		conn, err := l.Dial("tcp", server.ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	if err := l.healthy(time.Hour); !errors.Is(err, errHandshake) {
+		t.Errorf("got %v, want %v", err, errHandshake)
+	}
+}

@@ -1,0 +1,177 @@
+package natsbus
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"go.uber.org/goleak"
+
+	"github.com/stompgw/stompgw/bus"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// startServer runs a NATS server within the test, on the given port; 0 is a free one.
+func startServer(t testing.TB, port int, change ...func(*server.Options)) *server.Server {
+	t.Helper()
+	if port == 0 {
+		port = server.RANDOM_PORT
+	}
+	opts := &server.Options{Host: "127.0.0.1", Port: port, NoLog: true, NoSigs: true}
+	for _, f := range change {
+		f(opts)
+	}
+	s, err := server.NewServer(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	if !s.ReadyForConnections(time.Minute) {
+		t.Fatal("the embedded NATS server does not start")
+	}
+	t.Cleanup(func() { stopServer(s) })
+	return s
+}
+
+func stopServer(s *server.Server) {
+	s.Shutdown()
+	s.WaitForShutdown()
+}
+
+// startProcess runs the nats-server of this machine, and returns its URL. It skips the test where
+// there is none.
+func startProcess(t testing.TB) string {
+	t.Helper()
+	path, err := exec.LookPath("nats-server")
+	if err != nil {
+		t.Skip("no nats-server on PATH; get it with: apt-get install nats-server")
+	}
+	cmd := exec.Command(path, "-a", "127.0.0.1", "-p", strconv.Itoa(server.RANDOM_PORT))
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		// Neither error tells anything: the process is gone, or says that it was killed.
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	listening := regexp.MustCompile(`Listening for client connections on (\S+)`)
+	var addr string
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		if m := listening.FindStringSubmatch(lines.Text()); m != nil {
+			addr = m[1]
+		}
+		if strings.Contains(lines.Text(), "Server is ready") {
+			go io.Copy(io.Discard, stderr) // until the process ends
+			return "nats://" + addr
+		}
+	}
+	t.Fatal("nats-server ended before it was ready")
+	return ""
+}
+
+// newBus returns a bus that the test's end closes.
+func newBus(t testing.TB, cfg Config, node string, log *slog.Logger) *Bus {
+	t.Helper()
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	b, err := New(cfg, node, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = b.Close(ended) // a test that cares has closed it before
+	})
+	return b
+}
+
+// connect returns a foreign client of the server at url.
+func connect(t testing.TB, url string) *nats.Conn {
+	t.Helper()
+	nc, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+// events is a log whose messages a test can wait for.
+type events chan string
+
+func newEvents() (events, *slog.Logger) {
+	e := make(events, 1000)
+	return e, slog.New(slog.NewTextHandler(e, nil))
+}
+
+func (e events) Write(line []byte) (int, error) {
+	e <- string(line)
+	return len(line), nil
+}
+
+// await returns the next line that contains text.
+func (e events) await(text string) string {
+	for line := range e {
+		if strings.Contains(line, text) {
+			return line
+		}
+	}
+	return ""
+}
+
+// receive runs Receive until the test ends, and returns when it is ready.
+func receive(t testing.TB, b *Bus, deliver func(bus.Envelope)) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- b.Receive(ctx, func() { close(ready) }, deliver) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	<-ready
+}
+
+// awaitWatch returns when destination is watched.
+func awaitWatch(t testing.TB, b *Bus, destination string) {
+	t.Helper()
+	ready := make(chan error, 1)
+	b.Watch(destination, func(err error) { ready <- err })
+	if err := <-ready; err != nil {
+		t.Error(err)
+	}
+}
+
+// portOf returns the port of a server's URL.
+func portOf(t testing.TB, url string) int {
+	t.Helper()
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(url, "nats://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

@@ -1,0 +1,145 @@
+package natsbus
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A destination becomes a subject token by token. The first says whether the destination begins
+// with a slash ("d") or not ("r"); then follows one for each part between slashes. In a token the
+// bytes A-Z a-z 0-9 _ - stand for themselves, every other byte is =HH with upper-case hex digits,
+// and an empty part is a lone "=". So each destination has exactly one subject, and each such
+// subject one destination:
+//
+//	/topic/chat       d.topic.chat
+//	/topic/a.b/c      d.topic.a=2Eb.c
+//	/x//y/            d.x.=.y.=
+//	a/                r.a.=
+
+// maxSubject is the longest subject in bytes. A server's control line holds 4,096 by default, and
+// next to the subject stand a verb, a subscription id and sizes.
+const maxSubject = 3500
+
+const hexDigits = "0123456789ABCDEF"
+
+// appendSubject appends prefix and the subject of destination.
+func appendSubject(dst []byte, prefix, destination string) []byte {
+	dst = append(dst, prefix...)
+	rest, absolute := strings.CutPrefix(destination, "/")
+	if absolute {
+		dst = append(dst, ".d"...)
+	} else {
+		dst = append(dst, ".r"...)
+	}
+	for more := true; more; {
+		var part string
+		part, rest, more = strings.Cut(rest, "/")
+		dst = appendToken(append(dst, '.'), part)
+	}
+	return dst
+}
+
+// appendToken appends one part of a destination, or a node's name, as one token.
+func appendToken(dst []byte, part string) []byte {
+	if part == "" {
+		return append(dst, '=')
+	}
+	for i := range len(part) {
+		if c := part[i]; isPlainByte(c) {
+			dst = append(dst, c)
+		} else {
+			dst = append(dst, '=', hexDigits[c>>4], hexDigits[c&15])
+		}
+	}
+	return dst
+}
+
+func isPlainByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
+}
+
+// nodeSubject returns the subject of what is meant for the principals of node.
+func nodeSubject(prefix, node string) string {
+	return string(appendToken([]byte(prefix+".n."), node))
+}
+
+// decodeSubject returns the destination of subject. ok is false for anything that appendSubject
+// does not write, such as an escape of a byte that needs none.
+func decodeSubject(prefix, subject string) (destination string, ok bool) {
+	rest, ok := strings.CutPrefix(subject, prefix+".")
+	if !ok {
+		return "", false
+	}
+	root, rest, ok := strings.Cut(rest, ".")
+	if !ok || root != "d" && root != "r" {
+		return "", false
+	}
+	dst := make([]byte, 0, len(rest)+1)
+	if root == "d" {
+		dst = append(dst, '/')
+	}
+	for i, token := range strings.Split(rest, ".") {
+		if i > 0 {
+			dst = append(dst, '/')
+		}
+		if dst, ok = appendPart(dst, token); !ok {
+			return "", false
+		}
+	}
+	if root == "r" && len(dst) > 0 && dst[0] == '/' {
+		return "", false // it begins with a slash, so its root is "d"
+	}
+	return string(dst), true
+}
+
+// appendPart appends what token stands for.
+func appendPart(dst []byte, token string) ([]byte, bool) {
+	if token == "=" {
+		return dst, true
+	}
+	for i := 0; i < len(token); i++ {
+		c := token[i]
+		if c == '=' {
+			if i+2 >= len(token) {
+				return nil, false
+			}
+			high, low := strings.IndexByte(hexDigits, token[i+1]), strings.IndexByte(hexDigits, token[i+2])
+			if high < 0 || low < 0 {
+				return nil, false
+			}
+			if c = byte(high<<4 | low); isPlainByte(c) || c == '/' {
+				return nil, false
+			}
+			i += 2
+		} else if !isPlainByte(c) {
+			return nil, false
+		}
+		dst = append(dst, c)
+	}
+	return dst, token != ""
+}
+
+// checkLength refuses a destination whose subject would be too long.
+func checkLength(prefix, destination string) error {
+	if len(prefix)+3+3*len(destination) <= maxSubject {
+		return nil // even if every byte is escaped
+	}
+	if n := len(appendSubject(nil, prefix, destination)); n > maxSubject {
+		return fmt.Errorf("%w: %.40q... takes %d bytes as a NATS subject, at most %d are possible; bytes other than A-Z a-z 0-9 _ - / take three each",
+			ErrDestination, destination, n, maxSubject)
+	}
+	return nil
+}
+
+// checkPrefix refuses a prefix that is no subject, or that leaves too little for destinations.
+func checkPrefix(prefix string) error {
+	for token := range strings.SplitSeq(prefix, ".") {
+		if token == "" || strings.ContainsAny(token, " \t\r\n*>") {
+			return fmt.Errorf("natsbus: prefix %q: want tokens with dots between, without blanks, * or >, such as %q", prefix, "stomp")
+		}
+	}
+	if len(prefix) > 256 {
+		return fmt.Errorf("natsbus: prefix of %d bytes: at most 256 are possible", len(prefix))
+	}
+	return nil
+}

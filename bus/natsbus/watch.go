@@ -1,0 +1,175 @@
+package natsbus
+
+import (
+	"hash/maphash"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// lanes is the number of channels that subscriptions share. A subject stays in one of them, which
+// keeps its order; one goroutine delivers what comes through each.
+const lanes = 4
+
+// watch is one destination that this node asked for.
+type watch struct {
+	// Never changed.
+	destination string // empty for the node's own subject
+	subject     string
+	lane        chan *nats.Msg
+
+	// Guarded by watches.mu.
+	sub       *nats.Subscription // nil until the writer has subscribed
+	live      bool               // false between Unwatch and the end of the linger time
+	lingering bool               // it is in watches.lingering
+	expires   time.Time          // when a watch that is not live may go
+}
+
+// watches are the subscriptions of this node, by subject.
+type watches struct {
+	// Never changed.
+	linger time.Duration
+	seed   maphash.Seed
+	lanes  [lanes]chan *nats.Msg
+
+	mu        sync.RWMutex
+	bySubject map[string]*watch
+	lingering []*watch // unwatched ones, each once, about in the order in which they expire
+	lost      uint64   // envelopes that subscriptions dropped which are gone
+}
+
+func newWatches(inbox int, linger time.Duration) *watches {
+	ws := &watches{
+		linger:    linger,
+		seed:      maphash.MakeSeed(),
+		bySubject: make(map[string]*watch),
+	}
+	for i := range ws.lanes {
+		ws.lanes[i] = make(chan *nats.Msg, inbox)
+	}
+	return ws
+}
+
+func (ws *watches) lane(subject string) chan *nats.Msg {
+	return ws.lanes[maphash.String(ws.seed, subject)%lanes]
+}
+
+// Watch implements bus.Narrower. The destination is taken literally: a "*" in it is a character.
+// While there is no connection, ready waits for one.
+func (b *Bus) Watch(destination string, ready func(error)) {
+	it := item{done: ready, refused: checkLength(b.cfg.Prefix, destination)}
+	if it.refused == nil {
+		it.watch = b.watches.open(string(appendSubject(nil, b.cfg.Prefix, destination)), destination)
+	}
+	if err := b.out.acceptWatch(it); err != nil {
+		go ready(err) // the bus's own goroutines are ending, and ready must not run on the caller's
+	}
+}
+
+// Unwatch implements bus.Narrower. The subscription outlives it by Config.Linger, so that a client
+// that comes and goes costs the servers nothing, but nothing of it is delivered.
+func (b *Bus) Unwatch(destination string) {
+	if checkLength(b.cfg.Prefix, destination) != nil {
+		return // it never was a watch
+	}
+	b.watches.close(string(appendSubject(nil, b.cfg.Prefix, destination)), time.Now())
+	signal(b.out.queued) // the writer's timer is set by the oldest of them
+}
+
+// open returns a live watch of subject: a lingering one, or a new one.
+func (ws *watches) open(subject, destination string) *watch {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	w := ws.bySubject[subject]
+	if w == nil {
+		w = &watch{destination: destination, subject: subject, lane: ws.lane(subject)}
+		ws.bySubject[subject] = w
+	}
+	w.live = true
+	return w
+}
+
+// close lets the watch of subject linger from now on.
+func (ws *watches) close(subject string, now time.Time) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	w := ws.bySubject[subject]
+	if w == nil || !w.live {
+		return
+	}
+	w.live, w.expires = false, now.Add(ws.linger)
+	if !w.lingering {
+		w.lingering = true
+		ws.lingering = append(ws.lingering, w)
+	}
+}
+
+// expire takes out the watches that have lingered long enough at now, and returns their
+// subscriptions and when to call it again; zero is with the next batch, or when woken.
+func (ws *watches) expire(now time.Time) (gone []*nats.Subscription, next time.Time) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for range len(ws.lingering) {
+		w := ws.lingering[0]
+		if !w.live && w.expires.After(now) {
+			return gone, w.expires
+		}
+		ws.lingering = ws.lingering[1:]
+		switch {
+		case w.live:
+			w.lingering = false
+		case w.sub == nil: // its turn in the outbox comes first
+			ws.lingering = append(ws.lingering, w)
+		default:
+			delete(ws.bySubject, w.subject)
+			ws.lost += dropped(w.sub)
+			gone = append(gone, w.sub)
+		}
+	}
+	return gone, time.Time{}
+}
+
+// subscription returns what w is subscribed with, or nil.
+func (ws *watches) subscription(w *watch) *nats.Subscription {
+	ws.mu.RLock()
+	defer ws.mu.RUnlock()
+	return w.sub
+}
+
+// subscribed notes the outcome of subscribing: nil ends the watch.
+func (ws *watches) subscribed(w *watch, sub *nats.Subscription) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if w.sub = sub; sub == nil {
+		delete(ws.bySubject, w.subject)
+	}
+}
+
+// destination returns the destination that subject is watched for.
+func (ws *watches) destination(subject string) (destination string, ok bool) {
+	ws.mu.RLock()
+	defer ws.mu.RUnlock()
+	if w := ws.bySubject[subject]; w != nil && w.live {
+		return w.destination, true
+	}
+	return "", false
+}
+
+// dropped returns how many envelopes found their lane full.
+func (ws *watches) dropped() uint64 {
+	ws.mu.RLock()
+	defer ws.mu.RUnlock()
+	n := ws.lost
+	for _, w := range ws.bySubject {
+		n += dropped(w.sub)
+	}
+	return n
+}
+
+func dropped(sub *nats.Subscription) uint64 {
+	if n, err := sub.Dropped(); err == nil {
+		return uint64(n)
+	}
+	return 0 // not subscribed, or not any more
+}
