@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -49,13 +50,17 @@ func stopServer(s *server.Server) {
 	s.WaitForShutdown()
 }
 
-// startProcess runs the nats-server of this machine, and returns its URL. It skips the test where
-// there is none.
+// startProcess runs the nats-server of this machine, and returns its URL. Where there is none it
+// skips the test, or fails it if TEST_ALL is set.
 func startProcess(t testing.TB) string {
 	t.Helper()
 	path, err := exec.LookPath("nats-server")
 	if err != nil {
-		t.Skip("no nats-server on PATH; get it with: apt-get install nats-server")
+		const missing = "no nats-server on PATH; get it with: apt-get install nats-server"
+		if os.Getenv("TEST_ALL") != "" {
+			t.Fatal(missing)
+		}
+		t.Skip(missing)
 	}
 	cmd := exec.Command(path, "-a", "127.0.0.1", "-p", strconv.Itoa(server.RANDOM_PORT))
 	stderr, err := cmd.StderrPipe()

@@ -1,0 +1,71 @@
+package policy
+
+import "time"
+
+// Code is the stable number that a refused client is told in "errorCode".
+type Code int
+
+const (
+	CodeLogin         Code = 1  // log in, or renew the JWT
+	CodeNotAllowed    Code = 2  // a rule names the destination and says no
+	CodeNoRule        Code = 3  // no rule names the destination
+	CodePattern       Code = 4  // a subscription by pattern, where none is allowed
+	CodeUnavailable   Code = 5  // the broker does not answer
+	CodeUnknown       Code = 6  // the broker may or may not have the message
+	CodeTooLarge      Code = 7  // more than the broker, or a transaction, takes
+	CodeDestination   Code = 8  // the destination can't be carried
+	CodeTooMany       Code = 9  // too many subscriptions or transactions
+	CodeTransaction   Code = 10 // some SENDs of a transaction were refused
+	CodeNotSubscribed Code = 11 // no subscription to end
+)
+
+// Explanation is the entry of one code in the table that code, README and CLI share.
+type Explanation struct {
+	Code      Code
+	Word      string // stable, for programs
+	Message   string // for people
+	Retryable bool   // the same frame may pass later
+}
+
+// Codes is the table of all codes, in their order.
+func Codes() []Explanation {
+	return []Explanation{
+		{CodeLogin, "login", "Need Login", false},
+		{CodeNotAllowed, "not_allowed", "Not allowed", false},
+		{CodeNoRule, "no_rule", "No channel or route has this destination", false},
+		{CodePattern, "pattern", "Subscriptions by pattern are not allowed here", false},
+		{CodeUnavailable, "unavailable", "The message broker does not answer, try again", true},
+		{CodeUnknown, "outcome_unknown", "The message may or may not have been published", false},
+		{CodeTooLarge, "too_large", "The message, or the transaction that it belongs to, is too large", false},
+		{CodeDestination, "destination", "The destination is too long or can't be used", false},
+		{CodeTooMany, "too_many", "Too many subscriptions or transactions in this session", false},
+		{CodeTransaction, "transaction_incomplete", "Some messages of the transaction were refused, the others published", false},
+		{CodeNotSubscribed, "not_subscribed", "This session has no such subscription", false},
+	}
+}
+
+// Refusal is the answer to a frame that is not carried out. It is no fault of the protocol: the
+// connection stays.
+type Refusal struct {
+	Explanation
+	RetryAfter time.Duration // when to try again, 0 when that can't be told
+}
+
+// Refuse returns the refusal of a code of the table; a code that is not in it is a fault of ours.
+func Refuse(code Code) *Refusal {
+	for _, e := range Codes() {
+		if e.Code == code {
+			return &Refusal{Explanation: e}
+		}
+	}
+	panic("policy: a code without an explanation")
+}
+
+// Fallback is what becomes of a refusal when the session has no subscription to the error
+// destination.
+type Fallback string
+
+const (
+	FallbackDrop  Fallback = "drop"  // counted and logged
+	FallbackError Fallback = "error" // an ERROR frame, which closes the connection
+)

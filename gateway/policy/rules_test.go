@@ -1,0 +1,92 @@
+package policy
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+// base is a set of rules without a fault, for tests that add one.
+func base() Rules {
+	return Rules{
+		Prefixes:         DefaultPrefixes(),
+		ErrorDestination: "/session/queue/request-error",
+		Channels:         []Channel{{Match: "/topic/{room}", Subscribe: "true"}},
+		Routes:           []Route{{Match: "/app/topic/{channel}", Allow: "true", Publish: "/topic/{channel}"}},
+	}
+}
+
+func mustNew(t testing.TB, r Rules) *Catalogue {
+	t.Helper()
+	c, err := New(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestRuleErrors(t *testing.T) {
+	channel := func(ch Channel) func(*Rules) { return func(r *Rules) { r.Channels = append(r.Channels, ch) } }
+	route := func(rt Route) func(*Rules) { return func(r *Rules) { r.Routes = append(r.Routes, rt) } }
+	eight := "/{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}"
+	for _, test := range []struct {
+		name string
+		add  func(*Rules)
+		want string
+	}{
+		{"match is missing", channel(Channel{}), `channels[1].match: "" does not begin with a slash`},
+		{"match without a slash", channel(Channel{Match: "topic/a"}), `channels[1].match: "topic/a" does not begin with a slash`},
+		{"empty segment", channel(Channel{Match: "/topic//a"}), `channels[1].match: an empty segment: write the slashes singly and none at the end`},
+		{"slash at the end", channel(Channel{Match: "/topic/"}), `channels[1].match: an empty segment: write the slashes singly and none at the end`},
+		{"a slash alone", channel(Channel{Match: "/"}), `channels[1].match: an empty segment: write the slashes singly and none at the end`},
+		{"variable in a part of a segment", channel(Channel{Match: "/topic/room-{id}"}), `channels[1].match: "room-{id}": a variable is a whole segment in braces, such as {room}`},
+		{"variable without a name", channel(Channel{Match: "/topic/{}"}), `channels[1].match: "{}": a variable is a whole segment in braces, such as {room}`},
+		{"brace left open", channel(Channel{Match: "/topic/{a"}), `channels[1].match: "{a": a variable is a whole segment in braces, such as {room}`},
+		{"braces in braces", channel(Channel{Match: "/topic/{{a}}"}), `channels[1].match: "{{a}}": a variable is a whole segment in braces, such as {room}`},
+		{"wildcard", channel(Channel{Match: "/topic/*"}), `channels[1].match: "*": the wildcards * and ? can't be used here; a variable such as {room} matches any one segment`},
+		{"wildcard in a name", channel(Channel{Match: "/topic/{a*}"}), `channels[1].match: "{a*}": a variable is a whole segment in braces, such as {room}`},
+		{"variable twice", channel(Channel{Match: "/topic/{a}/{a}"}), `channels[1].match: the variable {a} stands twice`},
+		{"too many variables", channel(Channel{Match: eight + "/{i}"}), `channels[1].match: 9 variables are more than the 8 that a rule may have`},
+		{"channel of the application", channel(Channel{Match: "/app/a", Subscribe: "true"}), `channels[1].match: "/app/a" is under the application prefix /app, which nobody receives: write a route`},
+		{"subscribe is no permission", channel(Channel{Match: "/topic/a", Subscribe: "yes"}), `channels[1].subscribe: "yes" is neither "true" nor "false"`},
+		{"send is no permission", channel(Channel{Match: "/topic/a", Send: "True"}), `channels[1].send: "True" is neither "true" nor "false"`},
+		{"route without match", route(Route{Publish: "/topic/a"}), `routes[1].match: "" does not begin with a slash`},
+		{"route elsewhere", route(Route{Match: "/application/a", Publish: "/topic/a"}), `routes[1].match: "/application/a" is not under the application prefix /app`},
+		{"allow is no permission", route(Route{Match: "/app/a", Allow: "1", Publish: "/topic/a"}), `routes[1].allow: "1" is neither "true" nor "false"`},
+		{"publish is missing", route(Route{Match: "/app/a"}), `routes[1].publish: "" does not begin with a slash`},
+		{"publish with a wildcard", route(Route{Match: "/app/a", Publish: "/topic/a?"}), `routes[1].publish: "a?": the wildcards * and ? can't be used here; a variable such as {room} matches any one segment`},
+		{"publish with an unknown variable", route(Route{Match: "/app/{a}", Publish: "/topic/{b}"}), `routes[1].publish: match has no variable {b}`},
+		{"publish to the application", route(Route{Match: "/app/{a}", Publish: "/app/{a}/b"}), `routes[1].publish: "/app/{a}/b" is under the application prefix /app, which nobody receives`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := base()
+			test.add(&r)
+			c, err := New(r)
+			var fault *RuleError
+			if !errors.As(err, &fault) || err.Error() != test.want {
+				t.Fatalf("got error %v\nwant %s", err, test.want)
+			}
+			if c != nil {
+				t.Error("a catalogue came with the error")
+			}
+			if path, _, _ := strings.Cut(test.want, ": "); fault.Path != path {
+				t.Errorf("path %q, want %q", fault.Path, path)
+			}
+		})
+	}
+}
+
+func TestNew(t *testing.T) {
+	for _, ch := range []Channel{
+		{Match: "/topic"},
+		{Match: "/topic/{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}", Subscribe: "true", Send: "false"},
+		{Match: "/application/a"}, // begins like /app and is not below it
+		{Match: "/queue/\u00e9t\u00e9 2:3"},
+	} {
+		r := base()
+		r.Channels = append(r.Channels, ch)
+		if _, err := New(r); err != nil {
+			t.Errorf("%s: %v", ch.Match, err)
+		}
+	}
+}

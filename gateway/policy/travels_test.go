@@ -1,0 +1,39 @@
+package policy
+
+import "testing"
+
+// What only begins like a secret is the sender's own, and passes.
+func TestHeadersThatPass(t *testing.T) {
+	for _, value := range []string{"", "Bearer", "bearers of news", "eyJ", "eyJhbGci", "eyJhbGci.x", "1.2.3", "a eyJ b.c.d", "{\"a\":1}", "text/plain"} {
+		if !Travels("x-own", []byte(value)) {
+			t.Errorf("%q is held back", value)
+		}
+	}
+	for _, name := range []string{"content-type", "priority", "id", "version", "message", "reply-to", "persistent", "X-Authorization-Id"} {
+		if !Travels(name, []byte("value")) {
+			t.Errorf("%s is held back", name)
+		}
+	}
+	for _, name := range []string{"destination", "content-length", "receipt", "receipt-id", "transaction", "ack", "subscription", "message-id"} {
+		if Travels(name, []byte("value")) {
+			t.Errorf("%s, which MESSAGE has of its own, passes", name)
+		}
+	}
+}
+
+// FuzzTravels holds that no way of writing a token gets it past the gateway.
+func FuzzTravels(f *testing.F) {
+	const token = "eyJhbGciOiJIUzI1NiJ9.eyJtdSI6NDJ9.c2ln"
+	f.Add("", "")
+	f.Add("Token ", ";x")
+	f.Add("a=", "&b")
+	f.Add("Bearer\t", " ")
+	f.Fuzz(func(t *testing.T, before, after string) {
+		if before != "" && !endsToken(rune(before[len(before)-1])) || after != "" && !endsToken(rune(after[0])) {
+			return // part of another word
+		}
+		if Travels("x-own", []byte(before+token+after)) {
+			t.Errorf("%q passes", before+token+after)
+		}
+	})
+}
