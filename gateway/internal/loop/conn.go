@@ -1,0 +1,384 @@
+package loop
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// eofLinger is how long a client that has closed its half gets to take what is queued for it.
+const eofLinger = time.Second
+
+// Handler is what a connection's bytes mean to somebody. Its methods run on the loop.
+type Handler interface {
+	// Feed takes bytes from the front of b, which it may change and which it borrows for the call
+	// alone, and returns how many. What it leaves is given again, with what follows. A Handler
+	// that has replaced itself (Conn.Handle) leaves the rest to its successor.
+	Feed(b []byte) (taken int)
+	// Timeout tells that the time given to Conn.SetTimer has passed.
+	Timeout()
+	// Overflow tells that more than the limit waits for a client that does not read. The frame
+	// that has begun to leave is finished, the others are gone. The Handler may queue a last word
+	// and has to end the connection.
+	Overflow()
+	// Closed tells that the connection is gone and why: io.EOF when the other side closed (what is
+	// queued still leaves, if it can), ErrStopped when the loop ended. It is the last call, and
+	// does not come after Finish, Abort or Detach.
+	Closed(err error)
+}
+
+// Conn is one connection, owned by one loop: every method belongs to that loop's goroutine.
+type Conn struct {
+	loop    *Loop
+	handler Handler
+	stream  *stream  // what serves it when it has no raw descriptor, else nil
+	in      []byte   // read and not yet taken; nil when there is none
+	run     *run     // queued in this turn; nil when there is none
+	kept    *backlog // did not fit the socket's buffer; nil when there is none
+	timer   deadline
+
+	fd    int32  // -1 when stream serves it
+	slot  uint32 // in the loop's table
+	gen   uint32 // tells this connection from an earlier one in the same slot
+	heard uint32 // tick of the last byte read
+	wrote uint32 // tick of the last write
+
+	queued    bool // on the loop's ready list
+	dirty     bool // on the loop's dirty list
+	again     bool // what is in must be fed before anything is read
+	paused    bool // by the Handler: nothing is read or fed
+	blocked   bool // the socket's buffer is full
+	hung      bool // the other side has closed, perhaps with bytes still to read
+	ended     bool // its last byte has been read
+	overflown bool // Overflow has been called
+	mute      bool // Queue does nothing
+	finishing bool // flush, then close; what comes in is thrown away
+	shut      bool // our side is closed
+	closed    bool
+}
+
+// Handle makes h the connection's Handler from the next call on.
+func (c *Conn) Handle(h Handler) { c.handler = h }
+
+// Handler is what Handle set last, nil after Finish.
+func (c *Conn) Handler() Handler { return c.handler }
+
+// Loop is the owner.
+func (c *Conn) Loop() *Loop { return c.loop }
+
+// Remote is the address of the other side, the zero value if it has none.
+func (c *Conn) Remote() netip.AddrPort {
+	if c.stream != nil {
+		return c.stream.remote()
+	}
+	return remoteOf(int(c.fd))
+}
+
+// Heard and Wrote are how long ago the connection's last byte came and went.
+func (c *Conn) Heard() time.Duration { return time.Duration(c.loop.ticks()-c.heard) * tick }
+func (c *Conn) Wrote() time.Duration { return time.Duration(c.loop.ticks()-c.wrote) * tick }
+
+// Queue sends frame, which must not be empty, at the end of the turn. The frame may be shared with
+// other connections; nobody may change it from now on. After Finish it does nothing.
+func (c *Conn) Queue(frame []byte) {
+	if c.mute {
+		return
+	}
+	if c.run == nil {
+		c.run = c.loop.root
+		c.touch()
+	}
+	c.run = c.run.extend(frame)
+}
+
+// Queued is how many bytes wait for the socket to take them.
+func (c *Conn) Queued() int {
+	n := 0
+	if c.run != nil {
+		n = c.run.size
+	}
+	if c.kept != nil {
+		n += c.kept.size
+	}
+	return n
+}
+
+// SetTimer calls Handler.Timeout once, not before d from now (a year at most); it replaces an
+// earlier timer. 0 means never.
+func (c *Conn) SetTimer(d time.Duration) {
+	if c.finishing || c.closed {
+		return
+	}
+	if d <= 0 {
+		c.loop.wheel.unset(c)
+		return
+	}
+	c.setTimer(d)
+}
+
+func (c *Conn) setTimer(d time.Duration) {
+	c.loop.wheel.set(c, uint32((c.loop.now+min(d, farthest)+tick-1)/tick))
+}
+
+// Pause stops reading. Bytes that the current Feed does not take are kept.
+func (c *Conn) Pause() { c.paused = !c.finishing }
+
+// Resume undoes Pause: kept bytes are fed in the next turn, then reading goes on.
+func (c *Conn) Resume() {
+	if c.paused {
+		c.paused, c.again = false, true
+		c.enqueue()
+	}
+}
+
+// Finish ends the connection in peace: what is queued is sent, our side is closed, and when the
+// other side has closed too, the socket is. After linger it is reset, whatever has not left by
+// then. The Handler is not called again.
+func (c *Conn) Finish(linger time.Duration) {
+	if c.finishing || c.closed {
+		return
+	}
+	c.setTimer(linger)
+	c.finishing, c.mute, c.paused, c.in = true, true, false, nil
+	c.handler = nil
+	c.touch()
+	c.enqueue() // what has arrived is thrown away, or the close would be a reset
+}
+
+// Abort resets the connection. The Handler is not called again.
+func (c *Conn) Abort() {
+	if !c.closed {
+		c.reset()
+		c.close()
+	}
+}
+
+// Detach gives the connection away as a net.Conn, with the bytes of b behind those taken, which
+// are the Handler's last: only Feed may call it, with its own argument. Nothing may be queued or
+// on its way. On an error the connection is gone.
+func (c *Conn) Detach(taken int, b []byte) (nc net.Conn, rest []byte, err error) {
+	rest = bytes.Clone(b[taken:])
+	if c.stream != nil {
+		nc, err = c.stream.detach()
+	} else {
+		nc, err = c.detachDescriptor()
+	}
+	c.leave()
+	return nc, rest, err
+}
+
+// enqueue puts c on the ready list.
+func (c *Conn) enqueue() {
+	if !c.queued && !c.closed {
+		c.queued = true
+		c.loop.ready = append(c.loop.ready, c)
+	}
+}
+
+// touch puts c on the list of those that the turn writes to.
+func (c *Conn) touch() {
+	if !c.dirty {
+		c.dirty = true
+		c.loop.dirty = append(c.loop.dirty, c)
+	}
+}
+
+// read lets the connection have its share of a turn and returns how many bytes it read.
+func (c *Conn) read() int {
+	if c.paused || c.ended || c.closed {
+		return 0
+	}
+	if c.again {
+		c.again = false
+		if c.feed(nil); c.paused || c.closed {
+			return 0
+		}
+	}
+	b, err := c.receive()
+	if len(b) > 0 {
+		c.heard = c.loop.ticks()
+		c.feed(b)
+		c.received(len(b))
+	}
+	switch {
+	case err == nil || err == errAgain:
+	case err == io.EOF:
+		c.eof()
+	default:
+		c.fail(err)
+	}
+	return len(b)
+}
+
+// feed gives the Handler what was left and what is new.
+func (c *Conn) feed(b []byte) {
+	if len(c.in) > 0 {
+		b = append(c.in, b...)
+		c.in = b
+	}
+	all := len(b)
+	for h := Handler(nil); h != c.handler && len(b) > 0 && !c.paused; {
+		if h = c.handler; h == nil {
+			return // finished: thrown away
+		}
+		b = b[h.Feed(b):]
+	}
+	switch {
+	case c.closed || c.finishing || len(b) == 0:
+		c.in = nil
+	case len(b) == all && len(c.in) == all:
+		// All of what is kept is left as it is.
+	default:
+		c.in = bytes.Clone(b)
+	}
+}
+
+// eof ends a connection whose other side has closed. It may have closed only its half: what its
+// last bytes asked for is still answered.
+func (c *Conn) eof() {
+	c.ended = true
+	if h := c.handler; h != nil {
+		c.Finish(eofLinger)
+		h.Closed(io.EOF)
+	}
+	c.touch()
+}
+
+// fail closes the connection and tells the Handler.
+func (c *Conn) fail(err error) {
+	if c.closed {
+		return
+	}
+	h := c.handler
+	if c.close(); h != nil {
+		h.Closed(err)
+	}
+}
+
+func (c *Conn) close() {
+	c.leave()
+	c.closeSocket()
+}
+
+// leave takes c off the loop without closing its socket.
+func (c *Conn) leave() {
+	c.closed, c.mute = true, true
+	c.handler, c.in, c.run, c.kept = nil, nil, nil, nil
+	c.loop.wheel.unset(c)
+	c.loop.conns.remove(c)
+}
+
+func (c *Conn) timeout() {
+	if c.finishing {
+		c.Abort()
+		return
+	}
+	c.handler.Timeout()
+}
+
+// flush writes what is queued, as far as the socket takes it, and judges a client that does not
+// read by what is left.
+func (c *Conn) flush() {
+	c.dirty = false
+	if c.closed {
+		return
+	}
+	if err := c.send(); err != nil {
+		c.sever(err)
+		return
+	}
+	switch {
+	case c.kept == nil && !c.blocked && c.finishing:
+		c.part()
+	case c.kept != nil && c.kept.size > c.loop.limit && !c.overflown && !c.finishing:
+		c.overflow()
+	}
+}
+
+// part ends a finishing connection whose bytes have all left: our side of it, and the socket when
+// the other side has closed too.
+func (c *Conn) part() {
+	switch {
+	case c.ended:
+		c.close()
+	case !c.shut:
+		c.shut = true
+		c.shutdown()
+	}
+}
+
+func (c *Conn) overflow() {
+	c.overflown = true
+	if c.kept.cut(); c.kept.size == 0 {
+		c.kept = nil
+	}
+	c.handler.Overflow()
+}
+
+// sever gives up writing after an error. A client that leaves while bytes are on their way to it
+// resets the connection, which is no reason to lose its last frame: what has arrived is still fed.
+// Then the reads end as if the client had closed in peace, whatever the error was.
+func (c *Conn) sever(err error) {
+	if c.finishing {
+		c.fail(err)
+		return
+	}
+	c.mute, c.hung, c.blocked, c.run, c.kept = true, true, false, nil, nil
+	c.closeRead()
+	c.enqueue()
+}
+
+// send writes what there is, until the socket's buffer is full.
+func (c *Conn) send() error {
+	if r := c.run; r != nil {
+		c.run = nil
+		n := 0
+		if c.kept == nil && !c.blocked && r.size <= oneWrite {
+			var err error
+			if n, err = c.write(c.loop.flat.bytes(r)); n == r.size || err != nil {
+				return err
+			}
+		}
+		c.keep(r, n)
+	}
+	for c.kept != nil && !c.blocked {
+		n, err := c.write(c.kept.first(c.loop.buf))
+		if err != nil {
+			return err
+		}
+		if c.kept.advance(n); c.kept.size == 0 {
+			c.kept = nil
+		}
+	}
+	return nil
+}
+
+// keep holds r back, less its first n bytes, which have left.
+func (c *Conn) keep(r *run, n int) {
+	if c.kept == nil {
+		c.kept = new(backlog)
+	}
+	c.kept.add(r, n)
+}
+
+// write writes once and notes whether the socket's buffer is full.
+func (c *Conn) write(b []byte) (int, error) {
+	n, err := c.transmit(b)
+	if n > 0 {
+		c.wrote = c.loop.ticks()
+	}
+	if n < len(b) && err == nil || err == errAgain {
+		c.blocked, err = true, nil
+	}
+	return n, err
+}
+
+// writable tells that the socket's buffer has room again.
+func (c *Conn) writable() {
+	c.blocked = false
+	if c.kept != nil || c.finishing {
+		c.touch()
+	}
+}

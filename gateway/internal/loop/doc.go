@@ -1,0 +1,14 @@
+// Package loop owns sockets and the event loops that serve them.
+//
+// A Loop is one goroutine. Everything about a connection happens on the loop that owns it:
+// reading, the Handler's calls, timers and writing. So nothing about a connection needs a lock,
+// and what one connection was given leaves in the order it was given. Work from other goroutines
+// enters through Post and PostWait.
+//
+// A turn of a loop reads the sockets that are readable, runs what was posted, advances the timers,
+// and then writes: whatever the turn queued for a connection leaves in one write.
+//
+// On Linux a loop waits in epoll(7) and owns raw descriptors (Adopt). A net.Conn (TLS, or any
+// system without epoll) is served by a goroutine that reads and hands over what came (AdoptConn);
+// its Handler sees no difference.
+package loop

@@ -1,0 +1,370 @@
+package loop
+
+import (
+	"io"
+	"testing"
+	"time"
+)
+
+func TestClosedByPeer(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := start(t, plenty)
+		p, c := r.open(k, nil)
+		write(t, c, []byte("last"))
+		c.Close()
+		r.wantGone()
+		r.wantGot(p, []byte("last"))
+		r.wantEnds(p, io.EOF)
+	})
+}
+
+// The end can be seen before the bytes that came first have been read.
+func TestClosedByPeerWithMuchUnread(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := start(t, plenty)
+		ours, c := tcpPair(t)
+		want := noise(3*readBudget + 7)
+		write(t, c, want)
+		c.Close()
+		p := r.adopt(k, ours, nil, nil)
+		r.wantGone()
+		r.wantGot(p, want)
+		r.wantEnds(p, io.EOF)
+	})
+}
+
+// A client may ask, close its half, and wait for the answer, which need not fit the socket's buffer.
+func TestAnswersAfterEnd(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		for _, size := range []int{10, 2 << 20} {
+			r := start(t, plenty)
+			ours, c := socketPair(t)
+			write(t, c, []byte("ask"))
+			c.CloseWrite()
+			answer := noise(size)
+			p := r.adopt(k, ours, nil, func(p *probe) {
+				p.onFeed = func(b []byte) int {
+					p.Queue(answer)
+					return len(b)
+				}
+			})
+			r.until("the end has been told", func() bool { return len(p.ends) > 0 })
+			wantSame(t, readAll(t, c), answer)
+			r.wantGone()
+			r.wantEnds(p, io.EOF)
+			r.stop()
+		}
+	})
+}
+
+func TestAnswersAfterEndHaveATime(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := start(t, plenty)
+		p, c := r.openTCP(k, nil)
+		r.do(func() { p.Queue(make([]byte, 16<<20)) })
+		c.CloseWrite()
+		r.until("the end has been told", func() bool { return len(p.ends) > 0 })
+		r.skip(eofLinger + tick)
+		r.wantGone()
+		r.wantEnds(p, io.EOF)
+		wantReset(t, c)
+	})
+}
+
+func TestResetByPeer(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := start(t, plenty)
+		p, c := r.openTCP(k, nil)
+		c.SetLinger(0)
+		c.Close()
+		r.wantGone()
+		wantOneError(t, p)
+	})
+}
+
+// A client that sends its last frame and leaves with bytes of ours unread resets the connection. The
+// loop may find out by a write, and the frame has arrived all the same.
+func TestLastFrameBeforeReset(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		for _, size := range []int{4, 30_000} { // all of it in the receive window
+			r := start(t, plenty)
+			p, c := r.openTCP(k, nil)
+			last := noise(size)
+			r.do(func() { p.Queue([]byte("never read")) })
+			r.settle()
+			r.do(func() {
+				write(t, c, last)
+				c.SetLinger(0)
+				c.Close()
+				p.Queue([]byte("to nobody")) // this turn writes before another one reads
+			})
+			r.wantGone()
+			r.wantGot(p, last)
+			wantOneError(t, p)
+			r.stop()
+		}
+	})
+}
+
+func TestWriteErrorWhilePaused(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := start(t, plenty)
+		p, c := r.openTCP(k, nil)
+		r.do(func() {
+			p.Pause()
+			write(t, c, []byte("last"))
+			c.SetLinger(0)
+			c.Close()
+			p.Queue([]byte("to nobody"))
+		})
+		r.until("the write has failed", func() bool { return p.mute })
+		r.do(func() {
+			if p.Queue([]byte("dropped")); p.Queued() > 0 {
+				t.Error("something is queued for a client that can't be written to")
+			}
+		})
+		r.wantEnds(p)
+		r.do(p.Resume)
+		r.wantGone()
+		r.wantGot(p, []byte("last"))
+	})
+}
+
+func TestWriteErrorWhileFinishing(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := start(t, plenty)
+		p, c := r.openTCP(k, nil)
+		r.do(func() { p.Queue(make([]byte, 16<<20)); p.finish(time.Hour) })
+		r.settle()
+		c.SetLinger(0)
+		c.Close()
+		r.wantGone()
+	})
+}
+
+func TestFinishSendsAllFirst(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		for _, size := range []int{0, 10, 2 << 20} {
+			r := start(t, plenty)
+			p, c := r.open(k, nil)
+			want := noise(size)
+			r.do(func() {
+				if size > 0 {
+					p.Queue(want)
+				}
+				p.finish(time.Hour)
+				p.Queue([]byte("too late"))
+				p.SetTimer(time.Nanosecond)
+				p.Pause()
+				if p.Handler() != nil {
+					t.Error("a finished connection has a Handler")
+				}
+			})
+			wantSame(t, readAll(t, c), want)
+			r.settle()
+			if r.loop.Len() != 1 {
+				t.Error("the connection is gone before the other side has closed")
+			}
+			c.Close()
+			r.wantGone()
+			r.stop()
+		}
+	})
+}
+
+// The client may have closed its half already, which is no reason not to send it what is queued.
+func TestFinishAfterEndOfPeer(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := start(t, plenty)
+		p, c := r.open(k, func(p *probe) {
+			p.onFeed = func(b []byte) int {
+				p.Queue(noise(2 << 20))
+				p.finish(time.Hour)
+				return len(b)
+			}
+		})
+		write(t, c, []byte("bye"))
+		c.CloseWrite()
+		r.until("the end has been read", func() bool { return p.ended })
+		wantSame(t, readAll(t, c), noise(2<<20))
+		r.wantGone()
+	})
+}
+
+// A socket that is closed with bytes unread resets the connection, and the client loses what is on
+// its way to it.
+func TestFinishThrowsAwayWhatIsUnread(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := start(t, plenty)
+		p, c := r.open(k, func(p *probe) { p.Pause() })
+		write(t, c, noise(100_000))
+		r.do(func() {
+			p.Queue([]byte("answer"))
+			p.finish(time.Hour)
+		})
+		write(t, c, noise(1<<20)) // more than fits: it is read
+		wantSame(t, readAll(t, c), []byte("answer"))
+		c.Close()
+		r.wantGone()
+		if len(p.got) > 0 {
+			t.Errorf("%d bytes were fed after Finish", len(p.got))
+		}
+	})
+}
+
+func TestFinishWithinFeed(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := start(t, plenty)
+		p, c := r.open(k, func(p *probe) {
+			p.onFeed = func(b []byte) int {
+				p.Queue([]byte("bye"))
+				p.finish(time.Hour)
+				return 1
+			}
+		})
+		write(t, c, []byte("abc"))
+		wantSame(t, readAll(t, c), []byte("bye"))
+		write(t, c, []byte("def"))
+		c.Close()
+		r.wantGone()
+		r.wantGot(p, []byte("a"))
+	})
+}
+
+func TestFinishLingers(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		for _, size := range []int{1, 16 << 20} { // with all sent, or not
+			r := start(t, plenty)
+			p, c := r.openTCP(k, nil)
+			r.do(func() {
+				p.Queue(noise(size))
+				p.finish(time.Hour)
+			})
+			r.skip(50 * time.Minute)
+			r.settle()
+			if r.loop.Len() != 1 {
+				t.Error("the connection is gone before its time")
+			}
+			r.skip(11 * time.Minute)
+			r.wantGone()
+			if size > 1 {
+				wantReset(t, c)
+			}
+			r.stop()
+		}
+	})
+}
+
+func TestFinishTwice(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := start(t, plenty)
+		p, c := r.open(k, nil)
+		r.do(func() {
+			p.finish(time.Hour)
+			p.finish(time.Minute)
+		})
+		r.skip(10 * time.Minute)
+		r.settle()
+		if r.loop.Len() != 1 {
+			t.Error("a second Finish has changed the linger")
+		}
+		readAll(t, c)
+		c.Close()
+		r.wantGone()
+		r.do(func() { p.finish(0) })
+	})
+}
+
+func TestAbort(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := start(t, plenty)
+		p, c := r.openTCP(k, nil)
+		r.do(func() {
+			p.Queue([]byte("never sent"))
+			p.abort()
+			p.abort()
+			p.Queue([]byte("dropped"))
+			p.SetTimer(time.Nanosecond)
+			p.Resume()
+			if r.loop.Len() != 0 || p.Handler() != nil {
+				t.Error("an aborted connection is still there, or its Handler")
+			}
+		})
+		r.skip(time.Second)
+		r.settle()
+		got, err := io.ReadAll(c)
+		if len(got) > 0 || err == nil {
+			t.Errorf("the client has read %q, %v; want a reset", got, err)
+		}
+	})
+}
+
+func TestAbortWithinFeed(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := start(t, plenty)
+		p, c := r.open(k, func(p *probe) {
+			p.onFeed = func([]byte) int { p.abort(); return 1 }
+		})
+		write(t, c, []byte("abc"))
+		r.wantGone()
+		r.wantGot(p, []byte("a"))
+	})
+}
+
+// What makes the Handler may end the connection at once.
+func TestEndWithinAdopt(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := start(t, plenty)
+		_, c := r.open(k, func(p *probe) { p.abort() })
+		if got, _ := io.ReadAll(c); len(got) > 0 {
+			t.Errorf("read %q", got)
+		}
+		r.wantGone()
+
+		p, c := r.open(k, func(p *probe) {
+			p.Queue([]byte("full"))
+			p.finish(time.Hour)
+		})
+		write(t, c, []byte("too late"))
+		wantSame(t, readAll(t, c), []byte("full"))
+		r.wantGot(p, nil)
+		c.Close()
+		r.wantGone()
+	})
+}
+
+// Closed may do what other calls of a Handler may.
+func TestEndWithinClosed(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		for _, end := range []func(*Conn){(*Conn).Abort, func(c *Conn) { c.Finish(0) }} {
+			r := start(t, plenty)
+			p, c := r.open(k, nil)
+			r.do(func() { p.Handle(&ender{probe: p, end: end}) })
+			c.Close()
+			r.wantGone()
+			r.stop()
+			wantOneError(t, p)
+		}
+	})
+}
+
+type ender struct {
+	*probe
+	end func(*Conn)
+}
+
+func (e *ender) Closed(err error) {
+	e.end(e.Conn)
+	e.probe.Closed(err)
+	e.Queue([]byte("dropped"))
+	e.Resume()
+}
+
+// wantOneError wants Closed to have been called once, whatever the error was. The loop has no part of
+// p any more.
+func wantOneError(t *testing.T, p *probe) {
+	t.Helper()
+	if len(p.ends) != 1 || p.ends[0] == nil {
+		t.Errorf("Closed was called with %v, want one error", p.ends)
+	}
+}

@@ -1,0 +1,234 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// What one turn may do before it writes and looks at the sockets again, so that neither latency
+// nor memory runs away: tasks from the inbox, bytes read, and time spent on either.
+const (
+	turnTasks = 256
+	turnBytes = 1 << 20
+	turnTime  = time.Millisecond
+)
+
+// readBudget is what a turn reads of one connection at most, in bytes; a connection with more goes
+// to the end of the ready list, so that a fast sender does not starve the others.
+const readBudget = 64 << 10
+
+// oversleep is how much later than planned a turn may begin before the loop takes it that the
+// process was not running.
+const oversleep = time.Second
+
+// ErrStopped reports that the loop has ended or is about to.
+var ErrStopped = errors.New("loop: stopped")
+
+// Loop is one event loop. Only Post, PostWait, Adopt, AdoptConn and Len may be called from other
+// goroutines; all else belongs to the goroutine of Run.
+type Loop struct {
+	inbox  inbox
+	poller poller
+	limit  int // outbound bytes of one connection
+
+	// Owned by the goroutine of Run.
+	start   time.Time
+	now     time.Duration // since start, set once a turn
+	planned time.Duration // when the turn was to begin at the latest
+	wheel   wheel
+	conns   table
+	todo    []func() // taken from the inbox
+	next    int      // of todo: the first that has not run
+	ready   []*Conn  // readable, or resumed with bytes left over
+	dirty   []*Conn  // with something to write
+	root    *run     // the empty run every connection starts a turn with
+	flat    flat     // the run laid out last
+	buf     []byte   // what is being read, or what is written of a long queue; borrowed for a call
+	wg      sync.WaitGroup
+}
+
+// New makes a loop that lets limit bytes wait for a client that does not read; see Handler.Overflow.
+func New(limit int) (*Loop, error) {
+	l := &Loop{limit: limit, start: time.Now(), planned: forever, root: &run{}, buf: make([]byte, readBudget)}
+	if err := l.poller.open(); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// Run serves until ctx ends. Then it closes what connections are left, telling their handlers
+// ErrStopped, and returns when all goroutines of the loop have ended. It must be called once, also
+// for a loop that is no longer wanted: it gives the loop's descriptors back.
+func (l *Loop) Run(ctx context.Context) error {
+	defer l.poller.close()
+	defer l.inbox.wakers.Wait()
+	defer l.wg.Wait()
+	defer l.stop()
+	// A task can't be missed, as a bare wake could be by a loop that is about to sleep.
+	defer context.AfterFunc(ctx, func() { l.Post(func() {}) })()
+	for ctx.Err() == nil {
+		if err := l.wait(); err != nil {
+			return err
+		}
+		l.turn()
+	}
+	return nil
+}
+
+// turn is one round: read, run, time, write.
+func (l *Loop) turn() {
+	l.tellTime()
+	l.read()
+	l.drainInbox()
+	l.wheel.advance(l.ticks(), (*Conn).timeout)
+	l.flush()
+}
+
+// wait blocks until there is something to do: a socket, a posted task, a timer or wake.
+func (l *Loop) wait() error {
+	l.planned = l.now
+	err := l.poller.poll(l, 0)
+	if err != nil || len(l.ready) > 0 || len(l.dirty) > 0 || len(l.todo) > 0 {
+		return err
+	}
+	if !l.inbox.sleep() {
+		return nil // a task came in between
+	}
+	defer l.inbox.awake()
+	timeout := l.wheel.until(l.now)
+	if l.planned = forever; timeout >= 0 {
+		l.planned = l.now + timeout
+	}
+	return l.poller.poll(l, timeout)
+}
+
+// tellTime sets the time of the turn. Time in which the process did not run, because it or its
+// machine was stopped, does not count: what clients sent meanwhile is still to be read, and no
+// timer may judge them before.
+func (l *Loop) tellTime() {
+	l.now = time.Since(l.start)
+	if lost := l.now - l.planned; lost > oversleep {
+		l.start = l.start.Add(lost)
+		l.now -= lost
+	}
+}
+
+// read lets each ready connection have its share of the turn. What a turn does not get to stays on
+// the list, in front of those that have had their share or become ready later.
+func (l *Loop) read() {
+	i, bytes := 0, 0
+	for n := len(l.ready); i < n && bytes < turnBytes; i++ {
+		if i%16 == 15 && time.Since(l.start)-l.now > turnTime {
+			break
+		}
+		c := l.ready[i]
+		c.queued = false
+		bytes += c.read()
+	}
+	left := copy(l.ready, l.ready[i:])
+	clear(l.ready[left:])
+	l.ready = l.ready[:left]
+}
+
+// drainInbox runs what other goroutines posted.
+func (l *Loop) drainInbox() {
+	if len(l.todo) == 0 {
+		l.todo = l.inbox.take(l.todo)
+	}
+	first := l.next
+	for l.next < len(l.todo) && l.next-first < turnTasks {
+		l.todo[l.next]()
+		l.next++
+		if l.next%16 == 0 && time.Since(l.start)-l.now > turnTime {
+			break
+		}
+	}
+	l.inbox.done(l.next - first)
+	if l.next == len(l.todo) {
+		clear(l.todo) // the loop may sleep for long
+		l.todo, l.next = l.todo[:0], 0
+	}
+}
+
+// flush writes what the turn has queued, once for each connection. A flush that closes a connection
+// may queue for it or others: they are appended and get their write too.
+func (l *Loop) flush() {
+	for i := 0; i < len(l.dirty); i++ {
+		l.dirty[i].flush()
+	}
+	clear(l.dirty)
+	l.dirty = l.dirty[:0]
+	l.flat.forget()
+	l.root.next = nil
+}
+
+// begin makes c a connection of the loop. rest is fed first.
+func (l *Loop) begin(c *Conn, rest []byte, newHandler func(*Conn) Handler) {
+	c.loop, c.heard, c.wrote = l, l.ticks(), l.ticks()
+	l.conns.add(c)
+	h := newHandler(c)
+	if c.finishing || c.closed {
+		return
+	}
+	c.handler = h
+	if len(rest) > 0 {
+		c.in, c.again = rest, true
+		c.enqueue()
+	}
+}
+
+// stop ends every connection and refuses new ones.
+func (l *Loop) stop() {
+	for _, task := range append(l.todo[l.next:], l.inbox.close()...) {
+		task() // adopts and closes what was handed over last; nothing waits for ever on a lost task
+	}
+	l.flush()
+	for _, c := range l.conns.all() {
+		c.fail(ErrStopped)
+	}
+	l.flush()
+}
+
+// Post hands fn to the loop and returns at once. It is for callers that are bounded by themselves,
+// such as one task for a paused session; it reports false when the loop has stopped and fn will
+// not run.
+func (l *Loop) Post(fn func()) bool {
+	asleep, ok := l.inbox.put(fn)
+	if asleep {
+		l.wake()
+	}
+	return ok
+}
+
+// PostWait is Post for producers that have no end: it waits while the inbox is full, until ctx ends.
+// The loop itself must not call it.
+func (l *Loop) PostWait(ctx context.Context, fn func()) error {
+	asleep, err := l.inbox.putWait(ctx, fn)
+	if asleep {
+		l.wake()
+	}
+	return err
+}
+
+// wake is for the one that the inbox has told to.
+func (l *Loop) wake() {
+	l.poller.wake()
+	l.inbox.wakers.Done()
+}
+
+// Now is the time of this turn, from an arbitrary beginning.
+func (l *Loop) Now() time.Duration { return l.now }
+
+// Len is the number of connections that the loop owns. Any goroutine may ask.
+func (l *Loop) Len() int { return int(l.conns.len.Load()) }
+
+// Each calls fn for every connection of the loop.
+func (l *Loop) Each(fn func(*Conn)) {
+	for _, c := range l.conns.all() {
+		fn(c)
+	}
+}
+
+func (l *Loop) ticks() uint32 { return uint32(l.now / tick) }

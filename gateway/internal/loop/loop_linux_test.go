@@ -1,0 +1,312 @@
+package loop
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// steer runs a turn with what the kernel has to tell.
+func (l *Loop) steer(t testing.TB) {
+	t.Helper()
+	l.ask(t)
+	l.turn()
+}
+
+func (l *Loop) ask(t testing.TB) {
+	t.Helper()
+	if err := l.poller.poll(l, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Of many connections with more to read than a turn may, none gets a second share before all have
+// had their first.
+func TestReadySharesTurns(t *testing.T) {
+	const conns = 60
+	for _, test := range []struct {
+		name string
+		now  time.Duration // of the turn: far from now, so that only one limit counts
+		most int           // bytes
+	}{
+		{"bytes", time.Hour, turnBytes + readBudget - 1},
+		{"time", -time.Hour, 15 * readBudget},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := still(t, plenty)
+			var shares, left [conns]int
+			for i := range conns {
+				ours, theirs := socketPairOf(t, unix.SOCK_STREAM)
+				left[i] = fill(t, theirs)
+				p := &probe{t: t, onFeed: func(b []byte) int {
+					shares[i]++
+					left[i] -= len(b)
+					return len(b)
+				}}
+				l.Adopt(descriptorOf(ours), p.begin(nil, nil))
+			}
+			l.steer(t)
+			l.ask(t)
+			for sum(left[:]) > 0 {
+				before := sum(left[:])
+				l.now = test.now
+				l.read()
+				if read := before - sum(left[:]); read == 0 || read > test.most {
+					t.Fatalf("a turn has read %d bytes, want %d at most", read, test.most)
+				}
+				for i := range conns {
+					if left[i] > 0 && shares[i]+1 < slices.Max(shares[:]) {
+						t.Fatalf("a connection was read %d times, others %d times", shares[i], slices.Max(shares[:]))
+					}
+				}
+			}
+		})
+	}
+}
+
+// fill writes until the socket takes no more, and returns how many bytes it has taken.
+func fill(t testing.TB, nc *net.UnixConn) (n int) {
+	t.Helper()
+	raw, err := nc.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := make([]byte, 4096)
+	raw.Write(func(fd uintptr) bool {
+		for {
+			written, err := unix.Write(int(fd), block)
+			if err != nil {
+				return true
+			}
+			n += written
+		}
+	})
+	return n
+}
+
+func sum(list []int) (n int) {
+	for _, x := range list {
+		n += x
+	}
+	return n
+}
+
+// The descriptor of a closed connection lives on while somebody else holds it, and so do its events.
+// They must not reach the connection that has its slot by then.
+func TestStaleEvents(t *testing.T) {
+	const conns = 100
+	r := start(t, plenty)
+	k := descriptorKinds()[0]
+	var old [conns]*probe
+	var oldClients [conns]client
+	for i := range conns {
+		old[i], oldClients[i] = r.open(k, nil)
+	}
+	var dups [conns]int
+	var fresh [conns]*probe
+	var freshClients [conns]client
+	r.do(func() {
+		for i, p := range old {
+			dup, err := unix.FcntlInt(uintptr(p.fd), unix.F_DUPFD_CLOEXEC, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dups[i] = dup
+			p.abort()
+		}
+		for i := range fresh { // all within the turn that has closed the others
+			ours, theirs := socketPair(t)
+			fresh[i], freshClients[i] = &probe{t: t}, theirs
+			r.loop.adopt(descriptorOf(ours), nil, fresh[i].begin(nil, nil))
+		}
+		for _, p := range fresh {
+			if p.slot >= conns {
+				t.Error("a new connection has no old slot: this test shows nothing")
+			}
+		}
+		for _, c := range oldClients {
+			write(t, c, []byte("stale"))
+		}
+		if err := r.loop.poller.poll(r.loop, 0); err != nil {
+			t.Error(err)
+		}
+		for _, p := range fresh {
+			if p.queued || p.hung {
+				t.Error("an event of a closed connection has reached another one")
+			}
+		}
+	})
+	for i, p := range fresh {
+		write(t, freshClients[i], []byte("fresh"))
+		r.wantGot(p, []byte("fresh"))
+	}
+	for i, p := range old {
+		if len(p.got) > 0 {
+			t.Errorf("an aborted connection was fed %q", p.got)
+		}
+		unix.Close(dups[i])
+	}
+}
+
+// A number that comes back at once is another connection's.
+func TestDescriptorComesBack(t *testing.T) {
+	l := still(t, plenty)
+	numbers := map[int32]bool{}
+	for i := range 50 {
+		ours, theirs := socketPair(t)
+		p := &probe{t: t}
+		fd := descriptorOf(ours)
+		l.Adopt(fd, p.begin(nil, nil))
+		l.steer(t)
+		numbers[p.fd] = true
+		write(t, theirs, []byte{byte(i)})
+		l.steer(t)
+		if !bytes.Equal(p.got, []byte{byte(i)}) {
+			t.Fatalf("connection %d was fed %v", i, p.got)
+		}
+		write(t, theirs, []byte("unread"))
+		p.abort()
+		theirs.Close()
+	}
+	if len(numbers) == 50 {
+		t.Error("no number has come back: this test shows nothing")
+	}
+}
+
+// The kernel reports nothing more of a descriptor that was given away, though it is still open.
+func TestDetachedDescriptorIsForgotten(t *testing.T) {
+	l := still(t, plenty)
+	ours, theirs := socketPair(t)
+	p := &probe{t: t}
+	var gift <-chan given
+	l.Adopt(descriptorOf(ours), p.begin(func(p *probe) { gift = giveAway(p, 0) }, nil))
+	l.steer(t)
+	write(t, theirs, []byte("x"))
+	l.steer(t)
+	nc := receive(t, gift).mustRest(t, "x")
+	write(t, theirs, []byte("y"))
+	if n, err := unix.EpollWait(l.poller.epfd, l.poller.events, 0); n != 0 || err != nil {
+		t.Errorf("%d events, %v; want none", n, err)
+	}
+	wantRead(t, nc, []byte("y"))
+}
+
+// A peer that reads no more, and says so, may still write. What it has written is fed.
+func TestPeerThatReadsNoMore(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := start(t, plenty)
+		p, c := r.open(k, nil)
+		want := noise(readBudget + 7)
+		r.do(func() {
+			write(t, c, want)
+			c.CloseRead()
+			p.Queue([]byte("to nobody"))
+		})
+		r.until("the end has been told", func() bool { return len(p.ends) > 0 })
+		r.settle()
+		if r.loop.Len() != 0 {
+			t.Error("the connection waits for a write that has failed")
+		}
+		r.wantGot(p, want)
+		r.wantEnds(p, io.EOF)
+	})
+}
+
+// When all its events are spent, nothing but the loop itself can say that there is more to read.
+func TestWriteErrorWithMuchUnread(t *testing.T) {
+	l := still(t, plenty)
+	ours, theirs := socketPair(t)
+	p := &probe{t: t}
+	want := noise(readBudget + 7)
+	write(t, theirs, want)
+	l.Adopt(descriptorOf(ours), p.begin(nil, nil))
+	l.steer(t)
+	l.steer(t)
+	if len(p.got) != readBudget {
+		t.Fatalf("a turn has read %d bytes, want %d", len(p.got), readBudget)
+	}
+	theirs.CloseRead()
+	l.ask(t)
+	p.Queue([]byte("to nobody"))
+	l.flush()
+	for range 3 {
+		l.steer(t)
+	}
+	wantSame(t, p.got, want)
+	if len(p.ends) != 1 || p.ends[0] != io.EOF {
+		t.Errorf("Closed was called with %v, want EOF", p.ends)
+	}
+}
+
+// What epoll does not take is closed, and its Handler told why.
+func TestAdoptOfWhatIsNoSocket(t *testing.T) {
+	r := start(t, plenty)
+	before := openFiles(t)
+	fd, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &probe{t: t}
+	r.loop.Adopt(fd, p.begin(nil, nil))
+	r.settle()
+	if len(p.ends) != 1 || !errors.Is(p.ends[0], unix.EPERM) {
+		t.Errorf("Closed was called with %v, want EPERM", p.ends)
+	}
+	if after := openFiles(t); after != before || r.loop.Len() != 0 {
+		t.Errorf("%d descriptors and %d connections are left", after-before, r.loop.Len())
+	}
+}
+
+// An idle connection is a Conn, its slot, and what its Handler has. 128 bytes are a size class of Go's
+// memory.
+func TestConnSize(t *testing.T) {
+	if size := unsafe.Sizeof(Conn{}); size > 128 {
+		t.Errorf("a Conn has %d bytes, want 128 at most", size)
+	}
+}
+
+// nullConns returns n connections that take all that is written to them.
+func nullConns(t testing.TB, l *Loop, n int) []*Conn {
+	t.Helper()
+	list := make([]*Conn, n)
+	for i := range list {
+		fd, err := unix.Open(os.DevNull, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list[i] = &Conn{fd: int32(fd)}
+		l.begin(list[i], nil, (&probe{t: t}).begin(nil, nil))
+	}
+	return list
+}
+
+func TestFanOutAllocs(t *testing.T) {
+	for _, frames := range []int{1, 8} {
+		l := still(t, plenty)
+		conns := nullConns(t, l, 1000)
+		shared := make([][]byte, frames)
+		for i := range shared {
+			shared[i] = numbered(i, 300)
+		}
+		turn := func() {
+			for _, frame := range shared {
+				for _, c := range conns {
+					c.Queue(frame)
+				}
+			}
+			l.turn()
+		}
+		turn() // makes room for the list of connections
+		if n := testing.AllocsPerRun(20, turn); n > float64(frames) {
+			t.Errorf("%d frames to %d connections: %v allocations, want one for each frame", frames, len(conns), n)
+		}
+	}
+}

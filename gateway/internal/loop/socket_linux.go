@@ -1,0 +1,260 @@
+package loop
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const errAgain = unix.EAGAIN
+
+// poller waits in epoll(7). Each descriptor is armed once, edge-triggered, for input and output:
+// a turn that leaves bytes unread puts the connection on the ready list itself.
+type poller struct {
+	epfd   int
+	wakefd int // an eventfd(2): whoever posts to a sleeping loop adds to it
+	events []unix.EpollEvent
+}
+
+// wakeSlot marks the eventfd's events; no connection ever has that slot.
+const wakeSlot = 1<<31 - 1
+
+func (p *poller) open() (err error) {
+	if p.epfd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return os.NewSyscallError("epoll_create1", err)
+	}
+	if p.wakefd, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
+		unix.Close(p.epfd)
+		return os.NewSyscallError("eventfd", err)
+	}
+	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: wakeSlot}
+	if err := unix.EpollCtl(p.epfd, unix.EPOLL_CTL_ADD, p.wakefd, &ev); err != nil {
+		p.close()
+		return os.NewSyscallError("epoll_ctl", err)
+	}
+	p.events = make([]unix.EpollEvent, 256)
+	return nil
+}
+
+func (p *poller) close() {
+	unix.Close(p.wakefd)
+	unix.Close(p.epfd)
+	p.wakefd, p.epfd = -1, -1
+}
+
+// wake ends the loop's sleep. It may be called from any goroutine until the loop has stopped.
+func (p *poller) wake() {
+	one := [8]byte{1}
+	rawIO(unix.SYS_WRITE, int32(p.wakefd), one[:]) // it fails only when it is full, which wakes as well
+}
+
+// poll waits up to timeout (negative: for ever) and marks what the kernel reports. A poll that may
+// not wait is a bare system call: the runtime need not know, and it is the hot one.
+func (p *poller) poll(l *Loop, timeout time.Duration) error {
+	var n int
+	var err error
+	if timeout == 0 {
+		r, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epfd),
+			uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), 0, 0, 0)
+		if n = int(r); errno != 0 {
+			n, err = 0, errno
+		}
+	} else {
+		ms := -1
+		if timeout > 0 {
+			ms = int((timeout + time.Millisecond - 1) / time.Millisecond)
+		}
+		n, err = unix.EpollWait(p.epfd, p.events, ms)
+	}
+	if err != nil && err != unix.EINTR {
+		return os.NewSyscallError("epoll_wait", err)
+	}
+	for _, ev := range p.events[:max(n, 0)] {
+		if ev.Fd == wakeSlot {
+			continue // edge-triggered: it need not be read
+		}
+		if c := l.conns.get(uint32(ev.Fd), uint32(ev.Pad)); c != nil {
+			c.event(ev.Events)
+		}
+	}
+	return nil
+}
+
+func (c *Conn) event(events uint32) {
+	if events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		c.hung = true
+	}
+	if events&unix.EPOLLOUT != 0 && c.blocked {
+		c.writable()
+	}
+	if events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		c.enqueue()
+	}
+}
+
+// Adopt makes the loop the owner of a connected, non-blocking stream socket. newHandler runs on
+// the loop. If the loop has stopped, the descriptor is closed and the result is false.
+func (l *Loop) Adopt(fd int, newHandler func(*Conn) Handler) bool {
+	ok := l.Post(func() { l.adopt(fd, nil, newHandler) })
+	if !ok {
+		unix.Close(fd)
+	}
+	return ok
+}
+
+func (l *Loop) adopt(fd int, rest []byte, newHandler func(*Conn) Handler) {
+	c := &Conn{fd: int32(fd)}
+	if l.begin(c, rest, newHandler); c.closed {
+		return
+	}
+	ev := unix.EpollEvent{
+		Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET,
+		Fd:     int32(c.slot), Pad: int32(c.gen),
+	}
+	if err := unix.EpollCtl(l.poller.epfd, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
+		c.fail(os.NewSyscallError("epoll_ctl", err))
+	}
+}
+
+// adoptDescriptor takes the descriptor out of nc, if it is a plain socket. It is duplicated, since
+// nc closes its own.
+func (l *Loop) adoptDescriptor(nc net.Conn, rest []byte, newHandler func(*Conn) Handler) (taken, ok bool) {
+	switch nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+	default:
+		return false, false
+	}
+	raw, err := nc.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return false, false
+	}
+	fd := -1
+	if err := raw.Control(func(own uintptr) {
+		fd, err = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 0)
+	}); err != nil || fd < 0 {
+		return false, false
+	}
+	unix.SetNonblock(fd, true)
+	nc.Close()
+	if ok = l.Post(func() { l.adopt(fd, rest, newHandler) }); !ok {
+		unix.Close(fd)
+	}
+	return true, ok
+}
+
+// detachDescriptor makes a net.Conn of the descriptor. That is another number for it: c's is closed.
+func (c *Conn) detachDescriptor() (net.Conn, error) {
+	unix.EpollCtl(c.loop.poller.epfd, unix.EPOLL_CTL_DEL, int(c.fd), nil) // the socket lives on, and so would its events
+	file := os.NewFile(uintptr(c.fd), "")
+	defer file.Close()
+	return net.FileConn(file)
+}
+
+// receive reads once, into the loop's buffer.
+func (c *Conn) receive() ([]byte, error) {
+	if c.stream != nil {
+		return c.stream.receive()
+	}
+	buf := c.loop.buf
+	n, errno := rawIO(unix.SYS_READ, c.fd, buf)
+	switch {
+	case n > 0:
+		return buf[:n], nil
+	case errno != 0:
+		if errno == unix.EINTR {
+			c.enqueue()
+			return nil, errAgain
+		}
+		return nil, errno
+	}
+	return nil, io.EOF
+}
+
+// received goes on the ready list again if there may be more. A short read has emptied the socket,
+// and what comes later is a new edge, unless the other side has closed already.
+func (c *Conn) received(n int) {
+	if c.stream != nil {
+		c.stream.fed(c)
+	} else if n == len(c.loop.buf) || c.hung {
+		c.enqueue()
+	}
+}
+
+func (c *Conn) transmit(b []byte) (int, error) {
+	if c.stream != nil {
+		return c.stream.write(c, b)
+	}
+	for {
+		n, errno := rawIO(unix.SYS_WRITE, c.fd, b)
+		if errno == 0 {
+			return n, nil
+		}
+		if errno != unix.EINTR {
+			return 0, errno
+		}
+	}
+}
+
+// rawIO reads or writes a non-blocking descriptor without telling the scheduler, which costs more
+// than the call would ever wait: it does not wait.
+func rawIO(trap uintptr, fd int32, b []byte) (int, syscall.Errno) {
+	n, _, errno := unix.RawSyscall(trap, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}
+
+func (c *Conn) shutdown() {
+	if c.stream != nil {
+		c.stream.shutdown(c)
+		return
+	}
+	unix.Shutdown(int(c.fd), unix.SHUT_WR) // it fails when the other side has reset: read tells
+}
+
+// closeRead makes reads end after what has arrived.
+func (c *Conn) closeRead() {
+	if c.stream != nil {
+		c.stream.closeRead()
+		return
+	}
+	unix.Shutdown(int(c.fd), unix.SHUT_RD) // it fails when the other side has reset: read tells
+}
+
+// reset makes the coming close a reset: what has not left is thrown away by the kernel too.
+func (c *Conn) reset() {
+	if c.stream != nil {
+		c.stream.reset()
+		return
+	}
+	unix.SetsockoptLinger(int(c.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+}
+
+func (c *Conn) closeSocket() {
+	if c.stream != nil {
+		c.stream.close()
+		return
+	}
+	unix.Close(int(c.fd)) // which takes it out of the epoll set, too
+}
+
+func remoteOf(fd int) netip.AddrPort {
+	sa, err := unix.Getpeername(fd)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
+	}
+	return netip.AddrPort{}
+}

@@ -1,0 +1,61 @@
+//go:build !linux
+
+package loop
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"time"
+)
+
+var errAgain = errors.New("loop: nothing to do now")
+
+// poller waits for wake alone: every connection has goroutines that post.
+type poller struct {
+	woken chan struct{}
+}
+
+func (p *poller) open() error {
+	p.woken = make(chan struct{}, 1)
+	return nil
+}
+
+func (p *poller) close() {}
+
+func (p *poller) wake() {
+	select {
+	case p.woken <- struct{}{}:
+	default:
+	}
+}
+
+func (p *poller) poll(_ *Loop, timeout time.Duration) error {
+	switch {
+	case timeout == 0:
+	case timeout < 0:
+		<-p.woken
+	default:
+		timer := time.NewTimer(timeout)
+		defer timer.Stop()
+		select {
+		case <-p.woken:
+		case <-timer.C:
+		}
+	}
+	return nil
+}
+
+func (l *Loop) adoptDescriptor(net.Conn, []byte, func(*Conn) Handler) (taken, ok bool) {
+	return false, false
+}
+
+func (c *Conn) detachDescriptor() (net.Conn, error) { return nil, errors.ErrUnsupported }
+func (c *Conn) receive() ([]byte, error)            { return c.stream.receive() }
+func (c *Conn) received(int)                        { c.stream.fed(c) }
+func (c *Conn) transmit(b []byte) (int, error)      { return c.stream.write(c, b) }
+func (c *Conn) shutdown()                           { c.stream.shutdown(c) }
+func (c *Conn) closeRead()                          { c.stream.closeRead() }
+func (c *Conn) reset()                              { c.stream.reset() }
+func (c *Conn) closeSocket()                        { c.stream.close() }
+func remoteOf(int) netip.AddrPort                   { return netip.AddrPort{} }

@@ -1,0 +1,112 @@
+package loop
+
+import (
+	"testing"
+	"time"
+)
+
+func TestTimer(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := start(t, plenty)
+		p, _ := r.open(k, nil)
+		wantTimeouts := func(what string, want int) {
+			t.Helper()
+			r.do(func() {
+				if p.timeouts != want {
+					t.Errorf("%s: Timeout was called %d times, want %d", what, p.timeouts, want)
+				}
+			})
+		}
+		r.do(func() { p.SetTimer(time.Hour) })
+		r.skip(59 * time.Minute)
+		wantTimeouts("before its time", 0)
+		r.skip(time.Minute + tick)
+		wantTimeouts("after its time", 1)
+		r.skip(2 * time.Hour)
+		wantTimeouts("once", 1)
+
+		r.do(func() { p.SetTimer(time.Hour); p.SetTimer(3 * time.Hour) })
+		r.skip(2 * time.Hour)
+		wantTimeouts("replaced by a later one", 1)
+		r.do(func() { p.SetTimer(time.Hour) })
+		r.skip(time.Hour + tick)
+		wantTimeouts("replaced by a sooner one", 2)
+
+		r.do(func() { p.SetTimer(time.Hour); p.SetTimer(0) })
+		r.skip(2 * time.Hour)
+		wantTimeouts("unset", 2)
+
+		r.do(func() {
+			for _, d := range []time.Duration{farthest, 1 << 32 * tick, forever} {
+				p.SetTimer(d)
+				if due := time.Duration(p.timer.due) * tick; due < farthest {
+					t.Errorf("a timer of %v is due in %v", d, due)
+				}
+			}
+			p.SetTimer(time.Hour)
+			p.abort()
+		})
+		r.skip(2 * time.Hour)
+		wantTimeouts("of a connection that has gone", 2)
+	})
+}
+
+// A handler may set its timer anew each time, and another's.
+func TestTimerWithinTimeout(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := start(t, plenty)
+		other, _ := r.open(k, nil)
+		p, _ := r.open(k, func(p *probe) {
+			p.onTimeout = func() {
+				p.SetTimer(time.Hour)
+				other.SetTimer(0)
+			}
+			p.SetTimer(time.Hour)
+		})
+		r.do(func() { other.SetTimer(2 * time.Hour) })
+		for range 5 {
+			r.skip(time.Hour + tick)
+		}
+		r.do(func() {
+			if p.timeouts != 5 || other.timeouts != 0 {
+				t.Errorf("%d and %d timeouts, want 5 and none", p.timeouts, other.timeouts)
+			}
+		})
+	})
+}
+
+// A sleeping loop wakes for a timer, with nothing else to wake it.
+func TestTimerWakesLoop(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := start(t, plenty)
+		fired := make(chan struct{})
+		r.open(k, func(p *probe) {
+			p.onTimeout = func() { close(fired) }
+			p.SetTimer(1)
+		})
+		receive(t, fired)
+	})
+}
+
+// When the process was stopped, clients are not to blame for what the loop has not read yet: only the
+// time that it meant to sleep counts.
+func TestLostTimeDoesNotCount(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := start(t, plenty)
+		soon, _ := r.open(k, func(p *probe) { p.SetTimer(time.Second / 2) })
+		late, _ := r.open(k, func(p *probe) { p.SetTimer(time.Minute) })
+		r.do(func() { r.loop.start = r.loop.start.Add(-time.Hour) })
+		r.until("the first timer has fired", func() bool { return soon.timeouts > 0 })
+		r.do(func() {
+			if late.timeouts != 0 || late.Heard() > 30*time.Second {
+				t.Errorf("%d timeouts, heard %v ago: the hour that was lost counts", late.timeouts, late.Heard())
+			}
+		})
+		r.skip(time.Minute)
+		r.do(func() {
+			if soon.timeouts != 1 || late.timeouts != 1 {
+				t.Errorf("%d and %d timeouts, want one each", soon.timeouts, late.timeouts)
+			}
+		})
+	})
+}
