@@ -1,0 +1,71 @@
+package router
+
+import (
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/stomp"
+)
+
+// Message is an envelope made ready for delivery. It never changes, so loops share it.
+type Message struct {
+	Destination string
+	Seq         uint64 // this node's number of it, from 1; part of message-id
+	id          string // the message-id header
+	text        bool   // the whole frame is valid UTF-8, if the subscription id is
+	// rest is the frame from the destination header on, by version; versions that write it alike
+	// share it.
+	rest [stomp.V12 + 1][]byte
+}
+
+// NewMessage copies what it needs of an envelope. destination is what the MESSAGE says, which for
+// an individual one is what the session subscribed to. seq is unique on the node; node makes the
+// message-id unique among nodes.
+func NewMessage(e bus.Envelope, destination, node string, seq uint64) *Message {
+	m := &Message{Destination: destination, Seq: seq, id: messageID(node, seq)}
+	m.text = utf8.Valid(e.Body) && utf8.ValidString(destination)
+	alike := stomp.Plain(destination)
+	size := len("destination:\nmessage-id:\ncontent-length:12345678\n\n\x00") + len(destination) + len(m.id) + len(e.Body)
+	for _, h := range e.Headers {
+		m.text = m.text && utf8.ValidString(h.Name) && utf8.ValidString(h.Value)
+		alike = alike && stomp.Plain(h.Name) && stomp.Plain(h.Value)
+		size += len(h.Name) + len(h.Value) + 2
+	}
+	for v := stomp.V10; v <= stomp.V12; v++ {
+		if alike && v > stomp.V10 {
+			m.rest[v] = m.rest[stomp.V10]
+			continue
+		}
+		m.rest[v] = encodeRest(make([]byte, 0, size), v, m, e)
+	}
+	return m
+}
+
+func encodeRest(dst []byte, v stomp.Version, m *Message, e bus.Envelope) []byte {
+	dst = stomp.AppendEntry(dst, v, "destination", m.Destination)
+	dst = stomp.AppendEntry(dst, v, "message-id", m.id)
+	for _, h := range e.Headers {
+		if !isOurs(h.Name) {
+			dst = stomp.AppendEntry(dst, v, h.Name, h.Value)
+		}
+	}
+	return stomp.AppendBody(dst, e.Body)
+}
+
+// isOurs reports whether MESSAGE has a header of that name which only the server can know. Programs
+// that publish to the broker themselves may set any.
+func isOurs(name string) bool {
+	switch name {
+	case stomp.HeaderDestination, stomp.HeaderMessageID, stomp.HeaderSubscription, stomp.HeaderAck, stomp.HeaderContentLength:
+		return true
+	}
+	return false
+}
+
+// messageID is unique among the messages of all nodes.
+func messageID(node string, seq uint64) string {
+	b := make([]byte, 0, len(node)+21)
+	b = append(append(b, node...), '-')
+	return string(strconv.AppendUint(b, seq, 10))
+}

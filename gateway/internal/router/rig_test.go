@@ -1,0 +1,208 @@
+package router
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/internal/loop"
+	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/registry"
+	"github.com/stompgw/stompgw/gateway/stomp"
+)
+
+// rig is a router over loops that run, and a bus of the test.
+type rig struct {
+	t      testing.TB
+	router *Router
+	loops  []*loop.Loop
+	bus    *fakeBus
+}
+
+// newRig starts a router over n loops. outer is what the router sees of b.
+func newRig(t testing.TB, n int, b *fakeBus, outer bus.Bus) *rig {
+	t.Helper()
+	rules, err := policy.New(policy.Rules{Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/errors"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, bus: b}
+	for range n {
+		l, err := loop.New(1 << 20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.loops = append(r.loops, l)
+	}
+	r.router = New(registry.NewNode(time.Now()), outer, rules, r.loops)
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	t.Cleanup(func() { cancel(); wg.Wait() })
+	for _, l := range r.loops {
+		wg.Go(func() { l.Run(ctx) })
+	}
+	wg.Go(func() { r.router.Run(ctx) })
+	<-b.receiving
+	return r
+}
+
+// do runs fn on loop i, and returns when it and all it has posted have run.
+func (r *rig) do(i int, fn func(l *Local)) {
+	for _, task := range []func(*Local){fn, func(*Local) {}, func(*Local) {}} {
+		ran := make(chan struct{})
+		r.loops[i].Post(func() { task(r.router.Local(i)); close(ran) })
+		<-ran
+	}
+}
+
+// wait returns when all loops have done what was posted to them.
+func (r *rig) wait() {
+	for i := range r.loops {
+		r.do(i, func(*Local) {})
+	}
+}
+
+// reader is a subscription that keeps what it is given.
+type reader struct {
+	Subscription
+	rig   *rig
+	loop  int
+	got   []string
+	seqs  []uint64
+	ready []error
+}
+
+// subscribe adds a subscription on loop i.
+func (r *rig) subscribe(i int, id, destination string) *reader {
+	s := &reader{rig: r, loop: i, Subscription: Subscription{ID: id, Destination: destination, Version: stomp.V12, Framing: bare{}}}
+	s.Outlet = s
+	r.do(i, func(l *Local) { l.Subscribe(&s.Subscription, func(err error) { s.ready = append(s.ready, err) }) })
+	return s
+}
+
+func (s *reader) unsubscribe() {
+	s.rig.do(s.loop, func(l *Local) { l.Unsubscribe(&s.Subscription) })
+}
+
+func (s *reader) Deliver(sub *Subscription, seq uint64, packed []byte) {
+	if sub != &s.Subscription {
+		s.rig.t.Errorf("a message for %q came to %q", sub.ID, s.ID)
+	}
+	s.got, s.seqs = append(s.got, string(packed)), append(s.seqs, seq)
+}
+
+// read returns what came since the last read.
+func (s *reader) read() (got []string) {
+	s.rig.do(s.loop, func(*Local) { got, s.got = s.got, nil })
+	return got
+}
+
+// bare packs nothing, wrapped marks what it packs.
+type bare struct{}
+
+func (bare) Append(dst []byte, _ bool, head, rest []byte) []byte {
+	return append(append(dst, head...), rest...)
+}
+func (bare) Overhead() int { return 0 }
+
+type wrapped struct{}
+
+func (wrapped) Append(dst []byte, text bool, head, rest []byte) []byte {
+	if text {
+		dst = append(dst, "text:"...)
+	} else {
+		dst = append(dst, "binary:"...)
+	}
+	return append(append(dst, head...), rest...)
+}
+func (wrapped) Overhead() int { return len("binary:") }
+
+// fakeBus delivers what the test says.
+type fakeBus struct {
+	receiving chan struct{} // closed when Receive has been called, and ready unless it is held back
+	ready     func()
+	deliver   func(bus.Envelope)
+
+	mu     sync.Mutex
+	refuse error // what Publish answers
+	late   bool  // ready is held back
+	dones  []func(error)
+}
+
+func newFakeBus() *fakeBus { return &fakeBus{receiving: make(chan struct{})} }
+
+func (b *fakeBus) Publish(_ bus.Envelope, done func(error)) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.refuse != nil {
+		return b.refuse
+	}
+	b.dones = append(b.dones, done)
+	return nil
+}
+
+func (b *fakeBus) refuseWith(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.refuse = err
+}
+
+func (b *fakeBus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelope)) error {
+	b.ready, b.deliver = ready, deliver
+	if !b.late {
+		ready()
+	}
+	close(b.receiving)
+	<-ctx.Done()
+	return nil
+}
+
+func (b *fakeBus) Healthy() error              { return nil }
+func (b *fakeBus) Guarantees() bus.Guarantees  { return bus.Guarantees{} }
+func (b *fakeBus) Close(context.Context) error { return nil }
+
+// narrowBus is a bus that brings only what is asked for.
+type narrowBus struct {
+	*fakeBus
+	mu    sync.Mutex
+	calls []string // "watch /topic/a", "unwatch /topic/a"
+	tell  map[string]func(error)
+}
+
+func newNarrowBus() *narrowBus {
+	return &narrowBus{fakeBus: newFakeBus(), tell: map[string]func(error){}}
+}
+
+func (b *narrowBus) Watch(destination string, ready func(error)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.calls = append(b.calls, "watch "+destination)
+	b.tell[destination] = ready
+}
+
+func (b *narrowBus) Unwatch(destination string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.calls = append(b.calls, "unwatch "+destination)
+}
+
+// answer tells how the last watch of destination has turned out.
+func (b *narrowBus) answer(destination string, err error) {
+	b.mu.Lock()
+	tell := b.tell[destination]
+	b.mu.Unlock()
+	tell(err)
+}
+
+func (b *narrowBus) wantCalls(t *testing.T, calls ...string) {
+	t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !slices.Equal(b.calls, calls) {
+		t.Fatalf("got %q, want %q", b.calls, calls)
+	}
+	b.calls = nil
+}

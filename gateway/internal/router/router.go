@@ -1,0 +1,248 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/internal/loop"
+	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/registry"
+)
+
+// Router is the node's side of the bus. Its methods may be called from any goroutine.
+type Router struct {
+	node     registry.Node
+	tag      string // what makes message-ids of this node unlike those of others
+	bus      bus.Bus
+	narrower bus.Narrower // nil if the bus brings everything
+	rules    *policy.Catalogue
+	locals   []*Local
+	seq      atomic.Uint64
+
+	mu       sync.RWMutex
+	interest map[string]*interest
+	live     bool     // Receive has said ready
+	onLive   []func() // to be told when it does
+
+	waiting atomic.Int64 // how many wait for space, so that done need not look
+	spaceMu sync.Mutex
+	space   []func()
+}
+
+// interest is what this node knows of a destination that it has subscribers for.
+type interest struct {
+	loops   []*Local      // with a subscriber, never changed: replaced
+	live    bool          // the bus brings what is published to it
+	err     error         // or never will
+	waiting []func(error) // to be told which
+}
+
+// New makes the router of a node whose sessions live on the given loops.
+func New(node registry.Node, b bus.Bus, rules *policy.Catalogue, loops []*loop.Loop) *Router {
+	r := &Router{node: node, bus: b, rules: rules, interest: map[string]*interest{}}
+	r.narrower, _ = b.(bus.Narrower)
+	_, uuid, _ := strings.Cut(node.String(), "/")
+	r.tag, _, _ = strings.Cut(uuid, "-")
+	for i, l := range loops {
+		r.locals = append(r.locals, &Local{
+			router: r, loop: l, index: i,
+			table:  table{exact: map[string][]*Subscription{}},
+			people: map[registry.SessionID]Recipient{},
+		})
+	}
+	return r
+}
+
+// Local returns the part that loop number i owns.
+func (r *Router) Local(i int) *Local { return r.locals[i] }
+
+// Run receives from the bus until ctx ends.
+func (r *Router) Run(ctx context.Context) error {
+	return r.bus.Receive(ctx, r.ready, func(e bus.Envelope) { r.deliver(ctx, e) })
+}
+
+// Live reports whether the bus has begun to deliver.
+func (r *Router) Live() bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.live
+}
+
+// ready makes subscriptions of a bus that brings everything live.
+func (r *Router) ready() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.live = true
+	for _, tell := range r.onLive {
+		tell()
+	}
+	r.onLive = nil
+	if r.narrower == nil {
+		for _, in := range r.interest {
+			in.settle(nil)
+		}
+	}
+}
+
+func (r *Router) whenLive(tell func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.live {
+		tell()
+		return
+	}
+	r.onLive = append(r.onLive, tell)
+}
+
+func (in *interest) settle(err error) {
+	in.live, in.err = err == nil, err
+	for _, tell := range in.waiting {
+		tell(err)
+	}
+	in.waiting = nil
+}
+
+func (r *Router) isLive(destination string) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	in := r.interest[destination]
+	return in != nil && in.live
+}
+
+// watch says that l has subscribers for destination, and tells when they receive.
+func (r *Router) watch(destination string, l *Local, tell func(error)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	in, known := r.interest[destination]
+	if !known {
+		in = &interest{live: r.narrower == nil && r.live}
+		r.interest[destination] = in
+	}
+	if !slices.Contains(in.loops, l) {
+		in.loops = append(slices.Clip(in.loops), l)
+	}
+	if in.live || in.err != nil {
+		tell(in.err)
+		return
+	}
+	in.waiting = append(in.waiting, tell)
+	if !known && r.narrower != nil {
+		r.narrower.Watch(destination, func(err error) { r.watched(in, err) })
+	}
+}
+
+// watched tells the subscribers how a watch of the bus has turned out. After an error each of them
+// unsubscribes, and with the last one the destination is forgotten.
+func (r *Router) watched(in *interest, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	in.settle(err)
+}
+
+// unwatch says that l has no subscriber for destination any more.
+func (r *Router) unwatch(destination string, l *Local) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	in := r.interest[destination]
+	in.loops = slices.DeleteFunc(slices.Clone(in.loops), func(have *Local) bool { return have == l })
+	if len(in.loops) > 0 {
+		return
+	}
+	delete(r.interest, destination)
+	if r.narrower != nil && in.err == nil {
+		r.narrower.Unwatch(destination)
+	}
+}
+
+// deliver brings an envelope of the bus to the loops that want it. It waits while one of them has
+// no room, until ctx ends.
+func (r *Router) deliver(ctx context.Context, e bus.Envelope) {
+	if e.Principal != "" {
+		r.individual(ctx, e)
+		return
+	}
+	r.mu.RLock()
+	var loops []*Local
+	if in := r.interest[e.Destination]; in != nil {
+		loops = in.loops
+	}
+	r.mu.RUnlock()
+	if len(loops) == 0 {
+		return
+	}
+	m := r.message(e, e.Destination)
+	for _, l := range loops {
+		l.loop.PostWait(ctx, func() { l.deliver(m) }) // it fails only when the node is stopping
+	}
+}
+
+// individual brings an envelope to the one session that its principal names.
+func (r *Router) individual(ctx context.Context, e bus.Envelope) {
+	rest, ok := strings.CutPrefix(e.Principal, r.node.String()+"/")
+	if !ok {
+		return // a session of another node
+	}
+	name, _, _ := strings.Cut(rest, "/")
+	id, err := registry.ParseSessionID(name)
+	if err != nil {
+		return
+	}
+	l := r.locals[uint64(id)%uint64(len(r.locals))]
+	m := r.message(e, r.rules.SessionDestination(e.Destination))
+	l.loop.PostWait(ctx, func() { l.individual(id, e.Principal, m) }) // as above
+}
+
+func (r *Router) message(e bus.Envelope, destination string) *Message {
+	return NewMessage(e, destination, r.tag, r.seq.Add(1))
+}
+
+func (r *Router) seqOf(id string) (uint64, bool) {
+	digits, ok := strings.CutPrefix(id, r.tag+"-")
+	if !ok {
+		return 0, false
+	}
+	seq, err := strconv.ParseUint(digits, 10, 64)
+	return seq, err == nil && seq > 0 && seq <= r.seq.Load()
+}
+
+// publish gives an envelope to the bus. When that is full, p is unblocked on l once an envelope
+// before it has left; that may also happen when nothing was refused.
+func (r *Router) publish(e bus.Envelope, l *Local, p Publisher, done func(error)) error {
+	told := func(err error) {
+		done(err)
+		if r.waiting.Load() > 0 {
+			r.letGo()
+		}
+	}
+	err := r.bus.Publish(e, told)
+	if !errors.Is(err, bus.ErrFull) {
+		return err
+	}
+	r.whenSpace(func() { l.loop.Post(p.Unblock) })
+	// The queue may have emptied in between, and then no done would come any more.
+	return r.bus.Publish(e, told)
+}
+
+func (r *Router) whenSpace(unblock func()) {
+	r.spaceMu.Lock()
+	defer r.spaceMu.Unlock()
+	r.space = append(r.space, unblock)
+	r.waiting.Store(int64(len(r.space)))
+}
+
+func (r *Router) letGo() {
+	r.spaceMu.Lock()
+	list := r.space
+	r.space = nil
+	r.waiting.Store(0)
+	r.spaceMu.Unlock()
+	for _, unblock := range list {
+		unblock()
+	}
+}

@@ -1,0 +1,121 @@
+package router
+
+import (
+	"unicode/utf8"
+
+	"github.com/stompgw/stompgw/gateway/stomp"
+)
+
+// Framing is how a transport packs one STOMP frame, the same for all its connections: a type
+// without state, so that frames are shared among those whose Framing is equal.
+type Framing interface {
+	// Append appends the packed frame, which is head followed by rest, and returns the extended
+	// dst. text says that the frame is valid UTF-8.
+	Append(dst []byte, text bool, head, rest []byte) []byte
+	// Overhead is the most bytes that packing adds, as a hint for the size of a buffer.
+	Overhead() int
+}
+
+// Outlet takes what a subscription receives. Its methods run on the subscription's loop.
+type Outlet interface {
+	// Deliver takes the packed MESSAGE of message number seq. Others share its bytes. It must not
+	// subscribe or unsubscribe: the table is being read.
+	Deliver(sub *Subscription, seq uint64, packed []byte)
+}
+
+// Subscription is one subscription of one session. What is exported is set before Local.Subscribe
+// and not changed after.
+type Subscription struct {
+	ID          string // the client's id header; empty for a 1.0 client that gave none
+	Destination string
+	Version     stomp.Version
+	Framing     Framing
+	WantsAck    bool // a 1.2 client acknowledges: MESSAGE carries an ack header
+	Outlet      Outlet
+
+	index int // in the table's list of its destination
+}
+
+// isText reports whether the id is valid UTF-8, which 1.0 alone does not ask for.
+func (s *Subscription) isText() bool { return s.Version > stomp.V10 || utf8.ValidString(s.ID) }
+
+// table holds the subscriptions of one loop by destination.
+type table struct {
+	exact map[string][]*Subscription
+}
+
+// add reports whether it is the first of its destination.
+func (t *table) add(s *Subscription) (first bool) {
+	list := t.exact[s.Destination]
+	s.index = len(list)
+	t.exact[s.Destination] = append(list, s)
+	return len(list) == 0
+}
+
+// remove reports whether it was the last of its destination. The last of the list takes its place,
+// so that leaving costs the same however many stay.
+func (t *table) remove(s *Subscription) (last bool) {
+	list := t.exact[s.Destination]
+	end := len(list) - 1
+	list[s.index] = list[end]
+	list[s.index].index = s.index
+	list[end] = nil
+	if end == 0 {
+		delete(t.exact, s.Destination)
+		return true
+	}
+	t.exact[s.Destination] = list[:end]
+	return false
+}
+
+// packer encodes the MESSAGE of one message for subscriptions, and remembers the last few kinds.
+type packer struct {
+	head   []byte // scratch
+	recent [4]packed
+	next   int
+}
+
+// packed is a MESSAGE as subscriptions of one kind receive it.
+type packed struct {
+	id       string
+	framing  Framing
+	version  stomp.Version
+	wantsAck bool
+	bytes    []byte
+}
+
+func (k *packed) fits(s *Subscription) bool {
+	return k.bytes != nil && k.id == s.ID && k.version == s.Version && k.wantsAck == s.WantsAck && k.framing == s.Framing
+}
+
+// pack returns m as s receives it, shared with all subscriptions that receive the same.
+func (p *packer) pack(m *Message, s *Subscription) []byte {
+	for i := range p.recent {
+		if p.recent[i].fits(s) {
+			return p.recent[i].bytes
+		}
+	}
+	head := stomp.AppendCommand(p.head[:0], "MESSAGE")
+	if s.ID != "" {
+		head = stomp.AppendEntry(head, s.Version, "subscription", s.ID)
+	}
+	if s.WantsAck {
+		head = stomp.AppendEntry(head, s.Version, "ack", m.id+ackSeparator+s.ID)
+	}
+	p.head = head
+	rest := m.rest[s.Version]
+	b := s.Framing.Append(make([]byte, 0, s.Framing.Overhead()+len(head)+len(rest)), m.text && s.isText(), head, rest)
+	p.recent[p.next] = packed{s.ID, s.Framing, s.Version, s.WantsAck, b}
+	p.next = (p.next + 1) % len(p.recent)
+	return b
+}
+
+// reset forgets the message; what is packed next is another one.
+func (p *packer) reset() {
+	p.recent = [4]packed{}
+	p.next = 0
+}
+
+// ackSeparator stands between message-id and subscription id in an ack header. No message-id holds
+// it.
+const ackSeparator = "/"

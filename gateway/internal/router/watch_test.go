@@ -1,0 +1,133 @@
+package router
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/stompgw/stompgw/bus"
+)
+
+// TestWatchOverLoops: the bus is asked once for a destination, whatever loops its subscribers are
+// on, and is told when the last has gone.
+func TestWatchOverLoops(t *testing.T) {
+	b := newNarrowBus()
+	r := newRig(t, 2, b.fakeBus, b)
+	one, two := r.subscribe(0, "1", "/topic/a"), r.subscribe(1, "1", "/topic/a")
+	b.wantCalls(t, "watch /topic/a")
+	if one.ready != nil || two.ready != nil {
+		t.Fatal("ready before the bus is")
+	}
+	b.answer("/topic/a", nil)
+	r.wait()
+	three := r.subscribe(1, "2", "/topic/a")
+	for i, s := range []*reader{one, two, three} {
+		if !slices.Equal(s.ready, []error{nil}) {
+			t.Errorf("subscription %d is told %v", i, s.ready)
+		}
+	}
+	b.deliver(bus.Envelope{Destination: "/topic/a", Watch: "/topic/a"})
+	for i, s := range []*reader{one, two, three} {
+		if got := s.read(); len(got) != 1 {
+			t.Errorf("subscription %d got %q", i, got)
+		}
+	}
+	one.unsubscribe()
+	two.unsubscribe()
+	b.wantCalls(t)
+	three.unsubscribe()
+	b.wantCalls(t, "unwatch /topic/a")
+	four := r.subscribe(0, "1", "/topic/a")
+	b.wantCalls(t, "watch /topic/a")
+	if four.ready != nil {
+		t.Error("ready by a watch that has ended")
+	}
+}
+
+func TestWatchErrorOverLoops(t *testing.T) {
+	b := newNarrowBus()
+	r := newRig(t, 2, b.fakeBus, b)
+	no := errors.New("no")
+	one, two := r.subscribe(0, "1", "/topic/a"), r.subscribe(1, "1", "/topic/a")
+	b.answer("/topic/a", no)
+	r.wait()
+	three := r.subscribe(0, "2", "/topic/a")
+	for i, s := range []*reader{one, two, three} {
+		if !slices.Equal(s.ready, []error{no}) {
+			t.Errorf("subscription %d is told %v", i, s.ready)
+		}
+		s.unsubscribe()
+	}
+	b.wantCalls(t, "watch /topic/a")
+	r.subscribe(0, "1", "/topic/a") // all have left: it is tried again
+	b.wantCalls(t, "watch /topic/a")
+}
+
+// countBus holds that a destination is watched once at a time. It answers after a while, and one
+// destination can't be watched.
+type countBus struct {
+	*fakeBus
+	t       *testing.T
+	answers sync.WaitGroup
+	mu      sync.Mutex
+	watched map[string]bool
+}
+
+func (b *countBus) Watch(destination string, ready func(error)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.watched[destination] {
+		b.t.Errorf("%s is watched twice", destination)
+	}
+	b.watched[destination] = true
+	b.answers.Go(func() {
+		if destination == "/topic/0" {
+			b.mu.Lock()
+			delete(b.watched, destination)
+			b.mu.Unlock()
+			ready(errors.New("no"))
+			return
+		}
+		ready(nil)
+	})
+}
+
+func (b *countBus) Unwatch(destination string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.watched, destination)
+}
+
+// TestWatchesComeAndGo has subscribers of few destinations come and go on several loops. Each is
+// answered once, and in the end nothing is watched.
+func TestWatchesComeAndGo(t *testing.T) {
+	b := &countBus{fakeBus: newFakeBus(), t: t, watched: map[string]bool{}}
+	r := newRig(t, 4, b.fakeBus, b)
+	left := make([][]*reader, len(r.loops))
+	var wg sync.WaitGroup
+	for i := range r.loops {
+		wg.Go(func() {
+			for k := range 300 {
+				left[i] = append(left[i], r.subscribe(i, fmt.Sprint(k), fmt.Sprint("/topic/", k%3)))
+				if k%7 < 4 {
+					left[i][0].unsubscribe()
+					left[i] = left[i][1:]
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.answers.Wait()
+	r.wait()
+	for _, s := range slices.Concat(left...) {
+		if len(s.ready) != 1 || (s.ready[0] != nil) != (s.Destination == "/topic/0") {
+			t.Errorf("%s is told %v", s.Destination, s.ready)
+		}
+		s.unsubscribe()
+	}
+	if len(b.watched) != 0 || len(r.router.interest) != 0 {
+		t.Errorf("still watched: %v, %v", b.watched, r.router.interest)
+	}
+}
