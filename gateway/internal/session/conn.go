@@ -1,0 +1,76 @@
+package session
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/stompgw/stompgw/gateway/internal/router"
+	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/registry"
+	"github.com/stompgw/stompgw/gateway/stomp"
+)
+
+// Framing is how a transport packs one STOMP frame.
+type Framing = router.Framing
+
+// Conn is what a transport gives its session. All of it runs on the session's loop.
+type Conn interface {
+	Transport() string // "websocket" or "tcp"
+	Framing() Framing
+	Remote() netip.AddrPort
+	// Queue sends a packed frame at the end of the turn. Others may share its bytes.
+	Queue(packed []byte)
+	// Heard and Wrote are how long ago the last byte came and went.
+	Heard() time.Duration
+	Wrote() time.Duration
+	// SetTimer calls Session.Timeout once, after d.
+	SetTimer(d time.Duration)
+	// Pause stops reading: Feed is not called until Resume.
+	Pause()
+	Resume()
+	// Close ends the connection after what is queued has left. The session is not called again.
+	Close(code CloseCode, reason string)
+}
+
+// CloseCode says why the server closes, in the numbers of WebSocket (RFC 6455 section 7.4.1).
+type CloseCode uint16
+
+const (
+	CloseNormal    CloseCode = 1000 // after DISCONNECT
+	CloseGoingAway CloseCode = 1001 // the node drains
+	CloseProtocol  CloseCode = 1002 // after an ERROR
+	ClosePolicy    CloseCode = 1008 // a client that is too slow, or silent
+)
+
+// Host is what all sessions of one loop share.
+type Host struct {
+	Node           registry.Node
+	Server         string // CONNECTED's server header
+	Registry       registry.Registry
+	Local          *router.Local
+	Rules          *policy.Catalogue
+	Limits         *stomp.Limits
+	Outbound       int             // bytes that may wait for a client
+	HeartBeat      stomp.HeartBeat // what the server offers
+	ConnectTimeout time.Duration   // from the first byte to CONNECT
+	Fallback       policy.Fallback
+	Stats          *Stats
+	Log            *slog.Logger
+
+	frame stomp.Frame        // the frame being dispatched
+	out   []byte             // the frame being written
+	beats map[Framing][]byte // a packed heart-beat
+}
+
+// beat returns a packed heart-beat, which all connections of a kind share.
+func (h *Host) beat(f Framing) []byte {
+	if b := h.beats[f]; b != nil {
+		return b
+	}
+	if h.beats == nil {
+		h.beats = map[Framing][]byte{}
+	}
+	h.beats[f] = f.Append(nil, true, []byte{'\n'}, nil)
+	return h.beats[f]
+}

@@ -1,0 +1,58 @@
+package session
+
+import (
+	"time"
+
+	"github.com/stompgw/stompgw/gateway/registry"
+	"github.com/stompgw/stompgw/gateway/stomp"
+)
+
+// connect answers CONNECT or STOMP ("CONNECT or STOMP Frame"). A host header is not asked for:
+// stomp.js 2 sends none, and there are no virtual hosts.
+func (s *Session) connect(f *stomp.Frame) error {
+	accept, present := f.Header.Get("accept-version")
+	version, err := stomp.NegotiateVersion(accept, present)
+	if err != nil {
+		return err
+	}
+	if version > stomp.V10 && len(f.Body) > 0 {
+		return faultf("Body", "%s must not have a body", f.Command)
+	}
+	var client stomp.HeartBeat
+	if value, ok := f.Header.Get("heart-beat"); ok {
+		if client, err = stomp.ParseHeartBeat(value); err != nil {
+			return err
+		}
+	}
+	answer := s.host.HeartBeat.Answer(client)
+	agreed := answer.Agree(client)
+	s.sendEvery, s.recvEvery = agreed.Send, agreed.Receive
+
+	now := time.Now()
+	s.version, s.state, s.connected = version, open, now.UnixMilli()
+	s.dec.SetVersion(version)
+	s.id = s.host.Local.Join(s)
+	s.host.Stats.Open.Add(1)
+	s.host.Registry.Add(registry.Session{
+		ID:          s.id,
+		ConnectedAt: time.UnixMilli(s.connected),
+		Transport:   s.conn.Transport(),
+		Remote:      s.conn.Remote(),
+		Version:     version.String(),
+	})
+	s.greet(answer)
+	s.conn.SetTimer(s.untilBeat())
+	return nil
+}
+
+// greet sends CONNECTED, whose header is never escaped ("Value Encoding").
+func (s *Session) greet(answer stomp.HeartBeat) {
+	const unescaped = stomp.Version(0)
+	out := stomp.AppendCommand(s.host.out[:0], "CONNECTED")
+	out = stomp.AppendEntry(out, unescaped, "version", s.version.String())
+	out = stomp.AppendEntry(out, unescaped, "heart-beat", answer.String())
+	out = stomp.AppendEntry(out, unescaped, "user-name", s.Principal())
+	out = stomp.AppendEntry(out, unescaped, "session", s.host.Node.Key(s.id))
+	out = stomp.AppendEntry(out, unescaped, "server", s.host.Server)
+	s.queue(stomp.AppendEnd(out))
+}

@@ -1,0 +1,71 @@
+package session
+
+import (
+	"fmt"
+	"time"
+)
+
+const (
+	// patience is how many periods a client may be silent: browsers run the timers of hidden tabs
+	// late, and once a minute.
+	patience = 3
+	// headStart is how long before its period ends a heart-beat is sent, since timers are coarse
+	// and a network takes time; of a very short period it is half.
+	headStart = 200 * time.Millisecond
+)
+
+// Timeout does what is due and returns when it wants to be called again, 0 for never.
+func (s *Session) Timeout() time.Duration {
+	switch {
+	case s.state == closed:
+		return 0
+	case s.state == connecting:
+		s.sendError(errorFrame{summary: fmt.Sprintf("no CONNECT came within %s", s.host.ConnectTimeout)})
+		s.end(ClosePolicy, "no CONNECT")
+		return 0
+	case s.silent():
+		s.sendError(errorFrame{summary: fmt.Sprintf("no heart-beat came within %s, which is %d times the agreed period",
+			patience*s.recvEvery, patience)})
+		s.end(ClosePolicy, "no heart-beat")
+		return 0
+	}
+	if s.sendEvery > 0 && s.conn.Wrote() >= s.beatEvery() {
+		s.conn.Queue(s.host.beat(s.conn.Framing()))
+		return s.untilNext(s.beatEvery())
+	}
+	return s.untilBeat()
+}
+
+// silence is how long the client could be heard and was not: a paused session is not read.
+func (s *Session) silence() time.Duration {
+	if s.paused {
+		return 0
+	}
+	return min(s.conn.Heard(), s.host.Local.Now()-s.resumed)
+}
+
+// silent reports whether the client has been for too long.
+func (s *Session) silent() bool { return s.recvEvery > 0 && s.silence() > patience*s.recvEvery }
+
+// beatEvery is how long the server is silent at most.
+func (s *Session) beatEvery() time.Duration { return s.sendEvery - min(headStart, s.sendEvery/2) }
+
+// untilBeat is when a heart-beat is due, or one of the client overdue.
+func (s *Session) untilBeat() time.Duration {
+	if s.sendEvery == 0 {
+		return s.untilNext(0)
+	}
+	return s.untilNext(max(s.beatEvery()-s.conn.Wrote(), 1))
+}
+
+// untilNext is the sooner of beat (0 for never) and the end of the client's patience.
+func (s *Session) untilNext(beat time.Duration) time.Duration {
+	if s.recvEvery == 0 {
+		return beat
+	}
+	left := max(patience*s.recvEvery-s.silence(), 1)
+	if beat == 0 {
+		return left
+	}
+	return min(beat, left)
+}

@@ -1,0 +1,348 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/internal/loop"
+	"github.com/stompgw/stompgw/gateway/internal/router"
+	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/registry"
+	"github.com/stompgw/stompgw/gateway/stomp"
+)
+
+// rig is one loop with its part of a router, over a bus whose answers the test decides. Sessions
+// on it have connections without sockets, and hear and see time pass as the test says.
+type rig struct {
+	t    testing.TB
+	loop *loop.Loop
+	bus  *fakeBus
+	book *registry.Memory
+	host *Host
+	logs *logBuffer
+}
+
+func newRig(t testing.TB, configure ...func(*Host)) *rig {
+	b := newFakeBus()
+	return newRigOn(t, b, b, configure...)
+}
+
+// newRigOn is newRig for a bus that has b below it.
+func newRigOn(t testing.TB, b *fakeBus, outer bus.Bus, configure ...func(*Host)) *rig {
+	t.Helper()
+	return newRigWith(t, b, outer, policy.Rules{
+		Prefixes:         policy.DefaultPrefixes(),
+		ErrorDestination: "/session/queue/request-error",
+		Channels: []policy.Channel{
+			{Match: "/topic/closed", Subscribe: "false", Send: "false"},
+			{Match: "/topic/{room}", Subscribe: "true", Send: "true"},
+			{Match: "/session/queue/{name}", Subscribe: "true", Send: "true"},
+		},
+		Routes: []policy.Route{{Match: "/app/topic/{channel}", Allow: "true", Publish: "/topic/{channel}"}},
+	}, configure...)
+}
+
+func newRigWith(t testing.TB, b *fakeBus, outer bus.Bus, catalogue policy.Rules, configure ...func(*Host)) *rig {
+	t.Helper()
+	rules, err := policy.New(catalogue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := loop.New(1 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := registry.NewNode(time.Now())
+	rt := router.New(node, outer, rules, []*loop.Loop{l})
+	limits := stomp.DefaultLimits()
+	r := &rig{t: t, loop: l, bus: b, book: registry.NewMemory(), logs: &logBuffer{}}
+	r.host = &Host{
+		Node: node, Server: "stompgw/test", Registry: r.book, Local: rt.Local(0), Rules: rules, Limits: &limits,
+		Outbound: 1 << 20, HeartBeat: stomp.HeartBeat{Send: 10 * time.Second, Receive: 10 * time.Second},
+		ConnectTimeout: 10 * time.Second, Fallback: policy.FallbackDrop, Stats: new(Stats),
+		Log: slog.New(slog.NewTextHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	for _, c := range configure {
+		c(r.host)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	t.Cleanup(func() { cancel(); wg.Wait() })
+	wg.Go(func() { l.Run(ctx) })
+	wg.Go(func() { rt.Run(ctx) })
+	<-b.receiving
+	return r
+}
+
+// do runs fn on the loop, and returns when it and all it has posted have run.
+func (r *rig) do(fn func()) {
+	for _, task := range []func(){fn, func() {}, func() {}} {
+		ran := make(chan struct{})
+		r.loop.Post(func() { task(); close(ran) })
+		<-ran
+	}
+}
+
+// deliver is what a node of the cluster has published.
+func (r *rig) deliver(e bus.Envelope) {
+	r.bus.deliver(e)
+	r.do(func() {})
+}
+
+// accept makes a session whose client has said nothing yet.
+func (r *rig) accept() *peer {
+	p := &peer{rig: r, conn: &fakeConn{}}
+	r.do(func() {
+		p.s = New(r.host, p.conn)
+		p.s.resumed = -time.Hour // as if the loop had run for that long
+	})
+	return p
+}
+
+// connect makes a session of a version, and reads its CONNECTED.
+func (r *rig) connect(version string, header ...string) *peer {
+	r.t.Helper()
+	p := r.accept()
+	p.feed("CONNECT\naccept-version:" + version + "\n" + strings.Join(append(header, ""), "\n") + "\n^@")
+	if got := p.read(); len(got) != 1 || !strings.HasPrefix(got[0], "CONNECTED\nversion:"+version+"\n") {
+		r.t.Fatalf("CONNECT was answered with %q", got)
+	}
+	return p
+}
+
+// peer is a session together with the test's end of its connection.
+type peer struct {
+	*rig
+	s    *Session
+	conn *fakeConn
+}
+
+// feed sends text, with ^@ for NUL, in memory that the transport uses again.
+func (p *peer) feed(text string) {
+	b := []byte(strings.ReplaceAll(text, "^@", "\x00"))
+	p.do(func() {
+		p.s.Feed(b)
+		for i := range b {
+			b[i] = '#'
+		}
+	})
+}
+
+// read returns the frames that came since the last read, without their NULs. A heart-beat is "\n".
+func (p *peer) read() (frames []string) {
+	p.do(func() {
+		for _, packed := range p.conn.out {
+			frames = append(frames, strings.TrimSuffix(string(packed), "\x00"))
+		}
+		p.conn.out = nil
+	})
+	return frames
+}
+
+// want checks that just these frames came since the last read.
+func (p *peer) want(frames ...string) {
+	p.t.Helper()
+	if got := p.read(); !slices.Equal(got, frames) {
+		p.t.Fatalf("got  %q\nwant %q", got, frames)
+	}
+}
+
+// wantOne checks that one frame came since the last read, and that it holds the lines.
+func (p *peer) wantOne(command string, lines ...string) string {
+	p.t.Helper()
+	got := p.read()
+	if len(got) != 1 {
+		p.t.Fatalf("got %q, want one %s", got, command)
+	}
+	wantFrame(p.t, got[0], command, lines...)
+	return got[0]
+}
+
+func wantFrame(t testing.TB, frame, command string, lines ...string) {
+	t.Helper()
+	if !strings.HasPrefix(frame, command+"\n") {
+		t.Fatalf("got %q, want %s", frame, command)
+	}
+	for _, line := range lines {
+		if !strings.Contains(frame+"\n", "\n"+line+"\n") {
+			t.Fatalf("got %q, want a line %q", frame, line)
+		}
+	}
+}
+
+// wantClosed checks that the session has closed its connection, with that code.
+func (p *peer) wantClosed(code CloseCode) {
+	p.t.Helper()
+	if !p.conn.closed || p.conn.code != code {
+		p.t.Fatalf("closed: %v, code %d; want code %d", p.conn.closed, p.conn.code, code)
+	}
+}
+
+func (p *peer) wantOpen() {
+	p.t.Helper()
+	if p.conn.closed {
+		p.t.Fatalf("closed with code %d, %q", p.conn.code, p.conn.reason)
+	}
+}
+
+// errors subscribes to the error channel.
+func (p *peer) errors() *peer {
+	p.t.Helper()
+	p.feed("SUBSCRIBE\nid:err\ndestination:/session/queue/request-error\nreceipt:err\n\n^@")
+	p.want(receipt("err"))
+	return p
+}
+
+// wantRefusal checks that one refusal came on the error channel, for any reason if word is empty,
+// and returns its body.
+func (p *peer) wantRefusal(word string) string {
+	p.t.Helper()
+	frame := p.wantOne("MESSAGE", "destination:/session/queue/request-error", "subscription:err")
+	_, body, _ := strings.Cut(frame, "\n\n")
+	if word != "" && !strings.Contains(body, `"error":"`+word+`"`) {
+		p.t.Fatalf("got %s, want the refusal %s", body, word)
+	}
+	p.wantOpen()
+	return body
+}
+
+func receipt(id string) string { return "RECEIPT\nreceipt-id:" + id + "\n\n" }
+
+// fakeConn is a connection of the test.
+type fakeConn struct {
+	out          [][]byte
+	heard, wrote time.Duration
+	timer        time.Duration
+	paused       bool
+	closed       bool
+	code         CloseCode
+	reason       string
+}
+
+func (c *fakeConn) Transport() string        { return "tcp" }
+func (c *fakeConn) Framing() Framing         { return bare{} }
+func (c *fakeConn) Remote() netip.AddrPort   { return netip.MustParseAddrPort("192.0.2.1:61613") }
+func (c *fakeConn) Heard() time.Duration     { return c.heard }
+func (c *fakeConn) Wrote() time.Duration     { return c.wrote }
+func (c *fakeConn) SetTimer(d time.Duration) { c.timer = d }
+func (c *fakeConn) Pause()                   { c.paused = true }
+func (c *fakeConn) Resume()                  { c.paused = false }
+
+func (c *fakeConn) Queue(packed []byte) {
+	if c.closed {
+		panic("a frame after Close")
+	}
+	c.out = append(c.out, packed)
+}
+
+func (c *fakeConn) Close(code CloseCode, reason string) {
+	if c.closed {
+		panic("closed twice")
+	}
+	c.closed, c.code, c.reason = true, code, reason
+}
+
+// bare packs nothing.
+type bare struct{}
+
+func (bare) Append(dst []byte, _ bool, head, rest []byte) []byte {
+	return append(append(dst, head...), rest...)
+}
+func (bare) Overhead() int { return 0 }
+
+// fakeBus takes what is published and answers when the test says so.
+type fakeBus struct {
+	receiving chan struct{} // closed when Receive has been called, and ready unless it is held back
+	ready     func()
+	deliver   func(bus.Envelope)
+
+	mu     sync.Mutex
+	refuse error // what Publish answers
+	late   bool  // ready is held back
+	took   []bus.Envelope
+	dones  []func(error)
+}
+
+func newFakeBus() *fakeBus { return &fakeBus{receiving: make(chan struct{})} }
+
+func (b *fakeBus) Publish(e bus.Envelope, done func(error)) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.refuse != nil {
+		return b.refuse
+	}
+	b.took = append(b.took, e)
+	b.dones = append(b.dones, done)
+	return nil
+}
+
+func (b *fakeBus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelope)) error {
+	b.ready, b.deliver = ready, deliver
+	if !b.late {
+		ready()
+	}
+	close(b.receiving)
+	<-ctx.Done()
+	return nil
+}
+
+func (b *fakeBus) Healthy() error              { return nil }
+func (b *fakeBus) Guarantees() bus.Guarantees  { return bus.Guarantees{} }
+func (b *fakeBus) Close(context.Context) error { return nil }
+
+// refuseWith makes Publish return err from now on, nil for none.
+func (b *fakeBus) refuseWith(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.refuse = err
+}
+
+// taken returns the envelopes that Publish took.
+func (b *fakeBus) taken() []bus.Envelope {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.took)
+}
+
+// bodies returns those of the envelopes that Publish took.
+func (b *fakeBus) bodies() (list []string) {
+	for _, e := range b.taken() {
+		list = append(list, string(e.Body))
+	}
+	return list
+}
+
+// settle answers the envelope of that index.
+func (r *rig) settle(i int, err error) {
+	r.bus.mu.Lock()
+	done := r.bus.dones[i]
+	r.bus.mu.Unlock()
+	done(err)
+	r.do(func() {})
+}
+
+// logBuffer is a log that a test can read while others write.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}

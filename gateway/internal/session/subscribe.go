@@ -1,0 +1,200 @@
+package session
+
+import (
+	"slices"
+
+	"github.com/stompgw/stompgw/gateway/internal/router"
+	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/stomp"
+)
+
+// maxSubscriptions is how many subscriptions one session may hold.
+const maxSubscriptions = 1000
+
+// subscription is one subscription of the session.
+type subscription struct {
+	router.Subscription
+	session *Session
+	window  *window // of what is not acknowledged; nil for ack:auto
+	private bool    // of the session's own destinations: the table does not know it
+}
+
+// subscribe carries out SUBSCRIBE.
+func (s *Session) subscribe(f *stomp.Frame) error {
+	destination, err := required(f, "destination", "SUBSCRIBE")
+	if err != nil {
+		return err
+	}
+	id, mode, err := s.subscribeHeaders(f)
+	if err != nil {
+		return err
+	}
+	if s.named(id, destination) != nil {
+		if id == "" {
+			return faultf("SUBSCRIBE", "the session is subscribed to that destination already: "+
+				"give each subscription an id header of its own")
+		}
+		return faultf("SUBSCRIBE id Header", "a subscription of this session has that id already: each needs an id of its own")
+	}
+	o := originOf(f)
+	if len(s.subs) >= maxSubscriptions {
+		s.refuse(o, policy.Refuse(policy.CodeTooMany))
+		return nil
+	}
+	if r := s.host.Rules.JudgeSubscribe(o.destination); r != nil {
+		s.refuse(o, r)
+		return nil
+	}
+	s.enter(&subscription{
+		Subscription: router.Subscription{
+			ID:          id,
+			Destination: o.destination,
+			Version:     s.version,
+			Framing:     s.conn.Framing(),
+			WantsAck:    mode != ackAuto && s.version >= stomp.V12,
+		},
+		session: s,
+		window:  newWindow(mode),
+		private: s.host.Rules.IsSession(o.destination),
+	}, o)
+	return nil
+}
+
+// subscribeHeaders reads the id and ack headers of SUBSCRIBE.
+func (s *Session) subscribeHeaders(f *stomp.Frame) (id string, mode ackMode, err error) {
+	value, _ := f.Header.Get("id")
+	if len(value) == 0 && s.version > stomp.V10 {
+		return "", 0, faultf("SUBSCRIBE id Header", "SUBSCRIBE needs an id header, which tells the session's subscriptions apart")
+	}
+	ack, ok := f.Header.Get("ack")
+	if !ok {
+		ack = []byte("auto")
+	}
+	if mode, ok = parseAckMode(ack, s.version); !ok {
+		modes := "auto, client and client-individual"
+		if s.version == stomp.V10 {
+			modes = "auto and client"
+		}
+		return "", 0, faultf("SUBSCRIBE ack Header", "unknown ack mode: STOMP %s has %s", s.version, modes)
+	}
+	return string(value), mode, nil
+}
+
+// enter adds sub and, when messages reach it, answers.
+func (s *Session) enter(sub *subscription, o origin) {
+	sub.Outlet = sub
+	s.subs = append(s.subs, sub)
+	if o.receipt != "" {
+		s.receipts++
+	}
+	ready := func(err error) { s.entered(sub, o, err) }
+	if sub.private {
+		s.host.Local.WhenLive(ready)
+	} else {
+		s.host.Local.Subscribe(&sub.Subscription, ready)
+	}
+}
+
+// entered tells how a subscription has turned out.
+func (s *Session) entered(sub *subscription, o origin, err error) {
+	if s.state == closed {
+		return
+	}
+	if o.receipt != "" {
+		s.receipts--
+	}
+	if err != nil {
+		s.host.Log.Debug("can't subscribe", "session", s.id, "destination", o.destination, "err", err)
+		s.drop(sub)
+		s.refuse(o, policy.Refuse(policy.CodeDestination))
+	} else {
+		s.receipt(o.receipt)
+	}
+	s.tryLeave()
+}
+
+// unsubscribe carries out UNSUBSCRIBE.
+func (s *Session) unsubscribe(f *stomp.Frame) error {
+	id, _ := f.Header.Get("id")
+	destination, _ := f.Header.Get("destination")
+	switch {
+	case len(id) == 0 && s.version > stomp.V10:
+		return faultf("UNSUBSCRIBE", "UNSUBSCRIBE needs an id header: that of the SUBSCRIBE")
+	case len(id) == 0 && len(destination) == 0:
+		return faultf("UNSUBSCRIBE", "UNSUBSCRIBE needs an id header or a destination header: that of the SUBSCRIBE")
+	}
+	sub := s.named(string(id), destination)
+	if sub == nil && len(id) == 0 {
+		sub = s.subscribedTo(string(destination)) // with an id, which 1.0 lets a client leave out here
+	}
+	if sub == nil {
+		s.refuse(originOf(f), policy.Refuse(policy.CodeNotSubscribed))
+		return nil
+	}
+	s.drop(sub)
+	s.receiptFor(f)
+	return nil
+}
+
+// named returns the subscription of that id or, if a 1.0 client gives none, the one without an id
+// to destination.
+func (s *Session) named(id string, destination []byte) *subscription {
+	for _, sub := range s.subs {
+		if sub.ID == id && (id != "" || sub.Destination == string(destination)) {
+			return sub
+		}
+	}
+	return nil
+}
+
+// subscribedTo returns the first subscription to destination, nil for none.
+func (s *Session) subscribedTo(destination string) *subscription {
+	for _, sub := range s.subs {
+		if sub.Destination == destination {
+			return sub
+		}
+	}
+	return nil
+}
+
+// drop ends a subscription, if it has not ended.
+func (s *Session) drop(sub *subscription) {
+	for i := range s.subs {
+		if s.subs[i] == sub {
+			s.subs = slices.Delete(s.subs, i, i+1)
+			sub.leave()
+			if sub.window != nil && s.work != nil {
+				s.work.held -= sub.window.heldBytes()
+			}
+			return
+		}
+	}
+}
+
+// leave takes the subscription out of the table.
+func (sub *subscription) leave() {
+	if !sub.private {
+		sub.session.host.Local.Unsubscribe(&sub.Subscription)
+	}
+}
+
+// Deliver implements router.Outlet.
+func (sub *subscription) Deliver(_ *router.Subscription, seq uint64, packed []byte) {
+	s := sub.session
+	if sub.window == nil || sub.window.admit(seq, packed) {
+		s.conn.Queue(packed)
+		return
+	}
+	before := s.busy().held
+	s.work.held += len(packed)
+	if before <= s.host.Outbound && s.work.held > s.host.Outbound {
+		s.host.Local.Post(s.judgeHeld) // not from within a delivery
+	}
+}
+
+// judgeHeld ends the session if too much waits for its acknowledgements.
+func (s *Session) judgeHeld() {
+	if s.state != closed && s.work.held > s.host.Outbound {
+		s.tooSlow("acknowledge")
+	}
+}

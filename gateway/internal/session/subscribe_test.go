@@ -1,0 +1,374 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/policy"
+)
+
+// narrowBus is a bus that brings only what is asked for, once the test says that the broker knows.
+type narrowBus struct {
+	*fakeBus
+	mu    sync.Mutex
+	calls []string // "watch /topic/a", "unwatch /topic/a"
+	ready map[string]func(error)
+}
+
+func newNarrowRig(t *testing.T) (*rig, *narrowBus) {
+	b := &narrowBus{fakeBus: newFakeBus(), ready: map[string]func(error){}}
+	return newRigOn(t, b.fakeBus, b), b
+}
+
+func (b *narrowBus) Watch(destination string, ready func(error)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.calls = append(b.calls, "watch "+destination)
+	b.ready[destination] = ready
+}
+
+func (b *narrowBus) Unwatch(destination string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.calls = append(b.calls, "unwatch "+destination)
+}
+
+// answer tells how the last watch of destination has turned out.
+func (b *narrowBus) answer(r *rig, destination string, err error) {
+	b.mu.Lock()
+	ready := b.ready[destination]
+	b.mu.Unlock()
+	ready(err)
+	r.do(func() {})
+}
+
+func (b *narrowBus) wantCalls(t *testing.T, calls ...string) {
+	t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !slices.Equal(b.calls, calls) {
+		t.Fatalf("got %q, want %q", b.calls, calls)
+	}
+	b.calls = nil
+}
+
+func subscribe(id, destination string) string {
+	return "SUBSCRIBE\nid:" + id + "\ndestination:" + destination + "\nreceipt:" + id + "\n\n^@"
+}
+
+func unsubscribe(id string) string { return "UNSUBSCRIBE\nid:" + id + "\nreceipt:un" + id + "\n\n^@" }
+
+// TestReceiptOfSubscribe: it says that what is published from now on arrives, so it waits for the
+// bus; those that come when the bus brings the destination already need not.
+func TestReceiptOfSubscribe(t *testing.T) {
+	r, b := newNarrowRig(t)
+	p, q := r.connect("1.2"), r.connect("1.2")
+	p.feed(subscribe("1", "/topic/a") + subscribe("2", "/topic/a"))
+	q.feed(subscribe("3", "/topic/a") + "SUBSCRIBE\nid:4\ndestination:/topic/a\n\n^@")
+	p.want()
+	q.want()
+	b.wantCalls(t, "watch /topic/a")
+	b.answer(r, "/topic/a", nil)
+	p.want(receipt("1"), receipt("2"))
+	q.want(receipt("3"))
+	p.feed(subscribe("5", "/topic/a"))
+	p.want(receipt("5"))
+	b.wantCalls(t)
+}
+
+// TestWatchIsCounted: the bus is asked once for each destination, and told when nobody wants it
+// any more.
+func TestWatchIsCounted(t *testing.T) {
+	r, b := newNarrowRig(t)
+	p, q := r.connect("1.2"), r.connect("1.2")
+	p.feed(subscribe("1", "/topic/a") + subscribe("2", "/topic/b"))
+	q.feed(subscribe("1", "/topic/a"))
+	b.answer(r, "/topic/a", nil)
+	b.answer(r, "/topic/b", nil)
+	p.read()
+	b.wantCalls(t, "watch /topic/a", "watch /topic/b")
+	p.feed(unsubscribe("1"))
+	p.want(receipt("un1"))
+	b.wantCalls(t)
+	q.do(func() { q.s.Closed(nil) })
+	b.wantCalls(t, "unwatch /topic/a")
+	p.feed("DISCONNECT\n\n^@")
+	b.wantCalls(t, "unwatch /topic/b")
+}
+
+// The session's own destinations are no business of the bus.
+func TestSessionDestinationsAreNotWatched(t *testing.T) {
+	r, b := newNarrowRig(t)
+	p := r.connect("1.2").errors()
+	p.feed(subscribe("1", "/session/queue/x"))
+	p.want(receipt("1"))
+	b.wantCalls(t)
+}
+
+func TestWatchError(t *testing.T) {
+	r, b := newNarrowRig(t)
+	p, q := r.connect("1.2").errors(), r.connect("1.2").errors()
+	p.feed(subscribe("1", "/topic/a"))
+	q.feed(subscribe("2", "/topic/a"))
+	b.answer(r, "/topic/a", errors.New("narrowbus: too long a subject"))
+	want := `{"clientRequestCode":null,"errorCode":8,"errorMessage":"The destination is too long or can't be used","error":"destination","retryable":false,"receiptId":"1","destination":"/topic/a"}`
+	if got := p.wantRefusal("destination"); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	q.wantRefusal("destination")
+	b.wantCalls(t, "watch /topic/a") // a watch that does not exist is not ended
+	r.deliver(bus.Envelope{Destination: "/topic/a", Watch: "/topic/a"})
+	p.want()
+	p.feed(subscribe("1", "/topic/a")) // the id is free again, and so is the destination
+	b.wantCalls(t, "watch /topic/a")
+	b.answer(r, "/topic/a", nil)
+	p.want(receipt("1"))
+	r.deliver(bus.Envelope{Destination: "/topic/a", Watch: "/topic/a"})
+	p.wantOne("MESSAGE", "subscription:1")
+	q.want()
+}
+
+// An answer of the bus may come when its subscription, or session, has gone.
+func TestWatchRaces(t *testing.T) {
+	t.Run("UNSUBSCRIBE before ready", func(t *testing.T) {
+		r, b := newNarrowRig(t)
+		p := r.connect("1.2")
+		p.feed(subscribe("1", "/topic/a") + unsubscribe("1"))
+		b.wantCalls(t, "watch /topic/a", "unwatch /topic/a")
+		p.want(receipt("un1"))
+		b.answer(r, "/topic/a", nil)
+		p.want(receipt("1"))
+		r.deliver(bus.Envelope{Destination: "/topic/a", Watch: "/topic/a"})
+		p.want()
+	})
+	t.Run("UNSUBSCRIBE before an error", func(t *testing.T) {
+		r, b := newNarrowRig(t)
+		p := r.connect("1.2").errors()
+		p.feed(subscribe("1", "/topic/a") + unsubscribe("1") + subscribe("1", "/topic/b"))
+		p.want(receipt("un1"))
+		b.answer(r, "/topic/b", nil)
+		p.want(receipt("1"))
+		b.answer(r, "/topic/a", errors.New("no"))
+		p.wantRefusal("destination")
+		r.deliver(bus.Envelope{Destination: "/topic/b", Watch: "/topic/b"})
+		p.wantOne("MESSAGE", "subscription:1") // the second of that id is not the one that failed
+	})
+	t.Run("SUBSCRIBE again before ready", func(t *testing.T) {
+		r, b := newNarrowRig(t)
+		p := r.connect("1.2")
+		p.feed(subscribe("1", "/topic/a") + unsubscribe("1"))
+		first := b.ready["/topic/a"]
+		p.feed(subscribe("2", "/topic/a"))
+		b.wantCalls(t, "watch /topic/a", "unwatch /topic/a", "watch /topic/a")
+		p.want(receipt("un1"))
+		first(nil)
+		r.do(func() {})
+		p.want(receipt("1")) // the second waits for its own watch
+		b.answer(r, "/topic/a", nil)
+		p.want(receipt("2"))
+	})
+	t.Run("closed before ready", func(t *testing.T) {
+		r, b := newNarrowRig(t)
+		p := r.connect("1.2")
+		p.feed(subscribe("1", "/topic/a"))
+		p.do(func() { p.s.Closed(nil) })
+		b.answer(r, "/topic/a", nil)
+		p.want()
+		b.wantCalls(t, "watch /topic/a", "unwatch /topic/a")
+	})
+	t.Run("closed before an error", func(t *testing.T) {
+		r, b := newNarrowRig(t)
+		p, q := r.connect("1.2"), r.connect("1.2").errors()
+		p.feed(subscribe("1", "/topic/a"))
+		q.feed(subscribe("1", "/topic/a"))
+		p.do(func() { p.s.Closed(nil) })
+		b.answer(r, "/topic/a", errors.New("no"))
+		p.want()
+		q.wantRefusal("destination")
+	})
+	t.Run("DISCONNECT waits for ready", func(t *testing.T) {
+		r, b := newNarrowRig(t)
+		p := r.connect("1.2")
+		p.feed(subscribe("1", "/topic/a") + "DISCONNECT\nreceipt:bye\n\n^@")
+		p.want()
+		b.answer(r, "/topic/a", nil)
+		p.want(receipt("1"), receipt("bye"))
+		p.wantClosed(CloseNormal)
+	})
+}
+
+// On a bus that brings everything, subscriptions are live when the bus is.
+func TestSubscribeBeforeTheBusIsReady(t *testing.T) {
+	b := newFakeBus()
+	b.late = true
+	r := newRigOn(t, b, b)
+	p := r.connect("1.2")
+	p.feed(subscribe("1", "/topic/a") + subscribe("2", "/session/queue/x") + "SUBSCRIBE\nid:3\ndestination:/topic/a\n\n^@")
+	p.want()
+	b.ready()
+	r.do(func() {})
+	got := p.read()
+	slices.Sort(got)
+	if !slices.Equal(got, []string{receipt("1"), receipt("2")}) {
+		t.Fatalf("got %q", got)
+	}
+	p.feed(subscribe("4", "/session/queue/y"))
+	p.want(receipt("4"))
+}
+
+func TestTooManySubscriptions(t *testing.T) {
+	p := newRig(t).connect("1.2").errors()
+	for i := range maxSubscriptions - 1 {
+		p.feed(fmt.Sprintf("SUBSCRIBE\nid:%d\ndestination:/topic/%d\n\n^@", i, i))
+	}
+	p.want()
+	p.feed(subscribe("more", "/topic/more"))
+	p.wantRefusal("too_many")
+	p.feed(unsubscribe("7"))
+	p.want(receipt("un7"))
+	p.feed(subscribe("more", "/topic/more"))
+	p.want(receipt("more"))
+}
+
+// A client can't know that its SUBSCRIBE was refused, so to end that subscription is no fault.
+func TestUnsubscribeUnknown(t *testing.T) {
+	p := newRig(t).connect("1.2").errors()
+	p.feed(subscribe("1", "/topic/closed"))
+	p.wantRefusal("not_allowed")
+	p.feed("UNSUBSCRIBE\nid:1\nreceipt:un1\nclient-request-code:c\n\n^@")
+	want := `{"clientRequestCode":"c","errorCode":11,"errorMessage":"This session has no such subscription","error":"not_subscribed","retryable":false,"receiptId":"un1"}`
+	if got := p.wantRefusal("not_subscribed"); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// STOMP 1.0 lets a client name a subscription by its destination alone.
+func TestUnsubscribeByDestination(t *testing.T) {
+	p := newRig(t).connect("1.0").errors()
+	p.feed("SUBSCRIBE\ndestination:/topic/a\n\n^@SUBSCRIBE\nid:x\ndestination:/topic/a\n\n^@SUBSCRIBE\nid:y\ndestination:/topic/b\n\n^@")
+	p.want()
+	p.feed("SUBSCRIBE\ndestination:/topic/c\n\n^@UNSUBSCRIBE\ndestination:/topic/c\nreceipt:0\n\n^@")
+	p.want(receipt("0"))
+	messages := func(destination string) (ids []string) {
+		p.deliver(bus.Envelope{Destination: destination})
+		for _, frame := range p.read() {
+			id := "none"
+			if _, rest, ok := strings.Cut(frame, "\nsubscription:"); ok {
+				id, _, _ = strings.Cut(rest, "\n")
+			}
+			ids = append(ids, id)
+		}
+		slices.Sort(ids)
+		return ids
+	}
+	if got := messages("/topic/a"); !slices.Equal(got, []string{"none", "x"}) {
+		t.Fatalf("got messages for %q", got)
+	}
+	p.feed("UNSUBSCRIBE\ndestination: /topic/a\nreceipt:1\n\n^@")
+	p.want(receipt("1"))
+	if got := messages("/topic/a"); !slices.Equal(got, []string{"x"}) {
+		t.Fatalf("got messages for %q", got)
+	}
+	p.feed("UNSUBSCRIBE\ndestination:/topic/b\nreceipt:2\n\n^@") // the one with an id, as there is no other
+	p.want(receipt("2"))
+	if got := messages("/topic/b"); got != nil {
+		t.Fatalf("got messages for %q", got)
+	}
+	p.feed("UNSUBSCRIBE\nid:x\nreceipt:3\n\n^@")
+	p.want(receipt("3"))
+	p.feed("UNSUBSCRIBE\ndestination:/topic/a\n\n^@")
+	p.wantRefusal("not_subscribed")
+}
+
+// A message of the session itself reaches all its subscriptions of the destination, and no other.
+func TestIndividualDelivery(t *testing.T) {
+	r := newRig(t)
+	p, q := r.connect("1.2"), r.connect("1.2")
+	for _, s := range []*peer{p, q} {
+		s.feed("SUBSCRIBE\nid:1\ndestination:/session/queue/x\n\n^@SUBSCRIBE\nid:2\ndestination:/session/queue/x\n\n^@" +
+			"SUBSCRIBE\nid:3\ndestination:/session/queue/y\n\n^@")
+	}
+	for _, destination := range []string{"/queue/x", "/session/queue/x"} {
+		r.deliver(bus.Envelope{Destination: destination, Principal: p.s.Principal(), Body: []byte("hello")})
+		got := p.read()
+		if len(got) != 2 {
+			t.Fatalf("got %q", got)
+		}
+		wantFrame(t, got[0], "MESSAGE", "destination:/session/queue/x", "subscription:1", "hello")
+		wantFrame(t, got[1], "MESSAGE", "destination:/session/queue/x", "subscription:2", "hello")
+		q.want()
+	}
+	for _, principal := range []string{
+		p.s.Principal() + "0",                                    // another connect time
+		strings.TrimSuffix(p.s.Principal(), "UTC") + "_OLD",      // and zone
+		r.host.Node.String() + "/" + p.s.id.String(),             // none
+		r.host.Node.String() + "/zzzz/2025_02_03_T_14_05_06_789", // no id
+		"1/other-node/" + p.s.id.String() + "/2025_02_03_T_14_05_06_789_UTC",
+		"nonsense",
+	} {
+		r.deliver(bus.Envelope{Destination: "/queue/x", Principal: principal})
+	}
+	p.want()
+	q.want()
+	r.deliver(bus.Envelope{Destination: "/queue/z", Principal: p.s.Principal()})
+	p.want()
+	principal := p.s.Principal()
+	p.feed("DISCONNECT\n\n^@")
+	r.deliver(bus.Envelope{Destination: "/queue/x", Principal: principal})
+	p.want()
+}
+
+// A SEND to a destination of the session goes to the session that sent it.
+func TestSendToOwnSession(t *testing.T) {
+	r := newRig(t)
+	p, q := r.connect("1.2"), r.connect("1.2")
+	for _, s := range []*peer{p, q} {
+		s.feed("SUBSCRIBE\nid:1\ndestination:/session/queue/x\n\n^@")
+	}
+	p.feed("SEND\ndestination:/session/queue/x\n\nhello^@")
+	e := r.bus.taken()[0]
+	if e.Principal != p.s.Principal() || e.Destination != "/session/queue/x" {
+		t.Fatalf("published %+v", e)
+	}
+	r.deliver(e)
+	p.wantOne("MESSAGE", "destination:/session/queue/x", "hello")
+	q.want()
+}
+
+// All prefixes are configuration.
+func TestPrefixes(t *testing.T) {
+	b := newFakeBus()
+	r := newRigWith(t, b, b, policy.Rules{
+		Prefixes:         policy.Prefixes{App: "/in", Broker: []string{"/out"}, User: "/user"},
+		ErrorDestination: "/user/queue/errors",
+		Channels:         []policy.Channel{{Match: "/out/{room}", Subscribe: "true"}, {Match: "/user/queue/{name}", Subscribe: "true", Send: "true"}},
+		Routes:           []policy.Route{{Match: "/in/{room}", Allow: "true", Publish: "/out/{room}"}},
+	})
+	p := r.connect("1.2")
+	p.feed("SUBSCRIBE\nid:err\ndestination:/user/queue/errors\n\n^@SUBSCRIBE\nid:own\ndestination:/user/queue/x\n\n^@" +
+		"SUBSCRIBE\nid:room\ndestination:/out/a\n\n^@")
+	p.want()
+	p.feed("SEND\ndestination:/in/a\n\n1^@SEND\ndestination:/user/queue/x\n\n2^@")
+	for i, want := range []bus.Envelope{
+		{Destination: "/out/a", Body: []byte("1")},
+		{Destination: "/user/queue/x", Principal: p.s.Principal(), Body: []byte("2")},
+	} {
+		got := b.taken()[i]
+		if got.Destination != want.Destination || got.Principal != want.Principal || string(got.Body) != string(want.Body) {
+			t.Errorf("published %+v, want %+v", got, want)
+		}
+		r.deliver(got)
+	}
+	if got := p.bodies(); !slices.Equal(got, []string{"1", "2"}) {
+		t.Errorf("got %q", got)
+	}
+	r.deliver(bus.Envelope{Destination: "/queue/x", Principal: p.s.Principal(), Body: []byte("3")})
+	p.wantOne("MESSAGE", "subscription:own", "destination:/user/queue/x", "3")
+	p.feed("SEND\ndestination:/session/queue/x\n\n^@")
+	p.wantOne("MESSAGE", "subscription:err", "destination:/user/queue/errors")
+}

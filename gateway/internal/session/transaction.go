@@ -1,0 +1,149 @@
+package session
+
+import (
+	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/stomp"
+)
+
+// Bounds of transactions, so that what a client has begun and not ended can't fill the memory.
+const (
+	maxTransactions = 16   // open in one session
+	maxEnlisted     = 1000 // frames in one of them; those of all together may have limits.outbound bytes
+)
+
+// transaction is what waits for COMMIT. SENDs are judged as they come and published in order at
+// COMMIT; they are not all or nothing.
+type transaction struct {
+	sends  []*publication
+	acks   []acknowledgement
+	bytes  int
+	failed bool // one of its SENDs has been refused
+}
+
+// commit is a COMMIT whose SENDs are on their way.
+type commit struct {
+	origin origin
+	left   int // SENDs without an outcome
+	failed bool
+}
+
+func (s *Session) begin(f *stomp.Frame) error {
+	name, err := required(f, "transaction", "BEGIN")
+	if err != nil {
+		return err
+	}
+	work := s.busy()
+	if work.transactions[string(name)] != nil {
+		return faultf("BEGIN", "a transaction of that name has begun already in this session")
+	}
+	if len(work.transactions) >= maxTransactions {
+		s.refuse(originOf(f), policy.Refuse(policy.CodeTooMany))
+		return nil
+	}
+	if work.transactions == nil {
+		work.transactions = map[string]*transaction{}
+	}
+	work.transactions[string(name)] = &transaction{}
+	s.receiptFor(f)
+	return nil
+}
+
+// transactionOf returns the transaction that f belongs to, nil for none.
+func (s *Session) transactionOf(f *stomp.Frame) (*transaction, error) {
+	name, ok := f.Header.Get("transaction")
+	if !ok {
+		return nil, nil
+	}
+	if s.work != nil {
+		if tx := s.work.transactions[string(name)]; tx != nil {
+			return tx, nil
+		}
+	}
+	return nil, faultf(f.Command, "no transaction of that name has begun in this session")
+}
+
+// takeTransaction ends the transaction that COMMIT or ABORT names.
+func (s *Session) takeTransaction(f *stomp.Frame) (*transaction, error) {
+	name, err := required(f, "transaction", f.Command)
+	if err != nil {
+		return nil, err
+	}
+	tx, err := s.transactionOf(f)
+	if err == nil {
+		delete(s.work.transactions, string(name))
+	}
+	return tx, err
+}
+
+// room reports whether tx takes one frame more, of n bytes.
+func (s *Session) room(tx *transaction, n int) bool {
+	all := n
+	for _, other := range s.work.transactions {
+		all += other.bytes
+	}
+	if len(tx.sends)+len(tx.acks) >= maxEnlisted || all > s.host.Outbound {
+		tx.failed = true
+		return false
+	}
+	tx.bytes += n
+	return true
+}
+
+func (s *Session) enlist(tx *transaction, p *publication) {
+	if !s.room(tx, p.size()) {
+		s.refuse(p.origin, policy.Refuse(policy.CodeTooLarge))
+		return
+	}
+	tx.sends = append(tx.sends, p)
+}
+
+func (s *Session) enlistAck(tx *transaction, a acknowledgement, f *stomp.Frame) {
+	if !s.room(tx, len(a.subscription)) {
+		s.refuse(originOf(f), policy.Refuse(policy.CodeTooLarge))
+		return
+	}
+	tx.acks = append(tx.acks, a)
+	s.receiptFor(f)
+}
+
+// commit publishes what the transaction holds. Its RECEIPT follows when the bus has all of it.
+func (s *Session) commit(f *stomp.Frame) error {
+	tx, err := s.takeTransaction(f)
+	if err != nil {
+		return err
+	}
+	for _, a := range tx.acks {
+		s.acknowledge(a)
+	}
+	c := &commit{origin: originOf(f), left: len(tx.sends) + 1, failed: tx.failed}
+	for _, p := range tx.sends {
+		p.commit = c
+	}
+	s.publish(tx.sends)
+	if s.state != closed {
+		s.settle(c, true) // the one that was counted for the COMMIT itself
+	}
+	return nil
+}
+
+// settle notes the outcome of one SEND of c, and answers the COMMIT after the last.
+func (s *Session) settle(c *commit, ok bool) {
+	c.failed = c.failed || !ok
+	if c.left--; c.left > 0 {
+		return
+	}
+	if c.failed {
+		s.refuse(c.origin, policy.Refuse(policy.CodeTransaction))
+		return
+	}
+	s.receipt(c.origin.receipt)
+}
+
+// abort forgets what the transaction holds. Its SENDs get no RECEIPT.
+func (s *Session) abort(f *stomp.Frame) error {
+	if _, err := s.takeTransaction(f); err != nil {
+		return err
+	}
+	s.receiptFor(f)
+	return nil
+}
