@@ -1,7 +1,10 @@
 package policy
 
 import (
+	"fmt"
+	"os"
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -53,4 +56,17 @@ func TestRefuseUnknownCode(t *testing.T) {
 		}
 	}()
 	Refuse(999)
+}
+
+// The README's table is what users read: it has each code with its word.
+func TestReadmeHasAllCodes(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range Codes() {
+		if row := fmt.Sprintf("| %d | `%s` | ", e.Code, e.Word); !strings.Contains(string(readme), row) {
+			t.Errorf("README.md has no row %q", row)
+		}
+	}
 }
