@@ -11,6 +11,11 @@ import (
 // eofLinger is how long a client that has closed its half gets to take what is queued for it.
 const eofLinger = time.Second
 
+// worthKeeping is how many bytes a Handler has to leave for them to stay where they are, and what it
+// has taken with them, rather than be copied: one that pauses after each frame leaves most of what
+// there is each time.
+const worthKeeping = 4 << 10
+
 // Handler is what a connection's bytes mean to somebody. Its methods run on the loop.
 type Handler interface {
 	// Feed takes bytes from the front of b, which it may change and which it borrows for the call
@@ -125,10 +130,11 @@ func (c *Conn) setTimer(d time.Duration) {
 // Pause stops reading. Bytes that the current Feed does not take are kept.
 func (c *Conn) Pause() { c.paused = !c.finishing }
 
-// Resume undoes Pause: kept bytes are fed in the next turn, then reading goes on.
+// Resume undoes Pause: kept bytes are fed in the next turn, then reading goes on. Heard begins anew:
+// nobody listened meanwhile.
 func (c *Conn) Resume() {
 	if c.paused {
-		c.paused, c.again = false, true
+		c.paused, c.again, c.heard = false, true, c.loop.ticks()
 		c.enqueue()
 	}
 }
@@ -214,7 +220,8 @@ func (c *Conn) read() int {
 
 // feed gives the Handler what was left and what is new.
 func (c *Conn) feed(b []byte) {
-	if len(c.in) > 0 {
+	ours := len(c.in) > 0 // else b is borrowed
+	if ours {
 		b = append(c.in, b...)
 		c.in = b
 	}
@@ -228,8 +235,8 @@ func (c *Conn) feed(b []byte) {
 	switch {
 	case c.closed || c.finishing || len(b) == 0:
 		c.in = nil
-	case len(b) == all && len(c.in) == all:
-		// All of what is kept is left as it is.
+	case ours && (len(b) == all || len(b) >= worthKeeping):
+		c.in = b
 	default:
 		c.in = bytes.Clone(b)
 	}

@@ -18,7 +18,7 @@ func chain(root *run, frames ...[]byte) *run {
 func TestRunsAreShared(t *testing.T) {
 	root := &run{}
 	a, b := []byte("a"), []byte("b")
-	if chain(root, a, b) != chain(root, a, b) {
+	if first, second := chain(root, a, b), chain(root, a, b); first != second {
 		t.Error("the same frames make two runs")
 	}
 	if chain(root, a, b) == chain(root, a, []byte("b")) {

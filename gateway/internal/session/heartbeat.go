@@ -41,7 +41,7 @@ func (s *Session) silence() time.Duration {
 	if s.paused {
 		return 0
 	}
-	return min(s.conn.Heard(), s.host.Local.Now()-s.resumed)
+	return s.conn.Heard()
 }
 
 // silent reports whether the client has been for too long.

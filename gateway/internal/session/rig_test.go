@@ -102,7 +102,6 @@ func (r *rig) accept() *peer {
 	p := &peer{rig: r, conn: &fakeConn{}}
 	r.do(func() {
 		p.s = New(r.host, p.conn)
-		p.s.resumed = -time.Hour // as if the loop had run for that long
 	})
 	return p
 }
@@ -234,7 +233,7 @@ func (c *fakeConn) Heard() time.Duration     { return c.heard }
 func (c *fakeConn) Wrote() time.Duration     { return c.wrote }
 func (c *fakeConn) SetTimer(d time.Duration) { c.timer = d }
 func (c *fakeConn) Pause()                   { c.paused = true }
-func (c *fakeConn) Resume()                  { c.paused = false }
+func (c *fakeConn) Resume()                  { c.paused, c.heard = false, 0 }
 
 func (c *fakeConn) Queue(packed []byte) {
 	if c.closed {

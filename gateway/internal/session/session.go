@@ -32,7 +32,6 @@ type Session struct {
 	connected int64              // Unix milliseconds
 	subs      []*subscription    // in the order of SUBSCRIBE
 	work      *work              // nil while there is none
-	resumed   time.Duration      // loop time of the last resume; silence before it is not the client's
 	sendEvery time.Duration      // heart-beats to the client; 0 none
 	recvEvery time.Duration      // and from it
 	receipts  int                // that wait for the bus
@@ -241,11 +240,11 @@ func (s *Session) pause() {
 	s.conn.Pause()
 }
 
+// resume goes on with what has come, which may pause the session again.
 func (s *Session) resume() {
-	s.paused, s.resumed = false, s.host.Local.Now()
-	if s.process(); !s.paused && s.state != closed {
-		s.conn.Resume()
-	}
+	s.conn.Resume()
+	s.paused = false
+	s.process()
 }
 
 // Overflow tells that too much waits for the client: it gets a last word, and is closed.
