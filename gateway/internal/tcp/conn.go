@@ -1,0 +1,72 @@
+// Package tcp carries STOMP over a plain stream, as the specification assumes it.
+package tcp
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/stompgw/stompgw/gateway/internal/loop"
+	"github.com/stompgw/stompgw/gateway/internal/session"
+)
+
+// lingerWait is how long the peer has to take a last word and close.
+const lingerWait = time.Second
+
+// Framing packs nothing: STOMP frames end themselves.
+type Framing struct{}
+
+// Append appends head and rest.
+func (Framing) Append(dst []byte, _ bool, head, rest []byte) []byte {
+	return append(append(dst, head...), rest...)
+}
+
+// Overhead is 0.
+func (Framing) Overhead() int { return 0 }
+
+// Conn is the server's end of one connection. It is the loop.Handler of its socket and the
+// session.Conn of its session, and lives on their loop.
+type Conn struct {
+	sock    *loop.Conn
+	session *session.Session
+}
+
+// New starts a STOMP session of host over sock.
+func New(sock *loop.Conn, host *session.Host) *Conn {
+	c := &Conn{sock: sock}
+	c.session = session.New(host, c)
+	return c
+}
+
+// Feed implements loop.Handler. A paused session keeps what it does not take itself.
+func (c *Conn) Feed(b []byte) int {
+	c.session.Feed(b)
+	return len(b)
+}
+
+// Timeout implements loop.Handler.
+func (c *Conn) Timeout() { c.sock.SetTimer(c.session.Timeout()) }
+
+// Overflow implements loop.Handler.
+func (c *Conn) Overflow() { c.session.Overflow() }
+
+// Closed implements loop.Handler.
+func (c *Conn) Closed(err error) { c.session.Closed(err) }
+
+// Drain ends the session because the node stops.
+func (c *Conn) Drain() bool {
+	c.session.Drain()
+	return true
+}
+
+// The rest implements session.Conn.
+
+func (c *Conn) Transport() string               { return "tcp" }
+func (c *Conn) Framing() session.Framing        { return Framing{} }
+func (c *Conn) Remote() netip.AddrPort          { return c.sock.Remote() }
+func (c *Conn) Queue(packed []byte)             { c.sock.Queue(packed) }
+func (c *Conn) Heard() time.Duration            { return c.sock.Heard() }
+func (c *Conn) Wrote() time.Duration            { return c.sock.Wrote() }
+func (c *Conn) SetTimer(d time.Duration)        { c.sock.SetTimer(d) }
+func (c *Conn) Pause()                          { c.sock.Pause() }
+func (c *Conn) Resume()                         { c.sock.Resume() }
+func (c *Conn) Close(session.CloseCode, string) { c.sock.Finish(lingerWait) }
