@@ -1,0 +1,131 @@
+package gateway
+
+import (
+	"bufio"
+	"bytes"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stompgw/stompgw/gateway/internal/loop"
+	"github.com/stompgw/stompgw/gateway/internal/session"
+	"github.com/stompgw/stompgw/gateway/internal/ws"
+)
+
+const (
+	maxRequestHead = 16 << 10    // bytes of an HTTP request head
+	answerLinger   = time.Second // for a client to take an HTTP error
+)
+
+// front is the first Handler of a connection to the HTTP port. It waits for the head of the first
+// request: an upgrade at the endpoint is answered in place, all else, a faulty upgrade too, is
+// given to net/http with the bytes that were read.
+type front struct {
+	gateway *Gateway
+	engine  *engine
+	host    *session.Host
+	sock    *loop.Conn
+}
+
+func (g *Gateway) newFront(e *engine, host *session.Host) func(*loop.Conn) loop.Handler {
+	return func(c *loop.Conn) loop.Handler {
+		c.SetTimer(g.set.limits.ConnectTimeout)
+		return &front{g, e, host, c}
+	}
+}
+
+// Feed implements loop.Handler.
+func (f *front) Feed(b []byte) (taken int) {
+	size := headSize(b)
+	switch {
+	case !isHTTP(b[0]):
+		f.refuse(http.StatusBadRequest, notHTTP)
+		return len(b)
+	case size > maxRequestHead || size == 0 && len(b) > maxRequestHead:
+		f.refuse(http.StatusRequestHeaderFieldsTooLarge, "the request head is over "+strconv.Itoa(maxRequestHead)+" bytes")
+		return len(b)
+	case size == 0:
+		return 0
+	}
+	r, err := http.ReadRequest(bufio.NewReaderSize(bytes.NewReader(b[:size]), size))
+	if err != nil {
+		f.refuse(http.StatusBadRequest, notHTTP)
+		return len(b)
+	}
+	answer := f.gateway.upgrade(r)
+	if answer == nil {
+		f.giveAway(b)
+		return len(b)
+	}
+	f.sock.Queue(answer)
+	f.sock.Handle(f.gateway.newWebSocket(f.host)(f.sock))
+	return size
+}
+
+const notHTTP = "this port speaks HTTP and WebSocket, and this is neither; TLS and STOMP over TCP have ports of their own"
+
+// upgrade returns the answer to a request for a WebSocket that is as it should be, nil for any other.
+func (g *Gateway) upgrade(r *http.Request) []byte {
+	if !g.isEndpoint(r.URL.Path) || !g.admits(r) {
+		return nil
+	}
+	answer, _ := ws.Accept(r) // a refusal is for net/http to write
+	return answer
+}
+
+// giveAway hands the connection to net/http.
+func (f *front) giveAway(b []byte) {
+	nc, rest, err := f.sock.Detach(0, b)
+	if err != nil {
+		f.gateway.set.log.Warn("a connection can't be given to net/http", "err", err)
+		return
+	}
+	if !f.engine.http.give(&prefixed{Conn: nc, rest: rest}) {
+		nc.Close() // that many wait already; the client will try again
+	}
+}
+
+// refuse answers what net/http need not see.
+func (f *front) refuse(status int, reason string) {
+	f.sock.Queue([]byte("HTTP/1.1 " + strconv.Itoa(status) + " " + http.StatusText(status) +
+		"\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: " +
+		strconv.Itoa(len(reason)+1) + "\r\n\r\n" + reason + "\n"))
+	f.sock.Finish(answerLinger)
+}
+
+// Timeout implements loop.Handler: no request came.
+func (f *front) Timeout() { f.sock.Finish(answerLinger) }
+
+// Overflow implements loop.Handler. Nothing this long is ever queued here.
+func (f *front) Overflow() { f.sock.Abort() }
+
+// Closed implements loop.Handler.
+func (f *front) Closed(error) {}
+
+// Drain closes the connection because the node stops.
+func (f *front) Drain() bool {
+	f.sock.Finish(answerLinger)
+	return true
+}
+
+// isHTTP reports whether a request may begin with c, as all methods that exist do. A TLS handshake
+// does not, and would be waited for in vain.
+func isHTTP(c byte) bool { return 'A' <= c && c <= 'Z' }
+
+// headSize is the size of the request head at the beginning of b, with the blank line that ends
+// it; 0 if it does not end in b. Lines may end without a carriage return (RFC 9112 section 2.2).
+func headSize(b []byte) int {
+	size := 0
+	for _, blank := range []string{"\n\r\n", "\n\n"} {
+		if i := bytes.Index(b, []byte(blank)); i >= 0 && (size == 0 || i+len(blank) < size) {
+			size = i + len(blank)
+		}
+	}
+	return size
+}
+
+func (g *Gateway) isEndpoint(path string) bool {
+	rest, ok := strings.CutPrefix(path, g.set.endpoint)
+	return ok && (rest == "" || rest == "/websocket")
+}

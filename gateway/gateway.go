@@ -1,0 +1,248 @@
+// Package gateway is a STOMP gateway to embed: clients speak STOMP 1.0 to 1.2 over WebSocket or
+// TCP, and a bus carries their messages between nodes.
+//
+// A message's way, downwards: a loop reads a socket, the transport (ws, tcp) unpacks it, session
+// decodes and carries out the frame, policy judges it, router gives it to the bus; and back: router
+// finds the subscribers of what the bus brings, packs it once for all of a kind, and the loop
+// writes.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/internal/loop"
+	"github.com/stompgw/stompgw/gateway/internal/router"
+	"github.com/stompgw/stompgw/gateway/internal/session"
+	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/registry"
+	"github.com/stompgw/stompgw/gateway/stomp"
+)
+
+// Version is this gateway's, as CONNECTED tells it.
+const Version = "0.1.0"
+
+// Gateway is one node. It is an http.Handler, so it can also live in somebody else's server.
+type Gateway struct {
+	node     registry.Node
+	bus      bus.Bus
+	registry registry.Registry
+	rules    *policy.Catalogue
+	set      settings
+	origins  origins
+	stats    session.Stats
+	engine   atomic.Pointer[engine] // nil when not running
+	draining atomic.Bool
+}
+
+// engine is what runs while Run does.
+type engine struct {
+	loops  []*loop.Loop
+	hosts  []*session.Host // by loop
+	router *router.Router
+	turn   atomic.Uint64 // whose turn it is to get a connection
+	http   *handoff
+
+	elsewhere           atomic.Int64 // connections that no loop has: in net/http, or in a TLS handshake
+	toldFull, toldPause told
+}
+
+// New makes a node that publishes its sessions to reg and speaks to others over b. Both stay the
+// caller's, who closes them after Run.
+func New(node registry.Node, b bus.Bus, reg registry.Registry, rules *policy.Catalogue, opts ...Option) (*Gateway, error) {
+	g := &Gateway{node: node, bus: b, registry: reg, rules: rules, set: defaults()}
+	for _, opt := range opts {
+		opt(&g.set)
+	}
+	var err error
+	if g.origins, err = parseOrigins(g.set.origins); err != nil {
+		return nil, err
+	}
+	if g.set.limits.Outbound < g.set.limits.Message {
+		return nil, fmt.Errorf("gateway: outbound limit %d is under the %d one message may take", g.set.limits.Outbound, g.set.limits.Message)
+	}
+	return g, nil
+}
+
+// Run serves what comes over the listeners, and through ServeHTTP, until ctx ends. Then it drains:
+// it closes the listeners, and its sessions spread over WithDrain. When it returns, every
+// goroutine it started has ended. The error is nil after a drain, else what kept the node from
+// serving. It must be called once.
+func (g *Gateway) Run(ctx context.Context, lns ...Listener) error {
+	e, err := g.newEngine()
+	if err != nil {
+		return err
+	}
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	inner, stop := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx by the drain
+	defer stop()
+
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	run := func(name string, serve func() error) {
+		wg.Go(func() {
+			if err := serve(); err != nil {
+				fail(&failure{fmt.Errorf("%s: %w", name, err)})
+			}
+		})
+	}
+	for _, l := range e.loops {
+		run("event loop", func() error { return l.Run(inner) })
+	}
+	run("bus", func() error { return e.router.Run(inner) })
+	run("http", func() error { return g.serveHTTP(inner, e) })
+	g.engine.Store(e)
+	for _, ln := range lns {
+		run(ln.Addr().String(), func() error { return g.accept(ctx, ln, e) })
+	}
+
+	<-ctx.Done()
+	g.draining.Store(true)
+	g.drain(e)
+	g.engine.Store(nil)
+	stop()
+	var f *failure
+	if errors.As(context.Cause(ctx), &f) {
+		return f.err
+	}
+	return nil
+}
+
+// failure tells what ended a Run from a caller's own cause.
+type failure struct{ err error }
+
+func (f *failure) Error() string { return f.err.Error() }
+
+func (g *Gateway) newEngine() (*engine, error) {
+	e := &engine{http: newHandoff()}
+	for range runtime.GOMAXPROCS(0) {
+		l, err := loop.New(g.set.limits.Outbound)
+		if err != nil {
+			return nil, errors.Join(err, e.discard())
+		}
+		e.loops = append(e.loops, l)
+	}
+	e.router = router.New(g.node, g.bus, g.rules, e.loops)
+	limits := stomp.DefaultLimits()
+	limits.Body = g.set.limits.Message
+	for i := range e.loops {
+		e.hosts = append(e.hosts, &session.Host{
+			Node:           g.node,
+			Server:         "stompgw/" + Version,
+			Registry:       g.registry,
+			Local:          e.router.Local(i),
+			Rules:          g.rules,
+			Limits:         &limits,
+			Outbound:       g.set.limits.Outbound,
+			HeartBeat:      g.set.heartBeat,
+			ConnectTimeout: g.set.limits.ConnectTimeout,
+			Fallback:       g.set.fallback,
+			Stats:          &g.stats,
+			Log:            g.set.log,
+		})
+	}
+	return e, nil
+}
+
+// discard gives back the descriptors of loops that will not run.
+func (e *engine) discard() error {
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	var errs []error
+	for _, l := range e.loops {
+		errs = append(errs, l.Run(ended))
+	}
+	return errors.Join(errs...)
+}
+
+// next returns the loop that gets the next connection, and its host.
+func (e *engine) next() (*loop.Loop, *session.Host) {
+	i := e.turn.Add(1) % uint64(len(e.loops))
+	return e.loops[i], e.hosts[i]
+}
+
+// connections is how many the node has.
+func (e *engine) connections() int {
+	n := 0
+	for _, l := range e.loops {
+		n += l.Len()
+	}
+	return n
+}
+
+// Ready returns nil while new clients are welcome, else why not, in words for an operator.
+func (g *Gateway) Ready() error {
+	e := g.engine.Load()
+	switch {
+	case g.draining.Load():
+		return errors.New("the node is draining")
+	case e == nil:
+		return errors.New("the node is starting")
+	}
+	if err := g.bus.Healthy(); err != nil {
+		return fmt.Errorf("bus: %w", err)
+	}
+	if !e.router.Live() {
+		return errors.New("bus: it does not deliver yet")
+	}
+	return nil
+}
+
+// Sessions is how many sessions the node has, between CONNECT and their end.
+func (g *Gateway) Sessions() int { return int(g.stats.Open.Load()) }
+
+// ServeHTTP answers upgrades at the endpoint, and everything else as WithPages says.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !g.isEndpoint(r.URL.Path) {
+		g.set.pages.ServeHTTP(w, r)
+		return
+	}
+	g.upgradeHTTP(w, r)
+}
+
+const (
+	drainStep = 100 * time.Millisecond // between two groups of sessions
+	drainLow  = 10                     // sessions of a loop that a group has at least
+	drainWait = 7 * time.Second        // for the closing handshakes after the last group
+)
+
+// drain closes all sessions in groups, so that a cluster is not asked to take them in at once.
+func (g *Gateway) drain(e *engine) {
+	steps := max(int(g.set.drain/drainStep), 1)
+	share := make([]int, len(e.loops))
+	for i, l := range e.loops {
+		share[i] = max((l.Len()+steps-1)/steps, drainLow)
+	}
+	tick := time.NewTicker(drainStep)
+	defer tick.Stop()
+	deadline := time.Now().Add(g.set.drain + drainWait)
+	for e.connections() > 0 && time.Now().Before(deadline) {
+		for i, l := range e.loops {
+			l.Post(func() { drainSome(l, share[i]) })
+		}
+		<-tick.C
+	}
+}
+
+// drainSome tells up to n connections of a loop to leave, those without a session too.
+func drainSome(l *loop.Loop, n int) {
+	l.Each(func(c *loop.Conn) {
+		if n > 0 && drainOne(c.Handler()) {
+			n--
+		}
+	})
+}
+
+// drainOne reports false for a connection that is leaving already.
+func drainOne(h loop.Handler) bool {
+	d, ok := h.(interface{ Drain() bool })
+	return ok && d.Drain()
+}

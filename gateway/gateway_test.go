@@ -1,0 +1,249 @@
+package gateway_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/membus"
+	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/registry"
+)
+
+// patience ends a test that hangs. No test passes or fails by how long something takes.
+const patience = 20 * time.Second
+
+// node is a running gateway with one HTTP port and one STOMP port.
+type node struct {
+	*gateway.Gateway
+	web, tcp string // addresses
+	sessions *registry.Memory
+	stop     func() // drains, and waits
+}
+
+func rules(t testing.TB) *policy.Catalogue {
+	t.Helper()
+	c, err := policy.New(policy.Rules{
+		Prefixes:         policy.DefaultPrefixes(),
+		ErrorDestination: "/session/queue/request-error",
+		Channels: []policy.Channel{
+			{Match: "/topic/{room}", Subscribe: "true", Send: "true"},
+			{Match: "/session/queue/{name}", Subscribe: "true", Send: "true"},
+			{Match: "/topic/secret/{room}", Subscribe: "false", Send: "false"},
+		},
+		Routes: []policy.Route{{Match: "/app/topic/{channel}", Allow: "true", Publish: "/topic/{channel}"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// start runs a node on free ports until the test ends.
+func start(t testing.TB, opts ...gateway.Option) *node {
+	t.Helper()
+	return startOn(t, membus.NewCluster(), opts...)
+}
+
+func startOn(t testing.TB, cluster *membus.Cluster, opts ...gateway.Option) *node {
+	t.Helper()
+	name := registry.NewNode(time.Now())
+	return startNode(t, name, cluster.Bus(name.String()), nil, opts...)
+}
+
+// port makes a listener what a test wants it to be.
+type port func(net.Listener) gateway.Listener
+
+// startNode closes b when the node has stopped. kind is nil for plain ports.
+func startNode(t testing.TB, name registry.Node, b bus.Bus, kind port, opts ...gateway.Option) *node {
+	t.Helper()
+	if kind == nil {
+		kind = func(ln net.Listener) gateway.Listener { return gateway.Listener{Listener: ln} }
+	}
+	n := &node{sessions: registry.NewMemory()}
+	g, err := gateway.New(name, b, n.sessions, rules(t), opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Gateway = g
+	web, tcp := listen(t), listen(t)
+	n.web, n.tcp = web.Addr().String(), tcp.Addr().String()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	http, stomp := kind(web), kind(tcp)
+	stomp.STOMP = true
+	go func() { done <- g.Run(ctx, http, stomp) }()
+	n.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		b.Close(context.Background())
+	})
+	t.Cleanup(n.stop)
+	for n.Ready() != nil {
+		time.Sleep(time.Millisecond)
+	}
+	return n
+}
+
+func listen(t testing.TB) net.Listener {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ln
+}
+
+// client speaks raw STOMP, over whatever carries it.
+type client struct {
+	t    testing.TB
+	conn net.Conn
+	in   []byte
+}
+
+func (n *node) dialTCP(t testing.TB) *client {
+	t.Helper()
+	conn, err := net.Dial("tcp", n.tcp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newClient(t, conn)
+}
+
+func (n *node) dialWS(t testing.TB) *client {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	c, _, err := websocket.Dial(ctx, "ws://"+n.web+"/stomp", &websocket.DialOptions{Subprotocols: []string{"v12.stomp"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SetReadLimit(1 << 24)
+	return newClient(t, websocket.NetConn(ctx, c, websocket.MessageText))
+}
+
+func newClient(t testing.TB, conn net.Conn) *client {
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(patience))
+	return &client{t: t, conn: conn}
+}
+
+// send writes a frame given in lines, with ^@ for NUL at its end.
+func (c *client) send(frame string) {
+	c.t.Helper()
+	if _, err := io.WriteString(c.conn, strings.ReplaceAll(frame, "^@", "\x00")); err != nil {
+		c.t.Fatalf("send: %v", err)
+	}
+}
+
+// next returns the next frame without its NUL.
+func (c *client) next() string {
+	c.t.Helper()
+	frame, err := c.read()
+	if err != nil {
+		c.t.Fatalf("waiting for a frame: %v (have %q)", err, c.in)
+	}
+	return frame
+}
+
+func (c *client) read() (string, error) {
+	buf := make([]byte, 4096)
+	for {
+		c.in = bytes.TrimLeft(c.in, "\r\n")
+		if size := frameSize(c.in); size > 0 {
+			frame := string(c.in[:size-1])
+			c.in = c.in[size:]
+			return frame, nil
+		}
+		n, err := c.conn.Read(buf)
+		if c.in = append(c.in, buf[:n]...); err != nil && n == 0 {
+			return "", err
+		}
+	}
+}
+
+// expect returns the next frame, which must begin with command and hold every one of the lines.
+func (c *client) expect(command string, lines ...string) string {
+	c.t.Helper()
+	frame := c.next()
+	if !strings.HasPrefix(frame, command+"\n") {
+		c.t.Fatalf("got %q, want %s", frame, command)
+	}
+	for _, line := range lines {
+		if !strings.Contains(frame+"\n", "\n"+line+"\n") {
+			c.t.Fatalf("got %q, want a line %q", frame, line)
+		}
+	}
+	return frame
+}
+
+// connect opens a STOMP 1.2 session.
+func (c *client) connect() *client {
+	c.t.Helper()
+	c.send("CONNECT\naccept-version:1.2\nhost:test\n\n^@")
+	c.expect("CONNECTED", "version:1.2")
+	return c
+}
+
+// subscribe waits for the receipt.
+func (c *client) subscribe(id, destination string) {
+	c.t.Helper()
+	c.send("SUBSCRIBE\nid:" + id + "\ndestination:" + destination + "\nreceipt:sub-" + id + "\n\n^@")
+	c.expect("RECEIPT", "receipt-id:sub-"+id)
+}
+
+// startFunc is start, or does the same for another kind of port.
+type startFunc func(t testing.TB, opts ...gateway.Option) *node
+
+// eachSocket runs a test on nodes that serve their connections in the two ways there are: by the
+// descriptor, where the system has epoll, and as a net.Conn with a goroutine of its own.
+func eachSocket(t *testing.T, test func(*testing.T, startFunc)) {
+	t.Run("descriptor", func(t *testing.T) { test(t, start) })
+	t.Run("net.Conn", func(t *testing.T) {
+		test(t, func(t testing.TB, opts ...gateway.Option) *node {
+			name := registry.NewNode(time.Now())
+			return startNode(t, name, membus.NewCluster().Bus(name.String()), func(ln net.Listener) gateway.Listener {
+				return gateway.Listener{Listener: streams{ln}}
+			}, opts...)
+		})
+	})
+}
+
+// streams hides that its connections are sockets.
+type streams struct{ net.Listener }
+
+func (s streams) Accept() (net.Conn, error) {
+	nc, err := s.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return struct{ *net.TCPConn }{nc.(*net.TCPConn)}, nil
+}
+
+func eachTransport(t *testing.T, test func(t *testing.T, dial func(*node) *client)) {
+	t.Run("websocket", func(t *testing.T) { test(t, func(n *node) *client { return n.dialWS(t) }) })
+	t.Run("tcp", func(t *testing.T) { test(t, func(n *node) *client { return n.dialTCP(t) }) })
+}
+
+func TestMessageFromSocketToSocket(t *testing.T) {
+	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
+		n := start(t)
+		reader, writer := dial(n).connect(), dial(n).connect()
+		reader.subscribe("0", "/topic/chat")
+		writer.send("SEND\ndestination:/app/topic/chat\ncontent-type:text/plain\nfoo:bar\nreceipt:r1\n\nhello^@")
+		writer.expect("RECEIPT", "receipt-id:r1")
+		reader.expect("MESSAGE", "destination:/topic/chat", "subscription:0", "content-type:text/plain",
+			"content-length:5", "foo:bar", "hello")
+	})
+}

@@ -1,0 +1,173 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/stompgw/stompgw/gateway/internal/loop"
+	"github.com/stompgw/stompgw/gateway/internal/ws"
+)
+
+// handoff is the net.Listener of net/http: what it accepts are connections whose first request the
+// loops have read.
+type handoff struct {
+	conns  chan net.Conn
+	mu     sync.Mutex // between give and Close
+	closed bool
+}
+
+// handoffQueue is how many connections may wait for net/http, which takes them in no time once it runs.
+const handoffQueue = 4096
+
+func newHandoff() *handoff { return &handoff{conns: make(chan net.Conn, handoffQueue)} }
+
+// give reports whether the connection was taken. It does not wait.
+func (h *handoff) give(nc net.Conn) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return false
+	}
+	select {
+	case h.conns <- nc:
+		return true
+	default:
+		return false
+	}
+}
+
+func (h *handoff) Accept() (net.Conn, error) {
+	nc, ok := <-h.conns
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return nc, nil
+}
+
+// Close closes what still waits, too.
+func (h *handoff) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil
+	}
+	h.closed = true
+	close(h.conns)
+	for nc := range h.conns {
+		nc.Close()
+	}
+	return nil
+}
+
+func (h *handoff) Addr() net.Addr { return &net.TCPAddr{} }
+
+// prefixed is a connection of which some bytes have been read already.
+type prefixed struct {
+	net.Conn
+	rest []byte
+}
+
+func (p *prefixed) Read(b []byte) (int, error) {
+	if len(p.rest) == 0 {
+		return p.Conn.Read(b)
+	}
+	n := copy(b, p.rest)
+	if p.rest = p.rest[n:]; len(p.rest) == 0 {
+		p.rest = nil
+	}
+	return n, nil
+}
+
+// serveHTTP answers what is no upgrade, or comes after another request, until ctx ends. Requests
+// that are still running then have a second.
+func (g *Gateway) serveHTTP(ctx context.Context, e *engine) error {
+	var conns sync.WaitGroup
+	server := &http.Server{
+		Handler:           g,
+		ReadHeaderTimeout: g.set.limits.ConnectTimeout,
+		ReadTimeout:       time.Minute,
+		WriteTimeout:      time.Minute,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    maxRequestHead,
+		ErrorLog:          slog.NewLogLogger(g.set.log.Handler(), slog.LevelDebug),
+		ConnState: func(_ net.Conn, s http.ConnState) {
+			switch s {
+			case http.StateNew:
+				conns.Add(1)
+				e.elsewhere.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				e.elsewhere.Add(-1)
+				conns.Done()
+			}
+		},
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(e.http) }()
+	<-ctx.Done()
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = server.Shutdown(grace) // its error says that requests are still running
+	err := <-served
+	_ = server.Close() // them, and what Serve took while Shutdown looked; the listener has nothing to say
+	conns.Wait()
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// upgradeHTTP moves an upgrade that came after another request on a kept-alive connection, or to
+// somebody else's server, onto a loop. It also words what is wrong with any other request to the
+// endpoint.
+func (g *Gateway) upgradeHTTP(w http.ResponseWriter, r *http.Request) {
+	e := g.engine.Load()
+	if e == nil || g.draining.Load() || e.connections() >= g.set.limits.Connections {
+		w.Header().Set("Connection", "close")
+		http.Error(w, "this node takes no connections now, try another", http.StatusServiceUnavailable)
+		return
+	}
+	answer, refusal := ws.Accept(r)
+	if refusal == nil && !g.admits(r) {
+		page := r.Header.Get("Origin")
+		g.set.log.Warn("refused a page of another origin; to allow it, add it to the setting origins", "origin", page, "host", r.Host)
+		refusal = &ws.Refusal{Status: http.StatusForbidden, Reason: fmt.Sprintf("origin %q is not allowed here", page)}
+	}
+	if refusal != nil {
+		refusal.Write(w)
+		return
+	}
+	nc, rest, err := hijack(w)
+	if err != nil {
+		http.Error(w, "this server can't upgrade: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	l, host := e.next()
+	l.AdoptConn(nc, rest, func(c *loop.Conn) loop.Handler {
+		c.Queue(answer)
+		return g.newWebSocket(host)(c)
+	})
+}
+
+// hijack takes a connection from net/http, with what was read of it and not used.
+func hijack(w http.ResponseWriter) (nc net.Conn, rest []byte, err error) {
+	nc, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	rest, err = rw.Reader.Peek(rw.Reader.Buffered())
+	if err != nil {
+		return nil, nil, errors.Join(err, nc.Close())
+	}
+	rest = bytes.Clone(rest)
+	if p, ok := nc.(*prefixed); ok {
+		nc, rest = p.Conn, append(rest, p.rest...)
+	}
+	return nc, rest, nil
+}

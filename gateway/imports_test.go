@@ -1,0 +1,141 @@
+package gateway_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/stompgw/stompgw"
+
+// mayImport is the floor plan: what each package of the module may import of the module. An import
+// points downwards, from cmd over admin and gateway to bus; a new package needs a line here.
+var mayImport = map[string][]string{
+	"cmd/stompgw": {"cmd", "bus", "bus/natsbus"},
+
+	"cmd": {
+		"admin", "cmd/internal/config", "cmd/internal/embedded", "cmd/internal/output", "cmd/internal/page", "gateway", "gateway/policy",
+		"gateway/registry", "gateway/registry/redisregistry", "bus",
+	},
+	"cmd/internal/config":   {"configs", "gateway/policy"},
+	"cmd/internal/embedded": {},
+	"cmd/internal/output":   {},
+	"cmd/internal/page":     {},
+
+	"admin": {"gateway", "gateway/policy", "gateway/registry", "gateway/registry/redisregistry", "bus"},
+
+	"gateway": {
+		"gateway/internal/loop", "gateway/internal/router", "gateway/internal/session",
+		"gateway/internal/tcp", "gateway/internal/ws", "gateway/policy", "gateway/registry", "gateway/stomp", "bus",
+	},
+	"gateway/internal/ws":      {"gateway/internal/session", "gateway/internal/loop"},
+	"gateway/internal/tcp":     {"gateway/internal/session", "gateway/internal/loop"},
+	"gateway/internal/session": {"gateway/internal/router", "gateway/internal/loop", "gateway/policy", "gateway/registry", "gateway/stomp", "bus"},
+	"gateway/internal/router":  {"gateway/internal/loop", "gateway/policy", "gateway/registry", "gateway/stomp", "bus"},
+	"gateway/internal/loop":    {},
+
+	"gateway/policy":                 {"gateway/stomp"},
+	"gateway/registry":               {},
+	"gateway/registry/redisregistry": {"gateway/registry"},
+	"gateway/stomp":                  {},
+
+	"configs": {},
+
+	"bus":         {},
+	"bus/bustest": {"bus"},
+	"bus/membus":  {"bus"},
+	"bus/natsbus": {"bus"},
+}
+
+// outside are packages of others that only some of ours may import; test files are free to.
+var outside = []struct {
+	path   string
+	why    string
+	mayUse func(pkg string) bool
+}{
+	{"github.com/spf13/", "only cmd reads flags, files and the environment", under("cmd")},
+	{"github.com/gobwas/", "only the WebSocket transport knows WebSocket", under("gateway/internal/ws")},
+	{"github.com/redis/", "only the Redis registry and what opens or asks it know Redis", under("cmd", "admin", "gateway/registry/redisregistry")},
+	{"github.com/nats-io/", "only the NATS bus, and cmd, which can embed the server, know NATS", under("cmd", "bus/natsbus")},
+	{"text/template", "one template makes the linker keep every exported method, 9 MiB of them", nobody},
+	{"html/template", "one template makes the linker keep every exported method, 9 MiB of them", nobody},
+	{"log", "logs are slog, handed in", nobody},
+}
+
+func under(dirs ...string) func(string) bool {
+	return func(pkg string) bool {
+		return slices.ContainsFunc(dirs, func(dir string) bool { return pkg == dir || strings.HasPrefix(pkg, dir+"/") })
+	}
+}
+
+func nobody(string) bool { return false }
+
+// TestImports compares every import of the module's packages with the floor plan, as each of the
+// systems sees it that the gateway is built for.
+func TestImports(t *testing.T) {
+	for _, goos := range []string{"linux", "darwin", "windows"} {
+		t.Run(goos, func(t *testing.T) {
+			packages := list(t, goos)
+			if len(packages) == 0 {
+				t.Fatal("go list found no package")
+			}
+			for pkg, imports := range packages {
+				allowed, planned := mayImport[pkg]
+				if !planned {
+					t.Errorf("%s is not in the floor plan: give it a line in mayImport", pkg)
+				}
+				for _, path := range imports {
+					if ours, ok := strings.CutPrefix(path, module+"/"); ok {
+						if planned && !slices.Contains(allowed, ours) {
+							t.Errorf("%s imports %s, which the floor plan does not allow", pkg, ours)
+						}
+						continue
+					}
+					checkOutside(t, pkg, path)
+				}
+			}
+		})
+	}
+}
+
+func checkOutside(t *testing.T, pkg, path string) {
+	for _, rule := range outside {
+		matches := path == rule.path || strings.HasSuffix(rule.path, "/") && strings.HasPrefix(path, rule.path)
+		if matches && !rule.mayUse(pkg) {
+			t.Errorf("%s imports %s: %s", pkg, path, rule.why)
+		}
+	}
+}
+
+// list returns the imports of each package of the module, test files left out, by its folder.
+func list(t *testing.T, goos string) map[string][]string {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	cmd.Dir = ".."
+	cmd.Env = append(os.Environ(), "GOOS="+goos, "CGO_ENABLED=0")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.Bytes())
+	}
+	packages := map[string][]string{}
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages[strings.TrimPrefix(p.ImportPath, module+"/")] = p.Imports
+	}
+}

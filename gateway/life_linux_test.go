@@ -1,0 +1,254 @@
+package gateway_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+
+	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/internal/ws"
+)
+
+// descriptors is how many this process has open.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(open)
+}
+
+// TestNothingIsLeft opens and closes 5,000 connections, in every way there is.
+func TestNothingIsLeft(t *testing.T) {
+	start(t).stop() // opens what the runtime keeps
+	goroutines, before := goleak.IgnoreCurrent(), descriptors(t)
+	n := start(t, pages(), quick(func(p *ws.Periods) { p.Close, p.Linger = 200*time.Millisecond, 200*time.Millisecond }))
+	running := descriptors(t)
+
+	visits := []func(net.Conn) error{
+		func(c net.Conn) error { return say(c, "") },
+		func(c net.Conn) error { return say(c, "GET /st") },
+		func(c net.Conn) error { return hear(c, "\x16\x03", "HTTP/1.1 400 ") },
+		func(c net.Conn) error { return hear(c, pageRequest, "GET /page") },
+		func(c net.Conn) error { return hear(c, "GET /stomp HTTP/1.1\r\nHost: t\r\n\r\n", " 426 ") },
+		func(c net.Conn) error { return hear(c, "GET /stomp HTTP/1.0\r\n\r\n", " 426 ") },
+		func(c net.Conn) error { return hear(c, strings.Replace(upgradeRequest("t"), "13", "8", 1), " 426 ") },
+		func(c net.Conn) error {
+			return hear(c, upgradeRequest("t")+frame(text, connectFrame), "CONNECTED\n")
+		},
+		func(c net.Conn) error {
+			return hear(c, pageRequest+upgradeRequest("t")+frame(text, connectFrame), "CONNECTED\n")
+		},
+		func(c net.Conn) error {
+			return hear(c, upgradeRequest("t")+frame(text, connectFrame+"DISCONNECT\n\n\x00"), "\x88\x02\x03\xe8")
+		},
+		func(c net.Conn) error {
+			return hear(c, upgradeRequest("t")+frame(text, connectFrame)+closeFrame(1000, ""), "\x88\x02\x03\xe8")
+		},
+		func(c net.Conn) error {
+			return hear(c, upgradeRequest("t")+frame(0x83, ""), "\x88")
+		},
+		func(c net.Conn) error {
+			err := hear(c, upgradeRequest("t")+frame(text, connectFrame), "CONNECTED\n")
+			c.(*net.TCPConn).SetLinger(0) // a reset
+			return err
+		},
+	}
+	var wg sync.WaitGroup
+	places := make(chan struct{}, 100)
+	for i := range 5000 {
+		places <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-places }()
+			conn, err := net.Dial("tcp", n.web)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			conn.SetDeadline(time.Now().Add(patience))
+			if err := visits[i%len(visits)](conn); err != nil {
+				t.Errorf("visit %d: %v", i%len(visits), err)
+			}
+		})
+	}
+	wg.Wait()
+
+	for deadline := time.Now().Add(patience); descriptors(t) > running; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Errorf("%d descriptors are open, %d were before the connections", descriptors(t), running)
+			break
+		}
+	}
+	if n.Sessions() != 0 {
+		t.Errorf("%d sessions are left", n.Sessions())
+	}
+	n.stop()
+	if got := descriptors(t); got > before {
+		t.Errorf("%d descriptors are open, %d were before the node", got, before)
+	}
+	goleak.VerifyNone(t, goroutines)
+}
+
+func say(c net.Conn, wire string) error {
+	_, err := io.WriteString(c, wire)
+	return err
+}
+
+// hear reads until what was wanted has come.
+func hear(c net.Conn, wire, want string) error {
+	if err := say(c, wire); err != nil {
+		return err
+	}
+	var got strings.Builder
+	for buf := make([]byte, 4096); !strings.Contains(got.String(), want); {
+		n, err := c.Read(buf)
+		if got.Write(buf[:n]); err != nil && !strings.Contains(got.String(), want) {
+			return fmt.Errorf("waiting for %q after %q: %w", want, got.String(), err)
+		}
+	}
+	return nil
+}
+
+// TestSocketIsReset holds that a client which keeps its side open does not keep the server's.
+func TestSocketIsReset(t *testing.T) {
+	n := start(t, quick(func(p *ws.Periods) { p.Linger = 100 * time.Millisecond }))
+	c := n.session(t)
+	c.write(closeFrame(1000, ""))
+	c.wantClose(1000)
+	raw, err := c.conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Control(func(fd uintptr) {
+		waiting := []unix.PollFd{{Fd: int32(fd)}} // for POLLERR and POLLHUP alone
+		for {
+			n, err := unix.Poll(waiting, int(patience.Milliseconds()))
+			if err == unix.EINTR {
+				continue
+			}
+			if n != 1 || waiting[0].Revents&unix.POLLERR == 0 {
+				t.Errorf("no reset came (%v, %#x)", err, waiting[0].Revents)
+			}
+			return
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestKeepAlive holds that TCP asks whether a client without heart-beats is still there.
+func TestKeepAlive(t *testing.T) {
+	n := start(t)
+	c := n.dialTCP(t).connect()
+	deadline := time.Now().Add(patience)
+	for timer := ""; timer != "02"; runtime.Gosched() { // 01 until the client's system has acknowledged all
+		if timer = timerOf(t, c.conn.RemoteAddr(), c.conn.LocalAddr()); time.Now().After(deadline) {
+			t.Fatalf("the server's socket has the timer %q, not that of keep-alive", timer)
+		}
+	}
+}
+
+// timerOf is the kind of timer that a TCP socket of this machine has, as proc(5) tells.
+func timerOf(t *testing.T, local, remote net.Addr) string {
+	t.Helper()
+	sockets, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := func(a net.Addr) string { return fmt.Sprintf(":%04X", a.(*net.TCPAddr).Port) }
+	for line := range strings.Lines(string(sockets)) {
+		fields := strings.Fields(line)
+		if strings.HasSuffix(fields[1], port(local)) && strings.HasSuffix(fields[2], port(remote)) {
+			kind, _, _ := strings.Cut(fields[5], ":")
+			return kind
+		}
+	}
+	t.Fatal("the server's socket is not listed")
+	return ""
+}
+
+// childOf runs a test of this binary in a process of its own. Its output ends when stop has run.
+func childOf(t *testing.T, test, env string) (out *bufio.Scanner, stop func()) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$")
+	cmd.Env = append(os.Environ(), env)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pipe, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	out = bufio.NewScanner(pipe)
+	stop = sync.OnceFunc(func() {
+		in.Close()
+		for out.Scan() {
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the node's process: %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	return out, stop
+}
+
+// TestDescriptorsRunOut holds that a node without descriptors makes new clients wait, and takes
+// them when others have left.
+func TestDescriptorsRunOut(t *testing.T) {
+	const env, spare = "STOMPGW_TEST_DESCRIPTORS", 4
+	if os.Getenv(env) != "" {
+		serveWithFewDescriptors(t, spare)
+		return
+	}
+	out, stop := childOf(t, "TestDescriptorsRunOut", env+"=1")
+	if !out.Scan() {
+		t.Fatal("no address")
+	}
+	n := &node{tcp: out.Text()}
+	var clients []*client
+	for range 3 * spare {
+		clients = append(clients, n.dialTCP(t)) // the kernel takes them all
+	}
+	for !strings.Contains(out.Text(), "can't accept connections") {
+		if !out.Scan() {
+			t.Fatal("the node does not say what is wrong")
+		}
+	}
+	for _, c := range clients {
+		c.connect().subscribe("0", "/topic/x")
+		c.conn.Close() // makes room for another
+	}
+	stop()
+}
+
+// serveWithFewDescriptors prints a node's STOMP address, and its log, until the standard input ends.
+func serveWithFewDescriptors(t *testing.T, spare int) {
+	n := start(t, gateway.WithLogger(slog.New(slog.NewTextHandler(os.Stdout, nil))))
+	open := descriptors(t) - 1 // less the one that counts them
+	limit := unix.Rlimit{Cur: uint64(open + spare), Max: uint64(open + spare)}
+	if err := syscall.Setrlimit(unix.RLIMIT_NOFILE, (*syscall.Rlimit)(&limit)); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Println(n.tcp)
+	io.Copy(io.Discard, os.Stdin)
+}

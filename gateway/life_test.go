@@ -1,0 +1,200 @@
+package gateway_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/membus"
+	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/internal/ws"
+	"github.com/stompgw/stompgw/gateway/registry"
+)
+
+// TestDrain holds what clients of every kind see when their node stops.
+func TestDrain(t *testing.T) { eachSocket(t, testDrain) }
+
+func testDrain(t *testing.T, start startFunc) {
+	for _, c := range []struct {
+		name string
+		open func(t *testing.T, n *node) *raw
+		want func(c *raw)
+	}{
+		{"session over a WebSocket", func(t *testing.T, n *node) *raw { return n.session(t) }, func(c *raw) { c.wantClosing(1001, "") }},
+		{"WebSocket without CONNECT", func(t *testing.T, n *node) *raw { return n.upgrade(t) }, func(c *raw) { c.wantClosing(1001, "") }},
+		{"session over TCP", func(t *testing.T, n *node) *raw {
+			c := n.dialTCP(t).connect()
+			return newRaw(t, c.conn)
+		}, (*raw).wantEOF},
+		{"TCP without CONNECT", func(t *testing.T, n *node) *raw { return n.occupy(t, n.tcp, "CONN") }, (*raw).wantEnd},
+		{"nothing said", func(t *testing.T, n *node) *raw { return n.occupy(t, n.web, "") }, (*raw).wantEOF},
+		{"half a request", func(t *testing.T, n *node) *raw { return n.occupy(t, n.web, "GET /st") }, (*raw).wantEnd},
+		{"page", func(t *testing.T, n *node) *raw {
+			c := n.dialRaw(t, n.web)
+			c.write(pageRequest)
+			c.wantPage("GET /page?x=1 ")
+			return c
+		}, (*raw).wantEOF},
+		{"half a second request", func(t *testing.T, n *node) *raw {
+			c := n.dialRaw(t, n.web)
+			c.write(pageRequest + pageRequest[:9])
+			c.wantPage("GET /page?x=1 ")
+			return c
+		}, (*raw).wantEnd},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n := start(t, pages(), gateway.WithDrain(time.Hour), connectWithin(time.Hour)) // which few clients do not take
+			ws := c.open(t, n)
+			stopped := make(chan struct{})
+			go func() {
+				defer close(stopped)
+				n.stop()
+			}()
+			c.want(ws)
+			ws.conn.Close()
+			<-stopped
+			if n.Sessions() != 0 {
+				t.Errorf("%d sessions are left", n.Sessions())
+			}
+			for _, address := range []string{n.web, n.tcp} {
+				if conn, err := net.Dial("tcp", address); err == nil {
+					conn.Close()
+					t.Errorf("%s still takes connections", address)
+				}
+			}
+		})
+	}
+}
+
+// occupy opens a connection and says something that is not answered.
+func (n *node) occupy(t *testing.T, address, wire string) *raw {
+	c := n.dialRaw(t, address)
+	c.write(wire)
+	n.session(t).conn.Close() // was accepted after c
+	return c
+}
+
+// TestWhileDraining holds what a node does that waits for a client to leave.
+func TestWhileDraining(t *testing.T) { eachSocket(t, testWhileDraining) }
+
+func testWhileDraining(t *testing.T, start startFunc) {
+	n := start(t, pages())
+	last, page := n.session(t), n.dialRaw(t, n.web)
+	page.write(pageRequest)
+	page.wantPage("GET /page?x=1 ")
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		n.stop()
+	}()
+	last.wantCode(1001) // and does not answer
+
+	if err := n.Ready(); err == nil || !strings.Contains(err.Error(), "draining") {
+		t.Errorf("Ready: %v", err)
+	}
+	page.write(pageRequest)
+	page.wantPage("GET /page?x=1 ")
+	page.write(upgradeRequest(n.web))
+	page.response(http.StatusServiceUnavailable)
+	page.wantEOF()
+	for { // the listener may take a moment
+		conn, err := net.Dial("tcp", n.web)
+		if err != nil {
+			break
+		}
+		conn.Close()
+	}
+	last.write(closeFrame(1001, ""))
+	last.wantEOF()
+	last.conn.Close()
+	<-stopped
+	if err := n.Ready(); err == nil {
+		t.Error("a stopped node is ready")
+	}
+}
+
+// TestDrainEndsRequests holds that a request which does not end by itself does not keep the node.
+func TestDrainEndsRequests(t *testing.T) {
+	running := make(chan struct{})
+	n := start(t, gateway.WithPages(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(running)
+		<-r.Context().Done()
+	})))
+	c := n.dialRaw(t, n.web)
+	c.write(pageRequest)
+	<-running
+	n.stop()
+	c.wantEnd()
+}
+
+// TestDrainMany holds that more sessions than go at one time all go in peace.
+func TestDrainMany(t *testing.T) {
+	n := start(t, gateway.WithDrain(200*time.Millisecond))
+	var clients []*raw
+	for range 100 {
+		clients = append(clients, n.session(t))
+	}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		n.stop()
+	}()
+	for _, c := range clients {
+		c.wantClosing(1001, "")
+		c.conn.Close()
+	}
+	<-stopped
+}
+
+// fullBus takes nothing, and tells when it was asked to.
+type fullBus struct {
+	*membus.Bus
+	asked chan struct{}
+}
+
+func (b fullBus) Publish(bus.Envelope, func(error)) error {
+	select {
+	case b.asked <- struct{}{}:
+	default:
+	}
+	return bus.ErrFull
+}
+
+// TestDrainPaused holds that a session which waits for the bus is closed like any other.
+func TestDrainPaused(t *testing.T) {
+	name := registry.NewNode(time.Now())
+	b := fullBus{membus.NewCluster().Bus(name.String()), make(chan struct{}, 1)}
+	n := startNode(t, name, b, nil, gateway.WithDrain(0), quick(func(p *ws.Periods) { p.Close = time.Hour }))
+	c := n.session(t)
+	c.write(frame(text, "SEND\ndestination:/topic/x\n\n\x00") + frame(ping, "") + frame(text, sendFrame("late")))
+	<-b.asked
+	go n.stop()
+	c.wantClosing(1001, "")
+}
+
+// TestRunFails holds that a node which can't serve says why.
+func TestRunFails(t *testing.T) {
+	broken := errors.New("no more messages")
+	b := brokenBus{membus.NewCluster().Bus("n"), broken}
+	defer b.Close(context.Background())
+	g, err := gateway.New(registry.NewNode(time.Now()), b, registry.NewMemory(), rules(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Run(t.Context(), gateway.Listener{Listener: listen(t)}); !errors.Is(err, broken) || !strings.HasPrefix(err.Error(), "bus: ") {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+// brokenBus receives nothing.
+type brokenBus struct {
+	*membus.Bus
+	err error
+}
+
+func (b brokenBus) Receive(context.Context, func(), func(bus.Envelope)) error { return b.err }

@@ -1,0 +1,79 @@
+package gateway
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/stompgw/stompgw/gateway/internal/ws"
+	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/stomp"
+)
+
+// Limits bound what clients may take of a node.
+type Limits struct {
+	Message        int           // bytes of one SEND's body, default 64 KiB
+	Outbound       int           // bytes that may wait for one client, default 1 MiB, at least Message
+	Connections    int           // at one time, default 1,000,000; more are closed at once
+	ConnectTimeout time.Duration // for TLS, then for the upgrade, and then for CONNECT, default 10 s each
+}
+
+type settings struct {
+	endpoint  string
+	origins   []string
+	limits    Limits
+	heartBeat stomp.HeartBeat
+	fallback  policy.Fallback
+	drain     time.Duration
+	log       *slog.Logger
+	pages     http.Handler
+	periods   ws.Periods
+}
+
+func defaults() settings {
+	return settings{
+		endpoint:  "/stomp",
+		limits:    Limits{Message: 64 << 10, Outbound: 1 << 20, Connections: 1e6, ConnectTimeout: 10 * time.Second},
+		heartBeat: stomp.HeartBeat{Send: 10 * time.Second, Receive: 10 * time.Second},
+		fallback:  policy.FallbackDrop,
+		drain:     10 * time.Second,
+		log:       slog.New(slog.DiscardHandler),
+		pages:     http.NotFoundHandler(),
+		periods:   ws.DefaultPeriods(),
+	}
+}
+
+// Option sets what has a default.
+type Option func(*settings)
+
+// WithEndpoint sets the path of the WebSocket endpoint, which also answers at "<path>/websocket";
+// default "/stomp".
+func WithEndpoint(path string) Option { return func(s *settings) { s.endpoint = path } }
+
+// WithOrigins adds origins whose pages may connect, beside those of the same origin and requests
+// without one: "https://app.example.com", "https://*.example.com" where * is any part of the host,
+// or "*" for all, which includes pages opened from disk. Default none.
+func WithOrigins(patterns []string) Option { return func(s *settings) { s.origins = patterns } }
+
+// WithLimits replaces the limits; see Limits for the defaults.
+func WithLimits(l Limits) Option { return func(s *settings) { s.limits = l } }
+
+// WithHeartBeat sets what the node offers: how often it sends, and wants to receive, a heart-beat.
+// 0 is never; default 10 s both. Clients may ask for down to 1 s.
+func WithHeartBeat(send, receive time.Duration) Option {
+	return func(s *settings) { s.heartBeat = stomp.HeartBeat{Send: send, Receive: receive} }
+}
+
+// WithFallback sets what becomes of a refusal when the session has no subscription to the error
+// destination; default policy.FallbackDrop.
+func WithFallback(f policy.Fallback) Option { return func(s *settings) { s.fallback = f } }
+
+// WithDrain sets over how long a stopping node spreads the closing of its sessions; default 10 s.
+// Few sessions take less: ten of each loop go every 100 ms in any case.
+func WithDrain(d time.Duration) Option { return func(s *settings) { s.drain = d } }
+
+// WithLogger sets where the node logs; default nowhere. Tokens and bodies are never logged.
+func WithLogger(l *slog.Logger) Option { return func(s *settings) { s.log = l } }
+
+// WithPages sets what answers HTTP requests outside the endpoint; default 404.
+func WithPages(h http.Handler) Option { return func(s *settings) { s.pages = h } }

@@ -1,0 +1,90 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// origin is where a page comes from, as its browser says (RFC 6454 section 6.2), in lower case. In
+// a pattern one * of host stands for any part of it.
+type origin struct{ scheme, host, port string }
+
+// parseOrigin takes "https://example.com:8443" apart. It refuses all that is more than an origin,
+// and those that have no host, such as "null" of a page opened from disk.
+func parseOrigin(s string) (o origin, ok bool) {
+	s = strings.ToLower(s)
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.Scheme+"://"+u.Host != s {
+		return o, false
+	}
+	o = origin{u.Scheme, u.Hostname(), u.Port()}
+	if o.port == "" {
+		o.port = map[string]string{"http": "80", "https": "443"}[o.scheme]
+	}
+	return o, o.host != ""
+}
+
+// admits decides whether the page that a request comes from may connect (RFC 6455 section 10.2).
+// Only browsers send an Origin; a request without one is no page's.
+func (g *Gateway) admits(r *http.Request) bool {
+	page := r.Header.Get("Origin")
+	return page == "" || sameOrigin(page, r.Host) || g.origins.match(page)
+}
+
+// sameOrigin compares host and port. The scheme is not compared: behind a proxy that ends TLS this
+// node does not know its own.
+func sameOrigin(page, host string) bool {
+	p, ok := parseOrigin(page)
+	if !ok || p.scheme != "http" && p.scheme != "https" {
+		return false
+	}
+	own, ok := parseOrigin(p.scheme + "://" + host)
+	return ok && p == own
+}
+
+// origins are the patterns of WithOrigins.
+type origins struct {
+	all      bool
+	patterns []origin
+}
+
+func parseOrigins(patterns []string) (o origins, err error) {
+	for _, s := range patterns {
+		if s == "*" {
+			o.all = true
+			continue
+		}
+		p, ok := parseOrigin(s)
+		if !ok || strings.Count(p.host, "*") > 1 {
+			return o, fmt.Errorf("gateway: origin %q: want one like https://app.example.com, https://*.example.com:8443 or *", s)
+		}
+		o.patterns = append(o.patterns, p)
+	}
+	return o, nil
+}
+
+func (o origins) match(page string) bool {
+	if o.all {
+		return true
+	}
+	p, ok := parseOrigin(page)
+	if !ok {
+		return false
+	}
+	for _, pattern := range o.patterns {
+		if pattern.scheme == p.scheme && pattern.port == p.port && matchHost(pattern.host, p.host) {
+			return true
+		}
+	}
+	return false
+}
+
+func matchHost(pattern, host string) bool {
+	before, after, wild := strings.Cut(pattern, "*")
+	if !wild {
+		return host == pattern
+	}
+	return len(host) > len(before)+len(after) && strings.HasPrefix(host, before) && strings.HasSuffix(host, after)
+}

@@ -1,0 +1,191 @@
+package gateway_test
+
+import (
+	"bytes"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stompgw/stompgw/bus/membus"
+	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/registry"
+)
+
+// TestOrigin holds which pages may connect (RFC 6455 section 10.2). An empty host is the node's own.
+func TestOrigin(t *testing.T) {
+	const app, sub, port = "https://app.example.com", "https://*.example.com", "https://*.example.com:8443"
+	for _, c := range []struct {
+		name     string
+		patterns string // separated by spaces
+		origin   string
+		host     string
+		want     bool
+	}{
+		{"no Origin", "", "", "", true},
+		{"same", "", "http://example.com:13001", "example.com:13001", true},
+		{"same at port 80", "", "http://example.com", "example.com", true},
+		{"same at port 80, said", "", "http://example.com", "example.com:80", true},
+		{"same at port 443", "", "https://example.com", "example.com", true},
+		{"same at port 443, said", "", "https://example.com", "example.com:443", true},
+		{"same in another case", "", "https://Example.COM", "eXample.com", true},
+		{"same at an IPv4 address", "", "http://127.0.0.1:13001", "127.0.0.1:13001", true},
+		{"same at an IPv6 address", "", "http://[::1]:13001", "[::1]:13001", true},
+		{"same at an IPv6 address and port 80", "", "http://[::1]", "[::1]", true},
+		{"another host", "", "https://evil.com", "example.com", false},
+		{"another port", "", "http://example.com:13002", "example.com:13001", false},
+		{"another port than 80", "", "http://example.com", "example.com:8080", false},
+		{"port of the other scheme", "", "https://example.com", "example.com:80", false},
+		{"another IPv6 address", "", "http://[::2]:13001", "[::1]:13001", false},
+		{"host before", "", "https://example.com.evil.com", "example.com", false},
+		{"host behind", "", "https://evilexample.com", "example.com", false},
+		{"subdomain", "", "https://a.example.com", "example.com", false},
+		{"user before the host", "", "https://evil.com@example.com", "example.com", false},
+		{"host as user", "", "https://example.com@evil.com", "example.com", false},
+		{"host in the path", "", "https://evil.com/example.com", "example.com", false},
+		{"with a path", "", "https://example.com/", "example.com", false},
+		{"with a query", "", "https://example.com?x", "example.com", false},
+		{"without a scheme", "", "example.com", "example.com", false},
+		{"scheme without a port", "", "file://example.com", "example.com", false},
+		{"null", "", "null", "example.com", false},
+		{"null at a host of that name", "", "null", "null", false},
+		{"disk", "", "file://", "example.com", false},
+		{"not a URL", "", "https://%zz", "example.com", false},
+		{"two origins", "", "https://example.com https://evil.com", "example.com", false},
+
+		{"listed", app, "https://app.example.com", "", true},
+		{"listed with its port", app + ":443", "https://app.example.com", "", true},
+		{"listed in another case", "HTTPS://App.example.COM", "https://app.example.com", "", true},
+		{"second of a list", "https://a.com " + app, "https://app.example.com", "", true},
+		{"other scheme that is listed", "capacitor://localhost", "capacitor://localhost", "", true},
+		{"same, beside a list", app, "https://example.com", "example.com", true},
+		{"not on the list", app, "https://api.example.com", "", false},
+		{"listed for another scheme", app, "http://app.example.com", "", false},
+		{"listed for another port", app, "https://app.example.com:8443", "", false},
+		{"listed, with a suffix", app, "https://app.example.com.evil.com", "", false},
+		{"listed, as user", app, "https://app.example.com@evil.com", "", false},
+		{"listed, after a user", app, "https://evil@app.example.com", "", false},
+		{"null beside a list", app, "null", "", false},
+
+		{"wildcard", sub, "https://a.example.com", "", true},
+		{"wildcard over two labels", sub, "https://a.b.example.com", "", true},
+		{"wildcard in a label", "https://pr-*.example.com", "https://pr-17.example.com", "", true},
+		{"wildcard with a port", port, "https://a.example.com:8443", "", true},
+		{"wildcard for nothing", sub, "https://.example.com", "", false},
+		{"wildcard for no label", sub, "https://example.com", "", false},
+		{"wildcard, another port", sub, "https://a.example.com:8443", "", false},
+		{"wildcard, no port", port, "https://a.example.com", "", false},
+		{"wildcard, another scheme", sub, "http://a.example.com", "", false},
+		{"wildcard, host before", sub, "https://a.example.com.evil.com", "", false},
+		{"wildcard, host behind", sub, "https://evilexample.com", "", false},
+		{"wildcard, query", sub, "https://evil.com?.example.com", "", false},
+		{"wildcard, fragment", sub, "https://evil.com#.example.com", "", false},
+		{"wildcard, path", sub, "https://evil.com/.example.com", "", false},
+		{"wildcard, backslash", sub, `https://evil.com\.example.com`, "", false},
+		{"wildcard, user", sub, "https://evil.com@a.example.com", "", false},
+		{"wildcard, port and host", sub, "https://evil.com:443.example.com", "", false},
+		{"wildcard, escaped slash", sub, "https://evil.com%2f.example.com", "", false},
+		{"wildcard, tab", sub, "https://evil.com\t.example.com", "", false},
+		{"wildcard, overlapping", "https://ab*ba.com", "https://aba.com", "", false},
+
+		{"all", "*", "https://evil.com", "", true},
+		{"all, null", "*", "null", "", true},
+		{"all, disk", "*", "file://", "", true},
+		{"all, beside others", app + " *", "https://evil.com", "", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var log lines
+			n := originNode(t, c.patterns, &log)
+			if c.host == "" {
+				c.host = n.web
+			}
+			for mode, dial := range upgradeModes() {
+				t.Run(mode, func(t *testing.T) {
+					log.reset()
+					status := map[bool]int{true: http.StatusSwitchingProtocols, false: http.StatusForbidden}[c.want]
+					ws := dial(t, n)
+					request := strings.Replace(upgradeRequest(c.host), "/stomp", "/stomp?token=seecret", 1)
+					if c.origin != "" {
+						request = strings.Replace(request, "Upgrade:", "Origin: "+c.origin+"\r\nAuthorization: Bearer seecret\r\nUpgrade:", 1)
+					}
+					ws.write(request)
+					ws.response(status)
+					wantRefusalLog(t, log.String(), !c.want, c.origin)
+				})
+			}
+		})
+	}
+}
+
+// originNode logs to log.
+func originNode(t *testing.T, patterns string, log *lines) *node {
+	return start(t, gateway.WithOrigins(strings.Fields(patterns)), gateway.WithDrain(0),
+		gateway.WithLogger(slog.New(slog.NewJSONHandler(log, nil))))
+}
+
+// wantRefusalLog holds that a refusal is logged once, with what came and what to change, and no more.
+func wantRefusalLog(t *testing.T, log string, refused bool, origin string) {
+	t.Helper()
+	if got := strings.Count(log, "\n"); got != map[bool]int{true: 1}[refused] {
+		t.Errorf("logged %d lines: %s", got, log)
+	}
+	quoted, _, _ := strings.Cut(strings.ReplaceAll(origin, `\`, `\\`), "\t")
+	if refused && !(strings.Contains(log, quoted) && strings.Contains(log, "setting origins")) {
+		t.Errorf("the log does not say what came and what to change: %s", log)
+	}
+	if strings.Contains(log, "seecret") {
+		t.Errorf("a token is in the log: %s", log)
+	}
+}
+
+// TestOriginPatterns holds that a pattern which could never match is refused.
+func TestOriginPatterns(t *testing.T) {
+	for pattern, ok := range map[string]bool{
+		"https://app.example.com":  true,
+		"https://*.example.com:81": true,
+		"http://[::1]:13001":       true,
+		"*":                        true,
+		"app.example.com":          false,
+		"https://app.example.com/": false,
+		"https://a.com,b.com/x":    false,
+		"https://*.*.example.com":  false,
+		"https://example.com:*":    false,
+		"*://example.com":          false,
+		"null":                     false,
+		"":                         false,
+	} {
+		t.Run(pattern, func(t *testing.T) {
+			b := membus.NewCluster().Bus("n")
+			defer b.Close(t.Context())
+			_, err := gateway.New(registry.Node{}, b, registry.NewMemory(), rules(t), gateway.WithOrigins([]string{pattern}))
+			if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "want one like") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// lines is a log that is read while it is written.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func (l *lines) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.b.Reset()
+}
