@@ -1,0 +1,182 @@
+package admin_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/membus"
+)
+
+// start runs something that its context ends, and waits for it at the end of the test.
+func start(t *testing.T, run func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() { cancel(); wg.Wait() })
+}
+
+func TestListSessions(t *testing.T) {
+	nodes, sessions, err := admin.ListSessions(t.Context(), cluster(t))
+	if err != nil || len(nodes) != 2 {
+		t.Fatalf("%d nodes, %v; want 2", len(nodes), err)
+	}
+	var keys []string
+	for s, err := range sessions {
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, s.Key)
+		if s.Key != s.Node+"_"+s.ID || !strings.HasPrefix(s.Principal, s.Node+"/"+s.ID+"/") ||
+			string(s.Member) != "42" || s.Transport != "tcp" || s.Version != "1.1" || s.ConnectedAt == nil {
+			t.Errorf("session %+v", s)
+		}
+	}
+	want := []string{nodeA + "_00000001", nodeA + "_00000002", nodeB + "_00000002", nodeB + "_00000003"}
+	if !slices.Equal(keys, want) {
+		t.Errorf("sessions are %q, want %q", keys, want)
+	}
+}
+
+func TestFindSession(t *testing.T) {
+	reader := cluster(t)
+	for name, want := range map[string]string{
+		nodeB + "_00000002": nodeB + "_00000002",
+		"00000001":          nodeA + "_00000001",
+		"00000003":          nodeB + "_00000003",
+	} {
+		if s, err := admin.FindSession(t.Context(), reader, name); err != nil || s.Key != want {
+			t.Errorf("%s is %q, %v; want %s", name, s.Key, err, want)
+		}
+	}
+	for _, name := range []string{"00000009", nodeA + "_00000003"} {
+		if _, err := admin.FindSession(t.Context(), reader, name); !errors.Is(err, admin.ErrNoSession) {
+			t.Errorf("%s gives %v, want ErrNoSession", name, err)
+		}
+	}
+	const twice = "2 nodes have a session 00000002: give the whole key, such as " + nodeA + "_00000002"
+	if _, err := admin.FindSession(t.Context(), reader, "00000002"); err == nil || err.Error() != twice {
+		t.Errorf("an id of two nodes gives %v, want %s", err, twice)
+	}
+	if _, err := admin.FindSession(t.Context(), reader, "bob"); err == nil || errors.Is(err, admin.ErrNoSession) {
+		t.Errorf("bob gives %v, want that it is no key", err)
+	}
+}
+
+func TestPublish(t *testing.T) {
+	b := membus.NewCluster().Bus(nodeA)
+	got := make(chan bus.Envelope, 1)
+	ready := make(chan struct{})
+	start(t, func(ctx context.Context) error {
+		return b.Receive(ctx, func() { close(ready) }, func(e bus.Envelope) { got <- e })
+	})
+	<-ready
+	e := bus.Envelope{Destination: "/topic/a", Body: []byte("x"), Headers: []bus.Header{{Name: "colour", Value: "blue"}}}
+	if err := admin.Publish(t.Context(), b, e); err != nil {
+		t.Fatal(err)
+	}
+	if e := <-got; e.Destination != "/topic/a" || string(e.Body) != "x" {
+		t.Errorf("the bus brought %+v", e)
+	}
+	for _, name := range []string{"", "Destination", "authorization", "PassCode"} {
+		e.Headers = []bus.Header{{Name: name, Value: "x"}}
+		if err := admin.Publish(t.Context(), b, e); !errors.Is(err, admin.ErrHeader) {
+			t.Errorf("header %q gives %v, want ErrHeader", name, err)
+		}
+	}
+	e.Headers = nil
+	if err := b.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := admin.Publish(t.Context(), b, e); !errors.Is(err, bus.ErrClosed) {
+		t.Errorf("a closed bus gives %v, want ErrClosed", err)
+	}
+}
+
+// silent is a bus whose broker takes everything and answers nothing.
+type silent struct{ bus.Bus }
+
+func (silent) Publish(bus.Envelope, func(error)) error { return nil }
+
+func TestPublishWithoutAnAnswer(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := admin.Publish(ctx, silent{}, bus.Envelope{Destination: "/topic/a"}); !errors.Is(err, bus.ErrUnknown) {
+		t.Errorf("no answer gives %v, want ErrUnknown", err)
+	}
+}
+
+func TestHandler(t *testing.T) {
+	var redis, gateway error
+	h := admin.Handler(
+		admin.Check{Name: "redis", Err: func() error { return redis }},
+		admin.Check{Name: "gateway", Err: func() error { return gateway }},
+	)
+	get := func(method, path string) (int, string) {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+		return w.Code, w.Body.String()
+	}
+	want := func(path string, code int, body string) {
+		t.Helper()
+		if c, b := get("GET", path); c != code || b != body {
+			t.Errorf("GET %s is %d %q, want %d %q", path, c, b, code, body)
+		}
+	}
+	want("/healthz", 200, "ok\n")
+	want("/readyz", 200, "ready\n")
+	gateway = errors.New("the node is draining")
+	want("/readyz", 503, "gateway: the node is draining\n")
+	redis = errors.New("away")
+	want("/readyz", 503, "redis: away\ngateway: the node is draining\n")
+	want("/healthz", 200, "ok\n")
+	if c, _ := get("POST", "/readyz"); c != 405 {
+		t.Errorf("POST /readyz is %d, want 405", c)
+	}
+	if c, _ := get("GET", "/"); c != 404 {
+		t.Errorf("GET / is %d, want 404", c)
+	}
+}
+
+func TestServe(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- admin.Serve(ctx, ln, admin.Handler(), slog.New(slog.DiscardHandler)) }()
+	resp, err := http.Get("http://" + ln.Addr().String() + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(resp.Body) // compared below
+	resp.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+	if string(body) != "ok\n" {
+		t.Errorf("/healthz answers %q", body)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+	ln.Close() // closed already
+	if err := admin.Serve(t.Context(), ln, admin.Handler(), slog.New(slog.DiscardHandler)); err == nil {
+		t.Error("Serve on a closed listener returns nil")
+	}
+}

@@ -1,0 +1,76 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Check is one thing that has to be well before new clients are sent to this node.
+type Check struct {
+	Name string
+	Err  func() error // nil, or what is wrong, in words for an operator; it does not block
+}
+
+// Handler serves GET /healthz, which is 200 while the process runs, and GET /readyz, which is 200
+// while all checks pass and else 503 with a line for each that does not.
+func Handler(checks ...Check) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, "ok\n")
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		var reasons strings.Builder
+		for _, c := range checks {
+			if err := c.Err(); err != nil {
+				fmt.Fprintf(&reasons, "%s: %v\n", c.Name, err)
+			}
+		}
+		if reasons.Len() > 0 {
+			answer(w, http.StatusServiceUnavailable, reasons.String())
+			return
+		}
+		answer(w, http.StatusOK, "ready\n")
+	})
+	return mux
+}
+
+func answer(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	io.WriteString(w, text) // a client that left is no concern
+}
+
+// shutdownTimeout is how long requests that are being answered have at the end.
+const shutdownTimeout = 2 * time.Second
+
+// Serve answers requests on ln with h until ctx ends, and returns when it has ended.
+func Serve(ctx context.Context, ln net.Listener, h http.Handler, log *slog.Logger) error {
+	srv := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	closed := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+		defer cancel()
+		closed <- srv.Shutdown(ctx)
+	})
+	err := srv.Serve(ln)
+	if stop() { // ctx has not ended: the listener failed
+		return fmt.Errorf("admin HTTP on %s: %w", ln.Addr(), err)
+	}
+	if err := <-closed; err != nil { // somebody takes too long to read an answer
+		return srv.Close()
+	}
+	return nil
+}
