@@ -1,0 +1,108 @@
+// Package cmd holds the commands of stompgw, a file each: they parse, make one call, and print.
+//
+// What was asked for goes to stdout, everything else to stderr. A command that fails prints one
+// line for each thing that is wrong, and ends the process with the code of its kind (exit.go).
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/cmd/internal/config"
+)
+
+// Process is what the commands see of the process they run in.
+type Process struct {
+	Args           []string // the program's name first
+	Stdout, Stderr io.Writer
+	Drivers        []Driver // of the buses that are built in
+}
+
+// Driver opens the bus that one value of the setting bus.driver means.
+type Driver struct {
+	Name string
+	Open func(BusSettings) (bus.Bus, error)
+}
+
+// BusSettings is what a Driver is told.
+type BusSettings struct {
+	config.Bus
+	Node string // the name of this node
+	Log  *slog.Logger
+}
+
+// Main runs the command that the arguments name, and returns the exit code. The end of ctx stops
+// what runs; serve drains then, which is no failure.
+func Main(ctx context.Context, p Process) int {
+	root := newRootCmd(p)
+	root.SetArgs(p.Args[1:])
+	root.SetOut(p.Stdout)
+	root.SetErr(p.Stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return int(done)
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintf(p.Stderr, "stompgw: %s\n", line)
+	}
+	return int(codeOf(err))
+}
+
+func newRootCmd(p Process) *cobra.Command {
+	root := group("stompgw", "A STOMP gateway: WebSocket and TCP clients in front, a message broker behind",
+		newServeCmd(p),
+		group("config", "Look at configurations", newConfigCheckCmd()),
+		group("sessions", "Look at the sessions of all live nodes", newSessionsListCmd()),
+		newPublishCmd(p.Drivers),
+		newVersionCmd(),
+	)
+	root.SilenceUsage, root.SilenceErrors = true, true // Main prints
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, err) })
+	return root
+}
+
+// group returns a command that is only there for those below it.
+func group(name, short string, below ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   name,
+		Short: short,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			reason := fmt.Sprintf("there is no command %q", args[0])
+			cmd.SuggestionsMinimumDistance = 2
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				reason += fmt.Sprintf("; did you mean %s?", near[0])
+			}
+			return usageError(cmd, errors.New(reason))
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(below...)
+	return cmd
+}
+
+// takes checks how many arguments a command gets; names are theirs.
+func takes(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(names):
+			return usageError(cmd, fmt.Errorf("%s is missing", names[len(args)]))
+		case len(args) > len(names):
+			return usageError(cmd, fmt.Errorf("there is no argument for %q here", args[len(names)]))
+		}
+		return nil
+	}
+}
+
+func usageError(cmd *cobra.Command, err error) error {
+	return &exitError{usage, fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+}

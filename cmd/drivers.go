@@ -1,0 +1,55 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/gateway/registry"
+)
+
+// openBus opens the bus that the configuration names. hint says how to name another.
+func openBus(ctx context.Context, cfg *config.Config, drivers []Driver, node registry.Node, log *slog.Logger, hint string) (bus.Bus, error) {
+	var names []string
+	for _, d := range drivers {
+		if d.Name == cfg.Bus.Driver {
+			return d.Open(BusSettings{Bus: cfg.Bus, Node: node.String(), Log: log})
+		}
+		names = append(names, d.Name)
+	}
+	where := cfg.Origin("bus.driver")
+	if where == config.ByDefault {
+		brokers := cfg.Bus.Kafka.Brokers
+		if err := dialAny(ctx, brokers); err != nil {
+			return nil, &exitError{unreachable, fmt.Errorf("no bus is configured, and no Kafka broker answers at %s: %w; %s",
+				strings.Join(brokers, ", "), err, hint)}
+		}
+	}
+	return nil, &config.Error{
+		Where:  where,
+		Key:    "bus.driver",
+		Reason: fmt.Sprintf("%s is not in this version, only %s; %s", cfg.Bus.Driver, strings.Join(names, ", "), hint),
+	}
+}
+
+// dialTimeout is how long a broker may take to accept a connection.
+const dialTimeout = 2 * time.Second
+
+// dialAny returns nil when one of the addresses accepts connections, else why the last does not.
+func dialAny(ctx context.Context, addrs []string) error {
+	var last error
+	dialer := net.Dialer{Timeout: dialTimeout}
+	for _, addr := range addrs {
+		conn, err := dialer.DialContext(ctx, "tcp", addr)
+		if err == nil {
+			return conn.Close()
+		}
+		last = cause(err)
+	}
+	return last
+}

@@ -1,0 +1,118 @@
+package cmd
+
+import (
+	"net"
+	"strings"
+	"testing"
+)
+
+// TestMistakes holds, for each way to go wrong, the one line that is printed and the exit code.
+func TestMistakes(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	t.Chdir(t.TempDir())
+	writeFile(t, "unknown.yaml", "listn: 127.0.0.1:0\n")
+	writeFile(t, "value.yaml", "\nlimits: {outbound: 4KiB}\n")
+	writeFile(t, "kafka.yaml", "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nbus: {driver: kafka}\n")
+	writeFile(t, "tcp.yaml", "tcp:\n  listen: "+taken.Addr().String()+"\n")
+	writeFile(t, "embedded.yaml", "embedded: {redis: 127.0.0.1:0, nats: '"+taken.Addr().String()+"'}\n")
+	closed := closedAddr(t)
+	writeFile(t, "closed.yaml", "embedded: {redis: '"+closed+"'}\n")
+	t.Setenv("STOMPGW_BUS_KAFKA_BROKERS", closed)
+	free := []string{"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}
+	const serveHint = "; name another bus with --config FILE, or try `stompgw serve --standalone`, which brings its own"
+
+	for _, tt := range []struct {
+		name string
+		args []string
+		code exitCode
+		want string
+	}{
+		{"unknown command", []string{"sesions"}, usage, `there is no command "sesions"; did you mean sessions?; see stompgw --help`},
+		{"unknown command below", []string{"sessions", "lst"}, usage, `there is no command "lst"; did you mean list?; see stompgw sessions --help`},
+		{"unknown flag", []string{"serve", "--foo"}, usage, "unknown flag: --foo; see stompgw serve --help"},
+		{"argument missing", []string{"publish", "/topic/a"}, usage, "BODY is missing; see stompgw publish --help"},
+		{"argument too many", []string{"version", "x"}, usage, `there is no argument for "x" here; see stompgw version --help`},
+		{"format", []string{"sessions", "list", "-o", "xml"}, usage, "-o xml: the formats are table, json, name; see stompgw sessions list --help"},
+
+		{"no such file", []string{"serve", "--config", "none.yaml"}, configuration, "none.yaml: can't be read: no such file or directory; --config takes a YAML file"},
+		{"unknown key", []string{"serve", "--config", "unknown.yaml"}, configuration, "unknown.yaml:1: listn: there is no such key; did you mean listen?"},
+		{"bad value", []string{"config", "check", "--config", "value.yaml"}, configuration, "value.yaml:2: limits.outbound: 4KiB is under the 64KiB that one message may take: want at least limits.message"},
+		{"bad flag value", []string{"serve", "--standalone", "--log-level", "loud"}, configuration, `--log-level: log.level: "loud" is none of debug, info, warn, error`},
+		{"kafka in the file", []string{"serve", "--config", "kafka.yaml"}, configuration, "kafka.yaml:3: bus.driver: kafka is not in this version, only nats, embedded" + serveHint},
+
+		{"nothing configured", append([]string{"serve"}, free...), unreachable,
+			"no bus is configured, and no Kafka broker answers at " + closed + ": connection refused" + serveHint},
+		{"port in use", append([]string{"serve", "--standalone"}, "--listen", taken.Addr().String()), failed,
+			"can't listen on " + taken.Addr().String() + " (listen, --listen): address already in use; stop the process that has it, or set listen or --listen to another port"},
+		{"STOMP port in use", append([]string{"serve", "--config", "tcp.yaml"}, free...), failed,
+			"can't listen on " + taken.Addr().String() + " (tcp.listen, tcp.yaml:2): address already in use; stop the process that has it, or set tcp.listen to another port"},
+		{"embedded port in use", append([]string{"serve", "--standalone", "--config", "embedded.yaml"}, free...), failed,
+			"can't listen on " + taken.Addr().String() + " (embedded.nats, embedded.yaml:1): address already in use; stop the process that has it, or set embedded.nats to another port"},
+
+		{"Redis unreachable", []string{"sessions", "list", "--redis", closed}, unreachable,
+			"redis " + closed + " (redis.addrs, --redis) does not answer: connection refused; start it, or name another with --redis ADDRESS"},
+		{"standalone not running", []string{"sessions", "list", "--standalone", "--config", "closed.yaml"}, unreachable,
+			"redis " + closed + " (redis.addrs, --standalone) does not answer: connection refused; is `stompgw serve --standalone` running?"},
+		{"bus unreachable", []string{"publish", "/topic/a", "b", "--nats", "nats://bob:secret@" + closed, "--timeout", "300ms"}, unreachable,
+			"NATS at nats://REDACTED@" + closed + " (bus.nats.url, --nats) does not answer: connection refused; start it, or name another with --nats URL"},
+		{"no bus to publish to", []string{"publish", "/topic/a", "b"}, unreachable,
+			"no bus is configured, and no Kafka broker answers at " + closed + ": connection refused; name another bus with --nats URL or --config FILE, or use --standalone for a node that was started so"},
+
+		{"destination without a slash", []string{"publish", "chat", "b"}, usage, "DEST chat does not begin with a slash: write it like /topic/chat"},
+		{"destination of the application", []string{"publish", "/app/topic/a", "b"}, usage, "DEST /app/topic/a is for clients to send to: the bus carries what subscribers receive, such as /topic/chat"},
+		{"destination of a session", []string{"publish", "/session/queue/a", "b"}, usage, "DEST /session/queue/a is one session's own: say which with --session KEY"},
+		{"secret header", []string{"publish", "/topic/a", "b", "--nats", "nats://" + closed, "-H", "Authorization: x"}, usage, "header not allowed: Authorization, which would show a secret to all subscribers"},
+		{"header", []string{"publish", "/topic/a", "b", "-H", "x"}, usage, "-H x: want NAME:VALUE"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			code, stdout, stderr := run(t, tt.args...)
+			if code != int(tt.code) {
+				t.Errorf("exit code %d, want %d", code, tt.code)
+			}
+			if stdout != "" {
+				t.Errorf("stdout is not empty: %q", stdout)
+			}
+			wantLine(t, stderr, "stompgw: "+tt.want)
+			if strings.Contains(stderr, "bob:secret") {
+				t.Error("a password is shown")
+			}
+		})
+	}
+}
+
+// TestSeveralMistakes: each has a line of its own.
+func TestSeveralMistakes(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeFile(t, "two.yaml", "listen: x\nlog: {level: loud}\n")
+	_, _, stderr := run(t, "config", "check", "--config", "two.yaml")
+	if n := strings.Count(stderr, "stompgw: two.yaml:"); n != 2 || strings.Count(stderr, "\n") != 2 {
+		t.Errorf("want two lines, got\n%s", stderr)
+	}
+}
+
+func TestConfigCheck(t *testing.T) {
+	code, stdout, stderr := run(t, "config", "check", "--standalone")
+	if code != 0 || stderr != "" {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
+	}
+	wantLine(t, stdout, "built-in configuration: no mistakes: bus embedded, listen 127.0.0.1:13001, channels 1, routes 1")
+}
+
+func TestVersion(t *testing.T) {
+	code, stdout, _ := run(t, "version")
+	if code != 0 || !strings.HasPrefix(stdout, "stompgw ") {
+		t.Errorf("exit code %d, %q", code, stdout)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	for _, args := range [][]string{{}, {"--help"}, {"sessions"}, {"serve", "--help"}, {"publish", "--help"}} {
+		if code, stdout, stderr := run(t, args...); code != 0 || stderr != "" || !strings.Contains(stdout, "Usage:") {
+			t.Errorf("%q: exit code %d, stderr %q", args, code, stderr)
+		}
+	}
+}

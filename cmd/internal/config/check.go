@@ -1,0 +1,308 @@
+package config
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stompgw/stompgw/gateway/policy"
+)
+
+// check finds values that can't be right, each alone and together, and compiles the rules.
+func (c *Config) check() []error {
+	errs := slices.Concat(
+		c.checkAddresses(),
+		c.checkWeb(),
+		c.checkPrefixes(),
+		c.checkBus(),
+		c.checkLimits(),
+		c.checkTimes(),
+		c.checkWords(),
+	)
+	if len(errs) == 0 {
+		errs = c.checkRules()
+	}
+	return errs
+}
+
+func (c *Config) checkAddresses() (errs []error) {
+	taken := map[string]string{} // address to key
+	for _, a := range []struct {
+		path, addr string
+		optional   bool
+	}{
+		{"listen", c.Listen, false},
+		{"tcp.listen", c.TCP.Listen, true},
+		{"admin.listen", c.Admin.Listen, true},
+		{"embedded.redis", c.Embedded.Redis, false},
+		{"embedded.nats", c.Embedded.NATS, false},
+	} {
+		if a.addr == "" && a.optional {
+			continue
+		}
+		port, err := parseAddr(a.addr)
+		if err != nil {
+			errs = append(errs, c.fault(a.path, "%v", err))
+			continue
+		}
+		if other, twice := taken[a.addr]; twice && port != 0 {
+			errs = append(errs, c.fault(a.path, "%s is the address of %s too: take another port", a.addr, other))
+		}
+		taken[a.addr] = a.path
+	}
+	errs = append(errs, c.checkAddrs("redis.addrs", c.Redis.Addrs)...)
+	if c.Bus.Driver == "kafka" {
+		errs = append(errs, c.checkAddrs("bus.kafka.brokers", c.Bus.Kafka.Brokers)...)
+	}
+	return errs
+}
+
+// checkAddrs checks the addresses of servers that are dialled.
+func (c *Config) checkAddrs(path string, addrs []string) (errs []error) {
+	if len(addrs) == 0 {
+		errs = append(errs, c.fault(path, "is empty: want at least one address, such as [127.0.0.1:6379]"))
+	}
+	for i, addr := range addrs {
+		if _, err := parseAddr(addr); err != nil {
+			errs = append(errs, c.fault(fmt.Sprintf("%s[%d]", path, i), "%v", err))
+		}
+	}
+	return errs
+}
+
+func parseAddr(addr string) (port int, err error) {
+	_, text, err := net.SplitHostPort(addr)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not an address: write host:port, such as 127.0.0.1:13001", addr)
+	}
+	port, err = strconv.Atoi(text)
+	if err != nil || port < 0 || port > 65535 {
+		return 0, fmt.Errorf("%q has no port from 0 to 65535, such as 127.0.0.1:13001", addr)
+	}
+	return port, nil
+}
+
+func (c *Config) checkWeb() (errs []error) {
+	if err := checkDestination(c.Endpoint); err != nil {
+		errs = append(errs, c.fault("endpoint", "%v, such as /stomp", err))
+	}
+	for i, origin := range c.Origins {
+		if err := checkOrigin(origin); err != nil {
+			errs = append(errs, c.fault(fmt.Sprintf("origins[%d]", i), "%v", err))
+		}
+	}
+	switch {
+	case c.TLS.Cert == "" && c.TLS.Key == "":
+	case c.TLS.Cert == "":
+		errs = append(errs, c.fault("tls.cert", "is missing beside tls.key: name the file of the certificate"))
+	case c.TLS.Key == "":
+		errs = append(errs, c.fault("tls.key", "is missing beside tls.cert: name the file of the private key"))
+	default:
+		if _, err := c.TLSConfig(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// TLSConfig loads the certificate; without one it returns nil.
+func (c *Config) TLSConfig() (*tls.Config, error) {
+	if c.TLS.Cert == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(c.TLS.Cert, c.TLS.Key)
+	if err != nil {
+		return nil, c.fault("tls.cert", "with tls.key can't be used: %v; want two files in PEM", err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+}
+
+// checkDestination checks a path of one or more segments.
+func checkDestination(s string) error {
+	switch {
+	case !strings.HasPrefix(s, "/"):
+		return fmt.Errorf("%q does not begin with a slash", s)
+	case strings.HasSuffix(s, "/"), strings.Contains(s, "//"):
+		return fmt.Errorf("%q has an empty segment: write the slashes singly and none at the end", s)
+	case strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || strings.ContainsRune("*?#{}", r) }):
+		return fmt.Errorf("%q holds a space or one of * ? # { }", s)
+	}
+	return nil
+}
+
+// checkOrigin takes "*" and scheme://host[:port], with at most one * in the host.
+func checkOrigin(origin string) error {
+	if origin == "*" {
+		return nil
+	}
+	scheme, host, ok := strings.Cut(origin, "://")
+	switch {
+	case !ok || scheme == "" || host == "":
+		return fmt.Errorf(`%q is not an origin: write scheme://host, such as https://chat.example.com, or "*" for all`, origin)
+	case strings.ContainsAny(host, "/?#@ "):
+		bare, _, _ := strings.Cut(host, "/")
+		return fmt.Errorf("%q has more than a browser sends: write %s://%s", origin, scheme, bare)
+	case strings.Count(host, "*") > 1:
+		return fmt.Errorf("%q has more than one *: write several origins", origin)
+	}
+	return nil
+}
+
+func (c *Config) checkPrefixes() (errs []error) {
+	type prefix struct{ path, value string }
+	all := []prefix{{"prefixes.app", c.Prefixes.App}, {"prefixes.user", c.Prefixes.User}}
+	for i, b := range c.Prefixes.Broker {
+		all = append(all, prefix{fmt.Sprintf("prefixes.broker[%d]", i), b})
+	}
+	if len(c.Prefixes.Broker) == 0 {
+		errs = append(errs, c.fault("prefixes.broker", "is empty: want at least one, such as [/topic, /queue]"))
+	}
+	for i, p := range all {
+		if err := checkDestination(p.value); err != nil {
+			errs = append(errs, c.fault(p.path, "%v", err))
+		}
+		for _, other := range all[:i] {
+			if within(p.value, other.value) || within(other.value, p.value) {
+				errs = append(errs, c.fault(p.path, "%s and %s (%s) overlap: no prefix may begin another", p.value, other.value, other.path))
+			}
+		}
+	}
+	if !within(c.Errors.Destination, c.Prefixes.User) || c.Errors.Destination == c.Prefixes.User {
+		errs = append(errs, c.fault("errors.destination", "%s is not below prefixes.user: want one like %s/queue/request-error",
+			c.Errors.Destination, c.Prefixes.User))
+	} else if err := checkDestination(c.Errors.Destination); err != nil {
+		errs = append(errs, c.fault("errors.destination", "%v", err))
+	}
+	return errs
+}
+
+// within reports whether destination is prefix itself or stands below it.
+func within(destination, prefix string) bool {
+	rest, ok := strings.CutPrefix(destination, prefix)
+	return ok && (rest == "" || rest[0] == '/')
+}
+
+func (c *Config) checkBus() (errs []error) {
+	for u := range strings.SplitSeq(c.Bus.NATS.URL, ",") {
+		if err := checkNATS(strings.TrimSpace(u)); err != nil {
+			errs = append(errs, c.fault("bus.nats.url", "%v", err))
+		}
+	}
+	if p := c.Bus.NATS.Prefix; p == "" || strings.ContainsAny(p, " \t*>") || strings.Contains("."+p+".", "..") {
+		errs = append(errs, c.fault("bus.nats.prefix", "%q is not the beginning of a NATS subject: write it like stomp or acme.stomp", p))
+	}
+	return errs
+}
+
+// checkNATS does not quote what it refuses, which may hold a password.
+func checkNATS(raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || !slices.Contains([]string{"nats", "tls"}, u.Scheme) {
+		return errors.New("is not the URL of a NATS server: write nats://host:4222, or several with commas between")
+	}
+	return nil
+}
+
+// RedactURL returns URLs, with commas between, without their passwords and tokens.
+func RedactURL(raw string) string {
+	parts := strings.Split(raw, ",")
+	for i, part := range parts {
+		u, err := url.Parse(strings.TrimSpace(part))
+		switch {
+		case err != nil:
+			parts[i] = "(not a URL)"
+		case u.User != nil:
+			u.User = url.User("REDACTED")
+			parts[i] = u.String()
+		}
+	}
+	return strings.Join(parts, ",")
+}
+
+func (c *Config) checkLimits() (errs []error) {
+	l := c.Limits
+	if l.Message < 1 {
+		errs = append(errs, c.fault("limits.message", "%s lets no message pass: write it like 64KiB", l.Message))
+	}
+	switch {
+	case l.Outbound >= l.Message:
+	case c.Origin("limits.outbound") == ByDefault:
+		errs = append(errs, c.fault("limits.message", "%s is over the %s that may wait for one client: raise limits.outbound too",
+			l.Message, l.Outbound))
+	default:
+		errs = append(errs, c.fault("limits.outbound", "%s is under the %s that one message may take: want at least limits.message",
+			l.Outbound, l.Message))
+	}
+	if l.Connections < 1 {
+		errs = append(errs, c.fault("limits.connections", "%d lets nobody connect: want 1 or more", l.Connections))
+	}
+	return errs
+}
+
+func (c *Config) checkTimes() (errs []error) {
+	positive := func(path string, d Duration) {
+		if d <= 0 {
+			errs = append(errs, c.fault(path, "%s is too short: write it like 10s", d))
+		}
+	}
+	positive("limits.connect_timeout", c.Limits.ConnectTimeout)
+	positive("registry.heartbeat", c.Registry.Heartbeat)
+	switch r := c.Registry; {
+	case r.Expiry >= 2*r.Heartbeat:
+	case c.Origin("registry.expiry") == ByDefault:
+		errs = append(errs, c.fault("registry.heartbeat", "%s is over half the %s after which a silent node is gone: raise registry.expiry too",
+			r.Heartbeat, r.Expiry))
+	default:
+		errs = append(errs, c.fault("registry.expiry", "%s is under two heartbeats of %s, so one that is late would take the node's sessions away: want at least %s",
+			r.Expiry, r.Heartbeat, 2*r.Heartbeat))
+	}
+	offered := func(path string, d Duration) {
+		if d > 0 && d < Duration(time.Second) {
+			errs = append(errs, c.fault(path, "%s is too short: want 1s or more, or 0s for none", d))
+		}
+	}
+	offered("heart_beat.send", c.HeartBeat.Send)
+	offered("heart_beat.receive", c.HeartBeat.Receive)
+	return errs
+}
+
+func (c *Config) checkWords() (errs []error) {
+	for _, w := range []struct {
+		path, word string
+		allowed    []string
+	}{
+		{"bus.driver", c.Bus.Driver, []string{"kafka", "nats", "embedded"}},
+		{"errors.fallback", c.Errors.Fallback, []string{string(policy.FallbackDrop), string(policy.FallbackError)}},
+		{"log.level", c.Log.Level, []string{"debug", "info", "warn", "error"}},
+		{"log.format", c.Log.Format, []string{"text", "json"}},
+	} {
+		if !slices.Contains(w.allowed, w.word) {
+			errs = append(errs, c.fault(w.path, "%q is none of %s", w.word, strings.Join(w.allowed, ", ")))
+		}
+	}
+	return errs
+}
+
+func (c *Config) checkRules() []error {
+	rules, err := policy.New(policy.Rules{
+		Prefixes:         policy.Prefixes{App: c.Prefixes.App, Broker: c.Prefixes.Broker, User: c.Prefixes.User},
+		ErrorDestination: c.Errors.Destination,
+		Channels:         c.Channels,
+		Routes:           c.Routes,
+	})
+	var fault *policy.RuleError
+	switch {
+	case errors.As(err, &fault):
+		return []error{c.fault(fault.Path, "%s", fault.Reason)}
+	case err != nil:
+		return []error{err}
+	}
+	c.rules = rules
+	return nil
+}

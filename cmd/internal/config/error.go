@@ -1,0 +1,55 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Error is one mistake in a configuration. A Load that fails may have found several, joined.
+type Error struct {
+	Where  string // "prod.yaml:14", "STOMPGW_LISTEN", "--listen", or "default"
+	Key    string // such as "limits.outbound"; empty when the file as a whole is meant
+	Reason string // what is wrong, and what would be right
+}
+
+func (e *Error) Error() string {
+	if e.Key == "" {
+		return e.Where + ": " + e.Reason
+	}
+	return e.Where + ": " + e.Key + ": " + e.Reason
+}
+
+// origins says where the values came from: paths, of rules too ("channels[2].match"), to places as
+// in Error.Where. A path that is missing has its default.
+type origins map[string]string
+
+// What Origin says of a value that nobody named, and of one that Source.Standalone replaced.
+const (
+	ByDefault    = "default"
+	ByStandalone = "--standalone"
+)
+
+// of returns the place of a path, or of the nearest one above it that has a place.
+func (o origins) of(path string) string {
+	for path != "" {
+		if where, ok := o[path]; ok {
+			return where
+		}
+		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
+	}
+	return ByDefault
+}
+
+// Origin says where the value of a key came from: "prod.yaml:14", "STOMPGW_LISTEN", "--listen",
+// ByDefault or ByStandalone.
+func (c *Config) Origin(path string) string {
+	if where, said := c.origins[path]; said {
+		return where
+	}
+	return ByDefault
+}
+
+// fault is a mistake in the value of one key.
+func (c *Config) fault(path, format string, args ...any) error {
+	return &Error{c.origins.of(path), path, fmt.Sprintf(format, args...)}
+}

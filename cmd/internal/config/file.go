@@ -1,0 +1,292 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/stompgw/stompgw/gateway/policy"
+)
+
+// file is what a YAML file says: the values of keys, as texts, and the rules. Nothing is parsed
+// further than that, so that all sources are parsed in one place.
+type file struct {
+	name     string
+	values   map[string][]string
+	channels []policy.Channel
+	routes   []policy.Route
+
+	keys    []key // those that may stand in it
+	origins origins
+	errs    []error
+}
+
+// parseFile reads the text of a configuration. The name is for errors.
+func parseFile(name string, text []byte, keys []key) *file {
+	f := &file{name: name, values: map[string][]string{}, keys: keys, origins: origins{}}
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	var doc yaml.Node
+	switch err := dec.Decode(&doc); {
+	case errors.Is(err, io.EOF): // an empty file is all defaults
+		return f
+	case err != nil:
+		f.errs = append(f.errs, f.syntaxError(err))
+		return f
+	}
+	if dec.Decode(new(yaml.Node)) != io.EOF {
+		f.errs = append(f.errs, &Error{name, "", "holds several YAML documents: leave one, without --- lines between"})
+	}
+	if root := doc.Content[0]; root.Tag != "!!null" {
+		f.section(root, "")
+	}
+	return f
+}
+
+// syntaxError makes "file:line: reason" of the library's "yaml: line 3: reason".
+func (f *file) syntaxError(err error) error {
+	reason := strings.TrimPrefix(err.Error(), "yaml: ")
+	where := f.name
+	if rest, ok := strings.CutPrefix(reason, "line "); ok {
+		if line, tail, ok := strings.Cut(rest, ": "); ok {
+			where, reason = where+":"+line, tail
+		}
+	}
+	return &Error{where, "", "is not YAML: " + reason}
+}
+
+func (f *file) fault(n *yaml.Node, path, format string, args ...any) {
+	f.errs = append(f.errs, &Error{f.at(n), path, fmt.Sprintf(format, args...)})
+}
+
+func (f *file) at(n *yaml.Node) string { return fmt.Sprintf("%s:%d", f.name, n.Line) }
+
+// section reads a mapping whose keys are settings or further sections.
+func (f *file) section(n *yaml.Node, path string) {
+	f.entries(n, path, func(name string, key, value *yaml.Node) {
+		full := join(path, name)
+		switch k, known := f.key(full); {
+		case full == "channels":
+			f.channels = rules(f, value, full, channelFields)
+		case full == "routes":
+			f.routes = rules(f, value, full, routeFields)
+		case known && k.isList():
+			f.values[full] = f.list(value, full)
+		case known:
+			f.values[full] = []string{f.text(value, full)}
+		case f.isSection(full):
+			f.section(value, full)
+		default:
+			f.fault(key, full, "%s", f.unknown(path, name))
+		}
+	})
+}
+
+// entries calls visit for each entry of a mapping, and notes where it stands.
+func (f *file) entries(n *yaml.Node, path string, visit func(name string, key, value *yaml.Node)) {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if n.Kind != yaml.MappingNode {
+		f.fault(n, path, "is %s: want keys below it, each with a value", kind(n))
+		return
+	}
+	lines := map[string]int{}
+	for i := 0; i < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		full := join(path, key.Value)
+		if first, twice := lines[key.Value]; twice {
+			f.fault(key, full, "stands twice, first on line %d: leave one", first)
+			continue
+		}
+		lines[key.Value] = key.Line
+		f.origins[full] = f.at(key)
+		visit(key.Value, key, value)
+	}
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+func (f *file) key(path string) (k key, known bool) {
+	i := slices.IndexFunc(f.keys, func(k key) bool { return k.path == path })
+	if i < 0 {
+		return key{}, false
+	}
+	return f.keys[i], true
+}
+
+func (f *file) isSection(path string) bool {
+	return slices.ContainsFunc(f.keys, func(k key) bool { return strings.HasPrefix(k.path, path+".") })
+}
+
+// unknown says what a key that does not exist might have meant: one beside it, or one that is
+// called alike elsewhere.
+func (f *file) unknown(path, name string) string {
+	beside := f.beside(path)
+	if near := nearest(name, beside); near != "" {
+		return "there is no such key; did you mean " + join(path, near) + "?"
+	}
+	if alike := f.alike(name); alike != "" {
+		return "there is no such key; did you mean " + alike + "?"
+	}
+	return "there is no such key; here stand " + strings.Join(beside, ", ")
+}
+
+// alike returns the path of the key or section whose own name is nearest to name, or is part of
+// it (outbound_limit has outbound), or "".
+func (f *file) alike(name string) string {
+	paths := map[string]string{} // by their last part, the first of the table's order
+	for _, k := range slices.Backward(f.keys) {
+		for path := k.path; strings.Contains(path, "."); path = path[:strings.LastIndex(path, ".")] {
+			paths[path[strings.LastIndex(path, ".")+1:]] = path
+		}
+	}
+	names := slices.Sorted(maps.Keys(paths))
+	if near := nearest(name, names); near != "" {
+		return paths[near]
+	}
+	for _, part := range names {
+		if strings.Contains(plain(name), plain(part)) {
+			return paths[part]
+		}
+	}
+	return ""
+}
+
+// beside returns the names that may stand in a section, in order.
+func (f *file) beside(path string) []string {
+	names := map[string]bool{}
+	if path == "" {
+		names["channels"], names["routes"] = true, true
+	}
+	for _, k := range f.keys {
+		rest, ok := k.path, true
+		if path != "" {
+			rest, ok = strings.CutPrefix(k.path, path+".")
+		}
+		if ok {
+			name, _, _ := strings.Cut(rest, ".")
+			names[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// text reads a single value, whatever its type in YAML.
+func (f *file) text(n *yaml.Node, path string) string {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	switch {
+	case n.Kind != yaml.ScalarNode:
+		f.fault(n, path, "is %s: want a single value", kind(n))
+	case n.Tag == "!!null":
+		f.fault(n, path, `has no value: write one, "" for none, or leave the key out`)
+	}
+	return n.Value
+}
+
+func (f *file) list(n *yaml.Node, path string) []string {
+	if n.Kind != yaml.SequenceNode {
+		f.fault(n, path, "is %s: want a list, such as [%s]", kind(n), n.Value)
+		return nil
+	}
+	values := []string{}
+	for i, item := range n.Content {
+		full := fmt.Sprintf("%s[%d]", path, i)
+		f.origins[full] = f.at(item)
+		values = append(values, f.text(item, full))
+	}
+	return values
+}
+
+func kind(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a section"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	if n.Tag == "!!null" {
+		return "empty"
+	}
+	return "a single value"
+}
+
+// field is one entry of a rule.
+type field struct {
+	name     string
+	value    *string
+	required bool
+}
+
+func channelFields(c *policy.Channel) []field {
+	return []field{{"match", &c.Match, true}, {"subscribe", &c.Subscribe, false}, {"send", &c.Send, false}, {"summary", &c.Summary, false}}
+}
+
+func routeFields(r *policy.Route) []field {
+	return []field{{"match", &r.Match, true}, {"allow", &r.Allow, true}, {"publish", &r.Publish, true}}
+}
+
+// rules reads a list of rules of one kind.
+func rules[T any](f *file, n *yaml.Node, path string, fieldsOf func(*T) []field) []T {
+	if n.Kind != yaml.SequenceNode {
+		f.fault(n, path, "is %s: want a list of rules, each beginning with `- match:`", kind(n))
+		return nil
+	}
+	list := make([]T, len(n.Content))
+	for i, item := range n.Content {
+		full := fmt.Sprintf("%s[%d]", path, i)
+		f.origins[full] = f.at(item)
+		f.rule(item, full, fieldsOf(&list[i]))
+	}
+	return list
+}
+
+func (f *file) rule(n *yaml.Node, path string, fields []field) {
+	var names []string
+	for _, fd := range fields {
+		names = append(names, fd.name)
+	}
+	before := len(f.errs)
+	f.entries(n, path, func(name string, key, value *yaml.Node) {
+		i := slices.Index(names, name)
+		if i >= 0 {
+			*fields[i].value = f.text(value, path+"."+name)
+			return
+		}
+		reason := "there is no such key; here stand " + strings.Join(names, ", ")
+		if near := nearest(name, names); near != "" {
+			reason = "there is no such key; did you mean " + near + "?"
+		}
+		f.fault(key, path+"."+name, "%s", reason)
+	})
+	if len(f.errs) > before {
+		return
+	}
+	for _, fd := range fields {
+		if fd.required && *fd.value == "" {
+			f.fault(n, path, "has no %s: every rule of this list needs %s", fd.name, required(fields))
+		}
+	}
+}
+
+func required(fields []field) string {
+	var names []string
+	for _, fd := range fields {
+		if fd.required {
+			names = append(names, fd.name)
+		}
+	}
+	return strings.Join(names, ", ")
+}

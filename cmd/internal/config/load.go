@@ -1,0 +1,153 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+
+	"github.com/stompgw/stompgw/configs"
+)
+
+// Source says where a configuration comes from, besides the environment.
+type Source struct {
+	File       string                 // path; empty for none
+	Standalone bool                   // use the embedded bus and Redis, and without a File the built-in one
+	Flags      map[string]*pflag.Flag // by key; one that was set wins over everything
+}
+
+// builtIn is the name that errors give to the file inside the binary.
+const builtIn = "built-in standalone.yaml"
+
+// Load merges defaults, file, environment (STOMPGW_LIMITS_MESSAGE) and flags, each over the one
+// before, and checks the result. Errors are of type *Error, joined when there are several.
+func Load(src Source) (*Config, error) {
+	c := Default()
+	keys := c.keys()
+	f, err := readFile(src, keys)
+	if err != nil {
+		return nil, err
+	}
+	c.Channels, c.Routes, c.origins = f.channels, f.routes, f.origins
+	errs := append(f.errs, checkEnviron(os.Environ(), keys)...)
+	if len(errs) == 0 {
+		errs = c.merge(f, src.Flags)
+	}
+	if len(errs) == 0 {
+		c.settle(src.Standalone)
+		errs = c.check()
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return c, nil
+}
+
+func readFile(src Source, keys []key) (*file, error) {
+	if src.File == "" {
+		if src.Standalone {
+			return parseFile(builtIn, configs.Standalone(), keys), nil
+		}
+		return parseFile("", nil, keys), nil
+	}
+	text, err := os.ReadFile(src.File)
+	if err != nil {
+		var cause *fs.PathError
+		if errors.As(err, &cause) {
+			err = cause.Err
+		}
+		return nil, &Error{src.File, "", "can't be read: " + err.Error() + "; --config takes a YAML file"}
+	}
+	return parseFile(src.File, text, keys), nil
+}
+
+// merge lets viper say which source wins for each key, and parses what that one says. Values go
+// through viper as texts, so its conversions, which take 5 for 5 ns, never come to work.
+func (c *Config) merge(f *file, flags map[string]*pflag.Flag) (errs []error) {
+	v := viper.New()
+	if err := v.MergeConfigMap(nested(f.values)); err != nil {
+		return []error{err}
+	}
+	for _, k := range c.keys() {
+		if err := v.BindEnv(k.path, variable(k.path)); err != nil {
+			return []error{err}
+		}
+		if flag := flags[k.path]; flag != nil && flag.Changed {
+			if err := v.BindPFlag(k.path, flag); err != nil {
+				return []error{err}
+			}
+			c.origins[k.path] = "--" + flag.Name
+		} else if os.Getenv(variable(k.path)) != "" { // viper takes an empty one for unset
+			c.origins[k.path] = variable(k.path)
+		}
+		if err := k.set(texts(v.Get(k.path), k.isList())); err != nil {
+			errs = append(errs, c.fault(k.path, "%v", err))
+		}
+	}
+	return errs
+}
+
+// texts takes what viper holds for a key: nothing, the values from the file, or a text from
+// elsewhere, in which commas stand between the values of a list.
+func texts(value any, list bool) []string {
+	text, ok := value.(string)
+	if !ok {
+		values, _ := value.([]string) // nil for nothing
+		return values
+	}
+	if !list {
+		return []string{text}
+	}
+	values := strings.Split(text, ",")
+	for i := range values {
+		values[i] = strings.TrimSpace(values[i])
+	}
+	return values
+}
+
+// nested makes {"a": {"b": v}} of {"a.b": v}, the form in which viper takes a file.
+func nested(values map[string][]string) map[string]any {
+	root := map[string]any{}
+	for path, value := range values {
+		section := root
+		parts := strings.Split(path, ".")
+		for _, part := range parts[:len(parts)-1] {
+			below, ok := section[part].(map[string]any)
+			if !ok {
+				below = map[string]any{}
+				section[part] = below
+			}
+			section = below
+		}
+		section[parts[len(parts)-1]] = slices.Clone(value)
+	}
+	return root
+}
+
+// settle draws the conclusions that no source spells out: a NATS server named by a flag is meant
+// to be used, and a standalone node uses the embedded servers where no flag names another.
+func (c *Config) settle(standalone bool) {
+	c.Standalone = standalone
+	switch {
+	case c.byFlag("bus.nats.url"):
+		c.Bus.Driver = "nats"
+	case standalone:
+		c.Bus.Driver = "embedded"
+		c.origins["bus.driver"], c.origins["bus.nats.url"] = ByStandalone, ByStandalone
+	}
+	if c.Bus.Driver == "embedded" {
+		c.Bus.NATS.URL = "nats://" + c.Embedded.NATS
+	}
+	if standalone && !c.byFlag("redis.addrs") {
+		c.Redis.Addrs = []string{c.Embedded.Redis}
+		c.origins["redis.addrs"] = ByStandalone
+	}
+}
+
+func (c *Config) byFlag(path string) bool {
+	return strings.HasPrefix(c.Origin(path), "--")
+}

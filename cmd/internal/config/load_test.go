@@ -1,0 +1,289 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/stompgw/stompgw/configs"
+)
+
+// load reads a file of the given text, named t.yaml in errors.
+func load(t *testing.T, text string, flags ...string) (*Config, error) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("t.yaml", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return Load(Source{File: "t.yaml", Flags: parseFlags(t, flags)})
+}
+
+func parseFlags(t *testing.T, args []string) map[string]*pflag.Flag {
+	t.Helper()
+	set := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	def := Default()
+	set.String("listen", def.Listen, "")
+	set.String("log-level", def.Log.Level, "")
+	set.String("nats", def.Bus.NATS.URL, "")
+	set.StringSlice("redis", def.Redis.Addrs, "")
+	if err := set.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	return map[string]*pflag.Flag{
+		"listen": set.Lookup("listen"), "log.level": set.Lookup("log-level"),
+		"bus.nats.url": set.Lookup("nats"), "redis.addrs": set.Lookup("redis"),
+	}
+}
+
+// TestDefaults: nothing said, and an empty file, give the defaults.
+func TestDefaults(t *testing.T) {
+	for name, text := range map[string]string{"empty": "", "comments": "# nothing\n", "an empty document": "---\n"} {
+		c, err := load(t, text)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		want := Default()
+		want.origins, want.rules = c.origins, c.rules
+		if !reflect.DeepEqual(c, want) {
+			t.Errorf("%s:\n got %+v\nwant %+v", name, c, want)
+		}
+	}
+}
+
+// TestEveryKey sets each key in a file and in the environment, and looks where it arrives.
+func TestEveryKey(t *testing.T) {
+	values := map[string]string{
+		"listen": "127.0.0.1:1", "endpoint": "/ws", "tcp.listen": "127.0.0.1:2", "origins": "https://a.example",
+		"prefixes.app": "/a", "prefixes.broker": "/t", "prefixes.user": "/session",
+		"bus.driver": "nats", "bus.kafka.brokers": "10.0.0.1:9092", "bus.nats.url": "nats://n:4222", "bus.nats.prefix": "p",
+		"redis.addrs": "10.0.0.2:6379", "redis.prefix": "p-", "embedded.redis": "127.0.0.1:3", "embedded.nats": "127.0.0.1:4",
+		"registry.heartbeat": "1s", "registry.expiry": "30s", "errors.destination": "/session/queue/e", "errors.fallback": "error",
+		"limits.message": "1KiB", "limits.outbound": "2MiB", "limits.connections": "7", "limits.connect_timeout": "3s",
+		"heart_beat.send": "5s", "heart_beat.receive": "6s", "drain.duration": "1m0s", "admin.listen": "127.0.0.1:5",
+		"log.level": "debug", "log.format": "json",
+	}
+	for _, k := range Default().keys() {
+		value, ok := values[k.path]
+		if strings.HasPrefix(k.path, "tls.") {
+			continue // see TestTLS
+		}
+		if !ok {
+			t.Errorf("%s has no value in this test", k.path)
+			continue
+		}
+		t.Run(k.path, func(t *testing.T) {
+			c, err := load(t, yamlOf(k, value))
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantValue(t, c, k.path, value, "t.yaml:"+map[bool]string{true: "2", false: "1"}[strings.Contains(k.path, ".")], k)
+			t.Setenv(variable(k.path), value)
+			if c, err = load(t, ""); err != nil {
+				t.Fatal(err)
+			}
+			wantValue(t, c, k.path, value, variable(k.path), k)
+		})
+	}
+}
+
+func yamlOf(k key, value string) string {
+	if k.isList() {
+		value = "[" + value + "]"
+	}
+	var text strings.Builder
+	parts := strings.Split(k.path, ".")
+	for i, part := range parts {
+		text.WriteString(strings.Repeat("  ", i) + part + ":")
+		if i < len(parts)-1 {
+			text.WriteString("\n")
+		}
+	}
+	return text.String() + " " + value + "\n"
+}
+
+func wantValue(t *testing.T, c *Config, path, value, origin string, k key) {
+	t.Helper()
+	for _, have := range c.keys() {
+		if have.path != path {
+			continue
+		}
+		got := reflect.ValueOf(have.target).Elem().Interface()
+		text := ""
+		switch got := got.(type) {
+		case string:
+			text = got
+		case []string:
+			text = strings.Join(got, ",")
+		case interface{ String() string }:
+			text = got.String()
+		case int:
+			text = "7"
+			if got != 7 {
+				text = "another"
+			}
+		}
+		if text != value {
+			t.Errorf("%s is %v, want %s", path, got, value)
+		}
+	}
+	if strings.Count(path, ".") > 1 {
+		origin = strings.Replace(origin, ":2", ":3", 1)
+	}
+	if got := c.Origin(path); got != origin {
+		t.Errorf("%s came from %s, want %s", path, got, origin)
+	}
+}
+
+// TestVariablesAreDistinct: no two keys may have one name in the environment, and none one that
+// Kubernetes gives.
+func TestVariablesAreDistinct(t *testing.T) {
+	seen := map[string]string{}
+	for _, k := range Default().keys() {
+		name := variable(k.path)
+		if other, twice := seen[name]; twice {
+			t.Errorf("%s and %s are both %s", k.path, other, name)
+		}
+		if fromKubernetes(name) {
+			t.Errorf("%s looks like a variable of Kubernetes", name)
+		}
+		seen[name] = k.path
+	}
+}
+
+// TestPrecedence: file, then environment, then flags.
+func TestPrecedence(t *testing.T) {
+	const text = "listen: 127.0.0.1:1\nredis: {addrs: [a:1, b:2]}\nlog: {level: warn}\n"
+	t.Setenv("STOMPGW_LISTEN", "127.0.0.1:2")
+	t.Setenv("STOMPGW_REDIS_ADDRS", "c:3, d:4")
+	t.Setenv("STOMPGW_LOG_LEVEL", "") // unset
+	c, err := load(t, text, "--listen", "127.0.0.1:3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Listen != "127.0.0.1:3" || c.Origin("listen") != "--listen" {
+		t.Errorf("listen is %s from %s, want the flag's", c.Listen, c.Origin("listen"))
+	}
+	if got := strings.Join(c.Redis.Addrs, " "); got != "c:3 d:4" || c.Origin("redis.addrs") != "STOMPGW_REDIS_ADDRS" {
+		t.Errorf("redis.addrs is %s from %s, want the environment's", got, c.Origin("redis.addrs"))
+	}
+	if c.Log.Level != "warn" || c.Origin("log.level") != "t.yaml:3" {
+		t.Errorf("log.level is %s from %s, want the file's", c.Log.Level, c.Origin("log.level"))
+	}
+	if c, err = load(t, text, "--redis", "e:5,f:6"); err != nil || strings.Join(c.Redis.Addrs, " ") != "e:5 f:6" {
+		t.Errorf("redis.addrs is %v, %v, want the flag's", c.Redis.Addrs, err)
+	}
+}
+
+func TestRulesAreRead(t *testing.T) {
+	c, err := load(t, `
+channels:
+  - {match: "/topic/{room}", subscribe: "true", send: false, summary: A room}
+  - match: /queue/x
+routes:
+  - {match: "/app/topic/{room}", allow: true, publish: "/topic/{room}"}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if refusal := c.Rules().JudgeSubscribe("/topic/a"); refusal != nil {
+		t.Errorf("SUBSCRIBE /topic/a is refused: %v", refusal.Message)
+	}
+	if refusal := c.Rules().JudgeSubscribe("/queue/x"); refusal == nil {
+		t.Error("SUBSCRIBE /queue/x passes a rule that does not say so")
+	}
+	if to, refusal := c.Rules().JudgeSend("/app/topic/a"); refusal != nil || to.Destination != "/topic/a" {
+		t.Errorf("SEND /app/topic/a goes to %+v, %v", to, refusal)
+	}
+}
+
+// TestStandalone: the file that comes with the program is what --standalone uses, and says nothing
+// that --standalone would change.
+func TestStandalone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "standalone.yaml")
+	if err := os.WriteFile(path, configs.Standalone(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	built, err := Load(Source{Standalone: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied, err := Load(Source{File: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied.Standalone = true
+	copied.origins, copied.rules = built.origins, built.rules
+	if !reflect.DeepEqual(built, copied) {
+		t.Errorf("--standalone runs with\n%+v, configs/standalone.yaml says\n%+v", built, copied)
+	}
+	for _, addr := range []string{built.Listen, built.Admin.Listen, built.Embedded.Redis, built.Embedded.NATS} {
+		if !strings.HasPrefix(addr, "127.0.0.1:") {
+			t.Errorf("a standalone node listens on %s, want loopback", addr)
+		}
+	}
+}
+
+// TestStandaloneShowsEveryKey: the commented file is where people learn of a setting.
+func TestStandaloneShowsEveryKey(t *testing.T) {
+	f := parseFile("standalone.yaml", configs.Standalone(), Default().keys())
+	for _, k := range Default().keys() {
+		if _, ok := f.values[k.path]; !ok && !strings.HasPrefix(k.path, "tls.") && k.path != "bus.kafka.brokers" {
+			t.Errorf("configs/standalone.yaml does not show %s", k.path)
+		}
+	}
+}
+
+// TestStandaloneWithFile: --standalone replaces the bus and Redis of a file, a flag replaces those.
+func TestStandaloneWithFile(t *testing.T) {
+	const text = "bus: {driver: nats, nats: {url: nats://far:4222, prefix: p}}\nredis: {addrs: [far:6379], prefix: 'q:'}\n" +
+		"embedded: {redis: 127.0.0.1:1, nats: 127.0.0.1:2}\n"
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("t.yaml", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(Source{File: "t.yaml", Standalone: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Bus.Driver != "embedded" || c.Bus.NATS != (NATS{"nats://127.0.0.1:2", "p"}) {
+		t.Errorf("the bus is %+v, want the embedded one with the file's prefix", c.Bus)
+	}
+	if c.Redis.Prefix != "q:" || len(c.Redis.Addrs) != 1 || c.Redis.Addrs[0] != "127.0.0.1:1" {
+		t.Errorf("redis is %+v, want the embedded one with the file's prefix", c.Redis)
+	}
+	c, err = Load(Source{File: "t.yaml", Standalone: true, Flags: parseFlags(t, []string{"--redis", "x:1", "--nats", "nats://y:2"})})
+	if err != nil || c.Bus.NATS.URL != "nats://y:2" || c.Bus.Driver != "nats" || c.Redis.Addrs[0] != "x:1" {
+		t.Errorf("bus %+v, redis %+v, %v; want those of the flags", c.Bus, c.Redis, err)
+	}
+}
+
+func TestRedactURL(t *testing.T) {
+	for in, want := range map[string]string{
+		"nats://h:4222":                     "nats://h:4222",
+		"nats://bob:secret@h:4222":          "nats://REDACTED@h:4222",
+		"nats://token@h:4222,tls://b:c@i:1": "nats://REDACTED@h:4222,tls://REDACTED@i:1",
+		"nats://bob:sec ret@h":              "(not a URL)",
+	} {
+		if got := RedactURL(in); got != want {
+			t.Errorf("RedactURL(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestSizeString(t *testing.T) {
+	for _, text := range []string{"0B", "1B", "1023B", "1KiB", "64KiB", "1025B", "3MiB", "1GiB"} {
+		var s Size
+		if err := s.UnmarshalText([]byte(text)); err != nil || s.String() != text {
+			t.Errorf("%s comes back as %s, %v", text, s, err)
+		}
+	}
+	if d := Duration(90 * time.Second); d.String() != "1m30s" {
+		t.Errorf("90 s is written %s", d)
+	}
+}

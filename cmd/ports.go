@@ -1,0 +1,117 @@
+package cmd
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"syscall"
+
+	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/cmd/internal/embedded"
+	"github.com/stompgw/stompgw/gateway"
+)
+
+// ports are the listeners of a node, all open or none.
+type ports struct {
+	gateway    []gateway.Listener
+	web, admin net.Listener // web is one of gateway's; admin may be nil
+	all        []net.Listener
+}
+
+func listen(cfg *config.Config) (*ports, error) {
+	secure, err := cfg.TLSConfig()
+	if err != nil {
+		return nil, err
+	}
+	p := &ports{}
+	if err := p.open(cfg, secure); err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *ports) open(cfg *config.Config, secure *tls.Config) (err error) {
+	if p.web, err = p.one(cfg, "listen", "--listen", cfg.Listen); err != nil {
+		return err
+	}
+	p.gateway = append(p.gateway, gateway.Listener{Listener: p.web, TLS: secure})
+	if cfg.TCP.Listen != "" {
+		tcp, err := p.one(cfg, "tcp.listen", "", cfg.TCP.Listen)
+		if err != nil {
+			return err
+		}
+		p.gateway = append(p.gateway, gateway.Listener{Listener: tcp, STOMP: true, TLS: secure})
+	}
+	if cfg.Admin.Listen != "" {
+		p.admin, err = p.one(cfg, "admin.listen", "--admin-listen", cfg.Admin.Listen)
+	}
+	return err
+}
+
+// one opens the port of a setting, which a flag of serve may set too.
+func (p *ports) one(cfg *config.Config, key, flag, addr string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, listenError(cfg, key, flag, addr, err)
+	}
+	p.all = append(p.all, ln)
+	return ln, nil
+}
+
+// close closes what the gateway and the admin server have not closed already.
+func (p *ports) close() {
+	for _, ln := range p.all {
+		ln.Close() // closed twice is no matter
+	}
+}
+
+// listenError says which setting asked for an address that can't be had, and what to do.
+func listenError(cfg *config.Config, key, flag, addr string, err error) error {
+	set := "set " + key
+	if flag != "" {
+		set += " or " + flag
+	}
+	hint := ""
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		hint = "; stop the process that has it, or " + set + " to another port"
+	case errors.Is(err, fs.ErrPermission):
+		hint = "; ports under 1024 need a privilege: " + set + " to a higher one"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		hint = "; this machine has no such address: " + set + " to one that it has"
+	}
+	return fmt.Errorf("can't listen on %s (%s, %s): %w%s", addr, key, cfg.Origin(key), cause(err), hint)
+}
+
+// startEmbedded starts the servers that the node brings along, and points cfg to them.
+func startEmbedded(cfg *config.Config) (stop func(), err error) {
+	stop = func() {}
+	if cfg.Standalone {
+		redis, err := embedded.StartRedis(cfg.Embedded.Redis)
+		if err != nil {
+			return nil, listenError(cfg, "embedded.redis", "", cfg.Embedded.Redis, err)
+		}
+		cfg.Redis.Addrs = []string{redis.Addr()}
+		stop = redis.Stop
+	}
+	if cfg.Bus.Driver != "embedded" {
+		return stop, nil
+	}
+	nats, err := embedded.StartNATS(cfg.Embedded.NATS, maxPayload(cfg))
+	if err != nil {
+		stop()
+		return nil, listenError(cfg, "embedded.nats", "", cfg.Embedded.NATS, err)
+	}
+	cfg.Bus.NATS.URL = nats.URL()
+	stopRedis := stop
+	return func() { nats.Stop(); stopRedis() }, nil
+}
+
+// maxPayload leaves room for the largest body and its headers, which are 32 KiB at most and may
+// grow fourfold in their encoding.
+func maxPayload(cfg *config.Config) int {
+	return max(1<<20, int(cfg.Limits.Message)+256<<10)
+}

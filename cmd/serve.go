@@ -1,0 +1,143 @@
+package cmd
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/cmd/internal/page"
+	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/registry"
+	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
+)
+
+func newServeCmd(p Process) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run a node until SIGTERM or SIGINT, then let its clients go",
+		Long: "Run a node until SIGTERM or SIGINT; then it accepts nobody new, closes its connections spread over\n" +
+			"drain.duration, and ends. A second signal ends it at once.\n\n" +
+			"With --standalone it brings its own broker and Redis, and needs no configuration.",
+		Args: takes(),
+	}
+	src := newSource(cmd, "bring a NATS server and a Redis-compatible store along, instead of what --config names")
+	def := config.Default()
+	src.text("listen", "listen", def.Listen, "`ADDRESS` for WebSocket clients and pages")
+	src.text("admin.listen", "admin-listen", def.Admin.Listen, "`ADDRESS` of /healthz and /readyz")
+	src.text("log.level", "log-level", def.Log.Level, "`LEVEL`: debug, info, warn, error")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := src.load()
+		if err != nil {
+			return err
+		}
+		return serve(cmd.Context(), p, cfg, src.File)
+	}
+	return cmd
+}
+
+// serve runs a node from open ports to closed ones. What the gateway stands on is started before
+// it and ended after it.
+func serve(ctx context.Context, p Process, cfg *config.Config, file string) error {
+	log := newLogger(p.Stderr, cfg.Log)
+	ports, err := listen(cfg)
+	if err != nil {
+		return err
+	}
+	defer ports.close()
+	stop, err := startEmbedded(cfg)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	node := registry.NewNode(time.Now())
+	const hint = "name another bus with --config FILE, or try `stompgw serve --standalone`, which brings its own"
+	b, err := openBus(ctx, cfg, p.Drivers, node, log, hint)
+	if err != nil {
+		return err
+	}
+	defer closeBus(b, log)
+	client := redisregistry.NewClient(cfg.Redis.Addrs)
+	defer client.Close() // the registry has ended by then
+	reg := redisregistry.New(client, node, redisregistry.Config{
+		Addrs:     cfg.Redis.Addrs,
+		Prefix:    cfg.Redis.Prefix,
+		Heartbeat: time.Duration(cfg.Registry.Heartbeat),
+		Expiry:    time.Duration(cfg.Registry.Expiry),
+	}, log)
+	gw, err := newGateway(cfg, node, b, reg, log)
+	if err != nil {
+		return err
+	}
+
+	base, stopBase := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stopBase()
+	wg.Go(func() { report(log, "registry", reg.Run(base)) })
+	if ports.admin != nil {
+		h := admin.Handler(admin.Check{Name: "registry", Err: reg.Healthy}, admin.Check{Name: "gateway", Err: gw.Ready})
+		wg.Go(func() { report(log, "admin", admin.Serve(base, ports.admin, h, log)) })
+	}
+	if cfg.Standalone {
+		printWelcome(p.Stdout, welcome{program: program(p.Args[0]), file: file, cfg: cfg, ports: ports})
+	}
+	log.Info("serving", "node", node.String(), "listen", ports.web.Addr().String(), "bus", cfg.Bus.Driver)
+	defer context.AfterFunc(ctx, func() {
+		log.Info("draining; a second signal ends the process at once", "sessions", gw.Sessions(), "duration", cfg.Drain.Duration.String())
+	})()
+	return gw.Run(ctx, ports.gateway...)
+}
+
+func newGateway(cfg *config.Config, node registry.Node, b bus.Bus, reg registry.Registry, log *slog.Logger) (*gateway.Gateway, error) {
+	return gateway.New(node, b, reg, cfg.Rules(),
+		gateway.WithEndpoint(cfg.Endpoint),
+		gateway.WithOrigins(cfg.Origins),
+		gateway.WithLimits(gateway.Limits{
+			Message:        int(cfg.Limits.Message),
+			Outbound:       int(cfg.Limits.Outbound),
+			Connections:    cfg.Limits.Connections,
+			ConnectTimeout: time.Duration(cfg.Limits.ConnectTimeout),
+		}),
+		gateway.WithHeartBeat(time.Duration(cfg.HeartBeat.Send), time.Duration(cfg.HeartBeat.Receive)),
+		gateway.WithFallback(policy.Fallback(cfg.Errors.Fallback)),
+		gateway.WithDrain(time.Duration(cfg.Drain.Duration)),
+		gateway.WithLogger(log),
+		gateway.WithPages(page.Handler(cfg.Endpoint)),
+	)
+}
+
+// closeTimeout is how long the bus may take to say good-bye; sessions, which wait for answers, have
+// gone by then.
+const closeTimeout = 2 * time.Second
+
+func closeBus(b bus.Bus, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	report(log, "bus", b.Close(ctx))
+}
+
+// report logs how something ended that nobody waits for.
+func report(log *slog.Logger, what string, err error) {
+	if err != nil {
+		log.Error(what+" ended with an error", "err", err)
+	}
+}
+
+// newLogger writes to w as the configuration, which has been checked, says.
+func newLogger(w io.Writer, cfg config.Log) *slog.Logger {
+	var o slog.HandlerOptions
+	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+	o.Level = levels[cfg.Level]
+	if cfg.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, &o))
+	}
+	return slog.New(slog.NewTextHandler(w, &o))
+}

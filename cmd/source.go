@@ -1,0 +1,76 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/stompgw/stompgw/cmd/internal/config"
+)
+
+// source is where a command takes its configuration from: --config, --standalone, the
+// environment, and flags of its own.
+type source struct {
+	config.Source
+	flags *pflag.FlagSet
+}
+
+func newSource(cmd *cobra.Command, standalone string) *source {
+	s := &source{flags: cmd.Flags()}
+	s.Flags = map[string]*pflag.Flag{}
+	s.flags.StringVarP(&s.File, "config", "c", "", "configuration `FILE` in YAML")
+	s.flags.BoolVar(&s.Standalone, "standalone", false, standalone)
+	return s
+}
+
+// text adds a flag that wins over the setting key. Its default is the setting's, since viper asks
+// a bound flag last.
+func (s *source) text(key, name, value, usage string) {
+	s.flags.String(name, value, usage)
+	s.Flags[key] = s.flags.Lookup(name)
+}
+
+func (s *source) list(key, name string, value []string, usage string) {
+	s.flags.StringSlice(name, value, usage)
+	s.Flags[key] = s.flags.Lookup(name)
+}
+
+func (s *source) load() (*config.Config, error) { return config.Load(s.Source) }
+
+// unreachableError says which server did not answer, why, who named it, and what to do.
+func unreachableError(cfg *config.Config, key, what, flag string, err error) error {
+	where := cfg.Origin(key)
+	hint := fmt.Sprintf("start it, or name another with %s", flag)
+	switch where {
+	case config.ByStandalone:
+		hint = "is `stompgw serve --standalone` running?"
+	case config.ByDefault:
+		hint = fmt.Sprintf("name another with %s or --config FILE, or use --standalone for a node that was started so", flag)
+	}
+	return &exitError{unreachable, fmt.Errorf("%s (%s, %s) does not answer: %w; %s", what, key, where, cause(err), hint)}
+}
+
+// isNetwork reports whether a server could not be reached, rather than answered something.
+func isNetwork(err error) bool {
+	var fault net.Error
+	return errors.As(err, &fault) || errors.Is(err, io.EOF) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// cause returns what the system said, without the addresses and operations around it.
+func cause(err error) error {
+	var call *os.SyscallError
+	if errors.As(err, &call) {
+		return call.Err
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}

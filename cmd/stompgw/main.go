@@ -1,0 +1,52 @@
+// Command stompgw is a STOMP gateway. See `stompgw --help`.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/natsbus"
+	"github.com/stompgw/stompgw/cmd"
+)
+
+func main() {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() { // lives as long as the process
+		<-signals
+		cancel()
+		<-signals
+		os.Exit(1)
+	}()
+	redis.SetLogger(quiet{})
+	os.Exit(cmd.Main(ctx, cmd.Process{
+		Args:   os.Args,
+		Stdout: os.Stdout,
+		Stderr: os.Stderr,
+		Drivers: []cmd.Driver{
+			{Name: "nats", Open: openNATS},
+			{Name: "embedded", Open: openNATS}, // the same client: the server is in this process
+		},
+	}))
+}
+
+func openNATS(s cmd.BusSettings) (bus.Bus, error) {
+	b, err := natsbus.New(natsbus.Config{URL: s.NATS.URL, Prefix: s.NATS.Prefix}, s.Node, s.Log)
+	if err != nil {
+		return nil, fmt.Errorf("bus.nats: %w", err)
+	}
+	return b, nil
+}
+
+// quiet drops what go-redis logs of every attempt to dial: the registry logs once that Redis is
+// away, and the commands print their errors.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}

@@ -1,0 +1,65 @@
+package cmd
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"strings"
+
+	"github.com/stompgw/stompgw/cmd/internal/config"
+)
+
+// welcome is what a standalone node tells the person who started it.
+type welcome struct {
+	program, file string
+	cfg           *config.Config // after startEmbedded
+	ports         *ports
+}
+
+func printWelcome(w io.Writer, o welcome) {
+	web, scheme := host(o.ports.web.Addr()), [2]string{"http", "ws"}
+	if o.cfg.TLS.Cert != "" {
+		scheme = [2]string{"https", "wss"}
+	}
+	fmt.Fprintf(w, "stompgw runs with its own NATS server and Redis. They keep nothing: all is gone when it ends.\n\n")
+	fmt.Fprintf(w, "  open    %s://%s/  (twice, and chat)\n", scheme[0], web)
+	fmt.Fprintf(w, "  STOMP   %s://%s%s\n", scheme[1], web, o.cfg.Endpoint)
+	if o.ports.admin != nil {
+		fmt.Fprintf(w, "  admin   http://%s/readyz\n", host(o.ports.admin.Addr()))
+	}
+	fmt.Fprintf(w, "\nFrom a second terminal:\n\n")
+	fmt.Fprintf(w, "  %s sessions list %s\n", o.program, o.reach("redis", o.cfg.Redis.Addrs[0], o.cfg.Embedded.Redis))
+	fmt.Fprintf(w, "  %s publish %s %s/test-channel 'hello from a terminal'\n\n", o.program,
+		o.reach("nats", o.cfg.Bus.NATS.URL, "nats://"+o.cfg.Embedded.NATS), o.cfg.Prefixes.Broker[0])
+}
+
+// reach returns the flags with which another process finds the embedded servers. Where they listen
+// says the configuration, unless that left the port open.
+func (o welcome) reach(flag, actual, configured string) string {
+	args := "--standalone"
+	if o.file != "" {
+		args += " --config " + o.file
+	}
+	if actual != configured {
+		args += " --" + flag + " " + actual
+	}
+	return args
+}
+
+// host is where a person on this machine reaches a listener.
+func host(addr net.Addr) string {
+	name, port, err := net.SplitHostPort(addr.String())
+	if ip := net.ParseIP(name); err == nil && ip != nil && ip.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return addr.String()
+}
+
+// program is how to call this program again. `go run` builds it anew into a folder of its own.
+func program(arg0 string) string {
+	if strings.Contains(filepath.ToSlash(arg0), "/go-build") {
+		return "go run ./cmd/stompgw"
+	}
+	return arg0
+}
