@@ -1,0 +1,64 @@
+# make test   every check and test, after installing what they need
+# make build  the static binary, bin/stompgw
+# make bench  the Go benchmarks, with allocations
+#
+# The steps of make test can be run alone: make race, make browser, …
+
+.DEFAULT_GOAL := build
+.NOTPARALLEL:
+
+# Debian keeps nats-server in /usr/sbin, which is not in everyone's PATH.
+export PATH := $(PATH):/usr/sbin:/usr/local/sbin
+
+CODE := admin bus cmd configs gateway
+STEPS := install fmt vet staticcheck cross race fuzz browser
+FUZZTIME ?= 20s
+MODULES := testdata/browser/node_modules/.package-lock.json
+
+.PHONY: test build bench tools $(STEPS)
+
+test: $(STEPS)
+	@echo "steps: $(words $(STEPS)) passed, 0 failed"
+
+build:
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/stompgw ./cmd/stompgw
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+install: tools $(MODULES)
+
+tools:
+	.ci/tools
+
+$(MODULES): testdata/browser/package-lock.json | tools
+	npm ci --prefix testdata/browser --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+fmt:
+	@files=$$(gofmt -l $(CODE)); test -z "$$files" || { echo "gofmt would change:" $$files >&2; exit 1; }
+
+vet:
+	go vet ./...
+
+staticcheck:
+	go tool -modfile=tools.mod staticcheck ./...
+
+# Only Linux has the epoll loop. The others must build, their tests too.
+cross:
+	GOOS=darwin go build ./...
+	GOOS=darwin go vet ./...
+	GOOS=windows go build ./...
+	GOOS=windows go vet ./...
+
+# With TEST_ALL, a test that misses a program fails instead of being skipped.
+race: install
+	TEST_ALL=1 go test -race -timeout 15m ./...
+
+fuzz:
+	.ci/fuzz $(FUZZTIME)
+
+# The gateway under test has the race detector in it, and the tests fail on its reports.
+browser: install
+	go build -race -o bin/stompgw-race ./cmd/stompgw
+	cd testdata/browser && STOMPGW=../../bin/stompgw-race npm test
