@@ -9,7 +9,7 @@ func TestHeadersThatPass(t *testing.T) {
 			t.Errorf("%q is held back", value)
 		}
 	}
-	for _, name := range []string{"content-type", "priority", "id", "version", "message", "reply-to", "persistent", "X-Authorization-Id"} {
+	for _, name := range []string{"content-type", "priority", "id", "version", "message", "reply-to", "persistent", "X-Authorization-Id", "token-count"} {
 		if !Travels(name, []byte("value")) {
 			t.Errorf("%s is held back", name)
 		}
@@ -17,6 +17,20 @@ func TestHeadersThatPass(t *testing.T) {
 	for _, name := range []string{"destination", "content-length", "receipt", "receipt-id", "transaction", "ack", "subscription", "message-id"} {
 		if Travels(name, []byte("value")) {
 			t.Errorf("%s, which MESSAGE has of its own, passes", name)
+		}
+	}
+}
+
+func TestSecretsStayBehind(t *testing.T) {
+	const jwt = "eyJhbGciOiJIUzI1NiJ9.eyJtdSI6NDJ9.c2ln"
+	for _, h := range [][2]string{
+		{"Set-Cookie", "sid=1"}, {"COOKIE2", "a"}, {" cookie ", "a"}, {"X-Api-Key", "a"}, {"password", "a"},
+		{jwt, "v"}, {"x", jwt}, {"x", "token=" + jwt + ",z"}, {"content-type", jwt},
+		{"x", "Bearer secret"}, {"x", `"Bearer secret"`}, {"x", "Authorization: Bearer secret"}, {"x", "a BEARER\tsecret"},
+		{"content-type", "Bearer secret"},
+	} {
+		if Travels(h[0], []byte(h[1])) {
+			t.Errorf("%s: %s travels", h[0], h[1])
 		}
 	}
 }
