@@ -135,9 +135,7 @@ func (g *Gateway) upgradeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	answer, refusal := ws.Accept(r)
 	if refusal == nil && !g.admits(r) {
-		page := r.Header.Get("Origin")
-		g.set.log.Warn("refused a page of another origin; to allow it, add it to the setting origins", "origin", page, "host", r.Host)
-		refusal = &ws.Refusal{Status: http.StatusForbidden, Reason: fmt.Sprintf("origin %q is not allowed here", page)}
+		refusal = g.refusePage(r)
 	}
 	if refusal != nil {
 		refusal.Write(w)
@@ -154,6 +152,19 @@ func (g *Gateway) upgradeHTTP(w http.ResponseWriter, r *http.Request) {
 		return g.newWebSocket(host)(c)
 	})
 }
+
+// refusePage words the refusal of a page of another origin, and tells the operator what would let it
+// in.
+func (g *Gateway) refusePage(r *http.Request) *ws.Refusal {
+	page := r.Header.Get("Origin")
+	page = page[:min(len(page), longestOrigin)]
+	g.set.log.Warn("refused a page of another origin; to allow it, add it to the setting origins", "origin", page, "host", r.Host)
+	return &ws.Refusal{Status: http.StatusForbidden, Reason: fmt.Sprintf("origin %q is not allowed here", page)}
+}
+
+// longestOrigin is how much of an origin is told and logged, in bytes: a host name with its scheme
+// and port.
+const longestOrigin = 300
 
 // hijack takes a connection from net/http, with what was read of it and not used.
 func hijack(w http.ResponseWriter) (nc net.Conn, rest []byte, err error) {

@@ -27,8 +27,11 @@ func parseOrigin(s string) (o origin, ok bool) {
 }
 
 // admits decides whether the page that a request comes from may connect (RFC 6455 section 10.2).
-// Only browsers send an Origin; a request without one is no page's.
+// Only browsers send an Origin, and one; a request without is no page's.
 func (g *Gateway) admits(r *http.Request) bool {
+	if len(r.Header.Values("Origin")) > 1 {
+		return false
+	}
 	page := r.Header.Get("Origin")
 	return page == "" || sameOrigin(page, r.Host) || g.origins.match(page)
 }

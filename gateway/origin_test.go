@@ -139,6 +139,19 @@ func wantRefusalLog(t *testing.T, log string, refused bool, origin string) {
 	}
 }
 
+// A browser sends one Origin; the first of two must not vouch for the second.
+func TestTwoOrigins(t *testing.T) {
+	n := start(t)
+	for mode, dial := range upgradeModes() {
+		t.Run(mode, func(t *testing.T) {
+			own := "Origin: http://" + n.web + "\r\n"
+			ws := dial(t, n)
+			ws.write(strings.Replace(upgradeRequest(n.web), "Upgrade:", own+"Origin: https://evil.com\r\nUpgrade:", 1))
+			ws.response(http.StatusForbidden)
+		})
+	}
+}
+
 // TestOriginPatterns holds that a pattern which could never match is refused.
 func TestOriginPatterns(t *testing.T) {
 	for pattern, ok := range map[string]bool{

@@ -68,6 +68,7 @@ func TestUpgrade(t *testing.T) {
 		{"several versions", ": 13", ": 13, 8", 426},
 		{"two version lines", ": 13", ": 13\r\nSec-WebSocket-Version: 8", 426},
 		{"HTTP/1.0", "HTTP/1.1", "HTTP/1.0", 426},
+		{"HTTP/1.9, which nobody speaks, is HTTP/1.1", "HTTP/1.1", "HTTP/1.9", 101},
 		{"POST", "GET", "POST", 405},
 		{"body", "\r\n\r\n", "\r\nContent-Length: 1\r\n\r\nx", 400},
 		{"chunked body", "\r\n\r\n", "\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", 400},

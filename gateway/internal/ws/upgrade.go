@@ -53,8 +53,8 @@ func check(r *http.Request) *Refusal {
 	switch {
 	case r.Method != http.MethodGet:
 		return &Refusal{http.StatusMethodNotAllowed, "this is a WebSocket endpoint: the method must be GET"}
-	case !r.ProtoAtLeast(1, 1):
-		return &Refusal{http.StatusUpgradeRequired, "a WebSocket needs HTTP/1.1, and this request came as HTTP/1.0; " +
+	case r.ProtoMajor != 1 || r.ProtoMinor == 0:
+		return &Refusal{http.StatusUpgradeRequired, "a WebSocket needs HTTP/1.1, and this request came as " + r.Proto + "; " +
 			"a proxy on the way may have to be told (nginx: proxy_http_version 1.1)"}
 	case !slices.ContainsFunc(list(r.Header, "Upgrade"), is("websocket")):
 		return &Refusal{http.StatusUpgradeRequired, "this is a WebSocket endpoint for STOMP: the request must have the header Upgrade: websocket; " +
