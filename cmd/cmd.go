@@ -43,11 +43,17 @@ type BusSettings struct {
 func Main(ctx context.Context, p Process) int {
 	root := newRootCmd(p)
 	root.SetArgs(p.Args[1:])
-	root.SetOut(p.Stdout)
+	out := &stdout{Writer: p.Stdout}
+	root.SetOut(out)
 	root.SetErr(p.Stderr)
 	err := root.ExecuteContext(ctx)
-	if err == nil {
+	switch {
+	case out.err != nil:
+		err = fmt.Errorf("can't write the output: %w", cause(out.err))
+	case err == nil:
 		return int(done)
+	case ctx.Err() != nil:
+		err = errors.New("interrupted")
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		fmt.Fprintf(p.Stderr, "stompgw: %s\n", line)
@@ -55,10 +61,24 @@ func Main(ctx context.Context, p Process) int {
 	return int(codeOf(err))
 }
 
+// stdout remembers that a write has failed: what was asked for has not been told then.
+type stdout struct {
+	io.Writer
+	err error
+}
+
+func (o *stdout) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	if err != nil && o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
 func newRootCmd(p Process) *cobra.Command {
 	root := group("stompgw", "A STOMP gateway: WebSocket and TCP clients in front, a message broker behind",
 		newServeCmd(p),
-		group("config", "Look at configurations", newConfigCheckCmd()),
+		group("config", "Look at configurations", newConfigCheckCmd(p.Drivers)),
 		group("sessions", "Look at the sessions of all live nodes", newSessionsListCmd()),
 		newPublishCmd(p.Drivers),
 		newVersionCmd(),

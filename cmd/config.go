@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func newConfigCheckCmd() *cobra.Command {
+func newConfigCheckCmd(drivers []Driver) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Find the mistakes in a configuration without starting anything",
@@ -16,6 +16,9 @@ func newConfigCheckCmd() *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := src.load()
 		if err != nil {
+			return err
+		}
+		if _, err := findDriver(cfg, drivers); err != nil {
 			return err
 		}
 		name := src.File

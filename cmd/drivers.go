@@ -15,25 +15,33 @@ import (
 
 // openBus opens the bus that the configuration names. hint says how to name another.
 func openBus(ctx context.Context, cfg *config.Config, drivers []Driver, node registry.Node, log *slog.Logger, hint string) (bus.Bus, error) {
-	var names []string
-	for _, d := range drivers {
-		if d.Name == cfg.Bus.Driver {
-			return d.Open(BusSettings{Bus: cfg.Bus, Node: node.String(), Log: log})
-		}
-		names = append(names, d.Name)
+	d, missing := findDriver(cfg, drivers)
+	if missing == nil {
+		return d.Open(BusSettings{Bus: cfg.Bus, Node: node.String(), Log: log})
 	}
-	where := cfg.Origin("bus.driver")
-	if where == config.ByDefault {
+	if cfg.Origin("bus.driver") == config.ByDefault {
 		brokers := cfg.Bus.Kafka.Brokers
 		if err := dialAny(ctx, brokers); err != nil {
 			return nil, &exitError{unreachable, fmt.Errorf("no bus is configured, and no Kafka broker answers at %s: %w; %s",
 				strings.Join(brokers, ", "), err, hint)}
 		}
 	}
-	return nil, &config.Error{
-		Where:  where,
+	return nil, fmt.Errorf("%w; %s", missing, hint)
+}
+
+// findDriver returns the driver that the configuration names; the error is a *config.Error.
+func findDriver(cfg *config.Config, drivers []Driver) (Driver, error) {
+	var names []string
+	for _, d := range drivers {
+		if d.Name == cfg.Bus.Driver {
+			return d, nil
+		}
+		names = append(names, d.Name)
+	}
+	return Driver{}, &config.Error{
+		Where:  cfg.Origin("bus.driver"),
 		Key:    "bus.driver",
-		Reason: fmt.Sprintf("%s is not in this version, only %s; %s", cfg.Bus.Driver, strings.Join(names, ", "), hint),
+		Reason: fmt.Sprintf("%s is not in this version, only %s", cfg.Bus.Driver, strings.Join(names, ", ")),
 	}
 }
 

@@ -1,8 +1,11 @@
 package cmd
 
 import (
+	"bytes"
+	"io/fs"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -62,7 +65,12 @@ func TestMistakes(t *testing.T) {
 		{"no bus to publish to", []string{"publish", "/topic/a", "b"}, unreachable,
 			"no bus is configured, and no Kafka broker answers at " + closed + ": connection refused; name another bus with --nats URL or --config FILE, or use --standalone for a node that was started so"},
 
-		{"destination without a slash", []string{"publish", "chat", "b"}, usage, "DEST chat does not begin with a slash: write it like /topic/chat"},
+		{"destination without a slash", []string{"publish", "chat", "b"}, usage, `DEST "chat" does not begin with a slash: write it like /topic/chat`},
+		{"destination that is a pattern", []string{"publish", "/topic/*", "b"}, usage, "DEST /topic/* is a pattern: a message goes to one destination, such as /topic/chat"},
+		{"destination of two lines", []string{"publish", "/topic/a\nb", "b"}, usage, `DEST "/topic/a\nb" holds what no client can subscribe to: want text without control characters`},
+		{"no session after all", []string{"publish", "/topic/a", "b", "--session", ""}, usage, "--session is empty: it needs the key of a session; see stompgw publish --help"},
+		{"no time", []string{"publish", "/topic/a", "b", "--timeout", "0s"}, usage, "--timeout 0s: want more than nothing, such as 5s; see stompgw publish --help"},
+		{"kafka by default, checked", []string{"config", "check"}, configuration, "default: bus.driver: kafka is not in this version, only nats, embedded"},
 		{"destination of the application", []string{"publish", "/app/topic/a", "b"}, usage, "DEST /app/topic/a is for clients to send to: the bus carries what subscribers receive, such as /topic/chat"},
 		{"destination of a session", []string{"publish", "/session/queue/a", "b"}, usage, "DEST /session/queue/a is one session's own: say which with --session KEY"},
 		{"secret header", []string{"publish", "/topic/a", "b", "--nats", "nats://" + closed, "-H", "Authorization: x"}, usage, "header not allowed: Authorization, which would show a secret to all subscribers"},
@@ -99,7 +107,26 @@ func TestConfigCheck(t *testing.T) {
 	if code != 0 || stderr != "" {
 		t.Errorf("exit code %d, stderr %q", code, stderr)
 	}
-	wantLine(t, stdout, "built-in configuration: no mistakes: bus embedded, listen 127.0.0.1:13001, channels 1, routes 1")
+	wantLine(t, stdout, "built-in configuration: no mistakes: bus embedded, listen 127.0.0.1:13001, channels 2, routes 1")
+}
+
+// TestOutputLost: what can't be written is a failure, and nobody else's.
+func TestOutputLost(t *testing.T) {
+	for _, args := range [][]string{{"version"}, {"config", "check", "--standalone"}, {"--help"}} {
+		var errs bytes.Buffer
+		p := process(args...)
+		p.Stdout, p.Stderr = fullDisk{}, &errs
+		if code := Main(t.Context(), p); code != int(failed) {
+			t.Errorf("%q: exit code %d", args, code)
+		}
+		wantLine(t, errs.String(), "stompgw: can't write the output: no space left on device")
+	}
+}
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) {
+	return 0, &fs.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.ENOSPC}
 }
 
 func TestVersion(t *testing.T) {

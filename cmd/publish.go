@@ -7,12 +7,15 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
@@ -48,6 +51,9 @@ func newPublishCmd(drivers []Driver) *cobra.Command {
 	flags.DurationVar(&p.timeout, "timeout", 5*time.Second, "how long the broker may take")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		p.destination, p.body = args[0], args[1]
+		if err := p.checkFlags(cmd); err != nil {
+			return usageError(cmd, err)
+		}
 		cfg, err := src.load()
 		if err != nil {
 			return err
@@ -63,6 +69,18 @@ func newPublishCmd(drivers []Driver) *cobra.Command {
 		return nil
 	}
 	return cmd
+}
+
+// checkFlags refuses an empty --session in particular: it comes from a script whose list was empty,
+// and what was meant for one session must not go to all.
+func (p *publication) checkFlags(cmd *cobra.Command) error {
+	switch {
+	case cmd.Flags().Changed("session") && p.session == "":
+		return errors.New("--session is empty: it needs the key of a session")
+	case p.timeout <= 0:
+		return fmt.Errorf("--timeout %s: want more than nothing, such as 5s", p.timeout)
+	}
+	return nil
 }
 
 func (p *publication) envelope(ctx context.Context, cfg *config.Config) (bus.Envelope, error) {
@@ -92,7 +110,11 @@ func (p *publication) checkDestination(prefixes config.Prefixes) error {
 	below := func(prefix string) bool { return strings.HasPrefix(p.destination, prefix+"/") }
 	switch {
 	case !strings.HasPrefix(p.destination, "/"):
-		return fmt.Errorf("DEST %s does not begin with a slash: write it like %s/chat", p.destination, prefixes.Broker[0])
+		return fmt.Errorf("DEST %q does not begin with a slash: write it like %s/chat", p.destination, prefixes.Broker[0])
+	case !utf8.ValidString(p.destination) || strings.ContainsFunc(p.destination, unicode.IsControl):
+		return fmt.Errorf("DEST %q holds what no client can subscribe to: want text without control characters", p.destination)
+	case policy.IsPattern(p.destination):
+		return fmt.Errorf("DEST %s is a pattern: a message goes to one destination, such as %s/chat", p.destination, prefixes.Broker[0])
 	case below(prefixes.App):
 		return fmt.Errorf("DEST %s is for clients to send to: the bus carries what subscribers receive, such as %s/chat",
 			p.destination, prefixes.Broker[0])

@@ -97,6 +97,9 @@ func redisError(cfg *config.Config, err error) error {
 
 // isTerminal reports whether a person reads w, not a program.
 func isTerminal(w io.Writer) bool {
+	if out, ok := w.(*stdout); ok {
+		w = out.Writer
+	}
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 
@@ -58,7 +59,7 @@ func unreachableError(cfg *config.Config, key, what, flag string, err error) err
 
 // isNetwork reports whether a server could not be reached, rather than answered something.
 func isNetwork(err error) bool {
-	var fault net.Error
+	var fault *net.OpError // not net.Error, which every system error is
 	return errors.As(err, &fault) || errors.Is(err, io.EOF) || errors.Is(err, context.DeadlineExceeded)
 }
 
@@ -71,6 +72,10 @@ func cause(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) {
 		return op.Err
+	}
+	var file *fs.PathError
+	if errors.As(err, &file) {
+		return file.Err
 	}
 	return err
 }

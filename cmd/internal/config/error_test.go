@@ -22,7 +22,7 @@ func TestErrors(t *testing.T) {
 		{"section with a value", "limits: 4\n", "t.yaml:1: limits: is a single value: want keys below it, each with a value"},
 		{"value with a section", "listen:\n  a: b\n", "t.yaml:2: listen: is a section: want a single value"},
 		{"no value", "listen:\n", `t.yaml:1: listen: has no value: write one, "" for none, or leave the key out`},
-		{"single value for a list", "redis: {addrs: a:1}\n", "t.yaml:1: redis.addrs: is a single value: want a list, such as [a:1]"},
+		{"single value for a list", "redis: {addrs: a:1}\n", "t.yaml:1: redis.addrs: is a single value: want a list, such as [\"a:1\"]"},
 
 		{"duration without a unit", "drain: {duration: 5}\n", "t.yaml:1: drain.duration: 5 has no unit: write 5s, or one of ms, m, h"},
 		{"duration zero without a unit", "drain: {duration: 0}\n", "t.yaml:1: drain.duration: 0 has no unit: write 0s, or one of ms, m, h"},

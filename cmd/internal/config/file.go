@@ -198,7 +198,7 @@ func (f *file) text(n *yaml.Node, path string) string {
 
 func (f *file) list(n *yaml.Node, path string) []string {
 	if n.Kind != yaml.SequenceNode {
-		f.fault(n, path, "is %s: want a list, such as [%s]", kind(n), n.Value)
+		f.fault(n, path, "is %s: want a list, such as [%q]", kind(n), n.Value)
 		return nil
 	}
 	values := []string{}
