@@ -64,8 +64,12 @@ type Conn struct {
 	closed    bool
 }
 
-// Handle makes h the connection's Handler from the next call on.
-func (c *Conn) Handle(h Handler) { c.handler = h }
+// Handle makes h the connection's Handler from the next call on. After Finish it does nothing.
+func (c *Conn) Handle(h Handler) {
+	if !c.finishing && !c.closed {
+		c.handler = h
+	}
+}
 
 // Handler is what Handle set last, nil after Finish.
 func (c *Conn) Handler() Handler { return c.handler }

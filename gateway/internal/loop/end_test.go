@@ -142,10 +142,11 @@ func TestWriteErrorWhileFinishing(t *testing.T) {
 	})
 }
 
+// However much it is: a client that is being sent its last bytes is not judged by them.
 func TestFinishSendsAllFirst(t *testing.T) {
 	onAll(t, func(t *testing.T, k kind) {
 		for _, size := range []int{0, 10, 2 << 20} {
-			r := start(t, plenty)
+			r := start(t, 1000)
 			p, c := r.open(k, nil)
 			want := noise(size)
 			r.do(func() {
@@ -156,6 +157,7 @@ func TestFinishSendsAllFirst(t *testing.T) {
 				p.Queue([]byte("too late"))
 				p.SetTimer(time.Nanosecond)
 				p.Pause()
+				p.Handle(p)
 				if p.Handler() != nil {
 					t.Error("a finished connection has a Handler")
 				}
@@ -286,6 +288,7 @@ func TestAbort(t *testing.T) {
 			p.Queue([]byte("dropped"))
 			p.SetTimer(time.Nanosecond)
 			p.Resume()
+			p.Handle(p)
 			if r.loop.Len() != 0 || p.Handler() != nil {
 				t.Error("an aborted connection is still there, or its Handler")
 			}

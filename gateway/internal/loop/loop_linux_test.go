@@ -72,6 +72,36 @@ func TestReadySharesTurns(t *testing.T) {
 	}
 }
 
+// A loop with something to do must not sleep, whatever that is and whoever knows of it.
+func TestWaitDoesNotSleepWithWork(t *testing.T) {
+	for name, prepare := range map[string]func(l *Loop, p *probe, theirs *net.UnixConn){
+		"task":       func(l *Loop, _ *probe, _ *net.UnixConn) { l.Post(func() {}) },
+		"tasks left": func(l *Loop, _ *probe, _ *net.UnixConn) { l.todo = []func(){func() {}} },
+		"readable":   func(_ *Loop, _ *probe, theirs *net.UnixConn) { write(t, theirs, []byte("x")) },
+		"resumed":    func(_ *Loop, p *probe, _ *net.UnixConn) { p.Pause(); p.Resume() },
+		"writable": func(l *Loop, p *probe, theirs *net.UnixConn) {
+			p.Queue(make([]byte, 4<<20))
+			l.turn()
+			wantRead(t, theirs, make([]byte, 4<<20-p.Queued()))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := still(t, plenty)
+			ours, theirs := socketPairOf(t, unix.SOCK_STREAM)
+			p := &probe{t: t}
+			l.Adopt(descriptorOf(ours), p.begin(nil, nil))
+			l.steer(t)
+			l.steer(t) // takes the events of a new connection
+			prepare(l, p, theirs)
+			woken := make(chan error)
+			go func() { woken <- l.wait() }()
+			if err := receive(t, woken); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // fill writes until the socket takes no more, and returns how many bytes it has taken.
 func fill(t testing.TB, nc *net.UnixConn) (n int) {
 	t.Helper()

@@ -126,9 +126,14 @@ func backlogAgainstModel(t *testing.T, d *rand.Rand) {
 			if len(piece) == 0 || !bytes.HasPrefix(want, piece) {
 				t.Fatalf("the first piece is no beginning of what is to be sent")
 			}
-			n := d.IntN(len(piece) + 1)
+			n, before := d.IntN(len(piece)+1), b.frames
 			b.advance(n)
 			consume(n)
+			for _, frame := range before[:len(before)-len(b.frames)] {
+				if frame != nil {
+					t.Fatal("a frame that has left is remembered")
+				}
+			}
 		case 4:
 			begun := b.off > 0
 			b.cut()

@@ -89,12 +89,7 @@ func TestSlowReaderGetsAllInOrder(t *testing.T) {
 					}
 				})
 			}
-			r.settle()
-			r.do(func() {
-				if p.Queued() == 0 || !p.blocked {
-					t.Error("nothing waits for a reader that does not read")
-				}
-			})
+			r.until("something waits for a reader that does not read", func() bool { return p.Queued() > 0 && p.blocked })
 			wantRead(t, c, want)
 			r.until("nothing is queued", func() bool { return p.Queued() == 0 && p.kept == nil && !p.blocked })
 			r.stop()
@@ -371,5 +366,19 @@ func TestHeardAndWrote(t *testing.T) {
 		})
 		write(t, c, []byte("y"))
 		r.wantGot(p, []byte("y"))
+	})
+}
+
+// A client that nobody listened to was not silent.
+func TestHeardBeginsAnewWithResume(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := start(t, plenty)
+		p, _ := r.open(k, func(p *probe) { p.Pause() })
+		r.skip(time.Hour)
+		r.do(func() {
+			if p.Resume(); p.Heard() != 0 {
+				t.Errorf("heard %v ago, when nobody listened; want 0", p.Heard())
+			}
+		})
 	})
 }
