@@ -27,6 +27,9 @@ var ErrUnknown = errors.New("bus: outcome unknown")
 // ErrTooLarge reports an envelope that the broker's own limit does not let pass.
 var ErrTooLarge = errors.New("bus: larger than the broker takes")
 
+// ErrContent reports an envelope that is not UTF-8 text, on a bus that carries text alone.
+var ErrContent = errors.New("bus: not UTF-8 text")
+
 // Header is one header entry of an envelope. Name and Value are what the client meant, that is,
 // without STOMP's escapes; both may hold any bytes.
 type Header struct {
@@ -54,7 +57,8 @@ type Bus interface {
 	// Publish queues e and returns at once; it never waits for a network. The bus keeps e, and the
 	// caller must not change what e refers to. done runs once, on a goroutine of the bus, with nil
 	// when the broker has taken e as far as Guarantees says, with ErrUnknown or ErrDown when it did
-	// not say so in time, or with why it can't; it must not block. When Publish returns an error (ErrFull, ErrDown, ErrClosed, or that e can't be carried), done never runs.
+	// not say so in time, or with why it can't; it must not block. When Publish returns an error
+	// (ErrFull, ErrDown, ErrClosed, or that e can't be carried), done never runs.
 	Publish(e Envelope, done func(error)) error
 	// Receive hands deliver what any node publishes, this one included, in order for each
 	// destination, until ctx ends; then it returns nil. It is called once. It calls ready once,

@@ -17,6 +17,7 @@ const (
 	CodeTooMany       Code = 9  // too many subscriptions or transactions
 	CodeTransaction   Code = 10 // some SENDs of a transaction were refused
 	CodeNotSubscribed Code = 11 // no subscription to end
+	CodeContent       Code = 12 // the bus has no way to write the message
 )
 
 // Explanation is the entry of one code in the table that code, README and CLI share.
@@ -41,6 +42,7 @@ func Codes() []Explanation {
 		{CodeTooMany, "too_many", "Too many subscriptions or transactions in this session", false},
 		{CodeTransaction, "transaction_incomplete", "Some messages of the transaction were refused, the others published", false},
 		{CodeNotSubscribed, "not_subscribed", "This session has no such subscription", false},
+		{CodeContent, "content", "The message broker can carry UTF-8 text alone", false},
 	}
 }
 

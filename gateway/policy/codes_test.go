@@ -25,6 +25,7 @@ func TestCodes(t *testing.T) {
 		{9, "too_many"},
 		{10, "transaction_incomplete"},
 		{11, "not_subscribed"},
+		{12, "content"},
 	}
 	codes := Codes()
 	if len(codes) != len(want) {

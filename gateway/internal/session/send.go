@@ -128,6 +128,8 @@ func refusalOf(err error) *policy.Refusal {
 		return r
 	case errors.Is(err, bus.ErrTooLarge):
 		return policy.Refuse(policy.CodeTooLarge)
+	case errors.Is(err, bus.ErrContent):
+		return policy.Refuse(policy.CodeContent)
 	}
 	return policy.Refuse(policy.CodeDestination)
 }

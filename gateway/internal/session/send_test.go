@@ -42,6 +42,7 @@ func TestPublishErrors(t *testing.T) {
 		{bus.ErrClosed, `{"clientRequestCode":"c1","errorCode":5,"errorMessage":"The message broker does not answer, try again","error":"unavailable","retryable":true,"retryAfterMs":5000,"receiptId":"r","destination":"/topic/a"}`},
 		{bus.ErrUnknown, `{"clientRequestCode":"c1","errorCode":6,"errorMessage":"The message may or may not have been published","error":"outcome_unknown","retryable":false,"receiptId":"r","destination":"/topic/a"}`},
 		{bus.ErrTooLarge, `{"clientRequestCode":"c1","errorCode":7,"errorMessage":"The message, or the transaction that it belongs to, is too large","error":"too_large","retryable":false,"receiptId":"r","destination":"/topic/a"}`},
+		{bus.ErrContent, `{"clientRequestCode":"c1","errorCode":12,"errorMessage":"The message broker can carry UTF-8 text alone","error":"content","retryable":false,"receiptId":"r","destination":"/topic/a"}`},
 		{errors.New("no such subject"), `{"clientRequestCode":"c1","errorCode":8,"errorMessage":"The destination is too long or can't be used","error":"destination","retryable":false,"receiptId":"r","destination":"/topic/a"}`},
 	} {
 		const send = "SEND\ndestination:/topic/a\nreceipt:r\nclient-request-code:c1\n\nbody^@"

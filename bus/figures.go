@@ -1,0 +1,29 @@
+package bus
+
+import "time"
+
+// Measured is a bus that can tell how it is doing.
+type Measured interface {
+	// Figures may be called from any goroutine, and waits for nothing.
+	Figures() Figures
+}
+
+// Figures are a bus's counts since it was made, and its state of now. What a broker does not have
+// stays zero.
+type Figures struct {
+	Queued     int                // envelopes published and not answered, now
+	Reconnects uint64             // times that the connection to the broker was lost and made again
+	Missed     uint64             // envelopes for this node that it knows it did not get
+	Gaps       uint64             // occasions on which the broker had removed what this node had not read
+	Repeated   uint64             // envelopes dropped because they had arrived before
+	Skipped    uint64             // messages of the broker that can't be understood
+	Partitions []PartitionFigures // by topic and number
+}
+
+// PartitionFigures are those of one partition that this node reads.
+type PartitionFigures struct {
+	Topic     string
+	Partition int
+	Lag       int64         // messages that the broker has and this node has not read
+	Age       time.Duration // since the broker last answered a fetch
+}
