@@ -123,7 +123,7 @@ func TestPublishWithoutAnAnswer(t *testing.T) {
 
 func TestHandler(t *testing.T) {
 	var redis, gateway error
-	h := admin.Handler(
+	h := admin.Handler(noFigures, slog.New(slog.DiscardHandler),
 		admin.Check{Name: "redis", Err: func() error { return redis }},
 		admin.Check{Name: "gateway", Err: func() error { return gateway }},
 	)
@@ -160,7 +160,9 @@ func TestServe(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- admin.Serve(ctx, ln, admin.Handler(), slog.New(slog.DiscardHandler)) }()
+	go func() {
+		ended <- admin.Serve(ctx, ln, admin.Handler(noFigures, slog.New(slog.DiscardHandler)), slog.New(slog.DiscardHandler))
+	}()
 	resp, err := http.Get("http://" + ln.Addr().String() + "/healthz")
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +178,7 @@ func TestServe(t *testing.T) {
 		t.Errorf("Serve: %v", err)
 	}
 	ln.Close() // closed already
-	if err := admin.Serve(t.Context(), ln, admin.Handler(), slog.New(slog.DiscardHandler)); err == nil {
+	if err := admin.Serve(t.Context(), ln, admin.Handler(noFigures, slog.New(slog.DiscardHandler)), slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("Serve on a closed listener returns nil")
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/stompgw/stompgw/gateway"
 )
 
 // Check is one thing that has to be well before new clients are sent to this node.
@@ -17,10 +19,13 @@ type Check struct {
 	Err  func() error // nil, or what is wrong, in words for an operator; it does not block
 }
 
-// Handler serves GET /healthz, which is 200 while the process runs, and GET /readyz, which is 200
-// while all checks pass and else 503 with a line for each that does not.
-func Handler(checks ...Check) http.Handler {
+// Handler serves GET /healthz, which is 200 while the process runs, GET /readyz, which is 200 while
+// all checks pass and else 503 with a line for each that does not, and GET /metrics, which tells
+// Prometheus the figures of the node's gateway. figures must not block; log is told what a scrape
+// had to leave out.
+func Handler(figures func() gateway.Figures, log *slog.Logger, checks ...Check) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics(figures, log, checks))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, "ok\n")
 	})

@@ -31,7 +31,7 @@ func newServeCmd(p Process) *cobra.Command {
 	src := newSource(cmd, "bring a NATS server and a Redis-compatible store along, instead of what --config names")
 	def := config.Default()
 	src.text("listen", "listen", def.Listen, "`ADDRESS` for WebSocket clients and pages")
-	src.text("admin.listen", "admin-listen", def.Admin.Listen, "`ADDRESS` of /healthz and /readyz")
+	src.text("admin.listen", "admin-listen", def.Admin.Listen, "`ADDRESS` of /healthz, /readyz and /metrics")
 	src.text("log.level", "log-level", def.Log.Level, "`LEVEL`: debug, info, warn, error")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := src.load()
@@ -83,7 +83,7 @@ func serve(ctx context.Context, p Process, cfg *config.Config, file string) erro
 	defer stopBase()
 	wg.Go(func() { report(log, "registry", reg.Run(base)) })
 	if ports.admin != nil {
-		h := admin.Handler(admin.Check{Name: "registry", Err: reg.Healthy}, admin.Check{Name: "gateway", Err: gw.Ready})
+		h := admin.Handler(gw.Figures, log, admin.Check{Name: "registry", Err: reg.Healthy}, admin.Check{Name: "gateway", Err: gw.Ready})
 		wg.Go(func() { report(log, "admin", admin.Serve(base, ports.admin, h, log)) })
 	}
 	if cfg.Standalone {

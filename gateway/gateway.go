@@ -38,7 +38,8 @@ type Gateway struct {
 	set      settings
 	origins  origins
 	stats    session.Stats
-	engine   atomic.Pointer[engine] // nil when not running
+	engine   atomic.Pointer[engine]        // nil when not running
+	router   atomic.Pointer[router.Router] // stays after the engine, for its count
 	draining atomic.Bool
 }
 
@@ -100,6 +101,7 @@ func (g *Gateway) Run(ctx context.Context, lns ...Listener) error {
 	run("bus", func() error { return e.router.Run(inner) })
 	run("http", func() error { return g.serveHTTP(inner, e) })
 	g.engine.Store(e)
+	g.router.Store(e.router)
 	for _, ln := range lns {
 		run(ln.Addr().String(), func() error { return g.accept(ctx, ln, e) })
 	}

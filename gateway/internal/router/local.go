@@ -2,6 +2,7 @@ package router
 
 import (
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
@@ -18,6 +19,8 @@ type Local struct {
 	packer packer
 	people map[registry.SessionID]Recipient
 	lastID uint64
+
+	delivered atomic.Uint64 // MESSAGEs handed to subscriptions; any goroutine may read it
 }
 
 // Recipient is a session as individual messages find it.
@@ -73,7 +76,9 @@ func (l *Local) Unsubscribe(s *Subscription) {
 
 // deliver hands a message to every subscription of its destination.
 func (l *Local) deliver(m *Message) {
-	for _, s := range l.table.exact[m.Destination] {
+	list := l.table.exact[m.Destination]
+	l.delivered.Add(uint64(len(list)))
+	for _, s := range list {
 		s.Outlet.Deliver(s, m.Seq, l.packer.pack(m, s))
 	}
 	l.packer.reset()
@@ -81,6 +86,7 @@ func (l *Local) deliver(m *Message) {
 
 // Deliver hands a message to one subscription alone.
 func (l *Local) Deliver(m *Message, s *Subscription) {
+	l.delivered.Add(1)
 	s.Outlet.Deliver(s, m.Seq, l.packer.pack(m, s))
 	l.packer.reset()
 }

@@ -62,6 +62,14 @@ func New(node registry.Node, b bus.Bus, rules *policy.Catalogue, loops []*loop.L
 // Local returns the part that loop number i owns.
 func (r *Router) Local(i int) *Local { return r.locals[i] }
 
+// Delivered is how many MESSAGEs the loops have handed to subscriptions.
+func (r *Router) Delivered() (n uint64) {
+	for _, l := range r.locals {
+		n += l.delivered.Load()
+	}
+	return n
+}
+
 // Run receives from the bus until ctx ends.
 func (r *Router) Run(ctx context.Context) error {
 	return r.bus.Receive(ctx, r.ready, func(e bus.Envelope) { r.deliver(ctx, e) })

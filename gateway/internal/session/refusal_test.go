@@ -62,7 +62,7 @@ func TestFallback(t *testing.T) {
 		if n := len(p.bus.taken()); n != 1 {
 			t.Errorf("%d envelopes on the bus, want the next", n)
 		}
-		if refused, unheard := p.host.Stats.Refused.Load(), p.host.Stats.Unheard.Load(); refused != 1 || unheard != 1 {
+		if refused, unheard := p.host.Stats.Refused[policy.CodeNoRule].Load(), p.host.Stats.Unheard.Load(); refused != 1 || unheard != 1 {
 			t.Errorf("%d refused, %d unheard", refused, unheard)
 		}
 		if !strings.Contains(p.logs.String(), "destination=/elsewhere code=3") {

@@ -333,7 +333,7 @@ func originOf(f *stomp.Frame) (o origin) {
 
 // refuse answers a frame that is not carried out.
 func (s *Session) refuse(o origin, r *policy.Refusal) {
-	s.host.Stats.Refused.Add(1)
+	s.host.Stats.Refused[r.Code].Add(1)
 	s.host.Log.Debug("refused", "session", s.id, "destination", o.destination, "code", r.Code)
 	destination := s.host.Rules.ErrorDestination()
 	if sub := s.subscribedTo(destination); sub != nil {

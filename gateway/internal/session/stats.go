@@ -4,12 +4,15 @@ import "sync/atomic"
 
 // Stats counts what the sessions of a node did. Any goroutine may read it.
 type Stats struct {
-	Open       atomic.Int64  // sessions between CONNECT and their end
-	Frames     atomic.Uint64 // frames received
-	Published  atomic.Uint64 // SENDs given to the bus
-	Refused    atomic.Uint64 // refusals, told or not
-	Unheard    atomic.Uint64 // refusals of sessions without a subscription to the error channel
-	Faults     atomic.Uint64 // ERRORs for faults of the protocol
-	SlowClosed atomic.Uint64 // sessions closed because they did not read
-	Nacks      atomic.Uint64 // NACKs, which redeliver nothing
+	Open       atomic.Int64            // sessions between CONNECT and their end
+	Frames     atomic.Uint64           // frames received
+	Published  atomic.Uint64           // SENDs given to the bus
+	Refused    [codesEnd]atomic.Uint64 // refusals by policy.Code, told or not
+	Unheard    atomic.Uint64           // refusals of sessions without a subscription to the error channel
+	Faults     atomic.Uint64           // ERRORs for faults of the protocol
+	SlowClosed atomic.Uint64           // sessions closed because they did not read
+	Nacks      atomic.Uint64           // NACKs, which redeliver nothing
 }
+
+// codesEnd is over every policy.Code; TestCodesEnd tells when one more needs more room.
+const codesEnd = 32

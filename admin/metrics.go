@@ -1,0 +1,137 @@
+package admin
+
+import (
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/policy"
+)
+
+const (
+	maxScrapes    = 4               // that are answered at a time; more are told to come again
+	scrapeTimeout = 5 * time.Second // for the figures; nothing that they come from waits
+)
+
+// metrics answers GET /metrics in the text format of Prometheus, or in another that the scraper
+// asks for. What can't be told is logged and left out.
+func metrics(figures func() gateway.Figures, log *slog.Logger, checks []Check) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister( // it can only fail for a metric that two of them have
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		node{figures, checks},
+	)
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+		ErrorLog:            slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ErrorHandling:       promhttp.ContinueOnError,
+		DisableCompression:  true,
+		MaxRequestsInFlight: maxScrapes,
+		Timeout:             scrapeTimeout,
+	})
+}
+
+// node makes metrics of a node's figures when it is scraped, so that what counts them knows
+// nothing of Prometheus.
+type node struct {
+	figures func() gateway.Figures
+	checks  []Check
+}
+
+// Describe implements prometheus.Collector. It says nothing in advance: which partitions there are
+// is known when Collect asks.
+func (n node) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector.
+func (n node) Collect(ch chan<- prometheus.Metric) {
+	s := scrape{ch}
+	f := n.figures()
+	s.gauge("build_info", "Always 1; its label says what runs.", 1, "version", gateway.Version)
+	n.collectReadiness(s)
+	collectClients(s, f)
+	s.gauge("bus_up", "1 while the broker answers, else 0.", oneIf(f.BusError == nil))
+	if f.Bus != nil {
+		collectBus(s, *f.Bus)
+	}
+}
+
+func (n node) collectReadiness(s scrape) {
+	ready := true
+	for _, c := range n.checks {
+		passes := c.Err() == nil
+		ready = ready && passes
+		s.gauge("check_passes", "1 for each check of /readyz that passes, else 0.", oneIf(passes), "check", c.Name)
+	}
+	s.gauge("ready", "1 while /readyz says that the node is ready, else 0.", oneIf(ready))
+}
+
+// collectClients tells what the node has to do with its clients.
+func collectClients(s scrape, f gateway.Figures) {
+	s.gauge("sessions", "STOMP sessions, between CONNECT and their end.", float64(f.Sessions))
+	s.gauge("connections", "Connections, those without a session too.", float64(f.Connections))
+	s.counter("frames_received_total", "Frames received from clients, without heart-beats.", f.Frames)
+	s.counter("sends_published_total", "SENDs given to the bus.", f.Published)
+	s.counter("messages_delivered_total", "MESSAGEs handed to sessions, those that tell a refusal too.", f.Delivered)
+	for _, e := range policy.Codes() {
+		s.counter("refusals_total", "Frames that were not carried out, by the code that the client is told.",
+			f.Refused[e.Code], "code", strconv.Itoa(int(e.Code)), "word", e.Word)
+	}
+	s.counter("refusals_unheard_total", "Refusals of sessions without a subscription to the error destination.", f.Unheard)
+	s.counter("protocol_faults_total", "Connections ended with an ERROR because of a fault of the protocol.", f.Faults)
+	s.counter("slow_closes_total", "Sessions closed because they did not read, or acknowledge, fast enough.", f.SlowCloses)
+	s.counter("nacks_total", "NACKs received, which redeliver nothing.", f.Nacks)
+}
+
+// collectBus tells what the node has to do with its broker.
+func collectBus(s scrape, f bus.Figures) {
+	s.gauge("bus_queued_envelopes", "Envelopes published and not answered by the broker.", float64(f.Queued))
+	s.counter("bus_reconnects_total", "Times that the connection to the broker was lost and made again.", f.Reconnects)
+	s.counter("bus_missed_envelopes_total", "Envelopes for this node that it knows it did not get.", f.Missed)
+	s.counter("bus_gaps_total", "Occasions on which the broker had removed what this node had not read.", f.Gaps)
+	s.counter("bus_repeated_envelopes_total", "Envelopes dropped because they had arrived before.", f.Repeated)
+	s.counter("bus_skipped_messages_total", "Messages of the broker that can't be understood.", f.Skipped)
+	for _, p := range f.Partitions {
+		labels := []string{"topic", p.Topic, "partition", strconv.Itoa(p.Partition)}
+		s.gauge("bus_partition_lag_messages", "Messages that the broker has and this node has not read.", float64(p.Lag), labels...)
+		s.gauge("bus_partition_fetch_age_seconds", "Time since the broker last answered a fetch.", p.Age.Seconds(), labels...)
+	}
+}
+
+// scrape is where the metrics of one scrape go.
+type scrape struct{ ch chan<- prometheus.Metric }
+
+func (s scrape) gauge(name, help string, value float64, labels ...string) {
+	s.send(name, help, prometheus.GaugeValue, value, labels)
+}
+
+func (s scrape) counter(name, help string, value uint64, labels ...string) {
+	s.send(name, help, prometheus.CounterValue, float64(value), labels)
+}
+
+// send takes labels as names and values in turn.
+func (s scrape) send(name, help string, kind prometheus.ValueType, value float64, labels []string) {
+	var names, values []string
+	for i := 0; i < len(labels); i += 2 {
+		names, values = append(names, labels[i]), append(values, labels[i+1])
+	}
+	desc := prometheus.NewDesc("stompgw_"+name, help, names, nil)
+	m, err := prometheus.NewConstMetric(desc, kind, value, values...)
+	if err != nil { // a label that is not UTF-8
+		m = prometheus.NewInvalidMetric(desc, err)
+	}
+	s.ch <- m
+}
+
+func oneIf(ok bool) float64 {
+	if ok {
+		return 1
+	}
+	return 0
+}

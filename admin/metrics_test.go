@@ -1,0 +1,292 @@
+package admin_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
+	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/membus"
+	"github.com/stompgw/stompgw/bus/natsbus"
+	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/registry"
+)
+
+func noFigures() gateway.Figures { return gateway.Figures{} }
+
+// scrape returns the answer to GET /metrics.
+func scrape(h http.Handler) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	return w
+}
+
+// ours returns the lines of the gateway's own metrics.
+func ours(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, "stompgw_") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+// distinct are figures of which no two are the same.
+func distinct() gateway.Figures {
+	f := gateway.Figures{
+		Sessions: 1001, Connections: 1002, Frames: 1003, Published: 1004, Delivered: 1005, Unheard: 1006,
+		Faults: 1007, SlowCloses: 1008, Nacks: 1009, Refused: map[policy.Code]uint64{},
+		Bus: &bus.Figures{
+			Queued: 2001, Reconnects: 2002, Missed: 2003, Gaps: 2004, Repeated: 2005, Skipped: 2006,
+			Partitions: []bus.PartitionFigures{
+				{Topic: "orders", Partition: 0, Lag: 3001, Age: 1500 * time.Millisecond},
+				{Topic: "stompgw", Partition: 0, Lag: 3002, Age: 0},
+				{Topic: "stompgw", Partition: 1, Lag: 3003, Age: time.Hour},
+			},
+		},
+	}
+	for _, e := range policy.Codes() {
+		f.Refused[e.Code] = 4000 + uint64(e.Code)
+	}
+	return f
+}
+
+// TestMetrics holds names, types and help texts, and which figure each metric is. UPDATE_GOLDEN=1
+// writes what it compares with.
+func TestMetrics(t *testing.T) {
+	h := admin.Handler(distinct, slog.New(slog.DiscardHandler),
+		admin.Check{Name: "registry", Err: func() error { return errors.New("away") }},
+		admin.Check{Name: "gateway", Err: func() error { return nil }})
+	w := scrape(h)
+	if got := w.Header().Get("Content-Type"); w.Code != 200 || !strings.HasPrefix(got, "text/plain; version=0.0.4") {
+		t.Errorf("%d, %s", w.Code, got)
+	}
+	text := strings.Replace(ours(w.Body.String()), `version="`+gateway.Version+`"`, `version="VERSION"`, 1)
+	path := filepath.Join("testdata", "metrics.golden")
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text != string(want) {
+		t.Errorf("got\n%s\nwant\n%s", text, want)
+	}
+	problems, err := promlint.New(strings.NewReader(text)).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+// TestMetricsOfReadiness goes with /readyz and with the bus.
+func TestMetricsOfReadiness(t *testing.T) {
+	var check, away error
+	h := admin.Handler(func() gateway.Figures { return gateway.Figures{BusError: away} }, slog.New(slog.DiscardHandler),
+		admin.Check{Name: "registry", Err: func() error { return check }})
+	wantMetrics(t, scrape(h), "stompgw_ready 1", "stompgw_bus_up 1", `stompgw_check_passes{check="registry"} 1`)
+	check, away = errors.New("away"), bus.ErrDown
+	wantMetrics(t, scrape(h), "stompgw_ready 0", "stompgw_bus_up 0", `stompgw_check_passes{check="registry"} 0`)
+	if text := scrape(h).Body.String(); strings.Contains(text, "stompgw_bus_queued") {
+		t.Errorf("a bus that tells nothing has figures:\n%s", ours(text))
+	}
+}
+
+// wantMetrics checks that the answer has the lines.
+func wantMetrics(t *testing.T, w *httptest.ResponseRecorder, lines ...string) {
+	t.Helper()
+	text := w.Body.String()
+	if w.Code != http.StatusOK {
+		t.Fatalf("GET /metrics is %d %s", w.Code, text)
+	}
+	for _, line := range lines {
+		if !strings.Contains(text, "\n"+line+"\n") {
+			t.Errorf("no line %s in\n%s", line, ours(text))
+		}
+	}
+}
+
+// TestMetricsOfProcess: those of the Go runtime are there, and on Linux those of the process.
+func TestMetricsOfProcess(t *testing.T) {
+	text := scrape(admin.Handler(noFigures, slog.New(slog.DiscardHandler))).Body.String()
+	names := []string{"go_goroutines", "go_memstats_heap_alloc_bytes", "go_gc_duration_seconds_count"}
+	if runtime.GOOS == "linux" {
+		names = append(names, "process_open_fds", "process_cpu_seconds_total", "process_resident_memory_bytes")
+	}
+	for _, name := range names {
+		if !strings.Contains(text, "\n"+name+" ") {
+			t.Errorf("%s is missing", name)
+		}
+	}
+}
+
+// TestMetricsThatCanNotBeTold: one bad metric leaves the others, and the log says which.
+func TestMetricsThatCanNotBeTold(t *testing.T) {
+	for name, topic := range map[string]string{"a name that is no text": "b\xff", "a partition twice": "a"} {
+		t.Run(name, func(t *testing.T) {
+			f := gateway.Figures{Sessions: 5, Bus: &bus.Figures{Partitions: []bus.PartitionFigures{
+				{Topic: "a", Partition: 1, Lag: 4}, {Topic: topic, Partition: 1, Lag: 3}, {Topic: "c", Partition: 1, Lag: 2},
+			}}}
+			var log bytes.Buffer
+			h := admin.Handler(func() gateway.Figures { return f }, slog.New(slog.NewTextHandler(&log, nil)))
+			wantMetrics(t, scrape(h), "stompgw_sessions 5",
+				`stompgw_bus_partition_lag_messages{partition="1",topic="a"} 4`,
+				`stompgw_bus_partition_lag_messages{partition="1",topic="c"} 2`)
+			if !strings.Contains(log.String(), "level=WARN") || !strings.Contains(log.String(), "stompgw_bus_partition_lag_messages") {
+				t.Errorf("log: %s", log.String())
+			}
+		})
+	}
+}
+
+// TestMetricsMethod: a scrape is a GET.
+func TestMetricsMethod(t *testing.T) {
+	w := httptest.NewRecorder()
+	admin.Handler(noFigures, slog.New(slog.DiscardHandler)).ServeHTTP(w, httptest.NewRequest("POST", "/metrics", nil))
+	if w.Code != http.StatusMethodNotAllowed {
+		t.Errorf("POST /metrics is %d, want 405", w.Code)
+	}
+}
+
+// TestScrapesAreBounded: of scrapes that hang only a few are taken, and they are answered.
+func TestScrapesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := make(chan struct{})
+		h := admin.Handler(func() gateway.Figures { <-hang; return gateway.Figures{} }, slog.New(slog.DiscardHandler))
+		began := time.Now()
+		var hung sync.WaitGroup
+		for range 4 {
+			hung.Go(func() {
+				if w := scrape(h); w.Code != 503 || !strings.Contains(w.Body.String(), "timeout") {
+					t.Errorf("a scrape that hangs is %d %s", w.Code, w.Body)
+				}
+			})
+		}
+		synctest.Wait()
+		if w := scrape(h); w.Code != 503 || !strings.Contains(w.Body.String(), "Limit of concurrent requests") {
+			t.Errorf("one more scrape is %d %s", w.Code, w.Body)
+		}
+		if d := time.Since(began); d != 0 {
+			t.Errorf("it had to wait for %s", d)
+		}
+		hung.Wait()
+		if d := time.Since(began); d != 5*time.Second {
+			t.Errorf("the others took %s", d)
+		}
+		close(hang)
+		synctest.Wait()
+		if w := scrape(h); w.Code != 200 {
+			t.Errorf("afterwards a scrape is %d %s", w.Code, w.Body)
+		}
+	})
+}
+
+// serve runs a node on b with a port for plain STOMP, and returns its address and what answers its
+// operator.
+func serve(t *testing.T, b bus.Bus) (addr string, h http.Handler) {
+	t.Helper()
+	node, err := registry.ParseNode(nodeA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, err := policy.New(policy.Rules{
+		Prefixes:         policy.DefaultPrefixes(),
+		ErrorDestination: "/session/queue/request-error",
+		Channels:         []policy.Channel{{Match: "/topic/{room}", Subscribe: "true", Send: "true"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gw, err := gateway.New(node, b, registry.NewMemory(), rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close(context.Background()) }) // after the node
+	start(t, func(ctx context.Context) error { return gw.Run(ctx, gateway.Listener{Listener: ln, STOMP: true}) })
+	return ln.Addr().String(), admin.Handler(gw.Figures, slog.New(slog.DiscardHandler), admin.Check{Name: "gateway", Err: gw.Ready})
+}
+
+// exchange sends frames to addr and reads until want comes.
+func exchange(t *testing.T, addr, frames, want string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(patience))
+	if _, err := io.WriteString(conn, frames); err != nil {
+		t.Fatal(err)
+	}
+	var got []byte
+	for buf := make([]byte, 4096); !bytes.Contains(got, []byte(want)); {
+		n, err := conn.Read(buf)
+		if got = append(got, buf[:n]...); err != nil {
+			t.Fatalf("%v, after %q", err, got)
+		}
+	}
+}
+
+// TestMetricsOfNode: what a client does is in the next scrape.
+func TestMetricsOfNode(t *testing.T) {
+	addr, h := serve(t, membus.NewCluster().Bus(nodeA))
+	eventually(t, "the node is ready", func() bool { return strings.Contains(scrape(h).Body.String(), "\nstompgw_ready 1\n") })
+	exchange(t, addr, "CONNECT\naccept-version:1.2\n\n\x00SUBSCRIBE\nid:0\ndestination:/topic/a\n\n\x00"+
+		"SEND\ndestination:/topic/a\n\n\x00SEND\ndestination:/elsewhere\n\n\x00"+
+		"SEND\ndestination:/topic/b\nreceipt:r\n\n\x00", "receipt-id:r")
+	wantMetrics(t, scrape(h), "stompgw_sessions 1", "stompgw_connections 1", "stompgw_frames_received_total 5",
+		"stompgw_sends_published_total 2", `stompgw_refusals_total{code="3",word="no_rule"} 1`, "stompgw_refusals_unheard_total 1")
+	eventually(t, "the message is counted", func() bool {
+		return strings.Contains(scrape(h).Body.String(), "\nstompgw_messages_delivered_total 1\n")
+	})
+}
+
+// TestMetricsWithoutBroker: a scrape tells of a broker that is not there, or says nothing, and does
+// not wait for it.
+func TestMetricsWithoutBroker(t *testing.T) {
+	mute, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { mute.Close() })
+	for name, url := range map[string]string{"refused": "nats://127.0.0.1:1", "mute": "nats://" + mute.Addr().String()} {
+		t.Run(name, func(t *testing.T) {
+			b, err := natsbus.New(natsbus.Config{URL: url}, nodeA, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			addr, h := serve(t, b)
+			exchange(t, addr, "CONNECT\naccept-version:1.2\n\n\x00", "CONNECTED")
+			for range 100 { // it would take long if each waited for the broker
+				wantMetrics(t, scrape(h), "stompgw_sessions 1", "stompgw_bus_up 0", "stompgw_ready 0", `stompgw_check_passes{check="gateway"} 0`)
+			}
+		})
+	}
+}
