@@ -1,14 +1,9 @@
 package redisregistry
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
@@ -33,7 +29,7 @@ func onBoth(t *testing.T, test func(t *testing.T, client redis.UniversalClient))
 		test(t, clientOf(t, m.Addr()))
 	})
 	t.Run("redis-server", func(t *testing.T) {
-		test(t, clientOf(t, startRedis(t, freeAddr(t)).addr))
+		test(t, clientOf(t, servers.Redis(t).Addr))
 	})
 }
 
@@ -42,63 +38,6 @@ func clientOf(t *testing.T, addr string) redis.UniversalClient {
 	client := NewClient([]string{addr})
 	t.Cleanup(func() { client.Close() })
 	return client
-}
-
-// redisServer is a real Redis that a test may kill.
-type redisServer struct {
-	addr string
-	cmd  *exec.Cmd
-}
-
-// startRedis runs redis-server without persistence and returns when it accepts connections.
-func startRedis(t *testing.T, addr string, args ...string) *redisServer {
-	t.Helper()
-	path, err := exec.LookPath("redis-server")
-	const missing = "redis-server is not installed: apt-get install redis-server (or brew install redis) to run this test"
-	switch {
-	case err != nil && os.Getenv("TEST_ALL") != "":
-		t.Fatal(missing)
-	case err != nil:
-		t.Skip(missing)
-	}
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	args = append([]string{"--bind", host, "--port", port, "--save", "", "--appendonly", "no", "--dir", t.TempDir()}, args...)
-	s := &redisServer{addr, exec.Command(path, args...)}
-	out, err := s.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.kill)
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if strings.Contains(lines.Text(), "eady to accept connections") {
-			go io.Copy(io.Discard, out) // ends with the process
-			return s
-		}
-	}
-	t.Fatalf("redis-server on %s ended before it was ready", addr)
-	return nil
-}
-
-func (s *redisServer) kill() {
-	s.cmd.Process.Kill()
-	s.cmd.Wait() // its error is the kill
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 const nodeName = "1719999999999/7c0e9d1a-0000-4000-8000-000000000001"

@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
@@ -257,8 +259,8 @@ func TestRunLeavesNothing(t *testing.T) {
 // TestRedisRestarts: an empty Redis comes back on the same port. The node says that it is away,
 // goes on, and is whole again, less what ended in between.
 func TestRedisRestarts(t *testing.T) {
-	addr := freeAddr(t)
-	server := startRedis(t, addr)
+	server := servers.Redis(t)
+	addr := server.Addr
 	client := clientOf(t, addr)
 	var logged lines
 	r := New(client, mustNode(t, nodeName), Config{
@@ -276,14 +278,14 @@ func TestRedisRestarts(t *testing.T) {
 	}
 	eventually(t, "ten sessions in Redis", seen("0 1 2 3 4 5 6 7 8 9"))
 
-	server.kill()
+	server.Kill()
 	eventually(t, "the registry notices", func() bool { return r.Healthy() != nil })
 	if err := r.Healthy(); !strings.Contains(err.Error(), addr) || !strings.Contains(err.Error(), "away") {
 		t.Errorf("Healthy says %q, want the address and that Redis is away", err)
 	}
 	r.Remove(3)
 	r.Add(session(10))
-	startRedis(t, addr)
+	server.Start(t)
 	eventually(t, "whole again", seen("0 1 2 4 5 6 7 8 9 10"))
 	eventually(t, "healthy again", func() bool { return r.Healthy() == nil })
 	if n := logged.count("redis is away"); n != 1 {
@@ -296,8 +298,7 @@ func TestRedisRestarts(t *testing.T) {
 
 // TestCluster: a Redis in cluster mode refuses what touches keys of several slots at once.
 func TestCluster(t *testing.T) {
-	addr := freeAddr(t)
-	startRedis(t, addr, "--cluster-enabled", "yes", "--cluster-port", port(t, freeAddr(t)))
+	addr := servers.Redis(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(servers.FreePort(t))).Addr
 	ctx := t.Context()
 	if err := clientOf(t, addr).Do(ctx, "CLUSTER", "ADDSLOTSRANGE", 0, 16383).Err(); err != nil {
 		t.Fatal(err)
@@ -324,15 +325,6 @@ func TestCluster(t *testing.T) {
 	if got, err := listed(ctx, client); err != nil || got != "" {
 		t.Errorf("after the node left a reader sees [%s], %v", got, err)
 	}
-}
-
-func port(t *testing.T, addr string) string {
-	t.Helper()
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }
 
 // TestNothingBlocks: Redis takes connections and never answers.

@@ -1,0 +1,198 @@
+package servers
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// Broker is an Apache Kafka of one node, broker and controller in one.
+type Broker struct {
+	Process // Addr is its listener without TLS and SASL
+
+	// Set with Secure alone: more listeners.
+	TLSAddr  string
+	SASLAddr string // PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, without TLS
+	BothAddr string // SASL over TLS
+	CA       *x509.CertPool
+
+	jars     string
+	dir      string // everything it writes; "" before setUp
+	settings []string
+	scram    []string // arguments of format
+}
+
+// Option changes a Broker before its first start.
+type Option func(t testing.TB, b *Broker)
+
+// Setting adds a line of server.properties, such as "message.max.bytes=2000".
+func Setting(line string) Option {
+	return func(_ testing.TB, b *Broker) { b.settings = append(b.settings, line) }
+}
+
+// Kafka starts a broker, which takes 4 to 6 seconds. Topics are not created by themselves. The
+// test's end kills it; see Shared for one that a package's tests share.
+func Kafka(t testing.TB, opts ...Option) *Broker {
+	t.Helper()
+	b := new(Broker)
+	t.Cleanup(b.remove)
+	b.setUp(t, opts)
+	return b
+}
+
+// remove kills the broker and removes its data.
+func (b *Broker) remove() {
+	b.Kill()
+	if b.dir != "" {
+		_ = os.RemoveAll(b.dir) // what stays is under the system's folder of temporary files
+	}
+}
+
+func (b *Broker) setUp(t testing.TB, opts []Option) {
+	t.Helper()
+	b.jars = Jars(t)
+	dir, err := os.MkdirTemp("", "stompgw-kafka-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.dir = dir
+	b.configure(t, opts)
+	b.format(t)
+	b.Path, b.Args = "java", b.java(512, "-Dlog4j2.configurationFile="+b.file("log4j2.yaml"), "kafka.Kafka", b.file("server.properties"))
+	b.output = b.file("output")
+	b.Answers = b.ready
+	b.Start(t)
+}
+
+func (b *Broker) file(name string) string { return filepath.Join(b.dir, name) }
+
+// configure writes the broker's files.
+func (b *Broker) configure(t testing.TB, opts []Option) {
+	t.Helper()
+	controller := loopback(FreePort(t))
+	b.Addr = loopback(FreePort(t))
+	l := listeners{{"PLAINTEXT", "PLAINTEXT", b.Addr}}
+	b.settings = []string{
+		"process.roles=broker,controller",
+		"node.id=1",
+		"controller.listener.names=CONTROLLER",
+		"controller.quorum.bootstrap.servers=" + controller,
+		"log.dirs=" + filepath.ToSlash(b.file("data")),
+		"auto.create.topics.enable=false",
+		"group.initial.rebalance.delay.ms=0",
+		"offsets.topic.replication.factor=1",
+		"offsets.topic.num.partitions=1",
+		"transaction.state.log.replication.factor=1",
+		"transaction.state.log.min.isr=1",
+		"broker.session.timeout.ms=3000", // a killed one is not let in again before; it is 9 s otherwise
+		"broker.heartbeat.interval.ms=500",
+		"log.cleaner.dedupe.buffer.size=2097152", // it takes 128 MiB of the heap otherwise
+	}
+	for _, opt := range opts {
+		opt(t, b)
+	}
+	if b.CA != nil {
+		l = append(l, listener{"TLS", "SSL", b.TLSAddr}, listener{"SASL", "SASL_PLAINTEXT", b.SASLAddr}, listener{"BOTH", "SASL_SSL", b.BothAddr})
+	}
+	b.settings = append(b.settings,
+		"advertised.listeners="+l.urls(),
+		"listeners="+append(l, listener{"CONTROLLER", "PLAINTEXT", controller}).urls(),
+		"listener.security.protocol.map=CONTROLLER:PLAINTEXT,"+l.protocols(),
+	)
+	b.write(t, "server.properties", []byte(strings.Join(b.settings, "\n")+"\n"))
+	b.write(t, "log4j2.yaml", log4j)
+}
+
+func (b *Broker) write(t testing.TB, name string, text []byte) {
+	t.Helper()
+	if err := os.WriteFile(b.file(name), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+type listener struct{ name, protocol, addr string }
+
+type listeners []listener
+
+func (ls listeners) urls() string {
+	return ls.join(func(l listener) string { return l.name + "://" + l.addr })
+}
+
+func (ls listeners) protocols() string {
+	return ls.join(func(l listener) string { return l.name + ":" + l.protocol })
+}
+
+func (ls listeners) join(text func(listener) string) string {
+	texts := make([]string, len(ls))
+	for i, l := range ls {
+		texts[i] = text(l)
+	}
+	return strings.Join(texts, ",")
+}
+
+// format makes the folder of the data one that the broker accepts.
+func (b *Broker) format(t testing.TB) {
+	t.Helper()
+	const cluster = "c3RvbXBndy10ZXN0cy0wMA" // 16 bytes in base64, as Kafka wants them
+	b.Run(t, "", "kafka.tools.StorageTool", append([]string{"format", "--standalone", "-t", cluster, "-c", b.file("server.properties")}, b.scram...)...)
+}
+
+// java returns the arguments of a Java machine with a heap of at most so many MiB. The options make
+// it start faster and use less memory; it is slower when warm.
+func (b *Broker) java(heap int, more ...string) []string {
+	args := []string{
+		fmt.Sprintf("-Xmx%dm", heap), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",
+		"-cp", filepath.Join(b.jars, "*"),
+	}
+	return append(args, more...)
+}
+
+// Run runs one of Kafka's own tools with the given input, and returns what it wrote to its standard
+// output. The class is one such as "org.apache.kafka.tools.TopicCommand".
+func (b *Broker) Run(t testing.TB, input, class string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "java", append(b.java(128, class), args...)...)
+	endWithParent(cmd)
+	cmd.Stdin = strings.NewReader(input)
+	var out, problems bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%s: %v\n%s%s", class, err, &out, &problems)
+	}
+	return out.String()
+}
+
+// ready returns nil if the broker answers and has joined its cluster.
+func (b *Broker) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	conn, err := kafka.DialContext(ctx, "tcp", b.Addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	deadline, _ := ctx.Deadline()
+	if err := conn.SetDeadline(deadline); err != nil {
+		return err
+	}
+	if _, err := conn.ApiVersions(); err != nil {
+		return err
+	}
+	brokers, err := conn.Brokers()
+	if err == nil && len(brokers) == 0 {
+		err = errors.New("it has not joined its cluster")
+	}
+	return err
+}

@@ -1,0 +1,54 @@
+package servers
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// NATS starts nats-server on the given port, or on a free one if that is 0, with further arguments.
+// The test's end kills it.
+func NATS(t testing.TB, port int, args ...string) *Process {
+	t.Helper()
+	path := lookPath(t, "nats-server", "nats-server")
+	if port == 0 {
+		port = FreePort(t)
+	}
+	addr := loopback(port)
+	return Run(t, Program{
+		Addr:    addr,
+		Path:    path,
+		Args:    append([]string{"-a", "127.0.0.1", "-p", strconv.Itoa(port)}, args...),
+		Answers: func(ctx context.Context) error { return greets(ctx, addr, "", "INFO ") },
+	})
+}
+
+// greets returns nil if the server at addr answers hello with a line that begins with greeting.
+func greets(ctx context.Context, addr, hello, greeting string) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if deadline, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(deadline); err != nil {
+			return err
+		}
+	}
+	if _, err := io.WriteString(conn, hello); err != nil {
+		return err
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil {
+		return err
+	}
+	if !strings.HasPrefix(line, greeting) {
+		return fmt.Errorf("%s answered %q", addr, line)
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+package servers
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// User and Password are what the SASL listeners of a Broker accept, with each of their mechanisms.
+const (
+	User     = "stompgw"
+	Password = "correct horse"
+)
+
+// Secure adds listeners with TLS, with SASL, and with both. CA is what their certificate, for
+// 127.0.0.1, is to be checked with.
+func Secure() Option {
+	return func(t testing.TB, b *Broker) {
+		key, cert := certificate(t)
+		b.CA = x509.NewCertPool()
+		b.CA.AppendCertsFromPEM(cert)
+		b.write(t, "server.pem", bytes.Join([][]byte{key, cert}, nil))
+		b.TLSAddr, b.SASLAddr, b.BothAddr = loopback(FreePort(t)), loopback(FreePort(t)), loopback(FreePort(t))
+		b.settings = append(b.settings,
+			"ssl.keystore.type=PEM",
+			"ssl.keystore.location="+filepath.ToSlash(b.file("server.pem")),
+			"sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
+		)
+		for _, name := range []string{"sasl", "both"} {
+			const module = "org.apache.kafka.common.security."
+			prefix := "listener.name." + name + "."
+			b.settings = append(b.settings,
+				fmt.Sprintf(`%splain.sasl.jaas.config=%splain.PlainLoginModule required user_%s="%s";`, prefix, module, User, Password),
+				prefix+"scram-sha-256.sasl.jaas.config="+module+"scram.ScramLoginModule required;",
+				prefix+"scram-sha-512.sasl.jaas.config="+module+"scram.ScramLoginModule required;",
+			)
+		}
+		for _, mechanism := range []string{"SCRAM-SHA-256", "SCRAM-SHA-512"} {
+			b.scram = append(b.scram, "--add-scram", fmt.Sprintf("%s=[name=%s,password=%s]", mechanism, User, Password))
+		}
+	}
+}
+
+// certificate returns a key and a certificate for 127.0.0.1 that it signs itself, in PEM.
+func certificate(t testing.TB) (key, cert []byte) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		Subject:      pkix.Name{CommonName: "127.0.0.1"}, // Java wants one
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(24 * time.Hour),
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA:         true, BasicConstraintsValid: true,
+	}
+	signed, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}),
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed})
+}

@@ -1,0 +1,65 @@
+// Package servers starts the servers that tests run against: Apache Kafka and a fake of it,
+// nats-server and redis-server.
+//
+// Each runs on free ports of 127.0.0.1, holds its data in a folder of its own, can be stopped,
+// killed and started again on the same port and data, and ends with the test or, on Linux, with the
+// test binary at the latest. A method that takes a testing.TB fails that test when it can't do what it says;
+// only Addr and its like may be read by several goroutines at once.
+package servers
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// patience is how long a server may take for anything; it only decides when a test has hung.
+const patience = time.Minute
+
+// lookPath returns where program is. Where it is not installed the test is skipped, or fails if
+// TEST_ALL is set.
+func lookPath(t testing.TB, program, debianPackage string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err == nil {
+		return path
+	}
+	if os.Getenv("TEST_ALL") != "" {
+		t.Fatal(missing(program, debianPackage))
+	}
+	t.Skip(missing(program, debianPackage))
+	return ""
+}
+
+func missing(program, debianPackage string) string {
+	return fmt.Sprintf("no %s on PATH; get it with: apt-get install %s", program, debianPackage)
+}
+
+// FreePort returns a port on which nobody listens. It is below the ports that systems give to
+// outgoing connections: one of those could take the port of a server that is down for a while.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	const first, last, tries = 20000, 32000, 100
+	for range tries {
+		port := first + rand.IntN(last-first)
+		ln, err := net.Listen("tcp", loopback(port))
+		if err != nil {
+			continue
+		}
+		if err := ln.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return port
+	}
+	t.Fatalf("none of %d ports from %d to %d is free", tries, first, last)
+	return 0
+}
+
+func loopback(port int) string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+}

@@ -1,0 +1,68 @@
+package servers
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// CreateTopic creates a topic, with settings such as "retention.ms=1000".
+func (b *Broker) CreateTopic(t testing.TB, name string, partitions int, settings ...string) {
+	t.Helper()
+	topic := kafka.TopicConfig{Topic: name, NumPartitions: partitions, ReplicationFactor: 1}
+	for _, s := range settings {
+		key, value, _ := strings.Cut(s, "=")
+		topic.ConfigEntries = append(topic.ConfigEntries, kafka.ConfigEntry{ConfigName: key, ConfigValue: value})
+	}
+	ask(t, b.Addr, "create topic "+name, func(ctx context.Context, c *kafka.Client) error {
+		r, err := c.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{topic}})
+		if err != nil {
+			return err
+		}
+		return r.Errors[name]
+	})
+}
+
+// DeleteTopic deletes a topic.
+func (b *Broker) DeleteTopic(t testing.TB, name string) {
+	t.Helper()
+	ask(t, b.Addr, "delete topic "+name, func(ctx context.Context, c *kafka.Client) error {
+		r, err := c.DeleteTopics(ctx, &kafka.DeleteTopicsRequest{Topics: []string{name}})
+		if err != nil {
+			return err
+		}
+		return r.Errors[name]
+	})
+}
+
+// AddPartitions gives a topic more partitions, so that it has total.
+func (b *Broker) AddPartitions(t testing.TB, name string, total int) {
+	t.Helper()
+	addPartitions(t, b.Addr, name, total)
+}
+
+func addPartitions(t testing.TB, addr, name string, total int) {
+	t.Helper()
+	ask(t, addr, "add partitions to "+name, func(ctx context.Context, c *kafka.Client) error {
+		topic := kafka.TopicPartitionsConfig{Name: name, Count: int32(total)}
+		r, err := c.CreatePartitions(ctx, &kafka.CreatePartitionsRequest{Topics: []kafka.TopicPartitionsConfig{topic}})
+		if err != nil {
+			return err
+		}
+		return r.Errors[name]
+	})
+}
+
+// ask has f talk to the broker at addr over connections that are closed afterwards.
+func ask(t testing.TB, addr, what string, f func(context.Context, *kafka.Client) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	transport := new(kafka.Transport)
+	defer transport.CloseIdleConnections()
+	if err := f(ctx, &kafka.Client{Addr: kafka.TCP(addr), Transport: transport}); err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+}
