@@ -178,11 +178,17 @@ func TestServerRestarts(t *testing.T) {
 	if err := b.Healthy(); err == nil || !strings.Contains(err.Error(), "no connection to 127.0.0.1:") {
 		t.Errorf("Healthy says %v", err)
 	}
+	if n := b.Figures().Reconnects; n != 0 {
+		t.Errorf("%d reconnects are counted before the first", n)
+	}
 
 	startServer(t, portOf(t, url))
 	log.await("bus connected")
 	if err := b.Healthy(); err != nil {
 		t.Error(err)
+	}
+	if n := b.Figures().Reconnects; n != 1 {
+		t.Errorf("%d reconnects are counted, want 1", n)
 	}
 	if err := <-publish(t, b, "/topic/a", "after"); err != nil {
 		t.Error(err)
@@ -217,6 +223,9 @@ func TestSlowDeliver(t *testing.T) {
 	dropped := b.Dropped()
 	if dropped < published-11 || dropped > published-10 {
 		t.Errorf("Dropped says %d, but of %d only 10 fit, and 1 is being delivered", dropped, published)
+	}
+	if n := b.Figures().Missed; n != dropped {
+		t.Errorf("%d are counted as missed, want %d", n, dropped)
 	}
 	if line := log.await("envelopes dropped"); !strings.Contains(line, destination) {
 		t.Errorf("logged %s", line)
@@ -263,6 +272,9 @@ func TestUnreachable(t *testing.T) {
 		t.Errorf("Healthy says %v", err)
 	}
 	answer := publish(t, b, "/a", "x")
+	if n := b.Figures().Queued; n != 1 {
+		t.Errorf("%d are counted as queued, want 1", n)
+	}
 	ready := make(chan error, 1)
 	b.Watch("/a", func(err error) { ready <- err })
 	ended, cancel := context.WithCancel(context.Background())

@@ -45,6 +45,7 @@ func (c *confirmer) ask() (conn uint64) {
 		}
 		return 0
 	}
+	c.refusals.catchUp(ctx, c.nc)
 	if c.link.number.Load() != conn {
 		return 0 // perhaps the next connection answered
 	}
@@ -58,9 +59,13 @@ func (c *confirmer) settle(batch []unanswered, conn uint64) {
 	var again []unanswered
 	for _, u := range batch {
 		switch {
-		case u.watch && conn == 0: // nats.go subscribes again, so ask again
+		case u.watch != nil && conn == 0: // nats.go subscribes again, so ask again
 			again = append(again, u)
-		case u.watch || u.conn == conn:
+		case u.watch != nil:
+			u.done(c.watched(u.watch))
+		case u.conn == conn && c.refusals.take(publishing, u.subject):
+			u.done(c.forbidden(u.subject))
+		case u.conn == conn:
 			u.done(nil)
 		default:
 			u.done(bus.ErrUnknown)
@@ -71,10 +76,24 @@ func (c *confirmer) settle(batch []unanswered, conn uint64) {
 	}
 }
 
+// watched returns what the server made of w's subscription.
+func (c *confirmer) watched(w *watch) error {
+	if c.refusals.take(subscribing, w.subject) {
+		if sub := c.watches.refuse(w); sub != nil {
+			// It fails only on a closed connection, where the subscription has ended too.
+			_ = sub.Unsubscribe()
+		}
+	}
+	if c.watches.isRefused(w) {
+		return c.forbidden(w.subject)
+	}
+	return nil
+}
+
 func (c *confirmer) release(batch []unanswered) {
 	count, bytes := 0, 0
 	for _, u := range batch {
-		if !u.watch {
+		if u.watch == nil {
 			count++
 			bytes += u.size
 		}

@@ -2,6 +2,7 @@ package natsbus
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -28,7 +29,8 @@ func (b *Bus) run() {
 }
 
 func (b *Bus) options() []nats.Option {
-	return []nats.Option{
+	options := []nats.Option{
+		b.login,
 		nats.Name("stompgw"),
 		nats.SetCustomDialer(b.link),
 		nats.SkipHostLookup(), // the dialer does it, and can be ended
@@ -51,12 +53,17 @@ func (b *Bus) options() []nats.Option {
 		nats.ErrorHandler(b.reported),
 		nats.NoCallbacksAfterClientClose(),
 	}
+	if b.cfg.TLS != nil {
+		options = append(options, nats.Secure(b.cfg.TLS))
+	}
+	return options
 }
 
 // The following run on one goroutine of nats.go, one after the other.
 
 func (b *Bus) connected(nc *nats.Conn) {
 	b.maxPayload.Store(nc.MaxPayload())
+	b.refusals.reset()
 	b.link.up()
 	signal(b.out.written) // watches may wait to be confirmed
 	b.log.Info("bus connected", "server", nc.ConnectedServerName())
@@ -88,10 +95,28 @@ func (b *Bus) reported(_ *nats.Conn, sub *nats.Subscription, err error) {
 	case errors.Is(err, nats.ErrSlowConsumer):
 		b.logDrop(sub)
 	case errors.Is(err, nats.ErrPermissionViolation):
-		b.log.Error("the NATS server refuses a subject; grant publish and subscribe on "+b.cfg.Prefix+".>", "err", err)
+		b.refusals.add(err)
+		b.logRefusal(err)
+	case errors.Is(err, nats.ErrMaxSubscriptionsExceeded):
+		b.log.Error("the NATS server takes no more subscriptions: some destinations bring nothing; raise its limit", "err", err)
 	default:
 		b.retrying(nil, err)
 	}
+}
+
+// forbidden is the error about a subject that the server refused.
+func (b *Bus) forbidden(subject string) error {
+	return fmt.Errorf("%w: %s: grant publish and subscribe on %s.>", ErrPermission, subject, b.cfg.Prefix)
+}
+
+// logRefusal tells at most once a second that the server does not permit something.
+func (b *Bus) logRefusal(err error) {
+	now := time.Now()
+	if now.Sub(b.lastRefusalLog) < time.Second {
+		return
+	}
+	b.lastRefusalLog = now
+	b.log.Error("the NATS server refuses a subject; grant publish and subscribe on "+b.cfg.Prefix+".>", "err", err)
 }
 
 // logDrop tells at most once a second that deliver is too slow.

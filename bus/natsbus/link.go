@@ -39,6 +39,7 @@ type link struct {
 	conn      net.Conn // the latest
 	connected bool
 	cause     error              // why not connected
+	reason    error              // of a failed handshake since the last connection, as far as nats.go told
 	unproven  bool               // conn has yet to pass the handshake
 	told      bool               // the log knows of the outage
 	endAsk    context.CancelFunc // of the latest whileUp
@@ -61,7 +62,7 @@ func (l *link) Dial(network, address string) (net.Conn, error) {
 	l.number.Add(1)
 	l.mu.Lock()
 	if l.unproven {
-		l.cause = errHandshake
+		l.cause = l.handshakeFailed()
 	}
 	l.unproven = false
 	l.mu.Unlock()
@@ -79,6 +80,15 @@ func (l *link) Dial(network, address string) (net.Conn, error) {
 	}
 	l.conn, l.unproven = conn, true
 	return fragile{conn}, nil
+}
+
+// handshakeFailed is for a connection that was replaced without a word of why. nats.go tells the
+// reason of the first failure alone, which most often is that of the others too.
+func (l *link) handshakeFailed() error {
+	if l.reason == nil {
+		return errHandshake
+	}
+	return fmt.Errorf("%w; one failed with: %w", errHandshake, l.reason)
 }
 
 // fragile is a connection that does not survive a failed write. nats.go goes on after one, having
@@ -106,10 +116,15 @@ func (l *link) hangUp() {
 func (l *link) up() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.connected, l.unproven, l.told, l.cause = true, false, false, nil
+	l.connected, l.unproven, l.told, l.cause, l.reason = true, false, false, nil, nil
 	l.silent.Store(0)
 	l.ups.Add(1)
 	signal(l.upped)
+}
+
+// reconnects returns how many connections were made after the first one.
+func (l *link) reconnects() uint64 {
+	return max(l.ups.Load(), 1) - 1
 }
 
 // whileUp returns a context that ends with the connection, and after timeout. There is one at a
@@ -143,6 +158,9 @@ func (l *link) failed(err error) (cause error, first bool) {
 	}
 	if err != nil {
 		l.cause, l.unproven = err, false
+		if dial := (*net.OpError)(nil); !errors.As(err, &dial) || dial.Op != "dial" {
+			l.reason = err
+		}
 	}
 	first, l.told = !l.told, true
 	return l.cause, first

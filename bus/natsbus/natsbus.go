@@ -18,12 +18,14 @@
 // connection. One goroutine (writer.go) writes subscriptions and envelopes in the order they came;
 // another (confirm.go) sends one PING at a time and settles what was written before it. What was
 // written to a connection that then broke has an unknown outcome and is not written again; what
-// was not written waits for the next connection.
+// was not written waits for the next connection. What the server does not permit, it says before it
+// answers the PING: that envelope's done, or that watch's ready, hears ErrPermission (refusals.go).
 package natsbus
 
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -42,6 +44,12 @@ var ErrDestination = errors.New("natsbus: destination too long")
 // takes its default.
 type Config struct {
 	URL      string        // nats://[user:password@]host:port, or tls://; several with commas; default nats://127.0.0.1:4222
+	User     string        // with Password; one way to log in of this, the next three, and what stands in URL
+	Password string        // of User
+	Token    string        // a bearer token
+	NKey     string        // the seed of a user, SU...
+	Creds    string        // what a creds file holds: the JWT of a user, and its seed
+	TLS      *tls.Config   // nil: with the system's roots if URL says tls:// or the server asks for it; else it is a must
 	Prefix   string        // first token or tokens of every subject, default "stomp"
 	Queue    int           // envelopes published and not answered, default 4096
 	Bytes    int           // of their bodies and headers, default 32 MiB
@@ -70,11 +78,12 @@ func orElse[T cmp.Ordered](field *T, value T) {
 	}
 }
 
-// Bus is one node's end of the broker. It implements bus.Bus and bus.Narrower.
+// Bus is one node's end of the broker. It implements bus.Bus, bus.Narrower and bus.Measured.
 type Bus struct {
 	// Set by New, never changed.
 	cfg    Config
-	own    string // the subject of what is meant for this node's principals
+	own    string      // the subject of what is meant for this node's principals
+	login  nats.Option // nil for none
 	log    *slog.Logger
 	ctx    context.Context // ends when Close has waited enough
 	cancel context.CancelFunc
@@ -84,10 +93,14 @@ type Bus struct {
 	out        *outbox
 	watches    *watches
 	link       *link
+	refusals   *refusals
 	maxPayload atomic.Int64 // of the server, in bytes; 0 before the first connection
 	receiving  atomic.Bool
+	forbids    atomic.Bool // the server does not permit to subscribe to own
 
-	lastDropLog time.Time // nats.go's callback goroutine alone
+	// nats.go's callback goroutine alone.
+	lastDropLog    time.Time
+	lastRefusalLog time.Time
 }
 
 // New returns the bus of node, which is "<epoch>/<uuid>". It connects in the background, for ever
@@ -101,6 +114,10 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 	if err != nil {
 		return nil, err
 	}
+	login, err := login(cfg)
+	if err != nil {
+		return nil, err
+	}
 	own := nodeSubject(cfg.Prefix, node)
 	if node == "" || len(own) > maxSubject {
 		return nil, fmt.Errorf("natsbus: node name %.40q: 1 to about %d bytes are possible", node, maxSubject/3)
@@ -109,6 +126,7 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 	b := &Bus{
 		cfg:     cfg,
 		own:     own,
+		login:   login,
 		log:     log.With("broker", addr),
 		ctx:     ctx,
 		cancel:  cancel,
@@ -116,6 +134,8 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 		out:     newOutbox(cfg.Queue, cfg.Bytes),
 		watches: newWatches(cfg.Inbox, cfg.Linger),
 		link:    newLink(ctx, addr),
+
+		refusals: newRefusals(),
 	}
 	go b.run()
 	return b, nil
@@ -131,7 +151,18 @@ func (b *Bus) Healthy() error {
 	if b.out.isClosed() {
 		return bus.ErrClosed
 	}
-	return b.link.healthy(b.cfg.Silence)
+	if err := b.link.healthy(b.cfg.Silence); err != nil {
+		return err
+	}
+	if b.forbids.Load() {
+		return b.forbidden(b.own)
+	}
+	return nil
+}
+
+// Figures implements bus.Measured.
+func (b *Bus) Figures() bus.Figures {
+	return bus.Figures{Queued: b.out.outstanding(), Reconnects: b.link.reconnects(), Missed: b.Dropped()}
 }
 
 // Dropped returns how many envelopes the server brought and deliver was too slow for.

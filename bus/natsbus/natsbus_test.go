@@ -7,7 +7,10 @@ import (
 	"github.com/stompgw/stompgw/bus/bustest"
 )
 
-var _ bus.Narrower = (*Bus)(nil)
+var (
+	_ bus.Narrower = (*Bus)(nil)
+	_ bus.Measured = (*Bus)(nil)
+)
 
 // namespaces makes clusters on one server, each with a prefix of its own.
 func namespaces(url string) func(t *testing.T) bustest.Cluster {

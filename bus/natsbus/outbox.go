@@ -17,10 +17,11 @@ type item struct {
 
 // unanswered is what remains of an item between the writing and the server's answer.
 type unanswered struct {
-	done  func(error)
-	size  int
-	watch bool
-	conn  uint64 // the number of the connection it was written to
+	done    func(error)
+	watch   *watch // nil for an envelope, which has what follows
+	size    int
+	subject string
+	conn    uint64 // the number of the connection it was written to
 }
 
 // outbox holds what was accepted until it is settled. Envelopes count against its bounds;
@@ -193,7 +194,7 @@ func (o *outbox) abandon() {
 		}
 	}
 	for _, u := range o.takeSent(nil) {
-		if u.watch {
+		if u.watch != nil {
 			u.done(bus.ErrClosed)
 		} else {
 			o.settled(1, u.size)

@@ -3,6 +3,7 @@ package natsbus
 import (
 	"errors"
 	"io"
+	"net"
 	"strconv"
 	"strings"
 	"testing"
@@ -324,5 +325,18 @@ func TestFailedHandshakesAreNamed(t *testing.T) {
 	}
 	if err := l.healthy(time.Hour); !errors.Is(err, errHandshake) {
 		t.Errorf("got %v, want %v", err, errHandshake)
+	}
+	reason := errors.New("certificate expired")
+	l.failed(reason)
+	l.failed(&net.OpError{Op: "dial", Err: errors.New("refused")})
+	for range 2 {
+		conn, err := l.Dial("tcp", server.ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	if err := l.healthy(time.Hour); !errors.Is(err, errHandshake) || !errors.Is(err, reason) {
+		t.Errorf("got %v, want %v and the reason that was told", err, errHandshake)
 	}
 }

@@ -2,23 +2,25 @@ package natsbus
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/stompgw/stompgw/bus"
 )
 
+// ownRetry is how long after the server refused the node's own subject it is asked again.
+const ownRetry = time.Second
+
 // Receive implements bus.Bus. It runs deliver on four goroutines of its own, and returns when the
 // calls under way have returned. While deliver blocks, Config.Inbox envelopes wait in its lane, and
-// further ones are dropped and counted.
+// further ones are dropped and counted. A server that does not permit the node's own subject keeps
+// ready waiting, and Healthy says so.
 func (b *Bus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelope)) error {
-	own := item{watch: b.watches.open(b.own, ""), done: func(err error) {
-		if err == nil {
-			ready()
-		}
-	}}
-	if err := b.out.acceptWatch(own); err != nil {
+	answer := make(chan error, 1)
+	if err := b.watchOwn(answer); err != nil {
 		return err
 	}
 	b.receiving.Store(true)
@@ -27,8 +29,39 @@ func (b *Bus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelo
 	for _, lane := range b.watches.lanes {
 		wg.Go(func() { b.deliver(ctx, lane, deliver) })
 	}
+	wg.Go(func() { b.awaitOwn(ctx, answer, ready) })
 	wg.Wait()
 	return nil
+}
+
+// watchOwn asks for what is meant for this node's principals.
+func (b *Bus) watchOwn(answer chan<- error) error {
+	return b.out.acceptWatch(item{watch: b.watches.open(b.own, ""), done: func(err error) { answer <- err }})
+}
+
+// awaitOwn calls ready when the server has agreed to watchOwn.
+func (b *Bus) awaitOwn(ctx context.Context, answer chan error, ready func()) {
+	for {
+		select {
+		case err := <-answer:
+			b.forbids.Store(errors.Is(err, ErrPermission))
+			if err == nil {
+				ready()
+			}
+		case <-ctx.Done():
+		}
+		if !b.forbids.Load() {
+			return // it is ready, or the bus is closed
+		}
+		select {
+		case <-time.After(ownRetry):
+		case <-ctx.Done():
+			return
+		}
+		if b.watchOwn(answer) != nil {
+			return // the bus is closed
+		}
+	}
 }
 
 // deliver hands on what comes through one lane until ctx ends.

@@ -1,14 +1,9 @@
 package natsbus
 
 import (
-	"bufio"
 	"context"
-	"io"
 	"log/slog"
 	"net"
-	"os"
-	"os/exec"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest/servers"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -50,44 +46,10 @@ func stopServer(s *server.Server) {
 	s.WaitForShutdown()
 }
 
-// startProcess runs the nats-server of this machine, and returns its URL. Where there is none it
-// skips the test, or fails it if TEST_ALL is set.
-func startProcess(t testing.TB) string {
+// startProcess runs the nats-server of this machine with further arguments, and returns its URL.
+func startProcess(t testing.TB, args ...string) string {
 	t.Helper()
-	path, err := exec.LookPath("nats-server")
-	if err != nil {
-		const missing = "no nats-server on PATH; get it with: apt-get install nats-server"
-		if os.Getenv("TEST_ALL") != "" {
-			t.Fatal(missing)
-		}
-		t.Skip(missing)
-	}
-	cmd := exec.Command(path, "-a", "127.0.0.1", "-p", strconv.Itoa(server.RANDOM_PORT))
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		// Neither error tells anything: the process is gone, or says that it was killed.
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	listening := regexp.MustCompile(`Listening for client connections on (\S+)`)
-	var addr string
-	for lines := bufio.NewScanner(stderr); lines.Scan(); {
-		if m := listening.FindStringSubmatch(lines.Text()); m != nil {
-			addr = m[1]
-		}
-		if strings.Contains(lines.Text(), "Server is ready") {
-			go io.Copy(io.Discard, stderr) // until the process ends
-			return "nats://" + addr
-		}
-	}
-	t.Fatal("nats-server ended before it was ready")
-	return ""
+	return "nats://" + servers.NATS(t, 0, args...).Addr
 }
 
 // newBus returns a bus that the test's end closes.

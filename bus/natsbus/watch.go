@@ -2,6 +2,7 @@ package natsbus
 
 import (
 	"hash/maphash"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ type watch struct {
 
 	// Guarded by watches.mu.
 	sub       *nats.Subscription // nil until the writer has subscribed
+	refused   bool               // by the server; then it is no watch any more
 	live      bool               // false between Unwatch and the end of the linger time
 	lingering bool               // it is in watches.lingering
 	expires   time.Time          // when a watch that is not live may go
@@ -144,6 +146,25 @@ func (ws *watches) subscribed(w *watch, sub *nats.Subscription) {
 	if w.sub = sub; sub == nil {
 		delete(ws.bySubject, w.subject)
 	}
+}
+
+// refuse ends w, which the server does not permit, and returns its subscription to be ended too.
+func (ws *watches) refuse(w *watch) *nats.Subscription {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if w.refused = true; ws.bySubject[w.subject] != w {
+		return nil // it has expired already
+	}
+	delete(ws.bySubject, w.subject)
+	ws.lingering = slices.DeleteFunc(ws.lingering, func(have *watch) bool { return have == w })
+	ws.lost += dropped(w.sub)
+	return w.sub
+}
+
+func (ws *watches) isRefused(w *watch) bool {
+	ws.mu.RLock()
+	defer ws.mu.RUnlock()
+	return w.refused
 }
 
 // destination returns the destination that subject is watched for.

@@ -80,7 +80,7 @@ func (w *writer) subscribe(it *item) {
 			return
 		}
 	}
-	w.sent = append(w.sent, unanswered{done: it.done, watch: true})
+	w.sent = append(w.sent, unanswered{done: it.done, watch: it.watch})
 }
 
 // expire ends the subscriptions that nobody watches any more, and returns when the next may end.
@@ -100,7 +100,7 @@ func (w *writer) publish(it *item) {
 		it.done(err)
 		return
 	}
-	w.sent = append(w.sent, unanswered{done: it.done, size: it.size, conn: conn})
+	w.sent = append(w.sent, unanswered{done: it.done, size: it.size, subject: w.msg.Subject, conn: conn})
 }
 
 // put writes e to a connection and returns its number. With an error, e was not written.

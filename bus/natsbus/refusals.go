@@ -1,0 +1,129 @@
+package natsbus
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/nats-io/nats.go"
+)
+
+// ErrPermission reports a destination that the server does not let this node's user publish or
+// subscribe to.
+var ErrPermission = errors.New("natsbus: the server does not permit it")
+
+// act is what a server can refuse, in its words.
+type act string
+
+const (
+	publishing  act = "Publish"
+	subscribing act = "Subscription"
+)
+
+type refusal struct {
+	act     act
+	subject string
+}
+
+// refusals are what the server refused and nobody has been told of. It answers a PUB or SUB that it
+// does not permit with an error that names the subject, before it answers the next PING; one error
+// for each PUB and SUB, so that counting tells which of them were refused.
+//
+// nats.go hands errors to a goroutine of its own, so after a PING they may be on their way yet. The
+// last of them can be asked for at once, which tells what to wait for. Should that be hidden by an
+// error of another kind (a slow consumer's), the refusal is too late: it is logged, but its
+// envelope counts as published.
+type refusals struct {
+	waiting atomic.Int64 // the sum of counts, to ask without the lock
+
+	mu     sync.Mutex
+	counts map[refusal]int
+	latest error         // that was added
+	await  error         // who is waited for, nil for nobody
+	added  chan struct{} // has room for one signal: await was added
+}
+
+func newRefusals() *refusals {
+	return &refusals{counts: make(map[refusal]int), added: make(chan struct{}, 1)}
+}
+
+// add notes an error that nats.go handed on.
+func (r *refusals) add(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if refused, ok := parseRefusal(err.Error()); ok {
+		r.counts[refused]++
+		r.waiting.Add(1)
+	}
+	r.latest = err
+	if err == r.await {
+		r.await = nil
+		signal(r.added)
+	}
+}
+
+// parseRefusal finds what a server's error is about, such as
+// Permissions Violation for Publish to "stomp.d.topic.chat".
+func parseRefusal(text string) (refusal, bool) {
+	_, rest, _ := strings.Cut(text, "Permissions Violation for ")
+	what, rest, _ := strings.Cut(rest, " to ")
+	quoted, err := strconv.QuotedPrefix(rest)
+	if err != nil {
+		return refusal{}, false
+	}
+	subject, err := strconv.Unquote(quoted)
+	return refusal{act(what), subject}, err == nil
+}
+
+// catchUp waits until all that nc got from its server up to now has been added, or ctx ends.
+func (r *refusals) catchUp(ctx context.Context, nc *nats.Conn) {
+	r.mu.Lock()
+	last := nc.LastError()
+	behind := errors.Is(last, nats.ErrPermissionViolation) && last != r.latest
+	if behind { // last is newer than latest, so it is yet to come
+		r.await = last
+		select {
+		case <-r.added: // of one whose waiting ctx has cut off
+		default:
+		}
+	}
+	r.mu.Unlock()
+	if !behind {
+		return
+	}
+	select {
+	case <-r.added:
+	case <-ctx.Done():
+	}
+}
+
+// take reports whether one more of what was done with subject was refused.
+func (r *refusals) take(what act, subject string) bool {
+	if r.waiting.Load() == 0 {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	refused := refusal{what, subject}
+	n := r.counts[refused]
+	if n == 0 {
+		return false
+	}
+	if r.waiting.Add(-1); n == 1 {
+		delete(r.counts, refused)
+	} else {
+		r.counts[refused] = n - 1
+	}
+	return true
+}
+
+// reset forgets what an earlier connection was refused: its outcome is unknown.
+func (r *refusals) reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.counts)
+	r.waiting.Store(0)
+}
