@@ -34,8 +34,9 @@ type Driver struct {
 // BusSettings is what a Driver is told.
 type BusSettings struct {
 	config.Bus
-	Node string // the name of this node
-	Log  *slog.Logger
+	Message int    // bytes of the largest body that clients may send
+	Node    string // the name of this node
+	Log     *slog.Logger
 }
 
 // Main runs the command that the arguments name, and returns the exit code. The end of ctx stops

@@ -13,20 +13,21 @@ import (
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
-// openBus opens the bus that the configuration names. hint says how to name another.
+// openBus opens the bus that the configuration names. Nothing named is Kafka on this machine, and
+// then it has to be there; a bus that was named may come later. hint says how to name another.
 func openBus(ctx context.Context, cfg *config.Config, drivers []Driver, node registry.Node, log *slog.Logger, hint string) (bus.Bus, error) {
-	d, missing := findDriver(cfg, drivers)
-	if missing == nil {
-		return d.Open(BusSettings{Bus: cfg.Bus, Node: node.String(), Log: log})
+	d, err := findDriver(cfg, drivers)
+	if err != nil {
+		return nil, fmt.Errorf("%w; %s", err, hint)
 	}
-	if cfg.Origin("bus.driver") == config.ByDefault {
+	if cfg.Bus.Driver == "kafka" && !cfg.Names("bus.driver") && !cfg.Names("bus.kafka") {
 		brokers := cfg.Bus.Kafka.Brokers
 		if err := dialAny(ctx, brokers); err != nil {
 			return nil, &exitError{unreachable, fmt.Errorf("no bus is configured, and no Kafka broker answers at %s: %w; %s",
 				strings.Join(brokers, ", "), err, hint)}
 		}
 	}
-	return nil, fmt.Errorf("%w; %s", missing, hint)
+	return d.Open(BusSettings{Bus: cfg.Bus, Message: int(cfg.Limits.Message), Node: node.String(), Log: log})
 }
 
 // findDriver returns the driver that the configuration names; the error is a *config.Error.

@@ -3,10 +3,15 @@ package cmd
 import (
 	"bytes"
 	"io/fs"
+	"log/slog"
 	"net"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 // TestMistakes holds, for each way to go wrong, the one line that is printed and the exit code.
@@ -17,16 +22,15 @@ func TestMistakes(t *testing.T) {
 	}
 	defer taken.Close()
 	t.Chdir(t.TempDir())
+	closed := closedAddr(t)
 	writeFile(t, "unknown.yaml", "listn: 127.0.0.1:0\n")
 	writeFile(t, "value.yaml", "\nlimits: {outbound: 4KiB}\n")
-	writeFile(t, "kafka.yaml", "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nbus: {driver: kafka}\n")
+	writeFile(t, "kafka.yaml", "bus:\n  driver: kafka\n  kafka: {brokers: ['"+closed+"']}\n")
+	writeFile(t, "token.yaml", "bus:\n  driver: nats\n  nats: {token_file: token}\n")
 	writeFile(t, "tcp.yaml", "tcp:\n  listen: "+taken.Addr().String()+"\n")
 	writeFile(t, "embedded.yaml", "embedded: {redis: 127.0.0.1:0, nats: '"+taken.Addr().String()+"'}\n")
-	closed := closedAddr(t)
 	writeFile(t, "closed.yaml", "embedded: {redis: '"+closed+"'}\n")
-	t.Setenv("STOMPGW_BUS_KAFKA_BROKERS", closed)
 	free := []string{"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}
-	const serveHint = "; name another bus with --config FILE, or try `stompgw serve --standalone`, which brings its own"
 
 	for _, tt := range []struct {
 		name string
@@ -45,10 +49,8 @@ func TestMistakes(t *testing.T) {
 		{"unknown key", []string{"serve", "--config", "unknown.yaml"}, configuration, "unknown.yaml:1: listn: there is no such key; did you mean listen?"},
 		{"bad value", []string{"config", "check", "--config", "value.yaml"}, configuration, "value.yaml:2: limits.outbound: 4KiB is under the 64KiB that one message may take: want at least limits.message"},
 		{"bad flag value", []string{"serve", "--standalone", "--log-level", "loud"}, configuration, `--log-level: log.level: "loud" is none of debug, info, warn, error`},
-		{"kafka in the file", []string{"serve", "--config", "kafka.yaml"}, configuration, "kafka.yaml:3: bus.driver: kafka is not in this version, only nats, embedded" + serveHint},
+		{"secret that is not there", []string{"serve", "--config", "token.yaml"}, configuration, "token.yaml:3: bus.nats.token_file: token can't be read: no such file or directory"},
 
-		{"nothing configured", append([]string{"serve"}, free...), unreachable,
-			"no bus is configured, and no Kafka broker answers at " + closed + ": connection refused" + serveHint},
 		{"port in use", append([]string{"serve", "--standalone"}, "--listen", taken.Addr().String()), failed,
 			"can't listen on " + taken.Addr().String() + " (listen, --listen): address already in use; stop the process that has it, or set listen or --listen to another port"},
 		{"STOMP port in use", append([]string{"serve", "--config", "tcp.yaml"}, free...), failed,
@@ -62,15 +64,18 @@ func TestMistakes(t *testing.T) {
 			"redis " + closed + " (redis.addrs, --standalone) does not answer: connection refused; is `stompgw serve --standalone` running?"},
 		{"bus unreachable", []string{"publish", "/topic/a", "b", "--nats", "nats://bob:secret@" + closed, "--timeout", "300ms"}, unreachable,
 			"NATS at nats://REDACTED@" + closed + " (bus.nats.url, --nats) does not answer: connection refused; start it, or name another with --nats URL"},
-		{"no bus to publish to", []string{"publish", "/topic/a", "b"}, unreachable,
-			"no bus is configured, and no Kafka broker answers at " + closed + ": connection refused; name another bus with --nats URL or --config FILE, or use --standalone for a node that was started so"},
+		{"Kafka unreachable", []string{"publish", "/topic/a", "b", "--kafka", closed, "--timeout", "300ms"}, unreachable,
+			"Kafka at " + closed + " (bus.kafka.brokers, --kafka) does not answer: connection refused; start it, or name another with --kafka ADDRESS"},
+		{"Kafka of the file unreachable", []string{"publish", "/topic/a", "b", "--config", "kafka.yaml", "--timeout", "300ms"}, unreachable,
+			"Kafka at " + closed + " (bus.kafka.brokers, kafka.yaml:3) does not answer: connection refused; start it, or name another with --kafka ADDRESS"},
+		{"two buses", []string{"publish", "/topic/a", "b", "--kafka", closed, "--nats", "nats://" + closed}, usage,
+			"--kafka and --nats: a message goes over one bus; see stompgw publish --help"},
 
 		{"destination without a slash", []string{"publish", "chat", "b"}, usage, `DEST "chat" does not begin with a slash: write it like /topic/chat`},
 		{"destination that is a pattern", []string{"publish", "/topic/*", "b"}, usage, "DEST /topic/* is a pattern: a message goes to one destination, such as /topic/chat"},
 		{"destination of two lines", []string{"publish", "/topic/a\nb", "b"}, usage, `DEST "/topic/a\nb" holds what no client can subscribe to: want text without control characters`},
 		{"no session after all", []string{"publish", "/topic/a", "b", "--session", ""}, usage, "--session is empty: it needs the key of a session; see stompgw publish --help"},
 		{"no time", []string{"publish", "/topic/a", "b", "--timeout", "0s"}, usage, "--timeout 0s: want more than nothing, such as 5s; see stompgw publish --help"},
-		{"kafka by default, checked", []string{"config", "check"}, configuration, "default: bus.driver: kafka is not in this version, only nats, embedded"},
 		{"destination of the application", []string{"publish", "/app/topic/a", "b"}, usage, "DEST /app/topic/a is for clients to send to: the bus carries what subscribers receive, such as /topic/chat"},
 		{"destination of a session", []string{"publish", "/session/queue/a", "b"}, usage, "DEST /session/queue/a is one session's own: say which with --session KEY"},
 		{"secret header", []string{"publish", "/topic/a", "b", "--nats", "nats://" + closed, "-H", "Authorization: x"}, usage, "header not allowed: Authorization, which would show a secret to all subscribers"},
@@ -90,6 +95,59 @@ func TestMistakes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNothingConfigured: then it is Kafka on this machine, and where that is not there, the next step
+// is told. A bus that was named may come later.
+func TestNothingConfigured(t *testing.T) {
+	closed := closedAddr(t)
+	open := func(cfg *config.Config) error {
+		cfg.Bus.Kafka.Brokers = []string{closed} // said by nobody
+		b, err := openBus(t.Context(), cfg, process().Drivers, registry.NewNode(time.Now()), slog.New(slog.DiscardHandler), "try another")
+		if err == nil {
+			closeBus(b, slog.New(slog.DiscardHandler))
+		}
+		return err
+	}
+	cfg, err := config.Load(config.Source{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = open(cfg)
+	if want := "no bus is configured, and no Kafka broker answers at " + closed + ": connection refused; try another"; err == nil || err.Error() != want {
+		t.Errorf("\n got %v\nwant %s", err, want)
+	}
+	if codeOf(err) != unreachable {
+		t.Errorf("exit code %d, want %d", codeOf(err), unreachable)
+	}
+	t.Chdir(t.TempDir())
+	for _, text := range []string{"bus: {driver: kafka}\n", "bus: {kafka: {topic: t}}\n"} {
+		if cfg, err = config.Load(config.Source{File: writeFile(t, "t.yaml", text)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := open(cfg); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	t.Setenv("STOMPGW_BUS_KAFKA_BROKERS", closed)
+	if cfg, err = config.Load(config.Source{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(cfg); err != nil {
+		t.Errorf("with brokers from the environment: %v", err)
+	}
+}
+
+// TestDriverMissing: a build without a driver says which there are.
+func TestDriverMissing(t *testing.T) {
+	p := process("config", "check")
+	p.Drivers = p.Drivers[1:]
+	var stdout, stderr bytes.Buffer
+	p.Stdout, p.Stderr = &stdout, &stderr
+	if code := Main(t.Context(), p); code != int(configuration) {
+		t.Errorf("exit code %d", code)
+	}
+	wantLine(t, stderr.String(), "stompgw: default: bus.driver: kafka is not in this version, only nats, embedded")
 }
 
 // TestSeveralMistakes: each has a line of its own.

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/kafkabus"
 	"github.com/stompgw/stompgw/bus/natsbus"
 )
 
@@ -32,10 +33,13 @@ const patience = 20 * time.Second
 
 // process is the stompgw of the tests, less its outputs.
 func process(args ...string) Process {
-	open := func(s BusSettings) (bus.Bus, error) {
+	nats := func(s BusSettings) (bus.Bus, error) {
 		return natsbus.New(natsbus.Config{URL: s.NATS.URL, Prefix: s.NATS.Prefix}, s.Node, s.Log)
 	}
-	return Process{Args: append([]string{"stompgw"}, args...), Drivers: []Driver{{"nats", open}, {"embedded", open}}}
+	kafka := func(s BusSettings) (bus.Bus, error) {
+		return kafkabus.New(kafkabus.Config{Brokers: s.Kafka.Brokers, Topic: s.Kafka.Topic, Create: s.Kafka.Create, Message: s.Message}, s.Node, s.Log)
+	}
+	return Process{Args: append([]string{"stompgw"}, args...), Drivers: []Driver{{"kafka", kafka}, {"nats", nats}, {"embedded", nats}}}
 }
 
 // run runs a command to its end.

@@ -42,6 +42,7 @@ func newPublishCmd(drivers []Driver) *cobra.Command {
 	}
 	src := newSource(cmd, "publish to the node that runs as serve --standalone on this machine")
 	def := config.Default()
+	src.list("bus.kafka.brokers", "kafka", def.Bus.Kafka.Brokers, "`ADDRESS` of a Kafka broker to publish over")
 	src.text("bus.nats.url", "nats", def.Bus.NATS.URL, "`URL` of a NATS server to publish over")
 	src.list("redis.addrs", "redis", def.Redis.Addrs, "`ADDRESS` of Redis, for --session")
 	flags := cmd.Flags()
@@ -75,6 +76,8 @@ func newPublishCmd(drivers []Driver) *cobra.Command {
 // and what was meant for one session must not go to all.
 func (p *publication) checkFlags(cmd *cobra.Command) error {
 	switch {
+	case cmd.Flags().Changed("kafka") && cmd.Flags().Changed("nats"):
+		return errors.New("--kafka and --nats: a message goes over one bus")
 	case cmd.Flags().Changed("session") && p.session == "":
 		return errors.New("--session is empty: it needs the key of a session")
 	case p.timeout <= 0:
@@ -141,7 +144,7 @@ func (p *publication) principal(ctx context.Context, cfg *config.Config) (string
 }
 
 func (p *publication) publish(ctx context.Context, cfg *config.Config, drivers []Driver, e bus.Envelope) error {
-	const hint = "name another bus with --nats URL or --config FILE, or use --standalone for a node that was started so"
+	const hint = "name another bus with --kafka ADDRESS, --nats URL or --config FILE, or use --standalone for a node that was started so"
 	b, err := openBus(ctx, cfg, drivers, registry.NewNode(time.Now()), slog.New(slog.DiscardHandler), hint)
 	if err != nil {
 		return err
@@ -157,9 +160,21 @@ func (p *publication) publish(ctx context.Context, cfg *config.Config, drivers [
 	case errors.Is(err, admin.ErrHeader):
 		return &exitError{usage, err}
 	case unanswered && health != nil:
-		return unreachableError(cfg, "bus.nats.url", "NATS at "+config.RedactURL(cfg.Bus.NATS.URL), "--nats URL", health)
+		return brokerError(cfg, health)
 	case unanswered:
 		return &exitError{timedOut, fmt.Errorf("the broker did not answer within %s; it may have the message or not", p.timeout)}
 	}
 	return fmt.Errorf("publish %s: %w", p.destination, err)
+}
+
+// brokerError says that the broker which the configuration names can't be used, and why.
+func brokerError(cfg *config.Config, err error) error {
+	key, what, flag := "bus.nats.url", "NATS at "+config.RedactURL(cfg.Bus.NATS.URL), "--nats URL"
+	if cfg.Bus.Driver == "kafka" {
+		key, what, flag = "bus.kafka.brokers", "Kafka at "+strings.Join(cfg.Bus.Kafka.Brokers, ", "), "--kafka ADDRESS"
+	}
+	if !isNetwork(err) { // it answers, but not what was hoped for
+		return &exitError{unreachable, fmt.Errorf("%s (%s, %s) can't be used: %w", what, key, cfg.Origin(key), err)}
+	}
+	return unreachableError(cfg, key, what, flag, err)
 }

@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 )
 
@@ -168,6 +170,15 @@ func TestPublishToOneSession(t *testing.T) {
 	code, _, stderr := run(t, append(publish, "/queue/x", "b", "--session", "0badcafe")...)
 	if wantLine(t, stderr, "stompgw: --session 0badcafe: no live node has this session; `stompgw sessions list -o name` prints those there are"); code != int(noMatch) {
 		t.Errorf("exit code %d, want %d", code, noMatch)
+	}
+}
+
+// TestPublishOverKafka: the flag is enough, for a topic that is there.
+func TestPublishOverKafka(t *testing.T) {
+	brokers := servers.Fake(t, 2, kfake.SeedTopics(3, "stompgw")).Addrs
+	code, _, stderr := run(t, "publish", "/topic/chat", "to all", "--kafka", strings.Join(brokers, ","))
+	if wantLine(t, stderr, "published 6 bytes to /topic/chat"); code != 0 {
+		t.Errorf("exit code %d", code)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,7 +19,8 @@ func (c *Config) check() []error {
 		c.checkAddresses(),
 		c.checkWeb(),
 		c.checkPrefixes(),
-		c.checkBus(),
+		c.checkKafka(),
+		c.checkNATS(),
 		c.checkLimits(),
 		c.checkTimes(),
 		c.checkWords(),
@@ -56,17 +56,13 @@ func (c *Config) checkAddresses() (errs []error) {
 		}
 		taken[a.addr] = a.path
 	}
-	errs = append(errs, c.checkAddrs("redis.addrs", c.Redis.Addrs)...)
-	if c.Bus.Driver == "kafka" {
-		errs = append(errs, c.checkAddrs("bus.kafka.brokers", c.Bus.Kafka.Brokers)...)
-	}
-	return errs
+	return append(errs, c.checkAddrs("redis.addrs", c.Redis.Addrs, "127.0.0.1:6379")...)
 }
 
 // checkAddrs checks the addresses of servers that are dialled.
-func (c *Config) checkAddrs(path string, addrs []string) (errs []error) {
+func (c *Config) checkAddrs(path string, addrs []string, example string) (errs []error) {
 	if len(addrs) == 0 {
-		errs = append(errs, c.fault(path, "is empty: want at least one address, such as [127.0.0.1:6379]"))
+		errs = append(errs, c.fault(path, "is empty: want at least one address, such as [%s]", example))
 	}
 	for i, addr := range addrs {
 		if _, err := parseAddr(addr); err != nil {
@@ -188,43 +184,6 @@ func within(destination, prefix string) bool {
 	return ok && (rest == "" || rest[0] == '/')
 }
 
-func (c *Config) checkBus() (errs []error) {
-	for u := range strings.SplitSeq(c.Bus.NATS.URL, ",") {
-		if err := checkNATS(strings.TrimSpace(u)); err != nil {
-			errs = append(errs, c.fault("bus.nats.url", "%v", err))
-		}
-	}
-	if p := c.Bus.NATS.Prefix; p == "" || strings.ContainsAny(p, " \t*>") || strings.Contains("."+p+".", "..") {
-		errs = append(errs, c.fault("bus.nats.prefix", "%q is not the beginning of a NATS subject: write it like stomp or acme.stomp", p))
-	}
-	return errs
-}
-
-// checkNATS does not quote what it refuses, which may hold a password.
-func checkNATS(raw string) error {
-	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || !slices.Contains([]string{"nats", "tls"}, u.Scheme) {
-		return errors.New("is not the URL of a NATS server: write nats://host:4222, or several with commas between")
-	}
-	return nil
-}
-
-// RedactURL returns URLs, with commas between, without their passwords and tokens.
-func RedactURL(raw string) string {
-	parts := strings.Split(raw, ",")
-	for i, part := range parts {
-		u, err := url.Parse(strings.TrimSpace(part))
-		switch {
-		case err != nil:
-			parts[i] = "(not a URL)"
-		case u.User != nil:
-			u.User = url.User("REDACTED")
-			parts[i] = u.String()
-		}
-	}
-	return strings.Join(parts, ",")
-}
-
 func (c *Config) checkLimits() (errs []error) {
 	l := c.Limits
 	if l.Message < 1 {
@@ -278,12 +237,14 @@ func (c *Config) checkWords() (errs []error) {
 		allowed    []string
 	}{
 		{"bus.driver", c.Bus.Driver, []string{"kafka", "nats", "embedded"}},
+		{"bus.kafka.envelope", c.Bus.Kafka.Envelope, []string{"headers", "json"}},
+		{"bus.kafka.sasl.mechanism", c.Bus.Kafka.SASL.Mechanism, []string{"plain", "scram-sha-256", "scram-sha-512", ""}},
 		{"errors.fallback", c.Errors.Fallback, []string{string(policy.FallbackDrop), string(policy.FallbackError)}},
 		{"log.level", c.Log.Level, []string{"debug", "info", "warn", "error"}},
 		{"log.format", c.Log.Format, []string{"text", "json"}},
 	} {
 		if !slices.Contains(w.allowed, w.word) {
-			errs = append(errs, c.fault(w.path, "%q is none of %s", w.word, strings.Join(w.allowed, ", ")))
+			errs = append(errs, c.fault(w.path, "%q is none of %s", w.word, strings.TrimSuffix(strings.Join(w.allowed, ", "), ", ")))
 		}
 	}
 	return errs

@@ -52,15 +52,6 @@ type Bus struct {
 	NATS   NATS
 }
 
-type Kafka struct {
-	Brokers []string
-}
-
-type NATS struct {
-	URL    string // may hold a password: print it through RedactURL
-	Prefix string // of all subjects
-}
-
 type Redis struct {
 	Addrs  []string // several are a Redis Cluster
 	Prefix string   // of all keys
@@ -111,8 +102,11 @@ func Default() *Config {
 		Prefixes: Prefixes{App: "/app", Broker: []string{"/topic", "/queue"}, User: "/session"},
 		Bus: Bus{
 			Driver: "kafka",
-			Kafka:  Kafka{Brokers: []string{"127.0.0.1:9092"}},
-			NATS:   NATS{URL: "nats://127.0.0.1:4222", Prefix: "stomp"},
+			Kafka: Kafka{
+				Brokers: []string{"127.0.0.1:9092"}, Topic: "stompgw", Envelope: "headers",
+				Partitions: 12, Replication: 1,
+			},
+			NATS: NATS{URL: "nats://127.0.0.1:4222", Prefix: "stomp"},
 		},
 		Redis:     Redis{Addrs: []string{"127.0.0.1:6379"}, Prefix: "stompgw:"},
 		Embedded:  Embedded{Redis: "127.0.0.1:13003", NATS: "127.0.0.1:13004"},
@@ -127,13 +121,14 @@ func Default() *Config {
 }
 
 // key is one setting that the file, the environment and flags can name: its path and where its
-// value goes, a *string, *int, *[]string, *Size or *Duration.
+// value goes, a *string, *int, *bool, *[]string, *Size, *Duration or *Secret.
 type key struct {
 	path   string
 	target any
 }
 
-// keys is the table of all settings but the two lists of rules, which only the file can hold.
+// keys is the table of all settings but the lists of rules and sources, which only the file can
+// hold. A *Secret can't stand there: it comes from the environment, or from a file of its own.
 func (c *Config) keys() []key {
 	return []key{
 		{"listen", &c.Listen},
@@ -147,8 +142,31 @@ func (c *Config) keys() []key {
 		{"prefixes.user", &c.Prefixes.User},
 		{"bus.driver", &c.Bus.Driver},
 		{"bus.kafka.brokers", &c.Bus.Kafka.Brokers},
+		{"bus.kafka.topic", &c.Bus.Kafka.Topic},
+		{"bus.kafka.envelope", &c.Bus.Kafka.Envelope},
+		{"bus.kafka.create", &c.Bus.Kafka.Create},
+		{"bus.kafka.partitions", &c.Bus.Kafka.Partitions},
+		{"bus.kafka.replication", &c.Bus.Kafka.Replication},
+		{"bus.kafka.tls.enabled", &c.Bus.Kafka.TLS.Enabled},
+		{"bus.kafka.tls.ca", &c.Bus.Kafka.TLS.CA},
+		{"bus.kafka.tls.cert", &c.Bus.Kafka.TLS.Cert},
+		{"bus.kafka.tls.key", &c.Bus.Kafka.TLS.Key},
+		{"bus.kafka.sasl.mechanism", &c.Bus.Kafka.SASL.Mechanism},
+		{"bus.kafka.sasl.user", &c.Bus.Kafka.SASL.User},
+		{"bus.kafka.sasl.password", &c.Bus.Kafka.SASL.Password},
+		{"bus.kafka.sasl.password_file", &c.Bus.Kafka.SASL.PasswordFile},
 		{"bus.nats.url", &c.Bus.NATS.URL},
 		{"bus.nats.prefix", &c.Bus.NATS.Prefix},
+		{"bus.nats.user", &c.Bus.NATS.User},
+		{"bus.nats.password", &c.Bus.NATS.Password},
+		{"bus.nats.password_file", &c.Bus.NATS.PasswordFile},
+		{"bus.nats.token", &c.Bus.NATS.Token},
+		{"bus.nats.token_file", &c.Bus.NATS.TokenFile},
+		{"bus.nats.nkey_file", &c.Bus.NATS.NKeyFile},
+		{"bus.nats.creds_file", &c.Bus.NATS.CredsFile},
+		{"bus.nats.tls.ca", &c.Bus.NATS.TLS.CA},
+		{"bus.nats.tls.cert", &c.Bus.NATS.TLS.Cert},
+		{"bus.nats.tls.key", &c.Bus.NATS.TLS.Key},
 		{"redis.addrs", &c.Redis.Addrs},
 		{"redis.prefix", &c.Redis.Prefix},
 		{"embedded.redis", &c.Embedded.Redis},
@@ -174,6 +192,12 @@ func (c *Config) keys() []key {
 func (k key) isList() bool {
 	_, list := k.target.(*[]string)
 	return list
+}
+
+// isSecret reports whether k must not stand in the file, which people share.
+func (k key) isSecret() bool {
+	_, secret := k.target.(*Secret)
+	return secret
 }
 
 // Rules is the catalogue of the channels and routes.

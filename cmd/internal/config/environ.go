@@ -31,8 +31,11 @@ func checkEnviron(environ []string, keys []key) (errs []error) {
 }
 
 func unknownVariable(name string, known []string) string {
-	if name == envPrefix+"CHANNELS" || name == envPrefix+"ROUTES" {
+	switch name {
+	case variable("channels"), variable("routes"):
 		return "rules can only stand in the file: use --config"
+	case variable(sourcesPath):
+		return "sources can only stand in the file: use --config"
 	}
 	if near := nearest(name, known); near != "" {
 		return fmt.Sprintf("there is no such setting; did you mean %s?", near)

@@ -49,6 +49,16 @@ func (c *Config) Origin(path string) string {
 	return ByDefault
 }
 
+// Names reports whether anybody said something of a section, such as "bus.kafka", or of a key in it.
+func (c *Config) Names(section string) bool {
+	for path := range c.origins {
+		if rest, ok := strings.CutPrefix(path, section); ok && (rest == "" || rest[0] == '.') {
+			return true
+		}
+	}
+	return false
+}
+
 // fault is a mistake in the value of one key.
 func (c *Config) fault(path, format string, args ...any) error {
 	return &Error{c.origins.of(path), path, fmt.Sprintf(format, args...)}

@@ -14,13 +14,14 @@ import (
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
-// file is what a YAML file says: the values of keys, as texts, and the rules. Nothing is parsed
-// further than that, so that all sources are parsed in one place.
+// file is what a YAML file says: the values of keys, as texts, and the lists of rules and sources.
+// Nothing is parsed further than that, so that file, environment and flags are parsed in one place.
 type file struct {
 	name     string
 	values   map[string][]string
 	channels []policy.Channel
 	routes   []policy.Route
+	sources  []KafkaSource
 
 	keys    []key // those that may stand in it
 	origins origins
@@ -72,9 +73,14 @@ func (f *file) section(n *yaml.Node, path string) {
 		full := join(path, name)
 		switch k, known := f.key(full); {
 		case full == "channels":
-			f.channels = rules(f, value, full, channelFields)
+			f.channels = items(f, value, full, channelFields)
 		case full == "routes":
-			f.routes = rules(f, value, full, routeFields)
+			f.routes = items(f, value, full, routeFields)
+		case full == sourcesPath:
+			f.sources = items(f, value, full, sourceFields)
+		case known && k.isSecret():
+			f.fault(key, full, "must not stand in this file: write it to a file of its own, name that with %s_file, or set %s",
+				full, variable(full))
 		case known && k.isList():
 			f.values[full] = f.list(value, full)
 		case known:
@@ -147,6 +153,9 @@ func (f *file) unknown(path, name string) string {
 func (f *file) alike(name string) string {
 	paths := map[string]string{} // by their last part, the first of the table's order
 	for _, k := range slices.Backward(f.keys) {
+		if k.isSecret() {
+			continue
+		}
 		for path := k.path; strings.Contains(path, "."); path = path[:strings.LastIndex(path, ".")] {
 			paths[path[strings.LastIndex(path, ".")+1:]] = path
 		}
@@ -166,19 +175,24 @@ func (f *file) alike(name string) string {
 // beside returns the names that may stand in a section, in order.
 func (f *file) beside(path string) []string {
 	names := map[string]bool{}
-	if path == "" {
-		names["channels"], names["routes"] = true, true
-	}
-	for _, k := range f.keys {
-		rest, ok := k.path, true
+	add := func(key string) {
+		rest, ok := key, true
 		if path != "" {
-			rest, ok = strings.CutPrefix(k.path, path+".")
+			rest, ok = strings.CutPrefix(key, path+".")
 		}
 		if ok {
 			name, _, _ := strings.Cut(rest, ".")
 			names[name] = true
 		}
 	}
+	for _, k := range f.keys {
+		if !k.isSecret() {
+			add(k.path)
+		}
+	}
+	add("channels")
+	add("routes")
+	add(sourcesPath)
 	return slices.Sorted(maps.Keys(names))
 }
 
@@ -221,72 +235,4 @@ func kind(n *yaml.Node) string {
 		return "empty"
 	}
 	return "a single value"
-}
-
-// field is one entry of a rule.
-type field struct {
-	name     string
-	value    *string
-	required bool
-}
-
-func channelFields(c *policy.Channel) []field {
-	return []field{{"match", &c.Match, true}, {"subscribe", &c.Subscribe, false}, {"send", &c.Send, false}, {"summary", &c.Summary, false}}
-}
-
-func routeFields(r *policy.Route) []field {
-	return []field{{"match", &r.Match, true}, {"allow", &r.Allow, true}, {"publish", &r.Publish, true}}
-}
-
-// rules reads a list of rules of one kind.
-func rules[T any](f *file, n *yaml.Node, path string, fieldsOf func(*T) []field) []T {
-	if n.Kind != yaml.SequenceNode {
-		f.fault(n, path, "is %s: want a list of rules, each beginning with `- match:`", kind(n))
-		return nil
-	}
-	list := make([]T, len(n.Content))
-	for i, item := range n.Content {
-		full := fmt.Sprintf("%s[%d]", path, i)
-		f.origins[full] = f.at(item)
-		f.rule(item, full, fieldsOf(&list[i]))
-	}
-	return list
-}
-
-func (f *file) rule(n *yaml.Node, path string, fields []field) {
-	var names []string
-	for _, fd := range fields {
-		names = append(names, fd.name)
-	}
-	before := len(f.errs)
-	f.entries(n, path, func(name string, key, value *yaml.Node) {
-		i := slices.Index(names, name)
-		if i >= 0 {
-			*fields[i].value = f.text(value, path+"."+name)
-			return
-		}
-		reason := "there is no such key; here stand " + strings.Join(names, ", ")
-		if near := nearest(name, names); near != "" {
-			reason = "there is no such key; did you mean " + near + "?"
-		}
-		f.fault(key, path+"."+name, "%s", reason)
-	})
-	if len(f.errs) > before {
-		return
-	}
-	for _, fd := range fields {
-		if fd.required && *fd.value == "" {
-			f.fault(n, path, "has no %s: every rule of this list needs %s", fd.name, required(fields))
-		}
-	}
-}
-
-func required(fields []field) string {
-	var names []string
-	for _, fd := range fields {
-		if fd.required {
-			names = append(names, fd.name)
-		}
-	}
-	return strings.Join(names, ", ")
 }

@@ -24,7 +24,7 @@ type Source struct {
 const builtIn = "built-in standalone.yaml"
 
 // Load merges defaults, file, environment (STOMPGW_LIMITS_MESSAGE) and flags, each over the one
-// before, and checks the result. Errors are of type *Error, joined when there are several.
+// before, reads the secrets and certificates that it names, and checks the result. Errors are of type *Error, joined when there are several.
 func Load(src Source) (*Config, error) {
 	c := Default()
 	keys := c.keys()
@@ -32,7 +32,7 @@ func Load(src Source) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Channels, c.Routes, c.origins = f.channels, f.routes, f.origins
+	c.Channels, c.Routes, c.Bus.Kafka.Sources, c.origins = f.channels, f.routes, f.sources, f.origins
 	errs := append(f.errs, checkEnviron(os.Environ(), keys)...)
 	if len(errs) == 0 {
 		errs = c.merge(f, src.Flags)
@@ -128,19 +128,21 @@ func nested(values map[string][]string) map[string]any {
 	return root
 }
 
-// settle draws the conclusions that no source spells out: a NATS server named by a flag is meant
-// to be used, and a standalone node uses the embedded servers where no flag names another.
+// settle draws the conclusions that no source spells out: a broker named by a flag is meant to be
+// used, and a standalone node uses the embedded servers where no flag names another.
 func (c *Config) settle(standalone bool) {
 	c.Standalone = standalone
 	switch {
 	case c.byFlag("bus.nats.url"):
 		c.Bus.Driver = "nats"
+	case c.byFlag("bus.kafka.brokers"):
+		c.Bus.Driver = "kafka"
 	case standalone:
 		c.Bus.Driver = "embedded"
 		c.origins["bus.driver"], c.origins["bus.nats.url"] = ByStandalone, ByStandalone
 	}
-	if c.Bus.Driver == "embedded" {
-		c.Bus.NATS.URL = "nats://" + c.Embedded.NATS
+	if c.Bus.Driver == "embedded" { // nothing else of bus.nats is meant for this server
+		c.Bus.NATS = NATS{URL: "nats://" + c.Embedded.NATS, Prefix: c.Bus.NATS.Prefix}
 	}
 	if standalone && !c.byFlag("redis.addrs") {
 		c.Redis.Addrs = []string{c.Embedded.Redis}

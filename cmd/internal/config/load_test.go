@@ -2,15 +2,13 @@ package config
 
 import (
 	"os"
-	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/spf13/pflag"
-
-	"github.com/stompgw/stompgw/configs"
 )
 
 // load reads a file of the given text, named t.yaml in errors.
@@ -30,6 +28,7 @@ func parseFlags(t *testing.T, args []string) map[string]*pflag.Flag {
 	set.String("listen", def.Listen, "")
 	set.String("log-level", def.Log.Level, "")
 	set.String("nats", def.Bus.NATS.URL, "")
+	set.StringSlice("kafka", def.Bus.Kafka.Brokers, "")
 	set.StringSlice("redis", def.Redis.Addrs, "")
 	if err := set.Parse(args); err != nil {
 		t.Fatal(err)
@@ -37,6 +36,7 @@ func parseFlags(t *testing.T, args []string) map[string]*pflag.Flag {
 	return map[string]*pflag.Flag{
 		"listen": set.Lookup("listen"), "log.level": set.Lookup("log-level"),
 		"bus.nats.url": set.Lookup("nats"), "redis.addrs": set.Lookup("redis"),
+		"bus.kafka.brokers": set.Lookup("kafka"),
 	}
 }
 
@@ -62,6 +62,8 @@ func TestEveryKey(t *testing.T) {
 		"listen": "127.0.0.1:1", "endpoint": "/ws", "tcp.listen": "127.0.0.1:2", "origins": "https://a.example",
 		"prefixes.app": "/a", "prefixes.broker": "/t", "prefixes.user": "/session",
 		"bus.driver": "nats", "bus.kafka.brokers": "10.0.0.1:9092", "bus.nats.url": "nats://n:4222", "bus.nats.prefix": "p",
+		"bus.kafka.topic": "t", "bus.kafka.envelope": "json", "bus.kafka.create": "true", "bus.kafka.partitions": "7", "bus.kafka.replication": "7",
+		"bus.nats.user": "u", "bus.nats.password_file": "p", "bus.nats.token_file": "t", "bus.nats.nkey_file": "n", "bus.nats.creds_file": "c",
 		"redis.addrs": "10.0.0.2:6379", "redis.prefix": "p-", "embedded.redis": "127.0.0.1:3", "embedded.nats": "127.0.0.1:4",
 		"registry.heartbeat": "1s", "registry.expiry": "30s", "errors.destination": "/session/queue/e", "errors.fallback": "error",
 		"limits.message": "1KiB", "limits.outbound": "2MiB", "limits.connections": "7", "limits.connect_timeout": "3s",
@@ -70,8 +72,8 @@ func TestEveryKey(t *testing.T) {
 	}
 	for _, k := range Default().keys() {
 		value, ok := values[k.path]
-		if strings.HasPrefix(k.path, "tls.") {
-			continue // see TestTLS
+		if strings.Contains("."+k.path, ".tls.") || strings.Contains(k.path, ".sasl.") || k.isSecret() {
+			continue // they need others beside them: see TestBusFiles
 		}
 		if !ok {
 			t.Errorf("%s has no value in this test", k.path)
@@ -122,6 +124,8 @@ func wantValue(t *testing.T, c *Config, path, value, origin string, k key) {
 			text = strings.Join(got, ",")
 		case interface{ String() string }:
 			text = got.String()
+		case bool:
+			text = strconv.FormatBool(got)
 		case int:
 			text = "7"
 			if got != 7 {
@@ -202,43 +206,6 @@ routes:
 	}
 }
 
-// TestStandalone: the file that comes with the program is what --standalone uses, and says nothing
-// that --standalone would change.
-func TestStandalone(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "standalone.yaml")
-	if err := os.WriteFile(path, configs.Standalone(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	built, err := Load(Source{Standalone: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	copied, err := Load(Source{File: path})
-	if err != nil {
-		t.Fatal(err)
-	}
-	copied.Standalone = true
-	copied.origins, copied.rules = built.origins, built.rules
-	if !reflect.DeepEqual(built, copied) {
-		t.Errorf("--standalone runs with\n%+v, configs/standalone.yaml says\n%+v", built, copied)
-	}
-	for _, addr := range []string{built.Listen, built.Admin.Listen, built.Embedded.Redis, built.Embedded.NATS} {
-		if !strings.HasPrefix(addr, "127.0.0.1:") {
-			t.Errorf("a standalone node listens on %s, want loopback", addr)
-		}
-	}
-}
-
-// TestStandaloneShowsEveryKey: the commented file is where people learn of a setting.
-func TestStandaloneShowsEveryKey(t *testing.T) {
-	f := parseFile("standalone.yaml", configs.Standalone(), Default().keys())
-	for _, k := range Default().keys() {
-		if _, ok := f.values[k.path]; !ok && !strings.HasPrefix(k.path, "tls.") && k.path != "bus.kafka.brokers" {
-			t.Errorf("configs/standalone.yaml does not show %s", k.path)
-		}
-	}
-}
-
 // TestStandaloneWithFile: --standalone replaces the bus and Redis of a file, a flag replaces those.
 func TestStandaloneWithFile(t *testing.T) {
 	const text = "bus: {driver: nats, nats: {url: nats://far:4222, prefix: p}}\nredis: {addrs: [far:6379], prefix: 'q:'}\n" +
@@ -251,7 +218,7 @@ func TestStandaloneWithFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Bus.Driver != "embedded" || c.Bus.NATS != (NATS{"nats://127.0.0.1:2", "p"}) {
+	if c.Bus.Driver != "embedded" || c.Bus.NATS != (NATS{URL: "nats://127.0.0.1:2", Prefix: "p"}) {
 		t.Errorf("the bus is %+v, want the embedded one with the file's prefix", c.Bus)
 	}
 	if c.Redis.Prefix != "q:" || len(c.Redis.Addrs) != 1 || c.Redis.Addrs[0] != "127.0.0.1:1" {
@@ -260,6 +227,26 @@ func TestStandaloneWithFile(t *testing.T) {
 	c, err = Load(Source{File: "t.yaml", Standalone: true, Flags: parseFlags(t, []string{"--redis", "x:1", "--nats", "nats://y:2"})})
 	if err != nil || c.Bus.NATS.URL != "nats://y:2" || c.Bus.Driver != "nats" || c.Redis.Addrs[0] != "x:1" {
 		t.Errorf("bus %+v, redis %+v, %v; want those of the flags", c.Bus, c.Redis, err)
+	}
+	c, err = Load(Source{File: "t.yaml", Standalone: true, Flags: parseFlags(t, []string{"--kafka", "z:3"})})
+	if err != nil || c.Bus.Driver != "kafka" || c.Bus.Kafka.Brokers[0] != "z:3" || c.Redis.Addrs[0] != "127.0.0.1:1" {
+		t.Errorf("bus %+v, redis %+v, %v; want the flag's Kafka and the embedded Redis", c.Bus, c.Redis, err)
+	}
+}
+
+// TestStandaloneWithLogin: the embedded server knows no users, and no secret of the file is needed.
+func TestStandaloneWithLogin(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const text = "bus: {driver: nats, nats: {url: 'tls://u:p@far', prefix: p, user: u, token_file: none, tls: {ca: none}}}\n"
+	if err := os.WriteFile("t.yaml", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(Source{File: "t.yaml", Standalone: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (NATS{URL: "nats://127.0.0.1:13004", Prefix: "p"}); c.Bus.NATS != want {
+		t.Errorf("bus.nats is %+v, want %+v", c.Bus.NATS, want)
 	}
 }
 

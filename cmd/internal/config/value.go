@@ -105,6 +105,11 @@ func (k key) set(values []string) error {
 			return fmt.Errorf("%q is not a whole number", text)
 		}
 		*target = n
+	case *bool:
+		if text != "true" && text != "false" {
+			return fmt.Errorf("%q is neither true nor false", text)
+		}
+		*target = text == "true"
 	case encoding.TextUnmarshaler:
 		return target.UnmarshalText([]byte(text))
 	}

@@ -1,0 +1,204 @@
+package config
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nkeys"
+)
+
+const password = "hunter2"
+
+// secrets fills the current folder with files of secrets and certificates.
+func secrets(t *testing.T) {
+	t.Helper()
+	write := func(name, text string) {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("password", password+"\n")
+	write("windows", password+"\r\n")
+	user, err := nkeys.CreateUser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, err := user.Seed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("nkey", string(seed)+"\n")
+	account, err := nkeys.CreateAccount()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := account.Seed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("account", string(other)+"\n")
+	write("creds", "-----BEGIN NATS USER JWT-----\ne30.e30.e30\n------END NATS USER JWT------\n\n"+
+		"-----BEGIN USER NKEY SEED-----\n"+string(seed)+"\n------END USER NKEY SEED------\n")
+
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("cert.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+	write("key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})))
+}
+
+// loadHere is load among the files of secrets.
+func loadHere(t *testing.T, text string) (*Config, error) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	secrets(t)
+	if err := os.WriteFile("t.yaml", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return Load(Source{File: "t.yaml"})
+}
+
+// TestBusFiles: secrets and certificates are read, from the file or the environment, which wins.
+func TestBusFiles(t *testing.T) {
+	const nats, kafka = "bus: {driver: nats, nats: {%s}}", "bus: {driver: kafka, kafka: {%s}}"
+	for _, tt := range []struct {
+		name, form, text string
+		env              map[string]string
+		have             func(c *Config) bool
+	}{
+		{"NATS password", nats, "user: u, password_file: password", nil,
+			func(c *Config) bool { return c.Bus.NATS.User == "u" && c.Bus.NATS.Password.Reveal() == password }},
+		{"of Windows", nats, "user: u, password_file: windows", nil,
+			func(c *Config) bool { return c.Bus.NATS.Password.Reveal() == password }},
+		{"of the environment", nats, "user: u, password_file: none", map[string]string{"STOMPGW_BUS_NATS_PASSWORD": "p, q "},
+			func(c *Config) bool { return c.Bus.NATS.Password.Reveal() == "p, q " }},
+		{"all of the environment", nats, "prefix: p", map[string]string{"STOMPGW_BUS_NATS_USER": "u", "STOMPGW_BUS_NATS_PASSWORD_FILE": "password"},
+			func(c *Config) bool { return c.Bus.NATS.User == "u" && c.Bus.NATS.Password.Reveal() == password }},
+		{"NATS token", nats, "token_file: password", nil,
+			func(c *Config) bool { return c.Bus.NATS.Token.Reveal() == password }},
+		{"of the environment", nats, "prefix: p", map[string]string{"STOMPGW_BUS_NATS_TOKEN": "t"},
+			func(c *Config) bool { return c.Bus.NATS.Token.Reveal() == "t" }},
+		{"NKey", nats, "nkey_file: nkey", nil,
+			func(c *Config) bool { return strings.HasPrefix(c.Bus.NATS.NKey.Reveal(), "SU") }},
+		{"creds", nats, "creds_file: creds", nil,
+			func(c *Config) bool { return strings.Contains(c.Bus.NATS.Creds.Reveal(), "e30.e30.e30") }},
+		{"TLS", nats, "tls: {ca: cert.pem, cert: cert.pem, key: key.pem}", nil,
+			func(c *Config) bool {
+				l := c.Bus.NATS.TLS.Loaded()
+				return l != nil && l.RootCAs != nil && len(l.Certificates) == 1 && !l.InsecureSkipVerify
+			}},
+		{"no TLS", nats, "user: u, password_file: password", nil,
+			func(c *Config) bool { return c.Bus.NATS.TLS.Loaded() == nil }},
+		{"not in use", kafka + "\n", "topic: t}, nats: {user: u, password_file: none, tls: {ca: none}", nil,
+			func(c *Config) bool { return c.Bus.NATS.Password.Reveal() == "" }},
+
+		{"Kafka password", kafka, "sasl: {mechanism: plain, user: u, password_file: password}", nil,
+			func(c *Config) bool { return c.Bus.Kafka.SASL.Password.Reveal() == password }},
+		{"of the environment", kafka, "sasl: {mechanism: scram-sha-256, user: u}", map[string]string{"STOMPGW_BUS_KAFKA_SASL_PASSWORD": "p"},
+			func(c *Config) bool { return c.Bus.Kafka.SASL.Password.Reveal() == "p" }},
+		{"TLS enabled", kafka, "tls: {enabled: true}", nil,
+			func(c *Config) bool { return c.Bus.Kafka.TLS.Loaded() != nil }},
+		{"TLS by a file", kafka, "tls: {ca: cert.pem}", nil,
+			func(c *Config) bool { return c.Bus.Kafka.TLS.Loaded() != nil && c.Bus.Kafka.TLS.Enabled }},
+		{"no TLS", kafka, "tls: {}", nil,
+			func(c *Config) bool { return c.Bus.Kafka.TLS.Loaded() == nil }},
+		{"sources", kafka, "sources: [{topic: a, destination: '/topic/{topic}/{key}/{partition}/{header.x}'}, {topic: b, destination: /b, headers: h-}]", nil,
+			func(c *Config) bool {
+				s := c.Bus.Kafka.Sources
+				return len(s) == 2 && s[0].Topic == "a" && s[0].Headers == "" && s[1] == KafkaSource{"b", "/b", "h-"}
+			}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for name, value := range tt.env {
+				t.Setenv(name, value)
+			}
+			c, err := loadHere(t, fmt.Sprintf(tt.form, tt.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !tt.have(c) {
+				t.Errorf("got %+v", c.Bus)
+			}
+			hides(t, c)
+		})
+	}
+}
+
+// hides holds that no way to print a configuration shows what is secret in it.
+func hides(t *testing.T, c *Config) {
+	t.Helper()
+	var logged strings.Builder
+	for _, h := range []slog.Handler{slog.NewTextHandler(&logged, nil), slog.NewJSONHandler(&logged, nil)} {
+		slog.New(h).Info("bus", "bus", c.Bus, "password", c.Bus.NATS.Password)
+	}
+	encoded, err := json.Marshal(c.Bus.Kafka.SASL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		fmt.Sprint(c.Bus), fmt.Sprintf("%+v %s %q", c.Bus, c.Bus.NATS.Password, c.Bus.NATS.Password), fmt.Sprintf("%#v", c.Bus.NATS.Password),
+		fmt.Sprintf("%#v", c.Bus.Kafka.SASL), string(encoded), logged.String(),
+	} {
+		if strings.Contains(text, password) {
+			t.Errorf("the password is shown: %s", text)
+		}
+	}
+}
+
+// TestLogin: half a way to log in, and two of them.
+func TestLogin(t *testing.T) {
+	for _, tt := range []struct{ name, text, want string }{
+		{"password without a user", "password_file: password", "t.yaml:3: bus.nats.password_file: has no user: set bus.nats.user"},
+		{"URL and user", "url: 'nats://bob:hunter2@h',\n    user: u,\n    password_file: password",
+			"t.yaml:4: bus.nats.user: is a second way to log in, beside bus.nats.url (t.yaml:3): leave one"},
+		{"URL's token and file", "url: 'nats://a,nats://hunter2@h',\n    token_file: password",
+			"t.yaml:4: bus.nats.token_file: is a second way to log in, beside bus.nats.url (t.yaml:3): leave one"},
+		{"token and NKey", "token_file: password,\n    nkey_file: nkey",
+			"t.yaml:4: bus.nats.nkey_file: is a second way to log in, beside bus.nats.token_file (t.yaml:3): leave one"},
+		{"NKey and creds", "nkey_file: nkey,\n    creds_file: creds",
+			"t.yaml:4: bus.nats.creds_file: is a second way to log in, beside bus.nats.nkey_file (t.yaml:3): leave one"},
+		{"NKey of an account", "nkey_file: account",
+			"t.yaml:3: bus.nats.nkey_file: account holds no seed of a user: want one that begins with SU, as `nk -gen user` prints it"},
+		{"key of another form", "tls: {cert: key.pem, key: cert.pem}", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := loadHere(t, "bus: {driver: nats,\n  nats:\n  {"+tt.text+"}}\n")
+			if err == nil || tt.want != "" && err.Error() != tt.want {
+				t.Errorf("\n got %v\nwant %s", err, tt.want)
+			}
+			if err != nil && strings.Contains(err.Error(), password) {
+				t.Error("the error shows a password")
+			}
+		})
+	}
+	t.Run("token of the environment", func(t *testing.T) {
+		t.Setenv("STOMPGW_BUS_NATS_TOKEN", password)
+		_, err := loadHere(t, "bus: {driver: nats, nats: {creds_file: creds}}")
+		const want = "t.yaml:1: bus.nats.creds_file: is a second way to log in, beside bus.nats.token (STOMPGW_BUS_NATS_TOKEN): leave one"
+		if err == nil || err.Error() != want {
+			t.Errorf("\n got %v\nwant %s", err, want)
+		}
+	})
+}

@@ -1,0 +1,102 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// Secret is a text that nothing prints: not fmt, not a log, not an error.
+type Secret struct {
+	text string
+}
+
+// Reveal returns the text, for whoever has to send it.
+func (s Secret) Reveal() string { return s.text }
+
+// String tells only whether there is one.
+func (s Secret) String() string {
+	if s.text == "" {
+		return ""
+	}
+	return "REDACTED"
+}
+
+// GoString is String for %#v.
+func (s Secret) GoString() string { return s.String() }
+
+// MarshalText is String for encoders.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText takes any text.
+func (s *Secret) UnmarshalText(text []byte) error {
+	s.text = string(text)
+	return nil
+}
+
+// maxSecret bounds the file of a secret, in bytes: certificates and creds files take a few KiB.
+const maxSecret = 64 * KiB
+
+// readSecret returns what a file of secrets holds, without the line ends behind it.
+func readSecret(name string) (Secret, error) {
+	text, err := readBounded(name)
+	if err != nil {
+		return Secret{}, err
+	}
+	text = bytes.TrimRight(text, "\r\n")
+	if len(text) == 0 {
+		return Secret{}, fmt.Errorf("%s is empty: want the secret in it", name)
+	}
+	return Secret{string(text)}, nil
+}
+
+// readLine is readSecret for what has no line ends inside.
+func readLine(name string) (Secret, error) {
+	s, err := readSecret(name)
+	if err == nil && bytes.ContainsAny([]byte(s.text), "\r\n\x00") {
+		return Secret{}, fmt.Errorf("%s holds more than one line: want the secret alone in it", name)
+	}
+	return s, err
+}
+
+// readBounded returns the bytes of a file; its errors name the file and no content.
+func readBounded(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, unreadable(name, err)
+	}
+	defer f.Close() // it was only read
+	text, err := io.ReadAll(io.LimitReader(f, int64(maxSecret)+1))
+	if err != nil {
+		return nil, unreadable(name, err)
+	}
+	if len(text) > int(maxSecret) {
+		return nil, fmt.Errorf("%s is larger than %s: is it the right file?", name, maxSecret)
+	}
+	return text, nil
+}
+
+func unreadable(name string, err error) error {
+	var cause *fs.PathError
+	if errors.As(err, &cause) {
+		err = cause.Err
+	}
+	return fmt.Errorf("%s can't be read: %w", name, err)
+}
+
+// load reads the file that the setting path+"_file" names into the secret of the setting path,
+// unless that was given in the environment, which wins.
+func (c *Config) load(path, file string, into *Secret, read func(string) (Secret, error)) []error {
+	if file == "" || into.text != "" {
+		return nil
+	}
+	s, err := read(file)
+	if err != nil {
+		return []error{c.fault(path+"_file", "%v", err)}
+	}
+	*into = s
+	return nil
+}
