@@ -17,7 +17,7 @@ const module = "github.com/stompgw/stompgw"
 // mayImport is the floor plan: what each package of the module may import of the module. An import
 // points downwards, from cmd over admin and gateway to bus; a new package needs a line here.
 var mayImport = map[string][]string{
-	"cmd/stompgw": {"cmd", "bus", "bus/natsbus"},
+	"cmd/stompgw": {"cmd", "bus", "bus/kafkabus", "bus/natsbus"},
 
 	"cmd": {
 		"admin", "cmd/internal/config", "cmd/internal/embedded", "cmd/internal/output", "cmd/internal/page", "gateway", "gateway/policy",
@@ -47,10 +47,12 @@ var mayImport = map[string][]string{
 
 	"configs": {},
 
-	"bus":         {},
-	"bus/bustest": {"bus"},
-	"bus/membus":  {"bus"},
-	"bus/natsbus": {"bus"},
+	"bus":                 {},
+	"bus/bustest":         {"bus"},
+	"bus/bustest/servers": {},
+	"bus/kafkabus":        {"bus"},
+	"bus/membus":          {"bus"},
+	"bus/natsbus":         {"bus"},
 }
 
 // outside are packages of others that only some of ours may import; test files are free to.
@@ -63,6 +65,9 @@ var outside = []struct {
 	{"github.com/gobwas/", "only the WebSocket transport knows WebSocket", under("gateway/internal/ws")},
 	{"github.com/redis/", "only the Redis registry and what opens or asks it know Redis", under("cmd", "admin", "gateway/registry/redisregistry")},
 	{"github.com/nats-io/", "only the NATS bus, and cmd, which can embed the server, know NATS", under("cmd", "bus/natsbus")},
+	{"github.com/segmentio/", "only the Kafka bus, and the servers of the tests, know Kafka", under("bus/kafkabus", "bus/bustest/servers")},
+	{"github.com/twmb/", "another Kafka client is for the servers of the tests", under("bus/bustest/servers")},
+	{"github.com/prometheus/", "only admin shows figures to Prometheus", under("admin")},
 	{"text/template", "one template makes the linker keep every exported method, 9 MiB of them", nobody},
 	{"html/template", "one template makes the linker keep every exported method, 9 MiB of them", nobody},
 	{"log", "logs are slog, handed in", nobody},

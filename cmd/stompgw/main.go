@@ -3,15 +3,12 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/stompgw/stompgw/bus"
-	"github.com/stompgw/stompgw/bus/natsbus"
 	"github.com/stompgw/stompgw/cmd"
 )
 
@@ -31,18 +28,11 @@ func main() {
 		Stdout: os.Stdout,
 		Stderr: os.Stderr,
 		Drivers: []cmd.Driver{
+			{Name: "kafka", Open: openKafka},
 			{Name: "nats", Open: openNATS},
 			{Name: "embedded", Open: openNATS}, // the same client: the server is in this process
 		},
 	}))
-}
-
-func openNATS(s cmd.BusSettings) (bus.Bus, error) {
-	b, err := natsbus.New(natsbus.Config{URL: s.NATS.URL, Prefix: s.NATS.Prefix}, s.Node, s.Log)
-	if err != nil {
-		return nil, fmt.Errorf("bus.nats: %w", err)
-	}
-	return b, nil
 }
 
 // quiet drops what go-redis logs of every attempt to dial: the registry logs once that Redis is

@@ -113,6 +113,15 @@ func (p *Process) Kill() {
 	<-p.ended
 }
 
+// Signal sends sig to a server that runs, such as syscall.SIGSTOP, which has it say nothing until
+// syscall.SIGCONT; Kill ends it all the same.
+func (p *Process) Signal(t testing.TB, sig os.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		t.Fatalf("%s can't be sent %s: %v", p.Path, sig, err)
+	}
+}
+
 // Running reports whether the server was started and has not ended.
 func (p *Process) Running() bool {
 	if p.ended == nil {
@@ -141,3 +150,6 @@ func (p *Process) tail() string {
 	text := p.Output()
 	return text[max(0, len(text)-most):]
 }
+
+// PID returns the number of the process that runs, or ran last.
+func (p *Process) PID() int { return p.cmd.Process.Pid }

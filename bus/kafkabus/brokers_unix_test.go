@@ -1,0 +1,84 @@
+//go:build unix
+
+package kafkabus
+
+import (
+	"errors"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest/servers"
+)
+
+// TestRealOutage: a real broker that is stopped, or killed, or that says nothing for a while, costs
+// nothing but time.
+func TestRealOutage(t *testing.T) {
+	b := servers.Kafka(t)
+	for _, test := range []struct {
+		name string
+		run  func(t *testing.T)
+	}{
+		{"stopped", func(t *testing.T) { b.Stop(t); b.Start(t) }},
+		{"killed", func(t *testing.T) { b.Kill(); b.Start(t) }},
+		{"silent", func(t *testing.T) {
+			b.Signal(t, syscall.SIGSTOP)
+			time.Sleep(2 * time.Second) // of silence
+			b.Signal(t, syscall.SIGCONT)
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b.CreateTopic(t, test.name, 6)
+			o := newOutlet(t, Config{Brokers: []string{b.Addr}, Topic: test.name, Silence: time.Minute}, nil)
+			o.publishing(5000, func() { test.run(t) }).check(b.Addr)
+		})
+	}
+}
+
+// TestRealSilence: Publish refuses while a real broker says nothing, what was on its way is unknown,
+// and all is well afterwards.
+func TestRealSilence(t *testing.T) {
+	b := servers.Kafka(t)
+	b.CreateTopic(t, "stompgw", 1)
+	o := newOutlet(t, Config{Brokers: []string{b.Addr}, Silence: 500 * time.Millisecond, Deadline: 2 * time.Second}, nil)
+	if err := <-o.send("/topic/x", "before"); err != nil {
+		t.Fatal(err)
+	}
+	b.Signal(t, syscall.SIGSTOP)
+	sent := o.send("/topic/x", "sent")
+	e := bus.Envelope{Destination: "/topic/x", Body: []byte("behind it")}
+	err := error(nil)
+	for ; err == nil || errors.Is(err, bus.ErrFull); err = o.publish(e, func(error) {}) {
+		time.Sleep(time.Millisecond) // until it is refused
+	}
+	if !errors.Is(err, bus.ErrDown) {
+		t.Errorf("Publish says %v, want ErrDown", err)
+	}
+	if err := o.healthy(); err == nil {
+		t.Error("healthy says nothing")
+	} else {
+		t.Log(err)
+	}
+	if err := <-sent; !errors.Is(err, bus.ErrUnknown) {
+		t.Errorf("done heard %v, want ErrUnknown", err)
+	}
+	b.Signal(t, syscall.SIGCONT)
+	for err = bus.ErrDown; err != nil; {
+		answer := make(chan error, 1)
+		if err = o.publish(bus.Envelope{Destination: "/topic/x", Body: []byte("after")}, func(err error) { answer <- err }); err == nil {
+			err = <-answer
+		}
+		time.Sleep(time.Millisecond) // until it is taken
+	}
+	if err := o.healthy(); err != nil {
+		t.Error(err)
+	}
+	seen := make(map[string]int)
+	for _, e := range firsts(readLog(t, b.Addr, "stompgw")) {
+		seen[e.body]++
+	}
+	if seen["before"] != 1 || seen["after"] != 1 || seen["sent"] > 1 {
+		t.Errorf("a reader gets %v", seen)
+	}
+}

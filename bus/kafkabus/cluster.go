@@ -1,0 +1,220 @@
+package kafkabus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/metadata"
+)
+
+const (
+	// metadataTTL bounds the age of what the transport knows: it asks a broker again after a
+	// random part of it. pollInterval is how often the transport is asked, which costs no network.
+	// Together they find a new leader or partition within half a second.
+	metadataTTL  = 400 * time.Millisecond
+	pollInterval = 100 * time.Millisecond
+
+	idleTimeout = 5 * time.Minute // of connections to brokers
+	pollTimeout = 5 * time.Second // for the first answer of any broker
+)
+
+// none stands for the leader of a partition that has none.
+const none int32 = -1
+
+// view is what the brokers say of the topics. It never changes: a newer one takes its place.
+type view struct {
+	topics []topicView // in the order of cluster.topics
+	hosts  map[int32]string
+}
+
+// topicView is one topic of a view.
+type topicView struct {
+	name    string
+	err     error   // set: it has no partitions, and why
+	leaders []int32 // broker ids by partition, none for a partition without
+}
+
+// cluster is what the bus knows of the brokers, and its way to them. Its methods may be called from
+// any goroutine.
+type cluster struct {
+	// Set by newCluster, never changed.
+	topics    []string // Config.Topic first, then those of the sources
+	brokers   string   // those of Config, to show
+	conns     *connections
+	transport *kafka.Transport
+	client    *kafka.Client
+
+	mu      sync.Mutex
+	latest  *view         // nil before the first
+	changed chan struct{} // closed when latest changes
+	cause   error         // why there is none
+}
+
+func newCluster(cfg Config, topics []string) (*cluster, error) {
+	mechanism, err := cfg.SASL.mechanism()
+	if err != nil {
+		return nil, err
+	}
+	for _, addr := range cfg.Brokers {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			return nil, fmt.Errorf("kafkabus: broker %q: want host:port", addr)
+		}
+	}
+	conns := newConnections()
+	transport := &kafka.Transport{
+		Dial:           conns.dial,
+		ClientID:       "stompgw",
+		IdleTimeout:    idleTimeout,
+		MetadataTTL:    metadataTTL,
+		MetadataTopics: topics,
+		TLS:            cfg.TLS,
+		SASL:           mechanism,
+	}
+	return &cluster{
+		topics:    topics,
+		brokers:   strings.Join(cfg.Brokers, ", "),
+		conns:     conns,
+		transport: transport,
+		client:    &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: transport},
+		changed:   make(chan struct{}),
+		cause:     errors.New("not tried yet"),
+	}, nil
+}
+
+// run keeps the view up to date until ctx ends.
+func (c *cluster) run(ctx context.Context) {
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for {
+		v, err := c.ask(ctx)
+		c.learn(v, err)
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// ask returns what the transport knows. A cluster that has answered once and is silent now looks
+// as it did: only produce and fetch requests tell whether a broker lives.
+func (c *cluster) ask(ctx context.Context) (*view, error) {
+	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
+	defer cancel()
+	res, err := c.transport.RoundTrip(ctx, c.client.Addr, &metadata.Request{TopicNames: c.topics})
+	if err != nil {
+		return nil, err
+	}
+	return newView(res.(*metadata.Response)), nil
+}
+
+func newView(res *metadata.Response) *view {
+	v := &view{hosts: make(map[int32]string)}
+	for _, b := range res.Brokers {
+		v.hosts[b.NodeID] = net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
+	}
+	for _, t := range res.Topics {
+		v.topics = append(v.topics, newTopicView(t))
+	}
+	return v
+}
+
+func newTopicView(t metadata.ResponseTopic) topicView {
+	tv := topicView{name: t.Name}
+	if t.ErrorCode != 0 {
+		tv.err = kafka.Error(t.ErrorCode)
+		return tv
+	}
+	for _, p := range t.Partitions {
+		for int(p.PartitionIndex) >= len(tv.leaders) {
+			tv.leaders = append(tv.leaders, none)
+		}
+		tv.leaders[p.PartitionIndex] = p.LeaderID // -1 if there is none, whatever the error says
+	}
+	if len(tv.leaders) == 0 {
+		tv.err = kafka.LeaderNotAvailable
+	}
+	return tv
+}
+
+func (c *cluster) learn(v *view, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cause = err; err != nil || c.latest.equal(v) {
+		return
+	}
+	c.latest = v
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+func (v *view) equal(o *view) bool {
+	return v != nil && o != nil && slices.EqualFunc(v.topics, o.topics, func(a, b topicView) bool {
+		return a.name == b.name && a.err == b.err && slices.Equal(a.leaders, b.leaders)
+	})
+}
+
+// view returns the latest view, nil before the first, and a channel that is closed at the next.
+func (c *cluster) view() (*view, <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.latest, c.changed
+}
+
+// host returns the address of a broker, to show it.
+func (c *cluster) host(broker int32) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.latest != nil && c.latest.hosts[broker] != "" {
+		return c.latest.hosts[broker]
+	}
+	return fmt.Sprintf("broker %d", broker)
+}
+
+// healthy returns nil when all topics are there and all their partitions have a leader.
+func (c *cluster) healthy() error {
+	v, _ := c.view()
+	if v == nil {
+		return fmt.Errorf("kafkabus: none of %s answers: %w", c.brokers, c.whyNone())
+	}
+	for _, t := range v.topics {
+		if t.err != nil {
+			return topicError(t.name, t.err)
+		}
+		if i := slices.Index(t.leaders, none); i >= 0 {
+			return fmt.Errorf("kafkabus: partition %d of topic %s has no leader", i, t.name)
+		}
+	}
+	return nil
+}
+
+// whyNone returns why there is no view: what the sockets say is nearer to the cause.
+func (c *cluster) whyNone() error {
+	if err := c.conns.failure(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cause
+}
+
+func topicError(topic string, err error) error {
+	if errors.Is(err, kafka.UnknownTopicOrPartition) {
+		return fmt.Errorf("kafkabus: topic %s does not exist: create it, or for the bus's own topic set bus.kafka.create", topic)
+	}
+	return fmt.Errorf("kafkabus: topic %s: %w", topic, err)
+}
+
+// close ends all connections. Nothing may be asked of the cluster any more.
+func (c *cluster) close() {
+	c.transport.CloseIdleConnections()
+	c.conns.close()
+}

@@ -1,0 +1,125 @@
+package kafkabus
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/stompgw/stompgw/bus/bustest/servers"
+)
+
+// listen returns a listener that the test's end closes.
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	return ln
+}
+
+// TestConnectionsClose: close ends what is read and waits until whoever reads has closed.
+func TestConnectionsClose(t *testing.T) {
+	ln, c := listen(t), newConnections()
+	conn, err := c.dial(context.Background(), "tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var let atomic.Bool
+	go func() {
+		_, err := conn.Read(make([]byte, 1))
+		if !errors.Is(err, net.ErrClosed) {
+			t.Errorf("the reader got %v", err)
+		}
+		let.Store(true)
+		conn.Close()
+	}()
+	c.close()
+	if !let.Load() {
+		t.Error("close did not wait")
+	}
+	if _, err := c.dial(context.Background(), "tcp", ln.Addr().String()); err == nil {
+		t.Error("there is a connection after close")
+	}
+	c.close() // again
+	if c.reconnects() != 0 {
+		t.Error("its own close counts as a loss")
+	}
+}
+
+// TestReconnects: a connection counts that takes the place of one that the other end broke.
+func TestReconnects(t *testing.T) {
+	ln, c := listen(t), newConnections()
+	defer c.close()
+	for i := range 3 {
+		conn, err := c.dial(context.Background(), "tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.reconnects(); got != uint64(i) {
+			t.Errorf("%d reconnects, want %d", got, i)
+		}
+		other, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		other.Close()
+		if _, err := conn.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("read: %v", err)
+		}
+		conn.Close()
+	}
+}
+
+// TestDialFailure: the last failure is known until a connection succeeds.
+func TestDialFailure(t *testing.T) {
+	ln, c := listen(t), newConnections()
+	defer c.close()
+	gone := listen(t)
+	gone.Close()
+	if _, err := c.dial(context.Background(), "tcp", gone.Addr().String()); err == nil || c.failure() != err {
+		t.Errorf("dial says %v, and failure %v", err, c.failure())
+	}
+	conn, err := c.dial(context.Background(), "tcp", ln.Addr().String())
+	if err != nil || c.failure() != nil {
+		t.Errorf("dial says %v, and failure %v", err, c.failure())
+	}
+	conn.Close()
+}
+
+// TestSilentLogin: a broker that falls silent while this node logs in is left for another try.
+func TestSilentLogin(t *testing.T) {
+	f := servers.Fake(t, 1, kfake.SeedTopics(1, "stompgw"), kfake.EnableSASL(), kfake.Superuser("PLAIN", "user", "password"))
+	silent := make(chan struct{})
+	f.ControlKey(int16(kmsg.SASLAuthenticate), func(kmsg.Request) (kmsg.Response, error, bool) {
+		close(silent)
+		return nil, nil, true
+	})
+	cfg := Config{Brokers: f.Addrs, SASL: SASL{"plain", "user", "password"}}.withDefaults()
+	c, err := newCluster(cfg, []string{"stompgw"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.conns.login = 100 * time.Millisecond
+	p := newProducer(c, cfg, "1/a", slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); c.run(ctx) }()
+	<-silent
+	for v, changed := c.view(); v == nil; v, changed = c.view() {
+		<-changed
+	}
+	cancel()
+	<-ended
+	p.close()
+	c.close()
+}

@@ -1,0 +1,209 @@
+package kafkabus
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// forEachKafka runs a test on the fake brokers and on a real one, with a topic of its own.
+func forEachKafka(t *testing.T, partitions int, settings map[string]string, test func(t *testing.T, addrs []string, topic string)) {
+	t.Run("fake", func(t *testing.T) {
+		f := fake(t, 3, "other", 1)
+		if err := f.CreateTopic("contents", int32(partitions), settings); err != nil {
+			t.Fatal(err)
+		}
+		test(t, f.Addrs, "contents")
+	})
+	t.Run("real", func(t *testing.T) {
+		b := shared.Kafka(t)
+		topic := fmt.Sprintf("contents-%d", time.Now().UnixNano())
+		var list []string
+		for k, v := range settings {
+			list = append(list, k+"="+v)
+		}
+		b.CreateTopic(t, topic, partitions, list...)
+		test(t, []string{b.Addr}, topic)
+	})
+}
+
+// TestContents: keys, values and headers arrive as they were, with every compression that kafka-go
+// knows, and from every kind of writer.
+func TestContents(t *testing.T) {
+	forEachKafka(t, 1, nil, func(t *testing.T, addrs []string, topic string) {
+		r := readFrom(t, addrs, topic)
+		w := newWriter(t, addrs)
+		var want []read
+		for compression := range kafka.Compression(5) {
+			batch := []read{
+				{value: nil, key: []byte("tombstone")},
+				{value: []byte{}, key: nil},
+				{value: []byte("value"), key: []byte{}},
+				{value: bytes.Repeat([]byte("compressible "), 1000), key: []byte(compression.String())},
+				{value: []byte("\x00\xff"), key: []byte("\x00\xff"), headers: []kafka.Header{
+					{Key: "a", Value: []byte("1")}, {Key: "", Value: []byte{}}, {Key: "a", Value: []byte("\xff\x00")}, {Key: "ä"}}},
+			}
+			var records []kafka.Record
+			for _, b := range batch {
+				record := kafka.Record{Headers: b.headers}
+				if b.key != nil {
+					record.Key = kafka.NewBytes(b.key)
+				}
+				if b.value != nil {
+					record.Value = kafka.NewBytes(b.value)
+				}
+				records = append(records, record)
+			}
+			if err := w.produce(topic, 0, compression, records...); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, batch...)
+		}
+		for i, got := range r.of(topic, 0, len(want)) {
+			want[i].offset = int64(i)
+			if !sameRead(got, want[i]) {
+				t.Errorf("offset %d: got %+v\nwant %+v", i, got, want[i])
+			}
+		}
+	})
+}
+
+func sameRead(a, b read) bool {
+	same := a.offset == b.offset && sameBytes(a.key, b.key) && sameBytes(a.value, b.value) && len(a.headers) == len(b.headers)
+	for i := range min(len(a.headers), len(b.headers)) {
+		same = same && sameHeader(a.headers[i], b.headers[i])
+	}
+	return same
+}
+
+func sameBytes(a, b []byte) bool { return bytes.Equal(a, b) && (a == nil) == (b == nil) }
+
+// TestWriters: what kafka.Writer writes arrives, in each of its compressions.
+func TestWriters(t *testing.T) {
+	forEachKafka(t, 1, nil, func(t *testing.T, addrs []string, topic string) {
+		r := readFrom(t, addrs, topic)
+		count := 0
+		for compression := range kafka.Compression(5) {
+			cluster := newWriter(t, addrs)
+			w := &kafka.Writer{
+				Addr: cluster.client.Addr, Transport: cluster.client.Transport, Topic: topic,
+				Compression: compression, RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond,
+			}
+			for range 3 {
+				if err := w.WriteMessages(t.Context(), kafka.Message{Value: []byte(strconv.Itoa(count))}); err != nil {
+					t.Fatal(err)
+				}
+				count++
+			}
+			if err := w.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		for i, got := range r.of(topic, 0, count) {
+			if string(got.value) != strconv.Itoa(i) {
+				t.Errorf("record %d is %s", i, got.value)
+			}
+		}
+	})
+}
+
+// TestLarge: a record larger than what a fetch asks for of a partition arrives, and so do others
+// beside it.
+func TestLarge(t *testing.T) {
+	settings := map[string]string{"max.message.bytes": "10000000"}
+	forEachKafka(t, 2, settings, func(t *testing.T, addrs []string, topic string) {
+		r := readFrom(t, addrs, topic)
+		w := newWriter(t, addrs)
+		large := string(bytes.Repeat([]byte("0123456789abcdef"), 4<<20/16))
+		for i := range 3 {
+			w.must(topic, 0, "small", strconv.Itoa(i))
+			w.must(topic, 0, large)
+			w.must(topic, 1, "beside", strconv.Itoa(i))
+		}
+		w.checkAll(r, 0)
+	})
+}
+
+// TestTransactions: the marks of transactions are no records, and reading goes on past them, also
+// when there is nothing else. What was aborted arrives like anything else.
+func TestTransactions(t *testing.T) {
+	forEachKafka(t, 1, nil, func(t *testing.T, addrs []string, topic string) {
+		r := readFrom(t, addrs, topic)
+		client, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.TransactionalID(topic), kgo.DefaultProduceTopic(topic),
+			kgo.RecordPartitioner(kgo.ManualPartitioner()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		transaction := func(end kgo.TransactionEndTry, values ...string) {
+			t.Helper()
+			if err := client.BeginTransaction(); err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range values {
+				if err := client.ProduceSync(t.Context(), kgo.StringRecord(v)).FirstErr(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := client.EndTransaction(t.Context(), end); err != nil {
+				t.Fatal(err)
+			}
+		}
+		transaction(kgo.TryCommit, "a", "b")
+		transaction(kgo.TryAbort, "c")
+		transaction(kgo.TryCommit, "d")
+		if got := values(r.of(topic, 0, 4)); got != "a b c d" {
+			t.Errorf("got %q", got)
+		}
+		r.poll("for the lag to go, past the last mark", func() bool { return r.figures().Partitions[0].Lag == 0 })
+		w := newWriter(t, addrs)
+		w.must(topic, 0, "e")
+		if got := values(r.of(topic, 0, 5)); got != "a b c d e" {
+			t.Errorf("got %q", got)
+		}
+		if f := r.figures(); f.Skipped+f.Gaps+f.Missed > 0 {
+			t.Errorf("figures %+v", f)
+		}
+	})
+}
+
+// TestCompacted: holes that compaction leaves are no loss.
+func TestCompacted(t *testing.T) {
+	f := fake(t, 1, "other", 1)
+	if err := f.CreateTopic("a", 1, map[string]string{"cleanup.policy": "compact"}); err != nil {
+		t.Fatal(err)
+	}
+	hold, blocked := make(chan struct{}), make(chan struct{}, 100)
+	r := startReading(t, f.Addrs, func(*record) { blocked <- struct{}{}; <-hold }, "a")
+	r.wait(r.ready, "to be ready")
+	w := newWriter(t, f.Addrs)
+	put := func(key, value string) {
+		t.Helper()
+		if err := w.produce("a", 0, 0, kafka.Record{Key: kafka.NewBytes([]byte(key)), Value: kafka.NewBytes([]byte(value))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("k", "0")
+	r.wait(blocked, "for the first record")
+	for i := range 20 {
+		put("k"+strconv.Itoa(i%3), strconv.Itoa(i))
+	}
+	f.Compact()
+	close(hold)
+	put("last", "x")
+	r.until("for the last record", func(got map[topicPartition][]read) bool {
+		all := got[topicPartition{"a", 0}]
+		return len(all) > 0 && string(all[len(all)-1].value) == "x"
+	})
+	if got := len(r.of("a", 0, 2)); got > 20 {
+		t.Errorf("got %d records: nothing was compacted", got)
+	}
+	if f := r.figures(); f.Gaps+f.Missed+f.Skipped > 0 {
+		t.Errorf("figures %+v", f)
+	}
+}

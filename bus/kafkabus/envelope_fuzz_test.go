@@ -1,0 +1,100 @@
+package kafkabus
+
+import (
+	"bytes"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/stompgw/stompgw/bus"
+)
+
+// fuzzedEnvelope has its headers' names and values in one string, apart by a byte.
+func fuzzedEnvelope(destination, principal, pairs string, body []byte) bus.Envelope {
+	e := bus.Envelope{Destination: destination, Principal: principal, Body: body}
+	if pairs != "" {
+		e.Headers = busHeaders(append(strings.Split(pairs, "\x1e"), "")[:2*(strings.Count(pairs, "\x1e")/2+1)]...)
+	}
+	return e
+}
+
+// FuzzEnvelope holds that envelopes arrive as they were, and that size is right.
+func FuzzEnvelope(f *testing.F) {
+	f.Add("/topic/a", "", "", []byte("hello"), uint64(1))
+	f.Add("/queue/a", "1/a/b/c", "content-type\x1etext/plain\x1ea\x1e1\x1ea\x1e2", []byte{}, uint64(math.MaxUint64))
+	f.Add("/topic/a", "", "principal\x1ex\x1enode\x1ey\x1eseq\x1e7\x1edestination\x1ez", []byte("\xff\x00"), uint64(10))
+	f.Add("\"\\\n\x01ä", "\u2028", "\x1e\x1e\x1e", []byte("{\"a\":\"\\u00e4\U0001f600<>&\"}\x7f\x1f\b\f\r\t"), uint64(99))
+	f.Fuzz(func(t *testing.T, destination, principal, pairs string, body []byte, seq uint64) {
+		if destination == "" || seq == 0 {
+			t.Skip("never published")
+		}
+		e := fuzzedEnvelope(destination, principal, pairs, body)
+		checkRoundTrip(t, Headers, e, e, seq)
+		text := utf8.Valid(body) && utf8.ValidString(destination) && utf8.ValidString(principal)
+		if err := JSON.check(&e); (err == nil) != text {
+			t.Fatalf("JSON.check: %v", err)
+		}
+		if text {
+			checkRoundTrip(t, JSON, e, withContentType(e), seq)
+		}
+	})
+}
+
+// withContentType is e as it arrives in JSON.
+func withContentType(e bus.Envelope) bus.Envelope {
+	if !slices.ContainsFunc(e.Headers, func(h bus.Header) bool { return h.Name == "content-type" }) {
+		e.Headers = append(slices.Clip(e.Headers), bus.Header{Name: "content-type", Value: "text/plain;charset=UTF-8"})
+	}
+	return e
+}
+
+func checkRoundTrip(t *testing.T, f Format, e, want bus.Envelope, seq uint64) {
+	const node = "1700000000000/01234567-89ab-cdef-0123-456789abcdef"
+	got, from, err := decode(asRead(t, f.encode(&e, node, seq)))
+	if err != nil || !sameEnvelope(got, want) || from != (origin{node, seq}) {
+		t.Errorf("%s: got %q from %v, %v,\nwant %q", f, got, from, err, want)
+	}
+	checkSize(t, f, &e, node, seq)
+}
+
+// FuzzDecode holds that whatever is on the topic is read or refused, and that what is read can be
+// written again to the same effect.
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(reference), "", true)
+	f.Add([]byte(`{"destination":"/topic/a","messageJsonString":"\ud800","destination":"/b","x":[1e999,{}]}`), "stomp.a\x1eb\x1econtent-type\x1ec", true)
+	f.Add([]byte("hello"), "destination\x1e/topic/x\x1enode\x1ea\x1eseq\x1e1\x1eprincipal\x1e", true)
+	f.Add([]byte("hello"), "node\x1ea\x1eseq\x1e1\x1edestination\x1e/x\x1eprincipal\x1e\x1eseq\x1e2", true)
+	f.Add([]byte(nil), "node\x1ea\x1eseq\x1ex\x1edestination\x1e/x", false)
+	f.Add([]byte(nil), "seq\x1e1\x1enode\x1ex", false)
+	f.Fuzz(func(t *testing.T, value []byte, pairs string, valued bool) {
+		rec := record{value: value}
+		if !valued {
+			rec.value = nil
+		}
+		for _, h := range fuzzedEnvelope("", "", pairs, nil).Headers {
+			rec.headers = append(rec.headers, kafka.Header{Key: h.Name, Value: []byte(h.Value)})
+		}
+		before := bytes.Clone(value)
+		e, from, err := decode(&rec)
+		if !bytes.Equal(value, before) {
+			t.Fatal("decode wrote into the record")
+		}
+		if err != nil {
+			if !sameEnvelope(e, bus.Envelope{}) || from != (origin{}) {
+				t.Errorf("%v, and yet %q from %v", err, e, from)
+			}
+			return
+		}
+		if e.Destination == "" || (from.node == "") != (from.seq == 0) || len(from.node) > maxNode {
+			t.Errorf("got %q from %q, %d", e, from.node, from.seq)
+		}
+		checkRoundTrip(t, Headers, e, e, 1)
+		if JSON.check(&e) == nil {
+			checkRoundTrip(t, JSON, e, withContentType(e), 1)
+		}
+	})
+}

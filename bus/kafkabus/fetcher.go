@@ -1,0 +1,311 @@
+package kafkabus
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/fetch"
+)
+
+const (
+	maxWait       = 500 * time.Millisecond // that a broker may hold back an answer without records
+	answerTimeout = 5 * time.Second        // for an answer, beyond what it may be held back
+
+	// Bytes of records that one fetch asks for. A timeout halves what the next one asks for, down
+	// to leastBytes, and it grows again slowly: a thin line would never bring an answer in time.
+	mostBytes      = 16 << 20
+	leastBytes     = 64 << 10
+	partitionBytes = 1 << 20 // of one partition
+
+	// outageFailures in a row are an outage; the first one may only say that a connection had ended
+	// unnoticed.
+	outageFailures = 2
+
+	leastPause = 50 * time.Millisecond // after an error
+	mostPause  = time.Second
+)
+
+// backoff returns how long to wait after an error, given how long it was before.
+func backoff(pause time.Duration) time.Duration {
+	return min(max(leastPause, 2*pause), mostPause)
+}
+
+// fetcher reads all partitions that one broker leads. One goroutine runs it, and hands on the
+// records; it ends when the broker leads none.
+//
+// A partition whose leader changes goes from fetcher to fetcher by the tail's table: the one that
+// owns it lets it go between two fetches, and the other takes it from there with its offset. Both
+// are woken for that, so that nobody waits for the end of a fetch. Waking drops the fetch under way;
+// kafka.Transport opens a second connection then, and keeps it.
+type fetcher struct {
+	// Set by newFetcher, never changed.
+	tail   *tail
+	broker int32
+	pulse  *pulse // of the broker's answers; any goroutine
+
+	// Set by claim, under the tail's mutex.
+	round context.Context // ends when the partitions have to be looked at again
+	wake  context.CancelFunc
+
+	// Owned by the goroutine.
+	held     []*partition // those it owns, in the order of the tail's table
+	due      []*partition // those of them that a fetch asks for
+	after    *partition   // the next fetch begins behind it
+	lastID   int32        // of a request
+	most     int32        // bytes to ask for
+	answer   *fetched     // used again
+	unpacked bytes.Buffer
+	names    names
+	rec      record
+	failures int // since the last answer
+	pause    time.Duration
+}
+
+func newFetcher(t *tail, broker int32) *fetcher {
+	return &fetcher{
+		tail:   t,
+		broker: broker,
+		pulse:  new(pulse),
+		wake:   func() {},
+		most:   mostBytes,
+		answer: new(fetched),
+		names:  make(names),
+	}
+}
+
+func (f *fetcher) run() {
+	for f.tail.claim(f) {
+		for f.round.Err() == nil {
+			f.once()
+		}
+	}
+	if f.failures >= outageFailures && f.tail.ctx.Err() == nil {
+		f.tail.log.Info("the broker that did not answer leads no partition any more", "broker", f.tail.cluster.host(f.broker))
+	}
+}
+
+// once asks for everything that is due, and hands on what comes.
+func (f *fetcher) once() {
+	next := f.choose()
+	if len(f.due) == 0 {
+		f.pulse.answered() // nothing is owed
+		f.sleep(next)
+		return
+	}
+	f.pulse.asked()
+	err := f.locate(f.due)
+	if err == nil {
+		err = f.fetch(min(next, maxWait))
+	}
+	if err != nil && f.round.Err() == nil {
+		f.failed(err)
+	}
+}
+
+// choose fills due, and returns after what time another partition is due.
+func (f *fetcher) choose() (next time.Duration) {
+	now := time.Now()
+	next = time.Hour // or woken before
+	start := slices.Index(f.held, f.after) + 1
+	f.due = f.due[:0]
+	for i := range f.held {
+		p := f.held[(start+i)%len(f.held)]
+		if wait := p.resume.Sub(now); wait > 0 {
+			next = min(next, wait)
+			continue
+		}
+		f.due = append(f.due, p)
+	}
+	return next
+}
+
+// sleep waits for d, or until the fetcher is woken.
+func (f *fetcher) sleep(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-f.round.Done():
+	}
+}
+
+// fetch asks for the records of what is due, and hands them on.
+func (f *fetcher) fetch(wait time.Duration) error {
+	req := f.request(wait)
+	if len(req.Topics) == 0 {
+		f.succeeded() // it has answered about offsets
+		return nil
+	}
+	answer := f.answer
+	f.answer = nil // if it fails, the connection may read into it for some time
+	if answer == nil {
+		answer = new(fetched)
+	}
+	ctx, cancel := context.WithTimeout(f.round, wait+answerTimeout)
+	defer cancel()
+	if _, err := f.ask(ctx, req, answer); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			f.most = max(f.most/2, leastBytes)
+		}
+		return err
+	}
+	f.answer = answer
+	if answer.code != 0 {
+		return answer.code
+	}
+	f.most = min(f.most+f.most/8, mostBytes)
+	f.succeeded()
+	f.hand(answer)
+	answer.release()
+	if f.unpacked.Cap() > keptBuffer {
+		f.unpacked = bytes.Buffer{}
+	}
+	return nil
+}
+
+// ask sends a request to the broker. ctx has to have a deadline: nothing else ends the reading of
+// an answer.
+func (f *fetcher) ask(ctx context.Context, req protocol.Message, answer readable) (protocol.Message, error) {
+	f.lastID++
+	c := f.tail.cluster
+	return c.transport.RoundTrip(ctx, c.client.Addr, &exchange{
+		broker:  f.broker,
+		id:      f.lastID,
+		client:  c.transport.ClientID,
+		request: req,
+		answer:  answer,
+	})
+}
+
+func (f *fetcher) request(wait time.Duration) *fetch.Request {
+	parts := make([]fetch.RequestPartition, 0, len(f.due))
+	var topics []fetch.RequestTopic
+	for from := 0; from < len(f.due); {
+		topic, begin := f.due[from].topic, len(parts)
+		for ; from < len(f.due) && f.due[from].topic == topic; from++ {
+			if f.due[from].place == known {
+				parts = append(parts, fetch.RequestPartition{
+					Partition:          int32(f.due[from].number),
+					CurrentLeaderEpoch: -1,
+					FetchOffset:        f.due[from].offset.Load(),
+					LogStartOffset:     -1,
+					PartitionMaxBytes:  min(partitionBytes, f.most),
+				})
+			}
+		}
+		if len(parts) > begin {
+			topics = append(topics, fetch.RequestTopic{Topic: topic, Partitions: parts[begin:]})
+		}
+	}
+	return &fetch.Request{
+		ReplicaID:    -1,
+		MaxWaitTime:  int32(max(1, wait.Milliseconds())),
+		MinBytes:     1,
+		MaxBytes:     f.most,
+		SessionEpoch: -1, // no session
+		Topics:       topics,
+	}
+}
+
+// hand goes through an answer. Brokers answer in the order of the request.
+func (f *fetcher) hand(answer *fetched) {
+	now, cursor := time.Now().UnixNano(), 0
+	for i := range answer.partitions {
+		a := &answer.partitions[i]
+		for n := range f.due {
+			p := f.due[(cursor+n)%len(f.due)]
+			if p.number == int(a.number) && p.topic == string(a.topic) {
+				cursor += n + 1
+				f.take(p, a, now)
+				break
+			}
+		}
+	}
+}
+
+// take takes what came of one partition.
+func (f *fetcher) take(p *partition, a *fetchedPartition, now int64) {
+	switch a.code {
+	case 0:
+	case kafka.OffsetOutOfRange:
+		p.place = lost
+		return
+	default:
+		f.putOff(p, a.code)
+		return
+	}
+	p.answered.Store(now)
+	p.end.Store(a.end)
+	if len(a.batches) > 0 {
+		f.after = p
+		if err := p.deliver(a.batches, f); err != nil {
+			f.putOff(p, err)
+			return
+		}
+	}
+	p.pause = 0
+	p.trouble.answered()
+}
+
+// records hands on the records of a batch from p's offset on.
+func (f *fetcher) records(p *partition, b *batch) error {
+	if err := b.check(); err != nil || b.isControl() {
+		return err
+	}
+	unpacked, err := b.unpack(&f.unpacked)
+	if err != nil {
+		return err
+	}
+	f.rec.topic, f.rec.partition = p.topic, p.number
+	s := scanner{wire: wire{b: unpacked}, batch: b, names: f.names}
+	for s.next(&f.rec) {
+		if f.rec.offset < p.offset.Load() {
+			continue
+		}
+		if f.tail.ctx.Err() != nil {
+			return nil
+		}
+		f.tail.handle(&f.rec, p.seen)
+		p.offset.Store(f.rec.offset + 1)
+	}
+	return s.err()
+}
+
+// putOff leaves p out for a while. That it has no leader for a moment is everyday.
+func (f *fetcher) putOff(p *partition, err error) {
+	p.putOff(err)
+	switch {
+	case errors.Is(err, kafka.NotLeaderForPartition), errors.Is(err, kafka.LeaderNotAvailable),
+		errors.Is(err, kafka.UnknownTopicOrPartition), errors.Is(err, kafka.ReplicaNotAvailable),
+		errors.Is(err, kafka.FencedLeaderEpoch), errors.Is(err, kafka.UnknownLeaderEpoch),
+		errors.Is(err, kafka.KafkaStorageError), errors.Is(err, kafka.OffsetNotAvailable):
+		return
+	}
+	if f.tail.seldom.now() {
+		f.tail.log.Warn("a partition can't be read; it is tried again",
+			"topic", p.topic, "partition", p.number, "offset", p.offset.Load(), "err", err)
+	}
+}
+
+// failed notes that the broker did not answer, and waits.
+func (f *fetcher) failed(err error) {
+	f.pulse.failed(err)
+	if f.failures++; f.failures == outageFailures {
+		f.tail.log.Warn("a broker does not answer", "broker", f.tail.cluster.host(f.broker), "err", err)
+	}
+	f.pause = backoff(f.pause)
+	f.sleep(f.pause)
+}
+
+func (f *fetcher) succeeded() {
+	silence, _ := f.pulse.answered()
+	if f.failures >= outageFailures {
+		f.tail.log.Info("the broker answers again", "broker", f.tail.cluster.host(f.broker), "after", silence.Round(time.Millisecond))
+	}
+	f.failures, f.pause = 0, 0
+}

@@ -1,0 +1,363 @@
+package kafkabus
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/stompgw/stompgw/bus/bustest/servers"
+)
+
+// TestLeaderChanges: everything arrives once and in order while leaders change under load.
+func TestLeaderChanges(t *testing.T) {
+	f := fake(t, 3, "a", 8)
+	r := readFrom(t, f.Addrs, "a")
+	w := newWriter(t, f.Addrs)
+	stop := w.flood("a", 8)
+	for range 6 {
+		f.ShufflePartitionLeaders()
+		for i := range 8 {
+			r.of("a", i, w.count("a", i)+1)
+		}
+	}
+	stop()
+	w.checkAll(r, 0)
+	if figures := r.figures(); figures.Gaps+figures.Missed+figures.Skipped > 0 {
+		t.Errorf("figures: %+v", figures)
+	}
+}
+
+// TestRestart: brokers that stop and start again on the same data cost nothing.
+func TestRestart(t *testing.T) {
+	f := fake(t, 3, "a", 6)
+	r := readFrom(t, f.Addrs, "a")
+	w := newWriter(t, f.Addrs)
+	stop := w.flood("a", 6)
+	for range 2 {
+		for i := range 6 {
+			r.of("a", i, w.count("a", i)+1)
+		}
+		f.Stop()
+		r.poll("for the outage to be seen", func() bool {
+			err := r.healthy(time.Millisecond)
+			return err != nil && r.silence(0) > 0
+		})
+		f.Start(t)
+	}
+	for i := range 6 {
+		r.of("a", i, w.count("a", i)+1)
+	}
+	stop()
+	w.checkAll(r, 0)
+	if figures := r.figures(); figures.Gaps+figures.Missed > 0 {
+		t.Errorf("figures: %+v", figures)
+	}
+	r.poll("for health to come back", func() bool { return r.healthy(time.Second) == nil && r.silence(0) < time.Second })
+}
+
+// TestSilentBroker: a broker that takes fetches and never answers holds up its own partitions alone,
+// and health names it. When they get another leader, they go on.
+func TestSilentBroker(t *testing.T) {
+	f := fake(t, 3, "a", 3)
+	for i := range int32(3) {
+		if err := f.MoveTopicPartition("a", i, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := readFrom(t, f.Addrs, "a")
+	w := newWriter(t, f.Addrs)
+	f.ControlKey(kmsg.Fetch.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+		f.KeepControl()
+		return nil, nil, f.CurrentNode() == 1
+	})
+	for i := range 50 {
+		for _, number := range []int{0, 2, 1} {
+			w.must("a", number, strconv.Itoa(i))
+		}
+		r.of("a", 0, i+1)
+		r.of("a", 2, i+1)
+	}
+	r.poll("for the silence", func() bool { return r.silence(1) > 700*time.Millisecond }) // more than a long poll
+	if err := r.healthy(700 * time.Millisecond); err == nil || !strings.Contains(err.Error(), f.Addrs[1]) {
+		t.Errorf("healthy says %v, want the name of the silent broker, %s", err, f.Addrs[1])
+	}
+	if r.silence(0) > 700*time.Millisecond {
+		t.Error("a broker that answers is called silent")
+	}
+	if err := f.MoveTopicPartition("a", 1, 2); err != nil {
+		t.Fatal(err)
+	}
+	r.of("a", 1, 1)
+	w.checkAll(r, 0)
+	r.poll("for health", func() bool { return r.healthy(700*time.Millisecond) == nil })
+}
+
+// TestBlockedHandle: a handle that does not return stops the partitions of its broker alone, is no
+// silence of anybody, and a partition that moves away meanwhile goes on after it, in order.
+func TestBlockedHandle(t *testing.T) {
+	f := fake(t, 3, "a", 3)
+	for i := range int32(3) {
+		if err := f.MoveTopicPartition("a", i, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hold, blocked := make(chan struct{}), make(chan struct{}, 100)
+	var once atomic.Bool
+	r := startReading(t, f.Addrs, func(rec *record) {
+		if rec.partition == 1 && once.CompareAndSwap(false, true) {
+			blocked <- struct{}{}
+			<-hold
+		}
+	}, "a")
+	r.wait(r.ready, "to be ready")
+	w := newWriter(t, f.Addrs)
+	w.must("a", 1, "0", "1")
+	r.wait(blocked, "for the handle to block")
+	w.must("a", 1, "2")
+	if err := f.MoveTopicPartition("a", 1, 2); err != nil {
+		t.Fatal(err)
+	}
+	w.must("a", 1, "3")
+	f.AddPartitions(t, "a", 6) // the supervisor still works
+	for i := range 20 {
+		for _, number := range []int{0, 2, 3, 4, 5} {
+			w.must("a", number, strconv.Itoa(i))
+		}
+	}
+	for _, number := range []int{0, 2, 3, 4, 5} {
+		if f.LeaderFor("a", int32(number)) != 1 {
+			r.of("a", number, 20)
+		}
+	}
+	r.mu.Lock()
+	early := len(r.got[topicPartition{"a", 1}])
+	r.mu.Unlock()
+	if early > 0 {
+		t.Errorf("%d records of the blocked partition came", early)
+	}
+	if s := r.silence(1); s > maxWait+answerTimeout {
+		t.Errorf("the broker is called silent for %s while the node itself is slow", s)
+	}
+	close(hold)
+	w.checkAll(r, 0)
+}
+
+// TestEndDuringDelivery: when ctx ends no further record is handed on, though the answer holds more.
+func TestEndDuringDelivery(t *testing.T) {
+	f := fake(t, 1, "a", 1)
+	cluster, err := newCluster(Config{Brokers: f.Addrs}.withDefaults(), []string{"a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.close()
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() { cluster.run(ctx) })
+	ready, handed := make(chan struct{}), 0
+	wg.Go(func() {
+		newTail(cluster, slog.New(slog.DiscardHandler)).run(ctx, func() { close(ready) }, func(*record, *repeats) {
+			handed++
+			cancel()
+		})
+	})
+	<-ready
+	newWriter(t, f.Addrs).must("a", 0, "1", "2", "3")
+	wg.Wait()
+	if handed != 1 {
+		t.Errorf("%d records handed on, want the one during which the context ended", handed)
+	}
+}
+
+// TestForeignErrors: an error that nobody expects keeps the partition from being read, alone, and
+// health says which.
+func TestForeignErrors(t *testing.T) {
+	f := fake(t, 1, "a", 3)
+	r := readFrom(t, f.Addrs, "a")
+	w := newWriter(t, f.Addrs)
+	ended := false
+	f.ControlKey(kmsg.Fetch.Int16(), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		f.KeepControl()
+		req := kreq.(*kmsg.FetchRequest)
+		if ended || !asksFor(req, 1) {
+			return nil, nil, false
+		}
+		return errorsFor(req, kafka.TopicAuthorizationFailed, 1), nil, true
+	})
+	for i := range 20 {
+		for number := range 3 {
+			w.must("a", number, strconv.Itoa(i))
+		}
+		r.of("a", 0, i+1)
+		r.of("a", 2, i+1)
+	}
+	r.poll("for the trouble to last", func() bool { return r.silence(1) > 200*time.Millisecond })
+	if err := r.healthy(200 * time.Millisecond); err == nil || !strings.Contains(err.Error(), "partition 1") ||
+		!strings.Contains(err.Error(), "Topic Authorization Failed") {
+		t.Errorf("healthy says %v, want the error of partition 1", err)
+	}
+	f.Control(func(kmsg.Request) (kmsg.Response, error, bool) {
+		ended = true
+		f.DropControl()
+		return nil, nil, false
+	})
+	w.checkAll(r, 0)
+	r.poll("for health", func() bool { return r.healthy(200*time.Millisecond) == nil })
+}
+
+func asksFor(req *kmsg.FetchRequest, number int32) bool {
+	for _, t := range req.Topics {
+		for _, p := range t.Partitions {
+			if p.Partition == number {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// errorsFor answers a fetch with an error for one partition and nothing for the others.
+func errorsFor(req *kmsg.FetchRequest, code kafka.Error, number int32) kmsg.Response {
+	res := req.ResponseKind().(*kmsg.FetchResponse)
+	for _, t := range req.Topics {
+		rt := kmsg.NewFetchResponseTopic()
+		rt.Topic = t.Topic
+		for _, p := range t.Partitions {
+			rp := kmsg.NewFetchResponseTopicPartition()
+			rp.Partition = p.Partition
+			rp.HighWatermark = p.FetchOffset
+			if p.Partition == number {
+				rp.ErrorCode, rp.HighWatermark = int16(code), -1
+			}
+			rt.Partitions = append(rt.Partitions, rp)
+		}
+		res.Topics = append(res.Topics, rt)
+	}
+	return res
+}
+
+// TestBrokenAnswers: answers that are no answers cost a connection and no records.
+func TestBrokenAnswers(t *testing.T) {
+	f := fake(t, 3, "a", 6)
+	r := readFrom(t, f.Addrs, "a")
+	w := newWriter(t, f.Addrs)
+	var n atomic.Int32
+	f.ControlKey(kmsg.Fetch.Int16(), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		f.KeepControl()
+		switch n := n.Add(1); {
+		case n > 8:
+		case n%2 == 0:
+			return nil, context.Canceled, true // closes the connection
+		default:
+			res := kreq.ResponseKind().(*kmsg.FetchResponse)
+			res.ErrorCode = int16(kafka.Unknown)
+			return res, nil, true
+		}
+		return nil, nil, false
+	})
+	for i := range 5 {
+		for number := range 6 {
+			w.must("a", number, strconv.Itoa(i))
+		}
+	}
+	w.checkAll(r, 0)
+	if n := n.Load(); n < 8 {
+		t.Errorf("%d fetches, want some that worked after 8 that did not", n)
+	}
+}
+
+// TestFairness: the fetch after one that brought records begins behind them, so that partitions with
+// many of them do not starve the others.
+func TestFairness(t *testing.T) {
+	f := newDelivery(0, 100).fetcher
+	for i := range 4 {
+		f.held = append(f.held, newPartition("a", i, nil))
+	}
+	check := func(want ...int) {
+		t.Helper()
+		f.choose()
+		var got []int
+		for _, p := range f.due {
+			got = append(got, p.number)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("asks for %v, want %v", got, want)
+		}
+	}
+	answer := func(with ...int32) {
+		var a fetched
+		for i := range int32(4) {
+			p := fetchedPartition{topic: []byte("a"), number: i, end: 100}
+			if slices.Contains(with, i) {
+				p.batches = written(t, f.held[i].offset.Load(), 0, text("x")...)
+			}
+			a.partitions = append(a.partitions, p)
+		}
+		f.hand(&a)
+	}
+	check(0, 1, 2, 3)
+	answer(0, 1)
+	check(2, 3, 0, 1)
+	answer()
+	check(2, 3, 0, 1)
+	f.held[2].putOff(kafka.LeaderNotAvailable)
+	check(3, 0, 1)
+	answer(1, 3)
+	check(0, 1, 3)
+	if next := f.choose(); next <= 0 || next > leastPause {
+		t.Errorf("the next one is due in %s, want at most %s", next, leastPause)
+	}
+}
+
+// TestBackoff: the pauses between attempts double, up to a bound, and an answer ends that.
+func TestBackoff(t *testing.T) {
+	f := newDelivery(0, 0).fetcher
+	f.tail.cluster = new(cluster)
+	round, cancel := context.WithCancel(t.Context())
+	cancel() // so that it does not wait
+	f.round = round
+	for _, want := range []time.Duration{50, 100, 200, 400, 800, 1000, 1000} {
+		f.failed(kafka.BrokerNotAvailable)
+		if f.pause != want*time.Millisecond {
+			t.Errorf("a pause of %s, want %d ms", f.pause, want)
+		}
+	}
+	f.succeeded()
+	if f.pause != 0 || f.failures != 0 {
+		t.Errorf("a pause of %s after an answer", f.pause)
+	}
+}
+
+// TestFull: partitions that have more than an answer can hold all arrive.
+func TestFull(t *testing.T) {
+	f := servers.Fake(t, 1)
+	for _, topic := range []string{"a", "b"} {
+		if err := f.CreateTopic(topic, 20, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hold := make(chan struct{})
+	r := startReading(t, f.Addrs, func(*record) { <-hold }, "a", "b")
+	r.wait(r.ready, "to be ready")
+	w := newWriter(t, f.Addrs)
+	large := strings.Repeat("x", 600<<10)
+	for range 2 {
+		for _, topic := range []string{"a", "b"} {
+			for i := range 20 {
+				w.must(topic, i, large)
+			}
+		}
+	}
+	close(hold)
+	w.checkAll(r, 0)
+}

@@ -1,0 +1,240 @@
+// Package kafkabus carries envelopes over a topic of Kafka.
+//
+// # Records
+//
+// An envelope is a record, in one of two forms: Headers, where the record's value is the body, and
+// JSON, the form of the replaced system. Records of both forms are understood whatever form this
+// node writes (envelope.go). The key is the principal of an individual envelope, else the
+// destination, and the partition follows from it as with Java's producer, so that one destination
+// has one order. Topics of the user's own can become destinations too (source.go).
+//
+// # Publishing
+//
+// Each partition has a lane (lane.go): one goroutine that writes what waits as one batch, with one
+// request in flight, and writes it again until the partition's leader has it on all its in-sync
+// replicas. Every record carries this node's name and a number that grows within the partition, so
+// that readers drop what was appended twice.
+//
+// # Receiving
+//
+// Every node reads every partition, from the offset that was the next when it began; there is no
+// consumer group (tail.go). One fetch to each broker asks for all partitions that it leads. What
+// deliver is too slow for waits on the broker.
+package kafkabus
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/stompgw/stompgw/bus"
+)
+
+// Config says where the brokers are, and bounds what the bus holds. A field that is zero, or below,
+// takes its default.
+type Config struct {
+	Brokers     []string      // host:port of some brokers, default 127.0.0.1:9092
+	Topic       string        // default "stompgw"
+	Envelope    Format        // of the records that this node writes, default Headers
+	Create      bool          // create Topic if it is missing
+	Partitions  int           // of a topic that is created, default 12
+	Replication int           // of a topic that is created, default 1; from 3 on, two replicas have to be in sync
+	Sources     []Source      // topics of the user's own, read only
+	TLS         *tls.Config   // nil for none
+	SASL        SASL          // zero for none
+	Message     int           // bytes of the largest body that will be published, to warn if the broker takes less; default: unknown
+	Queue       int           // envelopes published and not answered, in each partition, default 2048
+	Bytes       int           // of the bodies and headers of all of them, of which each partition has its share, default 64 MiB
+	Silence     time.Duration // of the leader of a partition, after which Publish refuses, default 5s
+	Deadline    time.Duration // after which what was not answered is given up, default 30s
+}
+
+func (cfg Config) withDefaults() Config {
+	if len(cfg.Brokers) == 0 {
+		cfg.Brokers = []string{"127.0.0.1:9092"}
+	}
+	orElse(&cfg.Topic, "stompgw")
+	orElse(&cfg.Envelope, Headers)
+	orElse(&cfg.Partitions, 12)
+	orElse(&cfg.Replication, 1)
+	orElse(&cfg.Queue, 2048)
+	orElse(&cfg.Bytes, 64<<20)
+	orElse(&cfg.Silence, 5*time.Second)
+	orElse(&cfg.Deadline, 30*time.Second)
+	return cfg
+}
+
+func orElse[T cmp.Ordered](field *T, value T) {
+	var zero T
+	if *field <= zero {
+		*field = value
+	}
+}
+
+// Bus is one node's end of the brokers. It implements bus.Bus and bus.Measured.
+type Bus struct {
+	// Set by New, never changed.
+	cfg     Config
+	log     *slog.Logger
+	sources map[string]*source // by topic
+	ctx     context.Context    // ends when Close has waited enough
+	cancel  context.CancelFunc
+	ended   chan struct{} // closed when run has returned
+
+	// Any goroutine; each guards itself.
+	cluster *cluster
+	out     *producer
+	in      *tail
+	skips   skips
+}
+
+// New returns the bus of node, a name of at most 64 bytes that no other node has. It connects in the
+// background, for ever and without a word from the caller: Healthy tells how that goes. The error is
+// about cfg or node.
+func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
+	cfg = cfg.withDefaults()
+	if cfg.Envelope != Headers && cfg.Envelope != JSON {
+		return nil, fmt.Errorf("kafkabus: envelope %q: want %s or %s", cfg.Envelope, Headers, JSON)
+	}
+	if node == "" || len(node) > maxNode {
+		return nil, fmt.Errorf("kafkabus: node name %.80q: 1 to %d bytes are possible", node, maxNode)
+	}
+	sources, err := parseSources(cfg)
+	if err != nil {
+		return nil, err
+	}
+	topics := []string{cfg.Topic}
+	for _, s := range cfg.Sources {
+		topics = append(topics, s.Topic)
+	}
+	cluster, err := newCluster(cfg, topics)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	b := &Bus{
+		cfg:     cfg,
+		log:     log,
+		sources: sources,
+		ctx:     ctx,
+		cancel:  cancel,
+		ended:   make(chan struct{}),
+		cluster: cluster,
+		out:     newProducer(cluster, cfg, node, log),
+		in:      newTail(cluster, log),
+		skips:   skips{log: log},
+	}
+	b.out.silence = b.in.silence
+	go b.run()
+	return b, nil
+}
+
+func parseSources(cfg Config) (map[string]*source, error) {
+	sources := make(map[string]*source)
+	for _, s := range cfg.Sources {
+		parsed, err := parseSource(s)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("kafkabus: source %s: %w", s.Topic, err)
+		case s.Topic == cfg.Topic || sources[s.Topic] != nil:
+			return nil, fmt.Errorf("kafkabus: source %s: the topic is read already: want each topic once", s.Topic)
+		}
+		sources[s.Topic] = parsed
+	}
+	return sources, nil
+}
+
+// run keeps the goroutines of the bus until Close ends ctx.
+func (b *Bus) run() {
+	defer close(b.ended)
+	var wg sync.WaitGroup
+	wg.Go(func() { b.cluster.run(b.ctx) })
+	wg.Go(func() { b.out.run(b.ctx) })
+	wg.Wait()
+}
+
+// Publish implements bus.Bus. Besides the errors named there it refuses with bus.ErrTooLarge what
+// the topic does not take, and with bus.ErrContent what Config.Envelope can't hold.
+func (b *Bus) Publish(e bus.Envelope, done func(error)) error {
+	return b.out.publish(e, done)
+}
+
+// Receive implements bus.Bus. deliver runs on one goroutine for each broker, and what it is too
+// slow for waits there.
+func (b *Bus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelope)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(b.ctx, cancel)()
+	b.in.run(ctx, ready, func(rec *record, seen *repeats) {
+		if e, ok := b.envelope(rec, seen); ok {
+			deliver(e)
+		}
+	})
+	return nil
+}
+
+// envelope returns what rec carries, the first time that it comes.
+func (b *Bus) envelope(rec *record, seen *repeats) (e bus.Envelope, ok bool) {
+	var from origin
+	var err error
+	if s := b.sources[rec.topic]; s != nil {
+		e, err = s.envelope(rec)
+	} else {
+		e, from, err = decode(rec)
+	}
+	if err != nil {
+		b.skips.add(rec, err)
+		return e, false
+	}
+	return e, from.node == "" || seen.first(from)
+}
+
+// Guarantees implements bus.Bus. The order among nodes holds as long as the topic keeps its number
+// of partitions.
+func (b *Bus) Guarantees() bus.Guarantees {
+	return bus.Guarantees{Durable: true, OrderByNode: true, OrderGlobal: true}
+}
+
+// Healthy implements bus.Bus.
+func (b *Bus) Healthy() error {
+	if b.out.isClosed() {
+		return bus.ErrClosed
+	}
+	if err := b.cluster.healthy(); err != nil {
+		return err
+	}
+	if err := b.in.healthy(b.cfg.Silence); err != nil {
+		return err
+	}
+	return b.out.healthy()
+}
+
+// Figures implements bus.Measured.
+func (b *Bus) Figures() bus.Figures {
+	f := b.in.figures()
+	f.Queued = b.out.outstanding()
+	f.Reconnects = b.cluster.conns.reconnects()
+	f.Skipped += b.skips.count.Load()
+	return f
+}
+
+// Close implements bus.Bus. Its error says how much ctx cut off.
+func (b *Bus) Close(ctx context.Context) error {
+	idle := b.out.close()
+	select {
+	case <-idle:
+	case <-ctx.Done():
+	}
+	left := b.out.outstanding()
+	b.cancel()
+	<-b.ended
+	b.cluster.close()
+	if left > 0 {
+		return fmt.Errorf("kafkabus: close: %d envelopes were not answered in time: %w", left, ctx.Err())
+	}
+	return nil
+}

@@ -1,0 +1,320 @@
+package kafkabus
+
+import (
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// TestRetention: when the broker removes what was not read, reading goes on behind it, and the gap
+// is counted and logged.
+func TestRetention(t *testing.T) {
+	f := fake(t, 1, "a", 2)
+	hold, blocked := make(chan struct{}), make(chan struct{}, 100)
+	r := startReading(t, f.Addrs, func(rec *record) {
+		blocked <- struct{}{}
+		<-hold
+	}, "a")
+	r.wait(r.ready, "to be ready")
+	w := newWriter(t, f.Addrs)
+	w.must("a", 0, "0")
+	r.wait(blocked, "for the first record")
+	for i := 1; i < 10; i++ {
+		w.must("a", 0, strconv.Itoa(i))
+	}
+	if err := f.DeleteRecords("a", 0, 7); err != nil {
+		t.Fatal(err)
+	}
+	close(hold)
+	if got := values(r.of("a", 0, 4)); got != "0 7 8 9" {
+		t.Errorf("got %s, want 0 and what was left: 7 8 9", got)
+	}
+	if f := r.figures(); f.Gaps != 1 || f.Missed != 6 {
+		t.Errorf("%d gaps and %d missed, want 1 and 6", f.Gaps, f.Missed)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if log := r.logged.String(); strings.Count(log, "records were removed") != 1 || !strings.Contains(log, "missed=6") {
+		t.Errorf("the log does not tell of it once: %s", log)
+	}
+}
+
+// TestMadeAgain: a topic that is deleted and made again is read from its first record, whether or
+// not anybody saw that it was away, and its partitions leave the figures meanwhile.
+func TestMadeAgain(t *testing.T) {
+	for _, seen := range []bool{true, false} {
+		t.Run("seen "+strconv.FormatBool(seen), func(t *testing.T) {
+			f := fake(t, 3, "a", 3)
+			r := readFrom(t, f.Addrs, "a")
+			w := newWriter(t, f.Addrs)
+			for range 10 {
+				for number := range 3 {
+					w.must("a", number, "old")
+				}
+			}
+			w.checkAll(r, 0)
+			if err := f.DeleteTopic("a"); err != nil {
+				t.Fatal(err)
+			}
+			if seen {
+				r.poll("for the partitions to go", func() bool { return len(r.figures().Partitions) == 0 })
+			}
+			if err := f.CreateTopic("a", 2, nil); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 5 {
+				for number := range 2 {
+					w.must("a", number, "new"+strconv.Itoa(i))
+				}
+			}
+			for number := range 2 {
+				got := r.of("a", number, 15)[10:]
+				if values(got) != "new0 new1 new2 new3 new4" || got[0].offset != 0 {
+					t.Errorf("got %q from offset %d on", values(got), got[0].offset)
+				}
+			}
+			if f := r.figures(); f.Gaps != 2 || f.Missed != 0 || len(f.Partitions) != 2 {
+				t.Errorf("figures %+v, want a gap in each of the two partitions", f)
+			}
+		})
+	}
+}
+
+// TestMadeAgainLonger: a topic that was away, and has more records than before when it is looked at
+// again, is known by the epochs of its leaders, which begin anew.
+func TestMadeAgainLonger(t *testing.T) {
+	f := fake(t, 3, "a", 1)
+	for i := range int32(4) {
+		if err := f.MoveTopicPartition("a", 0, i%3); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := readFrom(t, f.Addrs, "a")
+	w := newWriter(t, f.Addrs)
+	w.must("a", 0, "old", "old")
+	r.of("a", 0, 2)
+	if err := f.DeleteTopic("a"); err != nil {
+		t.Fatal(err)
+	}
+	r.poll("for the partition to go", func() bool { return len(r.figures().Partitions) == 0 })
+	released := make(chan struct{})
+	f.ControlKey(kmsg.Fetch.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+		f.DropControl()
+		f.SleepControl(func() { <-released })
+		return nil, nil, false
+	})
+	if err := f.CreateTopic("a", 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	w.must("a", 0, "0", "1", "2", "3")
+	close(released)
+	if got := values(r.of("a", 0, 6)); got != "old old 0 1 2 3" {
+		t.Errorf("got %q", got)
+	}
+	if f := r.figures(); f.Gaps != 1 {
+		t.Errorf("figures %+v, want a gap", f)
+	}
+}
+
+// TestAway: a topic that the brokers deny for a moment, as they do when they start, is not read
+// again.
+func TestAway(t *testing.T) {
+	f := fake(t, 1, "a", 3)
+	r := readFrom(t, f.Addrs, "a")
+	w := newWriter(t, f.Addrs)
+	for i := range 5 {
+		for number := range 3 {
+			w.must("a", number, strconv.Itoa(i))
+		}
+	}
+	w.checkAll(r, 0)
+	away := true
+	f.Control(func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		f.KeepControl()
+		switch req := kreq.(type) {
+		case *kmsg.MetadataRequest:
+			if away {
+				return unknownTopic(f.Addrs[0], req), nil, true
+			}
+		case *kmsg.FetchRequest:
+			if away {
+				return errorsFor(req, kafka.UnknownTopicOrPartition, 1), nil, true
+			}
+		}
+		return nil, nil, false
+	})
+	r.poll("for the partitions to go", func() bool { return len(r.figures().Partitions) == 0 })
+	f.ControlKey(kmsg.Metadata.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+		away = false
+		f.DropControl()
+		return nil, nil, false
+	})
+	r.poll("for the partitions to come back", func() bool { return len(r.figures().Partitions) == 3 })
+	for number := range 3 {
+		w.must("a", number, "after")
+	}
+	w.checkAll(r, 0)
+	if f := r.figures(); f.Gaps+f.Missed > 0 {
+		t.Errorf("figures %+v", f)
+	}
+}
+
+func unknownTopic(addr string, req *kmsg.MetadataRequest) kmsg.Response {
+	res := req.ResponseKind().(*kmsg.MetadataResponse)
+	b := kmsg.NewMetadataResponseBroker()
+	host, port, _ := strings.Cut(addr, ":")
+	n, _ := strconv.Atoi(port)
+	b.Host, b.Port = host, int32(n)
+	res.Brokers = append(res.Brokers, b)
+	for _, t := range req.Topics {
+		rt := kmsg.NewMetadataResponseTopic()
+		rt.Topic, rt.ErrorCode = t.Topic, int16(kafka.UnknownTopicOrPartition)
+		res.Topics = append(res.Topics, rt)
+	}
+	return res
+}
+
+// TestRelocate: where reading goes on when the log is not what it was.
+func TestRelocate(t *testing.T) {
+	for _, test := range []struct {
+		name         string
+		epoch        int32 // that was seen last; the offset is 100
+		returned     bool
+		first, last  listed
+		end          listed
+		want         int64
+		gaps, missed uint64
+	}{
+		{"retention has passed by", 3, false, listed{offset: 150}, listed{offset: 200, epoch: 3}, listed{-1, -1, nil}, 150, 1, 50},
+		{"all was removed", 3, false, listed{offset: 200}, listed{offset: 200, epoch: 3}, listed{-1, -1, nil}, 200, 1, 100},
+		{"nothing has happened", 3, false, listed{offset: 10}, listed{offset: 200, epoch: 3}, listed{-1, -1, nil}, 100, 0, 0},
+		{"it was away", 3, true, listed{offset: 10}, listed{offset: 100, epoch: 3}, listed{-1, -1, nil}, 100, 0, 0},
+		{"it was away, and another broker leads", 3, true, listed{offset: 10}, listed{offset: 200, epoch: 5}, listed{-1, -1, nil}, 100, 0, 0},
+		{"made again", 0, true, listed{offset: 0}, listed{offset: 20, epoch: 0}, listed{-1, -1, nil}, 0, 1, 0},
+		{"made again unseen", 0, false, listed{offset: 0}, listed{offset: 20, epoch: 0}, listed{-1, -1, nil}, 0, 1, 0},
+		{"made again, with leaders that have changed", 0, true, listed{offset: 0}, listed{offset: 20, epoch: 4}, listed{-1, -1, nil}, 0, 1, 0},
+		{"made again, and longer than before", 3, true, listed{offset: 0}, listed{offset: 500, epoch: 1}, listed{-1, -1, nil}, 0, 1, 0},
+		{"made again, some of it removed", 3, true, listed{offset: 5}, listed{offset: 50, epoch: 1}, listed{-1, -1, nil}, 5, 1, 0},
+		{"its end was lost with a leader", 3, false, listed{offset: 10}, listed{offset: 90, epoch: 5}, listed{-1, -1, nil}, 90, 1, 0},
+		{"its end was lost, and what came after is known", 3, false, listed{offset: 10}, listed{offset: 95, epoch: 5}, listed{90, 3, nil}, 90, 1, 0},
+		{"its end was lost, and it is longer again", 3, false, listed{offset: 10}, listed{offset: 200, epoch: 5}, listed{90, 3, nil}, 90, 1, 0},
+		{"all of the epoch was lost", 3, false, listed{offset: 10}, listed{offset: 200, epoch: 5}, listed{60, 2, nil}, 60, 1, 0},
+		{"an end that is older than the first", 3, false, listed{offset: 80}, listed{offset: 200, epoch: 5}, listed{60, 2, nil}, 80, 1, 0},
+		{"a new leader that has everything", 3, false, listed{offset: 10}, listed{offset: 200, epoch: 5}, listed{100, 3, nil}, 100, 0, 0},
+		{"made again, longer, with a later epoch", 3, true, listed{offset: 0}, listed{offset: 200, epoch: 5}, listed{90, 3, nil}, 0, 1, 0},
+		{"a broker that tells of another epoch", 3, false, listed{offset: 10}, listed{offset: 200, epoch: 5}, listed{0, 5, nil}, 100, 0, 0},
+		{"a broker that tells no epochs", -1, false, listed{offset: 0}, listed{offset: 20, epoch: -1}, listed{-1, -1, nil}, 0, 1, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			tail := newTail(nil, slog.New(slog.DiscardHandler))
+			p := newPartition("a", 0, nil)
+			p.place, p.returned, p.epoch = lost, test.returned, test.epoch
+			p.offset.Store(100)
+			newFetcher(tail, 1).relocate(p, test.first, test.last, test.end)
+			if p.offset.Load() != test.want || p.place != known || p.returned {
+				t.Errorf("goes on at %d, want %d; place %d", p.offset.Load(), test.want, p.place)
+			}
+			if gaps, missed := tail.gaps.Load(), tail.missed.Load(); gaps != test.gaps || missed != test.missed {
+				t.Errorf("%d gaps, %d missed, want %d and %d", gaps, missed, test.gaps, test.missed)
+			}
+			if test.want != 100 && p.resume.After(time.Now()) {
+				t.Error("it waits before it goes on")
+			}
+		})
+	}
+}
+
+// TestLostRecords: a new leader that lacks some of what was read, but has more again by now, is read
+// from where it parts from the old one.
+func TestLostRecords(t *testing.T) {
+	f := fake(t, 3, "a", 1)
+	r := readFrom(t, f.Addrs, "a")
+	w := newWriter(t, f.Addrs)
+	for i := range 10 {
+		w.must("a", 0, strconv.Itoa(i))
+	}
+	r.of("a", 0, 10)
+	f.ControlKey(kmsg.OffsetForLeaderEpoch.Int16(), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		req := kreq.(*kmsg.OffsetForLeaderEpochRequest)
+		if req.Version != 3 || req.ReplicaID != -1 || len(req.Topics) != 1 || len(req.Topics[0].Partitions) != 1 {
+			t.Errorf("request %+v", req)
+			return nil, nil, false
+		}
+		asked := req.Topics[0].Partitions[0]
+		if asked.Partition != 0 || asked.CurrentLeaderEpoch != -1 {
+			t.Errorf("asks for %+v", asked)
+		}
+		res := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
+		rt := kmsg.NewOffsetForLeaderEpochResponseTopic()
+		rt.Topic = req.Topics[0].Topic
+		rp := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
+		rp.Partition, rp.LeaderEpoch, rp.EndOffset = 0, asked.LeaderEpoch, 6
+		rt.Partitions = append(rt.Partitions, rp)
+		res.Topics = append(res.Topics, rt)
+		return res, nil, true
+	})
+	if err := f.MoveTopicPartition("a", 0, (f.LeaderFor("a", 0)+1)%3); err != nil {
+		t.Fatal(err)
+	}
+	w.must("a", 0, "10")
+	got := r.of("a", 0, 15)
+	if got[10].offset != 6 || got[14].offset != 10 || values(got) != "0 1 2 3 4 5 6 7 8 9 6 7 8 9 10" {
+		t.Errorf("got %s, the last ones from offset %d on", values(got), got[10].offset)
+	}
+	w.must("a", 0, "11")
+	if got := r.of("a", 0, 16); got[15].offset != 11 {
+		t.Errorf("goes on at offset %d", got[15].offset)
+	}
+	if f := r.figures(); f.Gaps != 1 {
+		t.Errorf("figures %+v, want a gap", f)
+	}
+}
+
+// TestOffsetsRefused: a partition whose offset the broker does not tell yet is asked for again, and
+// the node is not ready before.
+func TestOffsetsRefused(t *testing.T) {
+	f := fake(t, 1, "a", 3)
+	w := newWriter(t, f.Addrs)
+	w.must("a", 1, "before")
+	var refused atomic.Int32
+	f.ControlKey(kmsg.ListOffsets.Int16(), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		f.KeepControl()
+		if refused.Add(1) > 3 {
+			return nil, nil, false
+		}
+		req := kreq.(*kmsg.ListOffsetsRequest)
+		res := req.ResponseKind().(*kmsg.ListOffsetsResponse)
+		for _, t := range req.Topics {
+			rt := kmsg.NewListOffsetsResponseTopic()
+			rt.Topic = t.Topic
+			for _, p := range t.Partitions {
+				rp := kmsg.NewListOffsetsResponseTopicPartition()
+				rp.Partition = p.Partition
+				if p.Partition == 1 {
+					rp.ErrorCode = int16(kafka.OffsetNotAvailable)
+				} else {
+					rp.Offset = 0
+				}
+				rt.Partitions = append(rt.Partitions, rp)
+			}
+			res.Topics = append(res.Topics, rt)
+		}
+		return res, nil, true
+	})
+	r := readFrom(t, f.Addrs, "a")
+	if refused.Load() <= 3 {
+		t.Error("ready before the broker told the offsets")
+	}
+	for number := range 3 {
+		w.must("a", number, "after")
+		if got := values(r.of("a", number, 1)); got != "after" {
+			t.Errorf("partition %d: got %q", number, got)
+		}
+	}
+}

@@ -1,0 +1,79 @@
+package kafkabus
+
+import (
+	"errors"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/stompgw/stompgw/bus"
+)
+
+// item is an envelope on its way to the broker.
+type item struct {
+	envelope bus.Envelope
+	done     func(error)
+	size     int       // of its record, in bytes
+	deadline time.Time // after which it is given up
+}
+
+// parcel is what one request writes, as one batch of records. These keep their numbers however
+// often they are written.
+type parcel struct {
+	items []item
+	first uint64 // the number of the first record; the others follow
+	maybe bool   // the leader may have it: an attempt got no answer, or one that does not say
+	lent  bool   // kafka-go may still be reading items, after an attempt without an answer
+}
+
+// deadline returns until when p is tried: as long as its youngest item may wait.
+func (p *parcel) deadline() (last time.Time) {
+	for i := range p.items {
+		if p.items[i].deadline.After(last) {
+			last = p.items[i].deadline
+		}
+	}
+	return last
+}
+
+// halves returns p as two parcels. It must have two items at least.
+func (p *parcel) halves() (first, second *parcel) {
+	n := len(p.items) / 2
+	return &parcel{items: p.items[:n], first: p.first, maybe: p.maybe},
+		&parcel{items: p.items[n:], first: p.first + uint64(n), maybe: p.maybe}
+}
+
+// attempt hands the records of a parcel to kafka-go once, which reads them on a goroutine of the
+// connection. An attempt whose context has ended is left by its caller, but perhaps not by that
+// goroutine: whichever of reading and ending comes first keeps the other from happening, so that
+// what was not read has surely not been sent.
+type attempt struct {
+	format Format
+	node   string
+	parcel *parcel
+	next   int // the reading goroutine alone
+	record kafka.Record
+	begun  atomic.Bool // read or ended
+}
+
+var errEnded = errors.New("the attempt has ended")
+
+// ReadRecord implements kafka.RecordReader. The record is valid until the next call.
+func (a *attempt) ReadRecord() (*kafka.Record, error) {
+	if a.next == 0 && !a.begun.CompareAndSwap(false, true) {
+		return nil, errEnded
+	}
+	if a.next == len(a.parcel.items) {
+		return nil, io.EOF
+	}
+	a.record = a.format.encode(&a.parcel.items[a.next].envelope, a.node, a.parcel.first+uint64(a.next))
+	a.next++
+	return &a.record, nil
+}
+
+// end keeps the records from being read from now on, unless that has begun.
+func (a *attempt) end() (begun bool) {
+	return !a.begun.CompareAndSwap(false, true)
+}

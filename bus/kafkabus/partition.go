@@ -1,0 +1,147 @@
+package kafkabus
+
+import (
+	"cmp"
+	"errors"
+	"sync/atomic"
+	"time"
+)
+
+// place is how well it is known where to read on.
+type place int
+
+const (
+	known place = iota
+	atEnd       // at the end of the log of now
+	lost        // where it was is no record, or the log may be another one
+	moved       // a new leader has appended: its log may lack what was read last
+)
+
+// checksumTries is how often a batch is asked for whose checksum is wrong: it may have suffered on
+// its way.
+const checksumTries = 3
+
+// unknownOffset is the offset of a partition before it has one.
+const unknownOffset = -1
+
+// partition is one partition that this node reads, and how far it has come. Exactly one fetcher, or
+// none, owns it at a time.
+type partition struct {
+	// Set by newPartition, never changed.
+	topic  string
+	number int
+
+	// Guarded by the tail's mutex.
+	leader int32    // none if it has none
+	owner  *fetcher // nil for none
+	absent bool     // it is not in the latest view
+	doubt  bool     // it was absent, and nobody has looked since
+
+	// Owned by the owner.
+	place    place
+	returned bool  // it was absent since its place was known
+	epoch    int32 // the latest of a leader whose records were read, or which led at the start; -1 for none
+	later    int32 // the one that led to moved, else -1
+	seen     *repeats
+	broken   int           // answers whose batch at offset had a wrong checksum
+	resume   time.Time     // when to ask for it again, after an error
+	pause    time.Duration // that led to resume
+
+	// Written by the owner; any goroutine may read.
+	offset   atomic.Int64 // the next to be read, or unknownOffset
+	end      atomic.Int64 // the high watermark
+	answered atomic.Int64 // when it last came without an error, in nanoseconds of the Unix time
+
+	trouble pulse // since when it can't be read though its broker may answer
+}
+
+func newPartition(topic string, number int, seen *repeats) *partition {
+	p := &partition{topic: topic, number: number, leader: none, epoch: -1, later: -1, seen: seen}
+	p.answered.Store(time.Now().UnixNano())
+	return p
+}
+
+// startAtEnd has p read from the offset that its next record will have.
+func (p *partition) startAtEnd() *partition {
+	p.place = atEnd
+	p.offset.Store(unknownOffset)
+	return p
+}
+
+func (p *partition) name() partitionName { return partitionName{p.topic, int32(p.number)} }
+
+// compare orders partitions by topic and number.
+func (p *partition) compare(topic string, number int) int {
+	return cmp.Or(cmp.Compare(p.topic, topic), cmp.Compare(p.number, number))
+}
+
+func (p *partition) lag() int64 {
+	return max(0, p.end.Load()-p.offset.Load())
+}
+
+// putOff has p left out of fetches for a while, which doubles as long as the errors last.
+func (p *partition) putOff(err error) {
+	p.pause = backoff(p.pause)
+	p.resume = time.Now().Add(p.pause)
+	p.trouble.failed(err)
+}
+
+// ask notes that p has a new owner, who will ask for it at once.
+func (p *partition) ask() {
+	p.pause, p.resume = 0, time.Time{}
+}
+
+// deliver hands on what the batches hold from p's offset on. An error says that p has come no
+// further and why, and is worth another try. What can never be read is counted and passed by.
+func (p *partition) deliver(set []byte, f *fetcher) error {
+	at := p.offset.Load()
+	unreadable := false
+	for len(set) > 0 {
+		b, rest, err := cutBatch(set)
+		if errors.Is(err, errCut) {
+			break
+		}
+		set = rest
+		if err == nil && b.last < p.offset.Load() {
+			continue
+		}
+		if err == nil && p.epoch >= 0 && b.epoch > p.epoch {
+			p.place, p.later = moved, b.epoch
+			return nil
+		}
+		if err == nil {
+			err = f.records(p, &b)
+		}
+		switch {
+		case f.tail.ctx.Err() != nil:
+			return nil
+		case errors.Is(err, errChecksum) && p.broken+1 < checksumTries:
+			p.broken++
+			return err
+		case err != nil:
+			unreadable = true
+			p.passBy(&b, err, f.tail)
+		default:
+			p.epoch = max(p.epoch, b.epoch)
+			p.offset.Store(b.last + 1)
+		}
+		p.broken = 0
+	}
+	switch {
+	case p.offset.Load() > at:
+		return nil
+	case unreadable: // and it does not even tell where it ends
+		p.offset.Store(at + 1)
+		return nil
+	}
+	return errCut
+}
+
+// passBy goes on behind a batch that can't be read, or not to its end. Where it ends may be as wrong
+// as the rest of it, so that p never goes beyond what the broker has.
+func (p *partition) passBy(b *batch, err error, t *tail) {
+	at := p.offset.Load()
+	to := max(at, min(b.last+1, p.end.Load()))
+	t.unreadable(p, max(1, to-max(at, b.first)), err)
+	p.offset.Store(to)
+}

@@ -1,0 +1,243 @@
+package kafkabus
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/stompgw/stompgw/bus"
+)
+
+// expiryInterval is how often what waits for the first view is looked at.
+const expiryInterval = 250 * time.Millisecond
+
+// producer publishes to Config.Topic. It hands each envelope to the lane of its partition; before
+// the partitions are known, envelopes wait in a lane of their own. Its methods may be called from
+// any goroutine.
+type producer struct {
+	// Set by newProducer, never changed.
+	cluster *cluster
+	topic   *topic
+	cfg     Config
+	node    string
+	log     *slog.Logger
+	produce func(context.Context, *kafka.ProduceRequest) (*kafka.ProduceResponse, error)
+	silence func(partition int) time.Duration // of its leader, as the tail knows it; nil for unknown
+
+	unsettled atomic.Int64  // envelopes accepted and not settled
+	settling  sync.Once     // closes idle
+	idle      chan struct{} // closed when closed and nothing is unsettled
+	logged    pace
+
+	mu         sync.RWMutex
+	waiting    *lane   // for the first view; nobody runs it
+	lanes      []*lane // by partition, of all that there have ever been: their numbers go on
+	partitions []int   // those of now, 0 to n-1; nil before the first view
+	closed     bool
+}
+
+func newProducer(c *cluster, cfg Config, node string, log *slog.Logger) *producer {
+	// Without a Timeout the client would have the leader wait for its followers for 500 ms,
+	// whatever deadline the context has; with one it is at most half of it.
+	client := &kafka.Client{Addr: c.client.Addr, Transport: c.transport, Timeout: attemptTimeout}
+	p := &producer{
+		cluster: c,
+		topic:   newTopic(c, client, cfg, log),
+		cfg:     cfg,
+		node:    node,
+		log:     log,
+		produce: client.Produce,
+		idle:    make(chan struct{}),
+	}
+	p.waiting = newLane(p, noPartition, cfg.Bytes)
+	p.waiting.pulse.asked()
+	return p
+}
+
+// publish implements Bus.Publish.
+func (p *producer) publish(e bus.Envelope, done func(error)) error {
+	if err := p.cfg.Envelope.check(&e); err != nil {
+		return err
+	}
+	size := p.cfg.Envelope.size(&e)
+	if err := p.topic.check(size); err != nil {
+		return err
+	}
+	it := item{envelope: e, done: done, size: size, deadline: time.Now().Add(p.cfg.Deadline)}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.closed {
+		return bus.ErrClosed
+	}
+	return p.lane(&it).accept(it)
+}
+
+// lane returns where it belongs. The caller holds mu.
+func (p *producer) lane(it *item) *lane {
+	if len(p.partitions) == 0 {
+		return p.waiting
+	}
+	return p.lanes[partitionOf(p.cfg.Envelope.key(&it.envelope), p.partitions)]
+}
+
+// partitionOf returns the one of partitions that key has, as with Java's producer.
+func partitionOf(key []byte, partitions []int) int {
+	return kafka.Murmur2Balancer{Consistent: true}.Balance(kafka.Message{Key: key}, partitions...)
+}
+
+// run keeps the goroutines of the producer until ctx ends, and then settles what is left.
+func (p *producer) run(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { p.topic.run(ctx) })
+	p.follow(ctx, func(l *lane) { wg.Go(func() { l.run(ctx) }) })
+	p.close()
+	wg.Wait()
+	p.abandon()
+}
+
+// follow keeps the lanes those of the view until ctx ends. It has start run new ones.
+func (p *producer) follow(ctx context.Context, start func(*lane)) {
+	ticker := time.NewTicker(expiryInterval)
+	defer ticker.Stop()
+	for {
+		v, changed := p.cluster.view()
+		if v != nil && v.topics[0].err == nil {
+			p.arrange(len(v.topics[0].leaders), start)
+			ticker.Stop()
+		}
+		select {
+		case <-changed:
+		case now := <-ticker.C:
+			p.waiting.expire(now)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// arrange sees to it that there are lanes for n partitions. What waits for the first view, or in
+// the lane of a partition that is gone, moves to the lane where it belongs now; it may find itself
+// behind younger envelopes there when partitions go. What a gone lane is writing it tries on.
+func (p *producer) arrange(n int, start func(*lane)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n == len(p.partitions) {
+		return
+	}
+	for len(p.lanes) < n {
+		l := newLane(p, len(p.lanes), 0)
+		p.lanes = append(p.lanes, l)
+		start(l)
+	}
+	p.partitions = make([]int, n)
+	for i := range p.partitions {
+		p.partitions[i] = i
+		p.lanes[i].share = p.cfg.Bytes / n
+	}
+	p.move(p.waiting)
+	for _, gone := range p.lanes[n:] {
+		p.move(gone)
+	}
+}
+
+// move takes what waits in l to the lanes where it belongs. The caller holds mu.
+func (p *producer) move(l *lane) {
+	for _, it := range l.empty() {
+		to := p.lane(&it)
+		to.mu.Lock()
+		to.push(it)
+		to.mu.Unlock()
+	}
+}
+
+// settled notes that n envelopes are.
+func (p *producer) settled(n int) {
+	p.unsettled.Add(-int64(n))
+	p.checkIdle()
+}
+
+func (p *producer) checkIdle() {
+	if p.unsettled.Load() == 0 && p.isClosed() {
+		p.settling.Do(func() { close(p.idle) })
+	}
+}
+
+// close refuses what comes from now on, and returns a channel that is closed when all is settled.
+func (p *producer) close() <-chan struct{} {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.checkIdle()
+	return p.idle
+}
+
+func (p *producer) isClosed() bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.closed
+}
+
+func (p *producer) outstanding() int { return int(p.unsettled.Load()) }
+
+// abandon tells all that waits that nobody will know. The goroutines of the lanes have ended, and
+// the producer is closed.
+func (p *producer) abandon() {
+	for _, l := range append([]*lane{p.waiting}, p.lanes...) {
+		items := l.empty()
+		p.settled(len(items))
+		for i := range items {
+			items[i].done(bus.ErrUnknown)
+		}
+	}
+}
+
+// healthy returns an error if the leader of a partition has owed an answer for too long.
+func (p *producer) healthy() error {
+	v, _ := p.cluster.view()
+	if v == nil {
+		return nil // cluster.healthy says more
+	}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	for i, leader := range v.topics[0].leaders[:min(len(p.partitions), len(v.topics[0].leaders))] {
+		if err := p.lanes[i].healthy(p.cluster.host(leader)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// warn logs what l meets, at most once a second for all lanes.
+func (p *producer) warn(l *lane, message string, err error) {
+	if p.logged.permits() {
+		p.log.Warn(message, "topic", p.cfg.Topic, "partition", l.partition, "err", err)
+	}
+}
+
+// say is warn for good news.
+func (p *producer) say(l *lane, message string, more ...any) {
+	if p.logged.permits() {
+		p.log.Info(message, append([]any{"topic", p.cfg.Topic, "partition", l.partition}, more...)...)
+	}
+}
+
+// pace permits something once a second.
+type pace struct {
+	mu   sync.Mutex
+	last time.Time
+}
+
+func (p *pace) permits() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if now.Sub(p.last) < time.Second {
+		return false
+	}
+	p.last = now
+	return true
+}

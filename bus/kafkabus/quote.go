@@ -1,0 +1,113 @@
+package kafkabus
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// controlEscapes has, for each control character, what follows the backslash in its escape: a
+// letter, or the u of \u00XX.
+const controlEscapes = "uuuuuuuubtnufruuuuuuuuuuuuuuuuuu"
+
+// escapeOf returns what follows the backslash in the escape of c, 0 if c needs none.
+func escapeOf(c byte) byte {
+	switch {
+	case c < ' ':
+		return controlEscapes[c]
+	case c == '"' || c == '\\':
+		return c
+	}
+	return 0
+}
+
+// appendQuoted appends UTF-8 as a JSON string. Only what has to be escaped is, and as Java's Jackson
+// does it, which escapes characters above U+FFFF too; encoding/json escapes others.
+func appendQuoted[S string | []byte](dst []byte, s S) []byte {
+	const hex = "0123456789ABCDEF"
+	dst = append(dst, '"')
+	done := 0
+	for i := range len(s) {
+		c := s[i]
+		escape := escapeOf(c)
+		if escape == 0 {
+			continue
+		}
+		dst = append(dst, s[done:i]...)
+		dst = append(dst, '\\', escape)
+		if escape == 'u' {
+			dst = append(dst, '0', '0', hex[c>>4], hex[c&15])
+		}
+		done = i + 1
+	}
+	dst = append(dst, s[done:]...)
+	return append(dst, '"')
+}
+
+// quotedSize returns how many bytes appendQuoted appends.
+func quotedSize[S string | []byte](s S) int {
+	size := len(`""`) + len(s)
+	for i := range len(s) {
+		switch escapeOf(s[i]) {
+		case 0:
+		case 'u':
+			size += len(`\u0000`) - 1
+		default:
+			size += len(`\n`) - 1
+		}
+	}
+	return size
+}
+
+// unquote returns what a JSON string says, which has to be valid UTF-8. The result aliases quoted if
+// nothing in it is escaped. Half of a surrogate pair becomes U+FFFD.
+func unquote(quoted []byte) []byte {
+	s := quoted[1 : len(quoted)-1]
+	next := bytes.IndexByte(s, '\\')
+	if next < 0 {
+		return s
+	}
+	text := make([]byte, 0, len(s))
+	for ; next >= 0; next = bytes.IndexByte(s, '\\') {
+		text = append(text, s[:next]...)
+		text, s = appendUnescaped(text, s[next:])
+	}
+	return append(text, s...)
+}
+
+// appendUnescaped appends what the escape at the beginning of s stands for, and returns the rest.
+func appendUnescaped(dst, s []byte) (text, rest []byte) {
+	if s[1] != 'u' {
+		return append(dst, unescape(s[1])), s[2:]
+	}
+	r, rest := codeUnit(s), s[6:]
+	if utf16.IsSurrogate(r) {
+		low := utf8.RuneError
+		if bytes.HasPrefix(rest, []byte(`\u`)) {
+			low = codeUnit(rest)
+		}
+		if r = utf16.DecodeRune(r, low); r != utf8.RuneError {
+			rest = rest[6:]
+		}
+	}
+	return utf8.AppendRune(dst, r), rest
+}
+
+// unescape returns the character that a letter behind a backslash stands for.
+func unescape(letter byte) byte {
+	if c := strings.IndexByte(controlEscapes, letter); c >= 0 {
+		return byte(c)
+	}
+	return letter // " \ or /
+}
+
+// codeUnit returns what the \uXXXX at the beginning of s stands for.
+func codeUnit(s []byte) rune {
+	n, err := strconv.ParseUint(string(s[2:6]), 16, 16)
+	if err != nil {
+		return utf8.RuneError // never in a string that is valid JSON
+	}
+	return rune(n)
+}

@@ -1,0 +1,73 @@
+package kafkabus
+
+import (
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+func TestRepeats(t *testing.T) {
+	var count atomic.Uint64
+	r := newRepeats(&count)
+	for i, test := range []struct {
+		node string
+		seq  uint64
+		want bool
+	}{
+		{"1/a", 5, true}, // a node may have begun long ago
+		{"1/a", 5, false},
+		{"1/a", 4, false},
+		{"1/b", 1, true},
+		{"1/a", 6, true},
+		{"1/a", 9, true}, // what lay between went elsewhere, or was given up
+		{"1/a", 7, false},
+		{"1/b", 1, false},
+		{"1/b", 1 << 63, true},
+		{"1/c", 0, true},
+		{"1/c", 0, false},
+	} {
+		if got := r.first(origin{test.node, test.seq}); got != test.want {
+			t.Errorf("%d: first(%s, %d) is %v", i, test.node, test.seq, got)
+		}
+	}
+	if count.Load() != 5 {
+		t.Errorf("counted %d repeats, want 5", count.Load())
+	}
+}
+
+// TestRepeatsBounded: foreign names make the memory grow no further than its bound, and push out
+// those heard of longest ago alone.
+func TestRepeatsBounded(t *testing.T) {
+	var count atomic.Uint64
+	r := newRepeats(&count)
+	r.first(origin{"1/forgotten", 1})
+	for i := range 10 * maxNodes {
+		if i%(maxNodes/2) == 0 {
+			r.first(origin{"1/ours", uint64(i + 1)})
+		}
+		r.first(origin{strconv.Itoa(i), 1})
+	}
+	if len(r.nodes) != maxNodes || r.order.Len() != maxNodes {
+		t.Errorf("%d and %d nodes, want %d", len(r.nodes), r.order.Len(), maxNodes)
+	}
+	if r.first(origin{"1/ours", 5}) {
+		t.Error("a node that is at work was forgotten")
+	}
+	if !r.first(origin{"1/forgotten", 1}) {
+		t.Error("the oldest node was not forgotten")
+	}
+	long := strings.Repeat("x", maxNodeName+1)
+	if !r.first(origin{long, 1}) || r.nodes[long] != nil {
+		t.Error("a name was kept that no node of ours has")
+	}
+}
+
+func TestRepeatsAllocs(t *testing.T) {
+	r := newRepeats(new(atomic.Uint64))
+	seq := uint64(0)
+	r.first(origin{"1/a", 0})
+	if n := testing.AllocsPerRun(100, func() { seq++; r.first(origin{"1/a", seq}) }); n > 0 {
+		t.Errorf("%v allocations for a record", n)
+	}
+}

@@ -1,0 +1,114 @@
+package kafkabus
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest/servers"
+)
+
+// TestSecurity: TLS and SASL as a real broker has them, and what an operator reads who got them wrong.
+func TestSecurity(t *testing.T) {
+	b := servers.Kafka(t, servers.Secure())
+	b.CreateTopic(t, "stompgw", 3)
+	secure := &tls.Config{RootCAs: b.CA}
+	as := func(mechanism string) SASL { return SASL{mechanism, servers.User, servers.Password} }
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for _, test := range []struct {
+		name, addr string
+		tls        *tls.Config
+		sasl       SASL
+		want       string // in what Healthy says; empty for nil
+	}{
+		{"TLS", b.TLSAddr, secure, SASL{}, ""},
+		{"PLAIN", b.SASLAddr, nil, as("plain"), ""},
+		{"SCRAM-SHA-256", b.SASLAddr, nil, as("scram-sha-256"), ""},
+		{"SCRAM-SHA-512", b.SASLAddr, nil, as("scram-sha-512"), ""},
+		{"TLS and PLAIN", b.BothAddr, secure, as("plain"), ""},
+		{"TLS and SCRAM-SHA-512", b.BothAddr, secure, as("scram-sha-512"), ""},
+		{"TLS by an unknown authority", b.TLSAddr, &tls.Config{RootCAs: x509.NewCertPool()}, SASL{}, "certificate"},
+		{"TLS for another name", b.TLSAddr, &tls.Config{RootCAs: b.CA, ServerName: "elsewhere"}, SASL{}, "elsewhere"},
+		{"TLS where there is none", b.Addr, secure, SASL{}, "answers"},
+		{"no TLS where there is", b.TLSAddr, nil, SASL{}, "answers"},
+		{"PLAIN with the wrong password", b.SASLAddr, nil, SASL{"plain", servers.User, "bad horse"}, "SASL Authentication Failed"},
+		{"SCRAM with the wrong password", b.SASLAddr, nil, SASL{"scram-sha-256", servers.User, "bad horse"}, "SASL Authentication Failed"},
+		{"SCRAM as nobody", b.SASLAddr, nil, SASL{"scram-sha-512", "nobody", "bad horse"}, "SASL Authentication Failed"},
+		{"no SASL where there is", b.SASLAddr, nil, SASL{}, "answers"},
+	} {
+		wg.Go(func() {
+			cfg := Config{Brokers: []string{test.addr}, TLS: test.tls, SASL: test.sasl, Silence: 2 * time.Second}
+			if test.want == "" {
+				checkSecure(t, test.name, cfg)
+			} else {
+				checkInsecure(t, test.name, cfg, test.want)
+			}
+		})
+	}
+}
+
+// open returns a bus, and its log.
+func open(t *testing.T, name string, cfg Config) (*Bus, *bytes.Buffer) {
+	logged := new(bytes.Buffer)
+	b, err := New(cfg, "1/a", slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	if err != nil {
+		t.Errorf("%s: %v", name, err)
+		return nil, nil
+	}
+	return b, logged
+}
+
+func checkSecure(t *testing.T, name string, cfg Config) {
+	b, _ := open(t, name, cfg)
+	if b == nil {
+		return
+	}
+	answer := make(chan error, 1)
+	if err := b.Publish(bus.Envelope{Destination: "/topic/x"}, func(err error) { answer <- err }); err != nil {
+		t.Errorf("%s: publish: %v", name, err)
+		answer <- err
+	}
+	if err := <-answer; err != nil {
+		t.Errorf("%s: done heard %v", name, err)
+	}
+	if err := b.Close(context.Background()); err != nil {
+		t.Errorf("%s: %v", name, err)
+	}
+}
+
+func checkInsecure(t *testing.T, name string, cfg Config, want string) {
+	b, logged := open(t, name, cfg)
+	if b == nil {
+		return
+	}
+	deadline := time.Now().Add(time.Minute)
+	err := b.Healthy()
+	for err == nil || strings.HasSuffix(err.Error(), "not tried yet") {
+		if time.Now().After(deadline) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+		err = b.Healthy()
+	}
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%s: Healthy says %v, want %s", name, err, want)
+	} else {
+		t.Logf("%s: %v", name, err)
+	}
+	if err := b.Close(context.Background()); err != nil {
+		t.Errorf("%s: %v", name, err)
+	}
+	for _, text := range []string{err.Error(), logged.String()} {
+		if strings.Contains(text, "horse") {
+			t.Errorf("%s: the password is in %s", name, text)
+		}
+	}
+}

@@ -1,0 +1,187 @@
+package kafkabus
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/stompgw/stompgw/bus"
+)
+
+func mustSource(t testing.TB, destination, prefix string) *source {
+	t.Helper()
+	s, err := parseSource(Source{Topic: "orders", Destination: destination, Headers: prefix})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestSource(t *testing.T) {
+	order := record{
+		topic: "orders", partition: 12, key: []byte("42"), value: []byte("{}"),
+		headers: kafkaHeaders("region", "eu", "region", "us", "content-type", "application/json", "", "no name", "a/b", "slash"),
+	}
+	all := busHeaders("kafka-region", "eu", "kafka-region", "us", "content-type", "application/json", "kafka-", "no name", "kafka-a/b", "slash")
+	for _, test := range []struct {
+		name, template, prefix, destination string
+		headers                             []bus.Header
+	}{
+		{"key", "/topic/orders/{key}", "", "/topic/orders/42", all},
+		{"no place", "/topic/orders", "", "/topic/orders", all},
+		{"place and literal in one segment", "/topic/order-{key}.{partition}/x", "", "/topic/order-42.12/x", all},
+		{"all of them", "/{topic}/{partition}/{key}/{header.region}{header.a/b}", "", "/orders/12/42/usslash", all},
+		{"another prefix", "/topic/{key}", "x.", "/topic/42",
+			busHeaders("x.region", "eu", "x.region", "us", "content-type", "application/json", "x.", "no name", "x.a/b", "slash")},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			want := bus.Envelope{Destination: test.destination, Headers: test.headers, Body: []byte("{}")}
+			got, err := mustSource(t, test.template, test.prefix).envelope(&order)
+			if err != nil || !sameEnvelope(got, want) {
+				t.Errorf("got %q, %v,\nwant %q", got, err, want)
+			}
+		})
+	}
+}
+
+// TestSourceBare: a record may have nothing at all, if the template needs nothing.
+func TestSourceBare(t *testing.T) {
+	got, err := mustSource(t, "/topic/{topic}", "").envelope(&record{topic: "orders"})
+	if want := (bus.Envelope{Destination: "/topic/orders"}); err != nil || !sameEnvelope(got, want) {
+		t.Errorf("got %q, %v", got, err)
+	}
+	got, err = mustSource(t, "/topic/a", "").envelope(&record{headers: []kafka.Header{{Key: "null"}}})
+	if want := (bus.Envelope{Destination: "/topic/a", Headers: busHeaders("kafka-null", "")}); err != nil || !sameEnvelope(got, want) {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestSourceRecordRefused(t *testing.T) {
+	const missing, noText, noSegment = " is missing or empty", " is not UTF-8 without control characters", " holds one of / * ? { }, which can't stand in a segment"
+	long := strings.Repeat("a", maxDestination-len("/topic/"))
+	for _, test := range []struct {
+		name, template string
+		rec            record
+		says           string // nothing if the record is taken
+	}{
+		{"no key", "/topic/{key}", record{}, "{key}" + missing},
+		{"empty key", "/topic/{key}", record{key: []byte{}}, "{key}" + missing},
+		{"no header", "/topic/{header.x}", record{headers: kafkaHeaders("X", "SECRET", "x.y", "SECRET")}, "{header.x}" + missing},
+		{"empty header", "/topic/{header.x}", record{headers: kafkaHeaders("x", "SECRET", "x", "")}, "{header.x}" + missing},
+		{"header null", "/topic/a{header.x}", record{headers: []kafka.Header{{Key: "x"}}}, "{header.x}" + missing},
+		{"not UTF-8", "/topic/{key}", record{key: []byte("SECRET\xff")}, "{key}" + noText},
+		{"line break", "/topic/{key}", record{key: []byte("SECRET\n")}, "{key}" + noText},
+		{"NUL", "/topic/{key}", record{key: []byte("\x00SECRET")}, "{key}" + noText},
+		{"control character of Unicode", "/topic/{key}", record{key: []byte("SECRET\u0085")}, "{key}" + noText},
+		{"slash", "/topic/{key}", record{key: []byte("SECRET/SECRET")}, "{key}" + noSegment},
+		{"wildcard", "/topic/{key}", record{key: []byte("*")}, "{key}" + noSegment},
+		{"brace", "/topic/{header.x}", record{headers: kafkaHeaders("x", "{key}")}, "{header.x}" + noSegment},
+		{"half a character in each", "/topic/{key}{header.x}", record{key: []byte("\xc3"), headers: kafkaHeaders("x", "\xa4")}, "{key}" + noText},
+		{"blanks and other scripts", "/topic/{key}", record{key: []byte(" \u00e4 \u20ac:\\\U0001f600.. ")}, ""},
+		{"longest", "/topic/{key}", record{key: []byte(long)}, ""},
+		{"too long", "/topic/{key}", record{key: []byte(long + "a")}, "{key} makes the destination longer than 1024 bytes"},
+		{"too long with the rest", "/topic/{key}/a", record{key: []byte(long)}, "/a makes the destination longer than 1024 bytes"},
+		{"far too long", "/topic/{key}", record{key: make([]byte, 1<<20)}, "{key} makes the destination longer than 1024 bytes"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := mustSource(t, test.template, "").envelope(&test.rec)
+			if says := errorText(err); says != test.says || err != nil && !sameEnvelope(got, bus.Envelope{}) {
+				t.Errorf("got %.100q, %q, want %q", got, says, test.says)
+			}
+		})
+	}
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func TestSourceRefused(t *testing.T) {
+	const unknown = ` is unknown; want {key}, {topic}, {partition} or {header.NAME}`
+	for _, test := range []struct {
+		s    Source
+		says string
+	}{
+		{Source{Destination: "/topic/a"}, "no topic is named"},
+		{Source{Topic: "t"}, `destination "": want a slash at the beginning`},
+		{Source{Topic: "t", Destination: "topic"}, `destination "topic": want a slash at the beginning`},
+		{Source{Topic: "t", Destination: "{key}"}, `destination "{key}": want a slash at the beginning`},
+		{Source{Topic: "t", Destination: "/topic/{kye}"}, `destination "/topic/{kye}": {kye}` + unknown},
+		{Source{Topic: "t", Destination: "/topic/{}"}, `destination "/topic/{}": {}` + unknown},
+		{Source{Topic: "t", Destination: "/topic/{Key}"}, `destination "/topic/{Key}": {Key}` + unknown},
+		{Source{Topic: "t", Destination: "/topic/{header}"}, `destination "/topic/{header}": {header}` + unknown},
+		{Source{Topic: "t", Destination: "/topic/{header.}"}, `destination "/topic/{header.}": {header.}` + unknown},
+		{Source{Topic: "t", Destination: "/topic/{key"}, `destination "/topic/{key": a { without a } after it`},
+		{Source{Topic: "t", Destination: "/topic/{a{key}}"}, `destination "/topic/{a{key}}": a { without a } after it`},
+		{Source{Topic: "t", Destination: "/topic/key}"}, `destination "/topic/key}": a } without a { before it`},
+		{Source{Topic: "t", Destination: "/topic/{key}}"}, `destination "/topic/{key}}": a } without a { before it`},
+		{Source{Topic: "t", Destination: "/topic//{key}"}, `destination "/topic//{key}": an empty segment; write the slashes singly`},
+		{Source{Topic: "t", Destination: "/topic/{key}/"}, `destination "/topic/{key}/": an empty segment at the end`},
+		{Source{Topic: "t", Destination: "/"}, `destination "/": an empty segment at the end`},
+		{Source{Topic: "t", Destination: "/topic/*"}, `destination "/topic/*": the wildcards * and ? can't be used here`},
+		{Source{Topic: "t", Destination: "/topic/\n"}, `destination "/topic/\n": want UTF-8 without control characters`},
+		{Source{Topic: "t", Destination: "/topic/\xff"}, `destination "/topic/\xff": want UTF-8 without control characters`},
+		{Source{Topic: "t", Destination: "/topic/a", Headers: "\r"}, `headers "\r": want a prefix of UTF-8 without control characters`},
+		{Source{Topic: "t", Destination: "/" + strings.Repeat("a", maxDestination)},
+			`destination "/` + strings.Repeat("a", maxDestination) + `": has 1025 bytes; want no more than 1024`},
+	} {
+		if _, err := parseSource(test.s); err == nil || err.Error() != test.says {
+			t.Errorf("%.60q: got %v,\nwant %s", test.s, err, test.says)
+		}
+	}
+}
+
+// FuzzSource holds that a template either is refused, or makes destinations that a rule of the
+// catalogue can match, or none.
+func FuzzSource(f *testing.F) {
+	f.Add("/topic/{key}/{header.x}-{topic}.{partition}", []byte("k"), []byte("v"))
+	f.Add("/{key}{key}", []byte("\xc3"), []byte("\xa4"))
+	f.Add("{/}", []byte("/"), []byte{})
+	f.Fuzz(func(t *testing.T, template string, key, value []byte) {
+		s, err := parseSource(Source{Topic: "t", Destination: template})
+		if err != nil {
+			return
+		}
+		if written := s.destination.String(); written != template {
+			t.Errorf("%q is read as %q", template, written)
+		}
+		rec := record{topic: "t", partition: 3, key: key, headers: []kafka.Header{{Key: "x", Value: value}}}
+		e, err := s.envelope(&rec)
+		if err != nil {
+			return
+		}
+		d := e.Destination
+		if !strings.HasPrefix(d, "/") || strings.Contains(d+"/", "//") || len(d) > maxDestination ||
+			!utf8.ValidString(d) || strings.ContainsAny(d, "*?{}\x00\r\n\x7f") {
+			t.Errorf("%q with key %q makes %q", template, key, d)
+		}
+		if literal := s.destination[0].literal; !strings.HasPrefix(d, literal) || strings.Count(d, "/") > strings.Count(template, "/") {
+			t.Errorf("%q with key %q leaves the template: %q", template, key, d)
+		}
+	})
+}
+
+// String is how the template was written.
+func (t template) String() string {
+	var s strings.Builder
+	for _, p := range t {
+		s.WriteString(p.String())
+	}
+	return s.String()
+}
+
+func BenchmarkSource(b *testing.B) {
+	s := mustSource(b, "/topic/orders/{key}", "")
+	rec := record{key: []byte("1234567"), value: make([]byte, 200), headers: kafkaHeaders("content-type", "a/b", "region", "eu")}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.envelope(&rec); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,266 @@
+package kafkabus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// tail reads every partition of every topic from "now" on, without a consumer group: nothing of it
+// stays on the brokers.
+//
+// "Now" is the next offset of each partition that a topic has when it is first seen; ready waits for
+// all of them. A partition that is seen later is new, and read from its first offset, so nothing
+// that is published after ready is missed. A partition is never forgotten: a broker with an old view
+// of the world must not make it look new.
+//
+// Records are delivered as they are in the log, those of transactions that were aborted too, as
+// Java's consumers do unless told otherwise: an open transaction of a foreign producer would hold up
+// everybody else's records.
+type tail struct {
+	// Set by newTail, never changed.
+	cluster *cluster
+	log     *slog.Logger
+
+	// Set by run, before any fetcher.
+	ctx    context.Context
+	handle func(rec *record, seen *repeats)
+
+	// Any goroutine; each guards itself.
+	gaps, missed, repeated, skipped atomic.Uint64
+	seldom                          seldom
+	found                           chan struct{} // of capacity 1: offsets have been found
+
+	mu       sync.Mutex
+	begun    bool // run is at work
+	ready    bool
+	table    []*partition       // all ever seen, by topic and number
+	topics   map[string]int     // how many partitions of each topic are in the table
+	fetchers map[int32]*fetcher // by broker
+	running  sync.WaitGroup     // the fetchers
+}
+
+func newTail(c *cluster, log *slog.Logger) *tail {
+	return &tail{
+		cluster:  c,
+		log:      log,
+		found:    make(chan struct{}, 1),
+		topics:   make(map[string]int),
+		fetchers: make(map[int32]*fetcher),
+	}
+}
+
+// run reads until ctx ends, and returns when all its goroutines have ended. It calls ready once, when
+// everything that is published from then on will come. handle runs on one goroutine for each broker;
+// it borrows the record, and may block. It gets the repeats of the record's partition.
+func (t *tail) run(ctx context.Context, ready func(), handle func(rec *record, seen *repeats)) {
+	t.begin(ctx, handle)
+	defer t.end()
+	for {
+		v, changed := t.cluster.view()
+		if v != nil {
+			t.follow(v)
+		}
+		if n := t.becomesReady(); n > 0 {
+			t.log.Info("receiving from Kafka", "topics", t.cluster.topics, "partitions", n)
+			ready()
+		}
+		select {
+		case <-changed:
+		case <-t.found:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (t *tail) begin(ctx context.Context, handle func(rec *record, seen *repeats)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ctx, t.handle, t.begun = ctx, handle, true
+}
+
+func (t *tail) end() {
+	t.running.Wait()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.begun = false
+}
+
+// follow brings the table up to date, and has a fetcher at work for each leader.
+func (t *tail) follow(v *view) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, topic := range v.topics {
+		if topic.err == nil {
+			t.grow(topic)
+		}
+	}
+	woken := make(map[int32]bool) // brokers whose partitions have changed
+	for _, p := range t.table {
+		was := p.leader
+		p.follow(v)
+		if p.leader != was {
+			woken[was], woken[p.leader] = true, true
+		}
+	}
+	delete(woken, none)
+	for broker := range woken {
+		t.wake(broker)
+	}
+}
+
+// grow adds the partitions of a topic that are not in the table.
+func (t *tail) grow(topic topicView) {
+	had := t.topics[topic.name]
+	for number := had; number < len(topic.leaders); number++ {
+		p := newPartition(topic.name, number, newRepeats(&t.repeated))
+		if had == 0 {
+			p.startAtEnd()
+		}
+		t.table = append(t.table, p)
+		t.topics[topic.name] = number + 1
+	}
+	if t.topics[topic.name] == had {
+		return
+	}
+	slices.SortFunc(t.table, func(a, b *partition) int { return a.compare(b.topic, b.number) })
+	if had > 0 {
+		t.log.Info("a topic has new partitions; they are read from their first offset",
+			"topic", topic.name, "had", had, "has", len(topic.leaders))
+	}
+}
+
+// follow takes over what a view says of p. It runs under the tail's mutex.
+func (p *partition) follow(v *view) {
+	i := slices.IndexFunc(v.topics, func(t topicView) bool { return t.name == p.topic })
+	if i < 0 {
+		return
+	}
+	topic := v.topics[i]
+	p.leader = none
+	if p.number < len(topic.leaders) {
+		p.leader = topic.leaders[p.number]
+	}
+	p.absent = topic.err == nil && p.number >= len(topic.leaders) || errors.Is(topic.err, kafka.UnknownTopicOrPartition)
+	p.doubt = p.doubt || p.absent
+	switch {
+	case p.leader != none:
+	case topic.err != nil:
+		p.trouble.failed(topic.err)
+	default:
+		p.trouble.failed(kafka.LeaderNotAvailable)
+	}
+}
+
+// wake has the fetcher of a broker look at the table, and starts it if there is none.
+func (t *tail) wake(broker int32) {
+	f := t.fetchers[broker]
+	switch {
+	case f != nil:
+		f.wake()
+		return
+	case broker == none || t.ctx.Err() != nil:
+		return
+	case !slices.ContainsFunc(t.table, func(p *partition) bool { return p.leader == broker }):
+		return
+	}
+	f = newFetcher(t, broker)
+	t.fetchers[broker] = f
+	t.running.Go(f.run)
+}
+
+// claim gives f the partitions that it should own and nobody else does, and takes from it those that
+// it should not. It returns false when f's goroutine has to end.
+func (t *tail) claim(f *fetcher) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f.wake() // nothing waits for the old round any more
+	f.held = f.held[:0]
+	leads := false
+	for _, p := range t.table {
+		mine := p.leader == f.broker && t.ctx.Err() == nil
+		leads = leads || mine
+		if p.owner == f && !mine {
+			p.owner = nil
+			t.wake(p.leader)
+		}
+		if p.owner == nil && mine {
+			p.owner = f
+			p.ask()
+		}
+		if p.owner == f {
+			p.look(t.ready)
+			f.held = append(f.held, p)
+		}
+	}
+	if !leads {
+		delete(t.fetchers, f.broker)
+		return false
+	}
+	f.round, f.wake = context.WithCancel(t.ctx)
+	return true
+}
+
+// look has the owner of p, which was absent, find out where its offset is in the log now. It runs
+// under the tail's mutex.
+func (p *partition) look(ready bool) {
+	switch {
+	case !p.doubt:
+	case p.place != atEnd:
+		p.place, p.returned = lost, true
+	case ready: // ready did not wait for what was absent: it has to come as a new one
+		p.place = known
+		p.offset.Store(0)
+	}
+	p.doubt = false
+}
+
+// located tells run that some partitions have an offset now.
+func (t *tail) located() {
+	select {
+	case t.found <- struct{}{}:
+	default: // it has been told
+	}
+}
+
+// becomesReady returns, once, how many partitions are read: when all of every topic have an offset.
+// Until then, and afterwards, it returns 0.
+func (t *tail) becomesReady() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ready || t.missing() != nil {
+		return 0
+	}
+	t.ready = true
+	return len(t.table)
+}
+
+// missing returns what ready waits for, nil if it waits for nothing. t.mu is held.
+func (t *tail) missing() error {
+	for _, topic := range t.cluster.topics {
+		if t.topics[topic] == 0 {
+			return fmt.Errorf("kafkabus: topic %s has not been seen yet", topic)
+		}
+	}
+	for _, p := range t.table {
+		if p.absent && p.number == 0 {
+			return fmt.Errorf("kafkabus: topic %s has gone", p.topic)
+		}
+		if p.absent || p.offset.Load() != unknownOffset {
+			continue
+		}
+		_, cause := t.silenceOf(p)
+		if cause == nil {
+			cause = kafka.OffsetNotAvailable
+		}
+		return fmt.Errorf("kafkabus: the end of partition %d of topic %s is not known yet: %w", p.number, p.topic, cause)
+	}
+	return nil
+}

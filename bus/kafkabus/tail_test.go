@@ -1,0 +1,303 @@
+package kafkabus
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/stompgw/stompgw/bus/bustest/servers"
+)
+
+// TestFromNow: what was there before is not read; from ready on everything is, of all partitions of
+// all topics, in order, once.
+func TestFromNow(t *testing.T) {
+	f := fake(t, 3, "a", 8)
+	if err := f.CreateTopic("b", 3, nil); err != nil {
+		t.Fatal(err)
+	}
+	w := newWriter(t, f.Addrs)
+	each := func(round string) {
+		for i := range 8 {
+			w.must("a", i, round)
+		}
+		for i := range 3 {
+			w.must("b", i, round)
+		}
+	}
+	each("before")
+	r := readFrom(t, f.Addrs, "a", "b")
+	for i := range 20 {
+		each(strconv.Itoa(i))
+	}
+	w.checkAll(r, 1)
+}
+
+// TestMissingTopic: a node is not ready before all its topics are there; asking for one does not
+// create it, on brokers that would; and what is published to it after ready is read.
+func TestMissingTopic(t *testing.T) {
+	f := fake(t, 3, "here", 2)
+	asked := make(chan struct{}, 1)
+	f.ControlKey(kmsg.Metadata.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		if req.(*kmsg.MetadataRequest).AllowAutoTopicCreation {
+			t.Error("a metadata request asks for the creation of topics")
+		}
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		return nil, nil, false
+	})
+	r := startReading(t, f.Addrs, nil, "here", "absent")
+	r.poll("for the topic that is there", func() bool { return len(r.figures().Partitions) == 2 })
+	for range 3 {
+		r.wait(asked, "for a metadata request")
+	}
+	select {
+	case <-r.ready:
+		t.Fatal("ready without one of the topics")
+	default:
+	}
+	if err := r.healthy(time.Hour); err == nil || !strings.Contains(err.Error(), "topic absent") {
+		t.Errorf("healthy says %v, want that the topic is missing", err)
+	}
+	if f.TopicInfo("absent") != nil {
+		t.Error("the topic was created")
+	}
+	if err := f.CreateTopic("absent", 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	r.wait(r.ready, "to be ready")
+	w := newWriter(t, f.Addrs)
+	w.must("absent", 0, "new")
+	if got := values(r.of("absent", 0, 1)); got != "new" {
+		t.Errorf("got %q", got)
+	}
+	if err := r.healthy(time.Hour); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestGoneBeforeReady: a topic that goes while another one is awaited is awaited as well.
+func TestGoneBeforeReady(t *testing.T) {
+	f := fake(t, 3, "a", 2)
+	r := startReading(t, f.Addrs, nil, "a", "b")
+	r.poll("for the topic that is there", func() bool { return len(r.figures().Partitions) == 2 })
+	if err := f.DeleteTopic("a"); err != nil {
+		t.Fatal(err)
+	}
+	r.poll("for it to go", func() bool { return len(r.figures().Partitions) == 0 })
+	if err := f.CreateTopic("b", 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	r.poll("for the other one", func() bool { return len(r.figures().Partitions) == 1 })
+	select {
+	case <-r.ready:
+		t.Fatal("ready without a topic that has gone")
+	default:
+	}
+	if err := r.healthy(time.Hour); err == nil || !strings.Contains(err.Error(), "topic a") {
+		t.Errorf("healthy says %v, want that the topic has gone", err)
+	}
+	if err := f.CreateTopic("a", 1, nil); err != nil { // with fewer partitions
+		t.Fatal(err)
+	}
+	r.wait(r.ready, "to be ready")
+	w := newWriter(t, f.Addrs)
+	w.must("a", 0, "a")
+	w.must("b", 0, "b")
+	r.of("a", 0, 1)
+	r.of("b", 0, 1)
+	f.AddPartitions(t, "a", 2)
+	w.must("a", 1, "a again")
+	if got := values(r.of("a", 1, 1)); got != "a again" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestNoLeader: a partition without a leader keeps the node from being ready, and is read from its
+// end of then on when it has one.
+func TestNoLeader(t *testing.T) {
+	f := fake(t, 3, "a", 4)
+	w := newWriter(t, f.Addrs)
+	w.must("a", 2, "before")
+	leaderless := true
+	f.ControlKey(kmsg.Metadata.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		f.KeepControl()
+		if !leaderless {
+			return nil, nil, false
+		}
+		return withoutLeader(f, req.(*kmsg.MetadataRequest), "a", 4, 2), nil, true
+	})
+	r := startReading(t, f.Addrs, nil, "a")
+	r.poll("for the partitions with a leader", func() bool { return len(r.figures().Partitions) == 3 })
+	select {
+	case <-r.ready:
+		t.Fatal("ready with a partition that has no leader")
+	default:
+	}
+	if err := r.healthy(time.Hour); err == nil || !strings.Contains(err.Error(), "partition 2 of topic a") {
+		t.Errorf("healthy says %v, want that partition 2 is missing", err)
+	}
+	set := func(to bool) { // where the other one runs, so that it needs no lock
+		f.Control(func(kmsg.Request) (kmsg.Response, error, bool) {
+			leaderless = to
+			f.DropControl()
+			return nil, nil, false
+		})
+	}
+	set(false)
+	r.wait(r.ready, "to be ready")
+	w.must("a", 2, "after")
+	if got := values(r.of("a", 2, 1)); got != "after" {
+		t.Errorf("got %q, want what came after ready", got)
+	}
+	set(true)
+	r.poll("for the leader to be missed", func() bool { return r.silence(2) > maxWait+200*time.Millisecond })
+	if err := r.healthy(maxWait + 100*time.Millisecond); err == nil || !strings.Contains(err.Error(), "partition 2 of topic a") {
+		t.Errorf("healthy says %v, want that partition 2 can't be read", err)
+	}
+	set(false)
+	w.must("a", 2, "again")
+	if got := values(r.of("a", 2, 2)); got != "after again" {
+		t.Errorf("got %q", got)
+	}
+	r.poll("for health", func() bool { return r.healthy(maxWait+100*time.Millisecond) == nil })
+}
+
+// withoutLeader answers a metadata request as if one of the partitions had no leader.
+func withoutLeader(f *servers.FakeCluster, req *kmsg.MetadataRequest, topic string, partitions, without int32) kmsg.Response {
+	res := req.ResponseKind().(*kmsg.MetadataResponse)
+	for i, addr := range f.Addrs {
+		b := kmsg.NewMetadataResponseBroker()
+		host, port, _ := strings.Cut(addr, ":")
+		b.NodeID, b.Host = int32(i), host
+		n, _ := strconv.Atoi(port)
+		b.Port = int32(n)
+		res.Brokers = append(res.Brokers, b)
+	}
+	rt := kmsg.NewMetadataResponseTopic()
+	rt.Topic = kmsg.StringPtr(topic)
+	for i := range partitions {
+		p := kmsg.NewMetadataResponseTopicPartition()
+		p.Partition, p.Leader = i, f.LeaderFor(topic, i)
+		if i == without {
+			p.Leader, p.ErrorCode = -1, int16(kafka.LeaderNotAvailable)
+		}
+		rt.Partitions = append(rt.Partitions, p)
+	}
+	res.Topics = append(res.Topics, rt)
+	return res
+}
+
+// TestNewPartitions: partitions that a topic gets under load are read from their first record on.
+func TestNewPartitions(t *testing.T) {
+	f := fake(t, 3, "a", 2)
+	r := readFrom(t, f.Addrs, "a")
+	w := newWriter(t, f.Addrs)
+	stop := w.flood("a", 2)
+	for _, total := range []int{5, 9} {
+		had := total - 4
+		f.AddPartitions(t, "a", total)
+		for i := had; i < total; i++ {
+			w.must("a", i, "first")
+		}
+		for i := range total {
+			count := w.count("a", i)
+			r.of("a", i, count)
+		}
+	}
+	stop()
+	w.checkAll(r, 0)
+	if n := len(r.figures().Partitions); n != 9 {
+		t.Errorf("figures of %d partitions, want 9", n)
+	}
+}
+
+// TestNothingLeftBehind: the brokers know of no consumer group during and after.
+func TestNothingLeftBehind(t *testing.T) {
+	f := fake(t, 3, "a", 3)
+	r := readFrom(t, f.Addrs, "a")
+	w := newWriter(t, f.Addrs)
+	w.must("a", 0, "x")
+	r.of("a", 0, 1)
+	check := func() {
+		t.Helper()
+		res, err := w.client.ListGroups(t.Context(), &kafka.ListGroupsRequest{Addr: kafka.TCP(f.Addrs[0])})
+		if err != nil || res.Error != nil {
+			t.Fatal(err, res)
+		}
+		if len(res.Groups) > 0 {
+			t.Errorf("groups on the broker: %v", res.Groups)
+		}
+	}
+	check()
+	r.end()
+	check()
+	if f := r.figures(); len(f.Partitions) > 0 {
+		t.Errorf("figures after the end: %v", f)
+	}
+	if err := r.healthy(0); err != nil {
+		t.Errorf("health after the end: %v", err)
+	}
+}
+
+// TestFigures: they come by topic and number, and say what waits on the broker.
+func TestFigures(t *testing.T) {
+	f := fake(t, 3, "b", 2)
+	if err := f.CreateTopic("a", 12, nil); err != nil {
+		t.Fatal(err)
+	}
+	hold := make(chan struct{})
+	r := startReading(t, f.Addrs, func(*record) { <-hold }, "b", "a")
+	defer r.end()
+	release := func() { close(hold) }
+	defer func() { release() }()
+	r.wait(r.ready, "to be ready")
+	w := newWriter(t, f.Addrs)
+	w.must("a", 11, "1", "2", "3", "4")
+	r.poll("for the lag", func() bool { return r.figures().Partitions[11].Lag == 4 })
+	var order []topicPartition
+	for _, p := range r.figures().Partitions {
+		order = append(order, topicPartition{p.Topic, p.Partition})
+		if p.Age < 0 || p.Age > time.Hour {
+			t.Errorf("age of %v", p)
+		}
+	}
+	var want []topicPartition
+	for i := range 12 {
+		want = append(want, topicPartition{"a", i})
+	}
+	want = append(want, topicPartition{"b", 0}, topicPartition{"b", 1})
+	if !slices.Equal(order, want) {
+		t.Errorf("figures of %v, want %v", order, want)
+	}
+	release()
+	release = func() {}
+	r.of("a", 11, 4)
+	r.poll("for the lag to go", func() bool { return r.figures().Partitions[11].Lag == 0 })
+}
+
+// TestBeforeRun: a bus that only publishes is healthy without a tail at work.
+func TestBeforeRun(t *testing.T) {
+	cluster, err := newCluster(Config{Brokers: []string{"127.0.0.1:1"}}.withDefaults(), []string{"a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.close()
+	tail := newTail(cluster, nil)
+	if err := tail.healthy(0); err != nil {
+		t.Error(err)
+	}
+	if s := tail.silence(0); s != 0 {
+		t.Errorf("silent for %s", s)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	tail.run(ctx, func() { t.Error("ready") }, nil)
+}

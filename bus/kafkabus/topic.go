@@ -1,0 +1,225 @@
+package kafkabus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/stompgw/stompgw/bus"
+)
+
+const (
+	limitName    = "max.message.bytes"
+	defaultLimit = 1048588 // Kafka's
+	limitAge     = time.Minute
+	checkPause   = time.Second     // before a look that changed asks for
+	createPause  = 2 * time.Second // after a failure
+	adminTimeout = 10 * time.Second
+
+	// roomForHeaders is what a record is taken to need beside its body when it is told whether the
+	// topic takes the largest one.
+	roomForHeaders = 1024
+)
+
+// topic looks after Config.Topic: it creates it, and knows how large a batch it takes.
+type topic struct {
+	// Set by newTopic, never changed.
+	cluster *cluster
+	client  *kafka.Client
+	cfg     Config
+	log     *slog.Logger
+	recheck chan struct{} // room for one signal
+
+	limit   atomic.Int64 // bytes of a batch, 0 before it is known
+	guessed atomic.Bool  // limit is Kafka's default, as the broker does not tell
+
+	// Owned by run.
+	told   string // the complaint that the log has heard last
+	warned int64  // the limit that the log has heard to be too low
+}
+
+func newTopic(c *cluster, client *kafka.Client, cfg Config, log *slog.Logger) *topic {
+	return &topic{
+		cluster: c,
+		client:  client,
+		cfg:     cfg,
+		log:     log.With("topic", cfg.Topic),
+		recheck: make(chan struct{}, 1),
+	}
+}
+
+// check returns an error that wraps bus.ErrTooLarge if the topic does not take a record of size bytes.
+func (t *topic) check(size int) error {
+	limit := t.limit.Load()
+	if limit == 0 || int64(size+batchHead) <= limit {
+		return nil
+	}
+	guess := ""
+	if t.guessed.Load() {
+		guess = " (Kafka's default: the broker does not let this user read the topic's own, which takes DescribeConfigs)"
+	}
+	return fmt.Errorf("%w: the record takes %d bytes and the topic's %s is %d%s: raise that, or lower limits.message",
+		bus.ErrTooLarge, size+batchHead, limitName, limit, guess)
+}
+
+// batchLimit returns how many bytes a batch may take.
+func (t *topic) batchLimit() int {
+	if limit := t.limit.Load(); limit > 0 && limit < maxBatch {
+		return int(limit)
+	}
+	return maxBatch
+}
+
+// changed says that limit seems to be wrong.
+func (t *topic) changed() {
+	select {
+	case t.recheck <- struct{}{}:
+	default: // said already
+	}
+}
+
+// run looks at the topic whenever the view changes, somebody says changed, and each limitAge, until
+// ctx ends.
+func (t *topic) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		v, viewed := t.cluster.view()
+		next := time.NewTimer(t.look(ctx, v))
+		select {
+		case <-viewed:
+		case <-t.recheck:
+			wait(ctx, checkPause) // each refused envelope says so
+		case <-next.C:
+		case <-ctx.Done():
+		}
+		next.Stop()
+	}
+}
+
+// look does what v asks for, and returns when to look again though nothing has changed.
+func (t *topic) look(ctx context.Context, v *view) time.Duration {
+	const never = math.MaxInt64
+	if v == nil {
+		return never
+	}
+	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
+	defer cancel()
+	err := v.topics[0].err
+	switch {
+	case err == nil:
+		t.told = ""
+		t.learn(ctx)
+		return limitAge
+	case errors.Is(err, kafka.LeaderNotAvailable):
+		return never // it has just been created
+	case !errors.Is(err, kafka.UnknownTopicOrPartition):
+		t.tell("the topic can't be used", err)
+		return never
+	case !t.cfg.Create:
+		t.tell("the topic does not exist: create it, or set bus.kafka.create", nil)
+		return never
+	}
+	if err := t.create(ctx); err != nil {
+		t.tell("the topic can't be created, trying again", err)
+	}
+	return createPause
+}
+
+// tell logs a complaint unless it is the one that was logged last.
+func (t *topic) tell(message string, err error) {
+	text := fmt.Sprint(message, err)
+	if t.told == text {
+		return
+	}
+	t.told = text
+	if err == nil {
+		t.log.Error(message)
+	} else {
+		t.log.Error(message, "err", err)
+	}
+}
+
+// create creates the topic, unless another node was faster.
+func (t *topic) create(ctx context.Context) error {
+	topic := kafka.TopicConfig{
+		Topic:             t.cfg.Topic,
+		NumPartitions:     t.cfg.Partitions,
+		ReplicationFactor: t.cfg.Replication,
+	}
+	if t.cfg.Replication >= 3 {
+		topic.ConfigEntries = []kafka.ConfigEntry{{ConfigName: "min.insync.replicas", ConfigValue: "2"}}
+	}
+	res, err := t.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{topic}})
+	if err != nil {
+		return err
+	}
+	err = res.Errors[t.cfg.Topic]
+	if errors.Is(err, kafka.TopicAlreadyExists) {
+		return nil
+	}
+	if err == nil {
+		t.log.Info("topic created", "partitions", t.cfg.Partitions, "replication", t.cfg.Replication)
+	}
+	return err
+}
+
+// learn asks for the limit. When that fails, the one known before stays.
+func (t *topic) learn(ctx context.Context) {
+	limit, err := t.ask(ctx)
+	switch {
+	case err == nil:
+		t.guessed.Store(false)
+	case errors.Is(err, kafka.TopicAuthorizationFailed) || errors.Is(err, kafka.ClusterAuthorizationFailed):
+		t.guessed.Store(true)
+		limit = defaultLimit
+		t.log.Debug("the limit of the topic is not to be read, and taken to be the default", "limit", limit, "err", err)
+	default:
+		t.log.Debug("the limit of the topic is unknown", "err", err)
+		return
+	}
+	t.limit.Store(limit)
+	if needed := int64(t.cfg.Message + roomForHeaders); t.cfg.Message > 0 && needed > limit && t.warned != limit {
+		t.warned = limit
+		t.log.Warn("the topic takes less than limits.message lets clients send, which is then refused: raise "+limitName+", or lower limits.message",
+			limitName, limit, "needed", needed)
+	}
+}
+
+// ask returns the limit as the broker has it.
+func (t *topic) ask(ctx context.Context) (int64, error) {
+	res, err := t.client.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{
+		Resources: []kafka.DescribeConfigRequestResource{{
+			ResourceType: kafka.ResourceTypeTopic,
+			ResourceName: t.cfg.Topic,
+			ConfigNames:  []string{limitName},
+		}},
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, resource := range res.Resources {
+		if resource.Error != nil {
+			return 0, resource.Error
+		}
+		for _, entry := range resource.ConfigEntries {
+			if entry.ConfigName == limitName {
+				return parseLimit(entry.ConfigValue)
+			}
+		}
+	}
+	return 0, errors.New("the broker's answer does not have it")
+}
+
+func parseLimit(value string) (int64, error) {
+	limit, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || limit <= batchHead {
+		return 0, fmt.Errorf("%s is %.40q", limitName, value)
+	}
+	return limit, nil
+}

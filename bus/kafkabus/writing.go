@@ -1,0 +1,158 @@
+package kafkabus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/produce"
+
+	"github.com/stompgw/stompgw/bus"
+)
+
+const (
+	// attemptTimeout is what one attempt to write a batch may take. Half of it is for the leader to
+	// wait for its followers.
+	attemptTimeout = 10 * time.Second
+
+	// Between the attempts: doubling from the first to the last.
+	firstPause = 20 * time.Millisecond
+	lastPause  = 250 * time.Millisecond
+)
+
+// write brings pc to the leader, or gives it up, and settles it.
+func (l *lane) write(ctx context.Context, pc *parcel) {
+	l.pulse.asked()
+	result, err := l.insist(ctx, pc)
+	if result == unfit {
+		l.p.topic.changed()
+		if len(pc.items) > 1 {
+			first, second := pc.halves()
+			pc.lent = true // in parts
+			l.write(ctx, first)
+			l.write(ctx, second)
+			return
+		}
+	}
+	l.settle(pc.items, err)
+}
+
+// insist tries pc until the leader has judged it, its deadline has passed, or ctx has ended. The
+// error is what done hears.
+func (l *lane) insist(ctx context.Context, pc *parcel) (outcome, error) {
+	within, cancel := context.WithDeadline(ctx, pc.deadline())
+	defer cancel()
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		result, err := l.try(within, pc)
+		switch result {
+		case taken:
+			l.answered()
+			return result, nil
+		case unfit, refused:
+			l.answered()
+			return result, l.judged(pc, err)
+		}
+		pc.maybe = pc.maybe || result == unclear
+		l.failed(err)
+		if !wait(within, pause) {
+			return result, l.unjudged(ctx, pc, err)
+		}
+	}
+}
+
+// wait returns false if ctx ends before the pause does.
+func wait(ctx context.Context, pause time.Duration) bool {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// try writes pc once.
+func (l *lane) try(ctx context.Context, pc *parcel) (outcome, error) {
+	a := &attempt{format: l.p.cfg.Envelope, node: l.p.node, parcel: pc}
+	res, err := l.p.produce(ctx, &kafka.ProduceRequest{
+		Topic:        l.p.cfg.Topic,
+		Partition:    l.partition,
+		RequiredAcks: kafka.RequireAll,
+		Records:      a,
+	})
+	if err == nil {
+		return outcomeOf(res.Error), res.Error
+	}
+	if a.end() {
+		pc.lent = true
+		return unclear, bare(err)
+	}
+	return notTaken, bare(err)
+}
+
+// bare returns what err says below the words of kafka-go, which name a request by the wrong name.
+func bare(err error) error {
+	var routing *produce.Error
+	if errors.As(err, &routing) {
+		return routing.Err
+	}
+	if cause := errors.Unwrap(err); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// answered notes that the leader has judged a batch.
+func (l *lane) answered() {
+	silence, _ := l.pulse.answered()
+	if l.told {
+		l.told = false
+		l.p.say(l, "partition takes envelopes again", "after", silence.Round(time.Second/10))
+	}
+}
+
+// failed notes that it has not, and tells the log when that has lasted so long that clients notice.
+func (l *lane) failed(err error) {
+	l.pulse.failed(err)
+	if silence, _ := l.pulse.silence(); silence >= l.p.cfg.Silence && !l.told {
+		l.told = true
+		l.p.warn(l, "partition takes no envelopes, trying again", err)
+	}
+}
+
+// judged returns what done hears of a batch that the leader does not take.
+func (l *lane) judged(pc *parcel, err error) error {
+	if isTooLarge(err) {
+		return fmt.Errorf("%w: %w", bus.ErrTooLarge, l.wrap(err))
+	}
+	l.p.warn(l, "envelopes refused by the broker", err)
+	if pc.maybe { // by an earlier attempt
+		return fmt.Errorf("%w: %w", bus.ErrUnknown, l.wrap(err))
+	}
+	return l.wrap(err)
+}
+
+// unjudged returns what done hears of a batch that is given up.
+func (l *lane) unjudged(ctx context.Context, pc *parcel, err error) error {
+	if pc.maybe || ctx.Err() != nil {
+		return l.givenUp(bus.ErrUnknown, err)
+	}
+	return l.givenUp(bus.ErrDown, err)
+}
+
+func (l *lane) givenUp(reason, cause error) error {
+	if cause == nil {
+		return reason
+	}
+	return fmt.Errorf("%w: %w", reason, l.wrap(cause))
+}
+
+func (l *lane) wrap(err error) error {
+	if l.partition == noPartition {
+		return err
+	}
+	return fmt.Errorf("partition %d of topic %s: %w", l.partition, l.p.cfg.Topic, err)
+}
