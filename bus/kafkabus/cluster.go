@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"slices"
 	"strconv"
@@ -24,6 +25,8 @@ const (
 
 	idleTimeout = 5 * time.Minute // of connections to brokers
 	pollTimeout = 5 * time.Second // for the first answer of any broker
+
+	greetTimeout = 2 * time.Second // after which the log hears that there was none
 )
 
 // none stands for the leader of a partition that has none.
@@ -98,6 +101,27 @@ func (c *cluster) run(ctx context.Context) {
 		c.learn(v, err)
 		select {
 		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// greet tells the log that the brokers have answered for the first time, and before that, once, why
+// they do not. What happens later is told by those who read and write.
+func (c *cluster) greet(ctx context.Context, log *slog.Logger) {
+	timer := time.NewTimer(greetTimeout)
+	defer timer.Stop()
+	for {
+		v, changed := c.view()
+		if v != nil {
+			log.Info("bus connected", "brokers", len(v.hosts))
+			return
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			log.Warn("bus unreachable; trying on", "err", c.healthy())
 		case <-ctx.Done():
 			return
 		}

@@ -153,6 +153,7 @@ func (b *Bus) run() {
 	defer close(b.ended)
 	var wg sync.WaitGroup
 	wg.Go(func() { b.cluster.run(b.ctx) })
+	wg.Go(func() { b.cluster.greet(b.ctx, b.log) })
 	wg.Go(func() { b.out.run(b.ctx) })
 	wg.Wait()
 }
