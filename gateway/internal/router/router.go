@@ -30,9 +30,7 @@ type Router struct {
 	live     bool     // Receive has said ready
 	onLive   []func() // to be told when it does
 
-	waiting atomic.Int64 // how many wait for space, so that done need not look
-	spaceMu sync.Mutex
-	space   []func()
+	space space
 }
 
 // interest is what this node knows of a destination that it has subscribers for.
@@ -219,38 +217,18 @@ func (r *Router) seqOf(id string) (uint64, bool) {
 	return seq, err == nil && seq > 0 && seq <= r.seq.Load()
 }
 
-// publish gives an envelope to the bus. When that is full, p is unblocked on l once an envelope
-// before it has left; that may also happen when nothing was refused.
+// publish gives an envelope to the bus. When that is full, p is unblocked on l once there may be
+// room; that may also happen when nothing was refused.
 func (r *Router) publish(e bus.Envelope, l *Local, p Publisher, done func(error)) error {
 	told := func(err error) {
 		done(err)
-		if r.waiting.Load() > 0 {
-			r.letGo()
-		}
+		r.space.freed()
 	}
 	err := r.bus.Publish(e, told)
 	if !errors.Is(err, bus.ErrFull) {
 		return err
 	}
-	r.whenSpace(func() { l.loop.Post(p.Unblock) })
+	r.space.wait(func() { l.loop.Post(p.Unblock) })
 	// The queue may have emptied in between, and then no done would come any more.
 	return r.bus.Publish(e, told)
-}
-
-func (r *Router) whenSpace(unblock func()) {
-	r.spaceMu.Lock()
-	defer r.spaceMu.Unlock()
-	r.space = append(r.space, unblock)
-	r.waiting.Store(int64(len(r.space)))
-}
-
-func (r *Router) letGo() {
-	r.spaceMu.Lock()
-	list := r.space
-	r.space = nil
-	r.waiting.Store(0)
-	r.spaceMu.Unlock()
-	for _, unblock := range list {
-		unblock()
-	}
 }
