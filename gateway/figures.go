@@ -12,6 +12,7 @@ type Figures struct {
 	Frames      uint64                 // received whole, heart-beats not counted
 	Published   uint64                 // SENDs given to the bus
 	Delivered   uint64                 // MESSAGEs handed to sessions, those that tell a refusal too
+	Oversized   uint64                 // messages of the bus that were larger than what may wait for one session
 	Refused     map[policy.Code]uint64 // frames that were not carried out, with an entry for each code
 	Unheard     uint64                 // those of them whose session was not subscribed to the error destination
 	Faults      uint64                 // ERRORs for faults of the protocol
@@ -41,7 +42,7 @@ func (g *Gateway) Figures() Figures {
 		f.Connections = e.connections() + int(e.elsewhere.Load())
 	}
 	if r := g.router.Load(); r != nil {
-		f.Delivered = r.Delivered()
+		f.Delivered, f.Oversized = r.Delivered(), r.Oversized()
 	}
 	if b, ok := g.bus.(bus.Measured); ok {
 		f.Bus = new(b.Figures())

@@ -33,6 +33,8 @@ func (b moodyBus) Publish(e bus.Envelope, done func(error)) error {
 		return bus.ErrContent
 	case "/topic/uncarried":
 		return errors.New("no way to write it")
+	case "/topic/oversized": // as a program with its own way to the broker may publish
+		e.Body = make([]byte, 256<<10)
 	}
 	return b.Bus.Publish(e, done)
 }
@@ -104,6 +106,15 @@ func TestFigures(t *testing.T) {
 		{"messages that are not acknowledged", tooManyUnacknowledged, gateway.Figures{
 			Frames: 2 + 1 + 1005, Published: 1005, Delivered: 1005, SlowCloses: 1,
 		}},
+		{"a message that is too large for any client", func(t *testing.T, n *node) {
+			c := n.dialTCP(t).connect()
+			c.subscribe("0", "/topic/oversized")
+			c.subscribe("1", "/topic/a")
+			c.send("SEND\ndestination:/topic/oversized\n\n^@SEND\ndestination:/topic/a\n\n^@")
+			if f := c.expect("MESSAGE"); !strings.Contains(f, "\nsubscription:1\n") {
+				t.Errorf("got %q", f)
+			}
+		}, gateway.Figures{Frames: 5, Published: 2, Delivered: 1, Oversized: 1}},
 		{"an unheard refusal", func(t *testing.T, n *node) {
 			c := n.dialTCP(t).connect()
 			c.send("SEND\ndestination:/elsewhere\n\n^@")

@@ -39,7 +39,7 @@ type Gateway struct {
 	origins  origins
 	stats    session.Stats
 	engine   atomic.Pointer[engine]        // nil when not running
-	router   atomic.Pointer[router.Router] // stays after the engine, for its count
+	router   atomic.Pointer[router.Router] // stays after the engine, for its counts
 	draining atomic.Bool
 }
 
@@ -132,7 +132,7 @@ func (g *Gateway) newEngine() (*engine, error) {
 		}
 		e.loops = append(e.loops, l)
 	}
-	e.router = router.New(g.node, g.bus, g.rules, e.loops)
+	e.router = router.New(g.node, g.bus, g.rules, e.loops, g.set.log)
 	limits := stomp.DefaultLimits()
 	limits.Body = g.set.limits.Message
 	for i := range e.loops {

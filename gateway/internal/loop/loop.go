@@ -58,6 +58,9 @@ func New(limit int) (*Loop, error) {
 	return l, nil
 }
 
+// Limit returns how many bytes may wait for one connection.
+func (l *Loop) Limit() int { return l.limit }
+
 // Run serves until ctx ends. Then it closes what connections are left, telling their handlers
 // ErrStopped, and returns when all goroutines of the loop have ended. It must be called once, also
 // for a loop that is no longer wanted: it gives the loop's descriptors back.

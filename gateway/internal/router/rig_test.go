@@ -2,7 +2,9 @@ package router
 
 import (
 	"context"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,6 +22,7 @@ type rig struct {
 	router *Router
 	loops  []*loop.Loop
 	bus    *fakeBus
+	logs   strings.Builder // what the bus's goroutines lead to
 }
 
 // newRig starts a router over n loops. outer is what the router sees of b.
@@ -37,7 +40,7 @@ func newRig(t testing.TB, n int, b *fakeBus, outer bus.Bus) *rig {
 		}
 		r.loops = append(r.loops, l)
 	}
-	r.router = New(registry.NewNode(time.Now()), outer, rules, r.loops)
+	r.router = New(registry.NewNode(time.Now()), outer, rules, r.loops, slog.New(slog.NewTextHandler(&r.logs, nil)))
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	t.Cleanup(func() { cancel(); wg.Wait() })

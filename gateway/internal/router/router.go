@@ -3,6 +3,7 @@ package router
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,7 +24,11 @@ type Router struct {
 	narrower bus.Narrower // nil if the bus brings everything
 	rules    *policy.Catalogue
 	locals   []*Local
+	limit    int // bytes that may wait for one session
+	log      *slog.Logger
 	seq      atomic.Uint64
+
+	oversized oversized
 
 	mu       sync.RWMutex
 	interest map[string]*interest
@@ -42,8 +47,8 @@ type interest struct {
 }
 
 // New makes the router of a node whose sessions live on the given loops.
-func New(node registry.Node, b bus.Bus, rules *policy.Catalogue, loops []*loop.Loop) *Router {
-	r := &Router{node: node, bus: b, rules: rules, interest: map[string]*interest{}}
+func New(node registry.Node, b bus.Bus, rules *policy.Catalogue, loops []*loop.Loop, log *slog.Logger) *Router {
+	r := &Router{node: node, bus: b, rules: rules, limit: loops[0].Limit(), log: log, interest: map[string]*interest{}}
 	r.narrower, _ = b.(bus.Narrower)
 	_, uuid, _ := strings.Cut(node.String(), "/")
 	r.tag, _, _ = strings.Cut(uuid, "-")
@@ -179,7 +184,7 @@ func (r *Router) deliver(ctx context.Context, e bus.Envelope) {
 		loops = in.loops
 	}
 	r.mu.RUnlock()
-	if len(loops) == 0 {
+	if len(loops) == 0 || r.isOversized(&e) {
 		return
 	}
 	m := r.message(e, e.Destination)
@@ -196,7 +201,7 @@ func (r *Router) individual(ctx context.Context, e bus.Envelope) {
 	}
 	name, _, _ := strings.Cut(rest, "/")
 	id, err := registry.ParseSessionID(name)
-	if err != nil {
+	if err != nil || r.isOversized(&e) {
 		return
 	}
 	l := r.locals[uint64(id)%uint64(len(r.locals))]

@@ -61,7 +61,7 @@ func newRigWith(t testing.TB, b *fakeBus, outer bus.Bus, catalogue policy.Rules,
 		t.Fatal(err)
 	}
 	node := registry.NewNode(time.Now())
-	rt := router.New(node, outer, rules, []*loop.Loop{l})
+	rt := router.New(node, outer, rules, []*loop.Loop{l}, slog.New(slog.DiscardHandler))
 	limits := stomp.DefaultLimits()
 	r := &rig{t: t, loop: l, bus: b, book: registry.NewMemory(), logs: &logBuffer{}}
 	r.host = &Host{

@@ -1,0 +1,37 @@
+package router
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/stompgw/stompgw/bus"
+)
+
+// oversized counts what was not delivered because it is larger than what may wait for one session.
+type oversized struct {
+	count  atomic.Uint64
+	logged atomic.Int64 // when, in nanoseconds of the Unix time
+}
+
+// Oversized is how many messages of the bus were too large for this node's sessions.
+func (r *Router) Oversized() uint64 { return r.oversized.count.Load() }
+
+// isOversized reports whether e is more than a session's outbound queue holds. It would end every
+// subscriber as a slow one, and whoever publishes to the broker himself is bound by no limit of
+// ours. It logs one of them a second at most.
+func (r *Router) isOversized(e *bus.Envelope) bool {
+	size := len(e.Destination) + len(e.Body)
+	for _, h := range e.Headers {
+		size += len(h.Name) + len(h.Value)
+	}
+	if size <= r.limit {
+		return false
+	}
+	n := r.oversized.count.Add(1)
+	now, last := time.Now().UnixNano(), r.oversized.logged.Load()
+	if now-last >= int64(time.Second) && r.oversized.logged.CompareAndSwap(last, now) {
+		r.log.Warn("message not delivered: it is larger than what may wait for one client (limits.outbound)",
+			"destination", e.Destination, "bytes", size, "limit", r.limit, "count", n)
+	}
+	return true
+}
