@@ -1,6 +1,6 @@
 // Package bus names what the gateway asks of a message broker: to carry envelopes between nodes.
 //
-// A broker is one package below this one (membus, natsbus), one line in the table of
+// A broker is one package below this one (kafkabus, natsbus, membus), one line in the table of
 // cmd/stompgw, and a test that calls bustest.Run. Nothing here knows a broker, a socket or STOMP.
 package bus
 

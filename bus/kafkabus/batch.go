@@ -98,8 +98,9 @@ func (b *batch) check() error {
 	return nil
 }
 
-// unpack returns the records without compression: in the batch itself, or in buf.
-func (b *batch) unpack(buf *bytes.Buffer) ([]byte, error) {
+// unpack returns the records without compression, of which there may be so many bytes: in the batch
+// itself, or in buf.
+func (b *batch) unpack(buf *bytes.Buffer, most int64) ([]byte, error) {
 	packed := compress.Compression(b.attributes & compressionBits)
 	if packed == compress.None {
 		return b.records, nil
@@ -111,12 +112,12 @@ func (b *batch) unpack(buf *bytes.Buffer) ([]byte, error) {
 	r := codec.NewReader(bytes.NewReader(b.records))
 	defer r.Close() // gives r back to a pool
 	buf.Reset()
-	n, err := buf.ReadFrom(io.LimitReader(r, maxUnpacked+1))
+	n, err := buf.ReadFrom(io.LimitReader(r, most+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("the batch's compression (%s): %w", codec.Name(), err)
-	case n > maxUnpacked:
-		return nil, fmt.Errorf("the batch has more than %d bytes of records", maxUnpacked)
+	case n > most:
+		return nil, fmt.Errorf("the batch has more than %d bytes of records", most)
 	}
 	return buf.Bytes(), nil
 }
@@ -143,7 +144,9 @@ func (s *scanner) next(rec *record) bool {
 	rec.key = r.varbytes()
 	rec.value = r.varbytes()
 	rec.headers = rec.headers[:0]
-	for n := r.varint(); n > 0 && !r.bad; n-- {
+	n := r.varint()
+	rec.crowded = n > maxHeaders
+	for ; n > 0 && !r.bad && !rec.crowded; n-- {
 		name := r.bytes(r.varint())
 		rec.headers = append(rec.headers, kafka.Header{Key: s.names.text(name), Value: r.varbytes()})
 	}
@@ -165,6 +168,10 @@ func (s *scanner) err() error {
 
 // names keeps the names of headers, which come again and again, so that a record costs no strings.
 type names map[string]string
+
+// maxHeaders bounds the headers of one record: each of them takes more memory than bytes of the
+// record, and a batch unpacks to many millions of empty ones.
+const maxHeaders = 1000
 
 const (
 	maxNames = 256

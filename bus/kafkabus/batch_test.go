@@ -65,6 +65,7 @@ type delivery struct {
 // newDelivery returns one that is to read from offset, of a broker that has end records.
 func newDelivery(offset, end int64) *delivery {
 	d := &delivery{partition: newPartition("a", 0, nil)}
+	d.place = known
 	t := newTail(nil, slog.New(slog.DiscardHandler))
 	t.ctx = context.Background()
 	t.handle = func(rec *record, _ *repeats) { d.got = append(d.got, fmt.Sprintf("%d:%s", rec.offset, rec.value)) }
@@ -114,6 +115,7 @@ func TestDeliver(t *testing.T) {
 		{"less than no records", 10, join(alter(abc, 57, 255, 255, 255, 255), de), "13:d 14:e", 15, 3, nil},
 		{"a record behind the end", 10, join(alter(abc, 23, 0, 0, 0, 1), de), "10:a 11:b 13:d 14:e", 15, 1, nil},
 		{"an end before the beginning", 10, join(alter(abc, 23, 255, 255, 255, 255), de), "13:d 14:e", 15, 1, nil},
+		{"an end before what was read", 12, alter(abc, 23, 255, 255, 255, 255), "", 13, 1, nil},
 		{"an end far beyond the log", 10, join(alter(join(abc[:23], []byte{0x7f, 0xff, 0xff, 0xff}, abc[27:60], []byte{9}, abc[61:]), 0)), "10:a 11:b 12:c", 100, 87, nil},
 		{"a length below that of a head", 10, alter(abc, 8, 0, 0, 0, 3), "", 11, 1, nil},
 		{"a length below zero", 10, alter(abc, 8, 255, 0, 0, 3), "", 11, 1, nil},
@@ -165,23 +167,21 @@ func TestWrongChecksum(t *testing.T) {
 
 // TestBomb: a small batch that is huge when unpacked is refused without being held.
 func TestBomb(t *testing.T) {
+	const most = 1 << 20
 	var bomb bytes.Buffer
 	w := compress.Zstd.Codec().NewWriter(&bomb)
-	zeros := make([]byte, 1<<20)
-	for range 2 * maxUnpacked >> 20 {
-		if _, err := w.Write(zeros); err != nil {
-			t.Fatal(err)
-		}
+	if _, err := w.Write(make([]byte, 64*most)); err != nil {
+		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
 	b := batch{version: 2, attributes: int16(compress.Zstd), records: bomb.Bytes()}
 	var buf bytes.Buffer
-	if _, err := b.unpack(&buf); err == nil || !strings.Contains(err.Error(), "more than") {
+	if _, err := b.unpack(&buf, most); err == nil || !strings.Contains(err.Error(), "more than") {
 		t.Errorf("error %v", err)
 	}
-	if buf.Cap() > 4*maxUnpacked {
+	if buf.Cap() > 4*most {
 		t.Errorf("a buffer of %d bytes", buf.Cap())
 	}
 }
@@ -230,7 +230,7 @@ func FuzzRecords(f *testing.F) {
 			t.Fatalf("batch %v, error %v", b, err)
 		}
 		var buf bytes.Buffer
-		unpacked, err := b.unpack(&buf)
+		unpacked, err := b.unpack(&buf, maxUnpacked)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -280,7 +280,7 @@ func FuzzDeliver(f *testing.F) {
 		for range checksumTries {
 			at := d.offset.Load()
 			err := d.deliver(set, d.fetcher)
-			if d.place == moved {
+			if d.place == unsure {
 				d.place, d.epoch = known, d.later
 				continue
 			}
@@ -304,6 +304,21 @@ func FuzzFetched(f *testing.F) {
 		}
 		if err == nil && size > len(body) {
 			t.Errorf("%d bytes of batches in %d", size, len(body))
+		}
+	})
+}
+
+// FuzzLook holds that answers about topics and epochs are either understood or refused.
+func FuzzLook(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 2, 'a', 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0, 1, 0, 0, 0, 0, 0, 0})
+	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 'a', 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 9})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		ids := topicIDs{found: make(map[string]identity)}
+		_ = ids.parse(body, &exchange{id: 1}) // any error will do
+		ends := epochEnds{ends: make(map[partitionName]listed)}
+		_ = ends.parse(body, &exchange{id: 1})
+		if len(ids.found) > len(body) || len(ends.ends) > len(body) {
+			t.Errorf("%d topics, %d ends in %d bytes", len(ids.found), len(ends.ends), len(body))
 		}
 	})
 }

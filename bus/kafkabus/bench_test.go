@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -37,7 +38,7 @@ func BenchmarkLatency(b *testing.B) {
 						topic := "latency." + strconv.FormatInt(time.Now().UnixNano(), 36)
 						pub := newBenchPublisher(b, side, addr, topic, partitions)
 						steady(b, pub, partitions, 1000, 3000) // connections, and a warm broker
-						steady(b, pub, partitions, rate, b.N)
+						report(b, steady(b, pub, partitions, rate, b.N))
 					})
 				}
 			}
@@ -155,8 +156,14 @@ func (c bareClient) produce(partition int, records []kafka.Record) error {
 	return res.Error
 }
 
+// course is what steady measures.
+type course struct {
+	took []time.Duration // of each envelope
+	cpu  time.Duration   // of all
+}
+
 // steady publishes count envelopes of 200 bytes to all destinations in turn, so many a second.
-func steady(b *testing.B, pub publisher, destinations, rate, count int) {
+func steady(b *testing.B, pub publisher, destinations, rate, count int) course {
 	took := make([]time.Duration, count)
 	body := make([]byte, 200)
 	var answers sync.WaitGroup
@@ -180,11 +187,15 @@ func steady(b *testing.B, pub publisher, destinations, rate, count int) {
 		}
 	}
 	answers.Wait()
-	slices.Sort(took)
+	return course{took, cpuTime(b) - busy}
+}
+
+func report(b *testing.B, c course) {
+	slices.Sort(c.took)
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(micros(took[len(took)/2]), "p50-us")
-	b.ReportMetric(micros(took[len(took)*99/100]), "p99-us")
-	b.ReportMetric(micros(cpuTime(b)-busy)/float64(count), "cpu-us/op")
+	b.ReportMetric(micros(c.took[len(c.took)/2]), "p50-us")
+	b.ReportMetric(micros(c.took[len(c.took)*99/100]), "p99-us")
+	b.ReportMetric(micros(c.cpu)/float64(len(c.took)), "cpu-us/op")
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
@@ -261,4 +272,45 @@ func BenchmarkAccept(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkIdle measures a bus that receives and publishes nothing, after it has published to every
+// partition: this process's CPU in percent of one, its goroutines, and its sockets.
+func BenchmarkIdle(b *testing.B) {
+	for _, partitions := range []int{12, 64} {
+		b.Run("partitions="+strconv.Itoa(partitions), func(b *testing.B) {
+			topic := "idle." + strconv.FormatInt(time.Now().UnixNano(), 36)
+			newBenchPublisher(b, "bare", benchBroker(b, "kafka"), topic, partitions)
+			to, before := destinations(partitions), runtime.NumGoroutine()
+			kb, err := New(Config{Brokers: []string{benchBroker(b, "kafka")}, Topic: topic}, "1/a", slog.New(slog.DiscardHandler))
+			if err != nil {
+				b.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			ready, ended := make(chan struct{}), make(chan error, 1)
+			go func() { ended <- kb.Receive(ctx, func() { close(ready) }, func(bus.Envelope) {}) }()
+			<-ready
+			steady(b, func(destination int, body []byte, done func(error)) error {
+				return kb.Publish(bus.Envelope{Destination: to[destination], Body: body}, done)
+			}, partitions, 1000, 10*partitions)
+			busy, begin := cpuTime(b), time.Now()
+			time.Sleep(5 * time.Second)
+			used, took := cpuTime(b)-busy, time.Since(begin)
+			b.ReportMetric(100*float64(used)/float64(took), "cpu-%")
+			b.ReportMetric(float64(runtime.NumGoroutine()-before), "goroutines")
+			b.ReportMetric(float64(kb.cluster.conns.count()), "sockets")
+			cancel()
+			<-ended
+			if err := kb.Close(context.Background()); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+}
+
+// count returns how many connections are open.
+func (c *connections) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.open)
 }

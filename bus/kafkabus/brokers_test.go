@@ -24,214 +24,6 @@ import (
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 )
 
-// outlet is a producer on real connections.
-type outlet struct {
-	*producer
-	t *testing.T
-}
-
-// newOutlet returns a producer that the test's end closes. wrap, if set, changes its connections.
-func newOutlet(t *testing.T, cfg Config, wrap func(net.Conn) net.Conn) *outlet {
-	t.Helper()
-	cfg = cfg.withDefaults()
-	c, err := newCluster(cfg, []string{cfg.Topic})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if dial := c.transport.Dial; wrap != nil {
-		c.transport.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-			nc, err := dial(ctx, network, address)
-			if err != nil {
-				return nil, err
-			}
-			return wrap(nc), nil
-		}
-	}
-	p := newProducer(c, cfg, "1/a", slog.New(slog.DiscardHandler))
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	wg.Go(func() { c.run(ctx) })
-	wg.Go(func() { p.run(ctx) })
-	t.Cleanup(func() {
-		cancel()
-		wg.Wait()
-		c.close()
-	})
-	return &outlet{p, t}
-}
-
-// crowd publishes envelopes as clients do that wait when the bus is full, and knows the answers.
-type crowd struct {
-	*outlet
-	from, to int // of the envelopes' numbers, which are their bodies too
-
-	mu      sync.Mutex
-	answers map[string][]error
-	room    chan struct{}
-	pending sync.WaitGroup
-}
-
-// publishing has envelopes published while f runs, at least so many and until f returns.
-func (o *outlet) publishing(least int, f func()) *crowd {
-	c := &crowd{outlet: o, answers: make(map[string][]error), room: make(chan struct{}, 1)}
-	var over atomic.Bool
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for c.to < least || !over.Load() {
-			c.publishNext()
-		}
-	})
-	f()
-	over.Store(true)
-	wg.Wait()
-	c.pending.Wait()
-	<-o.close()
-	return c
-}
-
-func (c *crowd) publishNext() {
-	body := strconv.Itoa(c.to)
-	e := bus.Envelope{Destination: "/topic/" + strconv.Itoa(c.to%20), Body: []byte(body)}
-	c.pending.Add(1)
-	err := c.publish(e, func(err error) { c.hear(body, err) })
-	if err != nil {
-		c.pending.Done()
-	}
-	switch {
-	case err == nil:
-		c.to++
-		if c.to%50 == 0 {
-			time.Sleep(5 * time.Millisecond) // so that the clients are there for as long as f runs
-		}
-	case errors.Is(err, bus.ErrFull):
-		<-c.room
-	default:
-		c.t.Errorf("publish %s: %v", body, err)
-		c.to++
-	}
-}
-
-func (c *crowd) hear(body string, err error) {
-	c.mu.Lock()
-	c.answers[body] = append(c.answers[body], err)
-	c.mu.Unlock()
-	c.pending.Done()
-	select {
-	case c.room <- struct{}{}:
-	default:
-	}
-}
-
-// check reports answers other than one nil for each envelope, and a log that a reader would not get
-// each of them out of once, in order.
-func (c *crowd) check(addr string) (log []entry) {
-	c.t.Helper()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i := range c.to {
-		if got := c.answers[strconv.Itoa(i)]; len(got) != 1 || got[0] != nil {
-			c.t.Fatalf("the answers to %d are %v, want one nil", i, got)
-		}
-	}
-	log = readLog(c.t, addr, c.cfg.Topic)
-	checkNumbers(c.t, log)
-	last, found := make(map[string]int), make(map[string]bool)
-	for _, e := range log {
-		found[e.body] = true
-	}
-	if len(found) != c.to {
-		c.t.Errorf("the log has %d of %d envelopes", len(found), c.to)
-	}
-	for _, e := range firsts(log) {
-		n, _ := strconv.Atoi(e.body)
-		if before, ok := last[e.key]; ok && n < before {
-			c.t.Fatalf("%s: %d comes after %d", e.key, n, before)
-		}
-		last[e.key] = n
-	}
-	return log
-}
-
-// firsts returns what is left of a log when repeated records are dropped.
-func firsts(log []entry) (left []entry) {
-	last := make(map[int]uint64)
-	for _, e := range log {
-		if e.seq > last[e.partition] {
-			left = append(left, e)
-			last[e.partition] = e.seq
-		}
-	}
-	return left
-}
-
-// readLog returns all records of a topic, by partition.
-func readLog(t *testing.T, addr, topic string) (log []entry) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	conn, err := kafka.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	partitions, err := conn.ReadPartitions(topic)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range partitions {
-		log = append(log, readPartition(ctx, t, addr, topic, p.ID)...)
-	}
-	return log
-}
-
-func readPartition(ctx context.Context, t *testing.T, addr, topic string, partition int) (log []entry) {
-	t.Helper()
-	conn, err := kafka.DialLeader(ctx, "tcp", addr, topic, partition)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	first, last, err := conn.ReadOffsets()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for offset := first; offset < last; {
-		batch := conn.ReadBatch(1, 64<<20)
-		for offset < last {
-			m, err := batch.ReadMessage()
-			if err != nil {
-				break // the batch ends
-			}
-			log = append(log, entryOf(m))
-			offset = m.Offset + 1
-		}
-		if err := batch.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return log
-}
-
-func entryOf(m kafka.Message) entry {
-	e := entry{partition: m.Partition, key: string(m.Key), body: string(m.Value)}
-	for _, h := range m.Headers {
-		switch h.Key {
-		case nodeHeader:
-			e.node = string(h.Value)
-		case seqHeader:
-			e.seq, _ = strconv.ParseUint(string(h.Value), 10, 64)
-		}
-	}
-	return e
-}
-
-// seeded returns fake brokers with a topic of 12 partitions.
-func seeded(t *testing.T) (*servers.FakeCluster, Config) {
-	t.Helper()
-	f := servers.Fake(t, 3, kfake.SeedTopics(12, "stompgw"))
-	return f, Config{Brokers: f.Addrs, Queue: 256}
-}
-
 // TestOutage: whatever happens to the brokers, each envelope is in the log, in order, and its done
 // has heard nil once.
 func TestOutage(t *testing.T) {
@@ -297,6 +89,38 @@ func TestOutage(t *testing.T) {
 				checkNumbers(t, readLog(t, f.Addrs[0], "stompgw"))
 			}
 		})
+	}
+}
+
+// TestTopicAgain: a topic that is deleted, and made again with fewer partitions, costs what was on its
+// way to those that are gone; each envelope is answered once all the same, and the next ones arrive.
+func TestTopicAgain(t *testing.T) {
+	f, cfg := seeded(t)
+	cfg.Deadline = time.Second
+	c := newOutlet(t, cfg, nil).publishing(500, func() {
+		time.Sleep(50 * time.Millisecond)
+		if err := f.DeleteTopic("stompgw"); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(300 * time.Millisecond)
+		if err := f.CreateTopic("stompgw", 3, nil); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(2 * time.Second)
+	})
+	arrived := make(map[string]bool)
+	for _, e := range readLog(t, f.Addrs[0], "stompgw") {
+		arrived[e.body] = true
+	}
+	for i := range c.to {
+		body := strconv.Itoa(i)
+		got := c.answers[body]
+		if len(got) != 1 || got[0] != nil && !errors.Is(got[0], bus.ErrDown) && !errors.Is(got[0], bus.ErrUnknown) {
+			t.Fatalf("the answers to %s are %v", body, got)
+		}
+		if i > c.to-500 && (got[0] != nil || !arrived[body]) {
+			t.Fatalf("the answer to %s, long after, is %v; arrived: %t", body, got[0], arrived[body])
+		}
 	}
 }
 
@@ -429,17 +253,6 @@ func TestUnanswered(t *testing.T) {
 	}
 }
 
-// send publishes body, and returns what hears the answer.
-func (o *outlet) send(destination, body string) <-chan error {
-	o.t.Helper()
-	answer := make(chan error, 1)
-	if err := o.publish(bus.Envelope{Destination: destination, Body: []byte(body)}, func(err error) { answer <- err }); err != nil {
-		o.t.Errorf("publish %s: %v", body, err)
-		answer <- err
-	}
-	return answer
-}
-
 // TestTooLarge: what the topic does not take any more is refused by the broker once, and then at once.
 func TestTooLarge(t *testing.T) {
 	f, cfg := seeded(t)
@@ -493,8 +306,7 @@ func alterLimit(t *testing.T, addr, topic string, limit int) {
 // TestJavaPartitions: Kafka's own producer puts a key where this one does.
 func TestJavaPartitions(t *testing.T) {
 	b := shared.Kafka(t)
-	const topic, partitions = "java.partitions", 7
-	b.CreateTopic(t, topic, partitions)
+	topic := realTopic(t, b, 7)
 	var lines []string
 	for i := range 100 {
 		key := strings.Repeat("k", i%9) + fmt.Sprintf("/topic/%d/ä€", i)

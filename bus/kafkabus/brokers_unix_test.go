@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/segmentio/kafka-go"
+
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 )
@@ -46,6 +48,7 @@ func TestRealSilence(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Signal(t, syscall.SIGSTOP)
+	awaitSilence(t, b.Addr)
 	sent := o.send("/topic/x", "sent")
 	e := bus.Envelope{Destination: "/topic/x", Body: []byte("behind it")}
 	err := error(nil)
@@ -80,5 +83,24 @@ func TestRealSilence(t *testing.T) {
 	}
 	if seen["before"] != 1 || seen["after"] != 1 || seen["sent"] > 1 {
 		t.Errorf("a reader gets %v", seen)
+	}
+}
+
+// awaitSilence returns when the broker at addr says nothing: its threads stop one by one.
+func awaitSilence(t *testing.T, addr string) {
+	t.Helper()
+	for {
+		conn, err := kafka.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.SetDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		_, err = conn.ApiVersions()
+		conn.Close()
+		if err != nil {
+			return
+		}
 	}
 }

@@ -27,7 +27,12 @@ const (
 	pollTimeout = 5 * time.Second // for the first answer of any broker
 
 	greetTimeout = 2 * time.Second // after which the log hears that there was none
+
+	maxPartitions = 10_000 // of a topic: each has a goroutine
 )
+
+// errPartitions reports an answer of a broker that can't be meant.
+var errPartitions = fmt.Errorf("a partition's number is not from 0 to %d", maxPartitions-1)
 
 // none stands for the leader of a partition that has none.
 const none int32 = -1
@@ -74,6 +79,7 @@ func newCluster(cfg Config, topics []string) (*cluster, error) {
 	conns := newConnections()
 	transport := &kafka.Transport{
 		Dial:           conns.dial,
+		Context:        conns.ctx, // so that nothing outlives close
 		ClientID:       "stompgw",
 		IdleTimeout:    idleTimeout,
 		MetadataTTL:    metadataTTL,
@@ -158,6 +164,9 @@ func newTopicView(t metadata.ResponseTopic) topicView {
 		return tv
 	}
 	for _, p := range t.Partitions {
+		if p.PartitionIndex < 0 || p.PartitionIndex >= maxPartitions {
+			return topicView{name: t.Name, err: errPartitions}
+		}
 		for int(p.PartitionIndex) >= len(tv.leaders) {
 			tv.leaders = append(tv.leaders, none)
 		}

@@ -2,6 +2,7 @@ package kafkabus
 
 import (
 	"errors"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -48,6 +49,8 @@ func TestNewView(t *testing.T) {
 			{Name: "leaderless", Partitions: []metadata.ResponsePartition{partition(2, 0), {PartitionIndex: 0, LeaderID: -1, ErrorCode: 5}}},
 			{Name: "missing", ErrorCode: int16(kafka.UnknownTopicOrPartition)},
 			{Name: "empty"},
+			{Name: "negative", Partitions: []metadata.ResponsePartition{partition(0, 0), partition(-1, 0)}},
+			{Name: "huge", Partitions: []metadata.ResponsePartition{partition(math.MaxInt32, 0)}},
 		},
 	})
 	want := &view{
@@ -57,6 +60,8 @@ func TestNewView(t *testing.T) {
 			{name: "leaderless", leaders: []int32{none, none, 0}},
 			{name: "missing", err: kafka.UnknownTopicOrPartition},
 			{name: "empty", err: kafka.LeaderNotAvailable},
+			{name: "negative", err: errPartitions},
+			{name: "huge", err: errPartitions},
 		},
 	}
 	if !reflect.DeepEqual(got, want) {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,19 +33,23 @@ func TestConnectionsClose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var let atomic.Bool
+	closed, left := make(chan struct{}), make(chan struct{})
 	go func() {
-		_, err := conn.Read(make([]byte, 1))
-		if !errors.Is(err, net.ErrClosed) {
+		defer close(left)
+		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("the reader got %v", err)
 		}
-		let.Store(true)
+		time.Sleep(20 * time.Millisecond) // in which a close that does not wait returns
+		select {
+		case <-closed:
+			t.Error("close did not wait")
+		default:
+		}
 		conn.Close()
 	}()
 	c.close()
-	if !let.Load() {
-		t.Error("close did not wait")
-	}
+	close(closed)
+	<-left
 	if _, err := c.dial(context.Background(), "tcp", ln.Addr().String()); err == nil {
 		t.Error("there is a connection after close")
 	}

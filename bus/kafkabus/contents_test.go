@@ -8,7 +8,11 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kversion"
+
+	"github.com/stompgw/stompgw/bus/bustest/servers"
 )
 
 // forEachKafka runs a test on the fake brokers and on a real one, with a topic of its own.
@@ -205,5 +209,46 @@ func TestCompacted(t *testing.T) {
 	}
 	if f := r.figures(); f.Gaps+f.Missed+f.Skipped > 0 {
 		t.Errorf("figures %+v", f)
+	}
+}
+
+// TestOldBrokers: brokers that offer less than this node can use are read all the same, through
+// changes of leaders, and when a topic is made again.
+func TestOldBrokers(t *testing.T) {
+	for name, versions := range map[string]*kversion.Versions{
+		"0.11": kversion.V0_11_0(), "2.2": kversion.V2_2_0(), "2.7": kversion.V2_7_0(), "3.0": kversion.V3_0_0(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := servers.Fake(t, 3, kfake.MaxVersions(versions))
+			if err := f.CreateTopic("a", 4, nil); err != nil {
+				t.Fatal(err)
+			}
+			r := readFrom(t, f.Addrs, "a")
+			w := newWriter(t, f.Addrs)
+			stop := w.flood("a", 4)
+			for range 3 {
+				f.ShufflePartitionLeaders()
+				for i := range 4 {
+					r.of("a", i, w.count("a", i)+1)
+				}
+			}
+			stop()
+			w.checkAll(r, 0)
+			if f := r.figures(); f.Gaps+f.Missed+f.Skipped > 0 {
+				t.Errorf("figures %+v", f)
+			}
+			had := len(r.of("a", 0, 1))
+			if err := f.DeleteTopic("a"); err != nil {
+				t.Fatal(err)
+			}
+			r.poll("for the partitions to go", func() bool { return len(r.figures().Partitions) == 0 })
+			if err := f.CreateTopic("a", 1, nil); err != nil {
+				t.Fatal(err)
+			}
+			w.must("a", 0, "new")
+			if got := r.of("a", 0, had+1)[had]; string(got.value) != "new" || got.offset != 0 {
+				t.Errorf("got %q at offset %d", got.value, got.offset)
+			}
+		})
 	}
 }

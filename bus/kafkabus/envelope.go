@@ -89,18 +89,13 @@ func decode(rec *record) (bus.Envelope, origin, error) {
 	return decodeJSON(rec)
 }
 
-// originOf returns what the last node and seq of headers say. It is zero unless both make sense:
-// foreign producers may use these names for something else.
+// originOf returns what the first two headers say if they are node and seq, as on all records of
+// ours, and make sense. Else it is zero: foreign producers may use these names for something else.
 func originOf(headers []kafka.Header) origin {
-	var node, seq []byte
-	for _, h := range headers {
-		switch h.Key {
-		case nodeHeader:
-			node = h.Value
-		case seqHeader:
-			seq = h.Value
-		}
+	if len(headers) < 2 || headers[0].Key != nodeHeader || headers[1].Key != seqHeader {
+		return origin{}
 	}
+	node, seq := headers[0].Value, headers[1].Value
 	if len(node) == 0 || len(node) > maxNode || len(seq) > maxSeq {
 		return origin{}
 	}

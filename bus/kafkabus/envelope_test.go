@@ -139,8 +139,9 @@ func TestOrigin(t *testing.T) {
 	}{
 		{"none", nil, origin{}},
 		{"both", kafkaHeaders("node", "1/a", "seq", "7"), origin{"1/a", 7}},
-		{"in any order", kafkaHeaders("seq", "7", "x", "y", "node", "1/a"), origin{"1/a", 7}},
-		{"the last counts", kafkaHeaders("node", "1/a", "seq", "7", "seq", "8", "node", "1/b"), origin{"1/b", 8}},
+		{"the first count", kafkaHeaders("node", "1/a", "seq", "7", "seq", "8", "node", "1/b"), origin{"1/a", 7}},
+		{"not at the beginning", kafkaHeaders("x", "y", "node", "1/a", "seq", "7"), origin{}},
+		{"in another order", kafkaHeaders("seq", "7", "node", "1/a"), origin{}},
 		{"largest", kafkaHeaders("node", "1/a", "seq", "18446744073709551615"), origin{"1/a", math.MaxUint64}},
 		{"too large", kafkaHeaders("node", "1/a", "seq", "18446744073709551616"), origin{}},
 		{"too long", kafkaHeaders("node", "1/a", "seq", strings.Repeat("0", 20)+"1"), origin{}},

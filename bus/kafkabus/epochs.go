@@ -12,10 +12,8 @@ import (
 
 // epochEnds asks where the epoch of the last record read ends in each partition's log, and is the
 // answer too. If a leader was elected that had not all of an epoch, that is before the offset that
-// this node has come to, and what lies behind it has changed.
-//
-// kafka-go does not know this request (OffsetForLeaderEpoch; it is asked in version 3, of Kafka
-// 2.3). Of a broker that does not offer it nothing is asked, and the answer is empty.
+// this node has come to, and what lies behind it has changed. See OffsetForLeaderEpoch in Kafka's
+// protocol. Of a broker that does not offer it nothing is asked, and the answer is empty.
 type epochEnds struct {
 	asked []askedEpoch
 	ends  map[partitionName]listed // the epoch of each is that which ends there
@@ -32,8 +30,8 @@ type partitionName struct {
 	number int32
 }
 
-// fetchOfEpochs is the version of the fetch protocol in the release that epochEnds is of.
-const fetchOfEpochs = 11
+// epochEndsVersion is of Kafka 2.3.
+const epochEndsVersion = 3
 
 // epochEnds returns the end of each partition's epoch; those that are not known have an offset of
 // -1, or an epoch above the one asked for.
@@ -44,8 +42,8 @@ func (f *fetcher) epochEnds(parts []*partition) (map[*partition]listed, error) {
 	for _, p := range parts {
 		e.asked = append(e.asked, askedEpoch{p.name(), p.epoch})
 	}
-	if _, err := f.ask(ctx, e, e); err != nil {
-		return nil, fmt.Errorf("ask for ends of epochs: %w", err)
+	if _, err := f.ask(ctx, e, nil); err != nil {
+		return nil, fmt.Errorf("ask for the ends of epochs: %w", err)
 	}
 	found := make(map[*partition]listed, len(parts))
 	for _, p := range parts {
@@ -61,47 +59,36 @@ func (f *fetcher) epochEnds(parts []*partition) (map[*partition]listed, error) {
 // ApiKey implements protocol.Message.
 func (e *epochEnds) ApiKey() protocol.ApiKey { return protocol.OffsetForLeaderEpoch }
 
-func (e *epochEnds) offered(x *exchange) bool {
-	_, ok := x.versions[e.ApiKey()]
-	return ok && x.versions[protocol.Fetch] >= fetchOfEpochs
+func (e *epochEnds) exchange(rw io.ReadWriter, x *exchange) error {
+	offered, err := x.offers(rw, e.ApiKey(), epochEndsVersion)
+	if err != nil || !offered {
+		return err
+	}
+	if err := send(rw, e.appendTo(x.head(e.ApiKey(), epochEndsVersion))); err != nil {
+		return err
+	}
+	body, err := readAnswer(rw, nil)
+	if err != nil {
+		return err
+	}
+	return e.parse(body, x)
 }
 
-func (e *epochEnds) write(w io.Writer, x *exchange) error {
-	if !e.offered(x) {
-		return nil
-	}
-	b := make([]byte, 4, 64+32*len(e.asked)) // for the size
-	b = binary.BigEndian.AppendUint16(b, uint16(e.ApiKey()))
-	b = binary.BigEndian.AppendUint16(b, 3)
-	b = binary.BigEndian.AppendUint32(b, uint32(x.id))
-	b = appendText(b, x.client)
-	b = binary.BigEndian.AppendUint32(b, ^uint32(0)) // replica: a consumer
+func (e *epochEnds) appendTo(b []byte) []byte {
+	const nothing = ^uint32(0)                    // -1
+	b = binary.BigEndian.AppendUint32(b, nothing) // replica: a consumer
 	b = binary.BigEndian.AppendUint32(b, uint32(len(e.asked)))
 	for _, p := range e.asked { // each in a topic of its own
 		b = appendText(b, p.topic)
 		b = binary.BigEndian.AppendUint32(b, 1)
 		b = binary.BigEndian.AppendUint32(b, uint32(p.number))
-		b = binary.BigEndian.AppendUint32(b, ^uint32(0)) // current epoch: not to be checked
+		b = binary.BigEndian.AppendUint32(b, nothing) // current epoch: not to be checked
 		b = binary.BigEndian.AppendUint32(b, uint32(p.epoch))
 	}
-	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
-	_, err := w.Write(b)
-	return err
+	return b
 }
 
-func appendText(b []byte, s string) []byte {
-	b = binary.BigEndian.AppendUint16(b, uint16(len(s)))
-	return append(b, s...)
-}
-
-func (e *epochEnds) read(r io.Reader, x *exchange) error {
-	if !e.offered(x) {
-		return nil
-	}
-	body, err := readAnswer(r, nil)
-	if err != nil {
-		return err
-	}
+func (e *epochEnds) parse(body []byte, x *exchange) error {
 	w := wire{b: body}
 	if err := x.checkID(w.int32()); err != nil {
 		return err

@@ -1,11 +1,14 @@
 package kafkabus
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/apiversions"
 )
 
 // exchange is one request to one broker, and how its answer is read. It takes the way that
@@ -18,15 +21,16 @@ type exchange struct {
 	id      int32 // the answer has to bear it
 	client  string
 	request protocol.Message
-	answer  readable
+	answer  readable // nil for a request that exchanges itself
 
 	versions map[protocol.ApiKey]int16 // of the protocol, as agreed with the broker; set by the connection
 }
 
-// writable is a request that kafka-go does not know.
-type writable interface {
+// exchanger is a request that kafka-go does not know: it writes itself, and becomes the answer. The
+// connection's goroutine calls exchange, with the same warning as for readable.
+type exchanger interface {
 	protocol.Message
-	write(w io.Writer, x *exchange) error
+	exchange(rw io.ReadWriter, x *exchange) error
 }
 
 // readable is an answer that reads itself. The connection's goroutine calls read, and may do so
@@ -56,20 +60,16 @@ func (x *exchange) Required(versions map[protocol.ApiKey]int16) bool {
 
 // RawExchange implements protocol.RawExchanger. An error closes the connection.
 func (x *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
-	if err := x.write(rw); err != nil {
+	if q, ok := x.request.(exchanger); ok {
+		return q, q.exchange(rw, x)
+	}
+	if err := protocol.WriteRequest(rw, x.version(), x.id, x.client, x.request); err != nil {
 		return nil, err
 	}
 	if err := x.answer.read(rw, x); err != nil {
 		return nil, err
 	}
 	return x.answer, nil
-}
-
-func (x *exchange) write(w io.Writer) error {
-	if q, ok := x.request.(writable); ok {
-		return q.write(w, x)
-	}
-	return protocol.WriteRequest(w, x.version(), x.id, x.client, x.request)
 }
 
 // version returns the version of the protocol for the request.
@@ -80,4 +80,38 @@ func (x *exchange) checkID(id int32) error {
 		return fmt.Errorf("answer to request %d, want %d", id, x.id)
 	}
 	return nil
+}
+
+// offers reports whether the broker at the other end of rw knows a version of a request. What the
+// connection has agreed on goes no further than what kafka-go knows.
+func (x *exchange) offers(rw io.ReadWriter, key protocol.ApiKey, version int16) (bool, error) {
+	msg, err := protocol.RoundTrip(rw, x.versions[protocol.ApiVersions], x.id, x.client, new(apiversions.Request))
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(msg.(*apiversions.Response).ApiKeys, func(k apiversions.ApiKeyResponse) bool {
+		return k.ApiKey == int16(key) && k.MinVersion <= version && version <= k.MaxVersion
+	}), nil
+}
+
+// send writes a request of which everything but the size is there: the first four bytes are free for
+// that.
+func send(w io.Writer, request []byte) error {
+	binary.BigEndian.PutUint32(request, uint32(len(request)-4))
+	_, err := w.Write(request)
+	return err
+}
+
+// head returns the head of a request: room for its size, and what all requests begin with.
+func (x *exchange) head(key protocol.ApiKey, version int16) []byte {
+	b := make([]byte, 4, 128)
+	b = binary.BigEndian.AppendUint16(b, uint16(key))
+	b = binary.BigEndian.AppendUint16(b, uint16(version))
+	b = binary.BigEndian.AppendUint32(b, uint32(x.id))
+	return appendText(b, x.client)
+}
+
+func appendText(b []byte, s string) []byte {
+	b = binary.BigEndian.AppendUint16(b, uint16(len(s)))
+	return append(b, s...)
 }

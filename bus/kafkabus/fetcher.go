@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"time"
 
@@ -25,6 +26,10 @@ const (
 	// outageFailures in a row are an outage; the first one may only say that a connection had ended
 	// unnoticed.
 	outageFailures = 2
+
+	// unwatched is how long nothing may be asked of a broker before its logs may be other ones: a topic
+	// that is deleted while a fetch waits shows, but not one that has been made again by the next.
+	unwatched = 200 * time.Millisecond
 
 	leastPause = 50 * time.Millisecond // after an error
 	mostPause  = time.Second
@@ -62,7 +67,8 @@ type fetcher struct {
 	unpacked bytes.Buffer
 	names    names
 	rec      record
-	failures int // since the last answer
+	answered time.Time // the last time
+	failures int       // since then
 	pause    time.Duration
 }
 
@@ -115,6 +121,9 @@ func (f *fetcher) choose() (next time.Duration) {
 	f.due = f.due[:0]
 	for i := range f.held {
 		p := f.held[(start+i)%len(f.held)]
+		if now.Sub(f.answered) > unwatched {
+			p.doubt()
+		}
 		if wait := p.resume.Sub(now); wait > 0 {
 			next = min(next, wait)
 			continue
@@ -149,7 +158,7 @@ func (f *fetcher) fetch(wait time.Duration) error {
 	ctx, cancel := context.WithTimeout(f.round, wait+answerTimeout)
 	defer cancel()
 	if _, err := f.ask(ctx, req, answer); err != nil {
-		if errors.Is(err, context.DeadlineExceeded) {
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) { // ctx's, or the socket's at the same time
 			f.most = max(f.most/2, leastBytes)
 		}
 		return err
@@ -230,12 +239,9 @@ func (f *fetcher) hand(answer *fetched) {
 
 // take takes what came of one partition.
 func (f *fetcher) take(p *partition, a *fetchedPartition, now int64) {
-	switch a.code {
-	case 0:
-	case kafka.OffsetOutOfRange:
-		p.place = lost
-		return
-	default:
+	if a.code != 0 {
+		p.returned = p.returned || a.code == kafka.UnknownTopicOrPartition
+		p.doubt()
 		f.putOff(p, a.code)
 		return
 	}
@@ -257,7 +263,7 @@ func (f *fetcher) records(p *partition, b *batch) error {
 	if err := b.check(); err != nil || b.isControl() {
 		return err
 	}
-	unpacked, err := b.unpack(&f.unpacked)
+	unpacked, err := b.unpack(&f.unpacked, maxUnpacked)
 	if err != nil {
 		return err
 	}
@@ -276,17 +282,19 @@ func (f *fetcher) records(p *partition, b *batch) error {
 	return s.err()
 }
 
-// putOff leaves p out for a while. That it has no leader for a moment is everyday.
+// putOff leaves p out for a while. What comes with a new leader is everyday; what is out of range
+// is looked up next.
 func (f *fetcher) putOff(p *partition, err error) {
 	p.putOff(err)
 	switch {
 	case errors.Is(err, kafka.NotLeaderForPartition), errors.Is(err, kafka.LeaderNotAvailable),
 		errors.Is(err, kafka.UnknownTopicOrPartition), errors.Is(err, kafka.ReplicaNotAvailable),
 		errors.Is(err, kafka.FencedLeaderEpoch), errors.Is(err, kafka.UnknownLeaderEpoch),
-		errors.Is(err, kafka.KafkaStorageError), errors.Is(err, kafka.OffsetNotAvailable):
+		errors.Is(err, kafka.KafkaStorageError), errors.Is(err, kafka.OffsetNotAvailable),
+		errors.Is(err, kafka.OffsetOutOfRange):
 		return
 	}
-	if f.tail.seldom.now() {
+	if f.tail.seldom.permits() {
 		f.tail.log.Warn("a partition can't be read; it is tried again",
 			"topic", p.topic, "partition", p.number, "offset", p.offset.Load(), "err", err)
 	}
@@ -295,6 +303,7 @@ func (f *fetcher) putOff(p *partition, err error) {
 // failed notes that the broker did not answer, and waits.
 func (f *fetcher) failed(err error) {
 	f.pulse.failed(err)
+	f.answered = time.Time{}
 	if f.failures++; f.failures == outageFailures {
 		f.tail.log.Warn("a broker does not answer", "broker", f.tail.cluster.host(f.broker), "err", err)
 	}
@@ -303,9 +312,9 @@ func (f *fetcher) failed(err error) {
 }
 
 func (f *fetcher) succeeded() {
-	silence, _ := f.pulse.answered()
+	silence := f.pulse.answered()
 	if f.failures >= outageFailures {
 		f.tail.log.Info("the broker answers again", "broker", f.tail.cluster.host(f.broker), "after", silence.Round(time.Millisecond))
 	}
-	f.failures, f.pause = 0, 0
+	f.answered, f.failures, f.pause = time.Now(), 0, 0
 }

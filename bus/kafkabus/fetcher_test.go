@@ -75,9 +75,10 @@ func TestSilentBroker(t *testing.T) {
 	}
 	r := readFrom(t, f.Addrs, "a")
 	w := newWriter(t, f.Addrs)
-	f.ControlKey(kmsg.Fetch.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
-		f.KeepControl()
-		return nil, nil, f.CurrentNode() == 1
+	brokers := f.Cluster
+	brokers.ControlKey(kmsg.Fetch.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+		brokers.KeepControl()
+		return nil, nil, brokers.CurrentNode() == 1
 	})
 	for i := range 50 {
 		for _, number := range []int{0, 2, 1} {
@@ -185,11 +186,12 @@ func TestForeignErrors(t *testing.T) {
 	f := fake(t, 1, "a", 3)
 	r := readFrom(t, f.Addrs, "a")
 	w := newWriter(t, f.Addrs)
-	ended := false
-	f.ControlKey(kmsg.Fetch.Int16(), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
-		f.KeepControl()
+	var ended atomic.Bool
+	brokers := f.Cluster
+	brokers.ControlKey(kmsg.Fetch.Int16(), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		brokers.KeepControl()
 		req := kreq.(*kmsg.FetchRequest)
-		if ended || !asksFor(req, 1) {
+		if ended.Load() || !asksFor(req, 1) {
 			return nil, nil, false
 		}
 		return errorsFor(req, kafka.TopicAuthorizationFailed, 1), nil, true
@@ -206,11 +208,7 @@ func TestForeignErrors(t *testing.T) {
 		!strings.Contains(err.Error(), "Topic Authorization Failed") {
 		t.Errorf("healthy says %v, want the error of partition 1", err)
 	}
-	f.Control(func(kmsg.Request) (kmsg.Response, error, bool) {
-		ended = true
-		f.DropControl()
-		return nil, nil, false
-	})
+	ended.Store(true)
 	w.checkAll(r, 0)
 	r.poll("for health", func() bool { return r.healthy(200*time.Millisecond) == nil })
 }
@@ -252,8 +250,9 @@ func TestBrokenAnswers(t *testing.T) {
 	r := readFrom(t, f.Addrs, "a")
 	w := newWriter(t, f.Addrs)
 	var n atomic.Int32
-	f.ControlKey(kmsg.Fetch.Int16(), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
-		f.KeepControl()
+	brokers := f.Cluster
+	brokers.ControlKey(kmsg.Fetch.Int16(), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		brokers.KeepControl()
 		switch n := n.Add(1); {
 		case n > 8:
 		case n%2 == 0:

@@ -18,9 +18,8 @@ import (
 //	...          the sender's own headers, repeated ones too
 //
 // Whatever follows a beginning like that is the sender's own, whatever its name. A foreign
-// producer's record has no such beginning: its headers stand in any order, and destination,
-// principal, and a node and seq that make sense are taken out of them. Of repeated ones the last
-// counts, as Java's lastHeader has it.
+// producer's record has no such beginning: its headers stand in any order, and destination and
+// principal are taken out of them. Of repeated ones the last counts, as Java's lastHeader has it.
 //
 // Kafka says that header names are UTF-8. It keeps other bytes too, but programs in Java, and a
 // broker that is set to compress a topic in its own way, replace them.
@@ -66,7 +65,7 @@ func plainSize(e *bus.Envelope) int {
 // decodePlain undoes plainHeaders. The body is the record's value.
 func decodePlain(rec *record) (e bus.Envelope, from origin, err error) {
 	ours := beginning(rec.headers)
-	from = originOf(ours)
+	from = originOf(rec.headers)
 	e.Body = rec.value
 	if rest := len(rec.headers) - len(ours); rest > 0 {
 		e.Headers = make([]bus.Header, 0, rest)
@@ -79,8 +78,7 @@ func decodePlain(rec *record) (e bus.Envelope, from origin, err error) {
 			e.Destination = value
 		case i < len(ours) && h.Key == principalHeader:
 			e.Principal = value
-		case i < len(ours) && from.node != "" && (h.Key == nodeHeader || h.Key == seqHeader):
-			// read by originOf
+		case i < 2 && from.node != "": // read by originOf
 		default:
 			e.Headers = append(e.Headers, bus.Header{Name: h.Key, Value: value})
 		}

@@ -103,7 +103,8 @@ func TestForeignJSONRecord(t *testing.T) {
 		{"empty content-type", value, kafkaHeaders("content-type", ""), broadcast, origin{}},
 		{"headers with the prefix", value, kafkaHeaders("stomp.b", "1", "a", "2", "stomp.a", "3", "stomp.b", "4", "Stomp.c", "5"),
 			withHeaders("b", "1", "a", "3", "b", "4", "content-type", plain), origin{}},
-		{"node and seq", value, kafkaHeaders("seq", "7", "node", "n"), broadcast, origin{"n", 7}},
+		{"node and seq", value, kafkaHeaders("node", "n", "seq", "7"), broadcast, origin{"n", 7}},
+		{"node and seq of its own", value, kafkaHeaders("x", "y", "node", "n", "seq", "7"), broadcast, origin{}},
 		{"node and seq that mean something else", value, kafkaHeaders("seq", "x", "node", "n"), broadcast, origin{}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

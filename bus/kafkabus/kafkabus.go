@@ -178,13 +178,18 @@ func (b *Bus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelo
 	return nil
 }
 
+var errCrowded = fmt.Errorf("it has more than %d headers", maxHeaders)
+
 // envelope returns what rec carries, the first time that it comes.
 func (b *Bus) envelope(rec *record, seen *repeats) (e bus.Envelope, ok bool) {
 	var from origin
 	var err error
-	if s := b.sources[rec.topic]; s != nil {
+	switch s := b.sources[rec.topic]; {
+	case rec.crowded:
+		err = errCrowded
+	case s != nil:
 		e, err = s.envelope(rec)
-	} else {
+	default:
 		e, from, err = decode(rec)
 	}
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -27,6 +28,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(shared.Main(m)) }
 // topics makes clusters on the brokers at addrs, each with a topic of its own, which its nodes create.
 func topics(addrs []string, envelope Format, partitions int) func(t *testing.T) bustest.Cluster {
 	var number atomic.Int64
+	number.Store(time.Now().UnixNano()) // brokers may be those of an earlier run
 	return func(t *testing.T) bustest.Cluster {
 		cfg := Config{
 			Brokers:    addrs,

@@ -1,8 +1,8 @@
 package kafkabus
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -96,107 +96,128 @@ func (o *offsets) of(parts []*partition) map[*partition]listed {
 	return found
 }
 
+// sight is what a broker says of one partition.
+type sight struct {
+	first, last listed
+	end         listed  // of the epoch of the last record read
+	id          topicID // all zero if it is not known
+}
+
 // locate finds where to read on, of those among the partitions of which that is not known.
 func (f *fetcher) locate(parts []*partition) error {
-	var fresh, others []*partition
+	var all []*partition
 	for _, p := range parts {
-		switch p.place {
-		case known:
-		case atEnd:
-			fresh = append(fresh, p)
+		if p.place != known {
+			all = append(all, p)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	seen, err := f.look(all)
+	if err != nil {
+		return err
+	}
+	for _, p := range all {
+		s, ok := seen[p]
+		switch {
+		case !ok: // put off
+		case p.place == unsure:
+			f.relocate(p, s)
 		default:
-			others = append(others, p)
+			p.begin(s)
 		}
 	}
-	if len(fresh) > 0 {
-		lasts, err := f.list(fresh, lastOffset)
-		if err != nil {
-			return err
-		}
-		for _, p := range fresh {
-			f.begin(p, lasts[p])
-		}
-		f.tail.located()
-	}
-	if len(others) > 0 {
-		return f.relocateAll(others)
-	}
+	f.tail.located()
 	return nil
 }
 
-// begin has p read from its end on.
-func (f *fetcher) begin(p *partition, last listed) {
-	if last.err != nil {
-		f.putOff(p, fmt.Errorf("list offsets: %w", last.err))
-		return
+// look asks the broker for all that it can say about the partitions. Those about which it has an
+// error are put off instead.
+func (f *fetcher) look(parts []*partition) (map[*partition]sight, error) {
+	ids, err := f.topicIDs(parts)
+	if err != nil {
+		return nil, err
 	}
-	p.place, p.epoch = known, last.epoch
-	p.end.Store(last.offset)
-	p.offset.Store(last.offset)
-}
-
-func (f *fetcher) relocateAll(parts []*partition) error {
 	ends, err := f.epochEnds(parts)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	firsts, err := f.list(parts, firstOffset)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	lasts, err := f.list(parts, lastOffset)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	seen := make(map[*partition]sight)
 	for _, p := range parts {
-		if err := errors.Join(ends[p].err, firsts[p].err, lasts[p].err); err != nil {
+		if err := cmp.Or(ids[p.topic].err, ends[p].err, firsts[p].err, lasts[p].err); err != nil {
 			f.putOff(p, err)
 			continue
 		}
-		f.relocate(p, firsts[p], lasts[p], ends[p])
+		seen[p] = sight{first: firsts[p], last: lasts[p], end: ends[p], id: ids[p.topic].id}
 	}
-	return nil
+	return seen, nil
 }
 
-// relocate decides where to go on in a log that may not be the one it was. It goes from first to
-// last; end is where p's epoch ends in it.
+// begin has p read from its end on, or its first offset.
+func (p *partition) begin(s sight) {
+	p.id, p.epoch = s.id, s.last.epoch
+	p.end.Store(s.last.offset)
+	if p.place == atEnd {
+		p.offset.Store(s.last.offset)
+	}
+	p.place = known
+}
+
+// relocate decides where to go on in a log that may not be the one it was.
 //
-// A log that does not have all that was read of it was either deleted and made again, and then all
-// of it is new; or its end was lost, with a leader that did not have it, and then what is left is
-// old, and what came after is new. The second kind was there all the time and has a later epoch. What can't
-// be told is a log that was made again, has more than was read of the old one, and no lower epoch.
-func (f *fetcher) relocate(p *partition, first, last, end listed) {
+// A log that does not have all that was read of it was either deleted with its topic, which was made
+// again, and then all of it is new; or its end was lost, with a leader that did not have it, and then
+// what is left is old, and what came after is new. The topic's identity tells which, and that a log
+// is another one though it has more than was read of the old one.
+func (f *fetcher) relocate(p *partition, s sight) {
 	at, log := p.offset.Load(), f.tail.log.With("topic", p.topic, "partition", p.number)
-	cut := end.offset >= 0 && end.epoch <= p.epoch && end.offset < at
-	again := last.epoch < p.epoch || p.returned && cut || at > last.offset && (p.returned || last.epoch == p.epoch)
+	cut := s.end.offset >= 0 && s.end.epoch <= p.epoch && s.end.offset < at
+	again := p.madeAgain(s, cut)
 	to := at
 	switch {
 	case again:
-		to = first.offset
+		to = s.first.offset
 		f.tail.gaps.Add(1)
 		log.Warn("the partition was made again; it is read from its first offset", "offset", at, "first", to)
-	case at < first.offset:
-		to = first.offset
+	case at < s.first.offset:
+		to = s.first.offset
 		f.tail.gaps.Add(1)
 		f.tail.missed.Add(uint64(to - at))
 		log.Warn("records were removed before this node had read them", "offset", at, "first", to, "missed", to-at)
 	case cut:
-		to = max(first.offset, end.offset)
+		to = max(s.first.offset, s.end.offset)
 		f.tail.gaps.Add(1)
 		log.Warn("the partition has lost records that were read; what came in their place is read", "offset", at, "from", to)
-	case at > last.offset:
-		to = last.offset
+	case at > s.last.offset:
+		to = s.last.offset
 		f.tail.gaps.Add(1)
 		log.Warn("the partition has lost its end; it is read from where it ends now", "offset", at, "from", to)
-	case p.returned:
-		log.Info("the partition was away and is back; unless it was made again, nothing is missed", "offset", at)
-	case p.place == lost: // the broker has changed its mind
-		f.putOff(p, kafka.OffsetOutOfRange)
 	}
-	if p.epoch = max(p.epoch, p.later, last.epoch); again {
-		p.epoch = last.epoch
+	if p.epoch = max(p.epoch, p.later, s.last.epoch); again {
+		p.epoch = s.last.epoch
 	}
-	p.place, p.returned, p.later = known, false, -1
-	p.end.Store(last.offset)
+	p.place, p.returned, p.later, p.id = known, false, -1, s.id
+	p.end.Store(s.last.offset)
 	p.offset.Store(to)
+}
+
+// madeAgain reports whether p's topic is another one than before. Brokers before Kafka 3.0 don't tell
+// their identities; then it shows in a log that has become shorter though no other leader was
+// elected, or though the topic was away. One that has more than was read of the old one passes for it
+// there: better than to deliver all of an old log again.
+func (p *partition) madeAgain(s sight, cut bool) bool {
+	if unknown := (topicID{}); p.id != unknown && s.id != unknown {
+		return p.id != s.id
+	}
+	shorter := p.offset.Load() > s.last.offset
+	return p.returned && cut || shorter && (p.returned || s.last.epoch <= p.epoch)
 }

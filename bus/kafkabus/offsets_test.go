@@ -87,14 +87,9 @@ func TestMadeAgain(t *testing.T) {
 }
 
 // TestMadeAgainLonger: a topic that was away, and has more records than before when it is looked at
-// again, is known by the epochs of its leaders, which begin anew.
+// again, is known by its identity.
 func TestMadeAgainLonger(t *testing.T) {
 	f := fake(t, 3, "a", 1)
-	for i := range int32(4) {
-		if err := f.MoveTopicPartition("a", 0, i%3); err != nil {
-			t.Fatal(err)
-		}
-	}
 	r := readFrom(t, f.Addrs, "a")
 	w := newWriter(t, f.Addrs)
 	w.must("a", 0, "old", "old")
@@ -103,22 +98,72 @@ func TestMadeAgainLonger(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.poll("for the partition to go", func() bool { return len(r.figures().Partitions) == 0 })
-	released := make(chan struct{})
-	f.ControlKey(kmsg.Fetch.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
-		f.DropControl()
-		f.SleepControl(func() { <-released })
-		return nil, nil, false
-	})
 	if err := f.CreateTopic("a", 1, nil); err != nil {
 		t.Fatal(err)
 	}
 	w.must("a", 0, "0", "1", "2", "3")
-	close(released)
 	if got := values(r.of("a", 0, 6)); got != "old old 0 1 2 3" {
 		t.Errorf("got %q", got)
 	}
 	if f := r.figures(); f.Gaps != 1 {
 		t.Errorf("figures %+v, want a gap", f)
+	}
+}
+
+// TestMadeAgainBehindOurBack: the same, while this node was too slow to see that the topic was away.
+func TestMadeAgainBehindOurBack(t *testing.T) {
+	f := fake(t, 1, "a", 1)
+	brokers, addrs := f.Cluster, f.Addrs
+	hold, blocked := make(chan struct{}), make(chan struct{}, 1)
+	r := startReading(t, f.Addrs, func(rec *record) {
+		if string(rec.value) == "block" {
+			blocked <- struct{}{}
+			<-hold
+		}
+	}, "a")
+	r.wait(r.ready, "to be ready")
+	w := newWriter(t, f.Addrs)
+	w.must("a", 0, "old", "block")
+	r.wait(blocked, "for the second record")
+	brokers.ControlKey(kmsg.Metadata.Int16(), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		brokers.KeepControl()
+		req := kreq.(*kmsg.MetadataRequest)
+		if req.Version >= topicIDsVersion {
+			return nil, nil, false
+		}
+		return withoutLeader(brokers, addrs, req, "a", 1, -1), nil, true // the polled view shows no change
+	})
+	recreate(t, w.client, "a", 1)
+	w.must("a", 0, "0", "1", "2", "3")
+	<-time.After(2 * unwatched) // it is the time that tells this node to look
+	close(hold)
+	if got := values(r.of("a", 0, 6)); got != "old block 0 1 2 3" {
+		t.Errorf("got %q", got)
+	}
+	if f := r.figures(); f.Gaps != 1 {
+		t.Errorf("figures %+v, want a gap", f)
+	}
+}
+
+// recreate deletes a topic and makes it again.
+func recreate(t *testing.T, client *kafka.Client, topic string, partitions int) {
+	t.Helper()
+	ctx := untilDeadline(t)
+	deleted, err := client.DeleteTopics(ctx, &kafka.DeleteTopicsRequest{Topics: []string{topic}})
+	if err != nil || deleted.Errors[topic] != nil {
+		t.Fatal(err, deleted)
+	}
+	again := kafka.TopicConfig{Topic: topic, NumPartitions: partitions, ReplicationFactor: 1}
+	for {
+		res, err := client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{again}})
+		if err == nil && res.Errors[topic] == nil {
+			return
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			t.Fatal("the topic can't be made again:", err, res)
+		}
 	}
 }
 
@@ -134,27 +179,25 @@ func TestAway(t *testing.T) {
 		}
 	}
 	w.checkAll(r, 0)
-	away := true
-	f.Control(func(kreq kmsg.Request) (kmsg.Response, error, bool) {
-		f.KeepControl()
+	var away atomic.Bool
+	away.Store(true)
+	brokers := f.Cluster
+	brokers.Control(func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		brokers.KeepControl()
 		switch req := kreq.(type) {
 		case *kmsg.MetadataRequest:
-			if away {
+			if away.Load() {
 				return unknownTopic(f.Addrs[0], req), nil, true
 			}
 		case *kmsg.FetchRequest:
-			if away {
+			if away.Load() {
 				return errorsFor(req, kafka.UnknownTopicOrPartition, 1), nil, true
 			}
 		}
 		return nil, nil, false
 	})
 	r.poll("for the partitions to go", func() bool { return len(r.figures().Partitions) == 0 })
-	f.ControlKey(kmsg.Metadata.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
-		away = false
-		f.DropControl()
-		return nil, nil, false
-	})
+	away.Store(false)
 	r.poll("for the partitions to come back", func() bool { return len(r.figures().Partitions) == 3 })
 	for number := range 3 {
 		w.must("a", number, "after")
@@ -199,7 +242,9 @@ func TestRelocate(t *testing.T) {
 		{"made again", 0, true, listed{offset: 0}, listed{offset: 20, epoch: 0}, listed{-1, -1, nil}, 0, 1, 0},
 		{"made again unseen", 0, false, listed{offset: 0}, listed{offset: 20, epoch: 0}, listed{-1, -1, nil}, 0, 1, 0},
 		{"made again, with leaders that have changed", 0, true, listed{offset: 0}, listed{offset: 20, epoch: 4}, listed{-1, -1, nil}, 0, 1, 0},
-		{"made again, and longer than before", 3, true, listed{offset: 0}, listed{offset: 500, epoch: 1}, listed{-1, -1, nil}, 0, 1, 0},
+		{"made again, and longer than before", 3, true, listed{offset: 0}, listed{offset: 500, epoch: 1}, listed{-1, -1, nil}, 100, 0, 0},
+		{"a broker that tells no epochs, longer", 3, true, listed{offset: 0}, listed{offset: 500, epoch: -1}, listed{-1, -1, nil}, 100, 0, 0},
+		{"a broker that tells no epochs, shorter", 3, false, listed{offset: 0}, listed{offset: 50, epoch: -1}, listed{-1, -1, nil}, 0, 1, 0},
 		{"made again, some of it removed", 3, true, listed{offset: 5}, listed{offset: 50, epoch: 1}, listed{-1, -1, nil}, 5, 1, 0},
 		{"its end was lost with a leader", 3, false, listed{offset: 10}, listed{offset: 90, epoch: 5}, listed{-1, -1, nil}, 90, 1, 0},
 		{"its end was lost, and what came after is known", 3, false, listed{offset: 10}, listed{offset: 95, epoch: 5}, listed{90, 3, nil}, 90, 1, 0},
@@ -214,17 +259,56 @@ func TestRelocate(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			tail := newTail(nil, slog.New(slog.DiscardHandler))
 			p := newPartition("a", 0, nil)
-			p.place, p.returned, p.epoch = lost, test.returned, test.epoch
+			p.place, p.returned, p.epoch = unsure, test.returned, test.epoch
 			p.offset.Store(100)
-			newFetcher(tail, 1).relocate(p, test.first, test.last, test.end)
+			newFetcher(tail, 1).relocate(p, sight{first: test.first, last: test.last, end: test.end})
 			if p.offset.Load() != test.want || p.place != known || p.returned {
 				t.Errorf("goes on at %d, want %d; place %d", p.offset.Load(), test.want, p.place)
+			}
+			wantEpoch := max(test.epoch, test.last.epoch)
+			if test.want == test.first.offset && test.missed == 0 { // it was made again
+				wantEpoch = test.last.epoch
+			}
+			if p.epoch != wantEpoch {
+				t.Errorf("the epoch is %d, want %d", p.epoch, wantEpoch)
 			}
 			if gaps, missed := tail.gaps.Load(), tail.missed.Load(); gaps != test.gaps || missed != test.missed {
 				t.Errorf("%d gaps, %d missed, want %d and %d", gaps, missed, test.gaps, test.missed)
 			}
 			if test.want != 100 && p.resume.After(time.Now()) {
 				t.Error("it waits before it goes on")
+			}
+		})
+	}
+}
+
+// TestRelocateByIdentity: where brokers tell the identity of topics, it alone tells which was made
+// again.
+func TestRelocateByIdentity(t *testing.T) {
+	one, other, unknown := topicID{1}, topicID{2}, topicID{}
+	for _, test := range []struct {
+		name      string
+		was, is   topicID
+		epoch     int32 // that was seen last; the offset is 100
+		last, end listed
+		want      int64
+	}{
+		{"the same", one, one, 3, listed{offset: 200, epoch: 3}, listed{200, 3, nil}, 100},
+		{"the same, with an older epoch", one, one, 3, listed{offset: 200, epoch: 1}, listed{-1, -1, nil}, 100},
+		{"the same, shorter", one, one, 3, listed{offset: 90, epoch: 3}, listed{-1, -1, nil}, 90},
+		{"another, longer", one, other, 3, listed{offset: 200, epoch: 3}, listed{200, 3, nil}, 10},
+		{"another, shorter, with a later epoch", one, other, 3, listed{offset: 90, epoch: 5}, listed{80, 3, nil}, 10},
+		{"unknown before", unknown, one, 3, listed{offset: 200, epoch: 3}, listed{200, 3, nil}, 100},
+		{"unknown now", one, unknown, 3, listed{offset: 200, epoch: 3}, listed{200, 3, nil}, 100},
+		{"unknown, with an older epoch", unknown, unknown, 3, listed{offset: 200, epoch: 1}, listed{-1, -1, nil}, 100},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := newPartition("a", 0, nil)
+			p.place, p.id, p.returned, p.epoch = unsure, test.was, true, test.epoch
+			p.offset.Store(100)
+			newFetcher(newTail(nil, slog.New(slog.DiscardHandler)), 1).relocate(p, sight{listed{offset: 10}, test.last, test.end, test.is})
+			if p.offset.Load() != test.want || p.place != known || p.id != test.is {
+				t.Errorf("goes on at %d, want %d; place %d, identity %v", p.offset.Load(), test.want, p.place, p.id)
 			}
 		})
 	}
@@ -240,7 +324,12 @@ func TestLostRecords(t *testing.T) {
 		w.must("a", 0, strconv.Itoa(i))
 	}
 	r.of("a", 0, 10)
-	f.ControlKey(kmsg.OffsetForLeaderEpoch.Int16(), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+	leader := (f.LeaderFor("a", 0) + 1) % 3
+	brokers := f.Cluster
+	brokers.ControlKey(kmsg.OffsetForLeaderEpoch.Int16(), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		if brokers.CurrentNode() != leader {
+			return nil, nil, false
+		}
 		req := kreq.(*kmsg.OffsetForLeaderEpochRequest)
 		if req.Version != 3 || req.ReplicaID != -1 || len(req.Topics) != 1 || len(req.Topics[0].Partitions) != 1 {
 			t.Errorf("request %+v", req)
@@ -259,7 +348,7 @@ func TestLostRecords(t *testing.T) {
 		res.Topics = append(res.Topics, rt)
 		return res, nil, true
 	})
-	if err := f.MoveTopicPartition("a", 0, (f.LeaderFor("a", 0)+1)%3); err != nil {
+	if err := f.MoveTopicPartition("a", 0, leader); err != nil {
 		t.Fatal(err)
 	}
 	w.must("a", 0, "10")
@@ -283,8 +372,9 @@ func TestOffsetsRefused(t *testing.T) {
 	w := newWriter(t, f.Addrs)
 	w.must("a", 1, "before")
 	var refused atomic.Int32
-	f.ControlKey(kmsg.ListOffsets.Int16(), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
-		f.KeepControl()
+	brokers := f.Cluster
+	brokers.ControlKey(kmsg.ListOffsets.Int16(), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		brokers.KeepControl()
 		if refused.Add(1) > 3 {
 			return nil, nil, false
 		}
@@ -295,11 +385,9 @@ func TestOffsetsRefused(t *testing.T) {
 			rt.Topic = t.Topic
 			for _, p := range t.Partitions {
 				rp := kmsg.NewListOffsetsResponseTopicPartition()
-				rp.Partition = p.Partition
+				rp.Partition, rp.Offset = p.Partition, 0
 				if p.Partition == 1 {
 					rp.ErrorCode = int16(kafka.OffsetNotAvailable)
-				} else {
-					rp.Offset = 0
 				}
 				rt.Partitions = append(rt.Partitions, rp)
 			}

@@ -11,10 +11,10 @@ import (
 type place int
 
 const (
-	known place = iota
-	atEnd       // at the end of the log of now
-	lost        // where it was is no record, or the log may be another one
-	moved       // a new leader has appended: its log may lack what was read last
+	known   place = iota
+	atEnd         // at the end of the log of now
+	atFirst       // at the first record: it is a new partition
+	unsure        // at its offset, unless the log is not what it was
 )
 
 // checksumTries is how often a batch is asked for whose checksum is wrong: it may have suffered on
@@ -35,13 +35,14 @@ type partition struct {
 	leader int32    // none if it has none
 	owner  *fetcher // nil for none
 	absent bool     // it is not in the latest view
-	doubt  bool     // it was absent, and nobody has looked since
+	away   bool     // it was absent, and its owner does not know yet
 
 	// Owned by the owner.
 	place    place
-	returned bool  // it was absent since its place was known
+	id       topicID
+	returned bool  // it was away since its place was known
 	epoch    int32 // the latest of a leader whose records were read, or which led at the start; -1 for none
-	later    int32 // the one that led to moved, else -1
+	later    int32 // one above epoch that has come since, else -1
 	seen     *repeats
 	broken   int           // answers whose batch at offset had a wrong checksum
 	resume   time.Time     // when to ask for it again, after an error
@@ -55,17 +56,24 @@ type partition struct {
 	trouble pulse // since when it can't be read though its broker may answer
 }
 
+// newPartition returns one that is to be read from its first record.
 func newPartition(topic string, number int, seen *repeats) *partition {
-	p := &partition{topic: topic, number: number, leader: none, epoch: -1, later: -1, seen: seen}
+	p := &partition{topic: topic, number: number, leader: none, place: atFirst, epoch: -1, later: -1, seen: seen}
 	p.answered.Store(time.Now().UnixNano())
 	return p
 }
 
 // startAtEnd has p read from the offset that its next record will have.
-func (p *partition) startAtEnd() *partition {
+func (p *partition) startAtEnd() {
 	p.place = atEnd
 	p.offset.Store(unknownOffset)
-	return p
+}
+
+// doubt has p looked up before it is read on.
+func (p *partition) doubt() {
+	if p.place == known {
+		p.place = unsure
+	}
 }
 
 func (p *partition) name() partitionName { return partitionName{p.topic, int32(p.number)} }
@@ -86,11 +94,6 @@ func (p *partition) putOff(err error) {
 	p.trouble.failed(err)
 }
 
-// ask notes that p has a new owner, who will ask for it at once.
-func (p *partition) ask() {
-	p.pause, p.resume = 0, time.Time{}
-}
-
 // deliver hands on what the batches hold from p's offset on. An error says that p has come no
 // further and why, and is worth another try. What can never be read is counted and passed by.
 func (p *partition) deliver(set []byte, f *fetcher) error {
@@ -106,7 +109,7 @@ func (p *partition) deliver(set []byte, f *fetcher) error {
 			continue
 		}
 		if err == nil && p.epoch >= 0 && b.epoch > p.epoch {
-			p.place, p.later = moved, b.epoch
+			p.place, p.later = unsure, b.epoch // the new leader may not have had all that was read
 			return nil
 		}
 		if err == nil {

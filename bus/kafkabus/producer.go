@@ -31,7 +31,7 @@ type producer struct {
 	unsettled atomic.Int64  // envelopes accepted and not settled
 	settling  sync.Once     // closes idle
 	idle      chan struct{} // closed when closed and nothing is unsettled
-	logged    pace
+	logged    seldom
 
 	mu         sync.RWMutex
 	waiting    *lane   // for the first view; nobody runs it
@@ -223,21 +223,4 @@ func (p *producer) say(l *lane, message string, more ...any) {
 	if p.logged.permits() {
 		p.log.Info(message, append([]any{"topic", p.cfg.Topic, "partition", l.partition}, more...)...)
 	}
-}
-
-// pace permits something once a second.
-type pace struct {
-	mu   sync.Mutex
-	last time.Time
-}
-
-func (p *pace) permits() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := time.Now()
-	if now.Sub(p.last) < time.Second {
-		return false
-	}
-	p.last = now
-	return true
 }

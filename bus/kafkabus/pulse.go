@@ -31,13 +31,13 @@ func (p *pulse) failed(cause error) {
 	p.cause = cause
 }
 
-// answered notes that nothing is owed. It returns how long that took, and whether it failed before.
-func (p *pulse) answered() (silence time.Duration, failed bool) {
+// answered notes that nothing is owed, and returns for how long it was.
+func (p *pulse) answered() (silence time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	silence, failed = p.silenceLocked(), p.cause != nil
+	silence = p.silenceLocked()
 	p.since, p.cause = time.Time{}, nil
-	return silence, failed
+	return silence
 }
 
 // silence returns for how long an answer has been owed, 0 if it is not, and the last failure.

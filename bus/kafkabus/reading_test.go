@@ -19,6 +19,7 @@ import (
 type reading struct {
 	*tail
 	t     *testing.T
+	limit <-chan struct{} // closed when waiting makes no sense any more
 	ready chan struct{}
 	end   func() // ends the tail, and waits for it
 
@@ -45,7 +46,13 @@ type read struct {
 // record is kept.
 func startReading(t *testing.T, addrs []string, before func(*record), topics ...string) *reading {
 	t.Helper()
-	r := &reading{t: t, ready: make(chan struct{}), got: make(map[topicPartition][]read), arrival: make(chan struct{})}
+	r := &reading{
+		t:       t,
+		limit:   untilDeadline(t).Done(),
+		ready:   make(chan struct{}),
+		got:     make(map[topicPartition][]read),
+		arrival: make(chan struct{}),
+	}
 	cluster, err := newCluster(Config{Brokers: addrs}.withDefaults(), topics)
 	if err != nil {
 		t.Fatal(err)
@@ -111,21 +118,19 @@ func (r *reading) wait(c <-chan struct{}, what string) {
 	r.t.Helper()
 	select {
 	case <-c:
-	case <-untilDeadline(r.t).Done():
+	case <-r.limit:
 		r.t.Fatalf("waited in vain %s; health: %v; figures: %+v", what, r.healthy(0), r.figures())
 	}
 }
 
 // untilDeadline returns a context that ends shortly before the test binary would be stopped.
-func untilDeadline(t testing.TB) context.Context {
-	ctx := t.Context()
-	if d, ok := t.(interface{ Deadline() (time.Time, bool) }); ok {
-		if deadline, ok := d.Deadline(); ok {
-			limited, cancel := context.WithDeadline(ctx, deadline.Add(-5*time.Second))
-			t.Cleanup(cancel)
-			return limited
-		}
+func untilDeadline(t *testing.T) context.Context {
+	deadline, ok := t.Deadline()
+	if !ok {
+		return t.Context()
 	}
+	ctx, cancel := context.WithDeadline(t.Context(), deadline.Add(-5*time.Second))
+	t.Cleanup(cancel)
 	return ctx
 }
 
@@ -155,13 +160,12 @@ func (r *reading) of(topic string, number, count int) (got []read) {
 }
 
 // poll waits until something else than an arrival is true.
-func (r *reading) poll(what string, true func() bool) {
+func (r *reading) poll(what string, holds func() bool) {
 	r.t.Helper()
-	ctx := untilDeadline(r.t)
-	for !true() {
+	for !holds() {
 		select {
 		case <-time.After(5 * time.Millisecond):
-		case <-ctx.Done():
+		case <-r.limit:
 			r.t.Fatalf("waited in vain %s; health: %v; figures: %+v", what, r.healthy(0), r.figures())
 		}
 	}
@@ -180,6 +184,7 @@ func values(got []read) (s string) {
 // writer produces to a cluster, and remembers what was acknowledged.
 type writer struct {
 	t      *testing.T
+	limit  <-chan struct{} // closed when waiting makes no sense any more
 	client *kafka.Client
 
 	mu    sync.Mutex
@@ -193,7 +198,7 @@ func newWriter(t *testing.T, addrs []string) *writer {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.close)
-	return &writer{t: t, client: cluster.client, acked: make(map[topicPartition]map[int64]string)}
+	return &writer{t: t, limit: untilDeadline(t).Done(), client: cluster.client, acked: make(map[topicPartition]map[int64]string)}
 }
 
 // try produces values once, and reports whether they were acknowledged.
@@ -208,10 +213,10 @@ func (w *writer) try(topic string, number int, values ...string) bool {
 // must produces values, and tries until they are acknowledged.
 func (w *writer) must(topic string, number int, values ...string) {
 	w.t.Helper()
-	for ctx := untilDeadline(w.t); !w.try(topic, number, values...); {
+	for !w.try(topic, number, values...) {
 		select {
 		case <-time.After(20 * time.Millisecond):
-		case <-ctx.Done():
+		case <-w.limit:
 			w.t.Fatalf("can't produce to partition %d of %s", number, topic)
 		}
 	}
@@ -306,7 +311,8 @@ func (w *writer) checkAll(r *reading, from int64) {
 	}
 }
 
-// fake starts brokers with a topic for a test.
+// fake starts brokers with a topic for a test. What controls them has to use a copy of its Cluster,
+// which the end of the test sets to nil.
 func fake(t *testing.T, brokers int, topic string, partitions int32) *servers.FakeCluster {
 	t.Helper()
 	f := servers.Fake(t, brokers)

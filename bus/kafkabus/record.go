@@ -10,6 +10,7 @@ type record struct {
 	key       []byte // nil for none
 	value     []byte // nil for a tombstone
 	headers   []kafka.Header
+	crowded   bool // it has more headers than maxHeaders, which were not read
 }
 
 // origin is who published a record, and as the how-manieth to its partition. The node of a foreign

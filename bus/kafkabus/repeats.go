@@ -6,8 +6,7 @@ import (
 )
 
 const (
-	maxNodes    = 1000 // that one partition's repeats remember
-	maxNodeName = 256  // bytes
+	maxNodes = 1000 // that one partition's repeats remember
 )
 
 // repeats tells which records of a partition have come before: a node numbers what it publishes to
@@ -33,9 +32,6 @@ func newRepeats(count *atomic.Uint64) *repeats {
 // first reports whether the record of that origin comes for the first time. Whatever follows it
 // from the same node has to bear a higher number.
 func (r *repeats) first(o origin) bool {
-	if len(o.node) > maxNodeName {
-		return true // no node of ours
-	}
 	e := r.nodes[o.node]
 	if e == nil {
 		r.add(o)

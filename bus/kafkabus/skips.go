@@ -2,30 +2,20 @@ package kafkabus
 
 import (
 	"log/slog"
-	"sync"
 	"sync/atomic"
-	"time"
 )
 
-// skips counts the records that can't be understood, and logs at most one of them a second: one
-// bad producer must not fill the disk.
+// skips counts the records that can't be understood, and logs one of them now and then.
 type skips struct {
-	log   *slog.Logger
-	count atomic.Uint64
-
-	mu     sync.Mutex
-	logged time.Time
+	log    *slog.Logger
+	logged seldom
+	count  atomic.Uint64
 }
 
 func (s *skips) add(rec *record, err error) {
 	n := s.count.Add(1)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	if now.Sub(s.logged) < time.Second {
-		return
+	if s.logged.permits() {
+		s.log.Warn("record skipped: it can't be understood",
+			"topic", rec.topic, "partition", rec.partition, "offset", rec.offset, "err", err, "skipped", n)
 	}
-	s.logged = now
-	s.log.Warn("record skipped: it can't be understood",
-		"topic", rec.topic, "partition", rec.partition, "offset", rec.offset, "err", err, "skipped", n)
 }

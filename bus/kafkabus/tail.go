@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 )
@@ -149,7 +150,7 @@ func (p *partition) follow(v *view) {
 		p.leader = topic.leaders[p.number]
 	}
 	p.absent = topic.err == nil && p.number >= len(topic.leaders) || errors.Is(topic.err, kafka.UnknownTopicOrPartition)
-	p.doubt = p.doubt || p.absent
+	p.away = p.away || p.absent
 	switch {
 	case p.leader != none:
 	case topic.err != nil:
@@ -193,10 +194,11 @@ func (t *tail) claim(f *fetcher) bool {
 		}
 		if p.owner == nil && mine {
 			p.owner = f
-			p.ask()
+			p.pause, p.resume = 0, time.Time{}
+			p.doubt()
 		}
 		if p.owner == f {
-			p.look(t.ready)
+			p.comeBack(t.ready)
 			f.held = append(f.held, p)
 		}
 	}
@@ -208,18 +210,17 @@ func (t *tail) claim(f *fetcher) bool {
 	return true
 }
 
-// look has the owner of p, which was absent, find out where its offset is in the log now. It runs
-// under the tail's mutex.
-func (p *partition) look(ready bool) {
-	switch {
-	case !p.doubt:
-	case p.place != atEnd:
-		p.place, p.returned = lost, true
-	case ready: // ready did not wait for what was absent: it has to come as a new one
-		p.place = known
+// comeBack tells the owner of p that it was absent, if it was. It runs under the tail's mutex.
+func (p *partition) comeBack(ready bool) {
+	if !p.away {
+		return
+	}
+	p.away, p.returned = false, true
+	p.doubt()
+	if p.place == atEnd && ready { // ready did not wait for what was absent: it comes as a new one
+		p.place = atFirst
 		p.offset.Store(0)
 	}
-	p.doubt = false
 }
 
 // located tells run that some partitions have an offset now.

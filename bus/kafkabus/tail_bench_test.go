@@ -2,8 +2,6 @@ package kafkabus
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -123,9 +121,6 @@ func bareRead(res *kafka.FetchResponse, offset int64, c *counter) int64 {
 	for res.Error == nil {
 		r, err := res.Records.ReadRecord()
 		if err != nil {
-			if err != io.EOF {
-				fmt.Println(err)
-			}
 			break
 		}
 		_, _ = kafka.ReadAll(r.Key)

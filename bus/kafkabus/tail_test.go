@@ -5,13 +5,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"github.com/stompgw/stompgw/bus/bustest/servers"
 )
 
 // TestFromNow: what was there before is not read; from ready on everything is, of all partitions of
@@ -43,7 +43,8 @@ func TestFromNow(t *testing.T) {
 func TestMissingTopic(t *testing.T) {
 	f := fake(t, 3, "here", 2)
 	asked := make(chan struct{}, 1)
-	f.ControlKey(kmsg.Metadata.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
+	brokers := f.Cluster
+	brokers.ControlKey(kmsg.Metadata.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		if req.(*kmsg.MetadataRequest).AllowAutoTopicCreation {
 			t.Error("a metadata request asks for the creation of topics")
 		}
@@ -126,13 +127,15 @@ func TestNoLeader(t *testing.T) {
 	f := fake(t, 3, "a", 4)
 	w := newWriter(t, f.Addrs)
 	w.must("a", 2, "before")
-	leaderless := true
-	f.ControlKey(kmsg.Metadata.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		f.KeepControl()
-		if !leaderless {
+	var leaderless atomic.Bool
+	leaderless.Store(true)
+	brokers := f.Cluster
+	brokers.ControlKey(kmsg.Metadata.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		brokers.KeepControl()
+		if !leaderless.Load() {
 			return nil, nil, false
 		}
-		return withoutLeader(f, req.(*kmsg.MetadataRequest), "a", 4, 2), nil, true
+		return withoutLeader(brokers, f.Addrs, req.(*kmsg.MetadataRequest), "a", 4, 2), nil, true
 	})
 	r := startReading(t, f.Addrs, nil, "a")
 	r.poll("for the partitions with a leader", func() bool { return len(r.figures().Partitions) == 3 })
@@ -144,25 +147,18 @@ func TestNoLeader(t *testing.T) {
 	if err := r.healthy(time.Hour); err == nil || !strings.Contains(err.Error(), "partition 2 of topic a") {
 		t.Errorf("healthy says %v, want that partition 2 is missing", err)
 	}
-	set := func(to bool) { // where the other one runs, so that it needs no lock
-		f.Control(func(kmsg.Request) (kmsg.Response, error, bool) {
-			leaderless = to
-			f.DropControl()
-			return nil, nil, false
-		})
-	}
-	set(false)
+	leaderless.Store(false)
 	r.wait(r.ready, "to be ready")
 	w.must("a", 2, "after")
 	if got := values(r.of("a", 2, 1)); got != "after" {
 		t.Errorf("got %q, want what came after ready", got)
 	}
-	set(true)
+	leaderless.Store(true)
 	r.poll("for the leader to be missed", func() bool { return r.silence(2) > maxWait+200*time.Millisecond })
 	if err := r.healthy(maxWait + 100*time.Millisecond); err == nil || !strings.Contains(err.Error(), "partition 2 of topic a") {
 		t.Errorf("healthy says %v, want that partition 2 can't be read", err)
 	}
-	set(false)
+	leaderless.Store(false)
 	w.must("a", 2, "again")
 	if got := values(r.of("a", 2, 2)); got != "after again" {
 		t.Errorf("got %q", got)
@@ -170,10 +166,11 @@ func TestNoLeader(t *testing.T) {
 	r.poll("for health", func() bool { return r.healthy(maxWait+100*time.Millisecond) == nil })
 }
 
-// withoutLeader answers a metadata request as if one of the partitions had no leader.
-func withoutLeader(f *servers.FakeCluster, req *kmsg.MetadataRequest, topic string, partitions, without int32) kmsg.Response {
+// withoutLeader answers a metadata request as if one of the partitions had no leader, and the topic
+// were there.
+func withoutLeader(brokers *kfake.Cluster, addrs []string, req *kmsg.MetadataRequest, topic string, partitions, without int32) kmsg.Response {
 	res := req.ResponseKind().(*kmsg.MetadataResponse)
-	for i, addr := range f.Addrs {
+	for i, addr := range addrs {
 		b := kmsg.NewMetadataResponseBroker()
 		host, port, _ := strings.Cut(addr, ":")
 		b.NodeID, b.Host = int32(i), host
@@ -185,7 +182,7 @@ func withoutLeader(f *servers.FakeCluster, req *kmsg.MetadataRequest, topic stri
 	rt.Topic = kmsg.StringPtr(topic)
 	for i := range partitions {
 		p := kmsg.NewMetadataResponseTopicPartition()
-		p.Partition, p.Leader = i, f.LeaderFor(topic, i)
+		p.Partition, p.Leader = i, max(0, brokers.LeaderFor(topic, i))
 		if i == without {
 			p.Leader, p.ErrorCode = -1, int16(kafka.LeaderNotAvailable)
 		}

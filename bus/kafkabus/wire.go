@@ -66,3 +66,31 @@ func (w *wire) varbytes() []byte {
 	}
 	return w.bytes(n)
 }
+
+func (w *wire) uvarint() uint64 {
+	v, n := binary.Uvarint(w.b)
+	if w.bad || n <= 0 {
+		w.bad = true
+		return 0
+	}
+	w.b = w.b[n:]
+	return v
+}
+
+// length returns a length in the compact encoding, 0 for what is not there.
+func (w *wire) length() int64 {
+	n := w.uvarint()
+	if n > 1<<31 {
+		w.bad = true
+		return 0
+	}
+	return max(0, int64(n)-1)
+}
+
+// tags passes by the tagged fields at the end of a structure.
+func (w *wire) tags() {
+	for n := w.uvarint(); n > 0 && !w.bad; n-- {
+		w.uvarint() // which one
+		w.bytes(int64(min(w.uvarint(), 1<<31)))
+	}
+}

@@ -52,7 +52,7 @@ func (l *lane) insist(ctx context.Context, pc *parcel) (outcome, error) {
 			return result, nil
 		case unfit, refused:
 			l.answered()
-			return result, l.judged(pc, err)
+			return result, l.judged(pc, result, err)
 		}
 		pc.maybe = pc.maybe || result == unclear
 		l.failed(err)
@@ -107,7 +107,7 @@ func bare(err error) error {
 
 // answered notes that the leader has judged a batch.
 func (l *lane) answered() {
-	silence, _ := l.pulse.answered()
+	silence := l.pulse.answered()
 	if l.told {
 		l.told = false
 		l.p.say(l, "partition takes envelopes again", "after", silence.Round(time.Second/10))
@@ -123,14 +123,17 @@ func (l *lane) failed(err error) {
 	}
 }
 
-// judged returns what done hears of a batch that the leader does not take.
-func (l *lane) judged(pc *parcel, err error) error {
-	if isTooLarge(err) {
-		return fmt.Errorf("%w: %w", bus.ErrTooLarge, l.wrap(err))
-	}
-	l.p.warn(l, "envelopes refused by the broker", err)
-	if pc.maybe { // by an earlier attempt
+// judged returns what done hears of a batch that the leader does not take. What it will not take of
+// anybody, as when this node may not write to the topic, is for clients like a broker that is away.
+func (l *lane) judged(pc *parcel, result outcome, err error) error {
+	switch {
+	case pc.maybe: // by an earlier attempt
 		return fmt.Errorf("%w: %w", bus.ErrUnknown, l.wrap(err))
+	case isTooLarge(err):
+		return fmt.Errorf("%w: %w", bus.ErrTooLarge, l.wrap(err))
+	case result == refused:
+		l.p.warn(l, "envelopes refused by the broker", err)
+		return fmt.Errorf("%w: %w", bus.ErrDown, l.wrap(err))
 	}
 	return l.wrap(err)
 }

@@ -2,8 +2,10 @@ package servers
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 )
@@ -55,14 +57,24 @@ func addPartitions(t testing.TB, addr, name string, total int) {
 	})
 }
 
-// ask has f talk to the broker at addr over connections that are closed afterwards.
+// ask has f talk to the broker at addr over connections that are closed afterwards. A broker may
+// answer before its controller does.
 func ask(t testing.TB, addr, what string, f func(context.Context, *kafka.Client) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	transport := new(kafka.Transport)
 	defer transport.CloseIdleConnections()
-	if err := f(ctx, &kafka.Client{Addr: kafka.TCP(addr), Transport: transport}); err != nil {
-		t.Fatalf("%s: %v", what, err)
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	for {
+		err := f(ctx, &kafka.Client{Addr: kafka.TCP(addr), Transport: transport})
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, kafka.NotController) {
+			t.Fatalf("%s: %v", what, err)
+		}
+		<-again.C
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
@@ -13,7 +12,7 @@ import (
 // unreadable counts records that can't be read, at p's offset, and logs them.
 func (t *tail) unreadable(p *partition, count int64, err error) {
 	t.skipped.Add(uint64(count))
-	if t.seldom.now() {
+	if t.seldom.permits() {
 		t.log.Warn("records can't be read and are skipped",
 			"topic", p.topic, "partition", p.number, "offset", p.offset.Load(), "records", count, "err", err)
 	}
@@ -100,21 +99,4 @@ func (t *tail) figures() bus.Figures {
 		})
 	}
 	return f
-}
-
-// seldom allows one log line a second.
-type seldom struct {
-	mu   sync.Mutex
-	last time.Time
-}
-
-func (s *seldom) now() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	if now.Sub(s.last) < time.Second {
-		return false
-	}
-	s.last = now
-	return true
 }
