@@ -63,7 +63,7 @@ func (c *confirmer) settle(batch []unanswered, conn uint64) {
 			again = append(again, u)
 		case u.watch != nil:
 			u.done(c.watched(u.watch))
-		case u.conn == conn && c.refusals.take(publishing, u.subject):
+		case u.conn == conn && c.refusals.take(u.subject):
 			u.done(c.forbidden(u.subject))
 		case u.conn == conn:
 			u.done(nil)
@@ -78,16 +78,12 @@ func (c *confirmer) settle(batch []unanswered, conn uint64) {
 
 // watched returns what the server made of w's subscription.
 func (c *confirmer) watched(w *watch) error {
-	if c.refusals.take(subscribing, w.subject) {
-		if sub := c.watches.refuse(w); sub != nil {
-			// It fails only on a closed connection, where the subscription has ended too.
-			_ = sub.Unsubscribe()
-		}
+	end, granted := c.watches.answered(w)
+	if granted {
+		return nil
 	}
-	if c.watches.isRefused(w) {
-		return c.forbidden(w.subject)
-	}
-	return nil
+	unsubscribe(end)
+	return c.forbidden(w.subject)
 }
 
 func (c *confirmer) release(batch []unanswered) {

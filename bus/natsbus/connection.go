@@ -3,15 +3,14 @@ package natsbus
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 )
 
-// run connects, and keeps the writer and the confirmer until Close ends ctx. It is the only
-// goroutine that the bus starts for itself; those two are its own.
+// run connects, and keeps the writer, the confirmer and the lanes until Close ends ctx. It is the
+// only goroutine that the bus starts for itself; those are its own.
 func (b *Bus) run() {
 	defer close(b.ended)
 	defer b.out.abandon()
@@ -23,6 +22,9 @@ func (b *Bus) run() {
 	}
 	var wg sync.WaitGroup
 	wg.Go((&confirmer{Bus: b, nc: nc}).run)
+	for _, l := range b.watches.lanes {
+		wg.Go(func() { l.run(b.ctx, func(msg *nats.Msg) { b.logDrop(msg.Sub) }) })
+	}
 	(&writer{Bus: b, nc: nc}).run()
 	nc.Close() // frees the confirmer
 	wg.Wait()
@@ -64,6 +66,7 @@ func (b *Bus) options() []nats.Option {
 func (b *Bus) connected(nc *nats.Conn) {
 	b.maxPayload.Store(nc.MaxPayload())
 	b.refusals.reset()
+	b.watches.reset()
 	b.link.up()
 	signal(b.out.written) // watches may wait to be confirmed
 	b.log.Info("bus connected", "server", nc.ConnectedServerName())
@@ -95,8 +98,7 @@ func (b *Bus) reported(_ *nats.Conn, sub *nats.Subscription, err error) {
 	case errors.Is(err, nats.ErrSlowConsumer):
 		b.logDrop(sub)
 	case errors.Is(err, nats.ErrPermissionViolation):
-		b.refusals.add(err)
-		b.logRefusal(err)
+		b.notPermitted(err)
 	case errors.Is(err, nats.ErrMaxSubscriptionsExceeded):
 		b.log.Error("the NATS server takes no more subscriptions: some destinations bring nothing; raise its limit", "err", err)
 	default:
@@ -109,27 +111,41 @@ func (b *Bus) forbidden(subject string) error {
 	return fmt.Errorf("%w: %s: grant publish and subscribe on %s.>", ErrPermission, subject, b.cfg.Prefix)
 }
 
-// logRefusal tells at most once a second that the server does not permit something.
-func (b *Bus) logRefusal(err error) {
-	now := time.Now()
-	if now.Sub(b.lastRefusalLog) < time.Second {
-		return
+// notPermitted hears what the server refuses, and passes it on to who is to know.
+func (b *Bus) notPermitted(err error) {
+	refused, revoked := parseRefusal(err.Error()), 0
+	if refused.act == subscribing {
+		revoked = b.watches.deny(refused.subject, time.Now())
 	}
-	b.lastRefusalLog = now
-	b.log.Error("the NATS server refuses a subject; grant publish and subscribe on "+b.cfg.Prefix+".>", "err", err)
+	b.refusals.add(err, refused) // the confirmer waits for this, so it comes after deny
+	if revoked > 0 {
+		signal(b.out.queued) // the writer asks again
+		b.logRevoked(refused.subject, revoked)
+	} else if b.refusalLog.pass() {
+		b.log.Error("the NATS server refuses a subject; grant publish and subscribe on "+b.cfg.Prefix+".>", "err", err)
+	}
+}
+
+// logRevoked tells at most once a second that a destination brings nothing any more.
+func (b *Bus) logRevoked(subject string, revoked int) {
+	if b.revokedLog.pass() {
+		b.log.Error("the NATS server has revoked subscriptions, which bring nothing until it permits them again; grant publish and subscribe on "+b.cfg.Prefix+".>",
+			"destination", b.destinationOf(subject), "revoked", revoked)
+	}
 }
 
 // logDrop tells at most once a second that deliver is too slow.
 func (b *Bus) logDrop(sub *nats.Subscription) {
-	now := time.Now()
-	if !b.receiving.Load() || now.Sub(b.lastDropLog) < time.Second {
-		return
+	if b.receiving.Load() && b.dropLog.pass() {
+		b.log.Warn("envelopes dropped: this node is too slow for what it subscribes to",
+			"destination", b.destinationOf(sub.Subject), "dropped", b.Dropped())
 	}
-	b.lastDropLog = now
-	destination, ok := decodeSubject(b.cfg.Prefix, sub.Subject)
-	if !ok {
-		destination = sub.Subject // of this node itself
+}
+
+// destinationOf returns what to call subject in the log.
+func (b *Bus) destinationOf(subject string) string {
+	if destination, ok := decodeSubject(b.cfg.Prefix, subject); ok {
+		return destination
 	}
-	b.log.LogAttrs(b.ctx, slog.LevelWarn, "envelopes dropped: this node is too slow for what it subscribes to",
-		slog.String("destination", destination), slog.Uint64("dropped", b.Dropped()))
+	return subject // of this node itself
 }

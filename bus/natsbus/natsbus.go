@@ -20,6 +20,13 @@
 // written to a connection that then broke has an unknown outcome and is not written again; what
 // was not written waits for the next connection. What the server does not permit, it says before it
 // answers the PING: that envelope's done, or that watch's ready, hears ErrPermission (refusals.go).
+// What it permits and revokes later is asked for again each second (revoked.go).
+//
+// # Memory
+//
+// Config.Queue and Config.Bytes bound what waits for the server, Config.Inbox and Config.InboxBytes
+// what waits for deliver (lane.go). Besides, each lane holds the envelope being delivered, and what
+// nats.go read since the lane's goroutine last ran, at most Config.Inbox envelopes.
 package natsbus
 
 import (
@@ -43,20 +50,21 @@ var ErrDestination = errors.New("natsbus: destination too long")
 // Config says where the broker is, and bounds what the bus holds. A field that is zero, or below,
 // takes its default.
 type Config struct {
-	URL      string        // nats://[user:password@]host:port, or tls://; several with commas; default nats://127.0.0.1:4222
-	User     string        // with Password; one way to log in of this, the next three, and what stands in URL
-	Password string        // of User
-	Token    string        // a bearer token
-	NKey     string        // the seed of a user, SU...
-	Creds    string        // what a creds file holds: the JWT of a user, and its seed
-	TLS      *tls.Config   // nil: with the system's roots if URL says tls:// or the server asks for it; else it is a must
-	Prefix   string        // first token or tokens of every subject, default "stomp"
-	Queue    int           // envelopes published and not answered, default 4096
-	Bytes    int           // of their bodies and headers, default 32 MiB
-	Inbox    int           // envelopes waiting for deliver, in each of four lanes, default 8192; more are dropped
-	Silence  time.Duration // of the server, after which Publish refuses, default 5s
-	Deadline time.Duration // of silence, after which what waits for an answer is given up, default 30s
-	Linger   time.Duration // that a subscription outlives Unwatch, default 2s
+	URL        string        // nats://[user:password@]host:port, or tls://; several with commas; default nats://127.0.0.1:4222
+	User       string        // with Password; one way to log in of this, the next three, and what stands in URL
+	Password   string        // of User
+	Token      string        // a bearer token
+	NKey       string        // the seed of a user, SU...
+	Creds      string        // what a creds file holds: the JWT of a user, and its seed
+	TLS        *tls.Config   // nil: with the system's roots if URL says tls:// or the server asks for it; else it is a must
+	Prefix     string        // first token or tokens of every subject, default "stomp"
+	Queue      int           // envelopes published and not answered, default 4096
+	Bytes      int           // of their bodies and headers, default 32 MiB
+	Inbox      int           // envelopes waiting for deliver, in each of four lanes, default 8192; more are dropped
+	InboxBytes int           // of memory they take, each lane a quarter, default 256 MiB; more are dropped, but for one in each lane
+	Silence    time.Duration // of the server, after which Publish refuses, default 5s
+	Deadline   time.Duration // of silence, after which what waits for an answer is given up, default 30s
+	Linger     time.Duration // that a subscription outlives Unwatch, default 2s
 }
 
 func (cfg Config) withDefaults() Config {
@@ -65,6 +73,7 @@ func (cfg Config) withDefaults() Config {
 	orElse(&cfg.Queue, 4096)
 	orElse(&cfg.Bytes, 32<<20)
 	orElse(&cfg.Inbox, 8192)
+	orElse(&cfg.InboxBytes, 256<<20)
 	orElse(&cfg.Silence, 5*time.Second)
 	orElse(&cfg.Deadline, 30*time.Second)
 	orElse(&cfg.Linger, 2*time.Second)
@@ -96,11 +105,9 @@ type Bus struct {
 	refusals   *refusals
 	maxPayload atomic.Int64 // of the server, in bytes; 0 before the first connection
 	receiving  atomic.Bool
-	forbids    atomic.Bool // the server does not permit to subscribe to own
-
-	// nats.go's callback goroutine alone.
-	lastDropLog    time.Time
-	lastRefusalLog time.Time
+	dropLog    gate
+	refusalLog gate
+	revokedLog gate
 }
 
 // New returns the bus of node, which is "<epoch>/<uuid>". It connects in the background, for ever
@@ -132,7 +139,7 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 		cancel:  cancel,
 		ended:   make(chan struct{}),
 		out:     newOutbox(cfg.Queue, cfg.Bytes),
-		watches: newWatches(cfg.Inbox, cfg.Linger),
+		watches: newWatches(own, cfg.Inbox, cfg.InboxBytes, cfg.Linger),
 		link:    newLink(ctx, addr),
 
 		refusals: newRefusals(),
@@ -154,7 +161,7 @@ func (b *Bus) Healthy() error {
 	if err := b.link.healthy(b.cfg.Silence); err != nil {
 		return err
 	}
-	if b.forbids.Load() {
+	if b.watches.isOwnDenied() {
 		return b.forbidden(b.own)
 	}
 	return nil

@@ -243,7 +243,7 @@ func TestSilenceGoesOnWithoutConnection(t *testing.T) {
 
 // A watch that ends before its subscription was made is subscribed first, or it would never end.
 func TestExpireWaitsForSubscription(t *testing.T) {
-	ws := newWatches(1, time.Minute)
+	ws := newWatches("stomp.n.own", 1, 1, time.Minute)
 	start := time.Now()
 	w := ws.open("stomp.d.a", "/a")
 	ws.close("stomp.d.a", start)

@@ -11,13 +11,10 @@ import (
 	"github.com/stompgw/stompgw/bus"
 )
 
-// ownRetry is how long after the server refused the node's own subject it is asked again.
-const ownRetry = time.Second
-
 // Receive implements bus.Bus. It runs deliver on four goroutines of its own, and returns when the
-// calls under way have returned. While deliver blocks, Config.Inbox envelopes wait in its lane, and
-// further ones are dropped and counted. A server that does not permit the node's own subject keeps
-// ready waiting, and Healthy says so.
+// calls under way have returned. While deliver blocks, Config.Inbox envelopes wait in its lane, or a
+// quarter of Config.InboxBytes, and further ones are dropped and counted. While a server does not
+// permit the node's own subject, at first, when ready waits for it, or later, Healthy says so.
 func (b *Bus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelope)) error {
 	answer := make(chan error, 1)
 	if err := b.watchOwn(answer); err != nil {
@@ -29,7 +26,7 @@ func (b *Bus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelo
 	for _, lane := range b.watches.lanes {
 		wg.Go(func() { b.deliver(ctx, lane, deliver) })
 	}
-	wg.Go(func() { b.awaitOwn(ctx, answer, ready) })
+	wg.Go(func() { b.keepOwn(ctx, answer, sync.OnceFunc(ready)) })
 	wg.Wait()
 	return nil
 }
@@ -39,23 +36,25 @@ func (b *Bus) watchOwn(answer chan<- error) error {
 	return b.out.acceptWatch(item{watch: b.watches.open(b.own, ""), done: func(err error) { answer <- err }})
 }
 
-// awaitOwn calls ready when the server has agreed to watchOwn.
-func (b *Bus) awaitOwn(ctx context.Context, answer chan error, ready func()) {
+// keepOwn calls ready when the server has agreed to watchOwn, and asks again when it has not, or
+// does not any more.
+func (b *Bus) keepOwn(ctx context.Context, answer chan error, ready func()) {
 	for {
 		select {
 		case err := <-answer:
-			b.forbids.Store(errors.Is(err, ErrPermission))
-			if err == nil {
+			switch {
+			case err == nil:
 				ready()
+				if !await(ctx, b.watches.ownRevoked) {
+					return
+				}
+			case !errors.Is(err, ErrPermission):
+				return // the bus is closed
 			}
 		case <-ctx.Done():
+			return
 		}
-		if !b.forbids.Load() {
-			return // it is ready, or the bus is closed
-		}
-		select {
-		case <-time.After(ownRetry):
-		case <-ctx.Done():
+		if !await(ctx, time.After(renewal)) {
 			return
 		}
 		if b.watchOwn(answer) != nil {
@@ -64,11 +63,22 @@ func (b *Bus) awaitOwn(ctx context.Context, answer chan error, ready func()) {
 	}
 }
 
+// await waits for c, and reports false if ctx ended instead.
+func await[T any](ctx context.Context, c <-chan T) bool {
+	select {
+	case <-c:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // deliver hands on what comes through one lane until ctx ends.
-func (b *Bus) deliver(ctx context.Context, lane <-chan *nats.Msg, deliver func(bus.Envelope)) {
+func (b *Bus) deliver(ctx context.Context, lane *lane, deliver func(bus.Envelope)) {
 	for {
 		select {
-		case msg := <-lane:
+		case msg := <-lane.waiting:
+			lane.took(msg)
 			if e, ok := b.envelope(msg); ok {
 				deliver(e)
 			}

@@ -28,9 +28,10 @@ type refusal struct {
 	subject string
 }
 
-// refusals are what the server refused and nobody has been told of. It answers a PUB or SUB that it
-// does not permit with an error that names the subject, before it answers the next PING; one error
-// for each PUB and SUB, so that counting tells which of them were refused.
+// refusals are the publishings that the server refused and nobody has been told of. It answers a PUB
+// or SUB that it does not permit with an error that names the subject, before it answers the next
+// PING; one error for each PUB, so that counting tells how many were refused. A subject has one SUB
+// at most, and what became of it stands in its watch.
 //
 // nats.go hands errors to a goroutine of its own, so after a PING they may be on their way yet. The
 // last of them can be asked for at once, which tells what to wait for. Should that be hidden by an
@@ -40,22 +41,22 @@ type refusals struct {
 	waiting atomic.Int64 // the sum of counts, to ask without the lock
 
 	mu     sync.Mutex
-	counts map[refusal]int
-	latest error         // that was added
-	await  error         // who is waited for, nil for nobody
-	added  chan struct{} // has room for one signal: await was added
+	counts map[string]int // by subject
+	latest error          // that was added
+	await  error          // who is waited for, nil for nobody
+	added  chan struct{}  // has room for one signal: await was added
 }
 
 func newRefusals() *refusals {
-	return &refusals{counts: make(map[refusal]int), added: make(chan struct{}, 1)}
+	return &refusals{counts: make(map[string]int), added: make(chan struct{}, 1)}
 }
 
-// add notes an error that nats.go handed on.
-func (r *refusals) add(err error) {
+// add notes an error that nats.go handed on, and that is about refused.
+func (r *refusals) add(err error, refused refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if refused, ok := parseRefusal(err.Error()); ok {
-		r.counts[refused]++
+	if refused.act == publishing {
+		r.counts[refused.subject]++
 		r.waiting.Add(1)
 	}
 	r.latest = err
@@ -66,16 +67,19 @@ func (r *refusals) add(err error) {
 }
 
 // parseRefusal finds what a server's error is about, such as
-// Permissions Violation for Publish to "stomp.d.topic.chat".
-func parseRefusal(text string) (refusal, bool) {
+// Permissions Violation for Publish to "stomp.d.topic.chat". It is zero for anything else.
+func parseRefusal(text string) refusal {
 	_, rest, _ := strings.Cut(text, "Permissions Violation for ")
 	what, rest, _ := strings.Cut(rest, " to ")
 	quoted, err := strconv.QuotedPrefix(rest)
 	if err != nil {
-		return refusal{}, false
+		return refusal{}
 	}
 	subject, err := strconv.Unquote(quoted)
-	return refusal{act(what), subject}, err == nil
+	if err != nil {
+		return refusal{}
+	}
+	return refusal{act(what), subject}
 }
 
 // catchUp waits until all that nc got from its server up to now has been added, or ctx ends.
@@ -100,22 +104,21 @@ func (r *refusals) catchUp(ctx context.Context, nc *nats.Conn) {
 	}
 }
 
-// take reports whether one more of what was done with subject was refused.
-func (r *refusals) take(what act, subject string) bool {
+// take reports whether one more of what was published to subject was refused.
+func (r *refusals) take(subject string) bool {
 	if r.waiting.Load() == 0 {
 		return false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	refused := refusal{what, subject}
-	n := r.counts[refused]
+	n := r.counts[subject]
 	if n == 0 {
 		return false
 	}
 	if r.waiting.Add(-1); n == 1 {
-		delete(r.counts, refused)
+		delete(r.counts, subject)
 	} else {
-		r.counts[refused] = n - 1
+		r.counts[subject] = n - 1
 	}
 	return true
 }

@@ -63,6 +63,26 @@ func TestRefusalsEndWithConnection(t *testing.T) {
 	}
 }
 
+// TestRefusedWatchEndsWithConnection: nor does it of a watch, which the next one is asked for again.
+func TestRefusedWatchEndsWithConnection(t *testing.T) {
+	server := newFakeServer(t)
+	log, logger := newEvents()
+	b := newBus(t, Config{URL: server.url()}, "1/a", logger)
+	ready := make(chan error, 1)
+	b.Watch("/no", func(err error) { ready <- err })
+	conn := server.accept()
+	conn.expect("SUB stomp.d.no  1")
+	conn.say(forbidden(subscribing, "stomp.d.no"))
+	log.await("refuses a subject")
+	conn.Close()
+	conn = server.accept()
+	conn.expectAnswering("SUB stomp.d.no  1")
+	go conn.answerAll()
+	if err := <-ready; err != nil {
+		t.Errorf("ready heard %v", err)
+	}
+}
+
 // TestForbiddenWatch: a watch that the server refuses does not exist, and can be asked for again.
 func TestForbiddenWatch(t *testing.T) {
 	server := newFakeServer(t)
@@ -93,18 +113,19 @@ func TestForbiddenWatch(t *testing.T) {
 
 // TestRefusedWatchIsForgotten: its end, which was near, does not become that of the next one.
 func TestRefusedWatchIsForgotten(t *testing.T) {
-	ws := newWatches(1, time.Minute)
+	ws := newWatches("stomp.n.own", 1, 1, time.Minute)
 	refused := ws.open("stomp.d.a", "/a")
 	ws.close("stomp.d.a", time.Now())
 	ws.subscribed(refused, new(nats.Subscription))
-	if sub := ws.refuse(refused); sub != refused.sub {
-		t.Errorf("the subscription to end is %v", sub)
+	ws.deny("stomp.d.a", time.Now())
+	if sub, granted := ws.answered(refused); granted || sub != refused.sub {
+		t.Errorf("granted: %t; the subscription to end is %v", granted, sub)
 	}
 	next := ws.open("stomp.d.a", "/a")
-	if gone, _ := ws.expire(time.Now().Add(time.Hour)); len(gone) != 0 || ws.bySubject["stomp.d.a"] != next || ws.isRefused(next) {
+	if gone, _ := ws.expire(time.Now().Add(time.Hour)); len(gone) != 0 || ws.bySubject["stomp.d.a"] != next || next.refused {
 		t.Errorf("%d subscriptions are to end, watched is %p, want %p", len(gone), ws.bySubject["stomp.d.a"], next)
 	}
-	if sub := ws.refuse(refused); sub != nil || ws.bySubject["stomp.d.a"] != next {
+	if sub, granted := ws.answered(refused); granted || sub != nil || ws.bySubject["stomp.d.a"] != next {
 		t.Error("a late refusal ended the next watch")
 	}
 }
@@ -194,8 +215,8 @@ func TestParseRefusal(t *testing.T) {
 		`Permissions Violation`: {},
 		``:                      {},
 	} {
-		if got, ok := parseRefusal(text); got != want && ok {
-			t.Errorf("%s: got %q, %t, want %q", text, got, ok, want)
+		if got := parseRefusal(text); got != want {
+			t.Errorf("%s: got %q, want %q", text, got, want)
 		}
 	}
 }

@@ -9,20 +9,18 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// lanes is the number of channels that subscriptions share. A subject stays in one of them, which
-// keeps its order; one goroutine delivers what comes through each.
-const lanes = 4
-
 // watch is one destination that this node asked for.
 type watch struct {
 	// Never changed.
 	destination string // empty for the node's own subject
 	subject     string
-	lane        chan *nats.Msg
+	lane        *lane
 
 	// Guarded by watches.mu.
 	sub       *nats.Subscription // nil until the writer has subscribed
-	refused   bool               // by the server; then it is no watch any more
+	granted   bool               // by the server, since the latest open
+	refused   bool               // before it was granted: with the answer it is no watch any more
+	revoked   bool               // after it was granted, and not asked for again yet
 	live      bool               // false between Unwatch and the end of the linger time
 	lingering bool               // it is in watches.lingering
 	expires   time.Time          // when a watch that is not live may go
@@ -31,29 +29,36 @@ type watch struct {
 // watches are the subscriptions of this node, by subject.
 type watches struct {
 	// Never changed.
-	linger time.Duration
-	seed   maphash.Seed
-	lanes  [lanes]chan *nats.Msg
+	own        string // the subject of what is meant for this node's principals
+	linger     time.Duration
+	seed       maphash.Seed
+	lanes      [lanes]*lane
+	ownRevoked chan struct{} // has room for one signal: the server has revoked own
 
 	mu        sync.RWMutex
 	bySubject map[string]*watch
-	lingering []*watch // unwatched ones, each once, about in the order in which they expire
-	lost      uint64   // envelopes that subscriptions dropped which are gone
+	lingering []*watch  // unwatched ones, each once, about in the order in which they expire
+	revoked   []*watch  // to be asked for again, but for own
+	renew     time.Time // when
+	ownDenied bool      // the server does not permit own
+	lost      uint64    // envelopes that subscriptions dropped which are gone
 }
 
-func newWatches(inbox int, linger time.Duration) *watches {
+func newWatches(own string, inbox, inboxBytes int, linger time.Duration) *watches {
 	ws := &watches{
-		linger:    linger,
-		seed:      maphash.MakeSeed(),
-		bySubject: make(map[string]*watch),
+		own:        own,
+		linger:     linger,
+		seed:       maphash.MakeSeed(),
+		ownRevoked: make(chan struct{}, 1),
+		bySubject:  make(map[string]*watch),
 	}
 	for i := range ws.lanes {
-		ws.lanes[i] = make(chan *nats.Msg, inbox)
+		ws.lanes[i] = newLane(inbox, inboxBytes/lanes)
 	}
 	return ws
 }
 
-func (ws *watches) lane(subject string) chan *nats.Msg {
+func (ws *watches) lane(subject string) *lane {
 	return ws.lanes[maphash.String(ws.seed, subject)%lanes]
 }
 
@@ -88,7 +93,7 @@ func (ws *watches) open(subject, destination string) *watch {
 		w = &watch{destination: destination, subject: subject, lane: ws.lane(subject)}
 		ws.bySubject[subject] = w
 	}
-	w.live = true
+	w.live, w.granted = true, false
 	return w
 }
 
@@ -132,39 +137,39 @@ func (ws *watches) expire(now time.Time) (gone []*nats.Subscription, next time.T
 	return gone, time.Time{}
 }
 
-// subscription returns what w is subscribed with, or nil.
-func (ws *watches) subscription(w *watch) *nats.Subscription {
-	ws.mu.RLock()
-	defer ws.mu.RUnlock()
-	return w.sub
-}
-
-// subscribed notes the outcome of subscribing: nil ends the watch.
-func (ws *watches) subscribed(w *watch, sub *nats.Subscription) {
+// subscribed notes the outcome of subscribing: nil ends the watch. It reports false when the watch
+// has ended meanwhile, and with it sub has to.
+func (ws *watches) subscribed(w *watch, sub *nats.Subscription) bool {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
+	if ws.bySubject[w.subject] != w {
+		return false
+	}
 	if w.sub = sub; sub == nil {
 		delete(ws.bySubject, w.subject)
 	}
+	return true
 }
 
-// refuse ends w, which the server does not permit, and returns its subscription to be ended too.
-func (ws *watches) refuse(w *watch) *nats.Subscription {
+// answered notes that the server has answered about w, and returns whether it permits it. If not,
+// w ends, and end is its subscription to be ended too, unless that has happened.
+func (ws *watches) answered(w *watch) (end *nats.Subscription, granted bool) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	if w.refused = true; ws.bySubject[w.subject] != w {
-		return nil // it has expired already
+	if w.subject == ws.own {
+		ws.ownDenied = w.refused
+	}
+	if !w.refused {
+		w.granted = true
+		return nil, true
+	}
+	if ws.bySubject[w.subject] != w {
+		return nil, false
 	}
 	delete(ws.bySubject, w.subject)
 	ws.lingering = slices.DeleteFunc(ws.lingering, func(have *watch) bool { return have == w })
 	ws.lost += dropped(w.sub)
-	return w.sub
-}
-
-func (ws *watches) isRefused(w *watch) bool {
-	ws.mu.RLock()
-	defer ws.mu.RUnlock()
-	return w.refused
+	return w.sub, false
 }
 
 // destination returns the destination that subject is watched for.
@@ -177,13 +182,16 @@ func (ws *watches) destination(subject string) (destination string, ok bool) {
 	return "", false
 }
 
-// dropped returns how many envelopes found their lane full.
+// dropped returns how many envelopes found no room in their lane.
 func (ws *watches) dropped() uint64 {
 	ws.mu.RLock()
 	defer ws.mu.RUnlock()
 	n := ws.lost
 	for _, w := range ws.bySubject {
 		n += dropped(w.sub)
+	}
+	for _, l := range ws.lanes {
+		n += l.dropped.Load()
 	}
 	return n
 }

@@ -25,20 +25,20 @@ type writer struct {
 }
 
 func (w *writer) run() {
-	expiry := time.NewTimer(0) // the first run finds nothing
-	defer expiry.Stop()
+	timer := time.NewTimer(0) // the first run finds nothing
+	defer timer.Stop()
 	var batch []item
 	for {
 		select {
 		case <-w.out.queued:
-		case <-expiry.C:
+		case <-timer.C:
 		case <-w.ctx.Done():
 			return
 		}
 		batch = w.out.take(batch)
 		w.write(batch)
-		if next := w.expire(); !next.IsZero() {
-			expiry.Reset(time.Until(next))
+		if next, ok := earliest(w.expire(), w.renew()); ok {
+			timer.Reset(time.Until(next))
 		}
 	}
 }
@@ -72,25 +72,61 @@ func (w *writer) writeItem(it *item) {
 
 // subscribe needs no connection: nats.go tells each new one about all subscriptions.
 func (w *writer) subscribe(it *item) {
-	if w.watches.subscription(it.watch) == nil {
-		sub, err := w.nc.ChanSubscribe(it.watch.subject, it.watch.lane)
-		w.watches.subscribed(it.watch, sub)
-		if err != nil {
-			it.done(err)
-			return
-		}
+	if err := w.establish(it.watch); err != nil {
+		it.done(err)
+		return
 	}
 	w.sent = append(w.sent, unanswered{done: it.done, watch: it.watch})
+}
+
+// establish subscribes what is not subscribed, or not any more as the server has revoked it.
+func (w *writer) establish(wanted *watch) error {
+	old, stale := w.watches.stale(wanted)
+	if !stale {
+		return nil
+	}
+	unsubscribe(old)
+	sub, err := w.nc.ChanSubscribe(wanted.subject, wanted.lane.arrived)
+	if !w.watches.subscribed(wanted, sub) {
+		unsubscribe(sub)
+	}
+	return err
+}
+
+// unsubscribe ends sub, which may be nil.
+func unsubscribe(sub *nats.Subscription) {
+	if sub != nil {
+		// It fails only on a closed connection, where the subscription has ended too.
+		_ = sub.Unsubscribe()
+	}
 }
 
 // expire ends the subscriptions that nobody watches any more, and returns when the next may end.
 func (w *writer) expire() (next time.Time) {
 	gone, next := w.watches.expire(time.Now())
 	for _, sub := range gone {
-		// It fails only on a closed connection, where the subscription has ended too.
-		_ = sub.Unsubscribe()
+		unsubscribe(sub)
 	}
 	return next
+}
+
+// renew asks again for what the server has revoked, and returns when to do so the next time. It
+// waits for no answer: a server that refuses says so.
+func (w *writer) renew() (next time.Time) {
+	due, next := w.watches.renewals(time.Now())
+	for _, revoked := range due {
+		// It fails only on a closed connection, where no subscription matters.
+		_ = w.establish(revoked)
+	}
+	return next
+}
+
+// earliest returns the earlier of two times. Zero is none.
+func earliest(a, b time.Time) (first time.Time, ok bool) {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		a = b
+	}
+	return a, !a.IsZero()
 }
 
 func (w *writer) publish(it *item) {
