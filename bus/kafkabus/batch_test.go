@@ -69,7 +69,7 @@ func newDelivery(offset, end int64) *delivery {
 	t := newTail(nil, slog.New(slog.DiscardHandler))
 	t.ctx = context.Background()
 	t.handle = func(rec *record, _ *repeats) { d.got = append(d.got, fmt.Sprintf("%d:%s", rec.offset, rec.value)) }
-	d.fetcher = newFetcher(t, 1)
+	d.fetcher = newFetcher(t, share{broker: 1})
 	d.offset.Store(offset)
 	d.end.Store(end)
 	return d

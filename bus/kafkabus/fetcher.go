@@ -40,8 +40,8 @@ func backoff(pause time.Duration) time.Duration {
 	return min(max(leastPause, 2*pause), mostPause)
 }
 
-// fetcher reads all partitions that one broker leads. One goroutine runs it, and hands on the
-// records; it ends when the broker leads none.
+// fetcher reads a share of the partitions that one broker leads. One goroutine runs it, and hands on
+// the records; it ends when the share is empty.
 //
 // A partition whose leader changes goes from fetcher to fetcher by the tail's table: the one that
 // owns it lets it go between two fetches, and the other takes it from there with its offset. Both
@@ -49,9 +49,9 @@ func backoff(pause time.Duration) time.Duration {
 // kafka.Transport opens a second connection then, and keeps it.
 type fetcher struct {
 	// Set by newFetcher, never changed.
-	tail   *tail
-	broker int32
-	pulse  *pulse // of the broker's answers; any goroutine
+	tail *tail
+	share
+	pulse *pulse // of the broker's answers; any goroutine
 
 	// Set by claim, under the tail's mutex.
 	round context.Context // ends when the partitions have to be looked at again
@@ -72,10 +72,10 @@ type fetcher struct {
 	pause    time.Duration
 }
 
-func newFetcher(t *tail, broker int32) *fetcher {
+func newFetcher(t *tail, s share) *fetcher {
 	return &fetcher{
 		tail:   t,
-		broker: broker,
+		share:  s,
 		pulse:  new(pulse),
 		wake:   func() {},
 		most:   mostBytes,

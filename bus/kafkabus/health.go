@@ -65,7 +65,7 @@ func (t *tail) silence(number int) time.Duration {
 // silenceOf returns for how long p could not be read, and why if that is known. t.mu is held.
 func (t *tail) silenceOf(p *partition) (time.Duration, error) {
 	silence, cause := p.trouble.silence()
-	if f := t.fetchers[p.leader]; f != nil {
+	if f := t.fetchers[p.share()]; f != nil {
 		if s, c := f.pulse.silence(); s > silence {
 			return s, c
 		}

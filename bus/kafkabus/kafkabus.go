@@ -18,7 +18,7 @@
 // # Receiving
 //
 // Every node reads every partition, from the offset that was the next when it began; there is no
-// consumer group (tail.go). One fetch to each broker asks for all partitions that it leads. What
+// consumer group (tail.go). The partitions that a broker leads are dealt out to four fetches. What
 // deliver is too slow for waits on the broker.
 package kafkabus
 
@@ -164,7 +164,7 @@ func (b *Bus) Publish(e bus.Envelope, done func(error)) error {
 	return b.out.publish(e, done)
 }
 
-// Receive implements bus.Bus. deliver runs on one goroutine for each broker, and what it is too
+// Receive implements bus.Bus. deliver runs on up to four goroutines for each broker, and what it is too
 // slow for waits there.
 func (b *Bus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelope)) error {
 	ctx, cancel := context.WithCancel(ctx)

@@ -261,7 +261,7 @@ func TestRelocate(t *testing.T) {
 			p := newPartition("a", 0, nil)
 			p.place, p.returned, p.epoch = unsure, test.returned, test.epoch
 			p.offset.Store(100)
-			newFetcher(tail, 1).relocate(p, sight{first: test.first, last: test.last, end: test.end})
+			newFetcher(tail, share{broker: 1}).relocate(p, sight{first: test.first, last: test.last, end: test.end})
 			if p.offset.Load() != test.want || p.place != known || p.returned {
 				t.Errorf("goes on at %d, want %d; place %d", p.offset.Load(), test.want, p.place)
 			}
@@ -306,7 +306,7 @@ func TestRelocateByIdentity(t *testing.T) {
 			p := newPartition("a", 0, nil)
 			p.place, p.id, p.returned, p.epoch = unsure, test.was, true, test.epoch
 			p.offset.Store(100)
-			newFetcher(newTail(nil, slog.New(slog.DiscardHandler)), 1).relocate(p, sight{listed{offset: 10}, test.last, test.end, test.is})
+			newFetcher(newTail(nil, slog.New(slog.DiscardHandler)), share{broker: 1}).relocate(p, sight{listed{offset: 10}, test.last, test.end, test.is})
 			if p.offset.Load() != test.want || p.place != known || p.id != test.is {
 				t.Errorf("goes on at %d, want %d; place %d, identity %v", p.offset.Load(), test.want, p.place, p.id)
 			}

@@ -41,10 +41,10 @@ type tail struct {
 	mu       sync.Mutex
 	begun    bool // run is at work
 	ready    bool
-	table    []*partition       // all ever seen, by topic and number
-	topics   map[string]int     // how many partitions of each topic are in the table
-	fetchers map[int32]*fetcher // by broker
-	running  sync.WaitGroup     // the fetchers
+	table    []*partition   // all ever seen, by topic and number
+	topics   map[string]int // how many partitions of each topic are in the table
+	fetchers map[share]*fetcher
+	running  sync.WaitGroup // the fetchers
 }
 
 func newTail(c *cluster, log *slog.Logger) *tail {
@@ -53,12 +53,12 @@ func newTail(c *cluster, log *slog.Logger) *tail {
 		log:      log,
 		found:    make(chan struct{}, 1),
 		topics:   make(map[string]int),
-		fetchers: make(map[int32]*fetcher),
+		fetchers: make(map[share]*fetcher),
 	}
 }
 
 // run reads until ctx ends, and returns when all its goroutines have ended. It calls ready once, when
-// everything that is published from then on will come. handle runs on one goroutine for each broker;
+// everything that is published from then on will come. handle runs on up to four goroutines for each broker;
 // it borrows the record, and may block. It gets the repeats of the record's partition.
 func (t *tail) run(ctx context.Context, ready func(), handle func(rec *record, seen *repeats)) {
 	t.begin(ctx, handle)
@@ -94,7 +94,7 @@ func (t *tail) end() {
 	t.begun = false
 }
 
-// follow brings the table up to date, and has a fetcher at work for each leader.
+// follow brings the table up to date, and has a fetcher at work for each share.
 func (t *tail) follow(v *view) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -103,17 +103,16 @@ func (t *tail) follow(v *view) {
 			t.grow(topic)
 		}
 	}
-	woken := make(map[int32]bool) // brokers whose partitions have changed
+	woken := make(map[share]bool) // whose partitions have changed
 	for _, p := range t.table {
-		was := p.leader
+		was := p.share()
 		p.follow(v)
-		if p.leader != was {
-			woken[was], woken[p.leader] = true, true
+		if p.share() != was {
+			woken[was], woken[p.share()] = true, true
 		}
 	}
-	delete(woken, none)
-	for broker := range woken {
-		t.wake(broker)
+	for s := range woken {
+		t.wake(s)
 	}
 }
 
@@ -160,20 +159,20 @@ func (p *partition) follow(v *view) {
 	}
 }
 
-// wake has the fetcher of a broker look at the table, and starts it if there is none.
-func (t *tail) wake(broker int32) {
-	f := t.fetchers[broker]
+// wake has the fetcher of a share look at the table, and starts it if there is none.
+func (t *tail) wake(s share) {
+	f := t.fetchers[s]
 	switch {
 	case f != nil:
 		f.wake()
 		return
-	case broker == none || t.ctx.Err() != nil:
+	case s.broker == none || t.ctx.Err() != nil:
 		return
-	case !slices.ContainsFunc(t.table, func(p *partition) bool { return p.leader == broker }):
+	case !slices.ContainsFunc(t.table, func(p *partition) bool { return p.share() == s }):
 		return
 	}
-	f = newFetcher(t, broker)
-	t.fetchers[broker] = f
+	f = newFetcher(t, s)
+	t.fetchers[s] = f
 	t.running.Go(f.run)
 }
 
@@ -186,11 +185,11 @@ func (t *tail) claim(f *fetcher) bool {
 	f.held = f.held[:0]
 	leads := false
 	for _, p := range t.table {
-		mine := p.leader == f.broker && t.ctx.Err() == nil
+		mine := p.share() == f.share && t.ctx.Err() == nil
 		leads = leads || mine
 		if p.owner == f && !mine {
 			p.owner = nil
-			t.wake(p.leader)
+			t.wake(p.share())
 		}
 		if p.owner == nil && mine {
 			p.owner = f
@@ -203,7 +202,7 @@ func (t *tail) claim(f *fetcher) bool {
 		}
 	}
 	if !leads {
-		delete(t.fetchers, f.broker)
+		delete(t.fetchers, f.share)
 		return false
 	}
 	f.round, f.wake = context.WithCancel(t.ctx)

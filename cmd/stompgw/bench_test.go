@@ -1,0 +1,202 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stompgw/stompgw/bus/bustest/servers"
+)
+
+// rooms is how many destinations there are: enough for keys in all of 64 partitions.
+const rooms = 200
+
+// BenchmarkNodes measures from a SEND on one node to the MESSAGE on another, beside the bare client
+// of the broker, from its publish to its receive. Run it with -benchtime 20000x or so: b.N is the
+// number of messages, of 200 bytes, and they are sent at a fixed rate.
+func BenchmarkNodes(b *testing.B) {
+	rates := []int{1000, 10000}
+	b.Run("bus=kafka", func(b *testing.B) {
+		broker := servers.Kafka(b)
+		for _, partitions := range []int{12, 64} {
+			b.Run(fmt.Sprintf("partitions=%d", partitions), func(b *testing.B) {
+				topic := fmt.Sprintf("bench-%d", partitions)
+				broker.CreateTopic(b, topic, partitions)
+				pair := newPair(b, fmt.Sprintf("bus: { driver: kafka, kafka: { brokers: [%q], topic: %s } }", broker.Addr, topic), rooms)
+				broker.CreateTopic(b, "bare-"+topic, partitions)
+				bare := newBareKafka(b, broker.Addr, "bare-"+topic, partitions)
+				compare(b, rates, bare, pair)
+			})
+		}
+	})
+	b.Run("bus=nats", func(b *testing.B) {
+		url := "nats://" + servers.NATS(b, 0).Addr
+		bare := newBareNATS(b, url, rooms)
+		pair := newPair(b, fmt.Sprintf("bus: { driver: nats, nats: { url: %q } }", url), rooms)
+		compare(b, rates, bare, pair)
+	})
+}
+
+// way is one of the two ways that a message can take.
+type way interface {
+	// send sends the messages from number first up to, not including, number end.
+	send(b *testing.B, first, end int)
+	arrived() <-chan arrival
+	cpu(b *testing.B) time.Duration // used so far by those who carry the messages, without the broker
+}
+
+// arrival is a message that has come.
+type arrival struct {
+	number int
+	at     time.Time
+}
+
+func compare(b *testing.B, rates []int, bare, gateway way) {
+	for _, w := range []way{bare, gateway} {
+		paced(b, w, 5000, 2500) // a broker that was just started is slow
+	}
+	for _, rate := range rates {
+		b.Run(fmt.Sprintf("rate=%d/way=bare", rate), func(b *testing.B) { measure(b, bare, rate) })
+		b.Run(fmt.Sprintf("rate=%d/way=stompgw", rate), func(b *testing.B) { measure(b, gateway, rate) })
+	}
+}
+
+func measure(b *testing.B, w way, rate int) {
+	before := w.cpu(b)
+	b.ResetTimer()
+	took := paced(b, w, b.N, rate)
+	b.StopTimer()
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
+	b.ReportMetric(float64((w.cpu(b)-before).Microseconds())/float64(b.N), "cpu-µs/msg")
+	b.ReportMetric(0, "ns/op") // the rate says it
+}
+
+// paced sends count messages at the given rate, those of a millisecond together, and returns how
+// long each one took.
+func paced(b *testing.B, w way, count, rate int) []time.Duration {
+	sent := make([]time.Time, count)
+	took := make([]time.Duration, 0, count)
+	all := make(chan struct{})
+	go func() {
+		defer close(all)
+		for len(took) < count {
+			a := <-w.arrived()
+			took = append(took, a.at.Sub(sent[a.number]))
+		}
+	}()
+	const step = time.Millisecond
+	tick := time.NewTicker(step)
+	defer tick.Stop()
+	begin := time.Now()
+	for next := 0; next < count; {
+		now := <-tick.C
+		end := min(count, int(now.Sub(begin).Seconds()*float64(rate))+1)
+		if end <= next {
+			continue
+		}
+		now = time.Now()
+		for i := next; i < end; i++ {
+			sent[i] = now
+		}
+		w.send(b, next, end)
+		next = end
+	}
+	<-all
+	return took
+}
+
+// text is the body of message number n, of 200 bytes.
+func text(n int) string { return fmt.Sprintf("%-200d", n) }
+
+func number(body string) int {
+	n, err := strconv.Atoi(strings.TrimRight(body, " "))
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+// pair is two nodes with a client each.
+type pair struct {
+	nodes    []*node
+	sender   *client
+	count    int // of destinations
+	arrivals chan arrival
+}
+
+func newPair(b *testing.B, bus string, destinations int) *pair {
+	p := &pair{nodes: startNodes(b, 2, bus), count: destinations, arrivals: make(chan arrival, 1<<16)}
+	p.sender = connect(b, p.nodes[0].Addr)
+	reader := connect(b, p.nodes[1].Addr)
+	for i := range destinations {
+		reader.subscribe(b, room(i))
+	}
+	go func() { // until the test's end closes the connection
+		for {
+			f, err := reader.read()
+			if err != nil {
+				return
+			}
+			p.arrivals <- arrival{number(f.body), time.Now()}
+		}
+	}()
+	return p
+}
+
+func room(i int) string { return fmt.Sprintf("/topic/room-%d", i) }
+
+func (p *pair) send(b *testing.B, first, end int) {
+	var frames strings.Builder
+	for n := first; n < end; n++ {
+		fmt.Fprintf(&frames, "SEND\ndestination:%s\n\n%s\x00", room(n%p.count), text(n))
+	}
+	if _, err := io.WriteString(p.sender.conn, frames.String()); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func (p *pair) arrived() <-chan arrival { return p.arrivals }
+
+func (p *pair) cpu(b *testing.B) (sum time.Duration) {
+	for _, n := range p.nodes {
+		sum += n.cpu(b)
+	}
+	return sum
+}
+
+// cpu returns what a node has used so far, from /proc/PID/stat (proc_pid_stat(5)).
+func (n *node) cpu(t testing.TB) time.Duration {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(n.PID()), "stat"))
+	if err != nil {
+		t.Skip("this system does not tell: ", err)
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	fields := strings.Fields(rest)
+	const utime, stime, tick = 11, 12, 10 * time.Millisecond
+	user, errUser := strconv.Atoi(fields[utime])
+	system, errSystem := strconv.Atoi(fields[stime])
+	if errUser != nil || errSystem != nil {
+		t.Fatal(errUser, errSystem)
+	}
+	return time.Duration(user+system) * tick
+}
+
+// ownCPU returns what this process has used so far.
+func ownCPU(t testing.TB) time.Duration {
+	t.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
