@@ -23,18 +23,18 @@ func TestSpace(t *testing.T) {
 		}
 
 		wait()
-		time.Sleep(wakeAfter - 1)
+		time.Sleep(wakeAfter - time.Nanosecond)
 		want(0, "before its time")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		want(1, "after a while without room")
 
 		wait()
 		s.freed()
 		want(1, "soon after another waking")
 		s.freed()
-		time.Sleep(wakePause - 1)
+		time.Sleep(wakePause - time.Nanosecond)
 		want(1, "still soon after")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		want(2, "after the pause")
 
 		time.Sleep(wakePause)
