@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -102,7 +103,7 @@ func (k *bareKafka) send(_ *testing.B, first, end int) {
 
 func (k *bareKafka) arrived() <-chan arrival { return k.arrivals }
 
-func (k *bareKafka) cpu(b *testing.B) time.Duration { return ownCPU(b) }
+func (k *bareKafka) cpu(b *testing.B) time.Duration { return cpuOf(b, os.Getpid()) }
 
 // bareNATS is nats.go alone, with a connection to publish and one to receive.
 type bareNATS struct {
@@ -153,4 +154,4 @@ func (n *bareNATS) send(b *testing.B, first, end int) {
 
 func (n *bareNATS) arrived() <-chan arrival { return n.arrivals }
 
-func (n *bareNATS) cpu(b *testing.B) time.Duration { return ownCPU(b) }
+func (n *bareNATS) cpu(b *testing.B) time.Duration { return cpuOf(b, os.Getpid()) }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -168,15 +167,15 @@ func (p *pair) arrived() <-chan arrival { return p.arrivals }
 
 func (p *pair) cpu(b *testing.B) (sum time.Duration) {
 	for _, n := range p.nodes {
-		sum += n.cpu(b)
+		sum += cpuOf(b, n.PID())
 	}
 	return sum
 }
 
-// cpu returns what a node has used so far, from /proc/PID/stat (proc_pid_stat(5)).
-func (n *node) cpu(t testing.TB) time.Duration {
+// cpuOf returns what a process has used so far, from /proc/PID/stat (proc_pid_stat(5)).
+func cpuOf(t testing.TB, pid int) time.Duration {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(n.PID()), "stat"))
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {
 		t.Skip("this system does not tell: ", err)
 	}
@@ -189,14 +188,4 @@ func (n *node) cpu(t testing.TB) time.Duration {
 		t.Fatal(errUser, errSystem)
 	}
 	return time.Duration(user+system) * tick
-}
-
-// ownCPU returns what this process has used so far.
-func ownCPU(t testing.TB) time.Duration {
-	t.Helper()
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
