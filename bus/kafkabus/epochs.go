@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"io"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
@@ -59,20 +58,7 @@ func (f *fetcher) epochEnds(parts []*partition) (map[*partition]listed, error) {
 // ApiKey implements protocol.Message.
 func (e *epochEnds) ApiKey() protocol.ApiKey { return protocol.OffsetForLeaderEpoch }
 
-func (e *epochEnds) exchange(rw io.ReadWriter, x *exchange) error {
-	offered, err := x.offers(rw, e.ApiKey(), epochEndsVersion)
-	if err != nil || !offered {
-		return err
-	}
-	if err := send(rw, e.appendTo(x.head(e.ApiKey(), epochEndsVersion))); err != nil {
-		return err
-	}
-	body, err := readAnswer(rw, nil)
-	if err != nil {
-		return err
-	}
-	return e.parse(body, x)
-}
+func (*epochEnds) version() int16 { return epochEndsVersion }
 
 func (e *epochEnds) appendTo(b []byte) []byte {
 	const nothing = ^uint32(0)                    // -1

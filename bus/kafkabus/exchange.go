@@ -26,11 +26,13 @@ type exchange struct {
 	versions map[protocol.ApiKey]int16 // of the protocol, as agreed with the broker; set by the connection
 }
 
-// exchanger is a request that kafka-go does not know: it writes itself, and becomes the answer. The
-// connection's goroutine calls exchange, with the same warning as for readable.
-type exchanger interface {
+// unknown is a request that kafka-go does not know: it writes itself, and becomes the answer. The
+// connection's goroutine calls its methods, with the same warning as for readable.
+type unknown interface {
 	protocol.Message
-	exchange(rw io.ReadWriter, x *exchange) error
+	version() int16
+	appendTo(head []byte) []byte
+	parse(answer []byte, x *exchange) error
 }
 
 // readable is an answer that reads itself. The connection's goroutine calls read, and may do so
@@ -60,8 +62,8 @@ func (x *exchange) Required(versions map[protocol.ApiKey]int16) bool {
 
 // RawExchange implements protocol.RawExchanger. An error closes the connection.
 func (x *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
-	if q, ok := x.request.(exchanger); ok {
-		return q, q.exchange(rw, x)
+	if q, ok := x.request.(unknown); ok {
+		return q, x.exchange(rw, q)
 	}
 	if err := protocol.WriteRequest(rw, x.version(), x.id, x.client, x.request); err != nil {
 		return nil, err
@@ -70,6 +72,22 @@ func (x *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 		return nil, err
 	}
 	return x.answer, nil
+}
+
+// exchange asks q, unless the broker does not know it; q stays empty then.
+func (x *exchange) exchange(rw io.ReadWriter, q unknown) error {
+	offered, err := x.offers(rw, q)
+	if err != nil || !offered {
+		return err
+	}
+	if err := send(rw, q.appendTo(x.head(q))); err != nil {
+		return err
+	}
+	answer, err := readAnswer(rw, nil)
+	if err != nil {
+		return err
+	}
+	return q.parse(answer, x)
 }
 
 // version returns the version of the protocol for the request.
@@ -82,15 +100,15 @@ func (x *exchange) checkID(id int32) error {
 	return nil
 }
 
-// offers reports whether the broker at the other end of rw knows a version of a request. What the
+// offers reports whether the broker at the other end of rw knows q in its version. What the
 // connection has agreed on goes no further than what kafka-go knows.
-func (x *exchange) offers(rw io.ReadWriter, key protocol.ApiKey, version int16) (bool, error) {
+func (x *exchange) offers(rw io.ReadWriter, q unknown) (bool, error) {
 	msg, err := protocol.RoundTrip(rw, x.versions[protocol.ApiVersions], x.id, x.client, new(apiversions.Request))
 	if err != nil {
 		return false, err
 	}
 	return slices.ContainsFunc(msg.(*apiversions.Response).ApiKeys, func(k apiversions.ApiKeyResponse) bool {
-		return k.ApiKey == int16(key) && k.MinVersion <= version && version <= k.MaxVersion
+		return k.ApiKey == int16(q.ApiKey()) && k.MinVersion <= q.version() && q.version() <= k.MaxVersion
 	}), nil
 }
 
@@ -102,11 +120,11 @@ func send(w io.Writer, request []byte) error {
 	return err
 }
 
-// head returns the head of a request: room for its size, and what all requests begin with.
-func (x *exchange) head(key protocol.ApiKey, version int16) []byte {
+// head returns the head of q: room for its size, and what all requests begin with.
+func (x *exchange) head(q unknown) []byte {
 	b := make([]byte, 4, 128)
-	b = binary.BigEndian.AppendUint16(b, uint16(key))
-	b = binary.BigEndian.AppendUint16(b, uint16(version))
+	b = binary.BigEndian.AppendUint16(b, uint16(q.ApiKey()))
+	b = binary.BigEndian.AppendUint16(b, uint16(q.version()))
 	b = binary.BigEndian.AppendUint32(b, uint32(x.id))
 	return appendText(b, x.client)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"io"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
@@ -51,20 +50,7 @@ func (f *fetcher) topicIDs(parts []*partition) (map[string]identity, error) {
 // ApiKey implements protocol.Message.
 func (t *topicIDs) ApiKey() protocol.ApiKey { return protocol.Metadata }
 
-func (t *topicIDs) exchange(rw io.ReadWriter, x *exchange) error {
-	offered, err := x.offers(rw, t.ApiKey(), topicIDsVersion)
-	if err != nil || !offered {
-		return err
-	}
-	if err := send(rw, t.appendTo(x.head(t.ApiKey(), topicIDsVersion))); err != nil {
-		return err
-	}
-	body, err := readAnswer(rw, nil)
-	if err != nil {
-		return err
-	}
-	return t.parse(body, x)
-}
+func (*topicIDs) version() int16 { return topicIDsVersion }
 
 // appendTo appends what follows the head, in the compact encoding: lengths are varints, one more
 // than they are, and 0 ends a structure, which has no tagged fields.
