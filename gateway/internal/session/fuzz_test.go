@@ -14,6 +14,7 @@ func FuzzSession(f *testing.F) {
 		"SUBSCRIBE\nid:1\ndestination:/topic/a\nreceipt:r\nack:client\n\n\x00UNSUBSCRIBE\nid:1\n\n\x00",
 		"BEGIN\ntransaction:t\n\n\x00SEND\ndestination:/topic/a\ntransaction:t\n\nx\x00COMMIT\ntransaction:t\nreceipt:c\n\n\x00",
 		"SUBSCRIBE\nid:e\ndestination:/session/queue/request-error\n\n\x00SEND\ndestination:/no\nclient-request-code:c\n\n\x00DISCONNECT\nreceipt:d\n\n\x00",
+		"SUBSCRIBE\nid:1\ndestination:/topic/a\nreceipt:r\n\n\x00no command ",
 		"ACK\nid:x/1\n\n\x00", "NACK\nmessage-id:1\nsubscription:s\n\n\x00", "\n\r\n", "CONNECT\n\n\x00",
 	} {
 		for _, version := range []string{"1.0", "1.1", "1.2"} {
@@ -25,7 +26,7 @@ func FuzzSession(f *testing.F) {
 	f.Fuzz(func(t *testing.T, version string, wire []byte, at uint16) {
 		cut := int(at) % (len(wire) + 1)
 		whole, split := r.converse(t, version, wire), r.converse(t, version, wire[:cut], wire[cut:])
-		if !slices.Equal(whole, split) {
+		if !slices.Equal(settled(whole), settled(split)) {
 			t.Errorf("whole: %q\ncut at %d: %q", whole, cut, split)
 		}
 		for i, frame := range whole {
@@ -37,6 +38,15 @@ func FuzzSession(f *testing.F) {
 			t.Errorf("%d sessions are left in the registry", n)
 		}
 	})
+}
+
+// settled returns what does not depend on time: a RECEIPT comes when the bus has answered, and not
+// at all if a fault has ended the session before.
+func settled(frames []string) []string {
+	if len(frames) == 0 || !strings.HasPrefix(frames[len(frames)-1], "ERROR\n") {
+		return frames
+	}
+	return slices.DeleteFunc(slices.Clone(frames), func(f string) bool { return strings.HasPrefix(f, "RECEIPT\n") })
 }
 
 // converse has a client say CONNECT and the pieces, and returns what it was answered, without the
