@@ -246,8 +246,18 @@ func topicError(topic string, err error) error {
 	return fmt.Errorf("kafkabus: topic %s: %w", topic, err)
 }
 
-// close ends all connections. Nothing may be asked of the cluster any more.
+// close ends all connections. What is asked of the cluster meanwhile fails; the transport may keep a
+// connection for it all the same, which it is made to drop.
 func (c *cluster) close() {
-	c.transport.CloseIdleConnections()
-	c.conns.close()
+	gone := c.conns.close()
+	again := time.NewTicker(pollInterval)
+	defer again.Stop()
+	for {
+		c.transport.CloseIdleConnections()
+		select {
+		case <-gone:
+			return
+		case <-again.C:
+		}
+	}
 }

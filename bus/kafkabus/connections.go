@@ -14,7 +14,7 @@ const (
 )
 
 // connections are the sockets to the brokers. kafka-go's transport ends a connection when it next
-// looks at it, and nobody can wait for that; close can.
+// looks at it, and nobody can wait for that; here one can.
 type connections struct {
 	login time.Duration // loginTimeout; set by newConnections, never changed
 
@@ -81,17 +81,18 @@ func (c *connections) reconnects() uint64 {
 	return c.again
 }
 
-// close ends all connections, and waits until whoever dialled them has let them go.
-func (c *connections) close() {
+// close ends all connections, and returns a channel that is closed when whoever dialled them has let
+// them go.
+func (c *connections) close() <-chan struct{} {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.closed = true
 	c.cancel()
 	for conn := range c.open {
 		conn.Conn.Close() // whoever reads or writes it learns of it
 	}
 	c.checkEmpty()
-	c.mu.Unlock()
-	<-c.empty
+	return c.empty
 }
 
 func (c *connections) checkEmpty() {

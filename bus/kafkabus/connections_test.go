@@ -47,13 +47,13 @@ func TestConnectionsClose(t *testing.T) {
 		}
 		conn.Close()
 	}()
-	c.close()
+	<-c.close()
 	close(closed)
 	<-left
 	if _, err := c.dial(context.Background(), "tcp", ln.Addr().String()); err == nil {
 		t.Error("there is a connection after close")
 	}
-	c.close() // again
+	<-c.close() // again
 	if c.reconnects() != 0 {
 		t.Error("its own close counts as a loss")
 	}
@@ -62,7 +62,7 @@ func TestConnectionsClose(t *testing.T) {
 // TestReconnects: a connection counts that takes the place of one that the other end broke.
 func TestReconnects(t *testing.T) {
 	ln, c := listen(t), newConnections()
-	defer c.close()
+	defer func() { <-c.close() }()
 	for i := range 3 {
 		conn, err := c.dial(context.Background(), "tcp", ln.Addr().String())
 		if err != nil {
@@ -86,7 +86,7 @@ func TestReconnects(t *testing.T) {
 // TestDialFailure: the last failure is known until a connection succeeds.
 func TestDialFailure(t *testing.T) {
 	ln, c := listen(t), newConnections()
-	defer c.close()
+	defer func() { <-c.close() }()
 	gone := listen(t)
 	gone.Close()
 	if _, err := c.dial(context.Background(), "tcp", gone.Addr().String()); err == nil || c.failure() != err {
