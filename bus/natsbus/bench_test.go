@@ -2,14 +2,9 @@ package natsbus
 
 import (
 	"errors"
-	"fmt"
-	"slices"
 	"strconv"
 	"sync"
 	"testing"
-	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"github.com/stompgw/stompgw/bus"
 )
@@ -124,72 +119,4 @@ func BenchmarkAnswer(b *testing.B) {
 			}
 		})
 	}
-}
-
-// BenchmarkLatency measures from Publish on one node to deliver on another, beside nats.go alone, at
-// a fixed rate. b.N is the number of envelopes, so run it with -benchtime 10000x or so.
-func BenchmarkLatency(b *testing.B) {
-	url := benchmarkURL(b, "process")
-	for _, rate := range []int{1000, 10000} {
-		b.Run(fmt.Sprintf("rate=%d/way=bare", rate), func(b *testing.B) {
-			arrived := make(chan *nats.Msg, 1<<16)
-			publisher, reader := connect(b, url), connect(b, url)
-			if _, err := reader.ChanSubscribe("bare", arrived); err != nil {
-				b.Fatal(err)
-			}
-			if err := reader.Flush(); err != nil {
-				b.Fatal(err)
-			}
-			came := make(chan time.Time, 1<<16)
-			go func() {
-				for range b.N {
-					<-arrived
-					came <- time.Now()
-				}
-			}()
-			paced(b, rate, came, func(body []byte) error { return publisher.Publish("bare", body) })
-		})
-		b.Run(fmt.Sprintf("rate=%d/way=bus", rate), func(b *testing.B) {
-			publisher, reader := newBus(b, Config{URL: url}, "1/a", nil), newBus(b, Config{URL: url}, "1/b", nil)
-			came := make(chan time.Time, 1<<16)
-			receive(b, reader, func(bus.Envelope) { came <- time.Now() })
-			awaitWatch(b, reader, "/topic/a")
-			paced(b, rate, came, func(body []byte) error {
-				return publisher.Publish(bus.Envelope{Destination: "/topic/a", Body: body}, func(error) {})
-			})
-		})
-	}
-}
-
-// paced publishes b.N bodies of 200 bytes, one after the other in even steps, and reports how long
-// they took until they came.
-func paced(b *testing.B, rate int, came <-chan time.Time, publish func(body []byte) error) {
-	b.Helper()
-	sent := make([]time.Time, b.N)
-	var publisher sync.WaitGroup
-	b.ResetTimer()
-	publisher.Go(func() {
-		const step = time.Millisecond
-		tick := time.NewTicker(step)
-		defer tick.Stop()
-		begin := time.Now()
-		for next := 0; next < b.N; {
-			now := <-tick.C
-			for end := min(b.N, int(now.Sub(begin).Seconds()*float64(rate))+1); next < end; next++ {
-				sent[next] = time.Now()
-				if err := publish(make([]byte, 200)); err != nil {
-					b.Error(err)
-				}
-			}
-		}
-	})
-	took := make([]time.Duration, b.N)
-	for i := range took { // in the order of sending
-		took[i] = (<-came).Sub(sent[i])
-	}
-	publisher.Wait()
-	slices.Sort(took)
-	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
-	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
-	b.ReportMetric(0, "ns/op") // the rate says it
 }

@@ -11,14 +11,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/bus/kafkabus"
+	"github.com/stompgw/stompgw/bus/natsbus"
 )
 
 // rooms is how many destinations there are: enough for keys in all of 64 partitions.
 const rooms = 200
 
 // BenchmarkNodes measures from a SEND on one node to the MESSAGE on another, beside the bare client
-// of the broker, from its publish to its receive. Run it with -benchtime 20000x or so: b.N is the
+// of the broker, from its publish to its receive, and beside the buses of two nodes alone. Run it with -benchtime 20000x or so: b.N is the
 // number of messages, of 200 bytes, and they are sent at a fixed rate.
 func BenchmarkNodes(b *testing.B) {
 	rates := []int{1000, 10000}
@@ -31,7 +34,11 @@ func BenchmarkNodes(b *testing.B) {
 				pair := newPair(b, fmt.Sprintf("bus: { driver: kafka, kafka: { brokers: [%q], topic: %s } }", broker.Addr, topic), rooms)
 				broker.CreateTopic(b, "bare-"+topic, partitions)
 				bare := newBareKafka(b, broker.Addr, "bare-"+topic, partitions)
-				compare(b, rates, bare, pair)
+				broker.CreateTopic(b, "bus-"+topic, partitions)
+				between := newBuses(b, func(node string) (bus.Bus, error) {
+					return kafkabus.New(kafkabus.Config{Brokers: []string{broker.Addr}, Topic: "bus-" + topic}, node, quietLog())
+				})
+				compare(b, rates, bare, between, pair)
 			})
 		}
 	})
@@ -39,11 +46,14 @@ func BenchmarkNodes(b *testing.B) {
 		url := "nats://" + servers.NATS(b, 0).Addr
 		bare := newBareNATS(b, url, rooms)
 		pair := newPair(b, fmt.Sprintf("bus: { driver: nats, nats: { url: %q } }", url), rooms)
-		compare(b, rates, bare, pair)
+		between := newBuses(b, func(node string) (bus.Bus, error) {
+			return natsbus.New(natsbus.Config{URL: url, Prefix: "between"}, node, quietLog())
+		})
+		compare(b, rates, bare, between, pair)
 	})
 }
 
-// way is one of the two ways that a message can take.
+// way is one of the ways that a message can take.
 type way interface {
 	// send sends the messages from number first up to, not including, number end.
 	send(b *testing.B, first, end int)
@@ -57,13 +67,18 @@ type arrival struct {
 	at     time.Time
 }
 
-func compare(b *testing.B, rates []int, bare, gateway way) {
-	for _, w := range []way{bare, gateway} {
-		paced(b, w, 5000, 2500) // a broker that was just started is slow
+func compare(b *testing.B, rates []int, bare, between, gateway way) {
+	ways := []struct {
+		name string
+		way  way
+	}{{"bare", bare}, {"bus", between}, {"stompgw", gateway}}
+	for _, w := range ways {
+		paced(b, w.way, 5000, 2500) // a broker that was just started is slow
 	}
 	for _, rate := range rates {
-		b.Run(fmt.Sprintf("rate=%d/way=bare", rate), func(b *testing.B) { measure(b, bare, rate) })
-		b.Run(fmt.Sprintf("rate=%d/way=stompgw", rate), func(b *testing.B) { measure(b, gateway, rate) })
+		for _, w := range ways {
+			b.Run(fmt.Sprintf("rate=%d/way=%s", rate, w.name), func(b *testing.B) { measure(b, w.way, rate) })
+		}
 	}
 }
 
