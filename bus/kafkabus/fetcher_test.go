@@ -88,11 +88,12 @@ func TestSilentBroker(t *testing.T) {
 		r.of("a", 2, i+1)
 	}
 	r.poll("for the silence", func() bool { return r.silence(1) > 700*time.Millisecond }) // more than a long poll
-	if err := r.healthy(700 * time.Millisecond); err == nil || !strings.Contains(err.Error(), f.Addrs[1]) {
+	silence := r.silence(1) // those who answer owe less, however slow the machine is
+	if err := r.healthy(silence); err == nil || !strings.Contains(err.Error(), f.Addrs[1]) {
 		t.Errorf("healthy says %v, want the name of the silent broker, %s", err, f.Addrs[1])
 	}
-	if r.silence(0) > 700*time.Millisecond {
-		t.Error("a broker that answers is called silent")
+	if answering := r.silence(0); answering >= silence {
+		t.Errorf("a broker that answers is silent for %s, one that does not for %s", answering, silence)
 	}
 	if err := f.MoveTopicPartition("a", 1, 2); err != nil {
 		t.Fatal(err)
