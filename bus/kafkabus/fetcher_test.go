@@ -88,7 +88,7 @@ func TestSilentBroker(t *testing.T) {
 		r.of("a", 2, i+1)
 	}
 	r.poll("for the silence", func() bool { return r.silence(1) > 700*time.Millisecond }) // more than a long poll
-	silence := r.silence(1) // those who answer owe less, however slow the machine is
+	silence := r.silence(1)                                                               // those who answer owe less, however slow the machine is
 	if err := r.healthy(silence); err == nil || !strings.Contains(err.Error(), f.Addrs[1]) {
 		t.Errorf("healthy says %v, want the name of the silent broker, %s", err, f.Addrs[1])
 	}
