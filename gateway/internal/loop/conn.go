@@ -34,17 +34,23 @@ type Handler interface {
 	Closed(err error)
 }
 
+// Drainer is a Handler that uses Conn.AwaitDrain.
+type Drainer interface {
+	// Drained tells that nothing is queued: the socket has taken all there was.
+	Drained()
+}
+
 // Conn is one connection, owned by one loop: every method belongs to that loop's goroutine.
 type Conn struct {
 	loop    *Loop
 	handler Handler
-	stream  *stream  // what serves it when it has no raw descriptor, else nil
+	medium  *medium  // what serves it when it has no raw descriptor, else nil
 	in      []byte   // read and not yet taken; nil when there is none
 	run     *run     // queued in this turn; nil when there is none
 	kept    *backlog // did not fit the socket's buffer; nil when there is none
 	timer   deadline
 
-	fd    int32  // -1 when stream serves it
+	fd    int32  // -1 when medium serves it
 	slot  uint32 // in the loop's table
 	gen   uint32 // tells this connection from an earlier one in the same slot
 	heard uint32 // tick of the last byte read
@@ -55,19 +61,49 @@ type Conn struct {
 	again     bool // what is in must be fed before anything is read
 	paused    bool // by the Handler: nothing is read or fed
 	blocked   bool // the socket's buffer is full
-	hung      bool // the other side has closed, perhaps with bytes still to read
-	ended     bool // its last byte has been read
+	peer      peer // how far the other side has closed
 	overflown bool // Overflow has been called
+	awaited   bool // the Handler wants to be told when nothing is queued
 	mute      bool // Queue does nothing
 	finishing bool // flush, then close; what comes in is thrown away
 	shut      bool // our side is closed
 	closed    bool
 }
 
-// Handle makes h the connection's Handler from the next call on. After Finish it does nothing.
+// medium is a server behind one word, since most connections have a raw descriptor and need none.
+type medium struct{ server }
+
+// server does for a connection what the system does for a raw descriptor.
+type server interface {
+	receive() ([]byte, error) // errAgain when there is nothing
+	fed(c *Conn)              // the Handler is done with what receive returned last
+	write(c *Conn, b []byte) (int, error)
+	shutdown(c *Conn)
+	closeRead()
+	reset()
+	close()
+	detach() (net.Conn, error)
+	remote() netip.AddrPort
+}
+
+// peer is how far the other side of a connection has closed. It only moves forward.
+type peer uint8
+
+const (
+	speaks peer = iota
+	hung        // it has closed, perhaps with bytes still to read
+	ended       // its last byte has been read
+)
+
+// Handle makes h the connection's Handler from the next call on; bytes that the one before has left
+// are fed to it. After Finish it does nothing.
 func (c *Conn) Handle(h Handler) {
-	if !c.finishing && !c.closed {
-		c.handler = h
+	if c.finishing || c.closed {
+		return
+	}
+	if c.handler = h; len(c.in) > 0 {
+		c.again = true
+		c.enqueue()
 	}
 }
 
@@ -79,8 +115,8 @@ func (c *Conn) Loop() *Loop { return c.loop }
 
 // Remote is the address of the other side, the zero value if it has none.
 func (c *Conn) Remote() netip.AddrPort {
-	if c.stream != nil {
-		return c.stream.remote()
+	if c.medium != nil {
+		return c.medium.remote()
 	}
 	return remoteOf(int(c.fd))
 }
@@ -112,6 +148,13 @@ func (c *Conn) Queued() int {
 		n += c.kept.size
 	}
 	return n
+}
+
+// AwaitDrain calls Drained of the Handler, which must be a Drainer, once nothing is queued any more:
+// at the end of this turn at the soonest.
+func (c *Conn) AwaitDrain() {
+	c.awaited = true
+	c.touch()
 }
 
 // SetTimer calls Handler.Timeout once, not before d from now (a year at most); it replaces an
@@ -170,13 +213,23 @@ func (c *Conn) Abort() {
 // on its way. On an error the connection is gone.
 func (c *Conn) Detach(taken int, b []byte) (nc net.Conn, rest []byte, err error) {
 	rest = bytes.Clone(b[taken:])
-	if c.stream != nil {
-		nc, err = c.stream.detach()
+	if c.medium != nil {
+		nc, err = c.medium.detach()
 	} else {
 		nc, err = c.detachDescriptor()
 	}
 	c.leave()
 	return nc, rest, err
+}
+
+// Move gives the connection to another loop, where newHandler runs and the bytes of b behind those
+// taken are fed first. The terms are those of Detach; it reports false if the connection is gone.
+func (c *Conn) Move(to *Loop, taken int, b []byte, newHandler func(*Conn) Handler) bool {
+	if c.medium == nil {
+		return c.moveDescriptor(to, bytes.Clone(b[taken:]), newHandler)
+	}
+	nc, rest, err := c.Detach(taken, b)
+	return err == nil && to.adoptStream(nc, rest, newHandler)
 }
 
 // enqueue puts c on the ready list.
@@ -197,7 +250,7 @@ func (c *Conn) touch() {
 
 // read lets the connection have its share of a turn and returns how many bytes it read.
 func (c *Conn) read() int {
-	if c.paused || c.ended || c.closed {
+	if c.paused || c.peer == ended || c.closed {
 		return 0
 	}
 	if c.again {
@@ -249,7 +302,7 @@ func (c *Conn) feed(b []byte) {
 // eof ends a connection whose other side has closed. It may have closed only its half: what its
 // last bytes asked for is still answered.
 func (c *Conn) eof() {
-	c.ended = true
+	c.peer = ended
 	if h := c.handler; h != nil {
 		c.Finish(eofLinger)
 		h.Closed(io.EOF)
@@ -305,6 +358,9 @@ func (c *Conn) flush() {
 		c.part()
 	case c.kept != nil && c.kept.size > c.loop.limit && !c.overflown && !c.finishing:
 		c.overflow()
+	case c.awaited && c.kept == nil && c.handler != nil:
+		c.awaited = false
+		c.handler.(Drainer).Drained()
 	}
 }
 
@@ -312,7 +368,7 @@ func (c *Conn) flush() {
 // the other side has closed too.
 func (c *Conn) part() {
 	switch {
-	case c.ended:
+	case c.peer == ended:
 		c.close()
 	case !c.shut:
 		c.shut = true
@@ -336,7 +392,7 @@ func (c *Conn) sever(err error) {
 		c.fail(err)
 		return
 	}
-	c.mute, c.hung, c.blocked, c.run, c.kept = true, true, false, nil, nil
+	c.mute, c.peer, c.blocked, c.run, c.kept = true, max(c.peer, hung), false, nil, nil
 	c.closeRead()
 	c.enqueue()
 }

@@ -187,7 +187,7 @@ func TestFinishAfterEndOfPeer(t *testing.T) {
 		})
 		write(t, c, []byte("bye"))
 		c.CloseWrite()
-		r.until("the end has been read", func() bool { return p.ended })
+		r.until("the end has been read", func() bool { return p.peer == ended })
 		wantSame(t, readAll(t, c), noise(2<<20))
 		r.wantGone()
 	})

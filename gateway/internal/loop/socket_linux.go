@@ -88,7 +88,7 @@ func (p *poller) poll(l *Loop, timeout time.Duration) error {
 
 func (c *Conn) event(events uint32) {
 	if events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-		c.hung = true
+		c.peer = max(c.peer, hung)
 	}
 	if events&unix.EPOLLOUT != 0 && c.blocked {
 		c.writable()
@@ -156,10 +156,22 @@ func (c *Conn) detachDescriptor() (net.Conn, error) {
 	return net.FileConn(file)
 }
 
+// moveDescriptor gives the descriptor to another loop as it is.
+func (c *Conn) moveDescriptor(to *Loop, rest []byte, newHandler func(*Conn) Handler) bool {
+	fd := int(c.fd)
+	unix.EpollCtl(c.loop.poller.epfd, unix.EPOLL_CTL_DEL, fd, nil) // the socket lives on, and so would its events
+	c.leave()
+	ok := to.Post(func() { to.adopt(fd, rest, newHandler) })
+	if !ok {
+		unix.Close(fd)
+	}
+	return ok
+}
+
 // receive reads once, into the loop's buffer.
 func (c *Conn) receive() ([]byte, error) {
-	if c.stream != nil {
-		return c.stream.receive()
+	if c.medium != nil {
+		return c.medium.receive()
 	}
 	buf := c.loop.buf
 	n, errno := rawIO(unix.SYS_READ, c.fd, buf)
@@ -179,16 +191,16 @@ func (c *Conn) receive() ([]byte, error) {
 // received goes on the ready list again if there may be more. A short read has emptied the socket,
 // and what comes later is a new edge, unless the other side has closed already.
 func (c *Conn) received(n int) {
-	if c.stream != nil {
-		c.stream.fed(c)
-	} else if n == len(c.loop.buf) || c.hung {
+	if c.medium != nil {
+		c.medium.fed(c)
+	} else if n == len(c.loop.buf) || c.peer >= hung {
 		c.enqueue()
 	}
 }
 
 func (c *Conn) transmit(b []byte) (int, error) {
-	if c.stream != nil {
-		return c.stream.write(c, b)
+	if c.medium != nil {
+		return c.medium.write(c, b)
 	}
 	for {
 		n, errno := rawIO(unix.SYS_WRITE, c.fd, b)
@@ -212,8 +224,8 @@ func rawIO(trap uintptr, fd int32, b []byte) (int, syscall.Errno) {
 }
 
 func (c *Conn) shutdown() {
-	if c.stream != nil {
-		c.stream.shutdown(c)
+	if c.medium != nil {
+		c.medium.shutdown(c)
 		return
 	}
 	unix.Shutdown(int(c.fd), unix.SHUT_WR) // it fails when the other side has reset: read tells
@@ -221,8 +233,8 @@ func (c *Conn) shutdown() {
 
 // closeRead makes reads end after what has arrived.
 func (c *Conn) closeRead() {
-	if c.stream != nil {
-		c.stream.closeRead()
+	if c.medium != nil {
+		c.medium.closeRead()
 		return
 	}
 	unix.Shutdown(int(c.fd), unix.SHUT_RD) // it fails when the other side has reset: read tells
@@ -230,16 +242,16 @@ func (c *Conn) closeRead() {
 
 // reset makes the coming close a reset: what has not left is thrown away by the kernel too.
 func (c *Conn) reset() {
-	if c.stream != nil {
-		c.stream.reset()
+	if c.medium != nil {
+		c.medium.reset()
 		return
 	}
 	unix.SetsockoptLinger(int(c.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 }
 
 func (c *Conn) closeSocket() {
-	if c.stream != nil {
-		c.stream.close()
+	if c.medium != nil {
+		c.medium.close()
 		return
 	}
 	unix.Close(int(c.fd)) // which takes it out of the epoll set, too

@@ -51,11 +51,14 @@ func (l *Loop) adoptDescriptor(net.Conn, []byte, func(*Conn) Handler) (taken, ok
 }
 
 func (c *Conn) detachDescriptor() (net.Conn, error) { return nil, errors.ErrUnsupported }
-func (c *Conn) receive() ([]byte, error)            { return c.stream.receive() }
-func (c *Conn) received(int)                        { c.stream.fed(c) }
-func (c *Conn) transmit(b []byte) (int, error)      { return c.stream.write(c, b) }
-func (c *Conn) shutdown()                           { c.stream.shutdown(c) }
-func (c *Conn) closeRead()                          { c.stream.closeRead() }
-func (c *Conn) reset()                              { c.stream.reset() }
-func (c *Conn) closeSocket()                        { c.stream.close() }
-func remoteOf(int) netip.AddrPort                   { return netip.AddrPort{} }
+func (c *Conn) moveDescriptor(*Loop, []byte, func(*Conn) Handler) bool {
+	return false
+}
+func (c *Conn) receive() ([]byte, error)       { return c.medium.receive() }
+func (c *Conn) received(int)                   { c.medium.fed(c) }
+func (c *Conn) transmit(b []byte) (int, error) { return c.medium.write(c, b) }
+func (c *Conn) shutdown()                      { c.medium.shutdown(c) }
+func (c *Conn) closeRead()                     { c.medium.closeRead() }
+func (c *Conn) reset()                         { c.medium.reset() }
+func (c *Conn) closeSocket()                   { c.medium.close() }
+func remoteOf(int) netip.AddrPort              { return netip.AddrPort{} }

@@ -36,7 +36,7 @@ func (l *Loop) AdoptConn(nc net.Conn, rest []byte, newHandler func(*Conn) Handle
 func (l *Loop) adoptStream(nc net.Conn, rest []byte, newHandler func(*Conn) Handler) bool {
 	ok := l.Post(func() {
 		s := &stream{nc: nc, more: make(chan struct{}, 1), waiting: true}
-		c := &Conn{fd: -1, stream: s}
+		c := &Conn{fd: -1, medium: &medium{s}}
 		l.begin(c, rest, newHandler)
 		l.wg.Go(func() { s.read(c) })
 		c.enqueue() // to ask for the first piece

@@ -1,0 +1,253 @@
+package loop
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+)
+
+// carriage is a Carrier that takes frames while it is open, and the Handler of its connection.
+type carriage struct {
+	probe
+	open    bool
+	carried [][]byte
+	drained int
+}
+
+func (c *carriage) Carry(b []byte) bool {
+	if c.open {
+		c.carried = append(c.carried, slices.Clone(b))
+	}
+	return c.open
+}
+
+func (c *carriage) Remote() netip.AddrPort { return netip.MustParseAddrPort("192.0.2.1:7") }
+func (c *carriage) Drained()               { c.drained++ }
+
+func openCarriage(t *testing.T, r *rig) *carriage {
+	t.Helper()
+	c := &carriage{probe: probe{t: t}}
+	r.do(func() { c.Conn = r.loop.Open(c, c) })
+	return c
+}
+
+func TestCarried(t *testing.T) {
+	r := start(t, plenty)
+	c := openCarriage(t, r)
+	if got := c.Remote(); got.Port() != 7 {
+		t.Errorf("the connection comes from %s", got)
+	}
+	r.do(func() { c.Queue([]byte("a")); c.Queue([]byte("b")) })
+	r.do(func() { c.Queue([]byte("c")) })
+	r.settle()
+	r.do(func() {
+		if c.Queued() != 3 || len(c.carried) != 0 {
+			t.Errorf("%d bytes wait for a carrier that is closed, and %d pieces were carried", c.Queued(), len(c.carried))
+		}
+		c.open = true
+		c.Writable()
+	})
+	r.settle()
+	r.do(func() { c.Queue([]byte("d")); c.Queue([]byte("e")) })
+	r.settle()
+	r.do(func() {
+		if got := string(bytes.Join(c.carried, []byte("|"))); got != "abc|de" || c.Queued() != 0 {
+			t.Errorf("carried %q, and %d bytes wait", got, c.Queued())
+		}
+		if r.loop.Len() != 1 {
+			t.Errorf("the loop has %d connections", r.loop.Len())
+		}
+		c.over = true
+		c.Abort()
+	})
+	r.wantGone()
+}
+
+// Pieces hold whole frames however many wait: nobody could tell where to cut them.
+func TestCarriedInWholeFrames(t *testing.T) {
+	r := start(t, plenty)
+	c := openCarriage(t, r)
+	var frames [][]byte
+	for i := range 40 {
+		frames = append(frames, bytes.Repeat([]byte{byte('a' + i%26)}, 10_000+i))
+	}
+	frames = append(frames, bytes.Repeat([]byte{'!'}, 3*readBudget))
+	r.do(func() {
+		for _, f := range frames {
+			c.Queue(f)
+		}
+	})
+	r.do(func() { c.open = true; c.Writable() })
+	r.settle()
+	r.do(func() {
+		for _, piece := range c.carried {
+			for len(piece) > 0 && len(frames) > 0 {
+				rest, whole := bytes.CutPrefix(piece, frames[0])
+				if !whole {
+					t.Fatalf("a piece of %d bytes does not go on with the next frame, of %d", len(piece), len(frames[0]))
+				}
+				piece, frames = rest, frames[1:]
+			}
+		}
+		if len(frames) > 0 {
+			t.Errorf("%d frames were not carried", len(frames))
+		}
+	})
+}
+
+func TestCarriedOverflow(t *testing.T) {
+	r := start(t, 10)
+	c := openCarriage(t, r)
+	r.do(func() {
+		c.onOverflow = func() { c.Queue([]byte("last")) }
+		c.Queue([]byte("01234"))
+	})
+	r.do(func() { c.Queue([]byte("567890")) })
+	r.settle()
+	r.do(func() { c.open = true; c.Writable() })
+	r.settle()
+	r.do(func() {
+		if got := string(bytes.Join(c.carried, nil)); got != "last" || c.overflows != 1 {
+			t.Errorf("carried %q after %d overflows", got, c.overflows)
+		}
+	})
+}
+
+func TestCarriedTimerAndEnd(t *testing.T) {
+	r := start(t, plenty)
+	c := openCarriage(t, r)
+	fired := make(chan struct{})
+	r.do(func() {
+		c.onTimeout = func() { close(fired) }
+		c.SetTimer(time.Second)
+	})
+	r.skip(time.Second + tick)
+	receive(t, fired)
+	r.do(func() {
+		if c.Heard() < time.Second {
+			t.Error("nothing came, and the connection was heard")
+		}
+		if c.Hear(); c.Heard() != 0 {
+			t.Error("Hear did nothing")
+		}
+	})
+	r.stop()
+	if len(c.ends) != 1 || !errors.Is(c.ends[0], ErrStopped) {
+		t.Errorf("the end was told with %v", c.ends)
+	}
+}
+
+func TestAwaitDrain(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := start(t, plenty)
+		ours, theirs := socketPair(t)
+		d := &carriage{probe: probe{t: t}}
+		r.do(func() {})
+		done := make(chan struct{})
+		k.adopt(r.loop, ours, nil, func(c *Conn) Handler { defer close(done); d.Conn = c; return d })
+		receive(t, done)
+		r.do(func() { d.AwaitDrain() })
+		r.settle()
+		r.do(func() {
+			if d.drained != 1 {
+				t.Errorf("with nothing queued, Drained was called %d times", d.drained)
+			}
+			d.Queue(noise(4 << 20))
+			d.AwaitDrain()
+		})
+		r.settle()
+		r.do(func() {
+			if k.name != "stream" && d.drained != 1 { // a stream takes all at once
+				t.Error("Drained was called with bytes queued")
+			}
+		})
+		readFull(t, theirs, 4<<20)
+		r.until("Drained was called", func() bool { return d.drained == 2 })
+	})
+}
+
+func readFull(t *testing.T, c net.Conn, n int) {
+	t.Helper()
+	for buf := make([]byte, 64<<10); n > 0; {
+		got, err := c.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n -= got
+	}
+}
+
+// A connection goes to another loop with what has been read and what has not.
+func TestMove(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		from, to := start(t, plenty), start(t, plenty)
+		before := openFiles(t)
+		there := &probe{t: t}
+		p, c := from.open(k, nil)
+		from.do(func() {
+			p.onFeed = func(b []byte) int {
+				p.over = true
+				if !p.Move(to.loop, 4, b, there.begin(nil, nil)) {
+					t.Error("the connection is gone")
+				}
+				return len(b)
+			}
+		})
+		write(t, c, []byte("headrest"))
+		from.wantGone()
+		to.wantGot(there, []byte("rest"))
+		write(t, c, []byte(" and more"))
+		to.wantGot(there, []byte("rest and more"))
+		to.do(func() { there.Queue([]byte("answer")) })
+		wantRead(t, c, []byte("answer"))
+		c.Close()
+		to.wantGone()
+		wantOneError(t, there)
+		if after := openFiles(t); after != before {
+			t.Errorf("%d descriptors are open, %d were before", after, before)
+		}
+	})
+}
+
+// A loop that has stopped takes nothing, and leaves no descriptor behind.
+func TestMoveToStoppedLoop(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		from, to := start(t, plenty), start(t, plenty)
+		to.stop()
+		moved := make(chan bool, 1)
+		p, c := from.open(k, nil)
+		from.do(func() {
+			p.onFeed = func(b []byte) int {
+				p.over = true
+				moved <- p.Move(to.loop, 0, b, func(*Conn) Handler { return p })
+				return len(b)
+			}
+		})
+		write(t, c, []byte("x"))
+		if receive(t, moved) {
+			t.Error("a stopped loop took a connection")
+		}
+		from.wantGone()
+		if _, err := c.Read(make([]byte, 1)); err == nil {
+			t.Error("the connection is still open")
+		}
+	})
+}
+
+// What a Handler has left is its successor's, whenever that comes.
+func TestHandleLater(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := start(t, plenty)
+		p, c := r.open(k, nil)
+		r.do(func() { p.onFeed = func([]byte) int { return 0 } })
+		write(t, c, []byte("waits"))
+		r.until("it has come", func() bool { return len(p.in) == 5 })
+		next := &probe{t: t, Conn: p.Conn}
+		r.do(func() { p.Handle(next) })
+		r.wantGot(next, []byte("waits"))
+	})
+}
