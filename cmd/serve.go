@@ -108,10 +108,26 @@ func newGateway(cfg *config.Config, node registry.Node, b bus.Bus, reg registry.
 		}),
 		gateway.WithHeartBeat(time.Duration(cfg.HeartBeat.Send), time.Duration(cfg.HeartBeat.Receive)),
 		gateway.WithFallback(policy.Fallback(cfg.Errors.Fallback)),
+		gateway.WithSockJS(newSockJS(cfg.SockJS)),
 		gateway.WithDrain(time.Duration(cfg.Drain.Duration)),
 		gateway.WithLogger(log),
 		gateway.WithPages(page.Handler(cfg.Endpoint)),
 	)
+}
+
+// newSockJS returns nil for none.
+func newSockJS(cfg config.SockJS) *gateway.SockJS {
+	if !cfg.Enabled {
+		return nil
+	}
+	return &gateway.SockJS{
+		Heartbeat:      time.Duration(cfg.Heartbeat),
+		SessionTimeout: time.Duration(cfg.SessionTimeout),
+		StreamLimit:    int(cfg.StreamLimit),
+		CookieNeeded:   cfg.CookieNeeded,
+		ClientURL:      cfg.ClientURL,
+		Echo:           cfg.Echo,
+	}
 }
 
 // closeTimeout is how long the bus may take to say good-bye; sessions, which wait for answers, have

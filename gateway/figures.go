@@ -8,10 +8,11 @@ import (
 // Figures are a node's counts since it was made, and its state of now.
 type Figures struct {
 	Sessions    int                    // between CONNECT and their end
-	Connections int                    // those without a session too
+	Connections int                    // those without a session too; a SockJS session over HTTP is one beside its requests
 	Frames      uint64                 // received whole, heart-beats not counted
 	Published   uint64                 // SENDs given to the bus
 	Delivered   uint64                 // MESSAGEs handed to sessions, those that tell a refusal too
+	Unpackable  uint64                 // messages not delivered to a subscriber whose transport can't carry them: SockJS and what is not UTF-8
 	Oversized   uint64                 // messages of the bus that were larger than what may wait for one session
 	Refused     map[policy.Code]uint64 // frames that were not carried out, with an entry for each code
 	Unheard     uint64                 // those of them whose session was not subscribed to the error destination
@@ -33,6 +34,7 @@ func (g *Gateway) Figures() Figures {
 		Faults:     g.stats.Faults.Load(),
 		SlowCloses: g.stats.SlowClosed.Load(),
 		Nacks:      g.stats.Nacks.Load(),
+		Unpackable: g.stats.Unpackable.Load(),
 		BusError:   g.bus.Healthy(),
 	}
 	for _, e := range policy.Codes() {

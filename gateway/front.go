@@ -5,11 +5,11 @@ import (
 	"bytes"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/internal/loop"
 	"github.com/stompgw/stompgw/gateway/internal/session"
+	"github.com/stompgw/stompgw/gateway/internal/sockjs"
 	"github.com/stompgw/stompgw/gateway/internal/ws"
 )
 
@@ -18,9 +18,9 @@ const (
 	answerLinger   = time.Second // for a client to take an HTTP error
 )
 
-// front is the first Handler of a connection to the HTTP port. It waits for the head of the first
-// request: an upgrade at the endpoint is answered in place, all else, a faulty upgrade too, is
-// given to net/http with the bytes that were read.
+// front is the Handler of a connection to the HTTP port that has no request. It waits for the head of
+// one: an upgrade, and a request by which a SockJS client receives, are answered in place. All else, and
+// what is wrong with those, is given to net/http with the bytes that were read.
 type front struct {
 	gateway *Gateway
 	engine  *engine
@@ -53,21 +53,29 @@ func (f *front) Feed(b []byte) (taken int) {
 		f.refuse(http.StatusBadRequest, notHTTP)
 		return len(b)
 	}
-	answer := f.gateway.upgrade(r)
-	if answer == nil {
+	m, at := f.gateway.find(r.URL)
+	if m == nil {
 		f.giveAway(b)
 		return len(b)
 	}
-	f.sock.Queue(answer)
-	f.sock.Handle(f.gateway.newWebSocket(f.host)(f.sock))
-	return size
+	if answer := f.gateway.upgrade(m, at, r); answer != nil {
+		f.sock.Queue(answer)
+		f.sock.Handle(f.gateway.newWebSocket(m, at, f.host)(f.sock))
+		return size
+	}
+	taken, ok := f.receive(m, at, r, size, b)
+	if !ok {
+		f.giveAway(b)
+		return len(b)
+	}
+	return taken
 }
 
 const notHTTP = "this port speaks HTTP and WebSocket, and this is neither; TLS and STOMP over TCP have ports of their own"
 
 // upgrade returns the answer to a request for a WebSocket that is as it should be, nil for any other.
-func (g *Gateway) upgrade(r *http.Request) []byte {
-	if !g.isEndpoint(r.URL.Path) || !g.admits(r) {
+func (g *Gateway) upgrade(m *mount, at sockjs.Resource, r *http.Request) []byte {
+	if !m.wantsUpgrade(r, at) || !g.admitsTo(m, r, at) {
 		return nil
 	}
 	answer, _ := ws.Accept(r) // a refusal is for net/http to write
@@ -123,9 +131,4 @@ func headSize(b []byte) int {
 		}
 	}
 	return size
-}
-
-func (g *Gateway) isEndpoint(path string) bool {
-	rest, ok := strings.CutPrefix(path, g.set.endpoint)
-	return ok && (rest == "" || rest == "/websocket")
 }

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,6 +38,7 @@ type Gateway struct {
 	rules    *policy.Catalogue
 	set      settings
 	origins  origins
+	mounts   []*mount
 	stats    session.Stats
 	engine   atomic.Pointer[engine]        // nil when not running
 	router   atomic.Pointer[router.Router] // stays after the engine, for its counts
@@ -69,6 +71,7 @@ func New(node registry.Node, b bus.Bus, reg registry.Registry, rules *policy.Cat
 	if g.set.limits.Outbound < g.set.limits.Message {
 		return nil, fmt.Errorf("gateway: outbound limit %d is under the %d one message may take", g.set.limits.Outbound, g.set.limits.Message)
 	}
+	g.mounts = g.newMounts()
 	return g, nil
 }
 
@@ -171,7 +174,10 @@ func (e *engine) next() (*loop.Loop, *session.Host) {
 	return e.loops[i], e.hosts[i]
 }
 
-// connections is how many the node has.
+// hostOf returns the host of a loop of the engine.
+func (e *engine) hostOf(l *loop.Loop) *session.Host { return e.hosts[slices.Index(e.loops, l)] }
+
+// connections is how many the node has; a SockJS session over HTTP is one of its own.
 func (e *engine) connections() int {
 	n := 0
 	for _, l := range e.loops {
@@ -201,13 +207,14 @@ func (g *Gateway) Ready() error {
 // Sessions is how many sessions the node has, between CONNECT and their end.
 func (g *Gateway) Sessions() int { return int(g.stats.Open.Load()) }
 
-// ServeHTTP answers upgrades at the endpoint, and everything else as WithPages says.
+// ServeHTTP answers what is at or below the endpoint, and everything else as WithPages says.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !g.isEndpoint(r.URL.Path) {
+	m, at := g.find(r.URL)
+	if m == nil {
 		g.set.pages.ServeHTTP(w, r)
 		return
 	}
-	g.upgradeHTTP(w, r)
+	g.serveSockJS(w, r, m, at)
 }
 
 const (

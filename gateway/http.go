@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/internal/loop"
+	"github.com/stompgw/stompgw/gateway/internal/sockjs"
 	"github.com/stompgw/stompgw/gateway/internal/ws"
 )
 
@@ -85,6 +86,12 @@ func (p *prefixed) Read(b []byte) (int, error) {
 	return n, nil
 }
 
+// ownServer is the key in the context of requests that came to a port of the node's own.
+type ownServer struct{}
+
+// isOwn reports whether the next request on the connection of r is the node's too.
+func isOwn(r *http.Request) bool { return r.Context().Value(ownServer{}) != nil }
+
 // serveHTTP answers what is no upgrade, or comes after another request, until ctx ends. Requests
 // that are still running then have a second.
 func (g *Gateway) serveHTTP(ctx context.Context, e *engine) error {
@@ -96,7 +103,10 @@ func (g *Gateway) serveHTTP(ctx context.Context, e *engine) error {
 		WriteTimeout:      time.Minute,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    maxRequestHead,
-		ErrorLog:          slog.NewLogLogger(g.set.log.Handler(), slog.LevelDebug),
+		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
+			return context.WithValue(ctx, ownServer{}, true)
+		},
+		ErrorLog: slog.NewLogLogger(g.set.log.Handler(), slog.LevelDebug),
 		ConnState: func(_ net.Conn, s http.ConnState) {
 			switch s {
 			case http.StateNew:
@@ -126,16 +136,18 @@ func (g *Gateway) serveHTTP(ctx context.Context, e *engine) error {
 // upgradeHTTP moves an upgrade that came after another request on a kept-alive connection, or to
 // somebody else's server, onto a loop. It also words what is wrong with any other request to the
 // endpoint.
-func (g *Gateway) upgradeHTTP(w http.ResponseWriter, r *http.Request) {
+func (g *Gateway) upgradeHTTP(w http.ResponseWriter, r *http.Request, m *mount, at sockjs.Resource) {
 	e := g.engine.Load()
-	if e == nil || g.draining.Load() || e.connections() >= g.set.limits.Connections {
-		w.Header().Set("Connection", "close")
-		http.Error(w, "this node takes no connections now, try another", http.StatusServiceUnavailable)
+	if e == nil || g.isFull(e) {
+		g.refuseFull(w)
 		return
 	}
 	answer, refusal := ws.Accept(r)
-	if refusal == nil && !g.admits(r) {
+	switch {
+	case refusal == nil && !g.admitsTo(m, r, at):
 		refusal = g.refusePage(r)
+	case refusal != nil && at.Kind == sockjs.WebSocket:
+		refusal = reword(refusal, r)
 	}
 	if refusal != nil {
 		refusal.Write(w)
@@ -149,8 +161,14 @@ func (g *Gateway) upgradeHTTP(w http.ResponseWriter, r *http.Request) {
 	l, host := e.next()
 	l.AdoptConn(nc, rest, func(c *loop.Conn) loop.Handler {
 		c.Queue(answer)
-		return g.newWebSocket(host)(c)
+		return g.newWebSocket(m, at, host)(c)
 	})
+}
+
+// refuseFull sends a client elsewhere.
+func (g *Gateway) refuseFull(w http.ResponseWriter) {
+	w.Header().Set("Connection", "close")
+	http.Error(w, "this node takes no connections now, try another", http.StatusServiceUnavailable)
 }
 
 // refusePage words the refusal of a page of another origin, and tells the operator what would let it

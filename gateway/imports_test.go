@@ -31,9 +31,10 @@ var mayImport = map[string][]string{
 	"admin": {"gateway", "gateway/policy", "gateway/registry", "gateway/registry/redisregistry", "bus"},
 
 	"gateway": {
-		"gateway/internal/loop", "gateway/internal/router", "gateway/internal/session",
+		"gateway/internal/loop", "gateway/internal/router", "gateway/internal/session", "gateway/internal/sockjs",
 		"gateway/internal/tcp", "gateway/internal/ws", "gateway/policy", "gateway/registry", "gateway/stomp", "bus",
 	},
+	"gateway/internal/sockjs":  {"gateway/internal/ws", "gateway/internal/session", "gateway/internal/loop"},
 	"gateway/internal/ws":      {"gateway/internal/session", "gateway/internal/loop"},
 	"gateway/internal/tcp":     {"gateway/internal/session", "gateway/internal/loop"},
 	"gateway/internal/session": {"gateway/internal/router", "gateway/internal/loop", "gateway/policy", "gateway/registry", "gateway/stomp", "bus"},

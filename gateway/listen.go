@@ -12,7 +12,6 @@ import (
 	"github.com/stompgw/stompgw/gateway/internal/loop"
 	"github.com/stompgw/stompgw/gateway/internal/session"
 	"github.com/stompgw/stompgw/gateway/internal/tcp"
-	"github.com/stompgw/stompgw/gateway/internal/ws"
 )
 
 // Listener is where connections come from, and what they speak.
@@ -78,11 +77,6 @@ func (g *Gateway) handlerFor(ln Listener, e *engine, host *session.Host) func(*l
 		return func(c *loop.Conn) loop.Handler { return tcp.New(c, host) }
 	}
 	return g.newFront(e, host)
-}
-
-// newWebSocket returns what makes the Handler of a connection whose upgrade has been answered.
-func (g *Gateway) newWebSocket(host *session.Host) func(*loop.Conn) loop.Handler {
-	return func(c *loop.Conn) loop.Handler { return ws.New(c, host, &g.set.periods) }
 }
 
 // full reports whether the node has all the connections it may have.

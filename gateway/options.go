@@ -28,6 +28,7 @@ type settings struct {
 	log       *slog.Logger
 	pages     http.Handler
 	periods   ws.Periods
+	sockjs    *SockJS
 }
 
 func defaults() settings {
@@ -40,14 +41,15 @@ func defaults() settings {
 		log:       slog.New(slog.DiscardHandler),
 		pages:     http.NotFoundHandler(),
 		periods:   ws.DefaultPeriods(),
+		sockjs:    new(DefaultSockJS()),
 	}
 }
 
 // Option sets what has a default.
 type Option func(*settings)
 
-// WithEndpoint sets the path of the WebSocket endpoint, which also answers at "<path>/websocket";
-// default "/stomp".
+// WithEndpoint sets the path at which clients connect: WebSocket there and at "<path>/websocket", and
+// SockJS. Default "/stomp".
 func WithEndpoint(path string) Option { return func(s *settings) { s.endpoint = path } }
 
 // WithOrigins adds origins whose pages may connect, beside those of the same origin and requests
@@ -77,3 +79,6 @@ func WithLogger(l *slog.Logger) Option { return func(s *settings) { s.log = l } 
 
 // WithPages sets what answers HTTP requests outside the endpoint; default 404.
 func WithPages(h http.Handler) Option { return func(s *settings) { s.pages = h } }
+
+// WithSockJS sets what is offered beside bare WebSocket; nil is nothing. Default DefaultSockJS.
+func WithSockJS(s *SockJS) Option { return func(set *settings) { set.sockjs = s } }

@@ -36,6 +36,25 @@ func (g *Gateway) admits(r *http.Request) bool {
 	return page == "" || sameOrigin(page, r.Host) || g.origins.match(page)
 }
 
+// admitsElement is admits for a request that a browser sends for an element of a page, such as a
+// script, without an Origin. Browsers of today say at least whether the page is another site's (Fetch
+// Metadata), and most send its address.
+func (g *Gateway) admitsElement(r *http.Request) bool {
+	if g.origins.all || len(r.Header.Values("Origin")) > 0 {
+		return g.admits(r)
+	}
+	site := r.Header.Get("Sec-Fetch-Site")
+	if site == "same-origin" || site == "none" {
+		return true
+	}
+	page, err := url.Parse(r.Header.Get("Referer"))
+	if err != nil || page.Host == "" {
+		return site == ""
+	}
+	from := page.Scheme + "://" + page.Host
+	return sameOrigin(from, r.Host) || g.origins.match(from)
+}
+
 // sameOrigin compares host and port. The scheme is not compared: behind a proxy that ends TLS this
 // node does not know its own.
 func sameOrigin(page, host string) bool {

@@ -48,7 +48,7 @@ func TestUpgrade(t *testing.T) {
 		{"a cookie of 8 KiB", "Upgrade: websocket", "Cookie: a=" + strings.Repeat("x", 8<<10) + "\r\nUpgrade: websocket", 101},
 		{"an extension is not agreed to", "Upgrade: websocket", "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\nUpgrade: websocket", 101},
 
-		{"no Upgrade", "Upgrade: websocket\r\n", "", 426},
+		{"no Upgrade, which SockJS greets", "Upgrade: websocket\r\n", "", 200},
 		{"another Upgrade", ": websocket", ": h2c", 426},
 		{"Upgrade that only looks alike", ": websocket", ": websockets", 426},
 		{"no Connection", "Connection: Upgrade\r\n", "", 400},

@@ -198,6 +198,9 @@ func (c *Config) checkLimits() (errs []error) {
 		errs = append(errs, c.fault("limits.outbound", "%s is under the %s that one message may take: want at least limits.message",
 			l.Outbound, l.Message))
 	}
+	if c.SockJS.StreamLimit < 1 {
+		errs = append(errs, c.fault("sockjs.stream_limit", "%s ends every answer at once: write it like 128KiB", c.SockJS.StreamLimit))
+	}
 	if l.Connections < 1 {
 		errs = append(errs, c.fault("limits.connections", "%d lets nobody connect: want 1 or more", l.Connections))
 	}
@@ -211,6 +214,8 @@ func (c *Config) checkTimes() (errs []error) {
 		}
 	}
 	positive("limits.connect_timeout", c.Limits.ConnectTimeout)
+	positive("sockjs.heartbeat", c.SockJS.Heartbeat)
+	positive("sockjs.session_timeout", c.SockJS.SessionTimeout)
 	positive("registry.heartbeat", c.Registry.Heartbeat)
 	switch r := c.Registry; {
 	case r.Expiry >= 2*r.Heartbeat:

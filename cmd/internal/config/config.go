@@ -23,6 +23,7 @@ type Config struct {
 	Routes     []policy.Route
 	Limits     Limits
 	HeartBeat  HeartBeat
+	SockJS     SockJS
 	Drain      Drain
 	Admin      Admin
 	Log        Log
@@ -82,6 +83,17 @@ type HeartBeat struct {
 	Send, Receive Duration
 }
 
+// SockJS is for clients that don't use a bare WebSocket.
+type SockJS struct {
+	Enabled        bool
+	Echo           bool // the services of protocol test suites
+	CookieNeeded   bool
+	ClientURL      string // of sockjs-client, for iframe pages
+	Heartbeat      Duration
+	SessionTimeout Duration
+	StreamLimit    Size
+}
+
 type Drain struct {
 	Duration Duration
 }
@@ -114,9 +126,13 @@ func Default() *Config {
 		Errors:    Errors{Destination: "/session/queue/request-error", Fallback: string(policy.FallbackDrop)},
 		Limits:    Limits{Message: 64 * KiB, Outbound: MiB, Connections: 1_000_000, ConnectTimeout: Duration(10 * time.Second)},
 		HeartBeat: HeartBeat{Send: Duration(10 * time.Second), Receive: Duration(10 * time.Second)},
-		Drain:     Drain{Duration: Duration(10 * time.Second)},
-		Admin:     Admin{Listen: "127.0.0.1:13002"},
-		Log:       Log{Level: "info", Format: "text"},
+		SockJS: SockJS{
+			Enabled: true, ClientURL: "/sockjs.min.js",
+			Heartbeat: Duration(25 * time.Second), SessionTimeout: Duration(5 * time.Second), StreamLimit: 128 * KiB,
+		},
+		Drain: Drain{Duration: Duration(10 * time.Second)},
+		Admin: Admin{Listen: "127.0.0.1:13002"},
+		Log:   Log{Level: "info", Format: "text"},
 	}
 }
 
@@ -181,6 +197,13 @@ func (c *Config) keys() []key {
 		{"limits.connect_timeout", &c.Limits.ConnectTimeout},
 		{"heart_beat.send", &c.HeartBeat.Send},
 		{"heart_beat.receive", &c.HeartBeat.Receive},
+		{"sockjs.enabled", &c.SockJS.Enabled},
+		{"sockjs.echo", &c.SockJS.Echo},
+		{"sockjs.cookie_needed", &c.SockJS.CookieNeeded},
+		{"sockjs.client_url", &c.SockJS.ClientURL},
+		{"sockjs.heartbeat", &c.SockJS.Heartbeat},
+		{"sockjs.session_timeout", &c.SockJS.SessionTimeout},
+		{"sockjs.stream_limit", &c.SockJS.StreamLimit},
 		{"drain.duration", &c.Drain.Duration},
 		{"admin.listen", &c.Admin.Listen},
 		{"log.level", &c.Log.Level},

@@ -67,6 +67,8 @@ func TestEveryKey(t *testing.T) {
 		"redis.addrs": "10.0.0.2:6379", "redis.prefix": "p-", "embedded.redis": "127.0.0.1:3", "embedded.nats": "127.0.0.1:4",
 		"registry.heartbeat": "1s", "registry.expiry": "30s", "errors.destination": "/session/queue/e", "errors.fallback": "error",
 		"limits.message": "1KiB", "limits.outbound": "2MiB", "limits.connections": "7", "limits.connect_timeout": "3s",
+		"sockjs.enabled": "false", "sockjs.echo": "true", "sockjs.cookie_needed": "true", "sockjs.client_url": "/s.js",
+		"sockjs.heartbeat": "7s", "sockjs.session_timeout": "8s", "sockjs.stream_limit": "9KiB",
 		"heart_beat.send": "5s", "heart_beat.receive": "6s", "drain.duration": "1m0s", "admin.listen": "127.0.0.1:5",
 		"log.level": "debug", "log.format": "json",
 	}

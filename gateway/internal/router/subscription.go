@@ -10,7 +10,7 @@ import (
 // without state, so that frames are shared among those whose Framing is equal.
 type Framing interface {
 	// Append appends the packed frame, which is head followed by rest, and returns the extended
-	// dst. text says that the frame is valid UTF-8.
+	// dst. text says that the frame is valid UTF-8. A transport that can't carry it appends nothing.
 	Append(dst []byte, text bool, head, rest []byte) []byte
 	// Overhead is the most bytes that packing adds, as a hint for the size of a buffer.
 	Overhead() int
@@ -18,7 +18,8 @@ type Framing interface {
 
 // Outlet takes what a subscription receives. Its methods run on the subscription's loop.
 type Outlet interface {
-	// Deliver takes the packed MESSAGE of message number seq. Others share its bytes. It must not
+	// Deliver takes the packed MESSAGE of message number seq, empty if the transport can't carry it.
+	// Others share its bytes. It must not
 	// subscribe or unsubscribe: the table is being read.
 	Deliver(sub *Subscription, seq uint64, packed []byte)
 }

@@ -228,7 +228,9 @@ func (s *Session) queue(frame []byte) {
 	s.host.out = frame
 	framing := s.conn.Framing()
 	packed := make([]byte, 0, len(frame)+framing.Overhead())
-	s.conn.Queue(framing.Append(packed, utf8.Valid(frame), frame, nil))
+	if packed = framing.Append(packed, utf8.Valid(frame), frame, nil); len(packed) > 0 {
+		s.conn.Queue(packed)
+	}
 }
 
 // Paused reports whether Feed must wait.

@@ -181,6 +181,10 @@ func (sub *subscription) leave() {
 // Deliver implements router.Outlet.
 func (sub *subscription) Deliver(_ *router.Subscription, seq uint64, packed []byte) {
 	s := sub.session
+	if len(packed) == 0 {
+		s.host.Stats.Unpackable.Add(1)
+		return
+	}
 	if sub.window == nil || sub.window.admit(seq, packed) {
 		s.conn.Queue(packed)
 		return

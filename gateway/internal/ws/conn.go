@@ -16,7 +16,8 @@ import (
 // the session.Conn of its session, and lives on their loop.
 type Conn struct {
 	sock    *loop.Conn
-	session *session.Session // nil once the STOMP conversation is over
+	peer    session.Peer // nil once the conversation is over
+	content Content      // nil for bare STOMP
 	periods *Periods
 	pinged  time.Duration // loop time of the last ping
 	due     time.Duration // loop time of the session's next Timeout, 0 for none
@@ -25,11 +26,41 @@ type Conn struct {
 	over    bool // nothing that comes now matters
 }
 
-// New starts a STOMP session of host over sock, whose upgrade has been answered.
-func New(sock *loop.Conn, host *session.Host, periods *Periods) *Conn {
-	c := &Conn{sock: sock, periods: periods, pinged: sock.Loop().Now()}
-	c.session = session.New(host, c)
+// Content is what the messages of one connection hold, when that is not bare STOMP. It lives on the
+// connection's loop.
+type Content interface {
+	Transport() string
+	Framing() session.Framing
+	// Take takes some of a text or binary message, last the end of it, and hands feed what of it is
+	// the peer's. The payload may be changed, and is borrowed for the call alone. An error, which
+	// the client is told, fails the connection.
+	Take(text bool, payload []byte, last bool, feed func([]byte)) error
+	// Open is sent first, Beat with every ping, and Goodbye before a Close frame: whole text
+	// messages, and nothing when they are empty.
+	Open() []byte
+	Beat() []byte
+	Goodbye(code session.CloseCode, reason string) []byte
+}
+
+// New starts the conversation that open makes over sock, whose upgrade has been answered. content is
+// nil for bare STOMP.
+func New(sock *loop.Conn, open func(session.Conn) session.Peer, content Content, periods *Periods) *Conn {
+	c := &Conn{sock: sock, content: content, periods: periods, pinged: sock.Loop().Now()}
+	if content != nil {
+		c.say(content.Open())
+	}
+	peer := open(c)
+	if !c.closing {
+		c.peer = peer
+	}
 	return c
+}
+
+// say sends a text message of the content's own.
+func (c *Conn) say(message []byte) {
+	if len(message) > 0 {
+		c.queue(ws.OpText, message)
+	}
 }
 
 // Feed implements loop.Handler.
@@ -50,7 +81,7 @@ func (c *Conn) Feed(b []byte) (taken int) {
 	return taken
 }
 
-func (c *Conn) paused() bool { return c.session != nil && c.session.Paused() }
+func (c *Conn) paused() bool { return c.peer != nil && c.peer.Paused() }
 
 // receive carries out one piece of what the client sends.
 func (c *Conn) receive(p piece) {
@@ -63,9 +94,27 @@ func (c *Conn) receive(p piece) {
 	case ws.OpClose:
 		c.closed(p.payload)
 	default:
-		if c.session != nil && len(p.payload) > 0 {
-			c.session.Feed(p.payload)
+		c.data(p)
+	}
+}
+
+// data hands on some of a message.
+func (c *Conn) data(p piece) {
+	switch {
+	case c.peer == nil || len(p.payload) == 0 && !p.last:
+	case c.content != nil:
+		if err := c.content.Take(p.op == ws.OpText, p.payload, p.last, c.feed); err != nil {
+			c.fail(err)
 		}
+	case len(p.payload) > 0:
+		c.peer.Feed(p.payload)
+	}
+}
+
+// feed hands on what the content has found in a message.
+func (c *Conn) feed(b []byte) {
+	if c.peer != nil {
+		c.peer.Feed(b)
 	}
 }
 
@@ -84,6 +133,9 @@ const (
 	errCloseCode = ws.ProtocolError("the code of a Close frame is not one that may be sent")
 	errReason    = ws.ProtocolError("the reason of a Close frame is not valid UTF-8")
 )
+
+// ErrTooBig is for a Content whose message is longer than it takes. It closes with 1009.
+const ErrTooBig = ws.ProtocolError("the message is too big")
 
 // checkClose checks a Close frame's payload (sections 5.5.1 and 7.4). Of the codes from 1000 to 2999
 // those are allowed that are registered with IANA for use on the wire.
@@ -108,8 +160,11 @@ func checkClose(payload []byte) error {
 // fail is "_Fail the WebSocket Connection_" (section 7.1.7).
 func (c *Conn) fail(err error) {
 	code := ws.StatusProtocolError
-	if err == errUTF8 || err == errReason {
+	switch err {
+	case errUTF8, errReason:
 		code = ws.StatusInvalidFramePayloadData
+	case ErrTooBig:
+		code = ws.StatusMessageTooBig
 	}
 	c.end(err, ws.NewCloseFrameBody(code, err.Error()))
 }
@@ -127,15 +182,15 @@ func (c *Conn) end(err error, body []byte) {
 	c.sock.Finish(c.periods.Linger)
 }
 
-// queue sends a control frame.
+// queue sends a whole frame.
 func (c *Conn) queue(op ws.OpCode, payload []byte) {
 	c.sock.Queue(append(appendHeader(make([]byte, 0, 2+len(payload)), op, len(payload)), payload...))
 }
 
 func (c *Conn) endSession(err error) {
-	if s := c.session; s != nil {
-		c.session = nil
-		s.Closed(err)
+	if p := c.peer; p != nil {
+		c.peer = nil
+		p.Closed(err)
 	}
 }
 
@@ -150,8 +205,8 @@ func (c *Conn) Timeout() {
 		return
 	}
 	if c.due > 0 && now >= c.due {
-		next := c.session.Timeout()
-		if c.session == nil {
+		next := c.peer.Timeout()
+		if c.peer == nil {
 			return
 		}
 		c.setDue(next)
@@ -168,6 +223,9 @@ func (c *Conn) ping(now time.Duration) bool {
 		return false
 	}
 	c.pinged = now
+	if c.content != nil {
+		c.say(c.content.Beat())
+	}
 	c.queue(ws.OpPing, nil)
 	return true
 }
@@ -204,8 +262,8 @@ func (c *Conn) arm() {
 
 // Overflow implements loop.Handler. The Close frame is the last word; there is no time for a handshake.
 func (c *Conn) Overflow() {
-	if c.session != nil {
-		c.session.Overflow()
+	if c.peer != nil {
+		c.peer.Overflow()
 	}
 	c.over = true
 	c.sock.Finish(c.periods.Linger)
@@ -213,11 +271,18 @@ func (c *Conn) Overflow() {
 
 // Drain ends the session because the node stops. It reports false if it has ended already.
 func (c *Conn) Drain() bool {
-	if c.session == nil {
+	if c.peer == nil {
 		return false
 	}
-	c.session.Drain()
+	c.peer.Drain()
 	return true
+}
+
+// Drained implements loop.Drainer.
+func (c *Conn) Drained() {
+	if d, ok := c.peer.(loop.Drainer); ok {
+		d.Drained()
+	}
 }
 
 // Closed implements loop.Handler.
@@ -228,7 +293,10 @@ func (c *Conn) Close(code session.CloseCode, reason string) {
 	if c.closing || c.over {
 		return
 	}
-	c.session, c.closing = nil, true
+	c.peer, c.closing = nil, true
+	if c.content != nil {
+		c.say(c.content.Goodbye(code, reason))
+	}
 	c.queue(ws.OpClose, ws.NewCloseFrameBody(ws.StatusCode(code), reason))
 	c.sock.Resume() // to read the client's Close frame
 	c.sock.SetTimer(c.periods.Close)
@@ -236,10 +304,22 @@ func (c *Conn) Close(code session.CloseCode, reason string) {
 
 // The rest implements session.Conn.
 
-func (c *Conn) Transport() string        { return "websocket" }
-func (c *Conn) Framing() session.Framing { return Framing{} }
-func (c *Conn) Remote() netip.AddrPort   { return c.sock.Remote() }
-func (c *Conn) Queue(framed []byte)      { c.sock.Queue(framed) }
-func (c *Conn) Heard() time.Duration     { return c.sock.Heard() }
-func (c *Conn) Wrote() time.Duration     { return c.sock.Wrote() }
-func (c *Conn) Pause()                   { c.sock.Pause() }
+func (c *Conn) Remote() netip.AddrPort { return c.sock.Remote() }
+func (c *Conn) Queue(framed []byte)    { c.sock.Queue(framed) }
+func (c *Conn) Heard() time.Duration   { return c.sock.Heard() }
+func (c *Conn) Wrote() time.Duration   { return c.sock.Wrote() }
+func (c *Conn) Pause()                 { c.sock.Pause() }
+
+func (c *Conn) Transport() string {
+	if c.content != nil {
+		return c.content.Transport()
+	}
+	return "websocket"
+}
+
+func (c *Conn) Framing() session.Framing {
+	if c.content != nil {
+		return c.content.Framing()
+	}
+	return Framing{}
+}

@@ -25,8 +25,9 @@ type reader struct {
 
 // piece is a whole control frame, or some of the payload of a message.
 type piece struct {
-	op      ws.OpCode // what is no control frame has OpContinuation
+	op      ws.OpCode // of a control frame; OpText or OpBinary, that of the message, for all else
 	payload []byte    // aliases the bytes read
+	last    bool      // the message ends with it
 }
 
 // next returns the piece at the beginning of b, whose payload it unmasks in place, and how many
@@ -34,7 +35,7 @@ type piece struct {
 // came before the fault. What is returned does not depend on where the network cut the bytes.
 func (r *reader) next(b []byte) (p piece, taken int, err error) {
 	if r.left > 0 {
-		p.payload, err = r.data(b)
+		p, err = r.data(b)
 		return p, len(p.payload), err
 	}
 	h, size, err := r.header(b)
@@ -47,10 +48,10 @@ func (r *reader) next(b []byte) (p piece, taken int, err error) {
 			return piece{}, 0, nil
 		}
 		ws.Cipher(b[size:end], h.Mask, 0)
-		return piece{h.OpCode, b[size:end]}, end, nil
+		return piece{op: h.OpCode, payload: b[size:end]}, end, nil
 	}
 	r.begin(h)
-	p.payload, err = r.data(b[size:])
+	p, err = r.data(b[size:])
 	return p, size + len(p.payload), err
 }
 
@@ -102,19 +103,20 @@ func (r *reader) begin(h ws.Header) {
 }
 
 // data unmasks what b has of the current frame's payload, and returns it as far as it is valid.
-func (r *reader) data(b []byte) ([]byte, error) {
+func (r *reader) data(b []byte) (piece, error) {
 	b = b[:min(r.left, int64(len(b)))]
 	ws.Cipher(b, r.mask, int(r.at))
 	r.at = uint8((int(r.at) + len(b)) % len(r.mask))
 	r.left -= int64(len(b))
+	last := r.left == 0 && !r.fragmented
 	if !r.text {
-		return b, nil
+		return piece{ws.OpBinary, b, last}, nil
 	}
 	if n := r.utf8.feed(b); n < len(b) {
-		return b[:n], errUTF8
+		return piece{ws.OpText, b[:n], false}, errUTF8
 	}
-	if r.left == 0 && !r.fragmented && !r.utf8.whole() {
-		return b, errUTF8
+	if last && !r.utf8.whole() {
+		return piece{ws.OpText, b, false}, errUTF8
 	}
-	return b, nil
+	return piece{ws.OpText, b, last}, nil
 }

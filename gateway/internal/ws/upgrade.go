@@ -15,7 +15,7 @@ func subprotocols() []string { return []string{"v12.stomp", "v11.stomp", "v10.st
 // Refusal is the HTTP answer to a request that can't be upgraded.
 type Refusal struct {
 	Status int
-	Reason string // the body: what is wrong, and what would be right
+	Reason string // the body: what is wrong, and what would be right; none if empty
 }
 
 // Write answers a request with r.
@@ -26,6 +26,10 @@ func (r *Refusal) Write(w http.ResponseWriter) {
 		w.Header().Set("Sec-WebSocket-Version", "13")
 	case http.StatusMethodNotAllowed:
 		w.Header().Set("Allow", http.MethodGet)
+	}
+	if r.Reason == "" {
+		w.WriteHeader(r.Status)
+		return
 	}
 	http.Error(w, r.Reason, r.Status)
 }

@@ -1,0 +1,280 @@
+package sockjs
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Refusal is the HTTP answer to a request that is not as it should be.
+type Refusal struct {
+	Status int
+	Reason string // the body; none if empty
+	Allow  string // the methods that would be right
+}
+
+// Write answers a request with f.
+func (f *Refusal) Write(w http.ResponseWriter) {
+	if f.Allow != "" {
+		w.Header().Set("Allow", f.Allow)
+	}
+	if f.Reason == "" {
+		w.WriteHeader(f.Status)
+		return
+	}
+	http.Error(w, f.Reason, f.Status)
+}
+
+const (
+	plainText = "text/plain; charset=UTF-8"
+	uncached  = "no-store, no-cache, no-transform, must-revalidate, max-age=0"
+	year      = 365 * 24 * time.Hour
+)
+
+// describe sets what all answers about a session have in common: not to be kept by anybody, open to
+// the page that asked, and the cookie that load balancers go by ("JSESSIONID cookie").
+func (s *Service) describe(h http.Header, r *http.Request) {
+	h.Set("Cache-Control", uncached)
+	share(h, r)
+	if !s.CookieNeeded {
+		return
+	}
+	value := "dummy"
+	if c, err := r.Cookie("JSESSIONID"); err == nil && c.Value != "" {
+		value = c.Value
+	}
+	h.Set("Set-Cookie", (&http.Cookie{Name: "JSESSIONID", Value: value, Path: "/"}).String())
+}
+
+// share lets the page read the answer that the request comes from. Whether it may was judged before.
+func share(h http.Header, r *http.Request) {
+	h.Set("Vary", "Origin")
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		h.Set("Access-Control-Allow-Origin", "*")
+		return
+	}
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Allow-Credentials", "true")
+}
+
+// keep lets anybody keep an answer for a year.
+func keep(h http.Header) {
+	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(year/time.Second)))
+	h.Set("Expires", time.Now().Add(year).UTC().Format(http.TimeFormat))
+}
+
+// ServeHTTP answers what needs no socket of its own: pages, posts, and preflights.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request, at Resource) {
+	methods := s.methods(at)
+	switch {
+	case at.Kind == NotFound, at.page != "info" && at.page != "" && at.Kind == Page && s.ClientURL == "":
+		http.NotFound(w, r)
+	case r.Method == http.MethodOptions && strings.Contains(methods, http.MethodOptions):
+		preflight(w, r, methods)
+	case !allows(methods, r.Method):
+		(&Refusal{Status: http.StatusMethodNotAllowed, Allow: methods}).Write(w)
+	case at.Kind == Send:
+		s.send(w, r, at)
+	case at.page == "":
+		greet(w)
+	case at.page == "info":
+		s.info(w, r)
+	default:
+		s.iframe(w, r)
+	}
+}
+
+// methods are those that a resource has.
+func (s *Service) methods(at Resource) string {
+	switch {
+	case at.Kind == Receive:
+		return at.transport.allowed()
+	case at.Kind == Send && at.page == "xhr_send":
+		return "OPTIONS, POST"
+	case at.Kind == Send:
+		return "POST"
+	case at.page == "info":
+		return "OPTIONS, GET"
+	}
+	return "GET"
+}
+
+// allowed are the methods of a transport.
+func (t *transport) allowed() string {
+	if t.cors {
+		return "OPTIONS, " + t.method
+	}
+	return t.method
+}
+
+func allows(methods, method string) bool {
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	for m := range strings.SplitSeq(methods, ", ") {
+		if m == method {
+			return true
+		}
+	}
+	return false
+}
+
+// preflight answers a browser that asks before it lets a page send a request.
+func preflight(w http.ResponseWriter, r *http.Request, methods string) {
+	h := w.Header()
+	share(h, r)
+	keep(h)
+	h.Set("Access-Control-Allow-Methods", methods)
+	h.Set("Access-Control-Max-Age", strconv.Itoa(int(year/time.Second)))
+	if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
+		h.Set("Access-Control-Allow-Headers", asked)
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// greet answers at the service's own path ("Greeting url").
+func greet(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", plainText)
+	io.WriteString(w, "Welcome to SockJS!\n")
+}
+
+// info tells a client what the server can do ("Info test").
+func (s *Service) info(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Cache-Control", uncached)
+	share(h, r)
+	h.Set("Content-Type", "application/json; charset=UTF-8")
+	var entropy [4]byte
+	rand.Read(entropy[:]) // never fails: crypto/rand ends the process rather than return an error
+	fmt.Fprintf(w, `{"websocket":%t,"origins":["*:*"],"cookie_needed":%t,"entropy":%d}`,
+		!s.NoWebSocket, s.CookieNeeded, binary.BigEndian.Uint32(entropy[:]))
+}
+
+// iframe answers with the page by which clients of another origin get to this one without the help
+// of the browser ("IFrame page").
+func (s *Service) iframe(w http.ResponseWriter, r *http.Request) {
+	page := `<!DOCTYPE html>
+<html>
+<head>
+  <meta http-equiv="X-UA-Compatible" content="IE=edge" />
+  <meta http-equiv="Content-Type" content="text/html; charset=UTF-8" />
+  <script src="` + html.EscapeString(s.ClientURL) + `"></script>
+  <script>
+    document.domain = document.domain;
+    SockJS.bootstrap_iframe();
+  </script>
+</head>
+<body>
+  <h2>Don't panic!</h2>
+  <p>This is a SockJS hidden iframe. It's used for cross domain magic.</p>
+</body>
+</html>`
+	sum := sha256.Sum256([]byte(page + s.Ancestors))
+	etag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+	h := w.Header()
+	keep(h)
+	h.Set("ETag", etag)
+	if s.Ancestors != "" {
+		h.Set("Content-Security-Policy", "frame-ancestors "+s.Ancestors)
+	}
+	if strings.Contains(r.Header.Get("If-None-Match"), etag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	h.Set("Content-Type", "text/html; charset=UTF-8")
+	io.WriteString(w, page)
+}
+
+// send takes what a client sends by a request of its own.
+func (s *Service) send(w http.ResponseWriter, r *http.Request, at Resource) {
+	c := s.conn(at.session)
+	if c == nil {
+		http.Error(w, errGone.Error(), http.StatusNotFound)
+		return
+	}
+	messages, refusal := s.readPost(w, r, at.page == "jsonp_send")
+	if refusal != nil {
+		refusal.Write(w)
+		return
+	}
+	done := make(chan error, 1)
+	if !c.loop.Post(func() { c.accept(&post{messages: messages, done: func(err error) { done <- err }}) }) {
+		http.Error(w, "this node is stopping", http.StatusServiceUnavailable)
+		return
+	}
+	select {
+	case err := <-done:
+		s.answerPost(w, r, at, err)
+	case <-r.Context().Done(): // the client has gone; what it sent is the session's all the same
+	}
+}
+
+// answerPost tells whether the session has what was sent.
+func (s *Service) answerPost(w http.ResponseWriter, r *http.Request, at Resource, err error) {
+	switch {
+	case errors.Is(err, errGone):
+		http.Error(w, err.Error(), http.StatusNotFound)
+		return
+	case err != nil:
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	h := w.Header()
+	s.describe(h, r)
+	h.Set("Content-Type", plainText)
+	if at.page == "jsonp_send" {
+		io.WriteString(w, "ok")
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// readPost reads the messages of a post. A form, where one byte takes three, has them in its field d.
+func (s *Service) readPost(w http.ResponseWriter, r *http.Request, mayBeForm bool) ([]string, *Refusal) {
+	limit, form := int64(s.MaxPayload), mayBeForm && isForm(r)
+	if form {
+		limit *= 3
+	}
+	tooBig := &Refusal{Status: http.StatusRequestEntityTooLarge, Reason: fmt.Sprintf("the body is over %d bytes", limit)}
+	if r.ContentLength > limit {
+		w.Header().Set("Connection", "close") // rather than read what it has announced
+		return nil, tooBig
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over):
+		return nil, tooBig
+	case err != nil:
+		return nil, &Refusal{Status: http.StatusBadRequest, Reason: "the body ends before it should"}
+	}
+	if form {
+		fields, err := url.ParseQuery(string(body))
+		if err != nil {
+			return nil, &Refusal{Status: http.StatusInternalServerError, Reason: errBrokenJSON.Error()}
+		}
+		body = []byte(fields.Get("d"))
+	}
+	messages, err := parseMessages(body)
+	if err != nil {
+		return nil, &Refusal{Status: http.StatusInternalServerError, Reason: err.Error()}
+	}
+	return messages, nil
+}
+
+func isForm(r *http.Request) bool {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && kind == "application/x-www-form-urlencoded"
+}

@@ -1,0 +1,218 @@
+package sockjs
+
+import (
+	"bytes"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/stompgw/stompgw/gateway/internal/loop"
+)
+
+const (
+	linger   = time.Second // for the client to take an answer and close
+	maxAhead = 16 << 10    // bytes that a client may send behind a request that waits
+)
+
+// Receiver is a request that a client receives by. It is the loop.Handler of its socket, which is on
+// the loop of the session.
+type Receiver struct {
+	session   string
+	transport *transport
+	callback  string
+	head      []byte // of the answer, without what it says of its length
+	chunked   bool   // the answer says where it ends itself
+	// next is what handles the socket after the answer; nil closes it.
+	next func(*loop.Conn) loop.Handler
+
+	// Owned by the loop.
+	conn      *Conn // what Place found
+	sock      *loop.Conn
+	sent      int // bytes of frames
+	over      bool
+	successor loop.Handler // nil until it is over
+}
+
+// NewReceiver reads a request to a resource of kind Receive. next makes what handles the socket when
+// it has been answered; nil is for a socket that has to be closed then.
+func (s *Service) NewReceiver(r *http.Request, at Resource, next func(*loop.Conn) loop.Handler) (*Receiver, *Refusal) {
+	if r.Method != at.transport.method {
+		return nil, &Refusal{Status: http.StatusMethodNotAllowed, Allow: at.transport.allowed()}
+	}
+	rc := &Receiver{session: at.session, transport: at.transport, next: next}
+	if at.transport.callback {
+		var fault string
+		if rc.callback, fault = callbackOf(r); fault != "" {
+			return nil, &Refusal{Status: http.StatusInternalServerError, Reason: fault}
+		}
+	}
+	old := !r.ProtoAtLeast(1, 1)
+	if r.Close || old {
+		rc.next = nil
+	}
+	rc.chunked = at.transport.streams && !old
+	rc.head = s.newHead(r, at.transport)
+	return rc, nil
+}
+
+// newHead begins the answer: all but what depends on the answer itself.
+func (s *Service) newHead(r *http.Request, t *transport) []byte {
+	h := http.Header{}
+	s.describe(h, r)
+	if !t.cors {
+		h.Del("Access-Control-Allow-Origin")
+	}
+	h.Set("Content-Type", t.contentType)
+	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	if t.streams {
+		h.Set("X-Accel-Buffering", "no") // nginx would hold frames back until it has many
+	}
+	b := bytes.NewBufferString("HTTP/1.1 200 OK\r\n")
+	h.Write(b) // to memory, which doesn't fail
+	return b.Bytes()
+}
+
+// Begin makes r the Handler of sock on the loop that Place has named. What it returns is that, or
+// what comes after an answer that is over at once.
+func (r *Receiver) Begin(sock *loop.Conn) loop.Handler {
+	r.sock = sock
+	sock.SetTimer(0)
+	r.conn.attach(r)
+	if r.over {
+		return r.successor
+	}
+	return r
+}
+
+// begin sends what comes before the first frame.
+func (r *Receiver) begin() {
+	if !r.transport.streams {
+		return
+	}
+	head := r.head
+	if r.chunked {
+		head = append(head, "Transfer-Encoding: chunked\r\n"...)
+	}
+	r.queueHead(head)
+	r.sock.Queue(r.pack([]byte(r.transport.prelude(r.callback))))
+	r.head = nil
+}
+
+// queueHead sends the head of the answer.
+func (r *Receiver) queueHead(head []byte) {
+	if r.next == nil {
+		head = append(head, "Connection: close\r\n"...)
+	}
+	r.sock.Queue(append(head, "\r\n"...))
+}
+
+// pack makes a piece of the answer that streams.
+func (r *Receiver) pack(b []byte) []byte {
+	if !r.chunked {
+		return b
+	}
+	out := strconv.AppendInt(make([]byte, 0, len(b)+12), int64(len(b)), 16)
+	out = append(append(out, "\r\n"...), b...)
+	return append(out, "\r\n"...)
+}
+
+// messages sends elements of Framing. Receivers of one kind share what they send.
+func (r *Receiver) messages(elements []byte) {
+	if !r.transport.streams {
+		r.frame(appendMessages(make([]byte, 0, len(elements)+2), elements))
+		return
+	}
+	k := r.conn.shared
+	if !k.holds(r, elements) {
+		frame := appendMessages(make([]byte, 0, len(elements)+2), elements)
+		k.hold(r, elements, r.transport.append(nil, frame, r.callback))
+	}
+	r.stream(k.packed, k.size)
+}
+
+// frame sends one frame.
+func (r *Receiver) frame(frame []byte) {
+	b := r.transport.append(nil, frame, r.callback)
+	if r.transport.streams {
+		r.stream(r.pack(b), len(b))
+		return
+	}
+	r.queueHead(append(strconv.AppendInt(append(r.head, "Content-Length: "...), int64(len(b)), 10), "\r\n"...))
+	r.sock.Queue(b)
+	r.finish()
+}
+
+// stream sends a piece of size bytes, and ends the answer when it is long enough.
+func (r *Receiver) stream(packed []byte, size int) {
+	r.sock.Queue(packed)
+	if r.sent += size; r.sent >= r.conn.service.StreamLimit {
+		r.finish()
+	}
+}
+
+// end sends the frame that is the last of the session, or of the request.
+func (r *Receiver) end(frame string) {
+	if r.transport.streams && r.head != nil {
+		r.begin()
+	}
+	if r.frame([]byte(frame)); !r.over {
+		r.finish()
+	}
+}
+
+// finish ends the answer. The socket goes on with the next request, if it may.
+func (r *Receiver) finish() {
+	r.over = true
+	if r.chunked {
+		r.sock.Queue([]byte("0\r\n\r\n"))
+	}
+	if r.next == nil {
+		r.successor = r
+		r.sock.Finish(linger)
+		return
+	}
+	r.successor = r.next(r.sock)
+	r.sock.Handle(r.successor)
+}
+
+// Feed implements loop.Handler: what comes is the next request, which waits for the answer to this one.
+func (r *Receiver) Feed(b []byte) int {
+	if len(b) > maxAhead {
+		r.sock.Abort()
+		r.Closed(errAhead)
+	}
+	return 0
+}
+
+// Overflow implements loop.Handler: the client does not read its answer.
+func (r *Receiver) Overflow() { r.conn.Overflow() }
+
+// Closed implements loop.Handler.
+func (r *Receiver) Closed(err error) { r.conn.interrupted(r, err) }
+
+// Timeout implements loop.Handler. The session has the timer.
+func (r *Receiver) Timeout() {}
+
+// Drain leaves it to the session.
+func (r *Receiver) Drain() bool { return false }
+
+// shared is the piece of a stream that was packed last on a loop. In a fan-out all receivers of a
+// kind are sent the same, and the loop writes what is the same only once.
+type shared struct {
+	transport *transport
+	callback  string
+	chunked   bool
+	elements  []byte
+	packed    []byte
+	size      int // before it was made a chunk
+}
+
+func (k *shared) holds(r *Receiver, elements []byte) bool {
+	return k.transport == r.transport && k.chunked == r.chunked && k.callback == r.callback && string(k.elements) == string(elements)
+}
+
+func (k *shared) hold(r *Receiver, elements, b []byte) {
+	k.transport, k.callback, k.chunked = r.transport, r.callback, r.chunked
+	k.elements = append(k.elements[:0], elements...)
+	k.packed, k.size = r.pack(b), len(b)
+}
