@@ -9,6 +9,9 @@ import (
 	"github.com/stompgw/stompgw/gateway/internal/session"
 )
 
+// partingTime is how long a node that stops waits for a client to ask, and be told.
+const partingTime = time.Second
+
 // maxPosts is how many posts may wait for a session that is paused. Clients send one at a time.
 const maxPosts = 8
 
@@ -111,7 +114,13 @@ func (c *Conn) settle() {
 }
 
 // expect gives the client time to send another receiver.
-func (c *Conn) expect() { c.lapse = c.loop.Now() + c.service.SessionTimeout }
+func (c *Conn) expect() {
+	d := c.service.SessionTimeout
+	if c.draining {
+		d = min(d, partingTime)
+	}
+	c.lapse = c.loop.Now() + d
+}
 
 // Carry implements loop.Carrier: b is elements of Framing.
 func (c *Conn) Carry(b []byte) bool {
@@ -226,15 +235,19 @@ func (c *Conn) Closed(err error) {
 
 // Drain ends the session because the node stops. It reports false if it has ended already.
 func (c *Conn) Drain() bool {
+	again := c.draining
 	c.draining = true
-	if c.peer == nil {
-		if c.parted {
-			c.forget()
-		}
-		return false
+	switch {
+	case c.peer != nil:
+		c.peer.Drain()
+		return true
+	case c.parted:
+		c.forget()
+	case !again:
+		c.expect()
+		c.arm()
 	}
-	c.peer.Drain()
-	return true
+	return false
 }
 
 // Feed implements loop.Handler. Without a socket nothing comes this way.

@@ -1,0 +1,64 @@
+package sockjs
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+)
+
+func TestFind(t *testing.T) {
+	s := New(Options{Path: "/a/stomp"})
+	for _, c := range []struct {
+		path    string
+		kind    Kind
+		session string
+	}{
+		{"", Page, ""},
+		{"/", Page, ""},
+		{"/info", Page, ""},
+		{"/iframe.html", Page, ""},
+		{"/iframe-0.1.2abc-dirty.2144.html", Page, ""},
+		{"/iframe-a.html?t=1", Page, ""},
+		{"/websocket", RawWebSocket, ""},
+		{"/0/s/websocket", WebSocket, "s"},
+		{"/0/s/xhr", Receive, "s"},
+		{"/0/s/xhr_streaming", Receive, "s"},
+		{"/0/s/eventsource", Receive, "s"},
+		{"/0/s/htmlfile?c=x", Receive, "s"},
+		{"/0/s/jsonp?c=x", Receive, "s"},
+		{"/0/s/xhr_send", Send, "s"},
+		{"/0/s/jsonp_send", Send, "s"},
+		{"/_%20/a%20%2F%C3%BC/xhr", Receive, "a /ü"},
+		{"/0/" + strings.Repeat("s", 128) + "/xhr", Receive, strings.Repeat("s", 128)},
+		{"/0/" + strings.Repeat("s", 129) + "/xhr", NotFound, ""},
+		{"/" + strings.Repeat("0", 129) + "/s/xhr", NotFound, ""},
+		{"/info/", NotFound, ""},
+		{"/iframe.htm", NotFound, ""},
+		{"/iframe-/.html", NotFound, ""},
+		{"/iframe-A.html", NotFound, ""},
+		{"//", NotFound, ""},
+		{"//s/xhr", NotFound, ""},
+		{"/0//xhr", NotFound, ""},
+		{"/0./s/xhr", NotFound, ""},
+		{"/0/s./xhr", NotFound, ""},
+		{"/0/s%2e/xhr", NotFound, ""},
+		{"/0/s/xhr/", NotFound, ""},
+		{"/0/s/XHR", NotFound, ""},
+		{"/0/s", NotFound, ""},
+		{"/0/s/t/xhr", NotFound, ""},
+	} {
+		u, err := url.ParseRequestURI("/a/stomp" + c.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, below := s.Find(u)
+		if !below || at.Kind != c.kind || c.session != "" && at.session != c.session {
+			t.Errorf("%s: %+v, below: %v; want kind %d, session %q", c.path, at, below, c.kind, c.session)
+		}
+	}
+	for _, path := range []string{"/", "/a", "/a/stompx", "/a/stompx/info", "/b/stomp/info", "/stomp/info"} {
+		if at, below := s.Find(&url.URL{Path: path}); below {
+			t.Errorf("%s is said to be below: %+v", path, at)
+		}
+	}
+}
