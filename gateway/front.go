@@ -9,8 +9,6 @@ import (
 
 	"github.com/stompgw/stompgw/gateway/internal/loop"
 	"github.com/stompgw/stompgw/gateway/internal/session"
-	"github.com/stompgw/stompgw/gateway/internal/sockjs"
-	"github.com/stompgw/stompgw/gateway/internal/ws"
 )
 
 const (
@@ -72,15 +70,6 @@ func (f *front) Feed(b []byte) (taken int) {
 }
 
 const notHTTP = "this port speaks HTTP and WebSocket, and this is neither; TLS and STOMP over TCP have ports of their own"
-
-// upgrade returns the answer to a request for a WebSocket that is as it should be, nil for any other.
-func (g *Gateway) upgrade(m *mount, at sockjs.Resource, r *http.Request) []byte {
-	if !m.wantsUpgrade(r, at) || !g.admitsTo(m, r, at) {
-		return nil
-	}
-	answer, _ := ws.Accept(r) // a refusal is for net/http to write
-	return answer
-}
 
 // giveAway hands the connection to net/http.
 func (f *front) giveAway(b []byte) {

@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/stompgw/stompgw/gateway/internal/loop"
-	"github.com/stompgw/stompgw/gateway/internal/sockjs"
 	"github.com/stompgw/stompgw/gateway/internal/ws"
 )
 
@@ -131,38 +129,6 @@ func (g *Gateway) serveHTTP(ctx context.Context, e *engine) error {
 		return nil
 	}
 	return err
-}
-
-// upgradeHTTP moves an upgrade that came after another request on a kept-alive connection, or to
-// somebody else's server, onto a loop. It also words what is wrong with any other request to the
-// endpoint.
-func (g *Gateway) upgradeHTTP(w http.ResponseWriter, r *http.Request, m *mount, at sockjs.Resource) {
-	e := g.engine.Load()
-	if e == nil || g.isFull(e) {
-		g.refuseFull(w)
-		return
-	}
-	answer, refusal := ws.Accept(r)
-	switch {
-	case refusal == nil && !g.admitsTo(m, r, at):
-		refusal = g.refusePage(r)
-	case refusal != nil && at.Kind == sockjs.WebSocket:
-		refusal = reword(refusal, r)
-	}
-	if refusal != nil {
-		refusal.Write(w)
-		return
-	}
-	nc, rest, err := hijack(w)
-	if err != nil {
-		http.Error(w, "this server can't upgrade: "+err.Error(), http.StatusInternalServerError)
-		return
-	}
-	l, host := e.next()
-	l.AdoptConn(nc, rest, func(c *loop.Conn) loop.Handler {
-		c.Queue(answer)
-		return g.newWebSocket(m, at, host)(c)
-	})
 }
 
 // refuseFull sends a client elsewhere.

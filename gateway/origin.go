@@ -110,3 +110,18 @@ func matchHost(pattern, host string) bool {
 	}
 	return len(host) > len(before)+len(after) && strings.HasPrefix(host, before) && strings.HasSuffix(host, after)
 }
+
+// ancestors says in the words of CSP's frame-ancestors whose pages may connect; empty for all. What
+// CSP has no words for is left out.
+func (o origins) ancestors() string {
+	if o.all {
+		return ""
+	}
+	list := []string{"'self'"}
+	for _, p := range o.patterns {
+		if host := strings.TrimPrefix(p.host, "*."); !strings.Contains(host, "*") {
+			list = append(list, p.scheme+"://"+p.host+":"+p.port)
+		}
+	}
+	return strings.Join(list, " ")
+}

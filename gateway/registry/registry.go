@@ -83,7 +83,7 @@ type Session struct {
 	ID          SessionID
 	ConnectedAt time.Time
 	Member      string         // the member's id as JSON (42 or "bob"), empty when not logged in
-	Transport   string         // "websocket" or "tcp"
+	Transport   string         // such as "websocket", "tcp", "sockjs-websocket" or "xhr-polling"
 	Remote      netip.AddrPort // of the connection, which may be a proxy's
 	Version     string         // of STOMP: "1.0", "1.1" or "1.2"
 }

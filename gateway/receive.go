@@ -1,0 +1,88 @@
+package gateway
+
+import (
+	"io"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/stompgw/stompgw/gateway/internal/loop"
+	"github.com/stompgw/stompgw/gateway/internal/sockjs"
+)
+
+const (
+	pollIdle   = time.Minute // between two requests on a connection that is kept
+	maxIgnored = 64 << 10    // bytes of a body that nobody has asked for
+)
+
+// receive answers a request by which a SockJS client receives, as the first on its connection or the
+// next on one that is kept, without net/http: it may wait for long. It reports false if net/http
+// has to word what is wrong with it.
+func (f *front) receive(m *mount, at sockjs.Resource, r *http.Request, size int, b []byte) (taken int, ok bool) {
+	plain := r.ProtoAtLeast(1, 1) && r.Host != "" && r.ContentLength == 0 && r.Header.Get("Expect") == ""
+	if at.Kind != sockjs.Receive || !plain || !f.gateway.admitsTo(m, r, at) {
+		return 0, false
+	}
+	rc, refusal := m.NewReceiver(r, at, f.gateway.nextFront(f.engine))
+	if refusal != nil {
+		return 0, false
+	}
+	own := f.sock.Loop()
+	switch l := m.Place(rc, own, f.host, f.sock.Remote(), func() bool { return f.gateway.isFull(f.engine) }); l {
+	case nil:
+		return 0, false
+	case own:
+		f.sock.Handle(rc.Begin(f.sock))
+		return size, true
+	default:
+		f.sock.Move(l, size, b, rc.Begin)
+		return len(b), true
+	}
+}
+
+// nextFront returns what handles a connection after an answer.
+func (g *Gateway) nextFront(e *engine) func(*loop.Conn) loop.Handler {
+	return func(c *loop.Conn) loop.Handler {
+		c.SetTimer(pollIdle)
+		return &front{g, e, e.hostOf(c.Loop()), c}
+	}
+}
+
+// isFull reports whether a request may not begin a new session.
+func (g *Gateway) isFull(e *engine) bool {
+	return g.draining.Load() || e.connections() >= g.set.limits.Connections
+}
+
+// receiveHTTP is front.receive for a request that net/http has read.
+func (g *Gateway) receiveHTTP(w http.ResponseWriter, r *http.Request, m *mount, at sockjs.Resource) {
+	var next func(*loop.Conn) loop.Handler // what comes next on a foreign server's connection is not ours
+	e := g.engine.Load()
+	if e != nil && isOwn(r) {
+		next = g.nextFront(e)
+	}
+	rc, refusal := m.NewReceiver(r, at, next)
+	if refusal != nil {
+		refusal.Write(w)
+		return
+	}
+	if n, err := io.Copy(io.Discard, io.LimitReader(r.Body, maxIgnored+1)); err != nil || n > maxIgnored {
+		http.Error(w, "a request of this kind has no body", http.StatusRequestEntityTooLarge)
+		return
+	}
+	var place *loop.Loop
+	if e != nil {
+		remote, _ := netip.ParseAddrPort(r.RemoteAddr) // the zero value when it has none
+		l, host := e.next()
+		place = m.Place(rc, l, host, remote, func() bool { return g.isFull(e) })
+	}
+	if place == nil {
+		g.refuseFull(w)
+		return
+	}
+	nc, rest, err := hijack(w)
+	if err != nil {
+		http.Error(w, "this server can't let a request wait: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	place.AdoptConn(nc, rest, rc.Begin)
+}
