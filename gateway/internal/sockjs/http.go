@@ -79,7 +79,7 @@ func keep(h http.Header) {
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request, at Resource) {
 	methods := s.methods(at)
 	switch {
-	case at.Kind == NotFound, at.page != "info" && at.page != "" && at.Kind == Page && s.ClientURL == "":
+	case at.Kind == NotFound, isIframe(at.page) && s.ClientURL == "":
 		http.NotFound(w, r)
 	case r.Method == http.MethodOptions && strings.Contains(methods, http.MethodOptions):
 		preflight(w, r, methods)
@@ -87,12 +87,12 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request, at Resource)
 		(&Refusal{Status: http.StatusMethodNotAllowed, Allow: methods}).Write(w)
 	case at.Kind == Send:
 		s.send(w, r, at)
-	case at.page == "":
-		greet(w)
 	case at.page == "info":
 		s.info(w, r)
-	default:
+	case isIframe(at.page):
 		s.iframe(w, r)
+	default:
+		greet(w)
 	}
 }
 

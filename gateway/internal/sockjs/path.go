@@ -60,8 +60,10 @@ func segments(path string) (list []string, ok bool) {
 
 func (s *Service) find(path []string) Resource {
 	switch {
-	case len(path) == 0, len(path) == 1 && path[0] == "":
+	case len(path) == 0:
 		return Resource{Kind: Page}
+	case len(path) == 1 && path[0] == "":
+		return Resource{Kind: Page, page: "/"}
 	case len(path) == 1 && path[0] == "websocket":
 		return Resource{Kind: RawWebSocket}
 	case len(path) == 1 && (path[0] == "info" || isIframe(path[0])):

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -21,7 +22,17 @@ func parseMessages(payload []byte) (messages []string, err error) {
 	if !utf8.Valid(payload) {
 		return nil, errBrokenJSON
 	}
-	return messages, reword(json.Unmarshal(payload, &messages))
+	var list []*string // nil for null, which is no string
+	if err := json.Unmarshal(payload, &list); err != nil {
+		return nil, reword(err)
+	}
+	if list == nil || slices.Contains(list, nil) {
+		return nil, errNoPayload
+	}
+	for _, m := range list {
+		messages = append(messages, *m)
+	}
+	return messages, nil
 }
 
 // parseMessage is parseMessages for a WebSocket, where it may be one string too, or nothing ("Empty

@@ -22,6 +22,8 @@ func TestParseMessages(t *testing.T) {
 		{`{"a":"b"}`, nil, errNoPayload},
 		{`"a"`, nil, errNoPayload},
 		{`[1]`, nil, errNoPayload},
+		{`null`, nil, errNoPayload},
+		{`["a",null]`, nil, errNoPayload},
 		{`[["a"]]`, nil, errNoPayload},
 		{`["a"`, nil, errBrokenJSON},
 		{`["a"] x`, nil, errBrokenJSON},
