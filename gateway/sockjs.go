@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/internal/sockjs"
+	"github.com/stompgw/stompgw/gateway/internal/ws"
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
 
@@ -32,9 +33,10 @@ const (
 // mount is a service, and what its path carries beside SockJS.
 type mount struct {
 	*sockjs.Service
-	public bool // pages of all origins may use it
-	off    bool // there is no SockJS, only a bare WebSocket
-	echo   bool // a bare WebSocket gives back what it gets
+	periods ws.Periods // of SockJS over WebSocket
+	public  bool       // pages of all origins may use it
+	off     bool       // there is no SockJS, only a bare WebSocket
+	echo    bool       // a bare WebSocket gives back what it gets
 }
 
 // newMounts makes the services of a node, the endpoint first.
@@ -54,7 +56,8 @@ func (g *Gateway) newMounts() []*mount {
 		ClientURL:      set.ClientURL,
 		Ancestors:      g.origins.ancestors(),
 	}
-	mounts := []*mount{{Service: sockjs.New(options), off: g.set.sockjs == nil}}
+	periods := g.set.periods.WithPing(set.Heartbeat)
+	mounts := []*mount{{Service: sockjs.New(options), periods: periods, off: g.set.sockjs == nil}}
 	if g.set.sockjs == nil || !set.Echo {
 		return mounts
 	}
@@ -63,7 +66,7 @@ func (g *Gateway) newMounts() []*mount {
 		o := options
 		o.Path = path
 		change(&o)
-		m := &mount{Service: sockjs.New(o), public: true, echo: true}
+		m := &mount{Service: sockjs.New(o), periods: periods, public: true, echo: true}
 		mounts = append(mounts, m)
 		return m
 	}

@@ -56,7 +56,7 @@ func (g *Gateway) newWebSocket(m *mount, at sockjs.Resource, host *session.Host)
 	return func(c *loop.Conn) loop.Handler {
 		switch {
 		case at.Kind == sockjs.WebSocket:
-			return ws.New(c, open, m.NewContent(), &g.set.periods)
+			return ws.New(c, open, m.NewContent(), &m.periods)
 		case m.echo:
 			return ws.NewEcho(c, &g.set.periods)
 		}

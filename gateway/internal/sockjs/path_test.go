@@ -62,3 +62,24 @@ func TestFind(t *testing.T) {
 		}
 	}
 }
+
+// FuzzFind holds that whatever a path names is below the service, and that ids are what they have to be.
+func FuzzFind(f *testing.F) {
+	f.Add("/stomp/0/s%20/xhr")
+	f.Add("/stomp/iframe-1.html")
+	f.Add("/%73tomp")
+	s := New(Options{Path: "/stomp"})
+	f.Fuzz(func(t *testing.T, path string) {
+		u, err := url.ParseRequestURI(path)
+		if err != nil {
+			return
+		}
+		at, below := s.Find(u)
+		if below && u.Path != "/stomp" && !strings.HasPrefix(u.Path, "/stomp/") || !below && at != (Resource{}) {
+			t.Errorf("%q is below: %v, and names %+v", path, below, at)
+		}
+		if at.Kind >= WebSocket && !isID(at.session) {
+			t.Errorf("%q names the session %q", path, at.session)
+		}
+	})
+}

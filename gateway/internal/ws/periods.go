@@ -13,6 +13,11 @@ type Periods struct {
 // DefaultPeriods are 25 s, since proxies cut connections that are silent for 30 s or more; so much
 // that three pings have had no answer; 5 s; and 1 s.
 func DefaultPeriods() Periods {
-	const ping = 25 * time.Second
-	return Periods{Ping: ping, Dead: 3*ping + 5*time.Second, Close: 5 * time.Second, Linger: time.Second}
+	return Periods{Close: 5 * time.Second, Linger: time.Second}.WithPing(25 * time.Second)
+}
+
+// WithPing returns the periods with another time between pings, three of which need an answer.
+func (p Periods) WithPing(ping time.Duration) Periods {
+	p.Ping, p.Dead = ping, 3*ping+5*time.Second
+	return p
 }
