@@ -37,6 +37,10 @@ func (g *Gateway) newFront(e *engine, host *session.Host) func(*loop.Conn) loop.
 func (f *front) Feed(b []byte) (taken int) {
 	size := headSize(b)
 	switch {
+	case !f.sock.Idle(): // an earlier request has to be answered first
+		f.sock.Pause()
+		f.sock.AwaitDrain()
+		return 0
 	case !isHTTP(b[0]):
 		f.refuse(http.StatusBadRequest, notHTTP)
 		return len(b)
@@ -90,6 +94,9 @@ func (f *front) refuse(status int, reason string) {
 		strconv.Itoa(len(reason)+1) + "\r\n\r\n" + reason + "\n"))
 	f.sock.Finish(answerLinger)
 }
+
+// Drained implements loop.Drainer.
+func (f *front) Drained() { f.sock.Resume() }
 
 // Timeout implements loop.Handler: no request came.
 func (f *front) Timeout() { f.sock.Finish(answerLinger) }

@@ -157,6 +157,13 @@ func (c *Conn) AwaitDrain() {
 	c.touch()
 }
 
+// Idle reports whether nothing is queued or on its way, as Detach and Move need it.
+func (c *Conn) Idle() bool { return c.run == nil && c.kept == nil && !c.blocked }
+
+// ReadsAhead reports whether the connection is read while the Handler leaves bytes. Then, until it
+// takes them all, Detach and Move fail.
+func (c *Conn) ReadsAhead() bool { return c.medium != nil }
+
 // SetTimer calls Handler.Timeout once, not before d from now (a year at most); it replaces an
 // earlier timer. 0 means never.
 func (c *Conn) SetTimer(d time.Duration) {
@@ -209,8 +216,8 @@ func (c *Conn) Abort() {
 }
 
 // Detach gives the connection away as a net.Conn, with the bytes of b behind those taken, which
-// are the Handler's last: only Feed may call it, with its own argument. Nothing may be queued or
-// on its way. On an error the connection is gone.
+// are the Handler's last: only Feed may call it, with its own argument, while the connection is
+// Idle. On an error the connection is gone.
 func (c *Conn) Detach(taken int, b []byte) (nc net.Conn, rest []byte, err error) {
 	rest = bytes.Clone(b[taken:])
 	if c.medium != nil {
@@ -358,7 +365,7 @@ func (c *Conn) flush() {
 		c.part()
 	case c.kept != nil && c.kept.size > c.loop.limit && !c.overflown && !c.finishing:
 		c.overflow()
-	case c.awaited && c.kept == nil && c.handler != nil:
+	case c.awaited && c.kept == nil && !c.blocked && c.handler != nil:
 		c.awaited = false
 		c.handler.(Drainer).Drained()
 	}
@@ -445,7 +452,7 @@ func (c *Conn) write(b []byte) (int, error) {
 // writable tells that the socket's buffer has room again.
 func (c *Conn) writable() {
 	c.blocked = false
-	if c.kept != nil || c.finishing {
+	if c.kept != nil || c.finishing || c.awaited {
 		c.touch()
 	}
 }

@@ -177,9 +177,12 @@ func (r *Receiver) finish() {
 
 // Feed implements loop.Handler: what comes is the next request, which waits for the answer to this one.
 func (r *Receiver) Feed(b []byte) int {
-	if len(b) > maxAhead {
+	switch {
+	case len(b) > maxAhead:
 		r.sock.Abort()
 		r.Closed(errAhead)
+	case r.sock.ReadsAhead():
+		r.next = nil // nobody could take the connection over
 	}
 	return 0
 }
