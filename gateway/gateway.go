@@ -51,6 +51,7 @@ type engine struct {
 	hosts  []*session.Host // by loop
 	router *router.Router
 	turn   atomic.Uint64 // whose turn it is to get a connection
+	work   *session.Workers
 	http   *handoff
 
 	elsewhere           atomic.Int64 // connections that no loop has: in net/http, or in a TLS handshake
@@ -90,6 +91,7 @@ func (g *Gateway) Run(ctx context.Context, lns ...Listener) error {
 	defer stop()
 
 	var wg sync.WaitGroup
+	defer e.work.Close() // once no loop asks for any
 	defer wg.Wait()
 	run := func(name string, serve func() error) {
 		wg.Go(func() {
@@ -127,7 +129,7 @@ type failure struct{ err error }
 func (f *failure) Error() string { return f.err.Error() }
 
 func (g *Gateway) newEngine() (*engine, error) {
-	e := &engine{http: newHandoff()}
+	e := &engine{http: newHandoff(), work: session.NewWorkers(max(runtime.GOMAXPROCS(0)/2, 1))} // the other half is for the loops
 	for range runtime.GOMAXPROCS(0) {
 		l, err := loop.New(g.set.limits.Outbound)
 		if err != nil {
@@ -145,6 +147,7 @@ func (g *Gateway) newEngine() (*engine, error) {
 			Registry:       g.registry,
 			Local:          e.router.Local(i),
 			Rules:          g.rules,
+			Workers:        e.work,
 			Limits:         &limits,
 			Outbound:       g.set.limits.Outbound,
 			HeartBeat:      g.set.heartBeat,

@@ -40,7 +40,10 @@ func rules(t testing.TB) *policy.Catalogue {
 			{Match: "/session/queue/{name}", Subscribe: "true", Send: "true"},
 			{Match: "/topic/secret/{room}", Subscribe: "false", Send: "false"},
 		},
-		Routes: []policy.Route{{Match: "/app/topic/{channel}", Allow: "true", Publish: "/topic/{channel}"}},
+		Routes: []policy.Route{
+			{Match: "/app/topic/{channel}", Allow: "true", Publish: "/topic/{channel}"},
+			{Match: "/app/chat/{channel}", Allow: "true", Publish: "/topic/{channel}", Body: `{"content": body.chat}`, Headers: `{"x-by": vars.channel}`},
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -42,7 +42,7 @@ func TestReplacedRecords(t *testing.T) {
 	c.send(t, "SEND", `{"chat": "hi"}`, "destination", "/app"+room, "receipt", "taken")
 	c.expect(t, "RECEIPT")
 	got := b.Consume(t, records, 5)
-	const want = `{"principalName":null,"destination":"/topic/test-channel","messageJsonString":"{\"chat\": \"hi\"}"}`
+	const want = `{"principalName":null,"destination":"/topic/test-channel","messageJsonString":"{\"content\":\"hi\"}"}`
 	count := 0
 	for _, record := range got {
 		if record == want {
@@ -52,7 +52,7 @@ func TestReplacedRecords(t *testing.T) {
 	if count != 1 {
 		t.Errorf("the console reads %q, want %s among them", got, want)
 	}
-	if m := l.next(t); m.Body != `{"chat": "hi"}` {
+	if m := l.next(t); m.Body != `{"content":"hi"}` || m.Headers["content-type"] != "text/plain;charset=UTF-8" {
 		t.Errorf("stompjs got %+v", m)
 	}
 }

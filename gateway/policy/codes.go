@@ -18,6 +18,7 @@ const (
 	CodeTransaction   Code = 10 // some SENDs of a transaction were refused
 	CodeNotSubscribed Code = 11 // no subscription to end
 	CodeContent       Code = 12 // the bus has no way to write the message
+	CodeBody          Code = 13 // a route's expression can't be evaluated on the message
 )
 
 // Explanation is the entry of one code in the table that code, README and CLI share.
@@ -43,6 +44,7 @@ func Codes() []Explanation {
 		{CodeTransaction, "transaction_incomplete", "Some messages of the transaction were refused, the others published", false},
 		{CodeNotSubscribed, "not_subscribed", "This session has no such subscription", false},
 		{CodeContent, "content", "The message broker can carry UTF-8 text alone", false},
+		{CodeBody, "body", "The message's body is not what this route works on", false},
 	}
 }
 
@@ -51,6 +53,7 @@ func Codes() []Explanation {
 type Refusal struct {
 	Explanation
 	RetryAfter time.Duration // when to try again, 0 when that can't be told
+	Reason     error         // for the log alone, nil when the code says it all; it quotes nothing of the message
 }
 
 // Refuse returns the refusal of a code of the table; a code that is not in it is a fault of ours.

@@ -26,6 +26,7 @@ func TestCodes(t *testing.T) {
 		{10, "transaction_incomplete"},
 		{11, "not_subscribed"},
 		{12, "content"},
+		{13, "body"},
 	}
 	codes := Codes()
 	if len(codes) != len(want) {

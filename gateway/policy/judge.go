@@ -3,7 +3,8 @@ package policy
 // Target is where a SEND that may pass goes.
 type Target struct {
 	Destination string
-	Session     bool // to the sender's own session, not to all subscribers
+	Session     bool     // to the sender's own session, not to all subscribers
+	Rewrite     *Rewrite // what becomes of the message before; nil when it goes as it came
 }
 
 // JudgeSubscribe says whether a session may subscribe to destination; nil means yes.
@@ -33,7 +34,7 @@ func (c *Catalogue) JudgeSend(destination string) (Target, *Refusal) {
 	for i := range c.channels {
 		if _, ok := c.channels[i].match.match(destination); ok {
 			if c.channels[i].send {
-				return Target{destination, c.IsSession(destination)}, nil
+				return Target{Destination: destination, Session: c.IsSession(destination)}, nil
 			}
 			return Target{}, Refuse(CodeNotAllowed)
 		}
@@ -48,7 +49,7 @@ func (c *Catalogue) routed(destination string) (Target, *Refusal) {
 				return Target{}, Refuse(CodeNotAllowed)
 			}
 			to := c.routes[i].publish.expand(b)
-			return Target{to, c.IsSession(to)}, nil
+			return Target{to, c.IsSession(to), c.routes[i].rewrite(b, destination)}, nil
 		}
 	}
 	return Target{}, Refuse(CodeNoRule)

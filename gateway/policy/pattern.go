@@ -22,7 +22,7 @@ const maxVariables = 8
 
 func parsePattern(s, path string) (p pattern, err error) {
 	if s == "" || s[0] != '/' {
-		return p, &RuleError{path, fmt.Sprintf("%q does not begin with a slash", s)}
+		return p, &RuleError{Path: path, Reason: fmt.Sprintf("%q does not begin with a slash", s)}
 	}
 	seen := map[string]bool{}
 	for part := range strings.SplitSeq(s[1:], "/") {
@@ -31,7 +31,7 @@ func parsePattern(s, path string) (p pattern, err error) {
 			err = fmt.Errorf("the variable {%s} stands twice", seg.variable)
 		}
 		if err != nil {
-			return p, &RuleError{path, err.Error()}
+			return p, &RuleError{Path: path, Reason: err.Error()}
 		}
 		if seg.variable != "" {
 			seen[seg.variable] = true
@@ -39,7 +39,7 @@ func parsePattern(s, path string) (p pattern, err error) {
 		p.segments = append(p.segments, seg)
 	}
 	if len(seen) > maxVariables {
-		return p, &RuleError{path, fmt.Sprintf("%d variables are more than the %d that a rule may have", len(seen), maxVariables)}
+		return p, &RuleError{Path: path, Reason: fmt.Sprintf("%d variables are more than the %d that a rule may have", len(seen), maxVariables)}
 	}
 	return p, nil
 }
@@ -131,7 +131,7 @@ func parseTemplate(s string, p pattern, path string) (t template, err error) {
 		}
 		n := p.index(seg.variable)
 		if n < 0 {
-			return nil, &RuleError{path, fmt.Sprintf("match has no variable {%s}", seg.variable)}
+			return nil, &RuleError{Path: path, Reason: fmt.Sprintf("match has no variable {%s}", seg.variable)}
 		}
 		t = append(t, templatePart{binding: n})
 	}

@@ -30,6 +30,10 @@ type Route struct {
 	Match   string // such as "/app/topic/{channel}"
 	Allow   string // "true" or "false"; empty is "false"
 	Publish string // where it goes: "/topic/{channel}"; variables are those of Match
+
+	// CEL expressions over body, text, is_json, headers, vars and destination. Empty is none.
+	Body    string // what its body becomes
+	Headers string // header entries that it gets, in place of the sender's own of the same names
 }
 
 // Rules is what a Catalogue is made of. The first channel, or route, that matches decides.
@@ -44,9 +48,31 @@ type Rules struct {
 type RuleError struct {
 	Path   string // such as "channels[2].match", counted from 0
 	Reason string
+
+	// Where the mistake is in an expression; Line 0 means the field as a whole.
+	Line   int    // of the expression, from 1
+	Column int    // in characters, from 1; one more than the line has if something is missing at its end
+	Source string // that line
 }
 
-func (e *RuleError) Error() string { return e.Path + ": " + e.Reason }
+func (e *RuleError) Error() string {
+	if e.Line == 0 {
+		return e.Path + ": " + e.Reason
+	}
+	return fmt.Sprintf("%s: %s (line %d, column %d)", e.Path, e.Reason, e.Line, e.Column)
+}
+
+// Caret is a line that, below Source, points at Column.
+func (e *RuleError) Caret() string {
+	blank := func(r rune) rune {
+		if r == '\t' {
+			return r // as wide as above
+		}
+		return ' '
+	}
+	line := []rune(e.Source)
+	return strings.Map(blank, string(line[:min(e.Column-1, len(line))])) + "^"
+}
 
 type channel struct {
 	match           pattern
@@ -57,6 +83,8 @@ type route struct {
 	match   pattern
 	allow   bool
 	publish template
+	body    *expression // nil for none, as headers
+	headers *expression
 }
 
 // Catalogue judges frames by the rules.
@@ -67,9 +95,11 @@ type Catalogue struct {
 	routes    []route
 }
 
-// New checks the rules; an error is a *RuleError.
+// New checks the rules and compiles their expressions. An error is a *RuleError, or several joined
+// when an expression has several mistakes.
 func New(r Rules) (*Catalogue, error) {
 	c := &Catalogue{prefixes: r.Prefixes, errorDest: r.ErrorDestination}
+	var expressions compiler
 	for i, rule := range r.Channels {
 		ch, err := newChannel(rule, fmt.Sprintf("channels[%d]", i), r.Prefixes)
 		if err != nil {
@@ -78,7 +108,11 @@ func New(r Rules) (*Catalogue, error) {
 		c.channels = append(c.channels, ch)
 	}
 	for i, rule := range r.Routes {
-		rt, err := newRoute(rule, fmt.Sprintf("routes[%d]", i), r.Prefixes)
+		path := fmt.Sprintf("routes[%d]", i)
+		rt, err := newRoute(rule, path, r.Prefixes)
+		if err == nil {
+			err = rt.compile(&expressions, rule, path)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -92,7 +126,7 @@ func newChannel(rule Channel, path string, p Prefixes) (ch channel, err error) {
 		return ch, err
 	}
 	if under(rule.Match, p.App) {
-		return ch, &RuleError{path + ".match", fmt.Sprintf("%q is under the application prefix %s, which nobody receives: write a route", rule.Match, p.App)}
+		return ch, &RuleError{Path: path + ".match", Reason: fmt.Sprintf("%q is under the application prefix %s, which nobody receives: write a route", rule.Match, p.App)}
 	}
 	if ch.subscribe, err = parsePermission(rule.Subscribe, path+".subscribe"); err != nil {
 		return ch, err
@@ -106,7 +140,7 @@ func newRoute(rule Route, path string, p Prefixes) (rt route, err error) {
 		return rt, err
 	}
 	if !under(rule.Match, p.App) {
-		return rt, &RuleError{path + ".match", fmt.Sprintf("%q is not under the application prefix %s", rule.Match, p.App)}
+		return rt, &RuleError{Path: path + ".match", Reason: fmt.Sprintf("%q is not under the application prefix %s", rule.Match, p.App)}
 	}
 	if rt.allow, err = parsePermission(rule.Allow, path+".allow"); err != nil {
 		return rt, err
@@ -115,9 +149,26 @@ func newRoute(rule Route, path string, p Prefixes) (rt route, err error) {
 		return rt, err
 	}
 	if under(rule.Publish, p.App) {
-		return rt, &RuleError{path + ".publish", fmt.Sprintf("%q is under the application prefix %s, which nobody receives", rule.Publish, p.App)}
+		return rt, &RuleError{Path: path + ".publish", Reason: fmt.Sprintf("%q is under the application prefix %s, which nobody receives", rule.Publish, p.App)}
 	}
 	return rt, nil
+}
+
+// compile makes the expressions of rule, if it has any.
+func (rt *route) compile(c *compiler, rule Route, path string) (err error) {
+	if rt.body, err = c.compile(rule.Body, path+".body", rt.match, (*expression).reviewBody); err != nil {
+		return err
+	}
+	rt.headers, err = c.compile(rule.Headers, path+".headers", rt.match, (*expression).reviewHeaders)
+	return err
+}
+
+// rewrite is what the expressions make of a SEND to destination, nil if there are none.
+func (rt *route) rewrite(b bindings, destination string) *Rewrite {
+	if rt.body == nil && rt.headers == nil {
+		return nil
+	}
+	return &Rewrite{route: rt, bound: b, destination: destination}
 }
 
 func parsePermission(s, path string) (bool, error) {
@@ -127,7 +178,7 @@ func parsePermission(s, path string) (bool, error) {
 	case "", "false":
 		return false, nil
 	}
-	return false, &RuleError{path, fmt.Sprintf("%q is neither \"true\" nor \"false\"", s)}
+	return false, &RuleError{Path: path, Reason: fmt.Sprintf("%q is neither \"true\" nor \"false\"", s)}
 }
 
 // under reports whether destination is prefix itself or stands below it.

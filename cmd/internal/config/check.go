@@ -262,13 +262,27 @@ func (c *Config) checkRules() []error {
 		Channels:         c.Channels,
 		Routes:           c.Routes,
 	})
-	var fault *policy.RuleError
-	switch {
-	case errors.As(err, &fault):
-		return []error{c.fault(fault.Path, "%s", fault.Reason)}
-	case err != nil:
-		return []error{err}
+	if err != nil {
+		return c.ruleFaults(err)
 	}
 	c.rules = rules
 	return nil
+}
+
+// ruleFaults takes apart what policy.New says, and finds the places in the file.
+func (c *Config) ruleFaults(err error) (errs []error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, err := range joined.Unwrap() {
+			errs = append(errs, c.ruleFaults(err)...)
+		}
+		return errs
+	}
+	var fault *policy.RuleError
+	switch {
+	case !errors.As(err, &fault):
+		return []error{err}
+	case fault.Line == 0:
+		return []error{c.fault(fault.Path, "%s", fault.Reason)}
+	}
+	return []error{c.scalars[fault.Path].fault(fault)}
 }

@@ -30,6 +30,7 @@ type Config struct {
 	Standalone bool // the bus and Redis are the embedded ones; not a key, see Source
 
 	origins origins
+	scalars map[string]scalar // what rules and sources say, by path
 	rules   *policy.Catalogue
 }
 

@@ -9,7 +9,7 @@ import (
 type Error struct {
 	Where  string // "prod.yaml:14", "STOMPGW_LISTEN", "--listen", or "default"
 	Key    string // such as "limits.outbound"; empty when the file as a whole is meant
-	Reason string // what is wrong, and what would be right
+	Reason string // what is wrong, and what would be right; of an expression also its line, and one with a caret below it
 }
 
 func (e *Error) Error() string {

@@ -24,13 +24,18 @@ type file struct {
 	sources  []KafkaSource
 
 	keys    []key // those that may stand in it
+	lines   []string
+	scalars map[string]scalar // what the items of lists say, by path
 	origins origins
 	errs    []error
 }
 
 // parseFile reads the text of a configuration. The name is for errors.
 func parseFile(name string, text []byte, keys []key) *file {
-	f := &file{name: name, values: map[string][]string{}, keys: keys, origins: origins{}}
+	f := &file{
+		name: name, values: map[string][]string{}, keys: keys, origins: origins{},
+		lines: strings.Split(string(text), "\n"),
+	}
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	var doc yaml.Node
 	switch err := dec.Decode(&doc); {

@@ -25,7 +25,10 @@ func channelFields(c *policy.Channel) []field {
 }
 
 func routeFields(r *policy.Route) []field {
-	return []field{{"match", &r.Match, true}, {"allow", &r.Allow, true}, {"publish", &r.Publish, true}}
+	return []field{
+		{"match", &r.Match, true}, {"allow", &r.Allow, true}, {"publish", &r.Publish, true},
+		{"body", &r.Body, false}, {"headers", &r.Headers, false},
+	}
 }
 
 func sourceFields(s *KafkaSource) []field {
@@ -57,6 +60,7 @@ func (f *file) item(n *yaml.Node, path string, fields []field) {
 		i := slices.Index(names, name)
 		if i >= 0 {
 			*fields[i].value = f.text(value, path+"."+name)
+			f.note(path+"."+name, value)
 			return
 		}
 		reason := "there is no such key; here stand " + strings.Join(names, ", ")

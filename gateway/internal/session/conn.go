@@ -64,6 +64,7 @@ type Host struct {
 	Registry       registry.Registry
 	Local          *router.Local
 	Rules          *policy.Catalogue
+	Workers        *Workers // for what would hold up the loop
 	Limits         *stomp.Limits
 	Outbound       int             // bytes that may wait for a client
 	HeartBeat      stomp.HeartBeat // what the server offers

@@ -32,10 +32,7 @@ func (s *Session) send(f *stomp.Frame) error {
 	o := originOf(f)
 	target, r := s.host.Rules.JudgeSend(o.destination)
 	if r != nil {
-		if tx != nil {
-			tx.failed = true
-		}
-		s.refuse(o, r)
+		s.refuseSend(o, tx, r)
 		return nil
 	}
 	p := &publication{session: s, origin: o, envelope: bus.Envelope{
@@ -46,12 +43,29 @@ func (s *Session) send(f *stomp.Frame) error {
 	if target.Session {
 		p.envelope.Principal = s.Principal()
 	}
+	if target.Rewrite != nil {
+		s.rewrite(target.Rewrite, p, tx)
+	} else {
+		s.dispose(p, tx)
+	}
+	return nil
+}
+
+// dispose publishes p, or has it wait for the COMMIT of its transaction, which is nil for none.
+func (s *Session) dispose(p *publication, tx *transaction) {
 	if tx != nil {
 		s.enlist(tx, p)
-		return nil
+		return
 	}
 	s.publish([]*publication{p})
-	return nil
+}
+
+// refuseSend answers a SEND that is not published.
+func (s *Session) refuseSend(o origin, tx *transaction, r *policy.Refusal) {
+	if tx != nil {
+		tx.failed = true
+	}
+	s.refuse(o, r)
 }
 
 // publish gives publications to the bus, in order. When it is full the session waits with the rest.

@@ -46,6 +46,7 @@ type work struct {
 	stalled      []*publication // the bus was full
 	held         int            // bytes of messages that wait in windows
 	goodbye      string         // the receipt that DISCONNECT asked for
+	cancel       func()         // what workers do for the session; nil when they don't
 }
 
 // New begins the conversation of a connection that has just been made.
@@ -297,6 +298,9 @@ func (s *Session) release() {
 		s.host.Local.Leave(s.id)
 		s.host.Registry.Remove(s.id)
 		s.host.Stats.Open.Add(-1)
+	}
+	if s.work != nil && s.work.cancel != nil {
+		s.work.cancel()
 	}
 	s.subs, s.work, s.state = nil, nil, closed
 	s.dec = stomp.Decoder{}

@@ -1,0 +1,50 @@
+package config
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/stompgw/stompgw/bus"
+)
+
+// TestRoutesOfConfigs: what the pages send to their room becomes what they show, in each file.
+func TestRoutesOfConfigs(t *testing.T) {
+	const room, media = "/app/topic/test-channel", "application/json"
+	ours := []struct{ sent, want, media string }{
+		{`{"chat": "<안녕>"}`, `{"content":"<안녕>"}`, media},
+		{`{"from":"bob", "text":"hi"}`, `{"from":"bob", "text":"hi"}`, "x/sent"},
+		{`["chat"]`, `["chat"]`, "x/sent"},
+		{`12`, `12`, "x/sent"},
+		{`hello`, `hello`, "x/sent"},
+		{``, ``, "x/sent"},
+	}
+	springs := []struct{ sent, want, media string }{{`{"chat":"hi"}`, `{"content":"hi"}`, "text/plain;charset=UTF-8"}, {`{}`, "refused", ""}}
+	for name, cases := range map[string][]struct{ sent, want, media string }{
+		"standalone.yaml": ours, "kafka.yaml": ours, "nats.yaml": ours, "spring.yaml": springs,
+	} {
+		c, err := Load(Source{File: "../../../configs/" + name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		target, refusal := c.Rules().JudgeSend(room)
+		if refusal != nil || target.Destination != "/topic/test-channel" || target.Rewrite == nil {
+			t.Fatalf("%s: %s goes to %+v, %v", name, room, target, refusal)
+		}
+		for _, test := range cases {
+			e := bus.Envelope{Headers: []bus.Header{{Name: "content-type", Value: "x/sent"}}, Body: []byte(test.sent)}
+			if refusal := target.Rewrite.Apply(context.Background(), &e, int(c.Limits.Message)); refusal != nil {
+				if test.want != "refused" {
+					t.Errorf("%s: %s is refused: %v", name, test.sent, refusal.Reason)
+				}
+				continue
+			}
+			if want := []bus.Header{{Name: "content-type", Value: test.media}}; string(e.Body) != test.want || !slices.Equal(e.Headers, want) {
+				t.Errorf("%s: %s becomes %s, %q", name, test.sent, e.Body, e.Headers)
+			}
+		}
+		if target, refusal := c.Rules().JudgeSend("/app/topic/other"); refusal != nil || target.Rewrite != nil {
+			t.Errorf("%s: other rooms go to %+v, %v", name, target, refusal)
+		}
+	}
+}
