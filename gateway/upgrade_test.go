@@ -49,7 +49,7 @@ func TestUpgrade(t *testing.T) {
 		{"an extension is not agreed to", "Upgrade: websocket", "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\nUpgrade: websocket", 101},
 
 		{"no Upgrade, which SockJS greets", "Upgrade: websocket\r\n", "", 200},
-		{"another Upgrade", ": websocket", ": h2c", 426},
+		{"another Upgrade, which clients of HTTP/2 ask for everywhere", ": websocket", ": h2c", 200},
 		{"Upgrade that only looks alike", ": websocket", ": websockets", 426},
 		{"no Connection", "Connection: Upgrade\r\n", "", 400},
 		{"another Connection", ": Upgrade", ": keep-alive", 400},

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common"
@@ -37,6 +38,11 @@ type expression struct {
 	program cel.Program
 }
 
+// compiling is held while an expression is compiled. It is a package variable because what it guards
+// are the library's: its parser, and errors that all evaluations share, write to memory of the whole
+// process without a lock.
+var compiling sync.Mutex
+
 // compile makes the expression of a rule's field path; an empty one is nil. p has the variables
 // that "vars" holds, and result checks what it makes.
 func (c *compiler) compile(source, path string, p pattern, result func(*expression) []error) (*expression, error) {
@@ -50,6 +56,8 @@ func (c *compiler) compile(source, path string, p pattern, result func(*expressi
 	if n := len([]rune(source)); n > maxExpression {
 		return nil, &RuleError{Path: path, Reason: fmt.Sprintf("is %d characters long: an expression may have %d", n, maxExpression)}
 	}
+	compiling.Lock()
+	defer compiling.Unlock()
 	if err := c.prepare(); err != nil {
 		return nil, err
 	}
@@ -90,8 +98,7 @@ func (c *compiler) prepare() (err error) {
 
 // settleErrors writes into the two errors that all evaluations of a process share what the library
 // would write, without a lock, at the first evaluation that ends with one: loops evaluate at the
-// same time. It is the id of an expression; place knows that these have none. Only the very first
-// calls of New in a process, if they were made at the same time, could still meet in it.
+// same time. It is the id of an expression; place knows that these have none.
 func settleErrors() {
 	types.LabelErrNode(sharedID, types.NoSuchOverloadErr())
 	types.LabelErrNode(sharedID, types.Int(math.MaxInt64).ConvertToType(types.TimestampType))

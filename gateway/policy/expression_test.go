@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -173,4 +174,19 @@ func TestExpressionsOfEveryRoute(t *testing.T) {
 	if target, _ := c.JudgeSend("/app/d"); target.Rewrite != nil {
 		t.Error("a route without expressions rewrites")
 	}
+}
+
+// Catalogues can be made at the same time, as tests and nodes that share a process do.
+func TestNewConcurrently(t *testing.T) {
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			r := base()
+			r.Routes = []Route{{Match: "/app/x", Allow: "true", Publish: "/topic/x", Body: `body.chat + 1`}}
+			if _, err := New(r); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }
