@@ -33,8 +33,19 @@ func (g *Gateway) newFront(e *engine, host *session.Host) func(*loop.Conn) loop.
 	}
 }
 
-// Feed implements loop.Handler.
+// Feed implements loop.Handler. Empty lines before a request are left out (RFC 9112 section 2.2).
 func (f *front) Feed(b []byte) (taken int) {
+	for taken < len(b) && (b[taken] == '\r' || b[taken] == '\n') {
+		taken++
+	}
+	if taken == len(b) {
+		return taken
+	}
+	return taken + f.request(b[taken:])
+}
+
+// request takes a request, if b holds all of its head.
+func (f *front) request(b []byte) (taken int) {
 	size := headSize(b)
 	switch {
 	case !f.sock.Idle(): // an earlier request has to be answered first
@@ -52,7 +63,7 @@ func (f *front) Feed(b []byte) (taken int) {
 	}
 	r, err := http.ReadRequest(bufio.NewReaderSize(bytes.NewReader(b[:size]), size))
 	if err != nil {
-		f.refuse(http.StatusBadRequest, notHTTP)
+		f.refuse(http.StatusBadRequest, "this HTTP request is malformed")
 		return len(b)
 	}
 	m, at := f.gateway.find(r.URL)

@@ -29,6 +29,7 @@ type settings struct {
 	pages     http.Handler
 	periods   ws.Periods
 	sockjs    *SockJS
+	parting   time.Duration // for a SockJS client to be told that the node stops
 }
 
 func defaults() settings {
@@ -42,6 +43,7 @@ func defaults() settings {
 		pages:     http.NotFoundHandler(),
 		periods:   ws.DefaultPeriods(),
 		sockjs:    new(DefaultSockJS()),
+		parting:   time.Second,
 	}
 }
 

@@ -119,8 +119,15 @@ func (o origins) ancestors() string {
 	}
 	list := []string{"'self'"}
 	for _, p := range o.patterns {
-		if host := strings.TrimPrefix(p.host, "*."); !strings.Contains(host, "*") {
-			list = append(list, p.scheme+"://"+p.host+":"+p.port)
+		host := p.host
+		if strings.Contains(host, ":") {
+			host = "[" + host + "]"
+		}
+		if p.port != "" {
+			host += ":" + p.port
+		}
+		if !strings.Contains(strings.TrimPrefix(p.host, "*."), "*") {
+			list = append(list, p.scheme+"://"+host)
 		}
 	}
 	return strings.Join(list, " ")

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/internal/loop"
@@ -19,7 +20,7 @@ const (
 // next on one that is kept, without net/http: it may wait for long. It reports false if net/http
 // has to word what is wrong with it.
 func (f *front) receive(m *mount, at sockjs.Resource, r *http.Request, size int, b []byte) (taken int, ok bool) {
-	plain := r.ProtoAtLeast(1, 1) && r.Host != "" && r.ContentLength == 0 && r.Header.Get("Expect") == ""
+	plain := r.Proto == "HTTP/1.1" && isPlainHost(r.Host) && r.ContentLength == 0 && r.Header.Get("Expect") == ""
 	if at.Kind != sockjs.Receive || !plain || !f.gateway.admitsTo(m, r, at) {
 		return 0, false
 	}
@@ -38,6 +39,13 @@ func (f *front) receive(m *mount, at sockjs.Resource, r *http.Request, size int,
 		f.sock.Move(l, size, b, rc.Begin)
 		return len(b), true
 	}
+}
+
+// isPlainHost reports whether a Host header is one beyond doubt; net/http judges the others.
+func isPlainHost(host string) bool {
+	return host != "" && !strings.ContainsFunc(host, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune(".-_:[]", c)
+	})
 }
 
 // nextFront returns what handles a connection after an answer.

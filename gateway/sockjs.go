@@ -3,6 +3,7 @@ package gateway
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/internal/sockjs"
@@ -26,8 +27,9 @@ func DefaultSockJS() SockJS {
 }
 
 const (
-	echoStreamLimit = 4096 // bytes, as the test suites expect
-	perEscape       = 6    // bytes that JSON may take for one
+	echoStreamLimit = 4096     // bytes, as the test suites expect
+	minPost         = 16 << 20 // bytes: clients put all that they have sent during one post into the next
+	perEscape       = 3        // bytes that JSON in ASCII takes for one of a language's text, at most
 )
 
 // mount is a service, and what its path carries beside SockJS.
@@ -50,8 +52,9 @@ func (g *Gateway) newMounts() []*mount {
 		Application:    sockjs.STOMP,
 		Heartbeat:      set.Heartbeat,
 		SessionTimeout: set.SessionTimeout,
+		Parting:        g.set.parting,
 		StreamLimit:    set.StreamLimit,
-		MaxPayload:     perEscape * (g.set.limits.Message + stomp.DefaultLimits().Head),
+		MaxPost:        max(minPost, perEscape*(g.set.limits.Message+stomp.DefaultLimits().Head)),
 		CookieNeeded:   set.CookieNeeded,
 		ClientURL:      set.ClientURL,
 		Ancestors:      g.origins.ancestors(),
@@ -61,7 +64,7 @@ func (g *Gateway) newMounts() []*mount {
 	if g.set.sockjs == nil || !set.Echo {
 		return mounts
 	}
-	options.Application, options.Ancestors = sockjs.Echo, ""
+	options.Application, options.Apart = sockjs.Echo, true
 	add := func(path string, change func(*sockjs.Options)) *mount {
 		o := options
 		o.Path = path
@@ -98,7 +101,8 @@ func (m *mount) wantsUpgrade(r *http.Request, at sockjs.Resource) bool {
 	case sockjs.RawWebSocket, sockjs.WebSocket:
 		return !m.NoWebSocket
 	}
-	return at.IsBase() && (m.off || r.Header.Get("Upgrade") != "") && !m.NoWebSocket
+	upgrade := r.Header.Get("Upgrade")
+	return at.IsBase() && (m.off || upgrade != "" && !strings.EqualFold(upgrade, "h2c")) && !m.NoWebSocket // clients of HTTP/2 ask everywhere
 }
 
 // admitsTo decides whether the page that a request comes from may use m.

@@ -251,3 +251,27 @@ func TestHandleLater(t *testing.T) {
 		r.wantGot(next, []byte("waits"))
 	})
 }
+
+// Who awaits the drain bounds what is queued itself.
+func TestAwaitDrainHasNoLimit(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := start(t, 10)
+		ours, theirs := socketPair(t)
+		d := &carriage{probe: probe{t: t}}
+		done := make(chan struct{})
+		k.adopt(r.loop, ours, nil, func(c *Conn) Handler { defer close(done); d.Conn = c; return d })
+		receive(t, done)
+		r.do(func() { d.Queue(noise(4 << 20)); d.AwaitDrain() })
+		r.settle()
+		readFull(t, theirs, 4<<20)
+		r.until("Drained was called", func() bool { return d.drained == 1 })
+		r.do(func() {
+			if d.overflows > 0 {
+				t.Error("Overflow was called")
+			}
+			if !d.Idle() {
+				t.Error("the connection is not idle")
+			}
+		})
+	})
+}

@@ -150,8 +150,9 @@ func (c *Conn) Queued() int {
 	return n
 }
 
-// AwaitDrain calls Drained of the Handler, which must be a Drainer, once nothing is queued any more:
-// at the end of this turn at the soonest.
+// AwaitDrain calls Drained of the Handler, which must be a Drainer, once nothing is queued or on its
+// way any more: at the end of this turn at the soonest. Until then the Handler itself bounds what it
+// queues: there is no Overflow.
 func (c *Conn) AwaitDrain() {
 	c.awaited = true
 	c.touch()
@@ -163,6 +164,14 @@ func (c *Conn) Idle() bool { return c.run == nil && c.kept == nil && !c.blocked 
 // ReadsAhead reports whether the connection is read while the Handler leaves bytes. Then, until it
 // takes them all, Detach and Move fail.
 func (c *Conn) ReadsAhead() bool { return c.medium != nil }
+
+// Unsent is how many bytes the system has taken and the other side has not, 0 where it doesn't say.
+func (c *Conn) Unsent() int {
+	if c.closed || c.medium != nil {
+		return 0
+	}
+	return unsentOf(int(c.fd))
+}
 
 // SetTimer calls Handler.Timeout once, not before d from now (a year at most); it replaces an
 // earlier timer. 0 means never.
@@ -363,7 +372,7 @@ func (c *Conn) flush() {
 	switch {
 	case c.kept == nil && !c.blocked && c.finishing:
 		c.part()
-	case c.kept != nil && c.kept.size > c.loop.limit && !c.overflown && !c.finishing:
+	case c.kept != nil && c.kept.size > c.loop.limit && !c.awaited && !c.overflown && !c.finishing:
 		c.overflow()
 	case c.awaited && c.kept == nil && !c.blocked && c.handler != nil:
 		c.awaited = false

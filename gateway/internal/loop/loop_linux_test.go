@@ -343,3 +343,12 @@ func TestFanOutAllocs(t *testing.T) {
 		}
 	}
 }
+
+func TestUnsent(t *testing.T) {
+	r := start(t, plenty)
+	p, c := r.openTCP(descriptorKinds()[0], nil)
+	r.do(func() { p.Queue(noise(64 << 20)) })
+	r.until("the system has something to send", func() bool { return p.Unsent() > 0 })
+	go io.Copy(io.Discard, c)
+	r.until("all is sent", func() bool { return p.Queued() == 0 && p.Unsent() == 0 })
+}

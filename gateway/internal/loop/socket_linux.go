@@ -270,3 +270,11 @@ func remoteOf(fd int) netip.AddrPort {
 	}
 	return netip.AddrPort{}
 }
+
+func unsentOf(fd int) int {
+	n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+	if err != nil {
+		return 0
+	}
+	return n
+}

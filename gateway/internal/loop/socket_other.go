@@ -62,3 +62,4 @@ func (c *Conn) closeRead()                     { c.medium.closeRead() }
 func (c *Conn) reset()                         { c.medium.reset() }
 func (c *Conn) closeSocket()                   { c.medium.close() }
 func remoteOf(int) netip.AddrPort              { return netip.AddrPort{} }
+func unsentOf(int) int                         { return 0 }

@@ -9,8 +9,8 @@ import (
 	"github.com/stompgw/stompgw/gateway/internal/session"
 )
 
-// partingTime is how long a node that stops waits for a client to ask, and be told.
-const partingTime = time.Second
+// slowTime is for a client that does not read to take the last word.
+const slowTime = time.Second
 
 // maxPosts is how many posts may wait for a session that is paused. Clients send one at a time.
 const maxPosts = 8
@@ -39,6 +39,7 @@ type Conn struct {
 	sock     *loop.Conn    // nil before start, and once the session is forgotten
 	peer     session.Peer  // nil once the conversation is over
 	receiver *Receiver     // the request that waits for frames, nil for none
+	last     *Receiver     // the one before it, nil for none
 	posts    []*post       // what waits while the session is paused, oldest first
 	goodbye  string        // the frame that ends it all; empty while the session is open
 	due      time.Duration // loop time of the session's next Timeout, 0 for none
@@ -76,7 +77,7 @@ func (c *Conn) attach(r *Receiver) {
 		r.end(closeFrame(codeBusy, "Another connection still open"))
 		return
 	}
-	c.receiver = r
+	c.receiver, c.last = r, nil
 	c.sock.Hear()
 	c.beat = c.loop.Now() + c.service.Heartbeat
 	r.begin()
@@ -85,12 +86,12 @@ func (c *Conn) attach(r *Receiver) {
 		c.tell(openFrame)
 	}
 	c.arm()
-	c.pump()
+	c.pump(r)
 }
 
-// pump lets what waits leave.
-func (c *Conn) pump() {
-	if c.sock == nil || c.receiver == nil {
+// pump lets what waits leave by r, if the client still receives by that.
+func (c *Conn) pump(r *Receiver) {
+	if c.sock == nil || c.receiver != r || r == nil {
 		return
 	}
 	if c.sock.Writable(); c.goodbye != "" {
@@ -107,7 +108,7 @@ func (c *Conn) tell(frame string) {
 // settle notes that a receiver has sent all it may.
 func (c *Conn) settle() {
 	if c.receiver != nil && c.receiver.over {
-		c.receiver = nil
+		c.receiver, c.last = nil, c.receiver
 		c.expect()
 		c.arm()
 	}
@@ -117,14 +118,14 @@ func (c *Conn) settle() {
 func (c *Conn) expect() {
 	d := c.service.SessionTimeout
 	if c.draining {
-		d = min(d, partingTime)
+		d = min(d, c.service.Parting)
 	}
 	c.lapse = c.loop.Now() + d
 }
 
 // Carry implements loop.Carrier: b is elements of Framing.
 func (c *Conn) Carry(b []byte) bool {
-	if c.receiver == nil {
+	if c.receiver == nil || !c.receiver.ready() {
 		return false
 	}
 	c.receiver.messages(b)
@@ -148,13 +149,15 @@ func (c *Conn) Drained() {
 func (c *Conn) Timeout() {
 	now := c.loop.Now()
 	switch {
-	case c.receiver == nil && now >= c.lapse:
+	case c.late(now):
 		c.endPeer(errLapsed)
 		c.forget()
 		return
 	case c.receiver != nil && now >= c.beat:
 		c.beat = now + c.service.Heartbeat
-		c.tell(heartbeat)
+		if c.receiver.ready() {
+			c.tell(heartbeat)
+		}
 	}
 	if c.peer != nil && c.due > 0 && now >= c.due {
 		if next := c.peer.Timeout(); c.peer != nil {
@@ -164,13 +167,31 @@ func (c *Conn) Timeout() {
 	c.arm()
 }
 
+// late reports whether the client has had all the time that it may take: to ask again, or to take
+// what is the end.
+func (c *Conn) late(now time.Duration) bool {
+	if c.receiver != nil && c.goodbye == "" || now < c.lapse {
+		return false
+	}
+	if r := c.receiver; r != nil {
+		c.receiver = nil
+		r.sock.Abort()
+		return true
+	}
+	if c.last != nil && c.last.arriving() {
+		c.expect()
+		return false
+	}
+	return true
+}
+
 // arm sets the timer to what comes next.
 func (c *Conn) arm() {
 	if c.sock == nil {
 		return
 	}
 	next := c.lapse
-	if c.receiver != nil {
+	if c.receiver != nil && c.goodbye == "" {
 		next = c.beat
 	}
 	if c.peer != nil && c.due > 0 {
@@ -188,10 +209,10 @@ func (c *Conn) setDue(d time.Duration) {
 
 // interrupted tells that r's socket is gone: nobody knows what of it has arrived ("Handling close").
 func (c *Conn) interrupted(r *Receiver, err error) {
-	if c.receiver != r {
+	if c.receiver != r && (c.last != r || r.left) {
 		return
 	}
-	c.receiver = nil
+	c.receiver, c.last = nil, nil
 	c.endPeer(err)
 	if c.goodbye == "" {
 		c.goodbye = closeFrame(codeBroken, "Connection interrupted")
@@ -223,6 +244,8 @@ func (c *Conn) forget() {
 func (c *Conn) Overflow() {
 	if c.peer != nil {
 		c.peer.Overflow()
+		c.lapse = min(c.lapse, c.loop.Now()+slowTime)
+		c.arm()
 	}
 }
 
@@ -259,12 +282,10 @@ func (c *Conn) Close(code session.CloseCode, reason string) {
 		return
 	}
 	c.peer, c.goodbye = nil, closeFrame(int(code), reason)
-	if c.receiver == nil {
-		c.expect()
-	}
+	c.expect()
 	c.feed()
 	c.arm()
-	c.pump()
+	c.pump(c.receiver)
 }
 
 // SetTimer implements session.Conn.

@@ -14,7 +14,10 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
+
+	"github.com/stompgw/stompgw/gateway/internal/ws"
 )
 
 // Refusal is the HTTP answer to a request that is not as it should be.
@@ -199,82 +202,106 @@ func (s *Service) iframe(w http.ResponseWriter, r *http.Request) {
 
 // send takes what a client sends by a request of its own.
 func (s *Service) send(w http.ResponseWriter, r *http.Request, at Resource) {
+	s.describe(w.Header(), r) // for refusals too, or the page's script could not tell them from a dead network
 	c := s.conn(at.session)
 	if c == nil {
 		http.Error(w, errGone.Error(), http.StatusNotFound)
 		return
 	}
-	messages, refusal := s.readPost(w, r, at.page == "jsonp_send")
+	body := &metered{from: http.MaxBytesReader(w, r.Body, int64(s.MaxPost)), held: &s.held, limit: int64(maxPostsHeld * s.MaxPost)}
+	defer body.giveBack()
+	payload, refusal := s.readPost(w, r, body, at.page == "jsonp_send")
 	if refusal != nil {
 		refusal.Write(w)
 		return
 	}
 	done := make(chan error, 1)
-	if !c.loop.Post(func() { c.accept(&post{messages: messages, done: func(err error) { done <- err }}) }) {
+	p := &post{payload: payload, in: inflow{apart: s.Apart, max: maxApart}, done: func(err error) { done <- err }}
+	if !c.loop.Post(func() { c.accept(p) }) {
 		http.Error(w, "this node is stopping", http.StatusServiceUnavailable)
 		return
 	}
 	select {
 	case err := <-done:
-		s.answerPost(w, r, at, err)
+		answerPost(w, at, err)
 	case <-r.Context().Done(): // the client has gone; what it sent is the session's all the same
 	}
 }
 
 // answerPost tells whether the session has what was sent.
-func (s *Service) answerPost(w http.ResponseWriter, r *http.Request, at Resource, err error) {
+func answerPost(w http.ResponseWriter, at Resource, err error) {
 	switch {
 	case errors.Is(err, errGone):
 		http.Error(w, err.Error(), http.StatusNotFound)
-		return
+	case errors.Is(err, ws.ErrTooBig):
+		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
 	case err != nil:
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		return
-	}
-	h := w.Header()
-	s.describe(h, r)
-	h.Set("Content-Type", plainText)
-	if at.page == "jsonp_send" {
+	case at.page == "jsonp_send":
+		w.Header().Set("Content-Type", plainText)
 		io.WriteString(w, "ok")
-		return
+	default:
+		w.Header().Set("Content-Type", plainText)
+		w.WriteHeader(http.StatusNoContent)
 	}
-	w.WriteHeader(http.StatusNoContent)
 }
 
-// readPost reads the messages of a post. A form, where one byte takes three, has them in its field d.
-func (s *Service) readPost(w http.ResponseWriter, r *http.Request, mayBeForm bool) ([]string, *Refusal) {
-	limit, form := int64(s.MaxPayload), mayBeForm && isForm(r)
-	if form {
-		limit *= 3
-	}
-	tooBig := &Refusal{Status: http.StatusRequestEntityTooLarge, Reason: fmt.Sprintf("the body is over %d bytes", limit)}
-	if r.ContentLength > limit {
+// readPost reads and checks the payload of a post. A form has it in its field d.
+func (s *Service) readPost(w http.ResponseWriter, r *http.Request, from io.Reader, mayBeForm bool) ([]byte, *Refusal) {
+	tooBig := &Refusal{Status: http.StatusRequestEntityTooLarge, Reason: fmt.Sprintf("the body is over %d bytes", s.MaxPost)}
+	if r.ContentLength > int64(s.MaxPost) {
 		w.Header().Set("Connection", "close") // rather than read what it has announced
 		return nil, tooBig
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	body, err := io.ReadAll(from)
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
 		return nil, tooBig
+	case errors.Is(err, errPostsHeld):
+		w.Header().Set("Connection", "close")
+		return nil, &Refusal{Status: http.StatusServiceUnavailable, Reason: err.Error()}
 	case err != nil:
 		return nil, &Refusal{Status: http.StatusBadRequest, Reason: "the body ends before it should"}
 	}
-	if form {
+	if mayBeForm && isForm(r) {
 		fields, err := url.ParseQuery(string(body))
 		if err != nil {
 			return nil, &Refusal{Status: http.StatusInternalServerError, Reason: errBrokenJSON.Error()}
 		}
 		body = []byte(fields.Get("d"))
 	}
-	messages, err := parseMessages(body)
-	if err != nil {
+	if err := checkPayload(body); err != nil {
 		return nil, &Refusal{Status: http.StatusInternalServerError, Reason: err.Error()}
 	}
-	return messages, nil
+	return body, nil
 }
 
 func isForm(r *http.Request) bool {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return err == nil && kind == "application/x-www-form-urlencoded"
 }
+
+// maxPostsHeld is how many posts of the greatest length a service holds at a time, in all their bytes.
+const maxPostsHeld = 16
+
+var errPostsHeld = errors.New("this node has too much to read now, try again")
+
+// metered counts what of a post is held, and ends it when all posts together are too much.
+type metered struct {
+	from  io.Reader
+	held  *atomic.Int64 // by all posts of the service
+	limit int64
+	own   int64
+}
+
+func (m *metered) Read(b []byte) (int, error) {
+	n, err := m.from.Read(b)
+	m.own += int64(n)
+	if m.held.Add(int64(n)) > m.limit {
+		return n, errPostsHeld
+	}
+	return n, err
+}
+
+func (m *metered) giveBack() { m.held.Add(-m.own) }

@@ -1,10 +1,14 @@
 package sockjs
 
+// turnBytes is how much of a post a session is fed before the loop turns to others.
+const turnBytes = 64 << 10
+
 // post is what one request of a client sends.
 type post struct {
-	messages []string    // those that have not been fed
-	begun    bool        // some have
-	done     func(error) // called once, on the loop: nil when the session has them all
+	payload []byte // what has not been fed, checked
+	in      inflow
+	begun   bool
+	done    func(error) // called once, on the loop: nil when the session has it all
 }
 
 // accept takes a post for the session.
@@ -25,19 +29,33 @@ func (c *Conn) accept(p *post) {
 // feed hands the session what was posted, as far as it is not paused. A post that pauses it is done
 // when the session goes on, which makes the client wait before it sends more.
 func (c *Conn) feed() {
-	for len(c.posts) > 0 && c.peer != nil && !c.peer.Paused() {
+	for fed := 0; len(c.posts) > 0 && c.peer != nil && !c.peer.Paused(); {
 		p := c.posts[0]
-		if len(p.messages) == 0 {
+		if len(p.payload) == 0 {
 			c.posts = c.posts[1:]
 			p.done(nil)
 			continue
 		}
-		message := p.messages[0]
-		p.messages, p.begun = p.messages[1:], true
-		c.peer.Feed([]byte(message))
+		if fed >= turnBytes {
+			c.loop.Post(c.feed)
+			return
+		}
+		piece := p.payload[:min(len(p.payload), turnBytes)]
+		fed += len(piece)
+		p.payload, p.begun = p.payload[len(piece):], true
+		if err := p.in.take(piece, c.feedPeer); err != nil { // a message that is too long to be handed on by itself
+			c.posts = c.posts[1:]
+			p.done(err)
+		}
 	}
 	if c.peer == nil {
 		c.refusePosts()
+	}
+}
+
+func (c *Conn) feedPeer(b []byte) {
+	if c.peer != nil {
+		c.peer.Feed(b)
 	}
 }
 

@@ -2,6 +2,8 @@ package sockjs
 
 import (
 	"bytes"
+	"io"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -10,8 +12,9 @@ import (
 )
 
 const (
-	linger   = time.Second // for the client to take an answer and close
-	maxAhead = 16 << 10    // bytes that a client may send behind a request that waits
+	linger     = time.Second // for the client to close after an answer
+	answerTime = time.Minute // for one that is still taking it
+	maxAhead   = 16 << 10    // bytes that a client may send behind a request that waits
 )
 
 // Receiver is a request that a client receives by. It is the loop.Handler of its socket, which is on
@@ -26,11 +29,12 @@ type Receiver struct {
 	next func(*loop.Conn) loop.Handler
 
 	// Owned by the loop.
-	conn      *Conn // what Place found
-	sock      *loop.Conn
-	sent      int // bytes of frames
-	over      bool
-	successor loop.Handler // nil until it is over
+	conn   *Conn // what Place found
+	sock   *loop.Conn
+	sent   int  // bytes of frames
+	over   bool // the answer is whole
+	left   bool // and the socket has taken all of it
+	unsent int  // bytes of it that the system still had when it was asked last
 }
 
 // NewReceiver reads a request to a resource of kind Receive. next makes what handles the socket when
@@ -61,6 +65,7 @@ func (s *Service) newHead(r *http.Request, t *transport) []byte {
 	s.describe(h, r)
 	if !t.cors {
 		h.Del("Access-Control-Allow-Origin")
+		h.Del("Access-Control-Allow-Credentials")
 	}
 	h.Set("Content-Type", t.contentType)
 	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
@@ -72,15 +77,11 @@ func (s *Service) newHead(r *http.Request, t *transport) []byte {
 	return b.Bytes()
 }
 
-// Begin makes r the Handler of sock on the loop that Place has named. What it returns is that, or
-// what comes after an answer that is over at once.
+// Begin makes r the Handler of sock on the loop that Place has named.
 func (r *Receiver) Begin(sock *loop.Conn) loop.Handler {
 	r.sock = sock
 	sock.SetTimer(0)
 	r.conn.attach(r)
-	if r.over {
-		return r.successor
-	}
 	return r
 }
 
@@ -94,16 +95,26 @@ func (r *Receiver) begin() {
 		head = append(head, "Transfer-Encoding: chunked\r\n"...)
 	}
 	r.queueHead(head)
-	r.sock.Queue(r.pack([]byte(r.transport.prelude(r.callback))))
+	r.queue(r.pack([]byte(r.transport.prelude(r.callback))))
 	r.head = nil
 }
+
+// queue sends some of the answer. How much waits is for the session to judge, which sends no more
+// until Drained.
+func (r *Receiver) queue(b []byte) {
+	r.sock.Queue(b)
+	r.sock.AwaitDrain()
+}
+
+// ready reports whether the socket has taken all that it was given.
+func (r *Receiver) ready() bool { return !r.over && r.sock.Idle() }
 
 // queueHead sends the head of the answer.
 func (r *Receiver) queueHead(head []byte) {
 	if r.next == nil {
 		head = append(head, "Connection: close\r\n"...)
 	}
-	r.sock.Queue(append(head, "\r\n"...))
+	r.queue(append(head, "\r\n"...))
 }
 
 // pack makes a piece of the answer that streams.
@@ -138,13 +149,13 @@ func (r *Receiver) frame(frame []byte) {
 		return
 	}
 	r.queueHead(append(strconv.AppendInt(append(r.head, "Content-Length: "...), int64(len(b)), 10), "\r\n"...))
-	r.sock.Queue(b)
+	r.queue(b)
 	r.finish()
 }
 
 // stream sends a piece of size bytes, and ends the answer when it is long enough.
 func (r *Receiver) stream(packed []byte, size int) {
-	r.sock.Queue(packed)
+	r.queue(packed)
 	if r.sent += size; r.sent >= r.conn.service.StreamLimit {
 		r.finish()
 	}
@@ -160,19 +171,37 @@ func (r *Receiver) end(frame string) {
 	}
 }
 
-// finish ends the answer. The socket goes on with the next request, if it may.
+// finish ends the answer.
 func (r *Receiver) finish() {
-	r.over = true
+	r.over, r.unsent = true, math.MaxInt
 	if r.chunked {
-		r.sock.Queue([]byte("0\r\n\r\n"))
+		r.queue([]byte("0\r\n\r\n"))
 	}
-	if r.next == nil {
-		r.successor = r
-		r.sock.Finish(linger)
+}
+
+// Drained implements loop.Drainer: the session may send more, or the socket goes on with the next
+// request, if it may.
+func (r *Receiver) Drained() {
+	switch {
+	case !r.over:
+		r.conn.pump(r)
 		return
+	case r.next != nil:
+		r.sock.Handle(r.next(r.sock))
+	case r.sock.Unsent() > 0:
+		r.sock.Finish(answerTime)
+	default:
+		r.sock.Finish(linger)
 	}
-	r.successor = r.next(r.sock)
-	r.sock.Handle(r.successor)
+	r.left = true
+}
+
+// arriving reports whether the client is still taking the answer: less of it is left than when it
+// was asked last.
+func (r *Receiver) arriving() bool {
+	before := r.unsent
+	r.unsent = r.sock.Queued() + r.sock.Unsent()
+	return r.unsent > 0 && r.unsent < before
 }
 
 // Feed implements loop.Handler: what comes is the next request, which waits for the answer to this one.
@@ -187,11 +216,16 @@ func (r *Receiver) Feed(b []byte) int {
 	return 0
 }
 
-// Overflow implements loop.Handler: the client does not read its answer.
-func (r *Receiver) Overflow() { r.conn.Overflow() }
+// Overflow implements loop.Handler. It does not come: AwaitDrain.
+func (r *Receiver) Overflow() {}
 
 // Closed implements loop.Handler.
-func (r *Receiver) Closed(err error) { r.conn.interrupted(r, err) }
+func (r *Receiver) Closed(err error) {
+	// A client that closes at once may come before word of the write that it has read.
+	if read := r.sock.ReadsAhead() && r.over && err == io.EOF && r.sock.Queued() == 0; !read {
+		r.conn.interrupted(r, err)
+	}
+}
 
 // Timeout implements loop.Handler. The session has the timer.
 func (r *Receiver) Timeout() {}

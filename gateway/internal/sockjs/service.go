@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/internal/loop"
@@ -13,14 +14,19 @@ import (
 // Application makes what a connection carries.
 type Application func(*session.Host, session.Conn) session.Peer
 
+// maxApart is the most bytes of a message for an Application that wants it by itself.
+const maxApart = 1 << 20
+
 // Options are what services differ in.
 type Options struct {
 	Path           string // of the service, such as "/stomp"
 	Application    Application
 	Heartbeat      time.Duration // after which an open receiver is sent a frame that means nothing
 	SessionTimeout time.Duration // that a session lives on without a receiver
+	Parting        time.Duration // that a node which stops waits for the client of a session to ask, and be told
 	StreamLimit    int           // bytes of frames after which an answer that streams ends, and the client asks again
-	MaxPayload     int           // bytes of a post, or a message over WebSocket
+	MaxPost        int           // bytes of a post's body; of all that are held at a time it is 16 times that
+	Apart          bool          // the Application wants each message by itself; otherwise their text is one stream
 	NoWebSocket    bool
 	CookieNeeded   bool   // answers about a session set the cookie that some load balancers go by
 	ClientURL      string // where iframe pages load the client library from
@@ -32,6 +38,7 @@ type Service struct {
 	Options
 	base       []string // the path's segments
 	transports []*transport
+	held       atomic.Int64 // bytes of posts
 
 	mu     sync.Mutex
 	conns  map[string]*Conn // by session id

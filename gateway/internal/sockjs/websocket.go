@@ -8,31 +8,38 @@ import (
 // message is SockJS in the messages of one WebSocket ("Support WebSocket protocol"). Its sessions
 // live as long as their sockets: their ids mean nothing.
 type message struct {
-	max   int
-	begun []byte // of a message that goes on; nil for none
+	in    inflow
+	apart bool
 }
 
 // NewContent makes the content of one WebSocket connection.
-func (s *Service) NewContent() ws.Content { return &message{max: s.MaxPayload} }
+func (s *Service) NewContent() ws.Content {
+	m := &message{apart: s.Apart}
+	m.begin()
+	return m
+}
 
-// Take implements ws.Content.
-func (m *message) Take(_ bool, payload []byte, last bool, feed func([]byte)) error {
-	if len(m.begun)+len(payload) > m.max {
-		return ws.ErrTooBig
+// begin begins the next message.
+func (m *message) begin() {
+	m.in = inflow{unpacker: unpacker{bare: true}, apart: m.apart, max: maxApart}
+}
+
+// Take implements ws.Content. ws has checked that a text message is UTF-8.
+func (m *message) Take(text bool, payload []byte, last bool, feed func([]byte)) error {
+	if !text {
+		return errBrokenJSON
 	}
-	if !last || len(m.begun) > 0 {
-		m.begun = append(m.begun, payload...)
-		payload = m.begun
+	if err := m.in.take(payload, feed); err != nil {
+		return err
 	}
 	if !last {
 		return nil
 	}
-	m.begun = nil
-	texts, err := parseMessage(payload)
-	for _, text := range texts {
-		feed([]byte(text))
+	if !m.in.complete() {
+		return errBrokenJSON
 	}
-	return err
+	m.begin()
+	return nil
 }
 
 func (m *message) Transport() string        { return "sockjs-websocket" }
