@@ -51,3 +51,10 @@ func TestCloseFrame(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestEvent(t *testing.T) {
+	got := string(appendEvent(nil, []byte(`a["100 %, %41, \\%"]`), ""))
+	if want := "data: a[\"100 \\u0025, \\u002541, \\\\\\u0025\"]\r\n\r\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -1,6 +1,7 @@
 package sockjs
 
 import (
+	"bytes"
 	"net/http"
 	"strings"
 )
@@ -34,9 +35,7 @@ func receiving() []*transport {
 	}, {
 		path: "eventsource", name: "eventsource", method: http.MethodGet, contentType: "text/event-stream", cors: true, streams: true,
 		prelude: func(string) string { return "\r\n" },
-		append: func(dst, frame []byte, _ string) []byte {
-			return append(append(append(dst, "data: "...), frame...), "\r\n\r\n"...)
-		},
+		append:  appendEvent,
 	}, {
 		path: "htmlfile", name: "htmlfile", method: http.MethodGet, contentType: "text/html;charset=UTF-8", callback: true, streams: true,
 		prelude: htmlPrelude,
@@ -54,6 +53,17 @@ func receiving() []*transport {
 }
 
 func appendLine(dst, frame []byte, _ string) []byte { return append(append(dst, frame...), '\n') }
+
+// appendEvent writes a percent sign, which stands in strings alone, as an escape: sockjs-client takes
+// events for URIs and unescapes what follows one.
+func appendEvent(dst, frame []byte, _ string) []byte {
+	dst = append(dst, "data: "...)
+	for i := bytes.IndexByte(frame, '%'); i >= 0; i = bytes.IndexByte(frame, '%') {
+		dst = append(append(dst, frame[:i]...), `\u0025`...)
+		frame = frame[i+1:]
+	}
+	return append(append(dst, frame...), "\r\n\r\n"...)
+}
 
 // htmlPrelude is the beginning of a page in a hidden frame, which runs each script as it comes. It
 // has more than the 1,024 bytes that browsers want before they show any.
