@@ -29,7 +29,7 @@ func (f *front) receive(m *mount, at sockjs.Resource, r *http.Request, size int,
 		return 0, false
 	}
 	own := f.sock.Loop()
-	switch l := m.Place(rc, own, f.host, f.sock.Remote(), func() bool { return f.gateway.isFull(f.engine) }); l {
+	switch l := m.Place(rc, own, f.host, f.sock.Remote, func() bool { return f.gateway.isFull(f.engine) }); l {
 	case nil:
 		return 0, false
 	case own:
@@ -79,7 +79,10 @@ func (g *Gateway) receiveHTTP(w http.ResponseWriter, r *http.Request, m *mount, 
 	}
 	var place *loop.Loop
 	if e != nil {
-		remote, _ := netip.ParseAddrPort(r.RemoteAddr) // the zero value when it has none
+		remote := func() netip.AddrPort {
+			addr, _ := netip.ParseAddrPort(r.RemoteAddr) // the zero value when it has none
+			return addr
+		}
 		l, host := e.next()
 		place = m.Place(rc, l, host, remote, func() bool { return g.isFull(e) })
 	}

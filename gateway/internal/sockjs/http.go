@@ -50,14 +50,21 @@ const (
 func (s *Service) describe(h http.Header, r *http.Request) {
 	h.Set("Cache-Control", uncached)
 	share(h, r)
+	if cookie := s.cookie(r); cookie != "" {
+		h.Set("Set-Cookie", cookie)
+	}
+}
+
+// cookie is the one to set, empty for none: that which the client has, or any.
+func (s *Service) cookie(r *http.Request) string {
 	if !s.CookieNeeded {
-		return
+		return ""
 	}
 	value := "dummy"
 	if c, err := r.Cookie("JSESSIONID"); err == nil && c.Value != "" {
 		value = c.Value
 	}
-	h.Set("Set-Cookie", (&http.Cookie{Name: "JSESSIONID", Value: value, Path: "/"}).String())
+	return (&http.Cookie{Name: "JSESSIONID", Value: value, Path: "/"}).String()
 }
 
 // share lets the page read the answer that the request comes from. Whether it may was judged before.

@@ -32,8 +32,7 @@ func (c *Conn) feed() {
 	for fed := 0; len(c.posts) > 0 && c.peer != nil && !c.peer.Paused(); {
 		p := c.posts[0]
 		if len(p.payload) == 0 {
-			c.posts = c.posts[1:]
-			p.done(nil)
+			c.endPost(nil)
 			continue
 		}
 		if fed >= turnBytes {
@@ -44,13 +43,22 @@ func (c *Conn) feed() {
 		fed += len(piece)
 		p.payload, p.begun = p.payload[len(piece):], true
 		if err := p.in.take(piece, c.feedPeer); err != nil { // a message that is too long to be handed on by itself
-			c.posts = c.posts[1:]
-			p.done(err)
+			c.endPost(err)
 		}
 	}
 	if c.peer == nil {
 		c.refusePosts()
 	}
+}
+
+// endPost answers the oldest post, and gives up all that it held.
+func (c *Conn) endPost(err error) {
+	p := c.posts[0]
+	c.posts[0] = nil
+	if c.posts = c.posts[1:]; len(c.posts) == 0 {
+		c.posts = nil
+	}
+	p.done(err)
 }
 
 func (c *Conn) feedPeer(b []byte) {

@@ -1,11 +1,11 @@
 package sockjs
 
 import (
-	"bytes"
 	"io"
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/internal/loop"
@@ -14,6 +14,7 @@ import (
 const (
 	linger     = time.Second // for the client to close after an answer
 	answerTime = time.Minute // for one that is still taking it
+	headHint   = 512         // bytes of an answer's head, about
 	maxAhead   = 16 << 10    // bytes that a client may send behind a request that waits
 )
 
@@ -23,7 +24,8 @@ type Receiver struct {
 	session   string
 	transport *transport
 	callback  string
-	head      []byte // of the answer, without what it says of its length
+	origin    string // of the page that asks; empty for none
+	cookie    string // that is to be set; empty for none
 	chunked   bool   // the answer says where it ends itself
 	// next is what handles the socket after the answer; nil closes it.
 	next func(*loop.Conn) loop.Handler
@@ -32,6 +34,7 @@ type Receiver struct {
 	conn   *Conn // what Place found
 	sock   *loop.Conn
 	sent   int  // bytes of frames
+	begun  bool // the head has been sent
 	over   bool // the answer is whole
 	left   bool // and the socket has taken all of it
 	unsent int  // bytes of it that the system still had when it was asked last
@@ -55,26 +58,38 @@ func (s *Service) NewReceiver(r *http.Request, at Resource, next func(*loop.Conn
 		rc.next = nil
 	}
 	rc.chunked = at.transport.streams && !old
-	rc.head = s.newHead(r, at.transport)
+	if at.transport.cors {
+		rc.origin = strings.Clone(r.Header.Get("Origin")) // not the whole head with it
+	}
+	rc.cookie = s.cookie(r)
 	return rc, nil
 }
 
-// newHead begins the answer: all but what depends on the answer itself.
-func (s *Service) newHead(r *http.Request, t *transport) []byte {
-	h := http.Header{}
-	s.describe(h, r)
-	if !t.cors {
-		h.Del("Access-Control-Allow-Origin")
-		h.Del("Access-Control-Allow-Credentials")
+// appendHead begins the answer: all but what it says of its length.
+func (r *Receiver) appendHead(dst []byte) []byte {
+	t := r.transport
+	dst = append(dst, "HTTP/1.1 200 OK\r\nDate: "...)
+	dst = time.Now().UTC().AppendFormat(dst, http.TimeFormat)
+	dst = append(append(dst, "\r\nContent-Type: "...), t.contentType...)
+	dst = append(dst, "\r\nCache-Control: "+uncached+"\r\n"...)
+	switch {
+	case !t.cors:
+	case r.origin == "":
+		dst = append(dst, "Vary: Origin\r\nAccess-Control-Allow-Origin: *\r\n"...)
+	default:
+		dst = append(append(dst, "Vary: Origin\r\nAccess-Control-Allow-Origin: "...), r.origin...)
+		dst = append(dst, "\r\nAccess-Control-Allow-Credentials: true\r\n"...)
 	}
-	h.Set("Content-Type", t.contentType)
-	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	if r.cookie != "" {
+		dst = append(append(append(dst, "Set-Cookie: "...), r.cookie...), "\r\n"...)
+	}
 	if t.streams {
-		h.Set("X-Accel-Buffering", "no") // nginx would hold frames back until it has many
+		dst = append(dst, "X-Accel-Buffering: no\r\n"...) // nginx would hold frames back until it has many
 	}
-	b := bytes.NewBufferString("HTTP/1.1 200 OK\r\n")
-	h.Write(b) // to memory, which doesn't fail
-	return b.Bytes()
+	if r.next == nil {
+		dst = append(dst, "Connection: close\r\n"...)
+	}
+	return dst
 }
 
 // Begin makes r the Handler of sock on the loop that Place has named.
@@ -90,13 +105,13 @@ func (r *Receiver) begin() {
 	if !r.transport.streams {
 		return
 	}
-	head := r.head
+	head := r.appendHead(make([]byte, 0, headHint))
 	if r.chunked {
 		head = append(head, "Transfer-Encoding: chunked\r\n"...)
 	}
-	r.queueHead(head)
+	r.queue(append(head, "\r\n"...))
 	r.queue(r.pack([]byte(r.transport.prelude(r.callback))))
-	r.head = nil
+	r.begun = true
 }
 
 // queue sends some of the answer. How much waits is for the session to judge, which sends no more
@@ -108,14 +123,6 @@ func (r *Receiver) queue(b []byte) {
 
 // ready reports whether the socket has taken all that it was given.
 func (r *Receiver) ready() bool { return !r.over && r.sock.Idle() }
-
-// queueHead sends the head of the answer.
-func (r *Receiver) queueHead(head []byte) {
-	if r.next == nil {
-		head = append(head, "Connection: close\r\n"...)
-	}
-	r.queue(append(head, "\r\n"...))
-}
 
 // pack makes a piece of the answer that streams.
 func (r *Receiver) pack(b []byte) []byte {
@@ -148,8 +155,9 @@ func (r *Receiver) frame(frame []byte) {
 		r.stream(r.pack(b), len(b))
 		return
 	}
-	r.queueHead(append(strconv.AppendInt(append(r.head, "Content-Length: "...), int64(len(b)), 10), "\r\n"...))
-	r.queue(b)
+	answer := r.appendHead(make([]byte, 0, headHint+len(b)))
+	answer = strconv.AppendInt(append(answer, "Content-Length: "...), int64(len(b)), 10)
+	r.queue(append(append(answer, "\r\n\r\n"...), b...))
 	r.finish()
 }
 
@@ -163,7 +171,7 @@ func (r *Receiver) stream(packed []byte, size int) {
 
 // end sends the frame that is the last of the session, or of the request.
 func (r *Receiver) end(frame string) {
-	if r.transport.streams && r.head != nil {
+	if !r.begun {
 		r.begin()
 	}
 	if r.frame([]byte(frame)); !r.over {

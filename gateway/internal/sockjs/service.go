@@ -54,8 +54,8 @@ func New(o Options) *Service {
 
 // Place says on which loop r has to begin: that of its session, which is made if there is none. A
 // new session is made on l, with its host, unless full says that the node takes no more: then Place
-// returns nil. remote is where the request came from.
-func (s *Service) Place(r *Receiver, l *loop.Loop, host *session.Host, remote netip.AddrPort, full func() bool) *loop.Loop {
+// returns nil. remote says where the request came from.
+func (s *Service) Place(r *Receiver, l *loop.Loop, host *session.Host, remote func() netip.AddrPort, full func() bool) *loop.Loop {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.conns[r.session]
@@ -63,7 +63,10 @@ func (s *Service) Place(r *Receiver, l *loop.Loop, host *session.Host, remote ne
 		if full() {
 			return nil
 		}
-		c = &Conn{service: s, id: r.session, transport: r.transport.name, loop: l, host: host, remote: remote, shared: s.shared[l]}
+		c = &Conn{
+			service: s, id: strings.Clone(r.session), // not the whole path with it
+			transport: r.transport.name, loop: l, host: host, remote: remote(), shared: s.shared[l],
+		}
 		if c.shared == nil {
 			c.shared = &shared{}
 			s.shared[l] = c.shared
@@ -74,7 +77,7 @@ func (s *Service) Place(r *Receiver, l *loop.Loop, host *session.Host, remote ne
 		}
 		s.conns[c.id] = c
 	}
-	r.conn = c
+	r.conn, r.session = c, c.id
 	return c.loop
 }
 
