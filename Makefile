@@ -7,7 +7,7 @@
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
 
-# Debian keeps nats-server in /usr/sbin, which is not in everyone's PATH.
+# Debian keeps nats-server and nginx in /usr/sbin, which is not in everyone's PATH.
 export PATH := $(PATH):/usr/sbin:/usr/local/sbin
 
 CODE := admin bus cmd configs gateway

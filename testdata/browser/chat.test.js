@@ -1,32 +1,19 @@
 // The chat page in Chromium, one process of the gateway for each test.
 import assert from 'node:assert/strict';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
+import { launch, SCREENSHOTS } from './browser.js';
 import { eventually, Gateway } from './gateway.js';
 
 const require = createRequire(import.meta.url);
-const SCREENSHOTS = '../../bin/screenshots';
 const TIMEOUT = { timeout: 120_000 };
 
 let browser;
 
 before(async () => {
-  await mkdir(SCREENSHOTS, { recursive: true });
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: [
-      '--no-sandbox', // CI runs as root; the pages are our own
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
+  browser = await launch();
 });
 
 after(() => browser?.close());
@@ -170,13 +157,6 @@ test('the page is accessible, and looks right', TIMEOUT, async (t) => {
     assert.equal(wide, false, `${name}: nothing sticks out sideways`);
     await tab.screenshot({ path: path.join(SCREENSHOTS, `${name}.png`) });
   }
-});
-
-test('the binary serves the stompjs that package.json pins', TIMEOUT, async (t) => {
-  const gateway = await Gateway.start(t);
-  const served = await (await fetch(`${gateway.page}stomp.umd.min.js`)).arrayBuffer();
-  const pinned = await readFile(path.join(path.dirname(require.resolve('@stomp/stompjs')), 'stomp.umd.min.js'));
-  assert.ok(pinned.equals(Buffer.from(served)), 'copy the bundle of node_modules to cmd/internal/page/assets');
 });
 
 // openTab opens the chat in a browser of its own profile and waits for the given state. The tab

@@ -22,17 +22,23 @@ drain: { duration: 1s }
 `;
 
 export class Gateway {
-  // start runs a gateway and waits until it is ready. The test t ends it, and fails if it complained.
-  static async start(t) {
+  // start runs a gateway and waits until it is ready: with a configuration file of its own, or, if
+  // config is null, with the one that comes with the program. Variables of the environment win over
+  // both. The test t ends it, and fails if it complained.
+  static async start(t, { config = RULES, env = {} } = {}) {
     const gateway = new Gateway();
     gateway.dir = await mkdtemp(path.join(tmpdir(), 'stompgw-'));
-    gateway.config = path.join(gateway.dir, 'stompgw.yaml');
     t.after(() => gateway.#end());
     const [listen, admin, redis, nats] = (await freePorts(4)).map((port) => `127.0.0.1:${port}`);
-    await writeFile(
-      gateway.config,
-      `listen: ${listen}\nadmin: { listen: "${admin}" }\nembedded: { redis: "${redis}", nats: "${nats}" }\n${RULES}`,
-    );
+    const ports = { LISTEN: listen, ADMIN_LISTEN: admin, EMBEDDED_REDIS: redis, EMBEDDED_NATS: nats };
+    gateway.env = { ...process.env, ...env };
+    for (const [name, value] of Object.entries(ports)) gateway.env[`STOMPGW_${name}`] = value;
+    gateway.args = ['--standalone'];
+    if (config !== null) {
+      const file = path.join(gateway.dir, 'stompgw.yaml');
+      await writeFile(file, config);
+      gateway.args.push('--config', file);
+    }
     gateway.page = `http://${listen}/`;
     gateway.stomp = `ws://${listen}/stomp`;
     gateway.admin = `http://${admin}`;
@@ -43,9 +49,7 @@ export class Gateway {
 
   // run starts the process: the first one, or the next on the same ports after a kill.
   async run() {
-    this.process = spawn(binary, ['serve', '--standalone', '--config', this.config], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    this.process = spawn(binary, ['serve', ...this.args], { env: this.env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.exited = once(this.process, 'close');
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => (this.said += text));
@@ -64,14 +68,19 @@ export class Gateway {
 
   // cli runs one command of the binary against this gateway and returns its standard output.
   async cli(...args) {
-    const { stdout } = await promisify(execFile)(binary, [...args, '--standalone', '--config', this.config]);
+    const env = { ...this.env, GORACE: 'atexit_sleep_ms=0' }; // or a race detector waits for a second at the end
+    const { stdout } = await promisify(execFile)(binary, [...args, ...this.args], { env });
     return stdout;
   }
 
-  // sessions returns the keys of all sessions, as the command line lists them, in order.
+  // list returns all sessions as the command line lists them.
+  async list() {
+    return JSON.parse(await this.cli('sessions', 'list', '-o', 'json'));
+  }
+
+  // sessions returns the keys of all sessions, in order.
   async sessions() {
-    const sessions = JSON.parse(await this.cli('sessions', 'list', '-o', 'json'));
-    return sessions.map(({ key }) => key).sort();
+    return (await this.list()).map(({ key }) => key).sort();
   }
 
   async #end() {

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stompgw/stompgw/bus/bustest/servers"
+)
+
+const nginxConfig = "../../configs/nginx.conf"
+
+// TestNginxConfig: nginx takes the file that comes with stompgw as it is.
+func TestNginxConfig(t *testing.T) {
+	nginx := installed(t, "nginx", "nginx-light")
+	file, err := filepath.Abs(nginxConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), nginx, "-t", "-p", t.TempDir(), "-c", file).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestNginx: the page of the replaced system works through nginx, in front of two nodes on Kafka that
+// run with the configuration for those who replace that system. testdata/browser/nginx.js is what the
+// browser does.
+func TestNginx(t *testing.T) {
+	installed(t, chromium(), "chromium")
+	node := installed(t, "node", "nodejs npm; make install")
+	if _, err := os.Stat("../../testdata/browser/node_modules"); err != nil {
+		lacking(t, "no packages for Node.js; get them with: make install")
+	}
+	bus, redis := servers.Kafka(t).Addr, servers.Redis(t).Addr
+	addrs := []string{freeAddr(t), freeAddr(t)}
+	for _, addr := range addrs {
+		serve(t, "../../configs/spring.yaml", "STOMPGW_LISTEN="+addr, "STOMPGW_BUS_KAFKA_BROKERS="+bus, "STOMPGW_REDIS_ADDRS="+redis)
+	}
+	proxy := startNginx(t, addrs)
+	cmd := exec.CommandContext(t.Context(), node, "--test", "--test-reporter=spec", "nginx.js")
+	cmd.Dir = "../../testdata/browser"
+	cmd.Env = append(os.Environ(), "PROXY=http://"+proxy.Addr+"/")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s\nnginx said:\n%s", err, out, proxy.Output())
+	}
+}
+
+// startNginx starts nginx in front of nodes, with the file that comes with stompgw but for the addresses.
+func startNginx(t *testing.T, nodes []string) *servers.Process {
+	t.Helper()
+	nginx := installed(t, "nginx", "nginx-light")
+	text, err := os.ReadFile(nginxConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, config := freeAddr(t), string(text)
+	for _, change := range [][2]string{
+		{"server 127.0.0.1:13001 ", "server " + nodes[0] + " "},
+		{"server 127.0.0.1:13011 ", "server " + nodes[1] + " "},
+		{"listen 127.0.0.1:8080;", "listen " + addr + ";"},
+	} {
+		if strings.Count(config, change[0]) != 1 {
+			t.Fatalf("%s has not one %q", nginxConfig, change[0])
+		}
+		config = strings.Replace(config, change[0], change[1], 1)
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := servers.Run(t, servers.Program{
+		Addr: addr,
+		Path: nginx,
+		Args: []string{"-p", dir, "-c", file, "-g", "daemon off; master_process off;"}, // one process, which ends with the test
+		Answers: func(ctx context.Context) error {
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/", nil)
+			if err != nil {
+				return err
+			}
+			req.Close = true
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				return err
+			}
+			defer resp.Body.Close()
+			if resp.StatusCode != http.StatusOK {
+				return fmt.Errorf("nginx answers %s", resp.Status)
+			}
+			return nil
+		},
+	})
+	t.Cleanup(func() { p.Stop(t) })
+	return p
+}
+
+// chromium is the browser that the tests in testdata/browser run.
+func chromium() string {
+	if path := os.Getenv("CHROMIUM"); path != "" {
+		return path
+	}
+	return "/usr/bin/chromium"
+}
+
+// installed returns where program is. Where it is not, the test is skipped, or fails if TEST_ALL is set.
+func installed(t *testing.T, program, debianPackage string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil {
+		lacking(t, fmt.Sprintf("no %s; get it with: apt-get install %s", program, debianPackage))
+	}
+	return path
+}
+
+func lacking(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("TEST_ALL") != "" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
+}
