@@ -24,12 +24,14 @@ type front struct {
 	engine  *engine
 	host    *session.Host
 	sock    *loop.Conn
+	kept    bool // an earlier request has been answered
+	parting bool // the node stops, and the client is given time for another one
 }
 
 func (g *Gateway) newFront(e *engine, host *session.Host) func(*loop.Conn) loop.Handler {
 	return func(c *loop.Conn) loop.Handler {
 		c.SetTimer(g.set.limits.ConnectTimeout)
-		return &front{g, e, host, c}
+		return &front{gateway: g, engine: e, host: host, sock: c}
 	}
 }
 
@@ -118,9 +120,18 @@ func (f *front) Overflow() { f.sock.Abort() }
 // Closed implements loop.Handler.
 func (f *front) Closed(error) {}
 
-// Drain closes the connection because the node stops.
+// Drain closes the connection because the node stops. One that has been used may be that of a SockJS
+// client who is about to ask again, and to be told.
 func (f *front) Drain() bool {
-	f.sock.Finish(answerLinger)
+	switch {
+	case !f.kept:
+		f.sock.Finish(answerLinger)
+	case f.parting:
+		return false
+	default:
+		f.parting = true
+		f.sock.SetTimer(f.gateway.set.parting)
+	}
 	return true
 }
 

@@ -52,7 +52,7 @@ func isPlainHost(host string) bool {
 func (g *Gateway) nextFront(e *engine) func(*loop.Conn) loop.Handler {
 	return func(c *loop.Conn) loop.Handler {
 		c.SetTimer(pollIdle)
-		return &front{g, e, e.hostOf(c.Loop()), c}
+		return &front{gateway: g, engine: e, host: e.hostOf(c.Loop()), sock: c, kept: true}
 	}
 }
 

@@ -196,6 +196,7 @@ func (r *Receiver) Drained() {
 		return
 	case r.next != nil:
 		r.sock.Handle(r.next(r.sock))
+		r.sock.Resume()
 	case r.sock.Unsent() > 0:
 		r.sock.Finish(answerTime)
 	default:
@@ -218,8 +219,8 @@ func (r *Receiver) Feed(b []byte) int {
 	case len(b) > maxAhead:
 		r.sock.Abort()
 		r.Closed(errAhead)
-	case r.sock.ReadsAhead():
-		r.next = nil // nobody could take the connection over
+	case r.over || r.sock.ReadsAhead(): // or nobody could take the connection over
+		r.sock.Pause()
 	}
 	return 0
 }

@@ -49,9 +49,9 @@ func New(sock *loop.Conn, open func(session.Conn) session.Peer, content Content,
 	if content != nil {
 		c.say(content.Open())
 	}
-	peer := open(c)
-	if !c.closing {
+	if peer := open(c); !c.closing {
 		c.peer = peer
+		c.arm()
 	}
 	return c
 }
