@@ -25,6 +25,7 @@ type front struct {
 	host    *session.Host
 	sock    *loop.Conn
 	kept    bool // an earlier request has been answered
+	unsent  int  // bytes of its answer that the system had at the last Timeout
 	parting bool // the node stops, and the client is given time for another one
 }
 
@@ -111,8 +112,16 @@ func (f *front) refuse(status int, reason string) {
 // Drained implements loop.Drainer.
 func (f *front) Drained() { f.sock.Resume() }
 
-// Timeout implements loop.Handler: no request came.
-func (f *front) Timeout() { f.sock.Finish(answerLinger) }
+// Timeout implements loop.Handler: no request came. A client that is still taking the answer to the
+// last one has had no time for another.
+func (f *front) Timeout() {
+	if n := f.sock.Unsent(); f.kept && !f.parting && n > 0 && (f.unsent == 0 || n < f.unsent) {
+		f.unsent = n
+		f.sock.SetTimer(pollIdle)
+		return
+	}
+	f.sock.Finish(answerLinger)
+}
 
 // Overflow implements loop.Handler. Nothing this long is ever queued here.
 func (f *front) Overflow() { f.sock.Abort() }

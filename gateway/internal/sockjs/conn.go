@@ -19,6 +19,7 @@ const maxPosts = 8
 var (
 	errLapsed = errors.New("sockjs: the client has not come back to receive")
 	errGone   = errors.New("there is no such session")
+	errStuck  = errors.New("sockjs: the client does not take its answer")
 	errAhead  = errors.New("sockjs: the client sends more before its request has been answered")
 	errBusy   = errors.New("too many requests of this session wait for an earlier one")
 )
@@ -178,7 +179,7 @@ func (c *Conn) late(now time.Duration) bool {
 		r.sock.Abort()
 		return true
 	}
-	if c.last != nil && c.last.arriving() {
+	if c.last != nil && c.last.arriving(&c.last.unsent) {
 		c.expect()
 		return false
 	}

@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	linger     = time.Second // for the client to close after an answer
-	answerTime = time.Minute // for one that is still taking it
-	headHint   = 512         // bytes of an answer's head, about
-	maxAhead   = 16 << 10    // bytes that a client may send behind a request that waits
+	linger    = time.Second     // for the client to close after an answer
+	stuckTime = 5 * time.Second // in which a client has to take something of an answer
+	headHint  = 512             // bytes of an answer's head, about
+	maxAhead  = 16 << 10        // bytes that a client may send behind a request that waits
 )
 
 // Receiver is a request that a client receives by. It is the loop.Handler of its socket, which is on
@@ -37,7 +37,10 @@ type Receiver struct {
 	begun  bool // the head has been sent
 	over   bool // the answer is whole
 	left   bool // and the socket has taken all of it
-	unsent int  // bytes of it that the system still had when it was asked last
+	unsent int  // bytes of it that were on their way when the session looked last
+	stuck  int  // and when Timeout did
+
+	hurried bool // the node stops
 }
 
 // NewReceiver reads a request to a resource of kind Receive. next makes what handles the socket when
@@ -181,10 +184,11 @@ func (r *Receiver) end(frame string) {
 
 // finish ends the answer.
 func (r *Receiver) finish() {
-	r.over, r.unsent = true, math.MaxInt
+	r.over, r.unsent, r.stuck = true, math.MaxInt, math.MaxInt
 	if r.chunked {
 		r.queue([]byte("0\r\n\r\n"))
 	}
+	r.sock.SetTimer(stuckTime)
 }
 
 // Drained implements loop.Drainer: the session may send more, or the socket goes on with the next
@@ -197,20 +201,33 @@ func (r *Receiver) Drained() {
 	case r.next != nil:
 		r.sock.Handle(r.next(r.sock))
 		r.sock.Resume()
-	case r.sock.Unsent() > 0:
-		r.sock.Finish(answerTime)
+	case r.sock.Unsent() > 0: // Timeout goes on looking
 	default:
 		r.sock.Finish(linger)
 	}
 	r.left = true
 }
 
-// arriving reports whether the client is still taking the answer: less of it is left than when it
-// was asked last.
-func (r *Receiver) arriving() bool {
-	before := r.unsent
-	r.unsent = r.sock.Queued() + r.sock.Unsent()
-	return r.unsent > 0 && r.unsent < before
+// arriving reports whether the client is still taking the answer: less of it is on its way than
+// before, which is what was when it was asked last.
+func (r *Receiver) arriving(before *int) bool {
+	n := r.sock.Queued() + r.sock.Unsent()
+	progress := n > 0 && n < *before
+	*before = n
+	return progress
+}
+
+// Timeout implements loop.Handler, for an answer that is over; before, the session has the timer.
+func (r *Receiver) Timeout() {
+	switch {
+	case r.arriving(&r.stuck):
+		r.sock.SetTimer(stuckTime)
+	case r.left:
+		r.sock.Finish(linger)
+	default:
+		r.sock.Abort()
+		r.Closed(errStuck)
+	}
 }
 
 // Feed implements loop.Handler: what comes is the next request, which waits for the answer to this one.
@@ -236,11 +253,15 @@ func (r *Receiver) Closed(err error) {
 	}
 }
 
-// Timeout implements loop.Handler. The session has the timer.
-func (r *Receiver) Timeout() {}
-
-// Drain leaves it to the session.
-func (r *Receiver) Drain() bool { return false }
+// Drain leaves it to the session, but for an answer that is over, which has to leave soon.
+func (r *Receiver) Drain() bool {
+	if !r.over || r.hurried {
+		return false
+	}
+	r.hurried, r.stuck = true, 0
+	r.sock.SetTimer(linger)
+	return true
+}
 
 // shared is the piece of a stream that was packed last on a loop. In a fan-out all receivers of a
 // kind are sent the same, and the loop writes what is the same only once.
