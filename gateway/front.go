@@ -51,10 +51,6 @@ func (f *front) Feed(b []byte) (taken int) {
 func (f *front) request(b []byte) (taken int) {
 	size := headSize(b)
 	switch {
-	case !f.sock.Idle(): // an earlier request has to be answered first
-		f.sock.Pause()
-		f.sock.AwaitDrain()
-		return 0
 	case !isHTTP(b[0]):
 		f.refuse(http.StatusBadRequest, notHTTP)
 		return len(b)
@@ -109,13 +105,10 @@ func (f *front) refuse(status int, reason string) {
 	f.sock.Finish(answerLinger)
 }
 
-// Drained implements loop.Drainer.
-func (f *front) Drained() { f.sock.Resume() }
-
 // Timeout implements loop.Handler: no request came. A client that is still taking the answer to the
 // last one has had no time for another.
 func (f *front) Timeout() {
-	if n := f.sock.Unsent(); f.kept && !f.parting && n > 0 && (f.unsent == 0 || n < f.unsent) {
+	if n := f.sock.Outstanding(); f.kept && !f.parting && n > 0 && (f.unsent == 0 || n < f.unsent) {
 		f.unsent = n
 		f.sock.SetTimer(pollIdle)
 		return

@@ -26,6 +26,9 @@ type message struct {
 	json     any // once parsed
 	jsonErr  error
 	parsed   bool
+
+	// Made at the first mention: an expression may name them at each step of a loop.
+	text, fields, variables any
 }
 
 // Parent implements cel.Activation.
@@ -41,17 +44,14 @@ func (m *message) ResolveName(name string) (any, bool) {
 		}
 		return v, true
 	case varText:
-		if !utf8.Valid(m.envelope.Body) {
-			return types.WrapErr(errNotUTF8), true
-		}
-		return string(m.envelope.Body), true
+		return once(&m.text, m.asText), true
 	case varIsJSON:
 		_, err := m.parse()
 		return err == nil, true
 	case varHeaders:
-		return m.headers(), true
+		return once(&m.fields, func() any { return m.headers() }), true
 	case varVars:
-		return m.rewrite.vars(), true
+		return once(&m.variables, func() any { return m.rewrite.vars() }), true
 	case varDestination:
 		return m.rewrite.destination, true
 	}
@@ -64,6 +64,21 @@ func (m *message) parse() (any, error) {
 		m.parsed = true
 	}
 	return m.json, m.jsonErr
+}
+
+// once makes a value the first time that it is asked for.
+func once(value *any, make func() any) any {
+	if *value == nil {
+		*value = make()
+	}
+	return *value
+}
+
+func (m *message) asText() any {
+	if !utf8.Valid(m.envelope.Body) {
+		return types.WrapErr(errNotUTF8)
+	}
+	return types.String(m.envelope.Body)
 }
 
 func (m *message) headers() map[string]string {

@@ -319,3 +319,21 @@ func BenchmarkRewrite(b *testing.B) {
 		}
 	}
 }
+
+// What an expression names at each step of a loop is made once.
+func TestRewriteMakesVariablesOnce(t *testing.T) {
+	w := rewriteOf(t, `{"a": [1,2,3,4,5,6,7,8].map(i, [text, headers, vars])}`, "")
+	e := bus.Envelope{Headers: sent(), Body: []byte("x")}
+	m := &message{rewrite: w, envelope: &e}
+	names := []string{varText, varHeaders, varVars}
+	for _, name := range names {
+		m.ResolveName(name)
+	}
+	if n := testing.AllocsPerRun(100, func() {
+		for _, name := range names {
+			m.ResolveName(name)
+		}
+	}); n > 0 {
+		t.Errorf("a second mention allocates %v times", n)
+	}
+}

@@ -12,7 +12,6 @@ type Carrier interface {
 	// Carry takes all of b, which is one or more whole frames and is borrowed for the call. Or it
 	// takes nothing and reports false; then Conn.Writable tells when to try again.
 	Carry(b []byte) bool
-	Remote() netip.AddrPort
 }
 
 // Open makes a connection that has no socket, for a conversation over many of them: it has the
@@ -40,7 +39,7 @@ func (m carried) write(_ *Conn, b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (m carried) remote() netip.AddrPort { return m.carrier.Remote() }
+func (m carried) remote() netip.AddrPort { return netip.AddrPort{} }
 
 // shutdown ends the connection: there is no other side that would close too.
 func (m carried) shutdown(c *Conn) { c.close() }
@@ -50,6 +49,7 @@ func (m carried) fed(*Conn)                {}
 func (m carried) closeRead()               {}
 func (m carried) reset()                   {}
 func (m carried) close()                   {}
+func (m carried) unsent() int              { return 0 }
 
 func (m carried) detach() (net.Conn, error) {
 	return nil, errors.New("loop: a connection without a socket can't be detached")

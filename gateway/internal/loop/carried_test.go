@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"net"
-	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -25,8 +24,7 @@ func (c *carriage) Carry(b []byte) bool {
 	return c.open
 }
 
-func (c *carriage) Remote() netip.AddrPort { return netip.MustParseAddrPort("192.0.2.1:7") }
-func (c *carriage) Drained()               { c.drained++ }
+func (c *carriage) Drained() { c.drained++ }
 
 func openCarriage(t *testing.T, r *rig) *carriage {
 	t.Helper()
@@ -38,9 +36,6 @@ func openCarriage(t *testing.T, r *rig) *carriage {
 func TestCarried(t *testing.T) {
 	r := start(t, plenty)
 	c := openCarriage(t, r)
-	if got := c.Remote(); got.Port() != 7 {
-		t.Errorf("the connection comes from %s", got)
-	}
 	r.do(func() { c.Queue([]byte("a")); c.Queue([]byte("b")) })
 	r.do(func() { c.Queue([]byte("c")) })
 	r.settle()
@@ -273,5 +268,45 @@ func TestAwaitDrainHasNoLimit(t *testing.T) {
 				t.Error("the connection is not idle")
 			}
 		})
+	})
+}
+
+// What is dropped does not come, what comes later does.
+func TestDrop(t *testing.T) {
+	r := start(t, plenty)
+	c := openCarriage(t, r)
+	r.do(func() { c.Queue([]byte("kept back")) })
+	r.settle()
+	r.do(func() {
+		c.Queue([]byte("queued"))
+		c.Drop()
+		c.Queue([]byte("later"))
+		c.open = true
+		c.Writable()
+	})
+	r.settle()
+	r.do(func() {
+		if got := string(bytes.Join(c.carried, nil)); got != "later" {
+			t.Errorf("carried %q", got)
+		}
+	})
+}
+
+// The other side learns that all has come, and can still speak.
+func TestCloseWrite(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := start(t, plenty)
+		p, c := r.openTCP(k, nil)
+		r.do(func() { p.Queue([]byte("all")) })
+		wantRead(t, c, []byte("all"))
+		r.do(func() { p.CloseWrite(); p.CloseWrite() })
+		if rest := readAll(t, c); len(rest) > 0 {
+			t.Errorf("%q came after all", rest)
+		}
+		write(t, c, []byte("thanks"))
+		r.wantGot(p, []byte("thanks"))
+		r.do(func() { p.over = true; p.Finish(time.Second) })
+		c.Close()
+		r.wantGone()
 	})
 }

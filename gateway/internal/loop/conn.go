@@ -82,6 +82,7 @@ type server interface {
 	closeRead()
 	reset()
 	close()
+	unsent() int
 	detach() (net.Conn, error)
 	remote() netip.AddrPort
 }
@@ -165,12 +166,35 @@ func (c *Conn) Idle() bool { return c.run == nil && c.kept == nil && !c.blocked 
 // takes them all, Detach and Move fail.
 func (c *Conn) ReadsAhead() bool { return c.medium != nil }
 
-// Unsent is how many bytes the system has taken and the other side has not, 0 where it doesn't say.
-func (c *Conn) Unsent() int {
-	if c.closed || c.medium != nil {
+// Outstanding is how many bytes of what was queued the other side has not taken: those that wait here,
+// and where the system tells, what it has.
+func (c *Conn) Outstanding() int {
+	switch {
+	case c.closed:
 		return 0
+	case c.medium != nil:
+		return c.Queued() + c.medium.unsent()
 	}
-	return unsentOf(int(c.fd))
+	return c.Queued() + unsentOf(int(c.fd))
+}
+
+// CloseWrite closes our side, once nothing is queued; the other side learns that all has come. The
+// Handler stays, and sends no more.
+func (c *Conn) CloseWrite() {
+	if !c.shut && !c.closed {
+		c.shut, c.mute = true, true
+		c.shutdown()
+	}
+}
+
+// Drop forgets what is queued and has not begun to leave.
+func (c *Conn) Drop() {
+	if c.run = nil; c.kept == nil {
+		return
+	}
+	if c.kept.cut(); c.kept.size == 0 {
+		c.kept = nil
+	}
 }
 
 // SetTimer calls Handler.Timeout once, not before d from now (a year at most); it replaces an

@@ -271,6 +271,17 @@ func remoteOf(fd int) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
+// unsentOfConn is unsentOf for a connection that the runtime has.
+func unsentOfConn(nc net.Conn) (n int) {
+	if sc, ok := nc.(syscall.Conn); ok {
+		if raw, err := sc.SyscallConn(); err == nil {
+			raw.Control(func(fd uintptr) { n = unsentOf(int(fd)) }) // it fails when nc is closed
+		}
+	}
+	return n
+}
+
+// unsentOf is what the system has of a descriptor's output, see tcp(7).
 func unsentOf(fd int) int {
 	n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
 	if err != nil {

@@ -63,3 +63,4 @@ func (c *Conn) reset()                         { c.medium.reset() }
 func (c *Conn) closeSocket()                   { c.medium.close() }
 func remoteOf(int) netip.AddrPort              { return netip.AddrPort{} }
 func unsentOf(int) int                         { return 0 }
+func unsentOfConn(net.Conn) int                { return 0 }

@@ -5,10 +5,14 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 )
 
 // streamBuffer is what the goroutine of a stream reads at a time, in bytes.
 const streamBuffer = 4 << 10
+
+// streamPiece is what is written at a time, in bytes.
+const streamPiece = 64 << 10
 
 // stream serves a connection that is a net.Conn: one goroutine reads and hands each piece to the
 // loop, and waits until the loop wants more; a write runs on a goroutine of its own while it lasts.
@@ -16,6 +20,8 @@ const streamBuffer = 4 << 10
 type stream struct {
 	nc   net.Conn
 	more chan struct{} // the loop wants the next piece; closed when it wants none
+
+	left atomic.Int64 // bytes of the write that lasts
 
 	// Owned by the loop.
 	piece   []byte // read and not yet taken by receive
@@ -104,7 +110,7 @@ func (s *stream) write(c *Conn, b []byte) (int, error) {
 	s.writing, c.blocked = true, true
 	b = slices.Clone(b)
 	c.loop.wg.Go(func() {
-		_, err := s.nc.Write(b)
+		err := s.writeAll(b)
 		c.loop.Post(func() {
 			s.writing = false
 			switch {
@@ -118,6 +124,23 @@ func (s *stream) write(c *Conn, b []byte) (int, error) {
 	})
 	return len(b), nil
 }
+
+// writeAll writes in pieces, so that it can be seen how it gets on.
+func (s *stream) writeAll(b []byte) error {
+	for len(b) > 0 {
+		s.left.Store(int64(len(b)))
+		n, err := s.nc.Write(b[:min(len(b), streamPiece)])
+		if err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	s.left.Store(0)
+	return nil
+}
+
+// unsent is what the write that lasts has not written, and what the system still has.
+func (s *stream) unsent() int { return int(s.left.Load()) + unsentOfConn(s.socket()) }
 
 // shutdown closes our side. A net.Conn that has no sides is closed.
 func (s *stream) shutdown(c *Conn) {

@@ -214,6 +214,7 @@ func (c *Conn) interrupted(r *Receiver, err error) {
 		return
 	}
 	c.receiver, c.last = nil, nil
+	c.sock.Drop() // or the client would get what comes after a gap
 	c.endPeer(err)
 	if c.goodbye == "" {
 		c.goodbye = closeFrame(codeBroken, "Connection interrupted")

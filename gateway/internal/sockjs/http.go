@@ -216,15 +216,16 @@ func (s *Service) send(w http.ResponseWriter, r *http.Request, at Resource) {
 		return
 	}
 	body := &metered{from: http.MaxBytesReader(w, r.Body, int64(s.MaxPost)), held: &s.held, limit: int64(maxPostsHeld * s.MaxPost)}
-	defer body.giveBack()
 	payload, refusal := s.readPost(w, r, body, at.page == "jsonp_send")
 	if refusal != nil {
+		body.giveBack()
 		refusal.Write(w)
 		return
 	}
 	done := make(chan error, 1)
-	p := &post{payload: payload, in: inflow{apart: s.Apart, max: maxApart}, done: func(err error) { done <- err }}
+	p := &post{payload: payload, in: inflow{apart: s.Apart, max: maxApart}, done: func(err error) { done <- err }, release: body.giveBack}
 	if !c.loop.Post(func() { c.accept(p) }) {
+		body.giveBack()
 		http.Error(w, "this node is stopping", http.StatusServiceUnavailable)
 		return
 	}
@@ -294,21 +295,31 @@ const maxPostsHeld = 16
 
 var errPostsHeld = errors.New("this node has too much to read now, try again")
 
+// freeBytes of each post are not counted, so that a few long ones can't keep the short ones out.
+const freeBytes = 64 << 10
+
 // metered counts what of a post is held, and ends it when all posts together are too much.
 type metered struct {
 	from  io.Reader
 	held  *atomic.Int64 // by all posts of the service
 	limit int64
-	own   int64
+	read  int64
+	own   int64 // what of held is this post's
 }
 
 func (m *metered) Read(b []byte) (int, error) {
 	n, err := m.from.Read(b)
-	m.own += int64(n)
-	if m.held.Add(int64(n)) > m.limit {
+	m.read += int64(n)
+	more := max(m.read-freeBytes, 0) - m.own
+	m.own += more
+	if m.held.Add(more) > m.limit && more > 0 {
 		return n, errPostsHeld
 	}
 	return n, err
 }
 
-func (m *metered) giveBack() { m.held.Add(-m.own) }
+// giveBack ends the count, when nothing of the post is held any more.
+func (m *metered) giveBack() {
+	m.held.Add(-m.own)
+	m.own = 0
+}

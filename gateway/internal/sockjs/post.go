@@ -9,16 +9,23 @@ type post struct {
 	in      inflow
 	begun   bool
 	done    func(error) // called once, on the loop: nil when the session has it all
+	release func()      // gives back what is held of the node's memory, once
+}
+
+// end answers the post.
+func (p *post) end(err error) {
+	p.release()
+	p.done(err)
 }
 
 // accept takes a post for the session.
 func (c *Conn) accept(p *post) {
 	switch {
 	case c.peer == nil:
-		p.done(errGone)
+		p.end(errGone)
 		return
 	case len(c.posts) >= maxPosts:
-		p.done(errBusy)
+		p.end(errBusy)
 		return
 	}
 	c.sock.Hear()
@@ -42,7 +49,8 @@ func (c *Conn) feed() {
 		piece := p.payload[:min(len(p.payload), turnBytes)]
 		fed += len(piece)
 		p.payload, p.begun = p.payload[len(piece):], true
-		if err := p.in.take(piece, c.feedPeer); err != nil { // a message that is too long to be handed on by itself
+		err := p.in.take(piece, c.feedPeer)
+		if err != nil && len(c.posts) > 0 { // a message that is too long to be handed on by itself
 			c.endPost(err)
 		}
 	}
@@ -58,7 +66,7 @@ func (c *Conn) endPost(err error) {
 	if c.posts = c.posts[1:]; len(c.posts) == 0 {
 		c.posts = nil
 	}
-	p.done(err)
+	p.end(err)
 }
 
 func (c *Conn) feedPeer(b []byte) {
@@ -73,9 +81,9 @@ func (c *Conn) refusePosts() {
 	c.posts = nil
 	for _, p := range posts {
 		if p.begun {
-			p.done(nil) // the end is in it
+			p.end(nil) // the end is in it
 		} else {
-			p.done(errGone)
+			p.end(errGone)
 		}
 	}
 }

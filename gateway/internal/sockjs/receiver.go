@@ -15,6 +15,7 @@ const (
 	linger    = time.Second     // for the client to close after an answer
 	stuckTime = 5 * time.Second // in which a client has to take something of an answer
 	headHint  = 512             // bytes of an answer's head, about
+	maxShared = 128 << 10       // bytes of a piece that a loop keeps for the next receiver
 	maxAhead  = 16 << 10        // bytes that a client may send behind a request that waits
 )
 
@@ -143,6 +144,10 @@ func (r *Receiver) messages(elements []byte) {
 		r.frame(appendMessages(make([]byte, 0, len(elements)+2), elements))
 		return
 	}
+	if len(elements) > maxShared {
+		r.frame(appendMessages(make([]byte, 0, len(elements)+2), elements))
+		return
+	}
 	k := r.conn.shared
 	if !k.holds(r, elements) {
 		frame := appendMessages(make([]byte, 0, len(elements)+2), elements)
@@ -188,7 +193,16 @@ func (r *Receiver) finish() {
 	if r.chunked {
 		r.queue([]byte("0\r\n\r\n"))
 	}
-	r.sock.SetTimer(stuckTime)
+	r.watch()
+}
+
+// watch has Timeout look whether the client takes the answer.
+func (r *Receiver) watch() {
+	if r.hurried {
+		r.sock.SetTimer(linger)
+	} else {
+		r.sock.SetTimer(stuckTime)
+	}
 }
 
 // Drained implements loop.Drainer: the session may send more, or the socket goes on with the next
@@ -201,7 +215,8 @@ func (r *Receiver) Drained() {
 	case r.next != nil:
 		r.sock.Handle(r.next(r.sock))
 		r.sock.Resume()
-	case r.sock.Unsent() > 0: // Timeout goes on looking
+	case r.sock.Outstanding() > 0:
+		r.sock.CloseWrite() // Timeout goes on looking
 	default:
 		r.sock.Finish(linger)
 	}
@@ -211,7 +226,7 @@ func (r *Receiver) Drained() {
 // arriving reports whether the client is still taking the answer: less of it is on its way than
 // before, which is what was when it was asked last.
 func (r *Receiver) arriving(before *int) bool {
-	n := r.sock.Queued() + r.sock.Unsent()
+	n := r.sock.Outstanding()
 	progress := n > 0 && n < *before
 	*before = n
 	return progress
@@ -221,7 +236,7 @@ func (r *Receiver) arriving(before *int) bool {
 func (r *Receiver) Timeout() {
 	switch {
 	case r.arriving(&r.stuck):
-		r.sock.SetTimer(stuckTime)
+		r.watch()
 	case r.left:
 		r.sock.Finish(linger)
 	default:
@@ -236,8 +251,10 @@ func (r *Receiver) Feed(b []byte) int {
 	case len(b) > maxAhead:
 		r.sock.Abort()
 		r.Closed(errAhead)
-	case r.over || r.sock.ReadsAhead(): // or nobody could take the connection over
-		r.sock.Pause()
+	case r.over:
+		r.sock.Pause() // for a moment, and no longer than the answer may take
+	case r.sock.ReadsAhead():
+		r.next = nil // nobody could take the connection over
 	}
 	return 0
 }
@@ -258,8 +275,8 @@ func (r *Receiver) Drain() bool {
 	if !r.over || r.hurried {
 		return false
 	}
-	r.hurried, r.stuck = true, 0
-	r.sock.SetTimer(linger)
+	r.hurried = true
+	r.watch()
 	return true
 }
 

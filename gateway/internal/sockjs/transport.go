@@ -99,7 +99,7 @@ func callbackOf(r *http.Request) (name, fault string) {
 	case len(name) > maxCallback || strings.ContainsFunc(name, func(r rune) bool { return !isCallbackRune(r) }):
 		return "", `invalid "callback" parameter`
 	}
-	return name, ""
+	return strings.Clone(name), "" // not the whole query with it
 }
 
 func isCallbackRune(r rune) bool {
