@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"reflect"
@@ -115,6 +116,12 @@ func TestFigures(t *testing.T) {
 				t.Errorf("got %q", f)
 			}
 		}, gateway.Figures{Frames: 5, Published: 2, Delivered: 1, Oversized: 1}},
+		{"a message that is no text, for a client of SockJS", func(t *testing.T, n *node) {
+			c, writer := n.dialSock(t, xhrPolling()).connect(), n.dialTCP(t).connect()
+			c.subscribe("0", "/topic/d")
+			writer.send("SEND\ndestination:/topic/d\n\n\xff^@SEND\ndestination:/topic/d\n\ntext^@")
+			c.expect("MESSAGE", "text")
+		}, gateway.Figures{Frames: 5, Published: 2, Delivered: 2, Unpackable: 1}},
 		{"an unheard refusal", func(t *testing.T, n *node) {
 			c := n.dialTCP(t).connect()
 			c.send("SEND\ndestination:/elsewhere\n\n^@")
@@ -297,6 +304,7 @@ func TestFiguresOfNow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	io.Copy(io.Discard, page.Body) // or the client may close the connection
 	page.Body.Close()
 	want(n.Gateway, 0, 3) // net/http keeps it for the next request
 	http.DefaultClient.CloseIdleConnections()

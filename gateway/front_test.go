@@ -81,7 +81,7 @@ func testFirstBytes(t *testing.T, start startFunc) {
 		{"a page, then an upgrade and frames in one segment", []string{pageRequest, upgrade + framesIn}, func(c *raw) { page(c); session(c) }},
 		{"a refused upgrade, then a good one", []string{strings.ReplaceAll(upgrade, "13", "8"), upgrade + framesIn},
 			func(c *raw) { c.response(http.StatusUpgradeRequired); session(c) }},
-		{"GET of the endpoint", []string{"GET /stomp HTTP/1.1\r\nHost: t\r\n\r\n"}, func(c *raw) { wantUpgradeHeader(c.t, c.response(http.StatusUpgradeRequired)) }},
+		{"GET of the endpoint, where SockJS is", []string{"GET /stomp HTTP/1.1\r\nHost: t\r\n\r\n"}, func(c *raw) { c.wantPage("Welcome to SockJS!\n") }},
 		{"garbage", []string{"\x00\x01\x02\x03"}, status(400)},
 		{"a TLS ClientHello", []string{"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"}, status(400)},
 		{"a STOMP CONNECT", []string{"CONNECT\naccept-version:1.2\nhost:t\n\n\x00"}, status(400)},
@@ -141,7 +141,7 @@ func testNoRequest(t *testing.T, start startFunc) {
 // TestEndpoint holds that the endpoint's path can be another.
 func TestEndpoint(t *testing.T) {
 	n := start(t, gateway.WithEndpoint("/ws/chat"))
-	for path, status := range map[string]int{"/ws/chat": 101, "/ws/chat/websocket": 101, "/stomp": 404, "/ws/chat/": 404} {
+	for path, status := range map[string]int{"/ws/chat": 101, "/ws/chat/websocket": 101, "/stomp": 404, "/ws/chat/": 200} {
 		t.Run(path, func(t *testing.T) {
 			c := n.dialRaw(t, n.web)
 			c.write(strings.Replace(upgradeRequest(n.web), "/stomp", path, 1))

@@ -73,6 +73,7 @@ func startNode(t testing.TB, name registry.Node, b bus.Bus, kind port, opts ...g
 		kind = func(ln net.Listener) gateway.Listener { return gateway.Listener{Listener: ln} }
 	}
 	n := &node{sessions: registry.NewMemory()}
+	opts = append([]gateway.Option{gateway.WithDrain(0), gateway.WithParting(time.Millisecond)}, opts...) // few tests want to wait
 	g, err := gateway.New(name, b, n.sessions, rules(t), opts...)
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +93,15 @@ func startNode(t testing.TB, name registry.Node, b bus.Bus, kind port, opts ...g
 		}
 		b.Close(context.Background())
 	})
-	t.Cleanup(n.stop)
+	t.Cleanup(func() {
+		for range 20 { // a node that knows that its clients have gone need not tell them
+			if n.Figures().Connections == 0 {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		n.stop()
+	})
 	for n.Ready() != nil {
 		time.Sleep(time.Millisecond)
 	}
@@ -237,6 +246,9 @@ func (s streams) Accept() (net.Conn, error) {
 func eachTransport(t *testing.T, test func(t *testing.T, dial func(*node) *client)) {
 	t.Run("websocket", func(t *testing.T) { test(t, func(n *node) *client { return n.dialWS(t) }) })
 	t.Run("tcp", func(t *testing.T) { test(t, func(n *node) *client { return n.dialTCP(t) }) })
+	for _, tr := range oneOfEach() {
+		t.Run(tr.name, func(t *testing.T) { test(t, func(n *node) *client { return n.dialSock(t, tr) }) })
+	}
 }
 
 func TestMessageFromSocketToSocket(t *testing.T) {

@@ -44,8 +44,8 @@ func TestNothingIsLeft(t *testing.T) {
 		func(c net.Conn) error { return say(c, "GET /st") },
 		func(c net.Conn) error { return hear(c, "\x16\x03", "HTTP/1.1 400 ") },
 		func(c net.Conn) error { return hear(c, pageRequest, "GET /page") },
-		func(c net.Conn) error { return hear(c, "GET /stomp HTTP/1.1\r\nHost: t\r\n\r\n", " 426 ") },
-		func(c net.Conn) error { return hear(c, "GET /stomp HTTP/1.0\r\n\r\n", " 426 ") },
+		func(c net.Conn) error { return hear(c, "GET /stomp HTTP/1.1\r\nHost: t\r\n\r\n", "\r\n\r\nWelcome") },
+		func(c net.Conn) error { return hear(c, "GET /stomp HTTP/1.0\r\n\r\n", "\r\n\r\nWelcome") },
 		func(c net.Conn) error { return hear(c, strings.Replace(upgradeRequest("t"), "13", "8", 1), " 426 ") },
 		func(c net.Conn) error {
 			return hear(c, upgradeRequest("t")+frame(text, connectFrame), "CONNECTED\n")

@@ -155,7 +155,11 @@ func TestBackpressure(t *testing.T) {
 		for i := range messages {
 			fmt.Fprintf(&frames, "SEND\ndestination:/topic/a\nreceipt:%d\n\n%d^@", i, i)
 		}
-		writer.send(frames.String())
+		sent := make(chan error, 1)
+		go func() { // over SockJS it waits, too
+			_, err := writer.conn.Write([]byte(strings.ReplaceAll(frames.String(), "^@", "\x00")))
+			sent <- err
+		}()
 		<-b.asked
 		<-b.asked // the first of them has been refused
 		reader.wantAlive()
@@ -166,6 +170,9 @@ func TestBackpressure(t *testing.T) {
 		for i := range messages {
 			reader.expect("MESSAGE", fmt.Sprint(i))
 			writer.expect("RECEIPT", fmt.Sprint("receipt-id:", i))
+		}
+		if err := <-sent; err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -1,0 +1,133 @@
+package gateway_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stompgw/stompgw/gateway"
+)
+
+// TestSockJSOrigin holds which pages may use the STOMP endpoint, over which transport.
+func TestSockJSOrigin(t *testing.T) {
+	const app, evil = "https://app.example.com", "https://evil.com"
+	for _, c := range []struct {
+		name     string
+		patterns []string
+		header   string
+		want     bool
+	}{
+		{"no Origin", nil, "X-Nothing: x", true},
+		{"same", nil, "Origin: http://test", true},
+		{"same over TLS", nil, "Origin: https://test", true},
+		{"listed", []string{app}, "Origin: " + app, true},
+		{"another", []string{app}, "Origin: " + evil, false},
+		{"another, without a list", nil, "Origin: " + app, false},
+		{"null", []string{app}, "Origin: null", false},
+		{"two", []string{app}, "Origin: " + app + "\r\nOrigin: " + evil, false},
+		{"all", []string{"*"}, "Origin: " + evil, true},
+		{"all, null", []string{"*"}, "Origin: null", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n := start(t, sockJS(), gateway.WithOrigins(c.patterns))
+			for _, w := range []way{first, later} {
+				t.Run(string(w), func(t *testing.T) { testSockJSOrigin(t, n.browser(t, w), c.header, c.want) })
+			}
+		})
+	}
+}
+
+func testSockJSOrigin(t *testing.T, b *browser, header string, want bool) {
+	for _, tr := range overHTTP() {
+		if tr.name == "jsonp-polling" || tr.name == "htmlfile" {
+			continue // pages ask for scripts without an Origin
+		}
+		path := newPath("/stomp")
+		if a := b.ask(tr.method, path+tr.receive, "", header); want {
+			a.wantStatus(http.StatusOK)
+			continue
+		} else {
+			a.wantForbidden()
+		}
+		b.post(path+"/xhr_send", "[]").wantStatus(http.StatusNotFound).text() // no session has come of it
+	}
+	s := b.session(xhrPolling(), "/stomp")
+	for _, c := range []struct{ method, path, body string }{
+		{"POST", s.path + "/xhr_send", "[]"}, {"POST", s.path + "/jsonp_send", "[]"}, {"GET", "/stomp/info", ""},
+		{"OPTIONS", "/stomp/info", ""}, {"OPTIONS", s.path + "/xhr", ""}, {"OPTIONS", s.path + "/xhr_send", ""},
+		{"OPTIONS", s.path + "/xhr_streaming", ""}, {"OPTIONS", s.path + "/eventsource", ""},
+	} {
+		switch a := b.ask(c.method, c.path, c.body, header); {
+		case !want:
+			a.wantForbidden()
+		case a.StatusCode >= 300:
+			t.Errorf("%s %s: %s", c.method, c.path, a.Status)
+		default:
+			a.text()
+		}
+	}
+}
+
+// wantForbidden holds that a page can't even read its refusal.
+func (a *answer) wantForbidden() {
+	a.t.Helper()
+	a.wantStatus(http.StatusForbidden).wantHeader("Access-Control-Allow-Origin", "", "Access-Control-Allow-Credentials", "").text()
+}
+
+// The echo services are for everybody.
+func TestSockJSEchoOrigin(t *testing.T) {
+	n := start(t, sockJS())
+	b := n.browser(t, first)
+	b.get("/echo/info", "Origin: https://evil.com").wantCORS("https://evil.com").wantStatus(200)
+	b.post(newPath("/echo")+"/xhr", "", "Origin: null").wantCORS("null").want(200, "o\n")
+}
+
+// Scripts and frames are asked for without an Origin. What the browser says instead decides.
+func TestSockJSScriptOrigin(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		patterns []string
+		header   string
+		want     bool
+	}{
+		{"nothing said", nil, "X-Nothing: x", true},
+		{"same origin", nil, "Sec-Fetch-Site: same-origin", true},
+		{"typed in", nil, "Sec-Fetch-Site: none", true},
+		{"another site", nil, "Sec-Fetch-Site: cross-site", false},
+		{"another site of the same domain", nil, "Sec-Fetch-Site: same-site", false},
+		{"referred by another", nil, "Referer: https://evil.com/page", false},
+		{"referred by another, who says it is the same", nil, "Sec-Fetch-Site: cross-site\r\nReferer: http://test.evil.com/http://test/", false},
+		{"referred by the same", nil, "Referer: http://test/page?x", true},
+		{"referred by one that is listed", []string{"https://app.example.com"}, "Sec-Fetch-Site: cross-site\r\nReferer: https://app.example.com/page", true},
+		{"referred by one that is not", []string{"https://app.example.com"}, "Sec-Fetch-Site: cross-site\r\nReferer: https://evil.com/https://app.example.com/", false},
+		{"all, another site", []string{"*"}, "Sec-Fetch-Site: cross-site", true},
+		{"all, referred by another", []string{"*"}, "Referer: https://evil.com/", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n := start(t, sockJS(), gateway.WithOrigins(c.patterns))
+			for _, w := range []way{first, later} {
+				b := n.browser(t, w)
+				for _, path := range []string{"/jsonp?c=cb", "/htmlfile?c=cb"} {
+					a := b.get(newPath("/stomp")+path, c.header)
+					if !c.want {
+						a.wantForbidden()
+					} else {
+						a.wantStatus(http.StatusOK)
+					}
+				}
+			}
+		})
+	}
+}
+
+// The WebSocket of a session is for the same pages as others.
+func TestSockJSWebSocketOrigin(t *testing.T) {
+	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
+		for origin, status := range map[string]int{"https://app.example.com": 101, "https://evil.com": 403} {
+			c := open(t).fresh()
+			path := newPath("/stomp") + "/websocket"
+			c.write(request("GET", path, "", "Origin: "+origin, "Upgrade: websocket", "Connection: Upgrade",
+				"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"))
+			c.response(status)
+		}
+	}, gateway.WithOrigins([]string{"https://app.example.com"}))
+}

@@ -1,0 +1,409 @@
+package gateway_test
+
+import (
+	"fmt"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/stompgw/stompgw/gateway"
+)
+
+// shortly makes a session time out while a test waits.
+func shortly(d time.Duration) gateway.Option {
+	return sockJS(func(s *gateway.SockJS) { s.SessionTimeout = d })
+}
+
+// wantNothingLeft waits until the node is as it was before its first client.
+func (n *node) wantNothingLeft(t testing.TB) {
+	t.Helper()
+	var f gateway.Figures
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if f = n.Figures(); len(n.sessions.Sessions()) == 0 && f.Sessions == 0 && f.Connections == 0 {
+			return
+		}
+	}
+	t.Fatalf("left: %d sessions, %d connections, %d entries in the registry", f.Sessions, f.Connections, len(n.sessions.Sessions()))
+}
+
+// TestSockJSAbandoned holds that a session whose client has gone ends, and gives everything back.
+func TestSockJSAbandoned(t *testing.T) {
+	eachSocket(t, func(t *testing.T, start startFunc) {
+		n := start(t, shortly(100*time.Millisecond))
+		if f := n.Figures(); f.Connections != 0 {
+			t.Fatalf("%d connections before the first", f.Connections)
+		}
+		b := n.browser(t, kept)
+		var left []*sock
+		for _, tr := range overHTTP() {
+			s := b.session(tr, "/stomp")
+			newClient(t, s).connect().subscribe("0", "/topic/a")
+			left = append(left, s, b.session(tr, "/stomp"), b.session(tr, "/close"))
+		}
+		b.close()
+		n.wantNothingLeft(t)
+		for _, s := range left {
+			b.post(s.path+"/xhr_send", `["a"]`).wantStatus(404).text()
+			eventually(t, "the id is free", func() bool {
+				got := b.post(s.path+"/xhr", "").text()
+				if got != "o\n" && !strings.HasPrefix(got, "c[") {
+					t.Fatalf("got %q", got)
+				}
+				return got == "o\n"
+			})
+		}
+	})
+}
+
+// TestSockJSNotAbandoned holds that a receiver keeps a session for as long as it is open, and that
+// posts alone do not.
+func TestSockJSNotAbandoned(t *testing.T) {
+	n := start(t, sockJS(func(s *gateway.SockJS) {
+		s.SessionTimeout, s.Heartbeat = 300*time.Millisecond, 50*time.Millisecond
+	}))
+	t.Run("receivers", func(t *testing.T) {
+		var sessions []*sock
+		for _, tr := range streaming() {
+			sessions = append(sessions, n.browser(t, kept).session(tr, "/echo"))
+		}
+		for _, s := range sessions {
+			for range 10 { // longer than the time-out
+				s.want("h")
+			}
+			s.say(`["a"]`)
+			got, err := s.frame()
+			for ; got == "h"; got, err = s.frame() {
+			}
+			if got != `a["a"]` {
+				t.Errorf("%s: got %q, %v", s.name, got, err)
+			}
+		}
+	})
+	t.Run("posts alone", func(t *testing.T) {
+		b := n.browser(t, kept)
+		s := b.session(xhrPolling(), "/echo")
+		eventually(t, "the session ends", func() bool { return s.trySay(`["a"]`) == errGone })
+	})
+}
+
+// TestSockJSClosedStays holds that a closed session tells so for as long as its time-out, and then
+// is forgotten.
+func TestSockJSClosedStays(t *testing.T) {
+	n := start(t, sockJS())
+	b := n.browser(t, kept)
+	s := b.session(xhrPolling(), "/stomp")
+	c := newClient(t, s).connect()
+	c.send("DISCONNECT\n\n^@")
+	c.wantCloseFrame(`c[1000,""]`)
+	for range 3 {
+		for _, tr := range overHTTP() {
+			b.ask(tr.method, s.path+tr.receive, "").wantFrame(tr, `c[1000,""]`)
+		}
+		b.post(s.path+"/xhr_send", `["a"]`).wantStatus(404).text()
+	}
+
+	n = start(t, shortly(50*time.Millisecond))
+	b = n.browser(t, kept)
+	s = b.session(xhrPolling(), "/close")
+	eventually(t, "the session is forgotten", func() bool {
+		time.Sleep(100 * time.Millisecond) // each answer keeps it
+		return b.post(s.path+"/xhr", "").text() == "o\n"
+	})
+}
+
+// TestSockJSCut holds that a cut receiver ends the session: what was on its way to the client may be
+// lost, and only a new session can tell.
+func TestSockJSCut(t *testing.T) {
+	eachSocket(t, func(t *testing.T, start startFunc) {
+		n := start(t, sockJS())
+		for _, w := range []way{first, later, kept} {
+			for _, tr := range overHTTP() {
+				for name, cut := range cuts() {
+					t.Run(string(w)+" "+tr.name+" "+name, func(t *testing.T) {
+						b := n.browser(t, w)
+						s := b.session(tr, "/stomp")
+						c := newClient(t, s).connect()
+						c.subscribe("0", "/topic/cut")
+						if tr.streams {
+							cut(s.in.conn.conn)
+						} else {
+							cut(b.parked(tr, s.path).conn.conn)
+						}
+						eventually(t, "the session ends", func() bool { return len(n.sessions.Sessions()) == 0 && n.Sessions() == 0 })
+						b.ask(tr.method, s.path+tr.receive, "").wantFrame(tr, interrupted)
+						b.post(s.path+"/xhr_send", `["a"]`).wantStatus(404).text()
+					})
+				}
+			}
+		}
+	})
+}
+
+// First requests for a session that come together make one of it: one gets the open frame.
+func TestSockJSTwoFirst(t *testing.T) {
+	n := start(t, sockJS())
+	for _, tr := range overHTTP() {
+		t.Run(tr.name, func(t *testing.T) {
+			for range 20 {
+				path := newPath("/echo")
+				frames := make(chan string, 4)
+				for _, w := range []way{first, later, first, later} {
+					n.browser(t, w).oneFrame(tr, path, frames)
+				}
+				b, opened := n.browser(t, first), 0
+				for range cap(frames) {
+					switch got := <-frames; {
+					case got == "o":
+						opened++
+					case got != stillOpen && (tr.streams || got != `a["a"]`):
+						t.Fatalf("got %q", got)
+					case got == stillOpen:
+						continue
+					}
+					if !tr.streams {
+						b.post(path+"/xhr_send", `["a"]`).want(204, "") // for a poll that waits, or comes after this one
+					}
+				}
+				if opened != 1 {
+					t.Fatalf("%d were told that the session is open", opened)
+				}
+			}
+		})
+	}
+}
+
+// oneFrame asks for a receiver's answer, and brings its first frame, or what has become of it.
+func (b *browser) oneFrame(tr transport, path string, frame chan<- string) {
+	p := b.begin(tr.method, path+tr.receive, "")
+	go func() {
+		<-p.done
+		if p.err != nil {
+			frame <- p.err.Error()
+			return
+		}
+		s := &sock{browser: b, transport: tr, in: p.answer}
+		err := s.begun()
+		got := ""
+		if err == nil {
+			got, err = tr.next(s.in.lines)
+		}
+		if err != nil {
+			got = err.Error()
+		}
+		frame <- got
+	}()
+}
+
+// TestSockJSDrain holds what clients see when their node stops, and that none of them keeps it.
+func TestSockJSDrain(t *testing.T) {
+	eachSocket(t, func(t *testing.T, start startFunc) {
+		for _, w := range []way{first, later} {
+			for _, tr := range allTransports() {
+				t.Run(string(w)+" "+tr.name, func(t *testing.T) { testSockJSDrain(t, start, w, tr) })
+			}
+		}
+	})
+}
+
+const goingAway = `c[1001,"the node is stopping, connect again"]`
+
+func testSockJSDrain(t *testing.T, start startFunc, w way, tr transport) {
+	n := start(t, sockJS(), gateway.WithDrain(time.Hour), gateway.WithParting(100*time.Millisecond))
+	b := n.browser(t, w)
+	s, silent, echo := b.session(tr, "/stomp"), b.session(tr, "/stomp"), b.session(tr, "/echo")
+	b.session(tr, "/close")
+	c := newClient(t, s).connect()
+	var poll *pending
+	if tr.method != "" && !tr.streams {
+		poll = b.parked(tr, s.path) // the others are between two polls
+	}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		n.stop()
+	}()
+	if poll != nil {
+		poll.want(tr, goingAway)
+	} else {
+		c.wantCloseFrame(goingAway)
+		silent.wantLast(goingAway)
+		echo.wantLast(`c[1001,"the node is stopping"]`)
+	}
+	b.close()
+	<-stopped
+	if f := n.Figures(); f.Sessions != 0 || f.Connections != 0 || len(n.sessions.Sessions()) != 0 {
+		t.Errorf("left: %+v", f)
+	}
+}
+
+// A client that is between two polls when its node stops is told by the next one.
+func TestSockJSDrainBetweenPolls(t *testing.T) {
+	eachSocket(t, func(t *testing.T, start startFunc) {
+		for _, tr := range polling() {
+			t.Run(tr.name, func(t *testing.T) {
+				n := start(t, sockJS(), gateway.WithDrain(0), gateway.WithParting(patience))
+				b := n.browser(t, kept)
+				s := b.session(tr, "/stomp")
+				newClient(t, s).connect()
+				stopped := make(chan struct{})
+				go func() {
+					defer close(stopped)
+					n.stop()
+				}()
+				eventually(t, "the session is over", func() bool { return len(n.sessions.Sessions()) == 0 })
+				s.want(goingAway)
+				b.close()
+				<-stopped
+			})
+		}
+	})
+}
+
+// wantLast reads to the close frame.
+func (s *sock) wantLast(want string) {
+	s.t.Helper()
+	for {
+		switch got, err := s.frame(); {
+		case err != nil:
+			s.t.Fatal(err)
+		case got == want:
+			return
+		case strings.HasPrefix(got, "c"):
+			s.t.Fatalf("closed with %q, want %q", got, want)
+		}
+	}
+}
+
+// A node that drains makes no new sessions.
+func TestSockJSWhileDraining(t *testing.T) {
+	n := start(t, sockJS())
+	last := n.session(t) // does not answer, so the node waits for it
+	b := n.browser(t, first)
+	var conns []*raw
+	for range 3 {
+		c := b.fresh()
+		b.askRaw(c, request("GET", "/echo", "")).want(200, "Welcome to SockJS!\n")
+		conns = append(conns, c)
+	}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		n.stop()
+	}()
+	last.wantCode(1001)
+	for i, tr := range append(polling(), xhrStreaming()) {
+		a := b.askRaw(conns[i], request(tr.method, newPath("/stomp")+tr.receive, ""))
+		if a.StatusCode == 200 {
+			a.wantFrame(tr, goingAway)
+			continue
+		}
+		a.wantStatus(503)
+	}
+	last.write(closeFrame(1001, ""))
+	last.wantEOF()
+	last.conn.Close()
+	<-stopped
+}
+
+// TestSockJSConnectionLimit holds that sessions count as connections, also between polls.
+func TestSockJSConnectionLimit(t *testing.T) {
+	const limit = 6
+	for _, tr := range allTransports() {
+		t.Run(tr.name, func(t *testing.T) {
+			n := start(t, sockJS(), gateway.WithLimits(gateway.Limits{Message: 64 << 10, Outbound: 1 << 20, Connections: limit, ConnectTimeout: patience}))
+			opened := 0
+			for range 3 * limit {
+				conn, err := net.Dial("tcp", n.web)
+				if err != nil {
+					t.Fatal(err)
+				}
+				b := &browser{t: t, way: first, dial: func() (net.Conn, error) { return conn, nil }}
+				s := &sock{browser: b, transport: tr, path: newPath("/echo")}
+				if tr.method == "" {
+					c := newRaw(t, conn)
+					fmt.Fprint(conn, strings.Replace(upgradeRequest("test"), "/stomp", s.path+"/websocket", 1))
+					if line, err := c.in.ReadString('\n'); err == nil && strings.Contains(line, " 101 ") {
+						opened++
+					}
+					continue
+				}
+				if frame, err := s.frame(); err == nil && frame == "o" {
+					opened++
+				}
+				if !tr.streams {
+					conn.Close()
+				}
+			}
+			if opened > limit {
+				t.Errorf("%d sessions have begun, %d is the limit", opened, limit)
+			}
+			if opened < limit/2 {
+				t.Errorf("only %d sessions have begun, %d is the limit", opened, limit)
+			}
+		})
+	}
+}
+
+// TestSockJSNothingIsLeft makes sessions in all ways, ends them in all ways, and looks at what they
+// leave.
+func TestSockJSNothingIsLeft(t *testing.T) {
+	start(t).stop() // opens what the runtime keeps
+	goroutines := goleak.IgnoreCurrent()
+	n := start(t, shortly(50*time.Millisecond))
+	var wg sync.WaitGroup
+	places := make(chan struct{}, 50)
+	ways := []way{first, later, kept}
+	for i := range 1000 {
+		places <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-places }()
+			all := allTransports()
+			b := n.browser(t, ways[i%3])
+			s := &sock{browser: b, transport: all[i%len(all)], path: newPath([]string{"/stomp", "/echo", "/close"}[i/6%3])}
+			defer b.close()
+			if got, err := s.frame(); err != nil || got != "o" {
+				t.Errorf("visit %d: %q, %v", i, got, err)
+				return
+			}
+			switch i / 18 % 4 {
+			case 0: // goes
+			case 1:
+				s.trySay(encode(connectFrame))
+			case 2:
+				s.trySay(encode(connectFrame, "DISCONNECT\n\n\x00"))
+				s.frame()
+			case 3:
+				s.trySay(`["`)
+			}
+		})
+	}
+	wg.Wait()
+	n.wantNothingLeft(t)
+	n.stop()
+	goleak.VerifyNone(t, goroutines)
+	runtime.KeepAlive(n)
+}
+
+// TestSockJSOverTLS is each transport on a port with TLS.
+func TestSockJSOverTLS(t *testing.T) {
+	n, config := startTLS(t, sockJS())
+	for _, w := range []way{first, kept} {
+		for _, tr := range allTransports() {
+			t.Run(string(w)+" "+tr.name, func(t *testing.T) {
+				b := &browser{t: t, way: w, dial: func() (net.Conn, error) { return n.dialTLS(t, n.web, config).conn, nil }}
+				testSockJSEcho(t, b.session(tr, "/echo"))
+				c := newClient(t, b.session(tr, "/stomp")).connect()
+				c.subscribe("0", "/topic/a")
+				c.send("SEND\ndestination:/topic/a\n\n" + strings.Repeat("x", 60_000) + "^@")
+				c.expect("MESSAGE", "content-length:60000")
+				c.send("DISCONNECT\n\n^@")
+				c.wantCloseFrame(`c[1000,""]`)
+			})
+		}
+	}
+}

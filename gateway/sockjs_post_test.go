@@ -1,0 +1,317 @@
+package gateway_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stompgw/stompgw/gateway"
+)
+
+// What is no JSON array of strings is refused, and the session goes on without it.
+func TestSockJSBadJSON(t *testing.T) {
+	bodies := brokenJSON()
+	bodies["not UTF-8"] = "[\"a\xff\"]"
+	bodies["UTF-8 that is cut"] = "[\"\xe2\x82\"]"
+	bodies["UTF-8 of a surrogate"] = "[\"\xed\xa0\x80\"]"
+	bodies["null"] = "null"
+	bodies["a string"] = `"a"`
+	bodies["a number"] = "1"
+	bodies["a byte order mark"] = "\ufeff[\"a\"]"
+	bodies["NUL after the array"] = "[\"a\"]\x00"
+	bodies["a single bracket"] = "["
+	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
+		for name, body := range bodies {
+			t.Run(name, func(t *testing.T) {
+				for _, tr := range polling() {
+					s := open(t).session(tr, "/echo")
+					a, err := s.post(body)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if got := a.text(); a.StatusCode != 500 || strings.TrimSpace(got) != "Broken JSON encoding." && strings.TrimSpace(got) != "Payload expected." {
+						t.Fatalf("%s: %s %.300q", tr.name, a.Status, got)
+					}
+					s.say(`["good"]`)
+					s.want(`a["good"]`)
+				}
+			})
+		}
+		for _, body := range []string{"", " ", "\r\n"} {
+			t.Run(fmt.Sprintf("nothing %q", body), func(t *testing.T) {
+				s := open(t).session(xhrPolling(), "/echo")
+				open(t).post(s.path+"/xhr_send", body).wantStatus(500).text()
+				s.say(`["good"]`)
+				s.want(`a["good"]`)
+			})
+		}
+	})
+}
+
+// chunked writes a POST whose length nobody knows.
+func chunked(path string, pieces ...string) string {
+	r := "POST " + path + " HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"
+	for _, p := range pieces {
+		r += fmt.Sprintf("%x\r\n%s\r\n", len(p), p)
+	}
+	return r + "0\r\n\r\n"
+}
+
+// A body that is chunked is like another.
+func TestSockJSChunkedPost(t *testing.T) {
+	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
+		b := open(t)
+		s := b.session(xhrPolling(), "/echo")
+		b.askRaw(b.fresh(), chunked(s.path+"/xhr_send", `["he`, `llo"`, `]`)).want(204, "")
+		b.askRaw(b.fresh(), chunked(s.path+"/xhr")).want(200, "a[\"hello\"]\n")
+		b.askRaw(b.fresh(), chunked(s.path+"/xhr_send")).wantIn(500, "Payload expected.")
+		c := b.fresh()
+		c.write(strings.Replace(request("POST", s.path+"/xhr_send", `["a"]`), "Host:", "Expect: 100-continue\r\nHost:", 1))
+		a, err := b.answerOn(c, "POST")
+		if err == nil && a.StatusCode == 100 {
+			a, err = b.answerOn(c, "POST")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.want(204, "")
+		s.want(`a["a"]`)
+	})
+}
+
+// mostPosted is the bound of a body, in bytes: what clients gather while they post is many messages.
+const mostPosted = 16 << 20
+
+// A body has a bound, whether it is announced or not. The session goes on.
+func TestSockJSOversizedPost(t *testing.T) {
+	oversized := func(t *testing.T, b *browser, tr transport, pieces ...string) {
+		s := b.session(tr, "/stomp")
+		client := newClient(t, s).connect()
+		c := b.fresh()
+		c.write("POST " + s.path + tr.send + " HTTP/1.1\r\nHost: t\r\n")
+		go func() { // nobody may want all of it
+			for _, p := range pieces {
+				if _, err := io.WriteString(c.conn, p); err != nil {
+					return
+				}
+			}
+		}()
+		a, err := b.answerOn(c, "POST")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.wantStatus(http.StatusRequestEntityTooLarge)
+		c.conn.Close()
+		client.wantAlive()
+	}
+	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
+		for _, tr := range polling() {
+			t.Run(tr.name, func(t *testing.T) {
+				oversized(t, open(t), tr, fmt.Sprintf("Content-Length: %d\r\n\r\n", mostPosted+1))
+				oversized(t, open(t), tr, "Content-Length: 999999999999999999\r\n\r\n[", strings.Repeat(" ", 1<<20))
+			})
+		}
+	})
+	t.Run("chunked", func(t *testing.T) {
+		n := start(t, sockJS())
+		piece := fmt.Sprintf("%x\r\n%s\r\n", 1<<20, strings.Repeat("[", 1<<20))
+		pieces := append([]string{"Transfer-Encoding: chunked\r\n\r\n"}, slices.Repeat([]string{piece}, mostPosted>>20+1)...)
+		for _, tr := range polling() {
+			oversized(t, n.browser(t, first), tr, pieces...)
+		}
+	})
+}
+
+// Many messages in one body are as many in one after the other.
+func TestSockJSManyMessages(t *testing.T) {
+	n := start(t, sockJS())
+	const messages = 5_000
+	frames := make([]string, messages)
+	for i := range frames {
+		frames[i] = fmt.Sprintf("SEND\ndestination:/topic/many\n\n%d\x00", i)
+	}
+	for _, tr := range allTransports() {
+		t.Run(tr.name, func(t *testing.T) {
+			reader := n.dialTCP(t).connect()
+			reader.subscribe("0", "/topic/many")
+			s := n.browser(t, kept).session(tr, "/stomp")
+			newClient(t, s).connect()
+			s.say(encode(frames...))
+			for i := range frames {
+				if got := reader.next(); !strings.HasSuffix(got, fmt.Sprintf("\n\n%d", i)) {
+					t.Fatalf("message %d is %q", i, got)
+				}
+			}
+		})
+	}
+}
+
+// What fits a frame over other transports fits here: the bound is for the body of a SEND.
+func TestSockJSLargePost(t *testing.T) {
+	eachSock(t, allTransports(), func(t *testing.T, dial func(*node) *client) {
+		n := start(t, sockJS())
+		c := dial(n).connect()
+		c.subscribe("0", "/topic/a")
+		s := c.conn.(*sock)
+		body := strings.Repeat("é", 32<<10)
+		s.say(encode("SEND\ndestination:/topic/a\n\n" + body + "\x00"))
+		c.expect("MESSAGE", body)
+		c.send("SEND\ndestination:/topic/a\n\n" + body + "x^@") // in parts
+		c.expect("ERROR", "message:the body is longer than the 65536 octets allowed")
+	})
+}
+
+// A post that never comes whole never counts, and is in nobody's way.
+func TestSockJSCutPost(t *testing.T) {
+	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
+		for _, tr := range overHTTP() {
+			t.Run(tr.name, func(t *testing.T) {
+				b := open(t)
+				s := b.session(tr, "/echo")
+				whole := request("POST", s.path+tr.send, `["cut"]`)
+				if tr.send == "/jsonp_send" {
+					whole = request("POST", s.path+tr.send, `d=["cut"]`, form)
+				}
+				for name, end := range cuts() {
+					for _, wire := range []string{
+						whole[:len(whole)-1], whole[:len(whole)-3], whole[:len(whole)-len(`["cut"]`)], whole[:30],
+						strings.TrimSuffix(chunked(s.path+tr.send, `["cut"]`), "0\r\n\r\n"),
+					} {
+						c := b.fresh()
+						c.write(wire)
+						end(c.conn)
+						if name == "half-close" {
+							if a, err := b.answerOn(c, "POST"); err == nil && a.StatusCode < 400 {
+								t.Errorf("after %q: %s", wire, a.Status)
+							}
+						}
+					}
+				}
+				s.say(`["good"]`)
+				s.want(`a["good"]`)
+			})
+		}
+	})
+}
+
+// A length that is not true is the client's problem alone.
+func TestSockJSLyingLength(t *testing.T) {
+	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
+		b := open(t)
+		s := b.session(xhrPolling(), "/echo")
+		post := func(length, body string) *raw {
+			c := b.fresh()
+			c.write("POST " + s.path + "/xhr_send HTTP/1.1\r\nHost: t\r\n" + length + "\r\n\r\n" + body)
+			return c
+		}
+		t.Run("too short", func(t *testing.T) { // the rest is no request
+			c := post("Content-Length: 5", `["a"]["b"]`+"\r\n\r\n")
+			a, err := b.answerOn(c, "POST")
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.wantStatus(204)
+			c.wantEnd()
+			s.want(`a["a"]`)
+		})
+		for name, c := range map[string]*raw{
+			"negative":       post("Content-Length: -1", `["x"]`),
+			"not a number":   post("Content-Length: 0x5", `["x"]`),
+			"two of them":    post("Content-Length: 5\r\nContent-Length: 6", `["x"]`),
+			"and chunked":    post("Content-Length: 5\r\nTransfer-Encoding: identity", `["x"]`),
+			"overflow":       post("Content-Length: 18446744073709551621", `["x"]`),
+			"bad chunk size": post("Transfer-Encoding: chunked", "zz\r\n"),
+			"minus chunk":    post("Transfer-Encoding: chunked", "-5\r\n"),
+			"huge chunk":     post("Transfer-Encoding: chunked", "fffffffffffffffff\r\n"),
+		} {
+			t.Run(name, func(t *testing.T) {
+				a, err := b.answerOn(c, "POST")
+				if err == nil && a.StatusCode < 400 || err != nil && !isClosed(err) {
+					t.Errorf("got %v, %v", a, err)
+				}
+			})
+		}
+		s.say(`["good"]`)
+		s.want(`a["good"]`)
+	})
+}
+
+// Posts of one session at the same time are all taken, each as a whole.
+func TestSockJSManyPosts(t *testing.T) {
+	n := start(t, sockJS())
+	b := n.browser(t, kept)
+	s := b.session(xhrPolling(), "/echo")
+	const posts = 8
+	var list []*pending
+	for i := range posts {
+		list = append(list, b.begin("POST", s.path+"/xhr_send", fmt.Sprintf(`["%d a","%d b","%d c"]`, i, i, i)))
+	}
+	for _, p := range list {
+		<-p.done
+		if p.err != nil {
+			t.Fatal(p.err)
+		}
+		p.answer.want(204, "")
+	}
+	frame, err := s.frame()
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages, err := decode(frame)
+	if err != nil || len(messages) != 3*posts {
+		t.Fatalf("got %q, %v", messages, err)
+	}
+	for i := 0; i < len(messages); i += 3 {
+		for j, part := range []string{"a", "b", "c"} {
+			if messages[i+j] != messages[i][:2]+part {
+				t.Fatalf("got %q", messages)
+			}
+		}
+	}
+}
+
+// A body that dribbles in is waited for, and its node does not wait for it.
+func TestSockJSDribble(t *testing.T) {
+	n := start(t, sockJS())
+	for _, w := range []way{first, later} {
+		b := n.browser(t, w)
+		s := b.session(xhrPolling(), "/echo")
+		c := b.fresh()
+		wire := request("POST", s.path+"/xhr_send", `["slow"]`)
+		for i := range len(wire) - 1 {
+			c.write(wire[i : i+1])
+			if i%20 == 0 {
+				s.say(`["quick"]`)
+				s.want(`a["quick"]`)
+			}
+		}
+		c.write(wire[len(wire)-1:])
+		a, err := b.answerOn(c, "POST")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.want(204, "")
+		s.want(`a["slow"]`)
+	}
+}
+
+// A body that does not come in time ends, even if bytes of it do.
+func TestSockJSPostEnds(t *testing.T) {
+	n := start(t, sockJS(func(s *gateway.SockJS) { s.SessionTimeout = time.Hour }))
+	b := n.browser(t, first)
+	s := b.session(xhrPolling(), "/echo")
+	c := b.fresh()
+	c.write("POST " + s.path + "/xhr_send HTTP/1.1\r\nHost: t\r\nContent-Length: 100\r\n\r\n")
+	n.stop() // and does not keep the node
+	if _, err := c.in.ReadByte(); err == nil {
+		c.wantEnd()
+	} else if !isClosed(err) {
+		t.Error(err)
+	}
+	var _ net.Conn = s
+}

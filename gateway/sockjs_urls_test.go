@@ -1,0 +1,96 @@
+package gateway_test
+
+import (
+	"crypto/rand"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// "Session URLs"
+func TestSockJSSessionURLs(t *testing.T) {
+	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
+		t.Run("any value", func(t *testing.T) {
+			b := open(t)
+			id := rand.Text()
+			long := strings.Repeat("x", 128-len(id)) + id
+			for _, path := range []string{
+				"/a/a" + id, "/_/_" + id, "/1/1" + id, "/abcdefgh_i-j%20/abcdefg_i-j%20" + id, "/0/~!$&'()*+,;=:@" + id,
+				"/0/%C3%A9" + id, "/0/%ff" + id, "/0/%00" + id, "/0/%25" + id, "/0/%2F" + id, "/0/" + long, "/" + long + "/l" + id,
+			} {
+				b.post("/echo"+path+"/xhr", "").want(200, "o\n")
+			}
+		})
+		t.Run("invalid", func(t *testing.T) {
+			b := open(t)
+			long := strings.Repeat("x", 129)
+			for _, path := range []string{
+				"//", "/a./a", "/a/a.", "/./.", "/", "///", "", "/a", "/a/a/a", "//a", "/a//", "/./a", "/../a", "/a/..",
+				"/a%2e/a", "/a/%2Ea", "/a/" + long, "/" + long + "/a", "/a/" + strings.Repeat("%41", 129),
+			} {
+				b.get("/echo" + path + "/xhr").wantStatus(404).text()
+				b.post("/echo"+path+"/xhr", "").wantStatus(404).text()
+			}
+		})
+		t.Run("invalid escape", func(t *testing.T) {
+			for _, path := range []string{"/%zz/a", "/a/%2", "/a/%"} {
+				if a := open(t).post("/echo"+path+"/xhr", ""); a.StatusCode != 400 && a.StatusCode != 404 {
+					t.Errorf("%s: %s", path, a.Status)
+				}
+			}
+		})
+		t.Run("ignoring the server id", func(t *testing.T) {
+			b := open(t)
+			id := rand.Text()
+			b.post("/echo/000/"+id+"/xhr", "").want(200, "o\n")
+			b.post("/echo/000/"+id+"/xhr_send", `["a"]`).want(204, "")
+			b.post("/echo/999/"+id+"/xhr", "").want(200, "a[\"a\"]\n")
+			b.post("/echo/%20/"+id+"/xhr_send", `["b"]`).want(204, "")
+			b.post("/echo/000/%"+hex(id[0])+id[1:]+"/xhr", "").want(200, "a[\"b\"]\n") // the same, escaped
+		})
+		t.Run("another service", func(t *testing.T) {
+			b := open(t)
+			s := b.session(xhrPolling(), "/echo")
+			other := strings.Replace(s.path, "/echo", "/stomp", 1)
+			b.post(other+"/xhr_send", `["a"]`).wantStatus(404).text()
+			b.post(other+"/xhr", "").want(200, "o\n")
+			s.say(`["b"]`)
+			s.want(`a["b"]`)
+		})
+	})
+}
+
+func hex(b byte) string { return string([]byte{"0123456789abcdef"[b>>4], "0123456789abcdef"[b&15]}) }
+
+// Each path has its method; another is refused as the protocol does at /websocket.
+func TestSockJSMethods(t *testing.T) {
+	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
+		session := newPath("/echo")
+		for path, allowed := range map[string]string{
+			"/stomp":                 "GET",
+			"/echo/":                 "GET",
+			"/echo/info":             "GET",
+			"/echo/iframe.html":      "GET",
+			session + "/xhr":         "POST",
+			session + "/xhr_send":    "POST",
+			session + "/jsonp_send":  "POST",
+			session + "/jsonp":       "GET",
+			session + "/eventsource": "GET",
+			session + "/htmlfile":    "GET",
+		} {
+			t.Run(path, func(t *testing.T) {
+				for _, method := range []string{"GET", "POST", "PUT", "DELETE", "BREW"} {
+					if method == allowed {
+						continue
+					}
+					a := open(t).ask(method, path, "")
+					a.wantStatus(http.StatusMethodNotAllowed).wantHeader("Content-Type", "")
+					if got := a.Header.Get("Allow"); !strings.Contains(got, allowed) {
+						t.Errorf("%s: Allow: %q has no %s", method, got, allowed)
+					}
+					a.want(http.StatusMethodNotAllowed, "")
+				}
+			})
+		}
+	})
+}
