@@ -1,7 +1,7 @@
-// Package gateway is a STOMP gateway to embed: clients speak STOMP 1.0 to 1.2 over WebSocket or
-// TCP, and a bus carries their messages between nodes.
+// Package gateway is a STOMP gateway to embed: clients speak STOMP 1.0 to 1.2 over WebSocket,
+// SockJS or TCP, and a bus carries their messages between nodes.
 //
-// A message's way, downwards: a loop reads a socket, the transport (ws, tcp) unpacks it, session
+// A message's way, downwards: a loop reads a socket, the transport (ws, sockjs, tcp) unpacks it, session
 // decodes and carries out the frame, policy judges it, router gives it to the bus; and back: router
 // finds the subscribers of what the bus brings, packs it once for all of a kind, and the loop
 // writes.

@@ -90,7 +90,7 @@ type ownServer struct{}
 // isOwn reports whether the next request on the connection of r is the node's too.
 func isOwn(r *http.Request) bool { return r.Context().Value(ownServer{}) != nil }
 
-// serveHTTP answers what is no upgrade, or comes after another request, until ctx ends. Requests
+// serveHTTP answers what the loops don't answer in place, until ctx ends. Requests
 // that are still running then have a second.
 func (g *Gateway) serveHTTP(ctx context.Context, e *engine) error {
 	var conns sync.WaitGroup

@@ -95,7 +95,7 @@ func (g *Gateway) find(u *url.URL) (*mount, sockjs.Resource) {
 	return nil, sockjs.Resource{}
 }
 
-// wantsUpgrade reports whether a request is to become a WebSocket, or else is faulty.
+// wantsUpgrade reports whether a request asks for a WebSocket, rightly or not.
 func (m *mount) wantsUpgrade(r *http.Request, at sockjs.Resource) bool {
 	switch at.Kind {
 	case sockjs.RawWebSocket, sockjs.WebSocket:

@@ -10,5 +10,6 @@
 //
 // On Linux a loop waits in epoll(7) and owns raw descriptors (Adopt). A net.Conn (TLS, or any
 // system without epoll) is served by a goroutine that reads and hands over what came (AdoptConn);
-// its Handler sees no difference.
+// its Handler sees no difference, but before Detach and Move (ReadsAhead). A conversation that
+// outlives its sockets is a connection without one (Open).
 package loop

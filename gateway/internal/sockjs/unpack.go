@@ -2,17 +2,20 @@ package sockjs
 
 import (
 	"encoding/json"
-	"errors"
 	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/stompgw/stompgw/gateway/internal/ws"
 )
 
-// What can be wrong with what a client sends, in the protocol's words.
-var (
-	errNoPayload  = errors.New("Payload expected.")
-	errBrokenJSON = errors.New("Broken JSON encoding.")
+// fault is what is wrong with what a client sends, in the words of the protocol, which it is told.
+type fault string
+
+func (f fault) Error() string { return string(f) }
+
+const (
+	errNoPayload  = fault("Payload expected.")
+	errBrokenJSON = fault("Broken JSON encoding.")
 )
 
 // place is where in the JSON an unpacker is.
