@@ -50,9 +50,9 @@ const libraries = {
 
 const UNDER_WAY = 32; // messages that have been sent and not heard yet, at most
 
-// converse subscribes, sends the bodies and resolves, when as many messages have come, to what they
-// were and to the transport that SockJS used.
-async function converse(library, url, transport, destination, bodies) {
+// converse subscribes, sends the bodies to the same destination or another, and resolves, when as many
+// messages have come, to what they were and to the transport that SockJS used.
+async function converse(library, url, transport, destination, bodies, to = destination) {
   let socket, session;
   const open = () => (socket = new SockJS(url, null, { transports: transport, timeout: 30_000 }));
   let failed;
@@ -66,7 +66,7 @@ async function converse(library, url, transport, destination, bodies) {
   await until((done) => {
     let sent = 0;
     const turn = () => {
-      while (sent < bodies.length && sent - heard.length < UNDER_WAY) session.send(destination, bodies[sent++]);
+      while (sent < bodies.length && sent - heard.length < UNDER_WAY) session.send(to, bodies[sent++]);
       if (heard.length >= bodies.length) done();
       else setTimeout(turn, 5);
     };

@@ -1,8 +1,9 @@
-// The page of the replaced system through a proxy in front of two nodes, whose address is $PROXY. The
-// test that starts them all runs this file: TestNginx of cmd/stompgw.
+// The page of the replaced system, and the client libraries, through a proxy in front of two nodes,
+// whose address is $PROXY. The test that starts them all runs this file: TestNginx of cmd/stompgw.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { launch } from './browser.js';
+import { converse, LIBRARIES, openLibraries } from './libraries.js';
 import { DISK, Reference, TRANSPORTS } from './reference.js';
 
 const TIMEOUT = { timeout: 120_000 };
@@ -35,6 +36,20 @@ for (const { transport, fromDisk } of TRANSPORTS) {
       assert.equal((await page.heard()).length, said.length, 'each message once');
       await page.disconnect();
       assert.deepEqual(page.complaints, []);
+    }
+  });
+}
+
+// Each session is on one of the nodes by chance, and what it sends comes back by way of Kafka.
+for (const library of LIBRARIES) {
+  test(`${library} over every transport`, TIMEOUT, async () => {
+    const page = await openLibraries(browser, `${gateway}stomp`);
+    for (const { transport } of TRANSPORTS) {
+      const chats = Array.from({ length: 20 }, (_, i) => `${i} 🍵 over ${transport}`);
+      const bodies = chats.map((chat) => JSON.stringify({ chat }));
+      const got = await converse(page, library, `${gateway}stomp`, transport, '/topic/test-channel', bodies, '/app/topic/test-channel');
+      assert.equal(got.transport, transport);
+      assert.deepEqual(got.heard.map((body) => JSON.parse(body).content), chats, 'all of them, once and in order');
     }
   });
 }

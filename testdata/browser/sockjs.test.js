@@ -6,18 +6,12 @@ import { createServer } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { launch } from './browser.js';
 import { Gateway } from './gateway.js';
+import { converse, LIBRARIES, openLibraries } from './libraries.js';
 import { TRANSPORTS } from './reference.js';
 
 const TIMEOUT = { timeout: 60_000 };
 const STREAM_LIMIT = 128 * 1024; // bytes after which the gateway ends a stream
 const UNDER_WAY = 32; // messages, see clients.js
-const SCRIPTS = [
-  'node_modules/sockjs-client/dist/sockjs.min.js',
-  'node_modules/@stomp/stompjs/bundles/stomp.umd.min.js',
-  'node_modules/webstomp-client/dist/webstomp.min.js',
-  'node_modules/stompjs/lib/stomp.min.js',
-  'clients.js',
-];
 
 // BODY has 60,000 characters, which are just under limits.message, and all that SockJS, JSON and
 // sockjs-client treat as something special. The older libraries end a frame at each NUL.
@@ -35,8 +29,8 @@ before(async () => {
   await once(other, 'listening');
   const origin = `http://localhost:${other.address().port}`;
   gateway = await Gateway.start({ after: (end) => lastly.push(end) }, { env: { STOMPGW_ORIGINS: origin } });
-  pages['the same origin'] = await open(`${gateway.page}stomp`);
-  pages['another site'] = await open(origin);
+  pages['the same origin'] = await openLibraries(browser, `${gateway.page}stomp`);
+  pages['another site'] = await openLibraries(browser, origin);
 });
 
 after(async () => {
@@ -45,33 +39,18 @@ after(async () => {
   for (const end of lastly) await end();
 });
 
-async function open(url) {
-  const page = await (await browser.newContext({ bypassCSP: true })).newPage();
-  page.streams = 0;
-  page.on('request', (request) => {
-    if (/\/(xhr_streaming|eventsource|htmlfile)(\?|$)/.test(request.url())) page.streams++;
-  });
-  await page.goto(url);
-  for (const script of SCRIPTS) await page.addScriptTag({ path: script });
-  return page;
+function talk(where, library, transport, destination, bodies) {
+  return converse(pages[where], library, `${gateway.page}stomp`, transport, destination, bodies);
 }
 
-// converse runs in one of the pages.
-function converse(where, library, transport, destination, bodies) {
-  return pages[where].evaluate(
-    (args) => window.converse(...args),
-    [library, `${gateway.page}stomp`, transport, destination, bodies],
-  );
-}
-
-for (const library of ['stompjs 7', 'webstomp-client', 'stomp.js 2.3.3']) {
+for (const library of LIBRARIES) {
   for (const where of ['the same origin', 'another site']) {
     describe(`a large message with ${library} in a page of ${where}`, () => {
       for (const { transport, sameOrigin } of TRANSPORTS) {
         if (sameOrigin && where !== 'the same origin') continue;
         test(transport, TIMEOUT, async () => {
           const body = library === 'stompjs 7' ? BODY.replace('x', '\0') : BODY;
-          const got = await converse(where, library, transport, '/topic/large', [body]);
+          const got = await talk(where, library, transport, '/topic/large', [body]);
           assert.equal(got.transport, transport);
           assert.equal(got.heard.length, 1);
           assert.ok(got.heard[0] === body, 'what came is what was sent');
@@ -88,7 +67,7 @@ describe('a stream ends at its limit and goes on, without a loss', () => {
       const bodies = Array.from({ length: 400 }, (_, i) => String(i).padEnd(size, 'x'));
       const page = pages['the same origin'];
       const before = page.streams;
-      const { heard } = await converse('the same origin', 'stompjs 7', transport, '/topic/stream', bodies);
+      const { heard } = await talk('the same origin', 'stompjs 7', transport, '/topic/stream', bodies);
       assert.deepEqual(heard, bodies, 'all of them, once and in order');
       const most = STREAM_LIMIT + UNDER_WAY * size; // of the messages that one stream can have brought
       const streams = page.streams - before;
