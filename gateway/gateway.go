@@ -210,7 +210,8 @@ func (g *Gateway) Ready() error {
 // Sessions is how many sessions the node has, between CONNECT and their end.
 func (g *Gateway) Sessions() int { return int(g.stats.Open.Load()) }
 
-// ServeHTTP answers what is at or below the endpoint, and everything else as WithPages says.
+// ServeHTTP answers what is at or below the endpoint, and everything else as WithPages says. In somebody
+// else's server, WebSocket and SockJS need HTTP/1.1: they take the connection over.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m, at := g.find(r.URL)
 	if m == nil {

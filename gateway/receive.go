@@ -63,6 +63,10 @@ func (g *Gateway) isFull(e *engine) bool {
 
 // receiveHTTP is front.receive for a request that net/http has read.
 func (g *Gateway) receiveHTTP(w http.ResponseWriter, r *http.Request, m *mount, at sockjs.Resource) {
+	if r.ProtoMajor != 1 {
+		http.Error(w, "a request that waits needs HTTP/1.1, and this one came as "+r.Proto+": don't offer HTTP/2 here", http.StatusHTTPVersionNotSupported)
+		return
+	}
 	var next func(*loop.Conn) loop.Handler // what comes next on a foreign server's connection is not ours
 	e := g.engine.Load()
 	if e != nil && isOwn(r) {
