@@ -36,6 +36,7 @@ type Receiver struct {
 	sock   *loop.Conn
 	sent   int  // bytes of frames
 	begun  bool // the head has been sent
+	held   bool // the socket is not read, because of bytes behind the request
 	over   bool // the answer is whole
 	left   bool // and the socket has taken all of it
 	unsent int  // bytes of it that were on their way when the session looked last
@@ -210,6 +211,10 @@ func (r *Receiver) watch() {
 func (r *Receiver) Drained() {
 	switch {
 	case !r.over:
+		if r.held {
+			r.held, r.next = false, nil // it is read on, and nobody could take the connection over
+			r.sock.Resume()
+		}
 		r.conn.pump(r)
 		return
 	case r.next != nil:
@@ -253,8 +258,10 @@ func (r *Receiver) Feed(b []byte) int {
 		r.Closed(errAhead)
 	case r.over:
 		r.sock.Pause() // for a moment, and no longer than the answer may take
-	case r.sock.ReadsAhead():
-		r.next = nil // nobody could take the connection over
+	case r.sock.ReadsAhead() && r.next != nil:
+		r.held = true
+		r.sock.Pause()
+		r.sock.AwaitDrain() // the answer may come in this turn
 	}
 	return 0
 }
