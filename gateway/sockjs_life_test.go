@@ -1,8 +1,9 @@
 package gateway_test
 
 import (
-	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"runtime"
 	"strings"
 	"sync"
@@ -99,6 +100,7 @@ func TestSockJSClosedStays(t *testing.T) {
 	s := b.session(xhrPolling(), "/stomp")
 	c := newClient(t, s).connect()
 	c.send("DISCONNECT\n\n^@")
+	time.Sleep(300 * time.Millisecond) // it is not in a hurry to ask
 	c.wantCloseFrame(`c[1000,""]`)
 	for range 3 {
 		for _, tr := range overHTTP() {
@@ -199,154 +201,67 @@ func (b *browser) oneFrame(tr transport, path string, frame chan<- string) {
 	}()
 }
 
-// TestSockJSDrain holds what clients see when their node stops, and that none of them keeps it.
-func TestSockJSDrain(t *testing.T) {
-	eachSocket(t, func(t *testing.T, start startFunc) {
-		for _, w := range []way{first, later} {
-			for _, tr := range allTransports() {
-				t.Run(string(w)+" "+tr.name, func(t *testing.T) { testSockJSDrain(t, start, w, tr) })
-			}
-		}
-	})
-}
-
-const goingAway = `c[1001,"the node is stopping, connect again"]`
-
-func testSockJSDrain(t *testing.T, start startFunc, w way, tr transport) {
-	n := start(t, sockJS(), gateway.WithDrain(time.Hour), gateway.WithParting(100*time.Millisecond))
-	b := n.browser(t, w)
-	s, silent, echo := b.session(tr, "/stomp"), b.session(tr, "/stomp"), b.session(tr, "/echo")
-	b.session(tr, "/close")
-	c := newClient(t, s).connect()
-	var poll *pending
-	if tr.method != "" && !tr.streams {
-		poll = b.parked(tr, s.path) // the others are between two polls
-	}
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		n.stop()
-	}()
-	if poll != nil {
-		poll.want(tr, goingAway)
-	} else {
-		c.wantCloseFrame(goingAway)
-		silent.wantLast(goingAway)
-		echo.wantLast(`c[1001,"the node is stopping"]`)
-	}
-	b.close()
-	<-stopped
-	if f := n.Figures(); f.Sessions != 0 || f.Connections != 0 || len(n.sessions.Sessions()) != 0 {
-		t.Errorf("left: %+v", f)
-	}
-}
-
-// A client that is between two polls when its node stops is told by the next one.
-func TestSockJSDrainBetweenPolls(t *testing.T) {
-	eachSocket(t, func(t *testing.T, start startFunc) {
-		for _, tr := range polling() {
-			t.Run(tr.name, func(t *testing.T) {
-				n := start(t, sockJS(), gateway.WithDrain(0), gateway.WithParting(patience))
-				b := n.browser(t, kept)
-				s := b.session(tr, "/stomp")
-				newClient(t, s).connect()
-				stopped := make(chan struct{})
-				go func() {
-					defer close(stopped)
-					n.stop()
-				}()
-				eventually(t, "the session is over", func() bool { return len(n.sessions.Sessions()) == 0 })
-				s.want(goingAway)
-				b.close()
-				<-stopped
-			})
-		}
-	})
-}
-
-// wantLast reads to the close frame.
-func (s *sock) wantLast(want string) {
-	s.t.Helper()
-	for {
-		switch got, err := s.frame(); {
-		case err != nil:
-			s.t.Fatal(err)
-		case got == want:
-			return
-		case strings.HasPrefix(got, "c"):
-			s.t.Fatalf("closed with %q, want %q", got, want)
-		}
-	}
-}
-
-// A node that drains makes no new sessions.
-func TestSockJSWhileDraining(t *testing.T) {
-	n := start(t, sockJS())
-	last := n.session(t) // does not answer, so the node waits for it
-	b := n.browser(t, first)
-	var conns []*raw
-	for range 3 {
-		c := b.fresh()
-		b.askRaw(c, request("GET", "/echo", "")).want(200, "Welcome to SockJS!\n")
-		conns = append(conns, c)
-	}
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		n.stop()
-	}()
-	last.wantCode(1001)
-	for i, tr := range append(polling(), xhrStreaming()) {
-		a := b.askRaw(conns[i], request(tr.method, newPath("/stomp")+tr.receive, ""))
-		if a.StatusCode == 200 {
-			a.wantFrame(tr, goingAway)
-			continue
-		}
-		a.wantStatus(503)
-	}
-	last.write(closeFrame(1001, ""))
-	last.wantEOF()
-	last.conn.Close()
-	<-stopped
-}
-
 // TestSockJSConnectionLimit holds that sessions count as connections, also between polls.
 func TestSockJSConnectionLimit(t *testing.T) {
 	const limit = 6
-	for _, tr := range allTransports() {
-		t.Run(tr.name, func(t *testing.T) {
-			n := start(t, sockJS(), gateway.WithLimits(gateway.Limits{Message: 64 << 10, Outbound: 1 << 20, Connections: limit, ConnectTimeout: patience}))
-			opened := 0
-			for range 3 * limit {
-				conn, err := net.Dial("tcp", n.web)
-				if err != nil {
-					t.Fatal(err)
+	start := func(t *testing.T) *node {
+		return start(t, sockJS(), gateway.WithLimits(gateway.Limits{Message: 64 << 10, Outbound: 1 << 20, Connections: limit, ConnectTimeout: patience}))
+	}
+	for _, tr := range polling() {
+		t.Run("sessions of one connection, "+tr.name, func(t *testing.T) {
+			n := start(t)
+			b, other := n.browser(t, kept), n.browser(t, kept)
+			other.get("/echo").wantStatus(200).text() // its connection is there already
+			var sessions []*sock
+			for {
+				s := &sock{browser: other, transport: tr, path: newPath("/echo")}
+				a := b.ask(tr.method, s.path+tr.receive, "")
+				if a.StatusCode == http.StatusServiceUnavailable {
+					break
 				}
-				b := &browser{t: t, way: first, dial: func() (net.Conn, error) { return conn, nil }}
-				s := &sock{browser: b, transport: tr, path: newPath("/echo")}
-				if tr.method == "" {
-					c := newRaw(t, conn)
-					fmt.Fprint(conn, strings.Replace(upgradeRequest("test"), "/stomp", s.path+"/websocket", 1))
-					if line, err := c.in.ReadString('\n'); err == nil && strings.Contains(line, " 101 ") {
-						opened++
-					}
-					continue
-				}
-				if frame, err := s.frame(); err == nil && frame == "o" {
-					opened++
-				}
-				if !tr.streams {
-					conn.Close()
+				a.wantFrame(tr, "o")
+				if sessions = append(sessions, s); len(sessions) > limit {
+					t.Fatalf("%d sessions have begun, %d is the limit", len(sessions), limit)
 				}
 			}
-			if opened > limit {
-				t.Errorf("%d sessions have begun, %d is the limit", opened, limit)
-			}
-			if opened < limit/2 {
-				t.Errorf("only %d sessions have begun, %d is the limit", opened, limit)
+			for _, s := range sessions {
+				s.say(`["a"]`)
+				s.want(`a["a"]`)
 			}
 		})
 	}
+	for _, tr := range allTransports() {
+		t.Run("connections, "+tr.name, func(t *testing.T) {
+			n, opened := start(t), 0
+			for range 3 * limit {
+				b := n.browser(t, first)
+				if b.opens(tr) {
+					opened++
+				}
+				if !tr.streams && tr.method != "" {
+					b.close()
+				}
+			}
+			if opened > limit || opened < limit/2 {
+				t.Errorf("%d sessions have begun, %d is the limit", opened, limit)
+			}
+		})
+	}
+}
+
+// opens reports whether a session can begin.
+func (b *browser) opens(tr transport) bool {
+	if tr.method != "" {
+		frame, err := (&sock{browser: b, transport: tr, path: newPath("/echo")}).frame()
+		return frame == "o" && err == nil
+	}
+	c, err := b.connection()
+	if err != nil {
+		return false
+	}
+	io.WriteString(c.conn, strings.Replace(upgradeRequest("test"), "/stomp", newPath("/echo")+"/websocket", 1))
+	line, _ := c.in.ReadString('\n') // or it has been closed
+	return strings.Contains(line, " 101 ")
 }
 
 // TestSockJSNothingIsLeft makes sessions in all ways, ends them in all ways, and looks at what they

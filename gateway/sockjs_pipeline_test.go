@@ -24,6 +24,16 @@ func TestSockJSPipelining(t *testing.T) {
 					c.answer().wantFrame(tr, `a["a"]`)
 					c.answer().want(200, "Welcome to SockJS!\n")
 				})
+				t.Run("two for a session of any loop", func(t *testing.T) {
+					b, s := open(t), open(t).session(tr, "/echo")
+					for range 8 { // connections, which the loops take by turns
+						s.say(`["a"]`)
+						c := b.fresh()
+						c.write(request(tr.method, s.path+tr.receive, "") + request("GET", "/echo", ""))
+						c.answer().wantFrame(tr, `a["a"]`)
+						c.answer().want(200, "Welcome to SockJS!\n")
+					}
+				})
 				t.Run("while a poll waits", func(t *testing.T) {
 					b, p := open(t), open(t).parked(tr, path)
 					next := request("GET", "/echo", "")

@@ -83,3 +83,18 @@ func TestSockJSXHRPolling(t *testing.T) {
 		})
 	})
 }
+
+// A receiver's request may have a body, which means nothing.
+func TestSockJSPollWithBody(t *testing.T) {
+	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
+		b, path := open(t), newPath("/echo")
+		for _, want := range []string{"o\n", "a[\"a\"]\n"} {
+			b.post(path+"/xhr", `["ignored"]`).want(200, want)
+			b.post(path+"/xhr_send", `["a"]`).want(204, "")
+		}
+		a := b.askRaw(b.fresh(), request("POST", path+"/xhr", strings.Repeat("x", 100<<10)))
+		if a.StatusCode != 200 && a.StatusCode != 413 {
+			t.Errorf("got %s", a.Status)
+		}
+	})
+}

@@ -315,3 +315,46 @@ func TestSockJSPostEnds(t *testing.T) {
 	}
 	var _ net.Conn = s
 }
+
+// TestSockJSPostsThatWait: with a session that waits for the bus, posts are taken or refused, and
+// each that is taken counts once.
+func TestSockJSPostsThatWait(t *testing.T) {
+	n, bus := startTap(t, sockJS())
+	reader := n.dialTCP(t).connect()
+	reader.subscribe("0", "/topic/a")
+	s := n.browser(t, kept).session(xhrPolling(), "/stomp")
+	newClient(t, s).connect()
+	bus.set(true, false)
+	results := make(chan error, 30)
+	post := func(body string) {
+		go func() { results <- s.trySay(encode("SEND\ndestination:/topic/a\n\n" + body + "\x00")) }()
+	}
+	post("first")
+	<-bus.asked
+	for range cap(results) - 1 {
+		post("later")
+	}
+	select { // that some are refused is no must
+	case err := <-results:
+		results <- err
+	case <-time.After(100 * time.Millisecond):
+	}
+	bus.open()
+	taken := 0
+	for range cap(results) {
+		switch err := <-results; {
+		case err == nil:
+			taken++
+		case !strings.Contains(err.Error(), " 503 "):
+			t.Error(err)
+		}
+	}
+	if taken < 2 {
+		t.Errorf("%d posts are taken", taken)
+	}
+	reader.expect("MESSAGE", "first")
+	for range taken - 1 {
+		reader.expect("MESSAGE", "later")
+	}
+	reader.wantAlive()
+}

@@ -64,8 +64,11 @@ func TestSockJSEndpoint(t *testing.T) {
 	}
 }
 
-// iframePage is the page that the protocol asks for, word for word.
-var iframePage = regexp.MustCompile(`^<!DOCTYPE html>
+// scriptOf returns where the page that the protocol asks for, word for word, loads the client library
+// from.
+func (a *answer) scriptOf() string {
+	a.t.Helper()
+	page := regexp.MustCompile(`^<!DOCTYPE html>
 <html>
 <head>
   <meta http-equiv="X-UA-Compatible" content="IE=edge" />
@@ -81,6 +84,13 @@ var iframePage = regexp.MustCompile(`^<!DOCTYPE html>
   <p>This is a SockJS hidden iframe\. It's used for cross domain magic\.</p>
 </body>
 </html>$`)
+	body := a.text()
+	found := page.FindStringSubmatch(strings.TrimSpace(body))
+	if found == nil {
+		a.t.Fatalf("got %s %q", a.Status, body)
+	}
+	return found[1]
+}
 
 // "IFrame page"
 func TestSockJSIframePage(t *testing.T) {
@@ -95,9 +105,8 @@ func TestSockJSIframePage(t *testing.T) {
 						if a.Header.Get("ETag") == "" {
 							t.Error("no ETag")
 						}
-						page := iframePage.FindStringSubmatch(strings.TrimSpace(a.text()))
-						if page == nil || page[1] != "/sockjs.min.js" {
-							t.Errorf("got %q", page)
+						if got := a.scriptOf(); got != "/sockjs.min.js" {
+							t.Errorf("it loads %q", got)
 						}
 					}
 				})
@@ -141,9 +150,8 @@ func TestSockJSIframePageOptions(t *testing.T) {
 				t.Errorf("Content-Security-Policy: %q has no %q", policy, part)
 			}
 		}
-		page := iframePage.FindStringSubmatch(strings.TrimSpace(a.text()))
-		if page == nil || page[1] != client {
-			t.Errorf("got %q", page)
+		if got := a.scriptOf(); got != client {
+			t.Errorf("it loads %q", got)
 		}
 	}
 }

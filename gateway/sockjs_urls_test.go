@@ -2,9 +2,13 @@ package gateway_test
 
 import (
 	"crypto/rand"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/stompgw/stompgw/gateway"
 )
 
 // "Session URLs"
@@ -93,4 +97,42 @@ func TestSockJSMethods(t *testing.T) {
 			})
 		}
 	})
+}
+
+// Who knows a session's id can act as its client: nobody is told it.
+func TestSockJSSecretID(t *testing.T) {
+	var log lockedBuffer
+	n := start(t, sockJS(), pages(), gateway.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+	for _, w := range []way{first, later} {
+		b := n.browser(t, w)
+		var ids []string
+		for _, tr := range allTransports() {
+			s := b.session(tr, "/stomp")
+			ids = append(ids, s.path[strings.LastIndex(s.path, "/")+1:])
+			c := newClient(t, s).connect()
+			c.subscribe("e", "/session/queue/request-error")
+			c.send("SEND\ndestination:/elsewhere\n\n^@")
+			seen := c.expect("MESSAGE") + fmt.Sprintf("%+v", n.sessions.Sessions())
+			if tr.method != "" {
+				b.post(s.path+"/xhr_send", `["`).wantStatus(500).text()
+				b.ask("PUT", s.path+tr.receive, "").wantStatus(405).text()
+				b.post(s.path+"/xhr_send", "[]", "Origin: https://evil.com").wantForbidden()
+			}
+			c.send("WHAT\n\n^@")
+			seen += c.expect("ERROR")
+			c.wantClosed()
+			seen += s.end
+			if strings.Contains(seen, ids[len(ids)-1]) {
+				t.Errorf("%s: %q", tr.name, seen)
+			}
+		}
+		for _, id := range ids {
+			if strings.Contains(log.String(), id) {
+				t.Errorf("the log has a session id: %s", log.String())
+			}
+		}
+	}
+	if !strings.Contains(log.String(), "refused") {
+		t.Error("the log has nothing at all")
+	}
 }
