@@ -210,7 +210,7 @@ func (c *Conn) setDue(d time.Duration) {
 
 // interrupted tells that r's socket is gone: nobody knows what of it has arrived ("Handling close").
 func (c *Conn) interrupted(r *Receiver, err error) {
-	if c.receiver != r && (c.last != r || r.left) {
+	if c.sock == nil || c.receiver != r && (c.last != r || r.left) {
 		return
 	}
 	c.receiver, c.last = nil, nil
@@ -236,6 +236,7 @@ func (c *Conn) endPeer(err error) {
 // forget gives back all that the session holds.
 func (c *Conn) forget() {
 	c.service.forget(c)
+	c.last = nil // its socket ends by itself
 	if c.sock != nil {
 		c.sock.Abort()
 		c.sock = nil
@@ -266,7 +267,7 @@ func (c *Conn) Drain() bool {
 	case c.peer != nil:
 		c.peer.Drain()
 		return true
-	case c.parted:
+	case c.parted && c.receiver == nil: // else Drained forgets it, when that has been told
 		c.forget()
 	case !again:
 		c.expect()
