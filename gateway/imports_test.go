@@ -20,10 +20,11 @@ var mayImport = map[string][]string{
 	"cmd/stompgw": {"cmd", "bus", "bus/kafkabus", "bus/natsbus"},
 
 	"cmd": {
-		"admin", "cmd/internal/config", "cmd/internal/embedded", "cmd/internal/output", "cmd/internal/page", "gateway", "gateway/policy",
+		"admin", "cmd/internal/config", "cmd/internal/embedded", "cmd/internal/output", "cmd/internal/page", "gateway",
+		"gateway/auth", "gateway/auth/redislist", "gateway/policy",
 		"gateway/registry", "gateway/registry/redisregistry", "bus",
 	},
-	"cmd/internal/config":   {"configs", "gateway/policy"},
+	"cmd/internal/config":   {"configs", "gateway/auth", "gateway/policy"},
 	"cmd/internal/embedded": {},
 	"cmd/internal/output":   {},
 	"cmd/internal/page":     {},
@@ -32,16 +33,19 @@ var mayImport = map[string][]string{
 
 	"gateway": {
 		"gateway/internal/loop", "gateway/internal/router", "gateway/internal/session", "gateway/internal/sockjs",
-		"gateway/internal/tcp", "gateway/internal/ws", "gateway/policy", "gateway/registry", "gateway/stomp", "bus",
+		"gateway/internal/tcp", "gateway/internal/ws", "gateway/auth", "gateway/destination", "gateway/policy", "gateway/registry", "gateway/stomp", "bus",
 	},
 	"gateway/internal/sockjs":  {"gateway/internal/ws", "gateway/internal/session", "gateway/internal/loop"},
 	"gateway/internal/ws":      {"gateway/internal/session", "gateway/internal/loop"},
 	"gateway/internal/tcp":     {"gateway/internal/session", "gateway/internal/loop"},
-	"gateway/internal/session": {"gateway/internal/router", "gateway/internal/loop", "gateway/policy", "gateway/registry", "gateway/stomp", "bus"},
-	"gateway/internal/router":  {"gateway/internal/loop", "gateway/policy", "gateway/registry", "gateway/stomp", "bus"},
+	"gateway/internal/session": {"gateway/internal/router", "gateway/internal/loop", "gateway/auth", "gateway/destination", "gateway/policy", "gateway/registry", "gateway/stomp", "bus"},
+	"gateway/internal/router":  {"gateway/internal/loop", "gateway/destination", "gateway/policy", "gateway/registry", "gateway/stomp", "bus"},
 	"gateway/internal/loop":    {},
 
-	"gateway/policy":                 {"gateway/stomp", "bus"},
+	"gateway/policy":                 {"gateway/destination", "gateway/stomp", "bus"},
+	"gateway/auth":                   {},
+	"gateway/auth/redislist":         {},
+	"gateway/destination":            {},
 	"gateway/registry":               {},
 	"gateway/registry/redisregistry": {"gateway/registry"},
 	"gateway/stomp":                  {},
@@ -64,7 +68,8 @@ var outside = []struct {
 }{
 	{"github.com/spf13/", "only cmd reads flags, files and the environment", under("cmd")},
 	{"github.com/gobwas/", "only the WebSocket transport knows WebSocket", under("gateway/internal/ws")},
-	{"github.com/redis/", "only the Redis registry and what opens or asks it know Redis", under("cmd", "admin", "gateway/registry/redisregistry")},
+	{"github.com/redis/", "only the Redis registry and what opens or asks it know Redis", under("cmd", "admin", "gateway/auth/redislist", "gateway/registry/redisregistry")},
+	{"github.com/golang-jwt/", "only auth reads tokens, and cmd makes some for tests", under("cmd", "gateway/auth")},
 	{"github.com/nats-io/", "only the NATS bus, and cmd, which can embed the server, know NATS", under("cmd", "bus/natsbus")},
 	{"github.com/segmentio/", "only the Kafka bus, and the servers of the tests, know Kafka", under("bus/kafkabus", "bus/bustest/servers")},
 	{"github.com/twmb/", "another Kafka client is for the servers of the tests", under("bus/bustest/servers")},

@@ -1,0 +1,212 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+const (
+	maxKnown     = 100_000         // good tokens that are remembered, in about 1.7 KB each
+	maxFaults    = 4096            // bad ones, apart, so that a flood of them can't push out good ones
+	rememberGood = 5 * time.Minute // or until it expires
+	rememberBad  = 5 * time.Second // or until it begins to be valid
+)
+
+// Authenticator checks tokens. Any goroutine may use it.
+type Authenticator struct {
+	// Set by New, never changed.
+	cfg     Config
+	issuers issuers
+	parser  *jwt.Parser
+	slots   chan struct{} // one for each check of a signature at a time: they take the loops' cores
+	good    *cache
+	bad     *cache
+	revoked *revocations
+	counts  *counts
+}
+
+// counts are apart from the rest of an Authenticator: what is written often should not share a cache
+// line with what is read often.
+type counts struct{ verified, known, refused, revoked atomic.Uint64 }
+
+// New checks the configuration: that every key is one for its algorithms, and issuers can be told
+// apart.
+func New(cfg Config) (*Authenticator, error) {
+	issuers, err := newIssuers(cfg.Issuers)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Leeway < 0 {
+		return nil, errors.New("the leeway is negative: want 0, or by how much clocks may differ")
+	}
+	cfg = cfg.withDefaults()
+	return &Authenticator{
+		cfg:     cfg,
+		issuers: issuers,
+		// The issuer's algorithms are checked before its key is used (see Issuer.checkHeader), and the
+		// claims with a reason and by the caller's clock (see judge).
+		parser:  jwt.NewParser(jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation()),
+		slots:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		good:    newCache(maxKnown),
+		bad:     newCache(maxFaults),
+		revoked: &revocations{list: cfg.Revoked, now: cfg.Now, born: cfg.Now()},
+		counts:  &counts{},
+	}, nil
+}
+
+// Known is what memory says of a token, for event loops: it waits for nothing, and allocates nothing
+// for one that is good. known is false when Verify has to be asked. When it is true, either id is
+// set, or err, which is an *Error.
+func (a *Authenticator) Known(token []byte, now time.Time) (id *Identity, err error, known bool) {
+	if len(token) > maxToken {
+		return nil, a.refuse(tooLong()), true
+	}
+	of := hash(sha256.Sum256(token))
+	v, ok := a.remembered(&of, now)
+	if !ok || v.id != nil && !a.revoked.fresh(v.id.standing, now) {
+		return nil, nil, false
+	}
+	a.counts.known.Add(1)
+	id, err = a.tell(v)
+	return id, err, true
+}
+
+// Fresh reports whether an identity still stands at now without another look at anything: its
+// token has not expired, its key is still in use, and the list of revocations was asked lately. If
+// it doesn't, Recheck tells.
+func (a *Authenticator) Fresh(id *Identity, now time.Time) bool {
+	return id.by == a && now.Before(id.Expires.Add(a.cfg.Leeway)) &&
+		a.revoked.fresh(id.standing, now) && !id.standing.revoked.Load()
+}
+
+// Verify checks a token and asks the list of revocations, and remembers the verdict. It may wait, and must
+// not run on an event loop. The error is an *Error, or that of ctx.
+func (a *Authenticator) Verify(ctx context.Context, token string) (*Identity, error) {
+	if len(token) > maxToken {
+		return nil, a.refuse(tooLong())
+	}
+	of := hash(sha256.Sum256([]byte(token)))
+	v, ok := a.remembered(&of, a.cfg.Now())
+	if !ok {
+		var err error
+		if v, err = a.verify(ctx, &of, token); err != nil {
+			return nil, err
+		}
+	}
+	if v.id != nil {
+		if err := a.revoked.look(ctx, v.id); err != nil {
+			return nil, err
+		}
+	}
+	return a.tell(v)
+}
+
+// Recheck is Verify for an identity: it asks the list of revocations about its token again, where
+// that is due, and returns the same identity as long as it stands.
+func (a *Authenticator) Recheck(ctx context.Context, id *Identity) (*Identity, error) {
+	if id.by != a { // whose keys may be others
+		return a.Verify(ctx, id.token)
+	}
+	if f := expired(id.Expires, a.cfg.Now(), a.cfg.Leeway); f != nil {
+		return nil, a.refuse(f)
+	}
+	if err := a.revoked.look(ctx, id); err != nil {
+		return nil, err
+	}
+	return a.tell(verdict{id: id})
+}
+
+// Check checks a token alone: it remembers nothing and asks nobody.
+func (a *Authenticator) Check(token string, now time.Time) (*Identity, error) {
+	if v := a.check(token, now); v.fault != nil {
+		return nil, v.fault
+	} else {
+		return v.id, nil
+	}
+}
+
+// verify checks a token when a slot is free, and remembers the verdict. Of many who bring the same
+// token at once, those who had to wait for a slot find it.
+func (a *Authenticator) verify(ctx context.Context, of *hash, token string) (verdict, error) {
+	select {
+	case a.slots <- struct{}{}:
+		defer func() { <-a.slots }()
+	case <-ctx.Done():
+		return verdict{}, ctx.Err()
+	}
+	now := a.cfg.Now()
+	if v, ok := a.remembered(of, now); ok {
+		return v, nil
+	}
+	a.counts.verified.Add(1)
+	v := a.check(token, now)
+	a.remember(of, &v, now)
+	return v, nil
+}
+
+// remember sets how long a verdict counts.
+func (a *Authenticator) remember(of *hash, v *verdict, now time.Time) {
+	if v.id != nil {
+		v.until = earlier(v.id.Expires.Add(a.cfg.Leeway), now.Add(rememberGood))
+		a.good.put(of, *v, now)
+		return
+	}
+	v.until = earlier(v.until, now.Add(rememberBad))
+	a.bad.put(of, *v, now)
+}
+
+// earlier returns the earlier of two times, of which the first may be zero for never.
+func earlier(t, or time.Time) time.Time {
+	if !t.IsZero() && t.Before(or) {
+		return t
+	}
+	return or
+}
+
+func (a *Authenticator) remembered(of *hash, now time.Time) (verdict, bool) {
+	if v, ok := a.good.get(of, now); ok {
+		return v, true
+	}
+	return a.bad.get(of, now)
+}
+
+// tell returns a verdict as callers want it.
+func (a *Authenticator) tell(v verdict) (*Identity, error) {
+	if v.fault != nil {
+		return nil, a.refuse(v.fault)
+	}
+	if v.id.standing.revoked.Load() {
+		a.counts.revoked.Add(1)
+		return nil, a.refuse(fault(CheckRevocation, "the token was taken back"))
+	}
+	return v.id, nil
+}
+
+func (a *Authenticator) refuse(f *Error) error {
+	a.counts.refused.Add(1)
+	return f
+}
+
+// Leeway is by how much clocks may differ: a token is taken until that long after it expires.
+func (a *Authenticator) Leeway() time.Duration { return a.cfg.Leeway }
+
+// Figures are counts since New.
+type Figures struct {
+	Verified uint64 // tokens that were checked, since memory knew no verdict
+	Known    uint64 // tokens of which memory knew the verdict
+	Refused  uint64 // tokens that were not taken, those of memory too
+	Revoked  uint64 // of those, tokens on the list of revocations
+	ListAway uint64 // times that the list of revocations could not be asked, and the last verdict stood
+}
+
+// Figures may be called from any goroutine.
+func (a *Authenticator) Figures() Figures {
+	c := a.counts
+	return Figures{c.verified.Load(), c.known.Load(), c.refused.Load(), c.revoked.Load(), a.revoked.away.Load()}
+}

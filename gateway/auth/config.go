@@ -1,0 +1,49 @@
+package auth
+
+import (
+	"context"
+	"time"
+)
+
+// Issuer is somebody whose tokens are taken.
+type Issuer struct {
+	Name       string   // what the claim "iss" has to be; empty for any, which only a sole issuer may be
+	Algorithms []string // such as "RS256"; all of them Algorithms(Key), and empty for the first of those
+	Key        any      // []byte, *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
+	Audience   []string // one of which has to be in the claim "aud"; empty for no check
+}
+
+// Config says which tokens are taken, and what they say. Its zero value takes none.
+type Config struct {
+	Issuers []Issuer
+	Member  string           // the claim that names the member, default "mu"
+	Roles   string           // the claim that lists the roles, default "rl"
+	Usage   string           // the claim that tells access tokens from others, default "tu"; "-" for no check
+	Access  string           // what that claim has to be where it is there, default "access"
+	Leeway  time.Duration    // by which clocks may differ
+	Revoked Revocations      // nil for none
+	Now     func() time.Time // the clock, default time.Now
+}
+
+// Revocations is a list of tokens that were taken back before their time.
+type Revocations interface {
+	// Revoked reports whether a token is on the list. It may wait until ctx ends, and runs off the
+	// loops. An error is about the list, not the token.
+	Revoked(ctx context.Context, token string) (bool, error)
+}
+
+// withDefaults returns cfg with what it leaves out.
+func (cfg Config) withDefaults() Config {
+	for _, name := range []struct {
+		field *string
+		usual string
+	}{{&cfg.Member, "mu"}, {&cfg.Roles, "rl"}, {&cfg.Usage, "tu"}, {&cfg.Access, "access"}} {
+		if *name.field == "" {
+			*name.field = name.usual
+		}
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return cfg
+}

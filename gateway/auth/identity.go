@@ -1,0 +1,28 @@
+package auth
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Identity is what a token says about its bearer. It never changes, so any goroutine may read it.
+type Identity struct {
+	Member  string         // the member's id as JSON: 42 or "bob"
+	Roles   []string       // such as ROLE_ADMIN
+	Claims  map[string]any // all of them, as JSON has them: string, bool, nil, int64, uint64, float64, []any, map[string]any
+	Expires time.Time      // the claim "exp"
+
+	token    string
+	twin     string         // another token that is as good (see twinOf), empty for none
+	by       *Authenticator // who checked it: with its keys, which never change
+	standing *standing
+}
+
+// Is reports whether id was made of this very token.
+func (id *Identity) Is(token []byte) bool { return string(token) == id.token }
+
+// standing is what the list of revocations said of a token, the one thing about it that changes.
+type standing struct {
+	stale   atomic.Int64 // when the list has to be asked again, as revocations count; 0 when it never was
+	revoked atomic.Bool
+}

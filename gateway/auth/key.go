@@ -1,0 +1,141 @@
+package auth
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// minRSA is the smallest RSA key, in bits (RFC 7518 section 3.3).
+const minRSA = 2048
+
+// ParsePublicKey returns the public key of a PEM file, for Issuer.Key: the first of it, which may be
+// in a certificate. That a certificate is valid is not checked: the file is trusted, not who signed it.
+func ParsePublicKey(text []byte) (key any, err error) {
+	block, err := firstBlock(text)
+	if err != nil {
+		return nil, err
+	}
+	switch block.Type {
+	case "PUBLIC KEY":
+		key, err = x509.ParsePKIXPublicKey(block.Bytes)
+	case "RSA PUBLIC KEY":
+		key, err = x509.ParsePKCS1PublicKey(block.Bytes)
+	case "CERTIFICATE":
+		var certificate *x509.Certificate
+		if certificate, err = x509.ParseCertificate(block.Bytes); err == nil {
+			key = certificate.PublicKey
+		}
+	default:
+		if strings.HasSuffix(block.Type, "PRIVATE KEY") {
+			return nil, errors.New("holds a private key, which only the issuer should have: make the public one of it with `openssl pkey -pubout`")
+		}
+		return nil, fmt.Errorf("holds a %s: want a PUBLIC KEY, RSA PUBLIC KEY or CERTIFICATE", block.Type)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("its %s can't be read: %w", block.Type, err)
+	}
+	if err := checkPublicKey(key); err != nil {
+		return nil, err
+	}
+	return key, nil
+}
+
+// ParsePrivateKey returns the private key of a PEM file, for who makes tokens: PKCS #8, PKCS #1 or
+// SEC 1, not encrypted.
+func ParsePrivateKey(text []byte) (crypto.Signer, error) {
+	block, err := firstBlock(text)
+	if err != nil {
+		return nil, err
+	}
+	var key any
+	switch {
+	case block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "":
+		return nil, errors.New("holds an encrypted key: decrypt it with `openssl pkey`")
+	case block.Type == "PRIVATE KEY":
+		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+	case block.Type == "RSA PRIVATE KEY":
+		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+	case block.Type == "EC PRIVATE KEY":
+		key, err = x509.ParseECPrivateKey(block.Bytes)
+	default:
+		return nil, fmt.Errorf("holds a %s: want a PRIVATE KEY, RSA PRIVATE KEY or EC PRIVATE KEY", block.Type)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("its %s can't be read: %w", block.Type, err)
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("holds a key that can't sign (%T)", key)
+	}
+	if err := checkPublicKey(signer.Public()); err != nil {
+		return nil, err
+	}
+	return signer, nil
+}
+
+// firstBlock returns the first block of a PEM file, but for the parameters that openssl ecparam puts
+// before a key.
+func firstBlock(text []byte) (*pem.Block, error) {
+	block, rest := pem.Decode(text)
+	for block != nil && block.Type == "EC PARAMETERS" {
+		block, rest = pem.Decode(rest)
+	}
+	if block == nil {
+		return nil, errors.New("holds no key: want PEM text, which begins with -----BEGIN")
+	}
+	return block, nil
+}
+
+// checkKey reports why a key can't be that of an issuer.
+func checkKey(key any) error {
+	secret, ok := key.([]byte)
+	switch {
+	case !ok:
+		return checkPublicKey(key)
+	case len(secret) == 0:
+		return errors.New("the secret is empty")
+	case bytes.HasPrefix(bytes.TrimSpace(secret), []byte("-----BEGIN ")):
+		// A public key is known to all, so anybody could make tokens with it as a secret.
+		return errors.New("the secret is a PEM file: if it is the issuer's public key, give it as that")
+	}
+	return nil
+}
+
+func checkPublicKey(key any) error {
+	switch key := key.(type) {
+	case *rsa.PublicKey:
+		switch {
+		case key == nil || key.N == nil:
+			return errors.New("there is no key")
+		case key.N.BitLen() < minRSA:
+			return fmt.Errorf("the RSA key has %d bits: want %d or more", key.N.BitLen(), minRSA)
+		}
+		return nil
+	case *ecdsa.PublicKey:
+		switch {
+		case key == nil || key.Curve == nil:
+			return errors.New("there is no key")
+		case curveAlgorithms(key.Curve) == nil:
+			return fmt.Errorf("the key is on the curve %s: want P-256, P-384 or P-521", key.Curve.Params().Name)
+		}
+		return nil
+	case ed25519.PublicKey:
+		if len(key) != ed25519.PublicKeySize {
+			return fmt.Errorf("the Ed25519 key has %d bytes: want %d", len(key), ed25519.PublicKeySize)
+		}
+		return nil
+	case nil:
+		return errors.New("there is no key")
+	case crypto.Signer:
+		return errors.New("the key is a private one: give the public one")
+	}
+	return fmt.Errorf("no algorithm is known for a key of type %T: want RSA, ECDSA or Ed25519", key)
+}

@@ -1,0 +1,159 @@
+package auth
+
+import (
+	"crypto"
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func pemOf(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
+
+// must returns what an encoder made.
+func must[T any](t *testing.T) func(v T, err error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func TestParsePublicKey(t *testing.T) {
+	rsaKey := newKey(t, "RS256").(*rsa.PrivateKey)
+	ec := map[string]*ecdsa.PrivateKey{}
+	for _, name := range []string{"ES256", "ES384", "ES512"} {
+		ec[name] = newKey(t, name).(*ecdsa.PrivateKey)
+	}
+	ed := newKey(t, "EdDSA").(ed25519.PrivateKey)
+	p224 := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))
+	x25519 := must[*ecdh.PrivateKey](t)(ecdh.X25519().GenerateKey(rand.Reader))
+	small := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 1023), E: 65537}
+	der := func(key any) []byte { t.Helper(); return must[[]byte](t)(x509.MarshalPKIXPublicKey(key)) }
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "t"}}
+	certificate := must[[]byte](t)(x509.CreateCertificate(rand.Reader, template, template, ed.Public(), ed))
+	for _, c := range []struct {
+		name string
+		text []byte
+		key  any    // nil for an error
+		want string // algorithms, or in the error
+	}{
+		{"RSA", pemOf("PUBLIC KEY", der(&rsaKey.PublicKey)), &rsaKey.PublicKey, "RS256 RS384 RS512 PS256 PS384 PS512"},
+		{"RSA, PKCS #1", pemOf("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&rsaKey.PublicKey)), &rsaKey.PublicKey, "RS256 RS384 RS512 PS256 PS384 PS512"},
+		{"P-256", pemOf("PUBLIC KEY", der(&ec["ES256"].PublicKey)), &ec["ES256"].PublicKey, "ES256"},
+		{"P-384", pemOf("PUBLIC KEY", der(&ec["ES384"].PublicKey)), &ec["ES384"].PublicKey, "ES384"},
+		{"P-521", pemOf("PUBLIC KEY", der(&ec["ES512"].PublicKey)), &ec["ES512"].PublicKey, "ES512"},
+		{"Ed25519", pemOf("PUBLIC KEY", der(ed.Public())), ed.Public(), "EdDSA"},
+		{"certificate", pemOf("CERTIFICATE", certificate), ed.Public(), "EdDSA"},
+		{"text before", append([]byte("Key of the issuer\n"), pemOf("PUBLIC KEY", der(ed.Public()))...), ed.Public(), "EdDSA"},
+
+		{"empty", nil, nil, "holds no key: want PEM text"},
+		{"DER", der(ed.Public()), nil, "holds no key: want PEM text"},
+		{"truncated", pemOf("PUBLIC KEY", der(ed.Public()))[:60], nil, "holds no key"},
+		{"broken", pemOf("PUBLIC KEY", []byte("x")), nil, "its PUBLIC KEY can't be read"},
+		{"private", pemOf("PRIVATE KEY", must[[]byte](t)(x509.MarshalPKCS8PrivateKey(ed))), nil, "holds a private key, which only the issuer should have"},
+		{"private, RSA", pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey)), nil, "holds a private key"},
+		{"private, OpenSSH", pemOf("OPENSSH PRIVATE KEY", []byte("x")), nil, "holds a private key"},
+		{"a request", pemOf("CERTIFICATE REQUEST", []byte("x")), nil, "holds a CERTIFICATE REQUEST: want a PUBLIC KEY"},
+		{"a short RSA key", pemOf("PUBLIC KEY", der(small)), nil, "the RSA key has 1024 bits: want 2048 or more"},
+		{"another curve", pemOf("PUBLIC KEY", der(&p224.PublicKey)), nil, "the key is on the curve P-224"},
+		{"a key to agree on others", pemOf("PUBLIC KEY", der(x25519.PublicKey())), nil, "no algorithm is known for a key of type *ecdh.PublicKey"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			key, err := ParsePublicKey(c.text)
+			switch {
+			case c.key == nil && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("error %v, want one with %q", err, c.want)
+			case c.key != nil && (err != nil || !reflect.DeepEqual(key, c.key)):
+				t.Errorf("key %v, %v; want %v", key, err, c.key)
+			case c.key != nil && !slices.Equal(Algorithms(key), strings.Fields(c.want)):
+				t.Errorf("algorithms %s, want %s", Algorithms(key), c.want)
+			}
+		})
+	}
+}
+
+func TestParsePrivateKey(t *testing.T) {
+	rsaKey := newKey(t, "RS256").(*rsa.PrivateKey)
+	ec := newKey(t, "ES256").(*ecdsa.PrivateKey)
+	ed := newKey(t, "EdDSA").(ed25519.PrivateKey)
+	x25519 := must[*ecdh.PrivateKey](t)(ecdh.X25519().GenerateKey(rand.Reader))
+	pkcs8 := func(key any) []byte {
+		return pemOf("PRIVATE KEY", must[[]byte](t)(x509.MarshalPKCS8PrivateKey(key)))
+	}
+	sec1 := pemOf("EC PRIVATE KEY", must[[]byte](t)(x509.MarshalECPrivateKey(ec)))
+	encrypted := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00"}, Bytes: []byte("x")})
+	for _, c := range []struct {
+		name string
+		text []byte
+		key  crypto.Signer // nil for an error
+		want string        // in the error
+	}{
+		{"RSA", pkcs8(rsaKey), rsaKey, ""},
+		{"RSA, PKCS #1", pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey)), rsaKey, ""},
+		{"ECDSA", pkcs8(ec), ec, ""},
+		{"ECDSA, SEC 1", sec1, ec, ""},
+		{"ECDSA, as openssl ecparam writes it", append(pemOf("EC PARAMETERS", []byte("x")), sec1...), ec, ""},
+		{"Ed25519", pkcs8(ed), ed, ""},
+
+		{"empty", nil, nil, "holds no key"},
+		{"parameters alone", pemOf("EC PARAMETERS", []byte("x")), nil, "holds no key"},
+		{"broken", pemOf("PRIVATE KEY", []byte("x")), nil, "its PRIVATE KEY can't be read"},
+		{"public", pemOf("PUBLIC KEY", []byte("x")), nil, "holds a PUBLIC KEY: want a PRIVATE KEY"},
+		{"encrypted", pemOf("ENCRYPTED PRIVATE KEY", []byte("x")), nil, "holds an encrypted key"},
+		{"encrypted, of old", encrypted, nil, "holds an encrypted key"},
+		{"a key to agree on others", pkcs8(x25519), nil, "can't sign"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			key, err := ParsePrivateKey(c.text)
+			switch {
+			case c.key == nil && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("error %v, want one with %q", err, c.want)
+			case c.key != nil && (err != nil || !reflect.DeepEqual(key.Public(), c.key.Public())):
+				t.Errorf("key %v, %v", key, err)
+			}
+		})
+	}
+}
+
+// FuzzParsePublicKey holds that what is read is a key that New takes, and no private one.
+func FuzzParsePublicKey(f *testing.F) {
+	ed := newKey(f, "EdDSA")
+	der, err := x509.MarshalPKIXPublicKey(ed.Public())
+	if err != nil {
+		f.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(ed)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(pemOf("PUBLIC KEY", der))
+	f.Add(pemOf("PRIVATE KEY", private))
+	f.Add(append(pemOf("EC PARAMETERS", nil), pemOf("CERTIFICATE", der)...))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		key, err := ParsePublicKey(text)
+		if err != nil {
+			return
+		}
+		if _, private := key.(crypto.Signer); private {
+			t.Errorf("a private key of type %T", key)
+		}
+		if _, err := New(Config{Issuers: []Issuer{{Key: key}}}); err != nil {
+			t.Errorf("New: %v", err)
+		}
+	})
+}

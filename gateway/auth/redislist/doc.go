@@ -1,0 +1,2 @@
+// Package redislist is the list of revoked tokens that the replaced system keeps in Redis: a key for each.
+package redislist

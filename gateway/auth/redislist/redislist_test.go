@@ -1,0 +1,112 @@
+package redislist
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/gateway/auth"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// List is what auth asks.
+var _ auth.Revocations = (*List)(nil)
+
+const token = "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl"
+
+func clientOf(t *testing.T, addr string) redis.UniversalClient {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true, MaxRetries: -1, DialerRetries: 1})
+	t.Cleanup(func() { client.Close() })
+	return client
+}
+
+// TestRevoked holds that the keys are those that the replaced system writes, byte for byte.
+func TestRevoked(t *testing.T) {
+	for name, addr := range map[string]func(t *testing.T) string{
+		"miniredis":    func(t *testing.T) string { return miniredis.RunT(t).Addr() },
+		"redis-server": func(t *testing.T) string { return servers.Redis(t).Addr },
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := clientOf(t, addr(t))
+			for _, c := range []struct {
+				name, prefix, key string
+				want              bool
+			}{
+				{"nothing", "", "", false},
+				{"the token's key", "", "Bearer_" + token, true},
+				{"with a prefix", "app:", "app:Bearer_" + token, true},
+				{"under another prefix", "app:", "Bearer_" + token, false},
+				{"another token", "", "Bearer_" + token + "x", false},
+				{"the token alone", "", token, false},
+				{"in another case", "", "bearer_" + token, false},
+			} {
+				t.Run(c.name, func(t *testing.T) {
+					if err := client.FlushAll(t.Context()).Err(); err != nil {
+						t.Fatal(err)
+					}
+					if c.key != "" {
+						if err := client.Set(t.Context(), c.key, "", time.Minute).Err(); err != nil {
+							t.Fatal(err)
+						}
+					}
+					if got, err := New(client, c.prefix).Revoked(t.Context(), token); got != c.want || err != nil {
+						t.Errorf("Revoked: %v, %v; want %v", got, err, c.want)
+					}
+				})
+			}
+		})
+	}
+}
+
+// TestEveryType holds that a key says so whatever its value is.
+func TestEveryType(t *testing.T) {
+	client := clientOf(t, miniredis.RunT(t).Addr())
+	for kind, write := range map[string]func() error{
+		"hash": func() error { return client.HSet(t.Context(), "Bearer_hash", "a", "b").Err() },
+		"set":  func() error { return client.SAdd(t.Context(), "Bearer_set", "a").Err() },
+		"list": func() error { return client.LPush(t.Context(), "Bearer_list", "a").Err() },
+	} {
+		if err := write(); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := New(client, "").Revoked(t.Context(), kind); !got || err != nil {
+			t.Errorf("%s: %v, %v", kind, got, err)
+		}
+	}
+}
+
+// TestAway holds that a Redis that does not answer is an error, which tells no token.
+func TestAway(t *testing.T) {
+	stopped := miniredis.RunT(t)
+	refusing := miniredis.RunT(t)
+	refusing.SetError("LOADING Redis is loading the dataset in memory")
+	silent, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, c := range map[string]struct {
+		ctx  context.Context
+		addr string
+	}{
+		"stopped":         {t.Context(), stopped.Addr()},
+		"refusing":        {t.Context(), refusing.Addr()},
+		"out of patience": {silent, refusing.Addr()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stopped.Close()
+			got, err := New(clientOf(t, c.addr), "").Revoked(c.ctx, token)
+			if got || err == nil {
+				t.Fatalf("Revoked: %v, %v; want an error", got, err)
+			}
+			if strings.Contains(err.Error(), token) {
+				t.Errorf("the error tells the token: %v", err)
+			}
+		})
+	}
+}
