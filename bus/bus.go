@@ -74,17 +74,36 @@ type Bus interface {
 	Close(ctx context.Context) error
 }
 
-// Narrower is a bus that can bring only what is asked for. On such a bus a broadcast envelope
-// arrives once for each watch it matches, each time with Watch set to it.
+// Narrower is a bus that can bring only what is asked for.
+//
+// A watch is a destination or, if Wide says so, a pattern: between slashes, a part "*" stands for
+// any one part, the empty one too, and a last part "**" for one or more parts. Every other part is
+// text, whatever characters it holds, and what begins with a slash is never matched by what does
+// not. On such a bus a broadcast envelope arrives once for each watch that it matches, each time
+// with Watch set to it; the copies of one watch are in order for each destination.
 type Narrower interface {
-	// Watch asks for what is published to destination from the moment that ready runs with nil.
-	// ready runs once, on a goroutine of the bus, and must not block; with an error, the
-	// destination can't be watched and the watch does not exist. What this node publishes after
-	// Watch returned arrives whether or not ready has run. A destination is watched once at a
-	// time: the router counts.
-	Watch(destination string, ready func(error))
+	// Watch asks for what is published to what watch names from the moment that ready runs with
+	// nil. ready runs once, on a goroutine of the bus, and must not block; with an error, it can't be
+	// watched and the watch does not exist. What this node publishes after Watch returned arrives
+	// whether or not ready has run. A watch is asked for once at a time: the router counts.
+	Watch(watch string, ready func(error))
 	// Unwatch ends a watch. Envelopes already on their way may still arrive.
-	Unwatch(destination string)
+	Unwatch(watch string)
+}
+
+// Wide reports whether a Narrower takes watch for a pattern.
+func Wide(watch string) bool {
+	if !strings.Contains(watch, "*") {
+		return false
+	}
+	for more := true; more; {
+		var part string
+		part, watch, more = strings.Cut(watch, "/")
+		if part == "*" || part == "**" && !more {
+			return true
+		}
+	}
+	return false
 }
 
 // Node returns the name of the node that holds the session of the given principal, which is the

@@ -60,3 +60,32 @@ func TestErrorsDiffer(t *testing.T) {
 		}
 	}
 }
+
+func TestWide(t *testing.T) {
+	for _, test := range []struct {
+		watch string
+		wide  bool
+	}{
+		{"/topic/*", true},
+		{"/*/x", true},
+		{"*", true},
+		{"*/x", true},
+		{"/topic/**", true},
+		{"/**", true},
+		{"**", true},
+		{"/topic/**/*", true},
+		{"/topic/a", false},
+		{"/topic/a*", false},
+		{"/topic/*a/x", false},
+		{"/topic/**/x", false},
+		{"/topic/***", false},
+		{"/topic/?/{x}", false},
+		{"/topic/**/", false},
+		{"/", false},
+		{"", false},
+	} {
+		if got := bus.Wide(test.watch); got != test.wide {
+			t.Errorf("%q is wide: %t, want %t", test.watch, got, test.wide)
+		}
+	}
+}

@@ -27,6 +27,7 @@ func Run(t *testing.T, open func(t *testing.T) Cluster) {
 		{"NothingMissedAfterReady", testNothingMissedAfterReady},
 		{"Individual", testIndividual},
 		{"AnyBytes", testAnyBytes},
+		{"PatternSent", testPatternSent},
 		{"DoneOnce", testDoneOnce},
 		{"Full", testFull},
 		{"BlockedDeliver", testBlockedDeliver},
@@ -45,6 +46,11 @@ func Run(t *testing.T, open func(t *testing.T) Cluster) {
 		{"WatchAgain", testWatchAgain},
 		{"WatchThenPublish", testWatchThenPublish},
 		{"OneCopyEachWatch", testOneCopyEachWatch},
+		{"Patterns", testPatterns},
+		{"PatternOrder", testPatternOrder},
+		{"PatternAnyBytes", testPatternAnyBytes},
+		{"PatternUnwatched", testPatternUnwatched},
+		{"PatternAgain", testPatternAgain},
 	} {
 		t.Run("Narrower/"+test.name, func(t *testing.T) {
 			cluster := open(t)

@@ -187,12 +187,46 @@ func last(es []bus.Envelope, principal string) (found bus.Envelope) {
 
 // testAnyBytes: destinations, headers and bodies arrive as they were, whatever is in them.
 func testAnyBytes(t *testing.T, cluster Cluster) {
-	destinations := []string{
-		"/topic/plain", "/topic/a.b c", "/topic/*", "/topic/>", ">", "*", "$SYS/x", "/$x", "/topic/ä€😀",
-		"/", "//", "/x//y/", "a", "a/", " ", "/ ", ".", "/..", "=", "/topic/=2E", "/topic/%41", "/topic/A",
-		"/topic/\x00\r\n\t\x7f\xff", "/queue/a:b;c,d\"e\\f", "/topic/" + strings.Repeat("long/", 100),
+	all := destinations()
+	n := start(t, cluster, "1/a", nil, all...)
+	checkAnyBytes(t, n, all)
+}
+
+// checkAnyBytes sends to all destinations, and awaits what was sent, once.
+func checkAnyBytes(t *testing.T, n *node, all []string) {
+	t.Helper()
+	contents := contents()
+	for _, destination := range all {
+		for _, e := range contents {
+			e.Destination = destination
+			n.send(e)
+		}
 	}
-	contents := []bus.Envelope{
+	for _, destination := range all {
+		for i, got := range n.await(destination, len(contents)) {
+			want := contents[i%len(contents)]
+			if !bytes.Equal(got.Body, want.Body) || !sameHeaders(got.Headers, want.Headers) {
+				t.Errorf("%q: got %.300q\nwant %.300q", destination, got, want)
+			}
+		}
+	}
+	if got, want := len(n.total(0)), len(all)*len(contents); got != want {
+		t.Errorf("got %d envelopes in all, want %d", got, want)
+	}
+}
+
+// destinations returns those with something peculiar about them. None is a pattern.
+func destinations() []string {
+	return []string{
+		"/topic/plain", "/topic/a.b c", "/topic/*x", "/topic/**/x", "***", "/topic/>", ">", "$SYS/x", "/$x", "/topic/ä€😀",
+		"/", "//", "/x//y/", "a", "a/", " ", "/ ", ".", "/..", "=", "/topic/=2E", "/topic/=2A", "/topic/%41", "/topic/A",
+		"/topic/\x00\r\n\t\x7f\xff", "/queue/a:b;c,d\"e\\f", "/topic/?", "/topic/{x}", "/topic/" + strings.Repeat("long/", 100),
+	}
+}
+
+// contents returns envelopes with something peculiar about them.
+func contents() []bus.Envelope {
+	return []bus.Envelope{
 		{Body: []byte{}},
 		{Body: []byte("NUL \x00, line breaks \r\n, not UTF-8 \xff\xfe")},
 		{Body: bytes.Repeat([]byte("64 KiB: 16 bytes"), 4096)},
@@ -209,23 +243,23 @@ func testAnyBytes(t *testing.T, cluster Cluster) {
 		}},
 		{Body: []byte("one header"), Headers: []bus.Header{{Name: "content-type", Value: "text/plain"}}},
 	}
-	n := start(t, cluster, "1/a", nil, destinations...)
-	for _, destination := range destinations {
-		for _, e := range contents {
-			e.Destination = destination
-			n.send(e)
+}
+
+// testPatternSent: what is published to a destination that looks like a pattern goes there and
+// nowhere else, on a Narrower as well, where the pattern names it too.
+func testPatternSent(t *testing.T, cluster Cluster) {
+	odd := []string{"/odd/*", "/odder/**", "/*/oddest", "*"}
+	n := start(t, cluster, "1/a", nil, append(odd, "/topic/a")...)
+	for _, destination := range append(odd, "/topic/a") {
+		n.send(text(destination, destination))
+	}
+	for _, e := range n.total(len(odd) + 1) {
+		if e.Destination != string(e.Body) {
+			t.Errorf("what was sent to %s came to %s", e.Body, e.Destination)
 		}
 	}
-	for _, destination := range destinations {
-		for i, got := range n.await(destination, len(contents)) {
-			want := contents[i%len(contents)]
-			if !bytes.Equal(got.Body, want.Body) || !sameHeaders(got.Headers, want.Headers) {
-				t.Errorf("%q: got %.300q\nwant %.300q", destination, got, want)
-			}
-		}
-	}
-	if got, want := len(n.total(0)), len(destinations)*len(contents); got != want {
-		t.Errorf("got %d envelopes in all, want %d", got, want)
+	if got := len(n.total(0)); got != len(odd)+1 {
+		t.Errorf("got %d envelopes, want one each", got)
 	}
 }
 

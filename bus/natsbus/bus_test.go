@@ -88,6 +88,22 @@ func TestForeignClient(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 	})
+	t.Run("publishes what is no destination", func(t *testing.T) {
+		awaitWatch(t, b, "/odd/*")
+		skipped := b.Figures().Skipped
+		for _, subject := range []string{"stomp.d.odd.ü", "stomp.d.odd.a=", "stomp.d.odd.=2A"} {
+			if err := foreign.Publish(subject, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := bus.Envelope{Destination: "/odd/*", Watch: "/odd/*", Body: []byte{}}
+		if got := <-arrived; !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+		if n := b.Figures().Skipped - skipped; n != 2 {
+			t.Errorf("%d messages count as skipped, want 2", n)
+		}
+	})
 	t.Run("subscribes", func(t *testing.T) {
 		sub, err := foreign.SubscribeSync("stomp.d.topic.*")
 		if err != nil {

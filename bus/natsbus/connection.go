@@ -147,5 +147,8 @@ func (b *Bus) destinationOf(subject string) string {
 	if destination, ok := decodeSubject(b.cfg.Prefix, subject); ok {
 		return destination
 	}
+	if watch := b.watches.name(subject); watch != "" {
+		return watch // a pattern
+	}
 	return subject // of this node itself
 }

@@ -4,7 +4,7 @@
 //
 // A broadcast goes to <prefix>.d.<tokens>, so that "nats pub stomp.d.topic.chat hi" reaches
 // /topic/chat; subject.go tells how any destination becomes a subject, and back. A node subscribes
-// only to what it watches. An individual envelope goes to <prefix>.n.<node>, the subject of the
+// only to what it watches; a pattern is a subject with wildcards. An individual envelope goes to <prefix>.n.<node>, the subject of the
 // node that holds the principal's session, which every receiving node subscribes to.
 //
 // # Messages
@@ -105,6 +105,7 @@ type Bus struct {
 	refusals   *refusals
 	maxPayload atomic.Int64 // of the server, in bytes; 0 before the first connection
 	receiving  atomic.Bool
+	skipped    atomic.Uint64 // messages of foreign publishers that can't be understood
 	dropLog    gate
 	refusalLog gate
 	revokedLog gate
@@ -169,7 +170,9 @@ func (b *Bus) Healthy() error {
 
 // Figures implements bus.Measured.
 func (b *Bus) Figures() bus.Figures {
-	return bus.Figures{Queued: b.out.outstanding(), Reconnects: b.link.reconnects(), Missed: b.Dropped()}
+	return bus.Figures{
+		Queued: b.out.outstanding(), Reconnects: b.link.reconnects(), Missed: b.Dropped(), Skipped: b.skipped.Load(),
+	}
 }
 
 // Dropped returns how many envelopes the server brought and deliver was too slow for.

@@ -89,20 +89,44 @@ func (b *Bus) deliver(ctx context.Context, lane *lane, deliver func(bus.Envelope
 }
 
 // envelope returns what msg carries. ok is false when nobody wants it any more, and when a foreign
-// publisher sent an individual message without saying to whom.
+// publisher sent what can't be understood.
 func (b *Bus) envelope(msg *nats.Msg) (e bus.Envelope, ok bool) {
-	e.Body = msg.Data
 	if msg.Sub.Subject == b.own {
-		if e.Principal, e.Destination, ok = addressee(msg.Header); !ok {
-			b.log.Debug("individual NATS message without " + principalHeader + " and " + destinationHeader)
-			return e, false
-		}
+		e, ok = b.individual(msg)
 	} else {
-		if e.Destination, ok = b.watches.destination(msg.Sub.Subject); !ok {
-			return e, false
-		}
-		e.Watch = e.Destination
+		e, ok = b.broadcast(msg)
 	}
+	if !ok {
+		return e, false
+	}
+	e.Body = msg.Data
 	e.Headers = decodeHeaders(msg.Header)
 	return e, true
+}
+
+// individual returns to whom msg is addressed, if a foreign publisher says so.
+func (b *Bus) individual(msg *nats.Msg) (e bus.Envelope, ok bool) {
+	if e.Principal, e.Destination, ok = addressee(msg.Header); !ok {
+		b.skipped.Add(1)
+		b.log.Debug("individual NATS message without " + principalHeader + " and " + destinationHeader)
+	}
+	return e, ok
+}
+
+// broadcast returns what msg was published to, and the watch that brought it, if there still is one.
+// What matches a wildcard may be no subject of ours.
+func (b *Bus) broadcast(msg *nats.Msg) (e bus.Envelope, ok bool) {
+	w := b.watches.live(msg.Sub.Subject)
+	if w == nil {
+		return e, false
+	}
+	e.Watch, e.Destination = w.destination, w.destination
+	if !w.wide {
+		return e, true
+	}
+	if e.Destination, ok = decodeSubject(b.cfg.Prefix, msg.Subject); !ok {
+		b.skipped.Add(1)
+		b.log.Debug("NATS message to a subject that stands for no destination", "watch", w.destination)
+	}
+	return e, ok
 }

@@ -103,14 +103,20 @@ func TestRevokedNode(t *testing.T) {
 
 // TestRevokedWatch: what is watched and may not be for a while comes again, without another Watch.
 func TestRevokedWatch(t *testing.T) {
+	for _, watch := range []string{"/topic/a", "/topic/*"} {
+		t.Run(strings.ReplaceAll(watch, "/", " "), func(t *testing.T) { testRevokedWatch(t, watch) })
+	}
+}
+
+func testRevokedWatch(t *testing.T, watch string) {
 	eachRevocation(t, func(t *testing.T, p *permissions, b *Bus, log events) {
 		arrived := make(chan bus.Envelope, 1000)
 		receive(t, b, func(e bus.Envelope) { arrived <- e })
-		awaitWatch(t, b, "/topic/a")
+		awaitWatch(t, b, watch)
 		for range 2 {
 			p.change(t, "stomp.n.>")
 			for range 2 { // so it was asked again
-				if line := log.await("has revoked"); !strings.Contains(line, "destination=/topic/a revoked=1") {
+				if line := log.await("has revoked"); !strings.Contains(line, "destination="+watch+" revoked=1") {
 					t.Errorf("logged %s", line)
 				}
 			}

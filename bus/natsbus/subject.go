@@ -3,6 +3,8 @@ package natsbus
 import (
 	"fmt"
 	"strings"
+
+	"github.com/stompgw/stompgw/bus"
 )
 
 // A destination becomes a subject token by token. The first says whether the destination begins
@@ -22,6 +24,9 @@ const maxSubject = 3500
 
 const hexDigits = "0123456789ABCDEF"
 
+// What appendToken writes for the parts of a watch that stand for any.
+const oneEscaped, restEscaped = "=2A", "=2A=2A"
+
 // appendSubject appends prefix and the subject of destination.
 func appendSubject(dst []byte, prefix, destination string) []byte {
 	dst = append(dst, prefix...)
@@ -37,6 +42,25 @@ func appendSubject(dst []byte, prefix, destination string) []byte {
 		dst = appendToken(append(dst, '.'), part)
 	}
 	return dst
+}
+
+// watchSubject returns the subject to subscribe to for a watch. In it, what stands for any part is a
+// wildcard, which no token of a destination is: a part "*" is a lone "*", a last "**" a lone ">".
+func watchSubject(prefix, watch string) string {
+	subject := string(appendSubject(nil, prefix, watch))
+	if !bus.Wide(watch) {
+		return subject
+	}
+	tokens := strings.Split(subject[len(prefix):], ".")
+	for i := range tokens {
+		if tokens[i] == oneEscaped {
+			tokens[i] = "*"
+		}
+	}
+	if end := len(tokens) - 1; tokens[end] == restEscaped {
+		tokens[end] = ">"
+	}
+	return prefix + strings.Join(tokens, ".")
 }
 
 // appendToken appends one part of a destination, or a node's name, as one token.

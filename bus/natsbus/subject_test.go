@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 )
 
 func TestSubject(t *testing.T) {
@@ -28,6 +29,65 @@ func TestSubject(t *testing.T) {
 			t.Errorf("%q is read as %q, %t; want %q", test.subject, got, ok, test.destination)
 		}
 	}
+}
+
+func TestWatchSubject(t *testing.T) {
+	for _, test := range []struct{ watch, subject string }{
+		{"/topic/chat", "stomp.d.topic.chat"},
+		{"/topic/*", "stomp.d.topic.*"},
+		{"/*/a.b/*", "stomp.d.*.a=2Eb.*"},
+		{"/topic/**", "stomp.d.topic.>"},
+		{"/*/x/**", "stomp.d.*.x.>"},
+		{"/**", "stomp.d.>"},
+		{"**", "stomp.r.>"},
+		{"*/", "stomp.r.*.="},
+		{"/topic/a*", "stomp.d.topic.a=2A"},
+		{"/topic/**/x", "stomp.d.topic.=2A=2A.x"},
+		{"/*/**/x/**", "stomp.d.*.=2A=2A.x.>"},
+		{"/topic/=2A", "stomp.d.topic.=3D2A"},
+		{"/topic/>/***", "stomp.d.topic.=3E.=2A=2A=2A"},
+	} {
+		if got := watchSubject("stomp", test.watch); got != test.subject {
+			t.Errorf("%q becomes %q, want %q", test.watch, got, test.subject)
+		}
+	}
+}
+
+// FuzzWatchSubject holds that a server brings for a watch what the watch means, and nothing else.
+func FuzzWatchSubject(f *testing.F) {
+	for _, s := range [][2]string{
+		{"/topic/*", "/topic/a"}, {"/topic/**", "/topic"}, {"/**", "//"}, {"**", "/a"}, {"*/a", "b/a"}, {"/topic/**/x", "/topic/**/x"},
+	} {
+		f.Add(s[0], s[1])
+	}
+	f.Fuzz(func(t *testing.T, watch, destination string) {
+		subject := watchSubject("*.=2A", watch)
+		rest, ok := strings.CutPrefix(subject, "*.=2A.")
+		if !ok {
+			t.Fatalf("%q becomes %q: the prefix is another", watch, subject)
+		}
+		sent := string(appendSubject(nil, "p", destination))
+		got := tokensMatch(strings.Split("p."+rest, "."), strings.Split(sent, "."))
+		if want := bustest.Matches(watch, destination); got != want {
+			t.Errorf("%q, as %q, brings %q: %t, want %t", watch, subject, destination, got, want)
+		}
+		if !bus.Wide(watch) && "p."+rest != string(appendSubject(nil, "p", watch)) {
+			t.Errorf("%q is no pattern and becomes %q", watch, subject)
+		}
+	})
+}
+
+// tokensMatch is what a server does with a subscription's subject.
+func tokensMatch(sub, literal []string) bool {
+	for i, token := range sub {
+		if token == ">" && i == len(sub)-1 {
+			return len(literal) > i
+		}
+		if i >= len(literal) || token != "*" && token != literal[i] {
+			return false
+		}
+	}
+	return len(sub) == len(literal)
 }
 
 func TestSubjectOfNobody(t *testing.T) {

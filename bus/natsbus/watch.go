@@ -7,12 +7,15 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/stompgw/stompgw/bus"
 )
 
-// watch is one destination that this node asked for.
+// watch is one destination, or one pattern, that this node asked for.
 type watch struct {
 	// Never changed.
-	destination string // empty for the node's own subject
+	destination string // or the pattern; empty for the node's own subject
+	wide        bool   // it is a pattern
 	subject     string
 	lane        *lane
 
@@ -62,12 +65,11 @@ func (ws *watches) lane(subject string) *lane {
 	return ws.lanes[maphash.String(ws.seed, subject)%lanes]
 }
 
-// Watch implements bus.Narrower. The destination is taken literally: a "*" in it is a character.
-// While there is no connection, ready waits for one.
+// Watch implements bus.Narrower. While there is no connection, ready waits for one.
 func (b *Bus) Watch(destination string, ready func(error)) {
 	it := item{done: ready, refused: checkLength(b.cfg.Prefix, destination)}
 	if it.refused == nil {
-		it.watch = b.watches.open(string(appendSubject(nil, b.cfg.Prefix, destination)), destination)
+		it.watch = b.watches.open(watchSubject(b.cfg.Prefix, destination), destination)
 	}
 	if err := b.out.acceptWatch(it); err != nil {
 		go ready(err) // the bus's own goroutines are ending, and ready must not run on the caller's
@@ -80,7 +82,7 @@ func (b *Bus) Unwatch(destination string) {
 	if checkLength(b.cfg.Prefix, destination) != nil {
 		return // it never was a watch
 	}
-	b.watches.close(string(appendSubject(nil, b.cfg.Prefix, destination)), time.Now())
+	b.watches.close(watchSubject(b.cfg.Prefix, destination), time.Now())
 	signal(b.out.queued) // the writer's timer is set by the oldest of them
 }
 
@@ -90,7 +92,7 @@ func (ws *watches) open(subject, destination string) *watch {
 	defer ws.mu.Unlock()
 	w := ws.bySubject[subject]
 	if w == nil {
-		w = &watch{destination: destination, subject: subject, lane: ws.lane(subject)}
+		w = &watch{destination: destination, wide: bus.Wide(destination), subject: subject, lane: ws.lane(subject)}
 		ws.bySubject[subject] = w
 	}
 	w.live, w.granted = true, false
@@ -172,14 +174,25 @@ func (ws *watches) answered(w *watch) (end *nats.Subscription, granted bool) {
 	return w.sub, false
 }
 
-// destination returns the destination that subject is watched for.
-func (ws *watches) destination(subject string) (destination string, ok bool) {
+// live returns the watch of subject, nil if there is none, or none any more. The caller reads only
+// what never changes.
+func (ws *watches) live(subject string) *watch {
 	ws.mu.RLock()
 	defer ws.mu.RUnlock()
 	if w := ws.bySubject[subject]; w != nil && w.live {
-		return w.destination, true
+		return w
 	}
-	return "", false
+	return nil
+}
+
+// name returns what subject is, or was a moment ago, watched for, empty if that is not known.
+func (ws *watches) name(subject string) string {
+	ws.mu.RLock()
+	defer ws.mu.RUnlock()
+	if w := ws.bySubject[subject]; w != nil {
+		return w.destination
+	}
+	return ""
 }
 
 // dropped returns how many envelopes found no room in their lane.

@@ -1,0 +1,106 @@
+package destination
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxVariables bounds what one Matcher may bind.
+const maxVariables = 8
+
+// Bindings are the segments that the variables of a Matcher stand for, in its order. An empty one
+// is not known: it stands for a wildcard of a client's pattern.
+type Bindings [maxVariables]string
+
+// Matcher is what a rule says of the destinations that it is about. The zero Matcher matches none.
+type Matcher struct {
+	segments  []segment
+	variables []string // their names
+}
+
+// NewMatcher reads what a rule has for match, such as "/topic/{room}/*".
+func NewMatcher(s string) (m Matcher, err error) {
+	rest, ok := strings.CutPrefix(s, "/")
+	switch {
+	case !ok:
+		return Matcher{}, fmt.Errorf("%q does not begin with a slash", s)
+	case !utf8.ValidString(s):
+		return Matcher{}, fmt.Errorf("%q is not UTF-8 text", s)
+	}
+	for part := range strings.SplitSeq(rest, "/") {
+		if err := m.add(part); err != nil {
+			return Matcher{}, err
+		}
+	}
+	if n := len(m.variables); n > maxVariables {
+		return Matcher{}, fmt.Errorf("%d variables are more than the %d that a rule may have", n, maxVariables)
+	}
+	return m, nil
+}
+
+func (m *Matcher) add(part string) error {
+	name, isVariable, err := variable(part)
+	switch {
+	case err != nil:
+		return err
+	case part == "":
+		return errEmpty
+	case !isVariable:
+		m.segments = append(m.segments, newSegment(part))
+		return nil
+	case m.Index(name) >= 0:
+		return fmt.Errorf("the variable {%s} stands twice", name)
+	}
+	m.segments = append(m.segments, segment{kind: one, text: part, variable: int8(len(m.variables))})
+	m.variables = append(m.variables, name)
+	return nil
+}
+
+// variable returns the name of a variable that part is.
+func variable(part string) (name string, ok bool, err error) {
+	if !strings.ContainsAny(part, "{}") {
+		return "", false, nil
+	}
+	name, begins := strings.CutPrefix(part, "{")
+	name, ends := strings.CutSuffix(name, "}")
+	if !begins || !ends || name == "" || IsPattern(name) {
+		return "", false, fmt.Errorf("%q: a variable is a whole segment in braces, such as {room}", part)
+	}
+	return name, true, nil
+}
+
+// Match reports whether m matches a destination, and what its variables are bound to. It allocates
+// nothing. A pattern is no destination, and never matched.
+func (m *Matcher) Match(destination string) (b Bindings, ok bool) {
+	ok = len(m.segments) > 0 && match(m.segments, destination, false, &b)
+	return b, ok
+}
+
+// Covers reports whether m matches every destination that p does, as far as that can be seen segment
+// by segment: ** is covered by ** alone. Variables are bound that cover a segment without a wildcard.
+func (m *Matcher) Covers(p Pattern) (b Bindings, ok bool) {
+	ok = len(m.segments) > 0 && match(m.segments, p.text, true, &b)
+	return b, ok
+}
+
+// Index returns the place of a variable among the Bindings, -1 if m has none of that name.
+func (m *Matcher) Index(variable string) int {
+	for i, name := range m.variables {
+		if name == variable {
+			return i
+		}
+	}
+	return -1
+}
+
+// Variables are the names of the variables that are bound, with what they are bound to.
+func (m *Matcher) Variables(b *Bindings) map[string]string {
+	vars := make(map[string]string, len(m.variables))
+	for i, name := range m.variables {
+		if b[i] != "" {
+			vars[name] = b[i]
+		}
+	}
+	return vars
+}
