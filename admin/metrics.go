@@ -56,6 +56,7 @@ func (n node) Collect(ch chan<- prometheus.Metric) {
 	s.gauge("build_info", "Always 1; its label says what runs.", 1, "version", gateway.Version)
 	n.collectReadiness(s)
 	collectClients(s, f)
+	collectTokens(s, f)
 	s.gauge("bus_up", "1 while the broker answers, else 0.", oneIf(f.BusError == nil))
 	if f.Bus != nil {
 		collectBus(s, *f.Bus)
@@ -85,10 +86,22 @@ func collectClients(s scrape, f gateway.Figures) {
 		s.counter("refusals_total", "Frames that were not carried out, by the code that the client is told.",
 			f.Refused[e.Code], "code", strconv.Itoa(int(e.Code)), "word", e.Word)
 	}
+	s.counter("refusals_total", "Frames that were not carried out, by the code that the client is told.", f.RefusedOther, "code", "0", "word", "refused")
 	s.counter("refusals_unheard_total", "Refusals of sessions without a subscription to the error destination.", f.Unheard)
 	s.counter("protocol_faults_total", "Connections ended with an ERROR because of a fault of the protocol.", f.Faults)
 	s.counter("slow_closes_total", "Sessions closed because they did not read, or acknowledge, fast enough.", f.SlowCloses)
 	s.counter("nacks_total", "NACKs received, which redeliver nothing.", f.Nacks)
+}
+
+// collectTokens tells what became of the tokens that clients brought.
+func collectTokens(s scrape, f gateway.Figures) {
+	t := f.Tokens
+	s.counter("tokens_verified_total", "Tokens that were checked, since memory knew no verdict.", t.Verified)
+	s.counter("tokens_known_total", "Tokens of which memory knew the verdict.", t.Known)
+	s.counter("tokens_refused_total", "Tokens that were not taken, those of memory too.", t.Refused)
+	s.counter("tokens_revoked_total", "Tokens that were not taken because they are on the list of revoked ones.", t.Revoked)
+	s.counter("revocations_away_total", "Times that the list of revoked tokens could not be asked, and its last word stood.", t.ListAway)
+	s.counter("messages_withheld_total", "MESSAGEs not delivered to a subscription whose login has lapsed.", f.Withheld)
 }
 
 // collectBus tells what the node has to do with its broker.

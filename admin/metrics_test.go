@@ -25,6 +25,7 @@ import (
 	"github.com/stompgw/stompgw/bus/membus"
 	"github.com/stompgw/stompgw/bus/natsbus"
 	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
@@ -53,7 +54,9 @@ func ours(text string) string {
 func distinct() gateway.Figures {
 	f := gateway.Figures{
 		Sessions: 1001, Connections: 1002, Frames: 1003, Published: 1004, Delivered: 1005, Unheard: 1006,
-		Faults: 1007, SlowCloses: 1008, Nacks: 1009, Oversized: 1010, Unpackable: 1011, Refused: map[policy.Code]uint64{},
+		Faults: 1007, SlowCloses: 1008, Nacks: 1009, Oversized: 1010, Unpackable: 1011,
+		RefusedOther: 1012, Withheld: 1013, Tokens: auth.Figures{Verified: 5001, Known: 5002, Refused: 5003, Revoked: 5004, ListAway: 5005},
+		Refused: map[policy.Code]uint64{},
 		Bus: &bus.Figures{
 			Queued: 2001, Reconnects: 2002, Missed: 2003, Gaps: 2004, Repeated: 2005, Skipped: 2006,
 			Partitions: []bus.PartitionFigures{

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,8 +22,12 @@ import (
 // Process is what the commands see of the process they run in.
 type Process struct {
 	Args           []string // the program's name first
+	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Drivers        []Driver // of the buses that are built in
+
+	// Hangups makes SIGHUP come over the channel from now on, instead of ending the process.
+	Hangups func() <-chan os.Signal
 }
 
 // Driver opens the bus that one value of the setting bus.driver means.
@@ -47,12 +52,15 @@ func Main(ctx context.Context, p Process) int {
 	out := &stdout{Writer: p.Stdout}
 	root.SetOut(out)
 	root.SetErr(p.Stderr)
+	root.SetIn(p.Stdin)
 	err := root.ExecuteContext(ctx)
 	switch {
 	case out.err != nil:
 		err = fmt.Errorf("can't write the output: %w", cause(out.err))
 	case err == nil:
 		return int(done)
+	case errors.Is(err, errTold):
+		return int(codeOf(err))
 	case ctx.Err() != nil:
 		err = errors.New("interrupted")
 	}
@@ -82,6 +90,9 @@ func newRootCmd(p Process) *cobra.Command {
 		group("config", "Look at configurations", newConfigCheckCmd(p.Drivers)),
 		group("sessions", "Look at the sessions of all live nodes", newSessionsListCmd()),
 		newPublishCmd(p.Drivers),
+		group("policy", "Look at the rules", newPolicyTestCmd()),
+		group("token", "Make and check tokens of clients", newTokenGenCmd(), newTokenCheckCmd()),
+		newExplainCmd(),
 		newVersionCmd(),
 	)
 	root.SilenceUsage, root.SilenceErrors = true, true // Main prints

@@ -21,6 +21,9 @@ func newConfigCheckCmd(drivers []Driver) *cobra.Command {
 		if _, err := findDriver(cfg, drivers); err != nil {
 			return err
 		}
+		for _, warning := range cfg.Warnings() {
+			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", warning)
+		}
 		name := src.File
 		if name == "" {
 			name = "built-in configuration"

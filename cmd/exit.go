@@ -15,6 +15,7 @@ const (
 	usage         exitCode = 2
 	configuration exitCode = 3
 	unreachable   exitCode = 4
+	notAllowed    exitCode = 5
 	noMatch       exitCode = 6
 	timedOut      exitCode = 8
 )
@@ -28,6 +29,9 @@ type exitError struct {
 func (e *exitError) Error() string { return e.err.Error() }
 
 func (e *exitError) Unwrap() error { return e.err }
+
+// errTold is the error of a command whose output says all there is to say.
+var errTold = errors.New("told already")
 
 func codeOf(err error) exitCode {
 	var exit *exitError

@@ -21,8 +21,9 @@ func TestMistakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	t.Chdir(t.TempDir())
+	tokenFiles(t)
 	closed := closedAddr(t)
+	writeFile(t, "tokens.yaml", "auth: {issuers: [{issuer: a, secret_file: secret}, {issuer: b, public_key_file: ed.pub}]}\n")
 	writeFile(t, "unknown.yaml", "listn: 127.0.0.1:0\n")
 	writeFile(t, "value.yaml", "\nlimits: {outbound: 4KiB}\n")
 	writeFile(t, "kafka.yaml", "bus:\n  driver: kafka\n  kafka: {brokers: ['"+closed+"']}\n")
@@ -79,6 +80,29 @@ func TestMistakes(t *testing.T) {
 		{"destination of the application", []string{"publish", "/app/topic/a", "b"}, usage, "DEST /app/topic/a is for clients to send to: the bus carries what subscribers receive, such as /topic/chat"},
 		{"destination of a session", []string{"publish", "/session/queue/a", "b"}, usage, "DEST /session/queue/a is one session's own: say which with --session KEY"},
 		{"secret header", []string{"publish", "/topic/a", "b", "--nats", "nats://" + closed, "-H", "Authorization: x"}, usage, "header not allowed: Authorization, which would show a secret to all subscribers"},
+		{"no key", []string{"token", "gen", "--member", "1"}, usage, "there is nothing to sign with: name it with --secret-file, --key or --config; see stompgw token gen --help"},
+		{"two keys", []string{"token", "gen", "--member", "1", "--key", "a", "--secret-file", "b"}, usage, "--secret-file and --key: a token is signed with one key; see stompgw token gen --help"},
+		{"public key", []string{"token", "gen", "--member", "1", "--config", "tokens.yaml", "--issuer", "b"}, failed, "ed.pub holds a public key, which checks tokens and can't sign them: name the private one with --key FILE"},
+		{"public key to sign", []string{"token", "gen", "--member", "1", "--key", "ed.pub"}, failed, "--key: ed.pub: holds a PUBLIC KEY: want a PRIVATE KEY, RSA PRIVATE KEY or EC PRIVATE KEY"},
+		{"key that is not there", []string{"token", "gen", "--member", "1", "--key", "none"}, failed, "--key: none can't be read: no such file or directory"},
+		{"secret that is not there", []string{"token", "gen", "--member", "1", "--secret-file", "none"}, failed, "--secret-file: none can't be read: no such file or directory"},
+		{"one of two issuers", []string{"token", "gen", "--member", "1", "--config", "tokens.yaml"}, usage, "--issuer: there are several issuers: want one of a, b; see stompgw token gen --help"},
+		{"unknown issuer", []string{"token", "gen", "--member", "1", "--config", "tokens.yaml", "--issuer", "c"}, usage, `--issuer: there is no issuer "c", only a, b; see stompgw token gen --help`},
+		{"algorithm", []string{"token", "gen", "--member", "1", "--secret-file", "secret", "--alg", "none"}, usage, "--alg none is not for this key: want HS256, HS384, HS512; see stompgw token gen --help"},
+		{"no member", []string{"token", "gen", "--secret-file", "secret"}, usage, "--member is missing: whose token is it?; see stompgw token gen --help"},
+		{"two members", []string{"token", "gen", "--secret-file", "secret", "--member", "1", "--member-string", "1"}, usage, "--member and --member-string: a token has one member; see stompgw token gen --help"},
+		{"claim without a value", []string{"token", "gen", "--secret-file", "secret", "--member", "1", "--claim", "x"}, usage, "--claim x: want NAME=VALUE; see stompgw token gen --help"},
+		{"no token", []string{"token", "check"}, usage, "TOKEN is missing; see stompgw token check --help"},
+		{"token without an issuer", []string{"token", "check", "x"}, configuration, "default: auth.jwt: names nobody whose tokens are taken: set auth.jwt.secret_file or auth.jwt.public_key_file"},
+		{"format of a check", []string{"token", "check", "x", "-o", "xml"}, usage, "-o xml: the formats are text, json; see stompgw token check --help"},
+		{"command of a frame", []string{"policy", "test", "ACK", "/topic/a"}, usage, "COMMAND ACK: want SUBSCRIBE or SEND; see stompgw policy test --help"},
+		{"no destination", []string{"policy", "test", "SEND"}, usage, "DEST is missing; see stompgw policy test --help"},
+		{"two bearers", []string{"policy", "test", "SEND", "/topic/a", "--token", "x", "--claims", "{}"}, usage, "--token and --claims: a frame has one bearer; see stompgw policy test --help"},
+		{"claims", []string{"policy", "test", "SEND", "/topic/a", "--claims", "[]"}, usage, `--claims: want a JSON object, such as {"mu": 42}; see stompgw policy test --help`},
+		{"header of a frame", []string{"policy", "test", "SEND", "/topic/a", "-H", "x"}, usage, "-H x: want NAME:VALUE; see stompgw policy test --help"},
+		{"unknown code", []string{"explain", "99"}, usage, "there is no code \"99\": `stompgw explain` lists them; see stompgw explain --help"},
+		{"two codes", []string{"explain", "1", "2"}, usage, `there is no argument for "2" here; see stompgw explain --help`},
+
 		{"header", []string{"publish", "/topic/a", "b", "-H", "x"}, usage, "-H x: want NAME:VALUE"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/cmd/internal/page"
 	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/auth"
+	"github.com/stompgw/stompgw/gateway/auth/redislist"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
@@ -24,7 +27,8 @@ func newServeCmd(p Process) *cobra.Command {
 		Use:   "serve",
 		Short: "Run a node until SIGTERM or SIGINT, then let its clients go",
 		Long: "Run a node until SIGTERM or SIGINT; then it accepts nobody new, closes its connections spread over\n" +
-			"drain.duration, and ends. A second signal ends it at once.\n\n" +
+			"drain.duration, and ends. A second signal ends it at once. SIGHUP makes it read the rules of\n" +
+			"--config anew; what is wrong there is logged, and the old ones stay.\n\n" +
 			"With --standalone it brings its own broker and Redis, and needs no configuration.",
 		Args: takes(),
 	}
@@ -34,19 +38,24 @@ func newServeCmd(p Process) *cobra.Command {
 	src.text("admin.listen", "admin-listen", def.Admin.Listen, "`ADDRESS` of /healthz, /readyz and /metrics")
 	src.text("log.level", "log-level", def.Log.Level, "`LEVEL`: debug, info, warn, error")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := src.load()
-		if err != nil {
-			return err
-		}
-		return serve(cmd.Context(), p, cfg, src.File)
+		return serve(cmd.Context(), p, src)
 	}
 	return cmd
 }
 
 // serve runs a node from open ports to closed ones. What the gateway stands on is started before
 // it and ended after it.
-func serve(ctx context.Context, p Process, cfg *config.Config, file string) error {
+func serve(ctx context.Context, p Process, src *source) error {
+	hangups := catchHangups(p, src.File)
+	cfg, err := src.load()
+	if err != nil {
+		return err
+	}
+	loaded := *cfg // startEmbedded changes cfg
 	log := newLogger(p.Stderr, cfg.Log)
+	for _, warning := range cfg.Warnings() {
+		log.Warn(warning)
+	}
 	ports, err := listen(cfg)
 	if err != nil {
 		return err
@@ -72,7 +81,12 @@ func serve(ctx context.Context, p Process, cfg *config.Config, file string) erro
 		Heartbeat: time.Duration(cfg.Registry.Heartbeat),
 		Expiry:    time.Duration(cfg.Registry.Expiry),
 	}, log)
-	gw, err := newGateway(cfg, node, b, reg, log)
+	tokens, closeList, err := newTokens(cfg)
+	if err != nil {
+		return err
+	}
+	defer closeList()
+	gw, err := newGateway(cfg, node, b, reg, tokens, log)
 	if err != nil {
 		return err
 	}
@@ -86,17 +100,57 @@ func serve(ctx context.Context, p Process, cfg *config.Config, file string) erro
 		h := admin.Handler(gw.Figures, log, admin.Check{Name: "registry", Err: reg.Healthy}, admin.Check{Name: "gateway", Err: gw.Ready})
 		wg.Go(func() { report(log, "admin", admin.Serve(base, ports.admin, h, log)) })
 	}
+	r := reloader{load: src.load, running: &loaded, setRules: gw.SetRules, log: log}
+	wg.Go(func() { r.run(base, hangups) })
 	if cfg.Standalone {
-		printWelcome(p.Stdout, welcome{program: program(p.Args[0]), file: file, cfg: cfg, ports: ports})
+		printWelcome(p.Stdout, welcome{program: program(p.Args[0]), file: src.File, cfg: cfg, ports: ports})
 	}
 	log.Info("serving", "node", node.String(), "listen", ports.web.Addr().String(), "bus", cfg.Bus.Driver)
-	defer context.AfterFunc(ctx, func() {
-		log.Info("draining; a second signal ends the process at once", "sessions", gw.Sessions(), "duration", cfg.Drain.Duration.String())
-	})()
+	wg.Go(func() { tellDrain(ctx, base, gw, cfg.Drain, log) })
 	return gw.Run(ctx, ports.gateway...)
 }
 
-func newGateway(cfg *config.Config, node registry.Node, b bus.Bus, reg registry.Registry, log *slog.Logger) (*gateway.Gateway, error) {
+// tellDrain logs that ctx has ended, which makes the gateway drain. It waits for that, or for the end
+// of base where the gateway failed.
+func tellDrain(ctx, base context.Context, gw *gateway.Gateway, drain config.Drain, log *slog.Logger) {
+	select {
+	case <-ctx.Done():
+	case <-base.Done():
+	}
+	if ctx.Err() != nil {
+		log.Info("draining; a second signal ends the process at once", "sessions", gw.Sessions(), "duration", drain.Duration.String())
+	}
+}
+
+// catchHangups returns a channel of the signals that ask for a reload. A node without a file has
+// nothing to read again, and none on which they come: they end it then, as they do other programs.
+func catchHangups(p Process, file string) <-chan os.Signal {
+	if file == "" || p.Hangups == nil {
+		return nil
+	}
+	return p.Hangups()
+}
+
+// newTokens returns what checks the tokens of clients, nil where nobody issues any. It asks Redis over
+// connections of its own, so that many new tokens at once don't hold up the registry's heartbeats.
+func newTokens(cfg *config.Config) (a *auth.Authenticator, closeList func(), err error) {
+	closeList = func() {}
+	if !cfg.HasIssuer() {
+		return nil, closeList, nil
+	}
+	tokens := cfg.Tokens()
+	if cfg.Auth.Revocation.Enabled {
+		client := redisregistry.NewClient(cfg.Redis.Addrs)
+		closeList = func() { client.Close() } // nothing is lost with it
+		tokens.Revoked = redislist.New(client, cfg.Auth.Revocation.Prefix)
+	}
+	if a, err = auth.New(tokens); err != nil {
+		closeList()
+	}
+	return a, closeList, err
+}
+
+func newGateway(cfg *config.Config, node registry.Node, b bus.Bus, reg registry.Registry, tokens *auth.Authenticator, log *slog.Logger) (*gateway.Gateway, error) {
 	return gateway.New(node, b, reg, cfg.Rules(),
 		gateway.WithEndpoint(cfg.Endpoint),
 		gateway.WithOrigins(cfg.Origins),
@@ -108,6 +162,9 @@ func newGateway(cfg *config.Config, node registry.Node, b bus.Bus, reg registry.
 		}),
 		gateway.WithHeartBeat(time.Duration(cfg.HeartBeat.Send), time.Duration(cfg.HeartBeat.Receive)),
 		gateway.WithFallback(policy.Fallback(cfg.Errors.Fallback)),
+		gateway.WithAuth(tokens),
+		gateway.WithAnonymous(cfg.Auth.Anonymous == config.AnonymousAllow),
+		gateway.WithGrace(time.Duration(cfg.Auth.Grace)),
 		gateway.WithSockJS(newSockJS(cfg.SockJS)),
 		gateway.WithDrain(time.Duration(cfg.Drain.Duration)),
 		gateway.WithLogger(log),

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -24,6 +25,8 @@ import (
 // standalone is a running `stompgw serve --standalone`.
 type standalone struct {
 	welcome string
+	stderr  *syncBuffer
+	hangups chan<- os.Signal
 	stop    func() (code int, stderr string)
 }
 
@@ -36,6 +39,8 @@ func serveStandalone(t *testing.T, args ...string) standalone {
 	out, in := io.Pipe()
 	var stderr syncBuffer
 	p.Stdout, p.Stderr = in, &stderr
+	hangups := make(chan os.Signal)
+	p.Hangups = func() <-chan os.Signal { return hangups }
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	var code int
@@ -43,7 +48,7 @@ func serveStandalone(t *testing.T, args ...string) standalone {
 		code = Main(ctx, p)
 		in.Close()
 	})
-	var s standalone
+	s := standalone{stderr: &stderr, hangups: hangups}
 	s.stop = sync.OnceValues(func() (int, string) {
 		cancel()
 		wg.Wait()
@@ -226,14 +231,21 @@ type client struct {
 
 func connect(t *testing.T, url string) *client {
 	t.Helper()
+	c := dial(t, url)
+	contains(t, c.receive(t), "CONNECTED\n", "version:1.2\n")
+	return c
+}
+
+// dial sends a CONNECT and leaves the answer to the caller.
+func dial(t *testing.T, url string, headers ...string) *client {
+	t.Helper()
 	ws, _, err := websocket.Dial(t.Context(), url, &websocket.DialOptions{Subprotocols: []string{"v12.stomp"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ws.CloseNow() })
 	c := &client{ws}
-	c.send(t, "CONNECT\naccept-version:1.2\nhost:x\n\n\x00")
-	contains(t, c.receive(t), "CONNECTED\n", "version:1.2\n")
+	c.send(t, "CONNECT\naccept-version:1.2\nhost:x\n"+strings.Join(append(headers, ""), "\n")+"\n\x00")
 	return c
 }
 

@@ -2,43 +2,52 @@ package gateway
 
 import (
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
 // Figures are a node's counts since it was made, and its state of now.
 type Figures struct {
-	Sessions    int                    // between CONNECT and their end
-	Connections int                    // those without a session too; a SockJS session over HTTP is one beside its requests
-	Frames      uint64                 // received whole, heart-beats not counted
-	Published   uint64                 // SENDs given to the bus
-	Delivered   uint64                 // MESSAGEs handed to sessions, those that tell a refusal too
-	Unpackable  uint64                 // messages not delivered to a subscriber whose transport can't carry them: SockJS and what is not UTF-8
-	Oversized   uint64                 // messages of the bus that were larger than what may wait for one session
-	Refused     map[policy.Code]uint64 // frames that were not carried out, with an entry for each code
-	Unheard     uint64                 // those of them whose session was not subscribed to the error destination
-	Faults      uint64                 // ERRORs for faults of the protocol
-	SlowCloses  uint64                 // sessions closed because they did not read, or acknowledge, fast enough
-	Nacks       uint64                 // NACKs, which redeliver nothing
-	BusError    error                  // nil while the broker answers
-	Bus         *bus.Figures           // nil when the bus is not a bus.Measured
+	Sessions     int                    // between CONNECT and their end
+	Connections  int                    // those without a session too; a SockJS session over HTTP is one beside its requests
+	Frames       uint64                 // received whole, heart-beats not counted
+	Published    uint64                 // SENDs given to the bus
+	Delivered    uint64                 // MESSAGEs handed to sessions, those that tell a refusal too
+	Unpackable   uint64                 // messages not delivered to a subscriber whose transport can't carry them: SockJS and what is not UTF-8
+	Oversized    uint64                 // messages of the bus that were larger than what may wait for one session
+	Refused      map[policy.Code]uint64 // frames that were not carried out, with an entry for each code
+	RefusedOther uint64                 // the same, with codes that are an interceptor's own
+	Withheld     uint64                 // messages not delivered to a subscription whose login has lapsed
+	Tokens       auth.Figures           // what became of tokens
+	Unheard      uint64                 // those of them whose session was not subscribed to the error destination
+	Faults       uint64                 // ERRORs for faults of the protocol
+	SlowCloses   uint64                 // sessions closed because they did not read, or acknowledge, fast enough
+	Nacks        uint64                 // NACKs, which redeliver nothing
+	BusError     error                  // nil while the broker answers
+	Bus          *bus.Figures           // nil when the bus is not a bus.Measured
 }
 
 // Figures may be called from any goroutine, before, during and after Run, and waits for nothing.
 func (g *Gateway) Figures() Figures {
 	f := Figures{
-		Sessions:   g.Sessions(),
-		Frames:     g.stats.Frames.Load(),
-		Published:  g.stats.Published.Load(),
-		Refused:    map[policy.Code]uint64{},
-		Unheard:    g.stats.Unheard.Load(),
-		Faults:     g.stats.Faults.Load(),
-		SlowCloses: g.stats.SlowClosed.Load(),
-		Nacks:      g.stats.Nacks.Load(),
-		Unpackable: g.stats.Unpackable.Load(),
-		BusError:   g.bus.Healthy(),
+		Sessions:     g.Sessions(),
+		Frames:       g.stats.Frames.Load(),
+		Published:    g.stats.Published.Load(),
+		Refused:      map[policy.Code]uint64{},
+		Unheard:      g.stats.Unheard.Load(),
+		Faults:       g.stats.Faults.Load(),
+		SlowCloses:   g.stats.SlowClosed.Load(),
+		Nacks:        g.stats.Nacks.Load(),
+		Unpackable:   g.stats.Unpackable.Load(),
+		BusError:     g.bus.Healthy(),
+		Withheld:     g.stats.Withheld.Load(),
+		RefusedOther: g.stats.Refused[0].Load(),
 	}
 	for _, e := range policy.Codes() {
 		f.Refused[e.Code] = g.stats.Refused[e.Code].Load()
+	}
+	if g.set.auth != nil {
+		f.Tokens = g.set.auth.Figures()
 	}
 	if e := g.engine.Load(); e != nil {
 		f.Connections = e.connections() + int(e.elsewhere.Load())

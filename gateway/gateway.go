@@ -35,7 +35,7 @@ type Gateway struct {
 	node     registry.Node
 	bus      bus.Bus
 	registry registry.Registry
-	rules    *policy.Catalogue
+	rules    atomic.Pointer[policy.Catalogue]
 	set      settings
 	origins  origins
 	mounts   []*mount
@@ -45,13 +45,18 @@ type Gateway struct {
 	draining atomic.Bool
 }
 
+// maxWaiters is how many frames of a node may wait at a time for somebody else: for the list of
+// revoked tokens, or code of whoever embeds the gateway. Others wait for their turn.
+const maxWaiters = 1024
+
 // engine is what runs while Run does.
 type engine struct {
 	loops  []*loop.Loop
 	hosts  []*session.Host // by loop
 	router *router.Router
-	turn   atomic.Uint64 // whose turn it is to get a connection
-	work   *session.Workers
+	turn   atomic.Uint64    // whose turn it is to get a connection
+	work   *session.Workers // what takes the processor for long
+	wait   *session.Workers // what waits for others
 	http   *handoff
 
 	elsewhere           atomic.Int64 // connections that no loop has: in net/http, or in a TLS handshake
@@ -61,7 +66,8 @@ type engine struct {
 // New makes a node that publishes its sessions to reg and speaks to others over b. Both stay the
 // caller's, who closes them after Run.
 func New(node registry.Node, b bus.Bus, reg registry.Registry, rules *policy.Catalogue, opts ...Option) (*Gateway, error) {
-	g := &Gateway{node: node, bus: b, registry: reg, rules: rules, set: defaults()}
+	g := &Gateway{node: node, bus: b, registry: reg, set: defaults()}
+	g.rules.Store(rules)
 	for _, opt := range opts {
 		opt(&g.set)
 	}
@@ -71,6 +77,9 @@ func New(node registry.Node, b bus.Bus, reg registry.Registry, rules *policy.Cat
 	}
 	if g.set.limits.Outbound < g.set.limits.Message {
 		return nil, fmt.Errorf("gateway: outbound limit %d is under the %d one message may take", g.set.limits.Outbound, g.set.limits.Message)
+	}
+	if err := g.set.checkHandlers(rules); err != nil {
+		return nil, err
 	}
 	g.mounts = g.newMounts()
 	return g, nil
@@ -92,6 +101,7 @@ func (g *Gateway) Run(ctx context.Context, lns ...Listener) error {
 
 	var wg sync.WaitGroup
 	defer e.work.Close() // once no loop asks for any
+	defer e.wait.Close()
 	defer wg.Wait()
 	run := func(name string, serve func() error) {
 		wg.Go(func() {
@@ -106,6 +116,7 @@ func (g *Gateway) Run(ctx context.Context, lns ...Listener) error {
 	run("bus", func() error { return e.router.Run(inner) })
 	run("http", func() error { return g.serveHTTP(inner, e) })
 	g.engine.Store(e)
+	g.reload(e) // rules that came meanwhile
 	g.router.Store(e.router)
 	for _, ln := range lns {
 		run(ln.Addr().String(), func() error { return g.accept(ctx, ln, e) })
@@ -129,7 +140,11 @@ type failure struct{ err error }
 func (f *failure) Error() string { return f.err.Error() }
 
 func (g *Gateway) newEngine() (*engine, error) {
-	e := &engine{http: newHandoff(), work: session.NewWorkers(max(runtime.GOMAXPROCS(0)/2, 1))} // the other half is for the loops
+	e := &engine{
+		http: newHandoff(),
+		work: session.NewWorkers(max(runtime.GOMAXPROCS(0)/2, 1)), // the other half is for the loops
+		wait: session.NewWorkers(maxWaiters),
+	}
 	for range runtime.GOMAXPROCS(0) {
 		l, err := loop.New(g.set.limits.Outbound)
 		if err != nil {
@@ -137,7 +152,8 @@ func (g *Gateway) newEngine() (*engine, error) {
 		}
 		e.loops = append(e.loops, l)
 	}
-	e.router = router.New(g.node, g.bus, g.rules, e.loops, g.set.log)
+	rules := g.rules.Load()
+	e.router = router.New(g.node, g.bus, rules, e.loops, g.set.log)
 	limits := stomp.DefaultLimits()
 	limits.Body = g.set.limits.Message
 	for i := range e.loops {
@@ -146,13 +162,20 @@ func (g *Gateway) newEngine() (*engine, error) {
 			Server:         "stompgw/" + Version,
 			Registry:       g.registry,
 			Local:          e.router.Local(i),
-			Rules:          g.rules,
+			Rules:          rules,
+			Auth:           g.set.auth,
+			LoginOnly:      !g.set.anonymous,
+			Grace:          g.set.grace,
+			Intercept:      g.set.intercept(),
+			Handler:        g.set.handler(),
 			Workers:        e.work,
+			Waiters:        e.wait,
 			Limits:         &limits,
 			Outbound:       g.set.limits.Outbound,
 			HeartBeat:      g.set.heartBeat,
 			ConnectTimeout: g.set.limits.ConnectTimeout,
 			Fallback:       g.set.fallback,
+			Now:            time.Now,
 			Stats:          &g.stats,
 			Log:            g.set.log,
 		})
@@ -205,6 +228,26 @@ func (g *Gateway) Ready() error {
 		return errors.New("bus: it does not deliver yet")
 	}
 	return nil
+}
+
+// SetRules makes other rules count from now on; those of Run's beginning gave the prefixes and the
+// error destination, which stay. Subscriptions that the new ones don't allow end, and their clients
+// are told. It may be called from any goroutine, and returns before all sessions were looked at.
+func (g *Gateway) SetRules(rules *policy.Catalogue) {
+	g.rules.Store(rules)
+	if e := g.engine.Load(); e != nil {
+		g.reload(e)
+	}
+}
+
+func (g *Gateway) reload(e *engine) {
+	for i, l := range e.loops {
+		l.Post(func() {
+			if rules := g.rules.Load(); rules != e.hosts[i].Rules {
+				e.hosts[i].Reload(rules)
+			}
+		})
+	}
 }
 
 // Sessions is how many sessions the node has, between CONNECT and their end.

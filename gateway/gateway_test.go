@@ -25,6 +25,7 @@ const patience = 20 * time.Second
 // node is a running gateway with one HTTP port and one STOMP port.
 type node struct {
 	*gateway.Gateway
+	name     registry.Node
 	web, tcp string // addresses
 	sessions *registry.Memory
 	stop     func() // drains, and waits
@@ -72,7 +73,7 @@ func startNode(t testing.TB, name registry.Node, b bus.Bus, kind port, opts ...g
 	if kind == nil {
 		kind = func(ln net.Listener) gateway.Listener { return gateway.Listener{Listener: ln} }
 	}
-	n := &node{sessions: registry.NewMemory()}
+	n := &node{name: name, sessions: registry.NewMemory()}
 	opts = append([]gateway.Option{gateway.WithDrain(0), gateway.WithParting(time.Millisecond)}, opts...) // few tests want to wait
 	g, err := gateway.New(name, b, n.sessions, rules(t), opts...)
 	if err != nil {

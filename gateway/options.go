@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/internal/ws"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/stomp"
@@ -19,17 +20,22 @@ type Limits struct {
 }
 
 type settings struct {
-	endpoint  string
-	origins   []string
-	limits    Limits
-	heartBeat stomp.HeartBeat
-	fallback  policy.Fallback
-	drain     time.Duration
-	log       *slog.Logger
-	pages     http.Handler
-	periods   ws.Periods
-	sockjs    *SockJS
-	parting   time.Duration // for a SockJS client to be told that the node stops
+	endpoint   string
+	origins    []string
+	limits     Limits
+	heartBeat  stomp.HeartBeat
+	fallback   policy.Fallback
+	drain      time.Duration
+	log        *slog.Logger
+	pages      http.Handler
+	periods    ws.Periods
+	sockjs     *SockJS
+	auth       *auth.Authenticator
+	anonymous  bool
+	grace      time.Duration
+	intercepts []Interceptor
+	handlers   []handler
+	parting    time.Duration // for a SockJS client to be told that the node stops
 }
 
 func defaults() settings {
@@ -43,6 +49,8 @@ func defaults() settings {
 		pages:     http.NotFoundHandler(),
 		periods:   ws.DefaultPeriods(),
 		sockjs:    new(DefaultSockJS()),
+		anonymous: true,
+		grace:     30 * time.Second,
 		parting:   time.Second,
 	}
 }
@@ -84,3 +92,14 @@ func WithPages(h http.Handler) Option { return func(s *settings) { s.pages = h }
 
 // WithSockJS sets what is offered beside bare WebSocket; nil is nothing. Default DefaultSockJS.
 func WithSockJS(s *SockJS) Option { return func(set *settings) { set.sockjs = s } }
+
+// WithAuth sets what checks the tokens of clients; default nothing, and then nobody is logged in.
+func WithAuth(a *auth.Authenticator) Option { return func(s *settings) { s.auth = a } }
+
+// WithAnonymous sets whether a client may connect without a token that is good; default true. If
+// not, its CONNECT is answered with an ERROR.
+func WithAnonymous(allowed bool) Option { return func(s *settings) { s.anonymous = allowed } }
+
+// WithGrace sets for how long after the expiry of its token a session still receives what needs a
+// login; default 30 s. The client is told at the expiry, and may renew.
+func WithGrace(d time.Duration) Option { return func(s *settings) { s.grace = d } }

@@ -25,12 +25,18 @@ func main() {
 	redis.SetLogger(quiet{})
 	os.Exit(cmd.Main(ctx, cmd.Process{
 		Args:   os.Args,
+		Stdin:  os.Stdin,
 		Stdout: os.Stdout,
 		Stderr: os.Stderr,
 		Drivers: []cmd.Driver{
 			{Name: "kafka", Open: openKafka},
 			{Name: "nats", Open: openNATS},
 			{Name: "embedded", Open: openNATS}, // the same client: the server is in this process
+		},
+		Hangups: func() <-chan os.Signal {
+			hangups := make(chan os.Signal, 1) // one that comes during a reload makes another
+			signal.Notify(hangups, syscall.SIGHUP)
+			return hangups
 		},
 	}))
 }

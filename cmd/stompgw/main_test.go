@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -23,11 +24,12 @@ func TestMain(m *testing.M) {
 }
 
 // start runs `stompgw serve --standalone` as a process of its own, on free ports.
-func start(t *testing.T) (cmd *exec.Cmd, url string, stderr *bufio.Scanner) {
+func start(t *testing.T, args ...string) (cmd *exec.Cmd, url string, stderr *bufio.Scanner) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	cmd = exec.CommandContext(ctx, os.Args[0], "serve", "--standalone", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
+	args = append([]string{"serve", "--standalone", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}, args...)
+	cmd = exec.CommandContext(ctx, os.Args[0], args...)
 	cmd.Env = append(os.Environ(), "RUN_AS_STOMPGW=1", "STOMPGW_EMBEDDED_REDIS=127.0.0.1:0", "STOMPGW_EMBEDDED_NATS=127.0.0.1:0")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -85,6 +87,33 @@ func TestSecondSignal(t *testing.T) {
 	notify(t, cmd, syscall.SIGTERM)
 	if cmd.Wait(); cmd.ProcessState.ExitCode() != 1 {
 		t.Errorf("%s, want exit code 1", cmd.ProcessState)
+	}
+}
+
+// TestHangup: SIGHUP reloads the rules of a file, and the node goes on.
+func TestHangup(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "t.yaml")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("channels: []\n")
+	cmd, _, stderr := start(t, "--config", file)
+	await(t, stderr, "serving")
+	write("chanels: []\n")
+	notify(t, cmd, syscall.SIGHUP)
+	await(t, stderr, "did you mean channels?")
+	write("channels: [{match: /topic/a}]\n")
+	notify(t, cmd, syscall.SIGHUP)
+	await(t, stderr, "rules reloaded\" channels=1 routes=0")
+	notify(t, cmd, syscall.SIGTERM)
+	await(t, stderr, "draining")
+	for stderr.Scan() { // until the process closes it
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v, want exit code 0", err)
 	}
 }
 

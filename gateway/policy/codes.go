@@ -19,6 +19,7 @@ const (
 	CodeNotSubscribed Code = 11 // no subscription to end
 	CodeContent       Code = 12 // the bus has no way to write the message
 	CodeBody          Code = 13 // a route's expression can't be evaluated on the message
+	CodeInternal      Code = 14 // the gateway failed
 )
 
 // Explanation is the entry of one code in the table that code, README and CLI share.
@@ -45,6 +46,7 @@ func Codes() []Explanation {
 		{CodeNotSubscribed, "not_subscribed", "This session has no such subscription", false},
 		{CodeContent, "content", "The message broker can carry UTF-8 text alone", false},
 		{CodeBody, "body", "The message's body is not what this route works on", false},
+		{CodeInternal, "internal", "The gateway failed on this frame", true},
 	}
 }
 
@@ -53,6 +55,7 @@ func Codes() []Explanation {
 type Refusal struct {
 	Explanation
 	RetryAfter time.Duration // when to try again, 0 when that can't be told
+	Rule       string        // which said no, such as "channels[2]"; empty for none
 	Reason     error         // for the log alone, nil when the code says it all; it quotes nothing of the message
 }
 

@@ -27,6 +27,7 @@ func TestCodes(t *testing.T) {
 		{11, "not_subscribed"},
 		{12, "content"},
 		{13, "body"},
+		{14, "internal"},
 	}
 	codes := Codes()
 	if len(codes) != len(want) {

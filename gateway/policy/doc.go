@@ -5,7 +5,7 @@
 // A Catalogue never changes once made, so any goroutine may ask it. Whatever no rule names is
 // refused.
 //
-// What a SEND becomes is said by expressions in CEL. Whoever writes them is trusted to mean well
-// and not to foresee what strangers send, so compiling bounds what an expression is, and evaluating
-// it what it takes.
+// Who may do what, and what a SEND becomes, is said by expressions in CEL. Whoever writes them is
+// trusted to mean well and not to foresee what strangers send, so compiling bounds what an
+// expression is, and evaluating it what it takes.
 package policy

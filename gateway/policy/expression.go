@@ -13,6 +13,8 @@ import (
 	"cel.dev/cel-go/common"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
+
+	"github.com/stompgw/stompgw/gateway/destination"
 )
 
 // Bounds of expressions, so that neither who writes one nor who sends it a message takes more of a
@@ -20,15 +22,16 @@ import (
 const (
 	maxExpression = 4096   // characters
 	maxNested     = 8      // comprehensions (map, filter, all, exists) in or behind one another
-	maxCost       = 10_000 // of one evaluation, in CEL's units: about one a step, 30 a map, 0.1 a character of what + joins
+	maxCost       = 10_000 // of one evaluation, in CEL's units: about one a step, 30 a map, 0.1 a character of what + joins, 1 an element that in looks at
 	maxRegexp     = 500    // instructions of a regular expression
 	checkEvery    = 100    // steps of a comprehension between two looks at the context
 	maxTold       = 3      // faults of one expression that New tells
 )
 
-// compiler makes the expressions of one catalogue.
+// compiler makes expressions of one catalogue: those that see a frame's body, or those that don't.
 type compiler struct {
-	env *cel.Env // nil until there is an expression
+	bodies bool
+	env    *cel.Env // nil until there is an expression
 }
 
 // expression is a CEL expression that has been compiled. Any goroutine may evaluate it.
@@ -36,6 +39,10 @@ type expression struct {
 	path    string // such as "routes[0].body"
 	ast     *cel.Ast
 	program cel.Program
+
+	// Which variables it names.
+	login   bool // what tells who is logged in: claims, session.member
+	session bool // anything of the session
 }
 
 // compiling is held while an expression is compiled. It is a package variable because what it guards
@@ -43,9 +50,9 @@ type expression struct {
 // process without a lock.
 var compiling sync.Mutex
 
-// compile makes the expression of a rule's field path; an empty one is nil. p has the variables
+// compile makes the expression of a rule's field path; an empty one is nil. m has the variables
 // that "vars" holds, and result checks what it makes.
-func (c *compiler) compile(source, path string, p pattern, result func(*expression) []error) (*expression, error) {
+func (c *compiler) compile(source, path string, m *destination.Matcher, result func(*expression) []error) (*expression, error) {
 	if source == "" {
 		return nil, nil
 	}
@@ -66,11 +73,12 @@ func (c *compiler) compile(source, path string, p pattern, result func(*expressi
 		return nil, faultsOf(issues.Errors(), source, path)
 	}
 	e := &expression{path: path, ast: ast}
-	if errs := append(e.review(p), result(e)...); len(errs) > 0 {
+	if errs := append(e.review(m), result(e)...); len(errs) > 0 {
 		return nil, told(errs)
 	}
+	e.mentions()
 	var err error
-	e.program, err = c.env.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost), cel.InterruptCheckFrequency(checkEvery))
+	e.program, err = c.env.Program(ast, append(c.limits(e), cel.EvalOptions(cel.OptOptimize))...)
 	if err != nil {
 		return nil, e.fault(ast.NativeRep().Expr().ID(), err.Error())
 	}
@@ -83,18 +91,27 @@ func (c *compiler) prepare() (err error) {
 		return nil
 	}
 	settleErrors()
-	texts := cel.MapType(cel.StringType, cel.StringType)
-	c.env, err = cel.NewEnv(
-		cel.Variable(varBody, cel.DynType),
-		cel.Variable(varText, cel.StringType),
-		cel.Variable(varIsJSON, cel.BoolType),
-		cel.Variable(varHeaders, texts),
-		cel.Variable(varVars, texts),
-		cel.Variable(varDestination, cel.StringType),
-		cel.ASTValidators(cel.ValidateComprehensionNestingLimit(maxNested)),
-	)
+	options := append(frameVariables(), cel.ASTValidators(cel.ValidateComprehensionNestingLimit(maxNested)))
+	if c.bodies {
+		options = append(options, bodyVariables()...)
+	}
+	c.env, err = cel.NewEnv(options...)
 	return err
 }
+
+// mentions notes which variables the expression names.
+func (e *expression) mentions() {
+	for _, reference := range e.ast.NativeRep().ReferenceMap() {
+		name := reference.Name
+		e.login = e.login || name == varClaims || name == varMember
+		e.session = e.session || strings.HasPrefix(name, varSession+".")
+	}
+}
+
+// asksLogin and asksSession report whether the expression names what tells who is logged in, and
+// anything of a session. There may be none.
+func (e *expression) asksLogin() bool   { return e != nil && e.login }
+func (e *expression) asksSession() bool { return e != nil && e.session }
 
 // settleErrors writes into the two errors that all evaluations of a process share what the library
 // would write, without a lock, at the first evaluation that ends with one: loops evaluate at the
@@ -140,7 +157,19 @@ func plainly(message string) string {
 	if strings.HasPrefix(message, "found no matching overload for '_?_:_'") {
 		message += "; where the two results are of different types, write dyn(...) around one"
 	}
-	return message
+	return message + hint(message)
+}
+
+// hint says what to do about a variable that there is not.
+func hint(message string) string {
+	name, _ := strings.CutPrefix(message, "undeclared reference to ")
+	switch strings.Trim(name, "'") {
+	case varSession:
+		return "; " + sessionHas
+	case varBody, varText, varIsJSON:
+		return "; who may do what can depend on claims, vars, headers, session and destination, not on the body"
+	}
+	return ""
 }
 
 // faultAt makes the error of a place in the source.
@@ -157,15 +186,15 @@ func (e *expression) fault(id int64, reason string) *RuleError {
 	return faultAt(e.ast.NativeRep().SourceInfo().GetStartLocation(id), e.ast.Source().Content(), e.path, reason)
 }
 
-// evaluate returns what the expression makes of m. The end of ctx interrupts it within a
+// evaluate returns what the expression makes of its variables. The end of ctx interrupts it within a
 // comprehension; an error is an *unfit.
-func (e *expression) evaluate(ctx context.Context, m *message) (ref.Val, error) {
+func (e *expression) evaluate(ctx context.Context, variables cel.Activation) (ref.Val, error) {
 	var out ref.Val
 	var err error
 	if ctx.Done() == nil { // which costs less
-		out, _, err = e.program.Eval(m)
+		out, _, err = e.program.Eval(variables)
 	} else {
-		out, _, err = e.program.ContextEval(ctx, m)
+		out, _, err = e.program.ContextEval(ctx, variables)
 	}
 	if err != nil {
 		return nil, &unfit{e, err}

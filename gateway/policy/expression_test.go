@@ -62,6 +62,10 @@ text + 1
 routes[0].body: undeclared reference to 'trim' (line 1, column 15)
 body.chat.trim()
               ^`},
+		{"unknown member of the session", `session.name`, ``, `
+routes[0].body: undeclared reference to 'session'; session has key, principal, node, member, transport, version and remote (line 1, column 1)
+session.name
+^`},
 		{"unknown variable of the match", `{"a": vars.rom, "b": vars["romm"]}`, ``, `
 routes[0].body: match has no variable {rom} (line 1, column 11)
 {"a": vars.rom, "b": vars["romm"]}
@@ -163,7 +167,7 @@ func TestExpressionsOfEveryRoute(t *testing.T) {
 		{Match: "/app/d", Allow: "true", Publish: "/topic/d"},
 	}})
 	for destination, want := range map[string]string{"/app/a/1": "1", "/app/b/2/3": "23", "/app/c": "sent"} {
-		target, r := c.JudgeSend(destination)
+		target, r := c.JudgeSend(&Request{Destination: destination})
 		if r != nil || target.Rewrite == nil {
 			t.Fatalf("%s: %+v, %v", destination, target, r)
 		}
@@ -171,7 +175,7 @@ func TestExpressionsOfEveryRoute(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q", destination, e.Body, r, want)
 		}
 	}
-	if target, _ := c.JudgeSend("/app/d"); target.Rewrite != nil {
+	if target, _ := c.JudgeSend(&Request{Destination: "/app/d"}); target.Rewrite != nil {
 		t.Error("a route without expressions rewrites")
 	}
 }

@@ -53,7 +53,7 @@ func TestJudgeSubscribe(t *testing.T) {
 		{"/queue/request-error", CodeNoRule},
 		{"/app/topic/chat", CodeNoRule},
 	} {
-		if got := codeOf(c.JudgeSubscribe(test.destination)); got != test.want {
+		if got := codeOf(subscribe(c, test.destination)); got != test.want {
 			t.Errorf("SUBSCRIBE %q: got code %d, want %d", test.destination, got, test.want)
 		}
 	}
@@ -66,20 +66,20 @@ func TestJudgeSend(t *testing.T) {
 		target      Target
 		want        Code
 	}{
-		{"/topic/chat", Target{Destination: "/topic/chat"}, 0},
+		{"/topic/chat", Target{Rule: "channels[1]", Destination: "/topic/chat"}, 0},
 		{"/topic/news", Target{}, CodeNotAllowed},
 		{"/topic/secret/a", Target{}, CodeNotAllowed},
 		{"/topic/*", Target{}, CodeNoRule},
 		{"/topic/", Target{}, CodeNoRule},
 		{"/elsewhere", Target{}, CodeNoRule},
-		{"/queue/open", Target{Destination: "/queue/open"}, 0},
+		{"/queue/open", Target{Rule: "channels[5]", Destination: "/queue/open"}, 0},
 		{"/queue/x", Target{}, CodeNoRule},
-		{"/session/queue/x", Target{Destination: "/session/queue/x", Session: true}, 0},
+		{"/session/queue/x", Target{Rule: "channels[4]", Destination: "/session/queue/x", Session: true}, 0},
 		{"/session/other", Target{}, CodeNoRule},
 		{"/sessions/queue/x", Target{}, CodeNoRule},
-		{"/app/topic/chat", Target{Destination: "/topic/chat"}, 0},
-		{"/app/topic/news", Target{Destination: "/topic/news"}, 0}, // the route says who may, not the channel
-		{"/app/echo/x", Target{Destination: "/session/queue/x", Session: true}, 0},
+		{"/app/topic/chat", Target{Rule: "routes[0]", Destination: "/topic/chat"}, 0},
+		{"/app/topic/news", Target{Rule: "routes[0]", Destination: "/topic/news"}, 0}, // the route says who may, not the channel
+		{"/app/echo/x", Target{Rule: "routes[1]", Destination: "/session/queue/x", Session: true}, 0},
 		{"/app/topic/*", Target{}, CodeNoRule},
 		{"/app/topic/", Target{}, CodeNoRule},
 		{"/app/topic/a/b", Target{}, CodeNoRule},
@@ -89,11 +89,17 @@ func TestJudgeSend(t *testing.T) {
 		{"/app", Target{}, CodeNoRule},
 		{"", Target{}, CodeNoRule},
 	} {
-		target, r := c.JudgeSend(test.destination)
+		target, r := c.JudgeSend(&Request{Destination: test.destination})
 		if got := codeOf(r); got != test.want || target != test.target {
 			t.Errorf("SEND %q: got %+v, code %d; want %+v, code %d", test.destination, target, got, test.target, test.want)
 		}
 	}
+}
+
+// subscribe is what becomes of an anonymous SUBSCRIBE.
+func subscribe(c *Catalogue, destination string) *Refusal {
+	_, r := c.JudgeSubscribe(&Request{Destination: destination})
+	return r
 }
 
 func codeOf(r *Refusal) Code {
@@ -113,19 +119,19 @@ func TestPrefixes(t *testing.T) {
 		},
 		Routes: []Route{{Match: "/in/app/{a}", Allow: "true", Publish: "/out/{a}"}},
 	})
-	if target, r := c.JudgeSend("/in/app/x"); r != nil || target.Destination != "/out/x" {
+	if target, r := c.JudgeSend(&Request{Destination: "/in/app/x"}); r != nil || target.Destination != "/out/x" {
 		t.Errorf("route: %+v, %v", target, r)
 	}
-	if target, r := c.JudgeSend("/app/x"); r != nil || target.Destination != "/app/x" {
+	if target, r := c.JudgeSend(&Request{Destination: "/app/x"}); r != nil || target.Destination != "/app/x" {
 		t.Errorf("what the default calls the application: %+v, %v", target, r)
 	}
-	if target, r := c.JudgeSend("/user/queue/x"); r != nil || !target.Session {
+	if target, r := c.JudgeSend(&Request{Destination: "/user/queue/x"}); r != nil || !target.Session {
 		t.Errorf("own session: %+v, %v", target, r)
 	}
-	if r := c.JudgeSubscribe("/user/queue/errors"); r != nil {
+	if r := subscribe(c, "/user/queue/errors"); r != nil {
 		t.Errorf("error destination: %v", r)
 	}
-	if r := c.JudgeSubscribe("/session/queue/request-error"); codeOf(r) != CodeNoRule {
+	if r := subscribe(c, "/session/queue/request-error"); codeOf(r) != CodeNoRule {
 		t.Errorf("the default's error destination: %v", r)
 	}
 	if c.IsSession("/session/queue/x") || !c.IsSession("/user/queue/x") || c.IsSession("/users/queue/x") {
@@ -154,10 +160,10 @@ func TestErrorDestinationIsAlwaysOpen(t *testing.T) {
 	r := base()
 	r.Channels = []Channel{{Match: "/session/queue/{name}", Subscribe: "false"}}
 	c := mustNew(t, r)
-	if got := c.JudgeSubscribe("/session/queue/request-error"); got != nil {
+	if got := subscribe(c, "/session/queue/request-error"); got != nil {
 		t.Errorf("refused with code %d", got.Code)
 	}
-	if got := codeOf(c.JudgeSubscribe("/session/queue/other")); got != CodeNotAllowed {
+	if got := codeOf(subscribe(c, "/session/queue/other")); got != CodeNotAllowed {
 		t.Errorf("its neighbour: code %d, want %d", got, CodeNotAllowed)
 	}
 }

@@ -11,16 +11,18 @@ import (
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/overloads"
 	"cel.dev/cel-go/common/types"
+
+	"github.com/stompgw/stompgw/gateway/destination"
 )
 
 // review finds what the compiler lets pass though it would refuse every message, or let a sender
-// hold up the node. p has the variables that "vars" holds.
-func (e *expression) review(p pattern) (errs []error) {
+// hold up the node. m has the variables that "vars" holds.
+func (e *expression) review(m *destination.Matcher) (errs []error) {
 	add := func(x ast.Expr, format string, args ...any) {
 		errs = append(errs, e.fault(x.ID(), fmt.Sprintf(format, args...)))
 	}
 	ast.PreOrderVisit(e.ast.NativeRep().Expr(), ast.NewExprVisitor(func(x ast.Expr) {
-		if name, ok := memberOf(x, varVars); ok && (name == "" || p.index(name) < 0) {
+		if name, ok := memberOf(x, varVars); ok && (name == "" || m.Index(name) < 0) {
 			add(x, "match has no variable {%s}", name)
 		}
 		if x.Kind() == ast.CallKind && x.AsCall().FunctionName() == overloads.Matches {

@@ -25,9 +25,8 @@ const (
 
 // Rewrite is what a route's expressions make of one SEND.
 type Rewrite struct {
-	route       *route
-	bound       bindings
-	destination string // as the client named it
+	route *route
+	frame frame // as it was judged; it asks no session any more
 }
 
 // Apply rewrites the body and the headers of e, which holds the SEND as it came with the headers
@@ -49,7 +48,8 @@ func (w *Rewrite) Apply(ctx context.Context, e *bus.Envelope, limit int) *Refusa
 }
 
 func (w *Rewrite) apply(ctx context.Context, e *bus.Envelope, limit int) error {
-	m := &message{rewrite: w, envelope: e}
+	m := &message{frame: w.frame, envelope: e}
+	m.request.Headers = e.Headers
 	body, media, err := w.body(ctx, m, limit)
 	if err != nil {
 		return err
@@ -164,15 +164,4 @@ func fits(headers []bus.Header) bool {
 		}
 	}
 	return len(headers) <= limits.Headers && all <= limits.Head
-}
-
-// vars is what the variables of the route's match stand for.
-func (w *Rewrite) vars() map[string]string {
-	vars := map[string]string{}
-	for _, seg := range w.route.match.segments {
-		if seg.variable != "" {
-			vars[seg.variable] = w.bound[len(vars)]
-		}
-	}
-	return vars
 }

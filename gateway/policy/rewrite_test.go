@@ -19,7 +19,7 @@ func rewriteOf(t testing.TB, body, headers string) *Rewrite {
 		Prefixes: DefaultPrefixes(),
 		Routes:   []Route{{Match: "/app/{kind}/{room}", Allow: "true", Publish: "/topic/{room}", Body: body, Headers: headers}},
 	})
-	target, r := c.JudgeSend("/app/chat/blue")
+	target, r := c.JudgeSend(&Request{Destination: "/app/chat/blue"})
 	if r != nil || target.Rewrite == nil || target.Destination != "/topic/blue" {
 		t.Fatalf("%+v, %v", target, r)
 	}
@@ -156,6 +156,8 @@ func TestRewriteRefused(t *testing.T) {
 		{"more values than may be", `body`, "[" + strings.Repeat("0,", 100_000) + "0]", CodeBody, "the body's JSON has too many values, line 1 column 1"},
 		{"a cost bomb", `body.map(x, body.map(y, body.map(z, x + y + z)))`, numbers, CodeBody, "it costs too much to evaluate"},
 		{"a cost bomb of text", `body.map(x, text + text)`, numbers, CodeBody, "it costs too much to evaluate"},
+		{"a cost bomb of in", `body.all(x, !(0 in body))`, numbers, CodeBody, "it costs too much to evaluate"},
+		{"a cost bomb of body", `body.map(x, body[0] + body[0])`, `["` + strings.Repeat("a", 8000) + `",1,1,1,1,1,1,1,1,1]`, CodeBody, "it costs too much to evaluate"},
 		{"a cost bomb without a result", `body.exists(x, body.exists(y, body.exists(z, z == x + y + 5)))`, numbers, CodeBody, "it costs too much to evaluate"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -232,6 +234,85 @@ func entries(n int) string {
 		list = append(list, fmt.Sprintf(`"h%d":"v"`, i))
 	}
 	return "{" + strings.Join(list, ",") + "}"
+}
+
+// TestRewriteTellsWhoSent: a route can add what the gateway knows of the sender. The session is
+// asked when it sends; by the time that the message is rewritten, it may have gone on.
+func TestRewriteTellsWhoSent(t *testing.T) {
+	for _, test := range []struct {
+		body, headers string
+		asked         int
+		want          string
+	}{
+		{`{"from": claims.mu, "room": vars.room, "to": destination}`, ``, 0, `{"from":42,"room":"blue","to":"/app/chat/blue"}`},
+		{`{"from": session.member, "key": session.key}`, ``, 1, `{"from":42,"key":"n_1"}`},
+		{``, `{"x-a": session.transport, "x-member": string(claims.mu)}`, 1, `x-member:42 x-a:websocket`},
+		{`text`, ``, 0, `hi`},
+	} {
+		c := mustNew(t, Rules{Prefixes: DefaultPrefixes(), Routes: []Route{
+			{Match: "/app/{kind}/{room}", Allow: `has(claims.mu)`, Publish: "/topic/{room}", Body: test.body, Headers: test.headers},
+		}})
+		from := askerOf("42")
+		target, r := c.JudgeSend(&Request{Destination: "/app/chat/blue", Claims: map[string]any{"mu": int64(42)}, From: from})
+		if r != nil || target.Rule != "routes[0]" || from.asked != test.asked {
+			t.Fatalf("%s%s: %+v, %+v, asked %d times", test.body, test.headers, target, r, from.asked)
+		}
+		if target.Rewrite.frame.request.From != nil {
+			t.Error("the rewrite holds on to the session")
+		}
+		from.session = Session{Member: "43", Key: "other", Transport: "other"}
+		for range 2 { // it may be applied again
+			e, r := apply(target.Rewrite, "hi")
+			if r != nil {
+				t.Fatal(r.Reason)
+			}
+			got := string(e.Body)
+			if test.headers != "" {
+				got = fmt.Sprintf("x-member:%s x-a:%s", valueOf(e.Headers, "x-member"), valueOf(e.Headers, "x-a"))
+			}
+			if got != test.want || from.asked != test.asked {
+				t.Errorf("%s%s: got %s, asked %d times; want %s", test.body, test.headers, got, from.asked, test.want)
+			}
+		}
+	}
+}
+
+// valueOf returns the values of a header with | between.
+func valueOf(headers []bus.Header, name string) string {
+	var values []string
+	for _, h := range headers {
+		if h.Name == name {
+			values = append(values, h.Value)
+		}
+	}
+	return strings.Join(values, "|")
+}
+
+// TestHeaderInjection: the text that a STOMP escape stands for is part of one value, wherever a rule
+// puts it, and what a rule adds replaces what a sender wrote there.
+func TestHeaderInjection(t *testing.T) {
+	c := mustNew(t, Rules{Prefixes: DefaultPrefixes(), Routes: []Route{{
+		Match: "/app/{room}", Allow: `!("x-role" in headers) || headers["x-role"] != "admin"`, Publish: "/topic/{room}",
+		Headers: `{"x-member": string(claims.mu), "x-copy": headers["x-a"], "x-room": vars.room}`,
+	}}})
+	const evil = "a\nx-member:1\nx-role:admin\r\n\n"
+	headers := []bus.Header{{Name: "x-a", Value: evil}, {Name: "x-member", Value: "1"}, {Name: "x-member", Value: "2"}, {Name: "x:role\nx-role", Value: "admin"}}
+	target, r := c.JudgeSend(&Request{Destination: "/app/" + evil, Headers: headers, Claims: map[string]any{"mu": int64(42)}})
+	if r != nil || target.Destination != "/topic/"+evil {
+		t.Fatalf("%+v, %+v", target, r)
+	}
+	e := bus.Envelope{Headers: headers}
+	if r := target.Rewrite.Apply(context.Background(), &e, testLimit); r != nil {
+		t.Fatal(r.Reason)
+	}
+	for name, want := range map[string]string{"x-member": "42", "x-copy": evil, "x-room": evil, "x-a": evil, "x-role": "", "x:role\nx-role": "admin"} {
+		if got := valueOf(e.Headers, name); got != want {
+			t.Errorf("%q is %q, want %q", name, got, want)
+		}
+	}
+	if len(e.Headers) != 5 {
+		t.Errorf("%q", e.Headers)
+	}
 }
 
 // TestRewriteKeepsItsInput: others may hold the memory of the envelope, such as the pieces of a transaction.
@@ -324,7 +405,8 @@ func BenchmarkRewrite(b *testing.B) {
 func TestRewriteMakesVariablesOnce(t *testing.T) {
 	w := rewriteOf(t, `{"a": [1,2,3,4,5,6,7,8].map(i, [text, headers, vars])}`, "")
 	e := bus.Envelope{Headers: sent(), Body: []byte("x")}
-	m := &message{rewrite: w, envelope: &e}
+	m := &message{frame: w.frame, envelope: &e}
+	m.request.Headers = e.Headers
 	names := []string{varText, varHeaders, varVars}
 	for _, name := range names {
 		m.ResolveName(name)

@@ -3,6 +3,8 @@ package policy
 import (
 	"fmt"
 	"strings"
+
+	"github.com/stompgw/stompgw/gateway/destination"
 )
 
 // Prefixes tell what kind of destination a client means.
@@ -17,21 +19,24 @@ func DefaultPrefixes() Prefixes {
 	return Prefixes{App: "/app", Broker: []string{"/topic", "/queue"}, User: "/session"}
 }
 
-// Channel is one rule of the catalogue: what may be done with the destinations it matches.
+// Channel is one rule of the catalogue: what may be done with the destinations it matches. Subscribe
+// and Send are CEL expressions that make true or false, over claims, vars, headers, session and
+// destination. Empty is "false", and so is what can't be evaluated.
 type Channel struct {
-	Match     string // segments; {name} stands for any one segment that holds no pattern character
-	Subscribe string // "true" or "false"; empty is "false"
+	Match     string // segments; {name} and * stand for any one, ** for any number, room-* and ? for what Ant means
+	Subscribe string // such as "true", or vars.member == string(claims.mu)
 	Send      string // the same, for a SEND to the destination itself
+	Patterns  bool   // subscriptions by pattern that it covers are let in; each message is judged alone
 	Summary   string // for people: what the channel carries
 }
 
 // Route says what a SEND to an application destination becomes.
 type Route struct {
 	Match   string // such as "/app/topic/{channel}"
-	Allow   string // "true" or "false"; empty is "false"
+	Allow   string // as a Channel's Send
 	Publish string // where it goes: "/topic/{channel}"; variables are those of Match
 
-	// CEL expressions over body, text, is_json, headers, vars and destination. Empty is none.
+	// CEL expressions over body, text and is_json, and what Allow sees. Empty is none.
 	Body    string // what its body becomes
 	Headers string // header entries that it gets, in place of the sender's own of the same names
 }
@@ -39,7 +44,7 @@ type Route struct {
 // Rules is what a Catalogue is made of. The first channel, or route, that matches decides.
 type Rules struct {
 	Prefixes         Prefixes
-	ErrorDestination string // where refusals go; every session may subscribe to it
+	ErrorDestination string // where refusals go; every session may subscribe to it; empty for nowhere
 	Channels         []Channel
 	Routes           []Route
 }
@@ -75,14 +80,17 @@ func (e *RuleError) Caret() string {
 }
 
 type channel struct {
-	match           pattern
-	subscribe, send bool
+	path            string // such as "channels[2]"
+	match           destination.Matcher
+	subscribe, send permission
+	patterns        bool
 }
 
 type route struct {
-	match   pattern
-	allow   bool
-	publish template
+	path    string
+	match   destination.Matcher
+	allow   permission
+	publish destination.Template
 	body    *expression // nil for none, as headers
 	headers *expression
 }
@@ -99,19 +107,19 @@ type Catalogue struct {
 // when an expression has several mistakes.
 func New(r Rules) (*Catalogue, error) {
 	c := &Catalogue{prefixes: r.Prefixes, errorDest: r.ErrorDestination}
-	var expressions compiler
+	permissions, rewrites := &compiler{}, &compiler{bodies: true}
 	for i, rule := range r.Channels {
-		ch, err := newChannel(rule, fmt.Sprintf("channels[%d]", i), r.Prefixes)
-		if err != nil {
+		ch := channel{path: fmt.Sprintf("channels[%d]", i), patterns: rule.Patterns}
+		if err := ch.compile(permissions, rule, r.Prefixes); err != nil {
 			return nil, err
 		}
 		c.channels = append(c.channels, ch)
 	}
 	for i, rule := range r.Routes {
-		path := fmt.Sprintf("routes[%d]", i)
-		rt, err := newRoute(rule, path, r.Prefixes)
+		rt := route{path: fmt.Sprintf("routes[%d]", i)}
+		err := rt.compile(permissions, rule, r.Prefixes)
 		if err == nil {
-			err = rt.compile(&expressions, rule, path)
+			err = rt.compileRewrite(rewrites, rule)
 		}
 		if err != nil {
 			return nil, err
@@ -121,64 +129,72 @@ func New(r Rules) (*Catalogue, error) {
 	return c, nil
 }
 
-func newChannel(rule Channel, path string, p Prefixes) (ch channel, err error) {
-	if ch.match, err = parsePattern(rule.Match, path+".match"); err != nil {
-		return ch, err
-	}
-	if under(rule.Match, p.App) {
-		return ch, &RuleError{Path: path + ".match", Reason: fmt.Sprintf("%q is under the application prefix %s, which nobody receives: write a route", rule.Match, p.App)}
-	}
-	if ch.subscribe, err = parsePermission(rule.Subscribe, path+".subscribe"); err != nil {
-		return ch, err
-	}
-	ch.send, err = parsePermission(rule.Send, path+".send")
-	return ch, err
-}
-
-func newRoute(rule Route, path string, p Prefixes) (rt route, err error) {
-	if rt.match, err = parsePattern(rule.Match, path+".match"); err != nil {
-		return rt, err
-	}
-	if !under(rule.Match, p.App) {
-		return rt, &RuleError{Path: path + ".match", Reason: fmt.Sprintf("%q is not under the application prefix %s", rule.Match, p.App)}
-	}
-	if rt.allow, err = parsePermission(rule.Allow, path+".allow"); err != nil {
-		return rt, err
-	}
-	if rt.publish, err = parseTemplate(rule.Publish, rt.match, path+".publish"); err != nil {
-		return rt, err
-	}
-	if under(rule.Publish, p.App) {
-		return rt, &RuleError{Path: path + ".publish", Reason: fmt.Sprintf("%q is under the application prefix %s, which nobody receives", rule.Publish, p.App)}
-	}
-	return rt, nil
-}
-
-// compile makes the expressions of rule, if it has any.
-func (rt *route) compile(c *compiler, rule Route, path string) (err error) {
-	if rt.body, err = c.compile(rule.Body, path+".body", rt.match, (*expression).reviewBody); err != nil {
+func (ch *channel) compile(c *compiler, rule Channel, p Prefixes) (err error) {
+	if ch.match, err = newMatcher(rule.Match, ch.path); err != nil {
 		return err
 	}
-	rt.headers, err = c.compile(rule.Headers, path+".headers", rt.match, (*expression).reviewHeaders)
+	switch {
+	case under(rule.Match, p.App):
+		return &RuleError{Path: ch.path + ".match", Reason: fmt.Sprintf("%q is under the application prefix %s, which nobody receives: write a route", rule.Match, p.App)}
+	case rule.Patterns && under(rule.Match, p.User):
+		return &RuleError{Path: ch.path + ".patterns", Reason: fmt.Sprintf("%q is under the session prefix %s, where messages reach subscriptions by name alone", rule.Match, p.User)}
+	}
+	if ch.subscribe, err = c.permission(rule.Subscribe, ch.path+".subscribe", &ch.match); err != nil {
+		return err
+	}
+	ch.send, err = c.permission(rule.Send, ch.path+".send", &ch.match)
 	return err
 }
 
-// rewrite is what the expressions make of a SEND to destination, nil if there are none.
-func (rt *route) rewrite(b bindings, destination string) *Rewrite {
+func (rt *route) compile(c *compiler, rule Route, p Prefixes) (err error) {
+	if rt.match, err = newMatcher(rule.Match, rt.path); err != nil {
+		return err
+	}
+	if !under(rule.Match, p.App) {
+		return &RuleError{Path: rt.path + ".match", Reason: fmt.Sprintf("%q is not under the application prefix %s", rule.Match, p.App)}
+	}
+	if rt.allow, err = c.permission(rule.Allow, rt.path+".allow", &rt.match); err != nil {
+		return err
+	}
+	if rt.publish, err = rt.match.Template(rule.Publish); err != nil {
+		return &RuleError{Path: rt.path + ".publish", Reason: err.Error()}
+	}
+	if under(rule.Publish, p.App) {
+		return &RuleError{Path: rt.path + ".publish", Reason: fmt.Sprintf("%q is under the application prefix %s, which nobody receives", rule.Publish, p.App)}
+	}
+	return nil
+}
+
+// newMatcher makes what the match of the rule at path says.
+func newMatcher(match, path string) (destination.Matcher, error) {
+	m, err := destination.NewMatcher(match)
+	if err != nil {
+		return m, &RuleError{Path: path + ".match", Reason: err.Error()}
+	}
+	return m, nil
+}
+
+// compileRewrite makes the expressions of rule, if it has any, for what becomes of a message.
+func (rt *route) compileRewrite(c *compiler, rule Route) (err error) {
+	if rt.body, err = c.compile(rule.Body, rt.path+".body", &rt.match, (*expression).reviewBody); err != nil {
+		return err
+	}
+	rt.headers, err = c.compile(rule.Headers, rt.path+".headers", &rt.match, (*expression).reviewHeaders)
+	return err
+}
+
+// rewrite is what the expressions make of a SEND, nil if there are none. They may be evaluated when
+// the session has gone on, so it is described now.
+func (rt *route) rewrite(r *Request, b *destination.Bindings) *Rewrite {
 	if rt.body == nil && rt.headers == nil {
 		return nil
 	}
-	return &Rewrite{route: rt, bound: b, destination: destination}
-}
-
-func parsePermission(s, path string) (bool, error) {
-	switch s {
-	case "true":
-		return true, nil
-	case "", "false":
-		return false, nil
+	w := &Rewrite{route: rt, frame: frame{request: *r, match: &rt.match, bound: *b}}
+	if rt.body.asksSession() || rt.headers.asksSession() {
+		w.frame.describe()
 	}
-	return false, &RuleError{Path: path, Reason: fmt.Sprintf("%q is neither \"true\" nor \"false\"", s)}
+	w.frame.request.From = nil
+	return w
 }
 
 // under reports whether destination is prefix itself or stands below it.

@@ -38,6 +38,8 @@ const (
 	errHeaders  = reason("the result is not a map of texts")
 	errHeader   = reason("the result has a header that no message carries")
 
+	errPermission = reason("the result is neither true nor false")
+
 	errCost     = reason("it costs too much to evaluate")
 	errStopping = reason("it was interrupted")
 )

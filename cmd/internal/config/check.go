@@ -21,6 +21,7 @@ func (c *Config) check() []error {
 		c.checkPrefixes(),
 		c.checkKafka(),
 		c.checkNATS(),
+		c.checkAuth(),
 		c.checkLimits(),
 		c.checkTimes(),
 		c.checkWords(),
@@ -244,6 +245,7 @@ func (c *Config) checkWords() (errs []error) {
 		{"bus.driver", c.Bus.Driver, []string{"kafka", "nats", "embedded"}},
 		{"bus.kafka.envelope", c.Bus.Kafka.Envelope, []string{"headers", "json"}},
 		{"bus.kafka.sasl.mechanism", c.Bus.Kafka.SASL.Mechanism, []string{"plain", "scram-sha-256", "scram-sha-512", ""}},
+		{"auth.anonymous", c.Auth.Anonymous, []string{AnonymousAllow, AnonymousRefuse}},
 		{"errors.fallback", c.Errors.Fallback, []string{string(policy.FallbackDrop), string(policy.FallbackError)}},
 		{"log.level", c.Log.Level, []string{"debug", "info", "warn", "error"}},
 		{"log.format", c.Log.Format, []string{"text", "json"}},
@@ -266,7 +268,17 @@ func (c *Config) checkRules() []error {
 		return c.ruleFaults(err)
 	}
 	c.rules = rules
-	return nil
+	return c.checkLoginRules()
+}
+
+// checkLoginRules refuses rules that ask who is logged in where nobody can be: they would refuse
+// everybody.
+func (c *Config) checkLoginRules() []error {
+	path := c.rules.LoginRule()
+	if path == "" || c.HasIssuer() {
+		return nil
+	}
+	return []error{c.fault(path, "asks who is logged in, but nobody's tokens are taken: %s", nameAnIssuer)}
 }
 
 // ruleFaults takes apart what policy.New says, and finds the places in the file.

@@ -39,7 +39,7 @@ func (c *Config) loadTLS(path string, t *ClientTLS) (errs []error) {
 }
 
 func (c *Config) loadCA(path, name string) (*x509.CertPool, []error) {
-	text, err := readBounded(name)
+	text, err := ReadFile(name)
 	if err != nil {
 		return nil, []error{c.fault(path, "%v", err)}
 	}

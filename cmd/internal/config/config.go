@@ -1,6 +1,8 @@
 package config
 
 import (
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/policy"
@@ -18,6 +20,7 @@ type Config struct {
 	Redis      Redis
 	Embedded   Embedded
 	Registry   Registry
+	Auth       Auth
 	Errors     Errors
 	Channels   []policy.Channel
 	Routes     []policy.Route
@@ -30,7 +33,7 @@ type Config struct {
 	Standalone bool // the bus and Redis are the embedded ones; not a key, see Source
 
 	origins origins
-	scalars map[string]scalar // what rules and sources say, by path
+	scalars map[string]scalar // what the items of lists say, by path
 	rules   *policy.Catalogue
 }
 
@@ -121,9 +124,16 @@ func Default() *Config {
 			},
 			NATS: NATS{URL: "nats://127.0.0.1:4222", Prefix: "stomp"},
 		},
-		Redis:     Redis{Addrs: []string{"127.0.0.1:6379"}, Prefix: "stompgw:"},
-		Embedded:  Embedded{Redis: "127.0.0.1:13003", NATS: "127.0.0.1:13004"},
-		Registry:  Registry{Heartbeat: Duration(5 * time.Second), Expiry: Duration(15 * time.Second)},
+		Redis:    Redis{Addrs: []string{"127.0.0.1:6379"}, Prefix: "stompgw:"},
+		Embedded: Embedded{Redis: "127.0.0.1:13003", NATS: "127.0.0.1:13004"},
+		Registry: Registry{Heartbeat: Duration(5 * time.Second), Expiry: Duration(15 * time.Second)},
+		Auth: Auth{
+			JWT:        JWT{Leeway: Duration(30 * time.Second), Usage: "access"},
+			Claims:     Claims{Member: "mu", Roles: "rl", Usage: "tu"},
+			Anonymous:  AnonymousAllow,
+			Grace:      Duration(30 * time.Second),
+			Revocation: Revocation{Enabled: true},
+		},
 		Errors:    Errors{Destination: "/session/queue/request-error", Fallback: string(policy.FallbackDrop)},
 		Limits:    Limits{Message: 64 * KiB, Outbound: MiB, Connections: 1_000_000, ConnectTimeout: Duration(10 * time.Second)},
 		HeartBeat: HeartBeat{Send: Duration(10 * time.Second), Receive: Duration(10 * time.Second)},
@@ -144,7 +154,7 @@ type key struct {
 	target any
 }
 
-// keys is the table of all settings but the lists of rules and sources, which only the file can
+// keys is the table of all settings but the lists of rules, issuers and sources, which only the file can
 // hold. A *Secret can't stand there: it comes from the environment, or from a file of its own.
 func (c *Config) keys() []key {
 	return []key{
@@ -190,6 +200,21 @@ func (c *Config) keys() []key {
 		{"embedded.nats", &c.Embedded.NATS},
 		{"registry.heartbeat", &c.Registry.Heartbeat},
 		{"registry.expiry", &c.Registry.Expiry},
+		{"auth.jwt.secret", &c.Auth.JWT.Secret},
+		{"auth.jwt.secret_file", &c.Auth.JWT.SecretFile},
+		{"auth.jwt.public_key_file", &c.Auth.JWT.PublicKeyFile},
+		{"auth.jwt.issuer", &c.Auth.JWT.Name},
+		{"auth.jwt.audience", &c.Auth.JWT.Audience},
+		{"auth.jwt.algorithms", &c.Auth.JWT.Algorithms},
+		{"auth.jwt.leeway", &c.Auth.JWT.Leeway},
+		{"auth.jwt.usage", &c.Auth.JWT.Usage},
+		{"auth.claims.member", &c.Auth.Claims.Member},
+		{"auth.claims.roles", &c.Auth.Claims.Roles},
+		{"auth.claims.usage", &c.Auth.Claims.Usage},
+		{"auth.anonymous", &c.Auth.Anonymous},
+		{"auth.grace", &c.Auth.Grace},
+		{"auth.revocation.enabled", &c.Auth.Revocation.Enabled},
+		{"auth.revocation.prefix", &c.Auth.Revocation.Prefix},
 		{"errors.destination", &c.Errors.Destination},
 		{"errors.fallback", &c.Errors.Fallback},
 		{"limits.message", &c.Limits.Message},
@@ -222,6 +247,32 @@ func (k key) isList() bool {
 func (k key) isSecret() bool {
 	_, secret := k.target.(*Secret)
 	return secret
+}
+
+// Said is what the file says at a path of a rule, such as "channels[2].send", and where; an empty
+// text is nothing.
+func (c *Config) Said(path string) (text, where string) {
+	return c.scalars[path].value, c.origins.of(path)
+}
+
+// Changed returns the keys that say something else in other; channels and routes are none. A file
+// of a secret or of an issuer's key says what it holds.
+func (c *Config) Changed(other *Config) (paths []string) {
+	compare := func(path string, ours, theirs any) {
+		if !reflect.DeepEqual(ours, theirs) && !slices.Contains(paths, path) {
+			paths = append(paths, path)
+		}
+	}
+	theirs := other.keys()
+	for i, k := range c.keys() {
+		compare(other.named(k.path), k.target, theirs[i].target)
+	}
+	if c.Auth.JWT.PublicKeyFile != "" {
+		compare(jwtPath+".public_key_file", c.Auth.JWT.key, other.Auth.JWT.key)
+	}
+	compare(issuersPath, c.Auth.Issuers, other.Auth.Issuers)
+	compare(sourcesPath, c.Bus.Kafka.Sources, other.Bus.Kafka.Sources)
+	return paths
 }
 
 // Rules is the catalogue of the channels and routes.

@@ -39,7 +39,7 @@ func TestStandalone(t *testing.T) {
 }
 
 // TestConfigsShowEveryKey: the commented files are where people learn of a setting. Those of a bus
-// are in the file of that bus, some of them behind a #.
+// are in the file of that bus, some of them behind a #, as those of tokens are.
 func TestConfigsShowEveryKey(t *testing.T) {
 	f := parseFile("standalone.yaml", configs.Standalone(), Default().keys())
 	for _, k := range Default().keys() {
@@ -51,13 +51,26 @@ func TestConfigsShowEveryKey(t *testing.T) {
 		case k.isSecret():
 			name = variable(k.path)
 			fallthrough
-		case strings.HasPrefix(k.path, "bus.") && !shown:
-			shown = strings.Contains(readConfig(t, strings.Split(k.path, ".")[1]+".yaml"), name)
+		case home(k.path) != "" && !shown:
+			shown = strings.Contains(readConfig(t, home(k.path)), name)
 		}
 		if !shown {
 			t.Errorf("no file of configs/ shows %s", k.path)
 		}
 	}
+}
+
+// home is the file that shows a key behind a #, "" for none.
+func home(path string) string {
+	section, rest, _ := strings.Cut(path, ".")
+	switch {
+	case section == "bus":
+		bus, _, _ := strings.Cut(rest, ".")
+		return bus + ".yaml"
+	case section == "auth":
+		return "standalone.yaml"
+	}
+	return ""
 }
 
 func readConfig(t *testing.T, name string) string {
@@ -99,8 +112,8 @@ func TestConfigs(t *testing.T) {
 	if k := spring.Bus.Kafka; k.Topic != "stomp_send-message" || k.Envelope != "json" || spring.Redis.Prefix != "" || spring.Limits.Message != 10*MiB {
 		t.Errorf("spring.yaml is %+v, prefix %q, %s; want the sample's values", k, spring.Redis.Prefix, spring.Limits.Message)
 	}
-	for _, destination := range []string{"/topic/test-channel", "/session/queue/x"} {
-		if refusal := spring.Rules().JudgeSubscribe(destination); refusal != nil {
+	for _, destination := range []string{"/topic/test-channel", "/topic/p/x", "/topic/p/*", "/session/queue/x"} {
+		if _, refusal := spring.Rules().JudgeSubscribe(&policy.Request{Destination: destination}); refusal != nil {
 			t.Errorf("spring.yaml refuses SUBSCRIBE %s: %s", destination, refusal.Message)
 		}
 	}

@@ -34,6 +34,8 @@ func unknownVariable(name string, known []string) string {
 	switch name {
 	case variable("channels"), variable("routes"):
 		return "rules can only stand in the file: use --config"
+	case variable(issuersPath):
+		return "issuers can only stand in the file: use --config"
 	case variable(sourcesPath):
 		return "sources can only stand in the file: use --config"
 	}

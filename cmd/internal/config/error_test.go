@@ -116,7 +116,12 @@ func TestErrors(t *testing.T) {
 		{"rule without a match", "channels:\n  - subscribe: 'true'\n", "t.yaml:2: channels[0]: has no match: every item of this list needs match"},
 		{"route without allow", "routes:\n  - match: /app/x\n    publish: /topic/x\n", "t.yaml:2: routes[0]: has no allow: every item of this list needs match, allow, publish"},
 		{"rules that are no list", "channels: {}\n", "t.yaml:1: channels: is a section: want a list, each item beginning with `- match:`"},
-		{"permission", "channels:\n  - match: /topic/x\n    subscribe: 'yes'\n", `t.yaml:3: channels[0].subscribe: "yes" is neither "true" nor "false"`},
+		{"permission", "channels:\n  - match: /topic/x\n    subscribe: 'yes'\n", "t.yaml:3: channels[0].subscribe: undeclared reference to 'yes'\n    yes\n    ^"},
+		{"rule for those who log in", "channels:\n  - match: /topic/x\n    subscribe: claims.mu == 1\n", "t.yaml:3: channels[0].subscribe: asks who is logged in, but nobody's tokens are taken: set auth.jwt.secret_file or auth.jwt.public_key_file"},
+		{"route for those who log in", "routes:\n  - match: /app/x\n    allow: 'true'\n    publish: /topic/x\n    headers: |\n      {'m': string(claims.mu)}\n", "t.yaml:5: routes[0].headers: asks who is logged in, but nobody's tokens are taken: set auth.jwt.secret_file or auth.jwt.public_key_file"},
+		{"patterns", "channels:\n  - match: /topic/x\n    patterns: yes\n", `t.yaml:3: channels[0].patterns: "yes" is neither true nor false`},
+		{"patterns without a value", "channels:\n  - match: /topic/x\n    patterns:\n", `t.yaml:3: channels[0].patterns: has no value: write one, "" for none, or leave the key out`},
+		{"patterns that are a list", "channels:\n  - match: /topic/x\n    patterns: [/topic/*]\n", "t.yaml:3: channels[0].patterns: is a list: want a single value"},
 		{"several", "listen: x\ndrain: {duration: 5}\nlog: {level: loud}\n", "t.yaml:2: drain.duration: 5 has no unit: write 5s, or one of ms, m, h"},
 		{"several of one kind", "listen: x\nlog: {level: loud}\n", `t.yaml:1: listen: "x" is not an address: write host:port, such as 127.0.0.1:13001` + "\n" +
 			`t.yaml:2: log.level: "loud" is none of debug, info, warn, error`},

@@ -14,7 +14,7 @@ import (
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
-// file is what a YAML file says: the values of keys, as texts, and the lists of rules and sources.
+// file is what a YAML file says: the values of keys, as texts, and the lists of rules, issuers and sources.
 // Nothing is parsed further than that, so that file, environment and flags are parsed in one place.
 type file struct {
 	name     string
@@ -22,6 +22,7 @@ type file struct {
 	channels []policy.Channel
 	routes   []policy.Route
 	sources  []KafkaSource
+	issuers  []Issuer
 
 	keys    []key // those that may stand in it
 	lines   []string
@@ -83,6 +84,8 @@ func (f *file) section(n *yaml.Node, path string) {
 			f.routes = items(f, value, full, routeFields)
 		case full == sourcesPath:
 			f.sources = items(f, value, full, sourceFields)
+		case full == issuersPath:
+			f.issuers = items(f, value, full, issuerFields)
 		case known && k.isSecret():
 			f.fault(key, full, "must not stand in this file: write it to a file of its own, name that with %s_file, or set %s",
 				full, variable(full))
@@ -198,6 +201,7 @@ func (f *file) beside(path string) []string {
 	add("channels")
 	add("routes")
 	add(sourcesPath)
+	add(issuersPath)
 	return slices.Sorted(maps.Keys(names))
 }
 

@@ -13,15 +13,24 @@ import (
 // sourcesPath is the key of the list of Kafka's sources.
 const sourcesPath = "bus.kafka.sources"
 
-// field is one entry of an item of a list, which is a rule or a source.
+// field is one entry of an item of a list, which is a rule, an issuer or a source.
 type field struct {
 	name     string
-	value    *string
+	target   any // as a key has it
 	required bool
 }
 
+// isMissing reports whether the item has to have the field, which then is a text, and has not.
+func (fd field) isMissing() bool {
+	text, ok := fd.target.(*string)
+	return fd.required && ok && *text == ""
+}
+
 func channelFields(c *policy.Channel) []field {
-	return []field{{"match", &c.Match, true}, {"subscribe", &c.Subscribe, false}, {"send", &c.Send, false}, {"summary", &c.Summary, false}}
+	return []field{
+		{"match", &c.Match, true}, {"subscribe", &c.Subscribe, false}, {"send", &c.Send, false},
+		{"patterns", &c.Patterns, false}, {"summary", &c.Summary, false},
+	}
 }
 
 func routeFields(r *policy.Route) []field {
@@ -33,6 +42,13 @@ func routeFields(r *policy.Route) []field {
 
 func sourceFields(s *KafkaSource) []field {
 	return []field{{"topic", &s.Topic, true}, {"destination", &s.Destination, true}, {"headers", &s.Headers, false}}
+}
+
+func issuerFields(i *Issuer) []field {
+	return []field{
+		{"issuer", &i.Name, true}, {"secret_file", &i.SecretFile, false}, {"public_key_file", &i.PublicKeyFile, false},
+		{"audience", &i.Audience, false}, {"algorithms", &i.Algorithms, false},
+	}
 }
 
 // items reads a list of items of one kind.
@@ -59,8 +75,7 @@ func (f *file) item(n *yaml.Node, path string, fields []field) {
 	f.entries(n, path, func(name string, key, value *yaml.Node) {
 		i := slices.Index(names, name)
 		if i >= 0 {
-			*fields[i].value = f.text(value, path+"."+name)
-			f.note(path+"."+name, value)
+			f.set(key, value, path+"."+name, fields[i].target)
 			return
 		}
 		reason := "there is no such key; here stand " + strings.Join(names, ", ")
@@ -73,9 +88,27 @@ func (f *file) item(n *yaml.Node, path string, fields []field) {
 		return
 	}
 	for _, fd := range fields {
-		if fd.required && *fd.value == "" {
+		if fd.isMissing() {
 			f.fault(n, path, "has no %s: every item of this list needs %s", fd.name, required(fields))
 		}
+	}
+}
+
+// set reads the value of one field.
+func (f *file) set(name, value *yaml.Node, path string, target any) {
+	k, before := key{path, target}, len(f.errs)
+	var values []string
+	if k.isList() {
+		values = f.list(value, path)
+	} else {
+		values = []string{f.text(value, path)}
+		f.note(path, value)
+	}
+	if len(f.errs) > before {
+		return
+	}
+	if err := k.set(values); err != nil {
+		f.fault(name, path, "%v", err)
 	}
 }
 

@@ -32,7 +32,8 @@ func Load(src Source) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Channels, c.Routes, c.Bus.Kafka.Sources, c.origins, c.scalars = f.channels, f.routes, f.sources, f.origins, f.scalars
+	c.Channels, c.Routes, c.Bus.Kafka.Sources, c.Auth.Issuers = f.channels, f.routes, f.sources, f.issuers
+	c.origins, c.scalars = f.origins, f.scalars
 	errs := append(f.errs, checkEnviron(os.Environ(), keys)...)
 	if len(errs) == 0 {
 		errs = c.merge(f, src.Flags)

@@ -137,7 +137,7 @@ func readNKey(name string) (Secret, error) {
 
 // readCreds reads a file with the JWT of a user and the seed for it.
 func readCreds(name string) (Secret, error) {
-	s, err := readSecret(name)
+	s, err := ReadSecret(name)
 	if err != nil {
 		return s, err
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/policy"
 )
 
 // TestRoutesOfConfigs: what the pages send to their room becomes what they show, in each file.
@@ -27,7 +28,7 @@ func TestRoutesOfConfigs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		target, refusal := c.Rules().JudgeSend(room)
+		target, refusal := c.Rules().JudgeSend(&policy.Request{Destination: room})
 		if refusal != nil || target.Destination != "/topic/test-channel" || target.Rewrite == nil {
 			t.Fatalf("%s: %s goes to %+v, %v", name, room, target, refusal)
 		}
@@ -43,7 +44,7 @@ func TestRoutesOfConfigs(t *testing.T) {
 				t.Errorf("%s: %s becomes %s, %q", name, test.sent, e.Body, e.Headers)
 			}
 		}
-		if target, refusal := c.Rules().JudgeSend("/app/topic/other"); refusal != nil || target.Rewrite != nil {
+		if target, refusal := c.Rules().JudgeSend(&policy.Request{Destination: "/app/topic/other"}); refusal != nil || target.Rewrite != nil {
 			t.Errorf("%s: other rooms go to %+v, %v", name, target, refusal)
 		}
 	}

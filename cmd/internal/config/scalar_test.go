@@ -3,6 +3,8 @@ package config
 import (
 	"strings"
 	"testing"
+
+	"github.com/stompgw/stompgw/gateway/policy"
 )
 
 // TestExpressionErrors holds what a mistake in an expression looks like, in each way that YAML has
@@ -83,7 +85,7 @@ func TestExpressions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if to, refusal := c.Rules().JudgeSend("/app/a"); refusal != nil || to.Rewrite == nil {
+	if to, refusal := c.Rules().JudgeSend(&policy.Request{Destination: "/app/a"}); refusal != nil || to.Rewrite == nil {
 		t.Errorf("SEND /app/a goes to %+v, %v", to, refusal)
 	}
 }

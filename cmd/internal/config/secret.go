@@ -40,9 +40,9 @@ func (s *Secret) UnmarshalText(text []byte) error {
 // maxSecret bounds the file of a secret, in bytes: certificates and creds files take a few KiB.
 const maxSecret = 64 * KiB
 
-// readSecret returns what a file of secrets holds, without the line ends behind it.
-func readSecret(name string) (Secret, error) {
-	text, err := readBounded(name)
+// ReadSecret returns what a file of secrets holds, without the line ends behind it.
+func ReadSecret(name string) (Secret, error) {
+	text, err := ReadFile(name)
 	if err != nil {
 		return Secret{}, err
 	}
@@ -53,17 +53,17 @@ func readSecret(name string) (Secret, error) {
 	return Secret{string(text)}, nil
 }
 
-// readLine is readSecret for what has no line ends inside.
+// readLine is ReadSecret for what has no line ends inside.
 func readLine(name string) (Secret, error) {
-	s, err := readSecret(name)
+	s, err := ReadSecret(name)
 	if err == nil && bytes.ContainsAny([]byte(s.text), "\r\n\x00") {
 		return Secret{}, fmt.Errorf("%s holds more than one line: want the secret alone in it", name)
 	}
 	return s, err
 }
 
-// readBounded returns the bytes of a file; its errors name the file and no content.
-func readBounded(name string) ([]byte, error) {
+// ReadFile returns the bytes of a file with a key or certificates; its errors name the file and no content.
+func ReadFile(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, unreadable(name, err)

@@ -84,7 +84,7 @@ func (t *table) head() error {
 func (t *table) line(cells []string) error {
 	shown := make([]string, len(cells))
 	for i, cell := range cells {
-		shown[i] = printable(cell)
+		shown[i] = Printable(cell)
 	}
 	_, err := fmt.Fprintln(t.w, strings.Join(shown, "\t"))
 	return err
@@ -145,14 +145,14 @@ type names struct {
 }
 
 func (n names) Row(r Row) error {
-	_, err := fmt.Fprintln(n.w, printable(r.Name))
+	_, err := fmt.Fprintln(n.w, Printable(r.Name))
 	return err
 }
 
 func (n names) Close() error { return nil }
 
-// printable keeps what others wrote from moving the cursor of a terminal, or into another column.
-func printable(s string) string {
+// Printable keeps what others wrote from moving the cursor of a terminal, or into another column.
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r

@@ -25,10 +25,30 @@ func TestFanOutAllocs(t *testing.T) {
 	}
 }
 
+// TestPatternFanOutAllocs: nor does it with those by pattern.
+func TestPatternFanOutAllocs(t *testing.T) {
+	watches := []string{"/topic/*"}
+	allocs := func(subs int) float64 {
+		l, m := fanOut(t, subs, func(int) string { return "sub-0" })
+		for range subs {
+			l.table.addPattern(&Subscription{
+				ID: "sub-0", Destination: "/topic/?", Pattern: parse(t, "/topic/?"), Version: stomp.V12, Framing: wrapped{}, Outlet: &sink{},
+			})
+		}
+		return testing.AllocsPerRun(100, func() { l.deliverBy(m, watches) })
+	}
+	few, many := allocs(2), allocs(1000)
+	if few != many || many > 1 {
+		t.Errorf("%v allocations for 2 subscribers, %v for 1000; want that of the frame alone", few, many)
+	}
+}
+
 // sink takes what it is given.
 type sink struct{ bytes int }
 
 func (s *sink) Deliver(_ *Subscription, _ uint64, packed []byte) { s.bytes += len(packed) }
+
+func (s *sink) Admits(*Subscription, string) bool { return true }
 
 // fanOut returns the part of a loop that does not run, with subscribers, and a message for them.
 func fanOut(t testing.TB, subs int, id func(i int) string) (*Local, *Message) {
@@ -60,6 +80,59 @@ func BenchmarkFanOut(b *testing.B) {
 				l.deliver(m)
 			}
 			b.ReportMetric(float64(b.N*1000)/b.Elapsed().Seconds(), "deliveries/s")
+		})
+	}
+}
+
+// BenchmarkPatternFanOut is a message that a watch brought for 1000 subscribers by pattern.
+func BenchmarkPatternFanOut(b *testing.B) {
+	for _, test := range []struct {
+		name    string
+		pattern func(i int) string
+	}{
+		{"one pattern", func(int) string { return "/topic/?" }},
+		{"1000 patterns, none matches", func(i int) string { return fmt.Sprintf("/topic/%d*", i) }},
+	} {
+		b.Run(test.name, func(b *testing.B) {
+			l, m := fanOut(b, 0, nil)
+			for i := range 1000 {
+				text := test.pattern(i)
+				l.table.addPattern(&Subscription{
+					ID: "sub-0", Destination: text, Pattern: parse(b, text), Version: stomp.V12, Framing: wrapped{}, Outlet: &sink{},
+				})
+			}
+			watches := []string{"/topic/*"}
+			b.ReportAllocs()
+			for b.Loop() {
+				l.deliverBy(m, watches)
+			}
+		})
+	}
+}
+
+// BenchmarkWanted is what the bus's goroutine does to know who wants an envelope.
+func BenchmarkWanted(b *testing.B) {
+	for _, test := range []struct {
+		name     string
+		patterns int
+		pattern  func(i int) string
+	}{
+		{"no pattern", 0, nil},
+		{"10000 patterns, none matches", 10_000, func(i int) string { return fmt.Sprintf("/topic/%d/**", i) }},
+		{"one pattern", 1, func(int) string { return "/topic/*" }},
+	} {
+		b.Run(test.name, func(b *testing.B) {
+			r := &Router{interest: map[string]*interest{}}
+			loops := []*Local{{}, {}}
+			e := bus.Envelope{Destination: "/topic/chat"}
+			r.remember(&interest{watch: e.Destination, loops: loops})
+			for i := range test.patterns {
+				r.remember(&interest{watch: test.pattern(i), loops: loops})
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				r.wanted(&e)
+			}
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -43,16 +44,44 @@ func (l *Local) Leave(id registry.SessionID) { delete(l.people, id) }
 
 // Subscribe adds s to the table. ready runs on this loop, perhaps before Subscribe returns, when
 // whatever is published from then on will reach s; with an error the bus can't carry the
-// destination, and s is not subscribed.
+// destination, and s has to be unsubscribed.
 func (l *Local) Subscribe(s *Subscription, ready func(error)) {
+	if s.Pattern != nil {
+		l.subscribePattern(s, ready)
+		return
+	}
 	if list := l.table.exact[s.Destination]; len(list) > 0 {
 		s.Destination = list[0].Destination // the same string, held once
 	}
-	if !l.table.add(s) && l.router.isLive(s.Destination) {
+	l.watch(s.Destination, l.table.add(s), ready)
+}
+
+// subscribePattern is Subscribe for a pattern, which is ready when all of its watches are.
+func (l *Local) subscribePattern(s *Subscription, ready func(error)) {
+	watches, fresh := l.table.addPattern(s)
+	waiting := len(watches)
+	var failed error
+	settled := func(err error) {
+		if failed == nil {
+			failed = err
+		}
+		if waiting--; waiting == 0 {
+			ready(failed)
+		}
+	}
+	for _, watch := range watches {
+		l.watch(watch, slices.Contains(fresh, watch), settled)
+	}
+}
+
+// watch runs ready on this loop, perhaps before it returns, when the bus brings what is watched. first
+// says that this loop did not watch it yet.
+func (l *Local) watch(watch string, first bool, ready func(error)) {
+	if !first && l.router.isLive(watch) {
 		ready(nil)
 		return
 	}
-	l.router.watch(s.Destination, l, func(err error) {
+	l.router.watch(watch, l, func(err error) {
 		l.loop.Post(func() { ready(err) })
 	})
 }
@@ -67,21 +96,69 @@ func (l *Local) WhenLive(ready func(error)) {
 	l.router.whenLive(func() { l.loop.Post(func() { ready(nil) }) })
 }
 
-// Unsubscribe undoes Subscribe. Messages posted before may still come.
+// Unsubscribe undoes Subscribe. Messages posted before may still come, but not to s.
 func (l *Local) Unsubscribe(s *Subscription) {
+	if s.Pattern != nil {
+		for _, watch := range l.table.removePattern(s) {
+			l.router.unwatch(watch, l)
+		}
+		return
+	}
 	if l.table.remove(s) {
 		l.router.unwatch(s.Destination, l)
 	}
 }
 
-// deliver hands a message to every subscription of its destination.
+// deliver hands a message to every subscription that the watch of its destination serves.
 func (l *Local) deliver(m *Message) {
+	l.exact(m)
+	if l.table.groups != nil { // one of them may watch this very destination
+		l.byPattern(m, m.Destination)
+	}
+	l.packer.reset()
+}
+
+// deliverBy hands a message to every subscription that one of the watches serves which brought it.
+// A subscription has one of them at most, so it gets the message once.
+func (l *Local) deliverBy(m *Message, watches []string) {
+	for _, watch := range watches {
+		if watch == m.Destination {
+			l.exact(m)
+		}
+		l.byPattern(m, watch)
+	}
+	l.packer.reset()
+}
+
+// exact hands a message to every subscription to its destination.
+func (l *Local) exact(m *Message) {
 	list := l.table.exact[m.Destination]
 	l.delivered.Add(uint64(len(list)))
 	for _, s := range list {
 		s.Outlet.Deliver(s, m.Seq, l.packer.pack(m, s))
 	}
-	l.packer.reset()
+}
+
+// byPattern hands a message to the subscriptions by pattern that a watch serves, if their patterns
+// match, which the watch need not say, and they are admitted. No pattern matches a destination that
+// looks like one, so what a program sent to such a one past the gateway is nobody's.
+func (l *Local) byPattern(m *Message, watch string) {
+	for _, g := range l.table.watching[watch] {
+		if g.pattern.Match(m.Destination) {
+			l.admitted(m, g.subs)
+		}
+	}
+}
+
+func (l *Local) admitted(m *Message, subs []*Subscription) {
+	n := 0
+	for _, s := range subs {
+		if s.Outlet.Admits(s, m.Destination) {
+			s.Outlet.Deliver(s, m.Seq, l.packer.pack(m, s))
+			n++
+		}
+	}
+	l.delivered.Add(uint64(n))
 }
 
 // Deliver hands a message to one subscription alone.

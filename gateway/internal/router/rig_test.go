@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/destination"
 	"github.com/stompgw/stompgw/gateway/internal/loop"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
@@ -76,14 +77,29 @@ type reader struct {
 	got   []string
 	seqs  []uint64
 	ready []error
+	shun  string   // the destination that it is not admitted to
+	asked []string // what Admits was asked about
 }
 
-// subscribe adds a subscription on loop i.
-func (r *rig) subscribe(i int, id, destination string) *reader {
-	s := &reader{rig: r, loop: i, Subscription: Subscription{ID: id, Destination: destination, Version: stomp.V12, Framing: bare{}}}
+// subscribe adds a subscription on loop i: by pattern, if it reads as one.
+func (r *rig) subscribe(i int, id, text string) *reader {
+	r.t.Helper()
+	s := &reader{rig: r, loop: i, Subscription: Subscription{ID: id, Destination: text, Version: stomp.V12, Framing: bare{}}}
 	s.Outlet = s
+	if destination.IsPattern(text) {
+		s.Pattern = parse(r.t, text)
+	}
 	r.do(i, func(l *Local) { l.Subscribe(&s.Subscription, func(err error) { s.ready = append(s.ready, err) }) })
 	return s
+}
+
+func parse(t testing.TB, text string) *destination.Pattern {
+	t.Helper()
+	p, err := destination.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &p
 }
 
 func (s *reader) unsubscribe() {
@@ -95,6 +111,14 @@ func (s *reader) Deliver(sub *Subscription, seq uint64, packed []byte) {
 		s.rig.t.Errorf("a message for %q came to %q", sub.ID, s.ID)
 	}
 	s.got, s.seqs = append(s.got, string(packed)), append(s.seqs, seq)
+}
+
+func (s *reader) Admits(sub *Subscription, destination string) bool {
+	if sub != &s.Subscription {
+		s.rig.t.Errorf("a question about %q came to %q", sub.ID, s.ID)
+	}
+	s.asked = append(s.asked, destination)
+	return destination != s.shun
 }
 
 // read returns what came since the last read.

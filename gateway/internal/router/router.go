@@ -31,15 +31,18 @@ type Router struct {
 	oversized oversized
 
 	mu       sync.RWMutex
-	interest map[string]*interest
-	live     bool     // Receive has said ready
-	onLive   []func() // to be told when it does
+	interest map[string]*interest // by watch
+	patterns index                // of those that are patterns, if the bus brings everything
+	live     bool                 // Receive has said ready
+	onLive   []func()             // to be told when it does
 
 	space space
 }
 
-// interest is what this node knows of a destination that it has subscribers for.
+// interest is what this node knows of a watch, which is a destination or a pattern, that it has
+// subscribers for.
 type interest struct {
+	watch   string
 	loops   []*Local      // with a subscriber, never changed: replaced
 	live    bool          // the bus brings what is published to it
 	err     error         // or never will
@@ -119,21 +122,21 @@ func (in *interest) settle(err error) {
 	in.waiting = nil
 }
 
-func (r *Router) isLive(destination string) bool {
+func (r *Router) isLive(watch string) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	in := r.interest[destination]
+	in := r.interest[watch]
 	return in != nil && in.live
 }
 
-// watch says that l has subscribers for destination, and tells when they receive.
-func (r *Router) watch(destination string, l *Local, tell func(error)) {
+// watch says that l has subscribers that need that watch, and tells when they receive.
+func (r *Router) watch(watch string, l *Local, tell func(error)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	in, known := r.interest[destination]
+	in, known := r.interest[watch]
 	if !known {
-		in = &interest{live: r.narrower == nil && r.live}
-		r.interest[destination] = in
+		in = &interest{watch: watch, live: r.narrower == nil && r.live}
+		r.remember(in)
 	}
 	if !slices.Contains(in.loops, l) {
 		in.loops = append(slices.Clip(in.loops), l)
@@ -144,30 +147,52 @@ func (r *Router) watch(destination string, l *Local, tell func(error)) {
 	}
 	in.waiting = append(in.waiting, tell)
 	if !known && r.narrower != nil {
-		r.narrower.Watch(destination, func(err error) { r.watched(in, err) })
+		r.narrower.Watch(watch, func(err error) { r.watched(in, err) })
+	}
+}
+
+func (r *Router) remember(in *interest) {
+	r.interest[in.watch] = in
+	if r.narrower == nil && bus.Wide(in.watch) {
+		r.patterns.add(in.watch, in)
+	}
+}
+
+// forget takes out an interest without subscribers. Those who wait for the bus to begin hear of it
+// all the same, as a Narrower tells them by its ready.
+func (r *Router) forget(in *interest) {
+	delete(r.interest, in.watch)
+	if r.narrower != nil {
+		return
+	}
+	if bus.Wide(in.watch) {
+		r.patterns.remove(in.watch)
+	}
+	for _, tell := range in.waiting {
+		r.onLive = append(r.onLive, func() { tell(nil) })
 	}
 }
 
 // watched tells the subscribers how a watch of the bus has turned out. After an error each of them
-// unsubscribes, and with the last one the destination is forgotten.
+// unsubscribes, and with the last one the watch is forgotten.
 func (r *Router) watched(in *interest, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	in.settle(err)
 }
 
-// unwatch says that l has no subscriber for destination any more.
-func (r *Router) unwatch(destination string, l *Local) {
+// unwatch says that l has no subscriber any more that needs that watch.
+func (r *Router) unwatch(watch string, l *Local) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	in := r.interest[destination]
+	in := r.interest[watch]
 	in.loops = slices.DeleteFunc(slices.Clone(in.loops), func(have *Local) bool { return have == l })
 	if len(in.loops) > 0 {
 		return
 	}
-	delete(r.interest, destination)
+	r.forget(in)
 	if r.narrower != nil && in.err == nil {
-		r.narrower.Unwatch(destination)
+		r.narrower.Unwatch(watch)
 	}
 }
 
@@ -178,19 +203,62 @@ func (r *Router) deliver(ctx context.Context, e bus.Envelope) {
 		r.individual(ctx, e)
 		return
 	}
-	r.mu.RLock()
-	var loops []*Local
-	if in := r.interest[e.Destination]; in != nil {
-		loops = in.loops
-	}
-	r.mu.RUnlock()
+	loops, watches := r.wanted(&e)
 	if len(loops) == 0 || r.isOversized(&e) {
 		return
 	}
 	m := r.message(e, e.Destination)
+	if watches != nil {
+		for _, l := range loops {
+			l.loop.PostWait(ctx, func() { l.deliverBy(m, watches) }) // as below
+		}
+		return
+	}
 	for _, l := range loops {
 		l.loop.PostWait(ctx, func() { l.deliver(m) }) // it fails only when the node is stopping
 	}
+}
+
+// wanted returns the loops that want a broadcast, each once, and the watches that brought it; nil
+// stands for its own destination alone. A Narrower brings it once for each watch, and says which; on
+// a bus that brings everything, all that it falls under brought it at once.
+func (r *Router) wanted(e *bus.Envelope) (loops []*Local, watches []string) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if e.Watch != "" && e.Watch != e.Destination {
+		return union(r.interest[e.Watch])
+	}
+	own := r.interest[e.Destination]
+	if r.patterns.size > 0 {
+		if found := r.patterns.appendMatches(nil, e.Destination); len(found) > 0 {
+			return union(append(found, own)...)
+		}
+	}
+	if own == nil {
+		return nil, nil
+	}
+	return own.loops, nil
+}
+
+// union returns the loops of several interests, each once, and their watches. An interest may be nil.
+func union(interests ...*interest) (loops []*Local, watches []string) {
+	watches = make([]string, 0, len(interests))
+	for _, in := range interests {
+		if in == nil {
+			continue
+		}
+		watches = append(watches, in.watch)
+		if loops == nil {
+			loops = slices.Clip(in.loops) // what is appended goes elsewhere
+			continue
+		}
+		for _, l := range in.loops {
+			if !slices.Contains(loops, l) {
+				loops = append(loops, l)
+			}
+		}
+	}
+	return loops, watches
 }
 
 // individual brings an envelope to the one session that its principal names.

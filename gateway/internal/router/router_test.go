@@ -162,7 +162,8 @@ func TestLive(t *testing.T) {
 	b := newFakeBus()
 	b.late = true
 	r := newRig(t, 2, b, b)
-	s := r.subscribe(0, "1", "/topic/a")
+	s, left := r.subscribe(0, "1", "/topic/a"), r.subscribe(1, "2", "/topic/left")
+	left.unsubscribe()
 	var told []error
 	r.do(1, func(l *Local) { l.WhenLive(func(err error) { told = append(told, err) }) })
 	if s.ready != nil || told != nil || r.router.Live() {
@@ -172,6 +173,9 @@ func TestLive(t *testing.T) {
 	r.wait()
 	if !slices.Equal(s.ready, []error{nil}) || !slices.Equal(told, []error{nil}) || !r.router.Live() {
 		t.Fatalf("subscription: %v, individual: %v", s.ready, told)
+	}
+	if !slices.Equal(left.ready, []error{nil}) {
+		t.Errorf("one that has ended meanwhile is told %v", left.ready)
 	}
 	late := r.subscribe(1, "2", "/topic/b")
 	r.do(0, func(l *Local) { l.WhenLive(func(err error) { told = append(told, err) }) })

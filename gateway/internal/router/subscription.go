@@ -3,6 +3,7 @@ package router
 import (
 	"unicode/utf8"
 
+	"github.com/stompgw/stompgw/gateway/destination"
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
 
@@ -19,9 +20,12 @@ type Framing interface {
 // Outlet takes what a subscription receives. Its methods run on the subscription's loop.
 type Outlet interface {
 	// Deliver takes the packed MESSAGE of message number seq, empty if the transport can't carry it.
-	// Others share its bytes. It must not
-	// subscribe or unsubscribe: the table is being read.
+	// Others share its bytes. It must not subscribe or unsubscribe: the table is being read.
 	Deliver(sub *Subscription, seq uint64, packed []byte)
+	// Admits reports whether a subscription by pattern may receive what was sent to a destination
+	// that its pattern matches. It is asked for each message, and never for a subscription to one
+	// destination; it must not subscribe or unsubscribe.
+	Admits(sub *Subscription, destination string) bool
 }
 
 // Subscription is one subscription of one session. What is exported is set before Local.Subscribe
@@ -29,45 +33,17 @@ type Outlet interface {
 type Subscription struct {
 	ID          string // the client's id header; empty for a 1.0 client that gave none
 	Destination string
+	Pattern     *destination.Pattern // of which Destination is the text; nil for one destination
 	Version     stomp.Version
 	Framing     Framing
 	WantsAck    bool // a 1.2 client acknowledges: MESSAGE carries an ack header
 	Outlet      Outlet
 
-	index int // in the table's list of its destination
+	index int // in the table's list of its destination or pattern
 }
 
 // isText reports whether the id is valid UTF-8, which 1.0 alone does not ask for.
 func (s *Subscription) isText() bool { return s.Version > stomp.V10 || utf8.ValidString(s.ID) }
-
-// table holds the subscriptions of one loop by destination.
-type table struct {
-	exact map[string][]*Subscription
-}
-
-// add reports whether it is the first of its destination.
-func (t *table) add(s *Subscription) (first bool) {
-	list := t.exact[s.Destination]
-	s.index = len(list)
-	t.exact[s.Destination] = append(list, s)
-	return len(list) == 0
-}
-
-// remove reports whether it was the last of its destination. The last of the list takes its place,
-// so that leaving costs the same however many stay.
-func (t *table) remove(s *Subscription) (last bool) {
-	list := t.exact[s.Destination]
-	end := len(list) - 1
-	list[s.index] = list[end]
-	list[s.index].index = s.index
-	list[end] = nil
-	if end == 0 {
-		delete(t.exact, s.Destination)
-		return true
-	}
-	t.exact[s.Destination] = list[:end]
-	return false
-}
 
 // packer encodes the MESSAGE of one message for subscriptions, and remembers the last few kinds.
 type packer struct {

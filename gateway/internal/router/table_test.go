@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/stompgw/stompgw/gateway/destination"
 )
 
 // TestTable compares a table with a list that is searched.
@@ -46,6 +48,87 @@ func TestTable(t *testing.T) {
 	if len(tb.exact) != 0 {
 		t.Errorf("an empty table holds %v", tb.exact)
 	}
+}
+
+// TestTableOfPatterns compares what a table says it watches with what its subscriptions need.
+func TestTableOfPatterns(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	tb := table{exact: map[string][]*Subscription{}}
+	names := []string{"/a", "/b", "/a/**", "/b/**", "/a/*", "/a/x*", "/a/y*", "/*"}
+	var subs []*Subscription
+	needed := func() map[string]int {
+		need := map[string]int{}
+		for _, s := range subs {
+			if s.Pattern == nil {
+				need[s.Destination]++
+				continue
+			}
+			for _, watch := range s.Pattern.Watches() {
+				need[watch]++
+			}
+		}
+		return need
+	}
+	watched := map[string]bool{}
+	for range 10_000 {
+		if rnd.IntN(2) == 0 || len(subs) == 0 {
+			s := &Subscription{Destination: names[rnd.IntN(len(names))]}
+			subs = append(subs, s)
+			for _, watch := range added(t, &tb, s) {
+				if watched[watch] {
+					t.Fatalf("%s makes %s watched twice", s.Destination, watch)
+				}
+				watched[watch] = true
+			}
+		} else {
+			i := rnd.IntN(len(subs))
+			s := subs[i]
+			subs = slices.Delete(subs, i, i+1)
+			for _, watch := range removed(&tb, s) {
+				if !watched[watch] {
+					t.Fatalf("%s ends the watch of %s, which is none", s.Destination, watch)
+				}
+				delete(watched, watch)
+			}
+		}
+		need := needed()
+		for watch := range need {
+			if !watched[watch] {
+				t.Fatalf("%s is not watched", watch)
+			}
+		}
+		if len(need) != len(watched) {
+			t.Fatalf("watched are %v, needed are %v", watched, need)
+		}
+	}
+	for _, s := range subs {
+		removed(&tb, s)
+	}
+	if len(tb.exact) != 0 || tb.groups != nil || tb.watching != nil {
+		t.Errorf("an empty table holds %v", tb)
+	}
+}
+
+// added adds s, and returns what has to be watched from now on.
+func added(t *testing.T, tb *table, s *Subscription) (fresh []string) {
+	if destination.IsPattern(s.Destination) {
+		s.Pattern = parse(t, s.Destination)
+		_, fresh = tb.addPattern(s)
+	} else if tb.add(s) {
+		fresh = []string{s.Destination}
+	}
+	return fresh
+}
+
+// removed removes s, and returns what need not be watched any more.
+func removed(tb *table, s *Subscription) (spent []string) {
+	if s.Pattern != nil {
+		return tb.removePattern(s)
+	}
+	if tb.remove(s) {
+		spent = []string{s.Destination}
+	}
+	return spent
 }
 
 func BenchmarkTable(b *testing.B) {

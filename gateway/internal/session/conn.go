@@ -1,10 +1,12 @@
 package session
 
 import (
+	"context"
 	"log/slog"
 	"net/netip"
 	"time"
 
+	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/internal/router"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
@@ -64,12 +66,19 @@ type Host struct {
 	Registry       registry.Registry
 	Local          *router.Local
 	Rules          *policy.Catalogue
-	Workers        *Workers // for what would hold up the loop
+	Auth           *auth.Authenticator                        // nil: nobody can log in
+	LoginOnly      bool                                       // CONNECT needs a token that is good
+	Grace          time.Duration                              // after a token's expiry, in which its subscriptions still receive
+	Intercept      func(context.Context, *Inspection) Outcome // nil for none; may block
+	Handler        func(destination string) Handler           // nil, as its result, for none
+	Workers        *Workers                                   // for what takes the processor for long
+	Waiters        *Workers                                   // for what waits for others
 	Limits         *stomp.Limits
 	Outbound       int             // bytes that may wait for a client
 	HeartBeat      stomp.HeartBeat // what the server offers
 	ConnectTimeout time.Duration   // from the first byte to CONNECT
 	Fallback       policy.Fallback
+	Now            func() time.Time // the time that tokens expire by
 	Stats          *Stats
 	Log            *slog.Logger
 

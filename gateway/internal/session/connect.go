@@ -3,13 +3,14 @@ package session
 import (
 	"time"
 
+	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
 
 // connect answers CONNECT or STOMP ("CONNECT or STOMP Frame"). A host header is not asked for:
 // stomp.js 2 sends none, and there are no virtual hosts.
-func (s *Session) connect(f *stomp.Frame) error {
+func (s *Session) connect(f *stomp.Frame, who *auth.Identity) error {
 	accept, present := f.Header.Get("accept-version")
 	version, err := stomp.NegotiateVersion(accept, present)
 	if err != nil {
@@ -24,6 +25,11 @@ func (s *Session) connect(f *stomp.Frame) error {
 			return err
 		}
 	}
+	if who == nil && s.host.LoginOnly {
+		receipt, _ := f.Header.Get("receipt")
+		s.turnAway(receipt, "log in: CONNECT needs an Authorization header with a token that is good")
+		return nil
+	}
 	answer := s.host.HeartBeat.Answer(client)
 	agreed := answer.Agree(client)
 	s.sendEvery, s.recvEvery = agreed.Send, agreed.Receive
@@ -33,16 +39,25 @@ func (s *Session) connect(f *stomp.Frame) error {
 	s.dec.SetVersion(version)
 	s.id = s.host.Local.Join(s)
 	s.host.Stats.Open.Add(1)
-	s.host.Registry.Add(registry.Session{
+	s.enroll()
+	s.greet(answer)
+	s.conn.SetTimer(s.untilDue())
+	return nil
+}
+
+// enroll publishes the session, or what has changed of it.
+func (s *Session) enroll() {
+	entry := registry.Session{
 		ID:          s.id,
 		ConnectedAt: time.UnixMilli(s.connected),
 		Transport:   s.conn.Transport(),
 		Remote:      s.conn.Remote(),
-		Version:     version.String(),
-	})
-	s.greet(answer)
-	s.conn.SetTimer(s.untilBeat())
-	return nil
+		Version:     s.version.String(),
+	}
+	if s.login != nil {
+		entry.Member = s.login.who.Member
+	}
+	s.host.Registry.Add(entry)
 }
 
 // greet sends CONNECTED, whose header is never escaped ("Value Encoding").

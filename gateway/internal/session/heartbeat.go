@@ -19,6 +19,8 @@ func (s *Session) Timeout() time.Duration {
 	switch {
 	case s.state == closed:
 		return 0
+	case s.state == connecting && s.paused: // for the token, or code of whoever embeds the gateway
+		return s.host.ConnectTimeout
 	case s.state == connecting:
 		s.sendError(errorFrame{summary: fmt.Sprintf("no CONNECT came within %s", s.host.ConnectTimeout)})
 		s.end(ClosePolicy, "no CONNECT")
@@ -29,12 +31,19 @@ func (s *Session) Timeout() time.Duration {
 		s.end(ClosePolicy, "no heart-beat")
 		return 0
 	}
+	if s.expire(s.host.Now()); s.state == closed {
+		return 0
+	}
 	if s.sendEvery > 0 && s.conn.Wrote() >= s.beatEvery() {
 		s.conn.Queue(s.host.beat(s.conn.Framing()))
-		return s.untilNext(s.beatEvery())
+		return sooner(s.untilNext(s.beatEvery()), s.untilLapse(s.host.Now()))
 	}
-	return s.untilBeat()
+	return s.untilDue()
 }
+
+// untilDue is when something is due: a heart-beat, one of the client that is overdue, or the lapse
+// of a login; 0 for never.
+func (s *Session) untilDue() time.Duration { return sooner(s.untilBeat(), s.untilLapse(s.host.Now())) }
 
 // silence is how long the client could be heard and was not: a paused session is not read.
 func (s *Session) silence() time.Duration {
@@ -63,9 +72,13 @@ func (s *Session) untilNext(beat time.Duration) time.Duration {
 	if s.recvEvery == 0 {
 		return beat
 	}
-	left := max(patience*s.recvEvery-s.silence(), 1)
-	if beat == 0 {
-		return left
+	return sooner(beat, max(patience*s.recvEvery-s.silence(), 1))
+}
+
+// sooner returns the shorter of two times, of which 0 is never.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b == 0 {
+		return max(a, b)
 	}
-	return min(beat, left)
+	return min(a, b)
 }

@@ -18,22 +18,8 @@ func (s *Session) rewrite(w *policy.Rewrite, p *publication, tx *transaction) {
 		s.rewritten(p, tx, w.Apply(context.Background(), &p.envelope, limit))
 		return
 	}
-	s.pause()
-	s.busy().cancel = s.host.Workers.Go(func(ctx context.Context) {
-		r := w.Apply(ctx, &p.envelope, limit)
-		s.host.Local.Post(func() { s.returned(p, tx, r) })
-	})
-}
-
-// returned goes on where rewrite has left off.
-func (s *Session) returned(p *publication, tx *transaction, r *policy.Refusal) {
-	if s.state == closed {
-		return
-	}
-	s.work.cancel = nil
-	if s.rewritten(p, tx, r); s.state == open && len(s.work.stalled) == 0 {
-		s.resume()
-	}
+	var r *policy.Refusal
+	s.aside(s.host.Workers, func(ctx context.Context) { r = w.Apply(ctx, &p.envelope, limit) }, func() { s.rewritten(p, tx, r) })
 }
 
 // rewritten publishes p, or tells why it is refused.

@@ -263,8 +263,7 @@ func TestRewriteOfAClosedSession(t *testing.T) {
 			p.feed(chatOf(large))
 			p.do(func() {
 				end(p.s)
-				p.s.returned(&publication{session: p.s}, nil, nil)
-				p.s.returned(&publication{session: p.s}, nil, policy.Refuse(policy.CodeBody))
+				p.s.back(func() { t.Error("the session has ended, and goes on") })
 			})
 			if got := p.bus.taken(); len(got) != 0 {
 				t.Errorf("the bus has %.100q", got)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
@@ -21,7 +22,7 @@ type publication struct {
 }
 
 // send carries out SEND.
-func (s *Session) send(f *stomp.Frame) error {
+func (s *Session) send(f *stomp.Frame, who *auth.Identity) error {
 	if _, err := required(f, "destination", "SEND"); err != nil {
 		return err
 	}
@@ -30,14 +31,21 @@ func (s *Session) send(f *stomp.Frame) error {
 		return err
 	}
 	o := originOf(f)
-	target, r := s.host.Rules.JudgeSend(o.destination)
+	if s.host.Handler != nil {
+		if h := s.host.Handler(o.destination); h != nil {
+			s.handle(h, f, who, tx)
+			return nil
+		}
+	}
+	headers := ownHeaders(f.Header)
+	target, r := s.host.Rules.JudgeSend(&policy.Request{Destination: o.destination, Headers: headers, Claims: claimsOf(who), From: s})
 	if r != nil {
 		s.refuseSend(o, tx, r)
 		return nil
 	}
 	p := &publication{session: s, origin: o, envelope: bus.Envelope{
 		Destination: target.Destination,
-		Headers:     ownHeaders(f.Header),
+		Headers:     headers,
 		Body:        append([]byte(nil), f.Body...),
 	}}
 	if target.Session {
@@ -155,9 +163,8 @@ func (s *Session) Unblock() {
 	}
 	list := s.work.stalled
 	s.work.stalled = nil
-	if s.publish(list); s.state == open && len(s.work.stalled) == 0 {
-		s.resume()
-	}
+	s.publish(list)
+	s.goOn()
 }
 
 // ownHeaders returns what of a SEND's header is the sender's own and travels with the message.

@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/internal/router"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
@@ -29,6 +30,8 @@ type Session struct {
 	conn      Conn
 	dec       stomp.Decoder
 	id        registry.SessionID // from CONNECT on
+	login     *login             // nil until somebody has logged in; the member never changes
+	lapses    int64              // when a login lapses next, in Unix milliseconds; 0 for never
 	connected int64              // Unix milliseconds
 	subs      []*subscription    // in the order of SUBSCRIBE
 	work      *work              // nil while there is none
@@ -47,6 +50,7 @@ type work struct {
 	held         int            // bytes of messages that wait in windows
 	goodbye      string         // the receipt that DISCONNECT asked for
 	cancel       func()         // what workers do for the session; nil when they don't
+	guests       []*login       // other members by whose token something was subscribed to
 }
 
 // New begins the conversation of a connection that has just been made.
@@ -78,31 +82,35 @@ func (s *Session) process() {
 			return
 		}
 		s.host.Stats.Frames.Add(1)
-		if err := s.dispatch(f); err != nil {
-			receipt, _ := f.Header.Get("receipt")
-			s.fault(err, receipt)
-			return
-		}
+		s.take(f)
 	}
 	if s.state < leaving {
 		s.dec.Keep()
 	}
 }
 
-// dispatch carries out one frame. An error is a fault of the protocol.
-func (s *Session) dispatch(f *stomp.Frame) error {
+// take begins with a frame: it finds out who asks (admit), shows it to the interceptor (inspect),
+// and does what it asks for (carryOut), each of which may make the session wait for the next.
+func (s *Session) take(f *stomp.Frame) {
+	if s.state == connecting && f.Command != "CONNECT" && f.Command != "STOMP" {
+		receipt, _ := f.Header.Get("receipt")
+		s.fault(faultf("Connecting", "the first frame must be CONNECT or STOMP"), receipt)
+		return
+	}
+	s.admit(f)
+}
+
+// dispatch does what one frame asks for, on behalf of who, nil for nobody. An error is a fault of
+// the protocol.
+func (s *Session) dispatch(f *stomp.Frame, who *auth.Identity) error {
 	if s.state == connecting {
-		switch f.Command {
-		case "CONNECT", "STOMP":
-			return s.connect(f)
-		}
-		return faultf("Connecting", "the first frame must be CONNECT or STOMP")
+		return s.connect(f, who)
 	}
 	switch f.Command {
 	case "SEND":
-		return s.send(f)
+		return s.send(f, who)
 	case "SUBSCRIBE":
-		return s.subscribe(f)
+		return s.subscribe(f, who)
 	case "UNSUBSCRIBE":
 		return s.unsubscribe(f)
 	case "ACK":
@@ -302,7 +310,7 @@ func (s *Session) release() {
 	if s.work != nil && s.work.cancel != nil {
 		s.work.cancel()
 	}
-	s.subs, s.work, s.state = nil, nil, closed
+	s.subs, s.work, s.login, s.state = nil, nil, nil, closed
 	s.dec = stomp.Decoder{}
 }
 
@@ -318,6 +326,22 @@ func (s *Session) Receive(m *router.Message) {
 			s.host.Local.Deliver(m, &sub.Subscription)
 		}
 	}
+}
+
+// Describe implements policy.Asker.
+func (s *Session) Describe() policy.Session {
+	d := policy.Session{
+		Node:      s.host.Node.String(),
+		Transport: s.conn.Transport(),
+		Remote:    s.conn.Remote().String(),
+	}
+	if s.state != connecting {
+		d.Key, d.Principal, d.Version = s.host.Node.Key(s.id), s.Principal(), s.version.String()
+	}
+	if who := s.login.identity(); who != nil {
+		d.Member = who.Member
+	}
+	return d
 }
 
 // origin is what an answer needs of a frame that is gone by then.
@@ -339,7 +363,7 @@ func originOf(f *stomp.Frame) (o origin) {
 
 // refuse answers a frame that is not carried out.
 func (s *Session) refuse(o origin, r *policy.Refusal) {
-	s.host.Stats.Refused[r.Code].Add(1)
+	s.host.Stats.refused(r.Code)
 	s.host.Log.Debug("refused", "session", s.id, "destination", o.destination, "code", r.Code)
 	destination := s.host.Rules.ErrorDestination()
 	if sub := s.subscribedTo(destination); sub != nil {

@@ -3,6 +3,9 @@ package session
 import (
 	"slices"
 
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/auth"
+	"github.com/stompgw/stompgw/gateway/destination"
 	"github.com/stompgw/stompgw/gateway/internal/router"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/stomp"
@@ -14,14 +17,17 @@ const maxSubscriptions = 1000
 // subscription is one subscription of the session.
 type subscription struct {
 	router.Subscription
-	session *Session
-	window  *window // of what is not acknowledged; nil for ack:auto
-	private bool    // of the session's own destinations: the table does not know it
+	session   *Session
+	window    *window // of what is not acknowledged; nil for ack:auto
+	grant     *grant  // nil: it depends on the session's login, and its SUBSCRIBE had no headers of its own
+	private   bool    // of the session's own destinations: the table does not know it
+	login     bool    // its rule looks at who asks
+	suspended bool    // by the lapse of its login: it receives nothing
 }
 
 // subscribe carries out SUBSCRIBE.
-func (s *Session) subscribe(f *stomp.Frame) error {
-	destination, err := required(f, "destination", "SUBSCRIBE")
+func (s *Session) subscribe(f *stomp.Frame, who *auth.Identity) error {
+	name, err := required(f, "destination", "SUBSCRIBE")
 	if err != nil {
 		return err
 	}
@@ -29,7 +35,7 @@ func (s *Session) subscribe(f *stomp.Frame) error {
 	if err != nil {
 		return err
 	}
-	if s.named(id, destination) != nil {
+	if s.named(id, name) != nil {
 		if id == "" {
 			return faultf("SUBSCRIBE", "the session is subscribed to that destination already: "+
 				"give each subscription an id header of its own")
@@ -41,11 +47,13 @@ func (s *Session) subscribe(f *stomp.Frame) error {
 		s.refuse(o, policy.Refuse(policy.CodeTooMany))
 		return nil
 	}
-	if r := s.host.Rules.JudgeSubscribe(o.destination); r != nil {
+	headers := subscriptionHeaders(f.Header)
+	given, r := s.host.Rules.JudgeSubscribe(&policy.Request{Destination: o.destination, Headers: headers, Claims: claimsOf(who), From: s})
+	if r != nil {
 		s.refuse(o, r)
 		return nil
 	}
-	s.enter(&subscription{
+	sub := &subscription{
 		Subscription: router.Subscription{
 			ID:          id,
 			Destination: o.destination,
@@ -55,9 +63,33 @@ func (s *Session) subscribe(f *stomp.Frame) error {
 		},
 		session: s,
 		window:  newWindow(mode),
+		grant:   newGrant(s.loginOf(who), headers),
 		private: s.host.Rules.IsSession(o.destination),
-	}, o)
+		login:   given.Login,
+	}
+	if destination.IsPattern(o.destination) {
+		pattern, err := destination.Parse(o.destination)
+		if err != nil { // though the rules let it pass
+			return err
+		}
+		sub.Pattern = &pattern
+	}
+	s.enter(sub, o)
 	return nil
+}
+
+// subscriptionHeaders returns what of a SUBSCRIBE's header is the client's own. Most have none.
+func subscriptionHeaders(header stomp.Header) (own []bus.Header) {
+	for _, e := range header {
+		switch e.Name {
+		case stomp.HeaderID, stomp.HeaderSelector:
+			continue
+		}
+		if policy.Travels(e.Name, e.Value) {
+			own = append(own, bus.Header{Name: e.Name, Value: string(e.Value)})
+		}
+	}
+	return own
 }
 
 // subscribeHeaders reads the id and ack headers of SUBSCRIBE.
@@ -181,6 +213,10 @@ func (sub *subscription) leave() {
 // Deliver implements router.Outlet.
 func (sub *subscription) Deliver(_ *router.Subscription, seq uint64, packed []byte) {
 	s := sub.session
+	if sub.suspended {
+		s.host.Stats.Withheld.Add(1)
+		return
+	}
 	if len(packed) == 0 {
 		s.host.Stats.Unpackable.Add(1)
 		return

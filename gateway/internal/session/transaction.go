@@ -20,11 +20,12 @@ type transaction struct {
 	failed bool // one of its SENDs has been refused
 }
 
-// commit is a COMMIT whose SENDs are on their way.
+// commit is a COMMIT whose SENDs are on their way, or a SEND that has become several messages.
 type commit struct {
-	origin origin
-	left   int // SENDs without an outcome
-	failed bool
+	origin  origin
+	left    int // messages without an outcome
+	failed  bool
+	partial bool // what has failed was told already, and says it all
 }
 
 func (s *Session) begin(f *stomp.Frame) error {
@@ -133,6 +134,9 @@ func (s *Session) settle(c *commit, ok bool) {
 		return
 	}
 	if c.failed {
+		if c.partial {
+			return
+		}
 		s.refuse(c.origin, policy.Refuse(policy.CodeTransaction))
 		return
 	}

@@ -1,0 +1,237 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stompgw/stompgw/gateway/auth"
+)
+
+// Auth says whose tokens are taken, and what they say. Without an issuer nobody is logged in.
+type Auth struct {
+	JWT        JWT
+	Issuers    []Issuer // others, beside JWT's or instead
+	Claims     Claims
+	Anonymous  string   // allow or refuse, at CONNECT
+	Grace      Duration // after a token's expiry, in which its session still receives
+	Revocation Revocation
+}
+
+// JWT is an issuer, and what holds for the tokens of all.
+type JWT struct {
+	Issuer
+	Leeway Duration // by which clocks may differ
+	Usage  string   // what Claims.Usage has to say, where a token has it
+}
+
+// Issuer is somebody who makes tokens: with a secret that is ours too, or with a private key of
+// which we have the public one.
+type Issuer struct {
+	Name          string // what the claim "iss" says; empty for anything, which only a sole one may be
+	SecretFile    string
+	Secret        Secret // of the file, or for JWT of the environment
+	PublicKeyFile string
+	Audience      []string
+	Algorithms    []string // empty for those of the key; set by Load
+
+	key any // as auth.Issuer wants it; nil when there is none
+}
+
+// Claims are the names of what a token says.
+type Claims struct {
+	Member, Roles string
+	Usage         string // empty for no check
+}
+
+// Revocation says whether a list of tokens that were taken back is kept in Redis, and where.
+type Revocation struct {
+	Enabled bool
+	Prefix  string // of the list's keys, before "Bearer_"
+}
+
+// What Auth.Anonymous may say.
+const (
+	AnonymousAllow  = "allow"
+	AnonymousRefuse = "refuse"
+)
+
+const (
+	jwtPath     = "auth.jwt"
+	issuersPath = "auth.issuers"
+)
+
+// issuer is an Issuer that is in use, and its path.
+type issuer struct {
+	path string
+	*Issuer
+}
+
+// issuers are those that the configuration names, auth.jwt first.
+func (c *Config) issuers() (list []issuer) {
+	if i := &c.Auth.JWT.Issuer; i.Name != "" || i.hasKey() || len(i.Audience)+len(i.Algorithms) > 0 {
+		list = append(list, issuer{jwtPath, i})
+	}
+	for i := range c.Auth.Issuers {
+		list = append(list, issuer{fmt.Sprintf("%s[%d]", issuersPath, i), &c.Auth.Issuers[i]})
+	}
+	return list
+}
+
+func (i *Issuer) hasKey() bool {
+	return i.SecretFile != "" || i.Secret.text != "" || i.PublicKeyFile != ""
+}
+
+// checkAuth checks auth, and loads its keys.
+func (c *Config) checkAuth() (errs []error) {
+	for _, i := range c.issuers() {
+		errs = append(errs, c.loadIssuer(i)...)
+	}
+	errs = append(errs, c.checkIssuers()...)
+	for _, claim := range []struct{ path, name string }{{"auth.claims.member", c.Auth.Claims.Member}, {"auth.claims.roles", c.Auth.Claims.Roles}} {
+		if claim.name == "" {
+			errs = append(errs, c.fault(claim.path, "is empty: want the name of a claim"))
+		}
+	}
+	if c.Auth.Anonymous == AnonymousRefuse && len(c.issuers()) == 0 {
+		errs = append(errs, c.fault("auth.anonymous", "is %s, but nobody's tokens are taken, so that nobody could connect: %s", AnonymousRefuse, nameAnIssuer))
+	}
+	return errs
+}
+
+const nameAnIssuer = "set auth.jwt.secret_file or auth.jwt.public_key_file"
+
+// loadIssuer reads the key of an issuer, and finds the algorithms for it.
+func (c *Config) loadIssuer(i issuer) []error {
+	if errs := c.loadIssuerKey(i); errs != nil {
+		return errs
+	}
+	if errs := c.settleAlgorithms(i); errs != nil {
+		return errs
+	}
+	if _, err := auth.New(auth.Config{Issuers: []auth.Issuer{i.forAuth()}}); err != nil {
+		return []error{c.fault(i.path, "%v", err)}
+	}
+	return nil
+}
+
+func (c *Config) loadIssuerKey(i issuer) []error {
+	switch {
+	case i.PublicKeyFile != "" && (i.SecretFile != "" || i.Secret.text != ""):
+		return []error{c.fault(i.path+".public_key_file", "stands beside a secret (%s): leave one, by which the issuer signs",
+			c.Origin(c.named(i.path+".secret")))}
+	case !i.hasKey():
+		return []error{c.fault(i.path, "has no key: set %s.secret_file or %[1]s.public_key_file", i.path)}
+	case i.PublicKeyFile != "":
+		text, err := ReadFile(i.PublicKeyFile)
+		if err != nil {
+			return []error{c.fault(i.path+".public_key_file", "%v", err)}
+		}
+		if i.key, err = auth.ParsePublicKey(text); err != nil {
+			return []error{c.fault(i.path+".public_key_file", "%s: %v", i.PublicKeyFile, err)}
+		}
+		return nil
+	}
+	if errs := c.load(i.path+".secret", i.SecretFile, &i.Secret, ReadSecret); errs != nil {
+		return errs
+	}
+	i.key = []byte(i.Secret.text)
+	return nil
+}
+
+// settleAlgorithms checks the algorithms of an issuer. By default all that fit the key are taken, but
+// for a secret, which fits any: of those, the usual one.
+func (c *Config) settleAlgorithms(i issuer) (errs []error) {
+	fit := auth.Algorithms(i.key)
+	for n, name := range i.Algorithms {
+		if !slices.Contains(fit, name) {
+			errs = append(errs, c.fault(fmt.Sprintf("%s.algorithms[%d]", i.path, n), "%q is not for this key: want %s", name, strings.Join(fit, ", ")))
+		}
+	}
+	switch {
+	case len(i.Algorithms) > 0:
+	case i.PublicKeyFile == "":
+		i.Algorithms = fit[:1]
+	default:
+		i.Algorithms = fit
+	}
+	return errs
+}
+
+// checkIssuers refuses issuers that tokens can't be told apart by.
+func (c *Config) checkIssuers() (errs []error) {
+	taken := map[string]string{} // name to path
+	all := c.issuers()
+	for _, i := range all {
+		key := i.path + ".issuer"
+		switch other, twice := taken[i.Name]; {
+		case i.Name == "" && len(all) > 1:
+			errs = append(errs, c.fault(i.path, "has no issuer, but is not the only one: set %s to what the claim \"iss\" says", key))
+		case twice:
+			errs = append(errs, c.fault(key, "%s is that of %s too (%s): want each once", i.Name, other, c.origins.of(other)))
+		}
+		taken[i.Name] = i.path
+	}
+	return errs
+}
+
+// Tokens is what an Authenticator needs to know, but for the list of revocations. There may be no
+// issuer in it.
+func (c *Config) Tokens() auth.Config {
+	a := c.Auth
+	cfg := auth.Config{Member: a.Claims.Member, Roles: a.Claims.Roles, Usage: a.Claims.Usage, Access: a.JWT.Usage, Leeway: time.Duration(a.JWT.Leeway)}
+	if a.Claims.Usage == "" || a.JWT.Usage == "" {
+		cfg.Usage = "-" // no check
+	}
+	for _, i := range c.issuers() {
+		cfg.Issuers = append(cfg.Issuers, i.forAuth())
+	}
+	return cfg
+}
+
+func (i *Issuer) forAuth() auth.Issuer {
+	return auth.Issuer{Name: i.Name, Algorithms: i.Algorithms, Key: i.key, Audience: i.Audience}
+}
+
+// HasIssuer reports whether anybody's tokens are taken.
+func (c *Config) HasIssuer() bool { return len(c.issuers()) > 0 }
+
+// NoIssuer is the error of a command that needs an issuer.
+func (c *Config) NoIssuer() error {
+	return c.fault(jwtPath, "names nobody whose tokens are taken: %s", nameAnIssuer)
+}
+
+// Issuer returns the issuer whose tokens say that name in "iss"; for an empty name the only one.
+func (c *Config) Issuer(name string) (Issuer, error) {
+	all := c.issuers()
+	var names []string
+	for _, i := range all {
+		if i.Name == name || i.Name == "" || name == "" && len(all) == 1 {
+			return *i.Issuer, nil
+		}
+		names = append(names, i.Name)
+	}
+	switch {
+	case len(all) == 0:
+		return Issuer{}, c.NoIssuer()
+	case name == "":
+		return Issuer{}, fmt.Errorf("there are several issuers: want one of %s", strings.Join(names, ", "))
+	}
+	return Issuer{}, fmt.Errorf("there is no issuer %q, only %s", name, strings.Join(names, ", "))
+}
+
+// shortSecret is what RFC 7518 section 3.2 wants of a secret for HS256 at least, in bytes: as many
+// as the hash has. One that can be guessed lets anybody make tokens.
+const shortSecret = 32
+
+// Warnings are what works but should not stay, a line each.
+func (c *Config) Warnings() (lines []string) {
+	for _, i := range c.issuers() {
+		if n := len(i.Secret.text); n > 0 && n < shortSecret {
+			path := c.named(i.path + ".secret")
+			lines = append(lines, c.fault(path, "the secret has %d bytes, and one so short can be guessed: want %d or more, such as `openssl rand -base64 32` makes", n, shortSecret).Error())
+		}
+	}
+	return lines
+}

@@ -1,0 +1,272 @@
+package cmd
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/cmd/internal/output"
+	"github.com/stompgw/stompgw/gateway/auth"
+	"github.com/stompgw/stompgw/gateway/policy"
+)
+
+// policyFlags say who asks in policy test, and with which headers.
+type policyFlags struct {
+	token, claims string
+	headers       []string // "name:value"
+}
+
+func newPolicyTestCmd() *cobra.Command {
+	var f policyFlags
+	cmd := &cobra.Command{
+		Use:   "test COMMAND DEST",
+		Short: "Say what the rules make of a SUBSCRIBE or SEND, and which rule decides",
+		Long: "Say what the rules make of a SUBSCRIBE or SEND, and which rule decides, without a running node.\n\n" +
+			"Without --token and --claims nobody is logged in. Rules that ask for the session see one over WebSocket\n" +
+			"whose key, principal and node are made up. The exit code is 5 if the frame is refused.",
+		Example: "  stompgw policy test --config prod.yaml SUBSCRIBE /topic/chat\n" +
+			"  stompgw policy test --config prod.yaml --claims '{\"mu\": 42, \"rl\": [\"ROLE_ADMIN\"]}' SEND /app/topic/chat\n" +
+			"  stompgw policy test --config prod.yaml --token - SUBSCRIBE '/topic/*' < token.txt",
+		Args: takes("COMMAND", "DEST"),
+	}
+	src := newSource(cmd, "use the rules of serve --standalone")
+	flags := cmd.Flags()
+	flags.StringVar(&f.token, "token", "", "`TOKEN` of the frame; - reads it from standard input")
+	flags.StringVar(&f.claims, "claims", "", "`JSON` object with the claims of a token that is good")
+	flags.StringArrayVarP(&f.headers, "header", "H", nil, "header `NAME:VALUE` of the frame; may stand several times")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		command := strings.ToUpper(args[0])
+		if command != subscribe && command != send {
+			return usageError(cmd, fmt.Errorf("COMMAND %s: want %s or %s", args[0], subscribe, send))
+		}
+		cfg, err := src.load()
+		if err != nil {
+			return err
+		}
+		r, err := f.request(cmd, cfg)
+		if err != nil {
+			return err
+		}
+		r.Destination = args[1]
+		j := judgement{cfg: cfg, out: cmd.OutOrStdout()}
+		if command == subscribe {
+			return j.subscribe(r)
+		}
+		return j.send(r)
+	}
+	return cmd
+}
+
+const (
+	subscribe = "SUBSCRIBE"
+	send      = "SEND"
+)
+
+// request is what is judged, less its destination.
+func (f *policyFlags) request(cmd *cobra.Command, cfg *config.Config) (*policy.Request, error) {
+	if f.token != "" && f.claims != "" {
+		return nil, usageError(cmd, errors.New("--token and --claims: a frame has one bearer"))
+	}
+	r := &policy.Request{}
+	for _, h := range f.headers {
+		name, value, ok := strings.Cut(h, ":")
+		if !ok {
+			return nil, usageError(cmd, fmt.Errorf("-H %s: want NAME:VALUE", h))
+		}
+		if name, value = strings.TrimSpace(name), strings.TrimSpace(value); policy.Travels(name, []byte(value)) {
+			r.Headers = append(r.Headers, bus.Header{Name: name, Value: value}) // rules see no others
+		}
+	}
+	who, err := f.bearer(cmd, cfg)
+	if err != nil {
+		return nil, err
+	}
+	r.From = asker(policy.Session{
+		Key: "node_session", Principal: "node/session/connected", Node: "node", Member: who.Member,
+		Transport: "websocket", Version: "1.2", Remote: "127.0.0.1:1",
+	})
+	r.Claims = who.Claims
+	return r, nil
+}
+
+// asker is a session that rules may ask about.
+type asker policy.Session
+
+func (a asker) Describe() policy.Session { return policy.Session(a) }
+
+// bearer is who asks; nobody has no claims.
+func (f *policyFlags) bearer(cmd *cobra.Command, cfg *config.Config) (*auth.Identity, error) {
+	switch {
+	case f.token != "":
+		token, err := readToken(cmd.InOrStdin(), f.token)
+		if err != nil {
+			return nil, err
+		}
+		if !cfg.HasIssuer() {
+			return nil, cfg.NoIssuer()
+		}
+		a, err := auth.New(cfg.Tokens())
+		if err != nil {
+			return nil, err
+		}
+		who, err := a.Check(token, time.Now())
+		if err != nil { // as in a node
+			fmt.Fprintf(cmd.ErrOrStderr(), "the token is refused (%v), so the frame is nobody's\n", err)
+			return &auth.Identity{}, nil
+		}
+		return who, nil
+	case f.claims != "":
+		claims, err := parseClaims(f.claims)
+		if err != nil {
+			return nil, usageError(cmd, errors.New(`--claims: want a JSON object, such as {"mu": 42}`))
+		}
+		return &auth.Identity{Member: memberOf(claims[cfg.Auth.Claims.Member]), Claims: claims}, nil
+	}
+	return &auth.Identity{}, nil
+}
+
+// parseClaims reads a JSON object as auth reads what a token says: whole numbers are int64, or uint64
+// if they are too large for that, and others float64.
+func parseClaims(text string) (map[string]any, error) {
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.UseNumber()
+	var claims map[string]any
+	if err := dec.Decode(&claims); err != nil {
+		return nil, err
+	}
+	if _, err := dec.Token(); claims == nil || !errors.Is(err, io.EOF) {
+		return nil, errors.New("no object, or more than one")
+	}
+	_, err := withNumbers(claims)
+	return claims, err
+}
+
+// withNumbers puts numbers in the place of their texts in v.
+func withNumbers(v any) (_ any, err error) {
+	switch v := v.(type) {
+	case json.Number:
+		return parseNumber(v.String())
+	case []any:
+		for i := range v {
+			if v[i], err = withNumbers(v[i]); err != nil {
+				return nil, err
+			}
+		}
+	case map[string]any:
+		for name := range v {
+			if v[name], err = withNumbers(v[name]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return v, nil
+}
+
+func parseNumber(text string) (any, error) {
+	if i, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return i, nil
+	}
+	if u, err := strconv.ParseUint(text, 10, 64); err == nil {
+		return u, nil
+	}
+	return strconv.ParseFloat(text, 64)
+}
+
+// memberOf is the member that a claim names, as JSON; empty for none.
+func memberOf(claim any) string {
+	switch claim.(type) {
+	case int64, string:
+		text, err := json.Marshal(claim)
+		if err == nil {
+			return string(text)
+		}
+	}
+	return ""
+}
+
+// judgement asks the rules, and tells what they say.
+type judgement struct {
+	cfg *config.Config
+	out io.Writer
+}
+
+func (j judgement) subscribe(r *policy.Request) error {
+	grant, refusal := j.cfg.Rules().JudgeSubscribe(r)
+	if refusal != nil {
+		return j.refused(refusal, "subscribe")
+	}
+	fmt.Fprintln(j.out, "allowed")
+	j.rule(grant.Rule, "subscribe")
+	switch {
+	case grant.Rule == "":
+		j.line("because", "the error destination is open to everybody")
+	case policy.IsPattern(r.Destination):
+		j.line("but", "each message has to pass the rule of its own destination")
+	}
+	return nil
+}
+
+func (j judgement) send(r *policy.Request) error {
+	target, refusal := j.cfg.Rules().JudgeSend(r)
+	if refusal != nil {
+		return j.refused(refusal, "send")
+	}
+	fmt.Fprintln(j.out, "allowed")
+	j.rule(target.Rule, "send")
+	to := target.Destination
+	if target.Session {
+		to += " of the sender's own session"
+	}
+	if target.Rewrite != nil {
+		to += ", rewritten"
+	}
+	j.line("goes to", to)
+	return nil
+}
+
+// refused tells why, and returns the error for the exit code.
+func (j judgement) refused(r *policy.Refusal, field string) error {
+	fmt.Fprintf(j.out, "refused: code %d, %s: %s\n", r.Code, r.Word, r.Message)
+	if r.Reason != nil {
+		j.line("reason", r.Reason.Error())
+	}
+	if r.Code == policy.CodePattern {
+		field = "patterns"
+	}
+	j.rule(r.Rule, field)
+	return &exitError{notAllowed, errTold}
+}
+
+// rule tells what the rule at path says in a field, which for routes is "allow", and where.
+func (j judgement) rule(path, field string) {
+	if path == "" {
+		return
+	}
+	if strings.HasPrefix(path, "routes") {
+		field = "allow"
+	}
+	match, _ := j.cfg.Said(path + ".match")
+	text, where := j.cfg.Said(path + "." + field)
+	if text == "" {
+		text = "(says nothing, which is no)"
+	}
+	j.line("rule", path+", "+where)
+	j.line("match", match)
+	j.line(field, text)
+}
+
+// line writes a name and what it is about, which may have several lines.
+func (j judgement) line(name, text string) {
+	for text := range strings.Lines(strings.TrimRight(text, "\n")) {
+		fmt.Fprintf(j.out, "%-11s%s\n", name, output.Printable(strings.TrimRight(text, "\r\n")))
+		name = ""
+	}
+}

@@ -1,0 +1,265 @@
+package gateway_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/auth"
+	"github.com/stompgw/stompgw/gateway/policy"
+)
+
+const authSecret = "a secret of thirty-two bytes or so"
+
+// tokenOf makes a token of a member.
+func tokenOf(t testing.TB, member any, expires time.Duration) string {
+	t.Helper()
+	claims := jwt.MapClaims{"mu": member, "rl": []string{"ROLE_USER"}, "exp": time.Now().Add(expires).Unix()}
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(authSecret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+func withAuth(t testing.TB) gateway.Option {
+	t.Helper()
+	a, err := auth.New(auth.Config{Issuers: []auth.Issuer{{Algorithms: []string{"HS256"}, Key: []byte(authSecret)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return gateway.WithAuth(a)
+}
+
+// memberRules lets members into their rooms, alone.
+func memberRules(t testing.TB) *policy.Catalogue {
+	t.Helper()
+	c, err := policy.New(policy.Rules{
+		Prefixes:         policy.DefaultPrefixes(),
+		ErrorDestination: "/session/queue/request-error",
+		Channels: []policy.Channel{
+			{Match: "/topic/members/{room}", Subscribe: "has(claims.mu)", Send: "has(claims.mu)", Patterns: true},
+			{Match: "/topic/of/{member}", Subscribe: "string(claims.mu) == vars.member", Patterns: true},
+			{Match: "/topic/{room}", Subscribe: "true", Send: "true"},
+			{Match: "/topic/**", Subscribe: "has(claims.mu)", Patterns: true},
+			{Match: "/session/queue/{name}", Subscribe: "true"},
+		},
+		Routes: []policy.Route{{
+			Match: "/app/of/{member}", Allow: "has(claims.mu)", Publish: "/topic/of/{member}",
+			Headers: `{"x-from": string(claims.mu), "x-session": session.key}`,
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// startMembers runs a node on which members log in.
+func startMembers(t testing.TB, opts ...gateway.Option) *node {
+	t.Helper()
+	n := start(t, append([]gateway.Option{withAuth(t)}, opts...)...)
+	n.SetRules(memberRules(t))
+	return n
+}
+
+// TestPageFlow is what the page of the replaced system does, over each transport: it connects with a
+// token that is none, hears that it has to log in, and with a good token is let in.
+func TestPageFlow(t *testing.T) {
+	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
+		n := startMembers(t)
+		c := dial(n)
+		c.send("CONNECT\naccept-version:1.1,1.0\nheart-beat:0,0\nAuthorization:Bearer aa\n\n^@")
+		c.expect("CONNECTED")
+		c.send("SUBSCRIBE\nid:err\ndestination:/session/queue/request-error\nAuthorization:Bearer aa\nclient-request-code:SUBSCRIBE\n\n^@" +
+			"SUBSCRIBE\nid:1\ndestination:/topic/members/a\nAuthorization:Bearer aa\nclient-request-code:SUBSCRIBE\n\n^@")
+		c.wantRefusal("\n\n" + `{"clientRequestCode":"SUBSCRIBE","errorCode":1,"errorMessage":"Need Login","error":"login",`)
+		if got := n.sessions.Sessions(); len(got) != 1 || got[0].Member != "" {
+			t.Errorf("the book has %+v", got)
+		}
+		c.send("SUBSCRIBE\nid:1\ndestination:/topic/members/a\nreceipt:in\nAuthorization:Bearer " + tokenOf(t, 42, time.Hour) + "\n\n^@")
+		c.expect("RECEIPT", "receipt-id:in")
+		if got := n.sessions.Sessions(); len(got) != 1 || got[0].Member != "42" {
+			t.Errorf("the book has %+v", got)
+		}
+		c.send("SEND\ndestination:/topic/members/a\n\nby the session's member^@")
+		c.expect("MESSAGE", "subscription:1")
+		c.send("SEND\ndestination:/topic/members/a\nclient-request-code:SEND\nAuthorization:Bearer aa\n\nanonymous^@")
+		c.wantRefusal(`{"clientRequestCode":"SEND","errorCode":1,`)
+	})
+}
+
+// TestRoutesKnowTheSender: what a route says of the sender comes from the token, not from headers.
+func TestRoutesKnowTheSender(t *testing.T) {
+	n := startMembers(t)
+	c := n.dialTCP(t)
+	c.send("CONNECT\naccept-version:1.2\nAuthorization:Bearer " + tokenOf(t, 42, time.Hour) + "\n\n^@")
+	c.expect("CONNECTED")
+	c.subscribe("1", "/topic/of/42")
+	c.send("SEND\ndestination:/app/of/42\nx-from:43\n\nx^@")
+	c.expect("MESSAGE", "x-from:42", "x-session:"+n.name.Key(n.sessions.Sessions()[0].ID))
+}
+
+// TestPatternSubscription: over all of a topic, a member receives what the rule of each destination
+// gives him.
+func TestPatternSubscription(t *testing.T) {
+	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
+		n := startMembers(t)
+		c := dial(n)
+		c.send("CONNECT\naccept-version:1.2\nAuthorization:Bearer " + tokenOf(t, 42, time.Hour) + "\n\n^@" + hearRefusals)
+		c.expect("CONNECTED")
+		c.expect("RECEIPT")
+		c.subscribe("all", "/topic/**")
+		c.subscribe("one", "/topic/members/a")
+		c.send("SEND\ndestination:/app/of/43\n\nthe neighbour's^@SEND\ndestination:/app/of/42\n\nmine^@SEND\ndestination:/topic/members/a\n\nours^@SEND\ndestination:/topic/open\n\nlast^@")
+		c.expect("MESSAGE", "subscription:all", "destination:/topic/of/42")
+		var got []string
+		for range 2 {
+			frame := c.expect("MESSAGE", "destination:/topic/members/a")
+			_, id, _ := strings.Cut(frame, "\nsubscription:")
+			id, _, _ = strings.Cut(id, "\n")
+			got = append(got, id)
+		}
+		if strings.Join(got, " ") != "one all" && strings.Join(got, " ") != "all one" {
+			t.Errorf("subscriptions %q received, want both once", got)
+		}
+		c.expect("MESSAGE", "subscription:all", "destination:/topic/open")
+		c.send("UNSUBSCRIBE\nid:all\nreceipt:u\n\n^@SEND\ndestination:/topic/open\n\nx^@")
+		c.expect("RECEIPT", "receipt-id:u")
+		c.wantAlive()
+		for _, pattern := range []string{"/topic/of/*", "/topic/of/4?", "/topic/of/{member}", "/topic/{room}", "/queue/*", "/**"} {
+			c.send("SUBSCRIBE\nid:no\ndestination:" + pattern + "\n\n^@")
+			if frame := c.expect("MESSAGE", "subscription:err"); !strings.Contains(frame, `"errorCode":4,`) && !strings.Contains(frame, `"errorCode":2,`) {
+				t.Errorf("%s: %q", pattern, frame)
+			}
+		}
+	})
+}
+
+// TestAnonymousRefused: where a login is needed to connect, the ERROR says so.
+func TestAnonymousRefused(t *testing.T) {
+	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
+		n := startMembers(t, gateway.WithAnonymous(false))
+		c := dial(n)
+		c.send("CONNECT\naccept-version:1.2\nAuthorization:Bearer aa\n\n^@")
+		c.expect("ERROR", "message:log in: CONNECT needs an Authorization header with a token that is good")
+		c.wantClosed()
+	})
+}
+
+// TestTokensStayHere: a token that is good is in no MESSAGE, envelope, answer or log, wherever it
+// stood.
+func TestTokensStayHere(t *testing.T) {
+	var logs lockedBuffer
+	n, b := startTap(t, withAuth(t), gateway.WithLogger(slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+	n.SetRules(memberRules(t))
+	token := tokenOf(t, 42, time.Hour)
+	var seen strings.Builder
+	for i, bad := range []string{token, token[:len(token)-4], token + "x", "Bearer " + token, strings.Repeat(token, 20)} {
+		c := n.dialTCP(t)
+		headers := ""
+		for _, name := range []string{"Authorization", "authorization", "token", "x-token", "jwt", "login", "passcode", "correlation-id", "reply-to", "content-type"} {
+			headers += name + ":Bearer " + bad + "\n"
+		}
+		c.send("CONNECT\naccept-version:1.2\n" + headers + "\n^@" + hearRefusals)
+		for {
+			frame, err := c.read()
+			if err != nil {
+				t.Fatalf("%d: %v", i, err)
+			}
+			seen.WriteString(strings.ReplaceAll(frame, "\nreceipt-id:"+bad, ""))
+			if strings.HasPrefix(frame, "RECEIPT") || strings.HasPrefix(frame, "ERROR") {
+				break
+			}
+		}
+		c.send("SUBSCRIBE\nid:1\ndestination:/topic/open\n" + headers + "\n^@SUBSCRIBE\nid:2\ndestination:/topic/members/x\n" + headers +
+			"\n^@SEND\ndestination:/topic/open\n" + headers + "\nx^@SEND\ndestination:/topic/members/a\n" + headers + "\nx^@" +
+			"SEND\ndestination:/app/of/42\n" + headers + "\nx^@SEND\ndestination:/nowhere\n" + headers + "\nx^@DISCONNECT\nreceipt:end\n" + headers + "\n^@")
+		for {
+			frame, err := c.read()
+			if err != nil {
+				break
+			}
+			seen.WriteString(frame)
+		}
+	}
+	n.stop()
+	all := seen.String() + fmt.Sprintf("%+v", b.taken()) + logs.String()
+	for _, part := range strings.Split(token, ".") {
+		if strings.Contains(all, part) {
+			at := strings.Index(all, part)
+			t.Fatalf("a part of the token got out: …%s…", all[max(at-200, 0):min(at+100, len(all))])
+		}
+	}
+	if !strings.Contains(logs.String(), "token not taken") || len(b.taken()) == 0 {
+		t.Error("nothing was logged, or sent")
+	}
+}
+
+// TestLongToken: a token of a megabyte is over what a header line may have.
+func TestLongToken(t *testing.T) {
+	n := startMembers(t)
+	c := n.dialTCP(t)
+	go c.conn.Write([]byte("CONNECT\naccept-version:1.2\nAuthorization:Bearer " + strings.Repeat("a", 1<<20) + "\n\n\x00"))
+	c.expect("ERROR")
+	n.dialTCP(t).connect().wantAlive()
+}
+
+// TestReloadEnds: of a subscription that new rules don't allow, the client hears, and no more of it.
+func TestReloadEnds(t *testing.T) {
+	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
+		n := startMembers(t)
+		c := dial(n)
+		c.send("CONNECT\naccept-version:1.2\n\n^@" + hearRefusals)
+		c.expect("CONNECTED")
+		c.expect("RECEIPT")
+		c.subscribe("1", "/topic/open")
+		closed, err := policy.New(policy.Rules{
+			Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error",
+			Channels: []policy.Channel{{Match: "/topic/open", Subscribe: "false", Send: "true"}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.SetRules(closed)
+		frame := c.expect("MESSAGE", "subscription:err")
+		_, body, _ := strings.Cut(frame, "\n\n")
+		var told struct {
+			ClientRequestCode *string
+			ErrorCode         int
+			Destination       string
+		}
+		if err := json.Unmarshal([]byte(body), &told); err != nil || told.ClientRequestCode != nil || told.ErrorCode != 2 || told.Destination != "/topic/open" {
+			t.Errorf("got %s, %v", body, err)
+		}
+		c.send("SEND\ndestination:/topic/open\nreceipt:r\n\nx^@")
+		c.expect("RECEIPT", "receipt-id:r")
+		c.wantAlive()
+	})
+}
+
+// TestWithheld: what a subscription does not get because its login has gone is counted, and so is
+// what becomes of tokens.
+func TestWithheld(t *testing.T) {
+	n := startMembers(t, gateway.WithGrace(time.Second))
+	c, other := n.dialTCP(t), n.listening(t)
+	c.send("CONNECT\naccept-version:1.2\nAuthorization:Bearer " + tokenOf(t, 42, 2*time.Second) + "\n\n^@" + hearRefusals)
+	c.expect("CONNECTED")
+	c.expect("RECEIPT")
+	c.subscribe("1", "/topic/members/a")
+	c.wantRefusal(`{"clientRequestCode":null,"errorCode":1,"errorMessage":"Need Login","error":"login","retryable":false}`)
+	token := tokenOf(t, 43, time.Hour)
+	for n.Figures().Withheld == 0 {
+		other.send("SEND\ndestination:/topic/members/a\nAuthorization:Bearer " + token + "\nreceipt:r\n\n^@")
+		other.expect("RECEIPT")
+	}
+	if f := n.Figures(); f.Tokens.Verified != 2 {
+		t.Errorf("%+v, want two that were verified", f.Tokens)
+	}
+}

@@ -1,0 +1,156 @@
+package gateway_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"github.com/stompgw/stompgw/bus/membus"
+	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/registry"
+)
+
+// embed makes a node of a program's own: a bus, a registry, rules, and what is particular to it.
+func embed(opts ...gateway.Option) (gw *gateway.Gateway, end func()) {
+	rules, err := policy.New(policy.Rules{
+		Prefixes:         policy.DefaultPrefixes(),
+		ErrorDestination: "/session/queue/request-error",
+		Channels: []policy.Channel{
+			{Match: "/topic/{room}", Subscribe: "true"},
+			{Match: "/session/queue/{name}", Subscribe: "true"},
+		},
+		Routes: []policy.Route{{Match: "/app/{room}", Allow: "true", Publish: "/topic/{room}"}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	node := registry.NewNode(time.Now())
+	bus := membus.NewCluster().Bus(node.String()) // for one process; see kafkabus and natsbus for more
+	gw, err = gateway.New(node, bus, registry.NewMemory(), rules, opts...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return gw, func() { bus.Close(context.Background()) }
+}
+
+// An interceptor sees what clients ask for before it happens.
+func ExampleWithInterceptor() {
+	gw, end := embed(gateway.WithInterceptor(func(_ context.Context, f *gateway.Frame) error {
+		if f.Command != "SEND" {
+			return nil
+		}
+		if strings.Contains(string(f.Body), "spam") {
+			return gateway.Refuse(1001, "We don't do that here")
+		}
+		f.Header.Set("x-received", "today")
+		return nil
+	}))
+	defer end()
+	converse(gw,
+		"SUBSCRIBE\nid:errors\ndestination:/session/queue/request-error\n\n\x00",
+		"SUBSCRIBE\nid:chat\ndestination:/topic/chat\nreceipt:ready\n\n\x00",
+		"SEND\ndestination:/app/chat\n\nspam\x00",
+		"SEND\ndestination:/app/chat\n\nhello\x00")
+	// Output:
+	// RECEIPT ready
+	// errors: {"clientRequestCode":null,"errorCode":1001,"errorMessage":"We don't do that here","error":"refused","retryable":false,"destination":"/app/chat"}
+	// chat: hello (received today)
+}
+
+// A function takes the SENDs to a destination, and may answer the sender alone.
+func ExampleHandleFunc() {
+	gw, end := embed(gateway.HandleFunc("/app/rpc/{name}", func(_ context.Context, r *gateway.Request) error {
+		switch r.Vars["name"] {
+		case "upper":
+			r.Reply("/session/queue/answers", []byte(strings.ToUpper(string(r.Body))))
+		case "shout":
+			r.Publish("/topic/chat", append(r.Body, '!'))
+		default:
+			return gateway.Refuse(policy.CodeNoRule, "There is no such procedure")
+		}
+		return nil
+	}))
+	defer end()
+	converse(gw,
+		"SUBSCRIBE\nid:answers\ndestination:/session/queue/answers\n\n\x00",
+		"SUBSCRIBE\nid:chat\ndestination:/topic/chat\nreceipt:ready\n\n\x00",
+		"SEND\ndestination:/app/rpc/upper\n\nhello\x00",
+		"SEND\ndestination:/app/rpc/shout\n\nhello\x00")
+	// Output:
+	// RECEIPT ready
+	// answers: HELLO
+	// chat: hello!
+}
+
+// A Gateway is an http.Handler, and can live in a server with other things. Run is needed all the
+// same: its loops serve the connections.
+func ExampleGateway_ServeHTTP() {
+	gw, end := embed(gateway.WithEndpoint("/chat"))
+	defer end()
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- gw.Run(ctx) }()
+
+	mux := http.NewServeMux()
+	mux.Handle("/chat/", gw) // WebSocket and SockJS
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "the application") })
+	server := httptest.NewServer(mux)
+	for _, path := range []string{"/", "/chat/"} {
+		answer, err := http.Get(server.URL + path)
+		if err != nil {
+			log.Fatal(err)
+		}
+		body := make([]byte, 100)
+		n, _ := answer.Body.Read(body)
+		answer.Body.Close()
+		fmt.Println(strings.TrimSpace(string(body[:n])))
+	}
+	server.Close()
+	stop()
+	fmt.Println(<-ended)
+	// Output:
+	// the application
+	// Welcome to SockJS!
+	// <nil>
+}
+
+// converse runs the gateway for one client, who says the frames one after the other, each when the
+// last one that has an answer was answered, and prints what comes.
+func converse(gw *gateway.Gateway, frames ...string) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- gw.Run(ctx, gateway.Listener{Listener: ln, STOMP: true}) }()
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		log.Fatal(err)
+	}
+	conn.SetDeadline(time.Now().Add(patience))
+	fmt.Fprint(conn, "CONNECT\naccept-version:1.2\n\n\x00")
+	answers := newScanner(conn)
+	answers.Scan() // CONNECTED
+	for _, frame := range frames {
+		fmt.Fprint(conn, frame)
+		if strings.HasPrefix(frame, "SUBSCRIBE") && !strings.Contains(frame, "receipt:") {
+			continue
+		}
+		if !answers.Scan() {
+			break
+		}
+		printFrame(answers.Text())
+	}
+	conn.Close()
+	stop()
+	if err := <-ended; err != nil {
+		log.Fatal(err)
+	}
+}

@@ -1,0 +1,100 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/destination"
+	"github.com/stompgw/stompgw/gateway/internal/session"
+	"github.com/stompgw/stompgw/gateway/policy"
+)
+
+// Request is a SEND that a function of HandleFunc carries out. It belongs to that function until it
+// returns.
+type Request struct {
+	Frame
+	Vars map[string]string // what the variables of the pattern stand for
+
+	replies, publish []bus.Envelope
+}
+
+// Reply answers the sender's session, and no other of the same member: at destination as the
+// session subscribes to it, such as "/session/queue/answers". It goes out when the function has
+// returned nil, without the bus.
+func (r *Request) Reply(destination string, body []byte, headers ...bus.Header) {
+	r.replies = append(r.replies, bus.Envelope{Destination: destination, Body: body, Headers: travelling(headers)})
+}
+
+// Publish sends a message to all who subscribe to destination, on all nodes, when the function has
+// returned nil. The rules are not asked. The RECEIPT that the SEND may want comes when the bus has
+// all that is published; in a transaction it waits for COMMIT.
+func (r *Request) Publish(destination string, body []byte, headers ...bus.Header) {
+	r.publish = append(r.publish, bus.Envelope{Destination: destination, Body: body, Headers: travelling(headers)})
+}
+
+// travelling leaves out what stays in the gateway, whoever has put it there.
+func travelling(headers []bus.Header) (kept []bus.Header) {
+	for _, h := range headers {
+		if policy.Travels(h.Name, []byte(h.Value)) {
+			kept = append(kept, h)
+		}
+	}
+	return kept
+}
+
+// handler is a function for SENDs to some destinations.
+type handler struct {
+	pattern string
+	match   destination.Matcher // made of pattern by checkHandlers
+	fn      func(context.Context, *Request) error
+}
+
+// HandleFunc has fn carry out SENDs to a destination under the application prefix, in the place of a
+// route: "/app/rpc/{name}", where {name} stands for one segment. Handlers are tried in the order of the options, and
+// before the routes. Rules are not asked: fn sees in Who for whom the frame acts. What it returns
+// means what it does of an Interceptor, with nil for done. It may block as one may.
+func HandleFunc(pattern string, fn func(ctx context.Context, r *Request) error) Option {
+	return func(s *settings) { s.handlers = append(s.handlers, handler{pattern: pattern, fn: fn}) }
+}
+
+// checkHandlers compiles the patterns of HandleFunc.
+func (s *settings) checkHandlers(rules *policy.Catalogue) (err error) {
+	for i := range s.handlers {
+		h := &s.handlers[i]
+		if h.match, err = destination.NewMatcher(h.pattern); err == nil && !rules.IsApp(h.pattern) {
+			err = errors.New("it is not under the application prefix")
+		}
+		if err != nil {
+			return fmt.Errorf("gateway: HandleFunc(%q): %w", h.pattern, err)
+		}
+	}
+	return nil
+}
+
+// handler finds the function for a SEND; nil if there are none at all.
+func (s *settings) handler() func(destination string) session.Handler {
+	if len(s.handlers) == 0 {
+		return nil
+	}
+	return func(destination string) session.Handler {
+		for i := range s.handlers {
+			h := &s.handlers[i]
+			if b, ok := h.match.Match(destination); ok {
+				return func(ctx context.Context, in *session.Inspection) session.Reaction {
+					return s.handle(ctx, h, h.match.Variables(&b), in)
+				}
+			}
+		}
+		return nil
+	}
+}
+
+func (s *settings) handle(ctx context.Context, h *handler, vars map[string]string, in *session.Inspection) session.Reaction {
+	r := &Request{Frame: *newFrame(in), Vars: vars}
+	if err := protect(func() error { return h.fn(ctx, r) }); err != nil {
+		return session.Reaction{Outcome: s.outcome(err, "handler", in)}
+	}
+	return session.Reaction{Replies: r.replies, Publish: r.publish}
+}

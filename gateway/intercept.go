@@ -1,0 +1,188 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/auth"
+	"github.com/stompgw/stompgw/gateway/internal/session"
+	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/stomp"
+)
+
+// Frame is one frame of a client on its way in. It belongs to the function that gets it until that
+// returns.
+type Frame struct {
+	Session policy.Session // of a CONNECT, without a key and a principal
+	Who     *auth.Identity // whom the frame acts for; nil for nobody
+	Command string
+	Header  Header // all of it, what proves the sender too
+	Body    []byte
+}
+
+// Header is the header entries of a frame in the order of the wire, without escapes. Names are case
+// sensitive.
+type Header []bus.Header
+
+// Get returns the value of the first entry of that name, which is the one that counts; "" for none.
+func (h Header) Get(name string) string {
+	for _, e := range h {
+		if e.Name == name {
+			return e.Value
+		}
+	}
+	return ""
+}
+
+// Set puts one entry in the place of all of that name.
+func (h *Header) Set(name, value string) {
+	h.Del(name)
+	*h = append(*h, bus.Header{Name: name, Value: value})
+}
+
+// Del takes out all entries of that name.
+func (h *Header) Del(name string) {
+	var kept Header
+	for _, e := range *h {
+		if e.Name != name {
+			kept = append(kept, e)
+		}
+	}
+	*h = kept
+}
+
+// Interceptor sees each CONNECT (and STOMP), SUBSCRIBE, SEND, UNSUBSCRIBE and DISCONNECT before it
+// takes effect: after the sender's token was checked, and before the rules are asked. It may change
+// f's Header and Body; another token there counts for nothing. What it returns decides:
+//
+//   - nil lets the frame pass as it is then;
+//   - Refuse answers on the error channel, a CONNECT with an ERROR that ends the connection;
+//   - ErrDrop carries the frame not out, and answers nothing, not even a RECEIPT;
+//   - Close ends the connection with an ERROR;
+//   - any other error is logged, and the client is told code 14, as after a panic.
+//
+// It may block, on a goroutine of its own: the session waits, and no other does. ctx ends with the
+// session. At most 1024 frames of a node are in such functions at a time.
+type Interceptor func(ctx context.Context, f *Frame) error
+
+// WithInterceptor adds one; several run in the order of the options, each after the one before has
+// let the frame pass. Default none, and then frames of a session cost no goroutine.
+func WithInterceptor(i Interceptor) Option {
+	return func(s *settings) { s.intercepts = append(s.intercepts, i) }
+}
+
+// ErrDrop has a frame forgotten.
+var ErrDrop = errors.New("gateway: drop this frame")
+
+// Refuse returns the error that has a frame refused: the client is told code and message. The codes
+// below 1000 are those of policy.Codes.
+func Refuse(code policy.Code, message string) error {
+	r := &policy.Refusal{Explanation: policy.Explanation{Code: code, Word: "refused", Message: message}}
+	for _, e := range policy.Codes() {
+		if e.Code == code {
+			r.Word, r.Retryable = e.Word, e.Retryable
+		}
+	}
+	return &refused{r}
+}
+
+type refused struct{ refusal *policy.Refusal }
+
+func (r *refused) Error() string {
+	return fmt.Sprintf("gateway: refuse with code %d: %s", r.refusal.Code, r.refusal.Message)
+}
+
+// Close returns the error that ends the connection, with an ERROR that has reason as its message.
+func Close(reason string) error {
+	if reason == "" {
+		reason = "closed"
+	}
+	return &closing{reason}
+}
+
+type closing struct{ reason string }
+
+func (c *closing) Error() string { return "gateway: close the connection: " + c.reason }
+
+// intercept runs the interceptors one after the other; nil if there are none.
+func (s *settings) intercept() func(context.Context, *session.Inspection) session.Outcome {
+	if len(s.intercepts) == 0 {
+		return nil
+	}
+	return func(ctx context.Context, in *session.Inspection) session.Outcome {
+		f := newFrame(in)
+		for _, i := range s.intercepts {
+			if err := protect(func() error { return i(ctx, f) }); err != nil {
+				return s.outcome(err, "interceptor", in)
+			}
+		}
+		f.giveBack(in)
+		return session.Outcome{}
+	}
+}
+
+func newFrame(in *session.Inspection) *Frame {
+	f := &Frame{Session: in.Session, Who: in.Who, Command: in.Frame.Command, Body: in.Frame.Body}
+	for _, e := range in.Frame.Header {
+		f.Header = append(f.Header, bus.Header{Name: e.Name, Value: string(e.Value)})
+	}
+	return f
+}
+
+// giveBack lets the changes count.
+func (f *Frame) giveBack(in *session.Inspection) {
+	in.Frame.Header = nil
+	for _, e := range f.Header {
+		in.Frame.Header = append(in.Frame.Header, stomp.Entry{Name: e.Name, Value: []byte(e.Value)})
+	}
+	in.Frame.Body = f.Body
+}
+
+// outcome is what an error of somebody else's code means.
+func (s *settings) outcome(err error, what string, in *session.Inspection) session.Outcome {
+	if r, ok := errors.AsType[*refused](err); ok {
+		return session.Outcome{Refusal: r.refusal}
+	}
+	if c, ok := errors.AsType[*closing](err); ok {
+		return session.Outcome{Close: c.reason}
+	}
+	if errors.Is(err, ErrDrop) {
+		return session.Outcome{Drop: true}
+	}
+	s.log.Error(what+" failed", "session", in.Session.Key, "command", in.Frame.Command, slog.Any("err", err))
+	return session.Outcome{Refusal: policy.Refuse(policy.CodeInternal)}
+}
+
+// protect runs somebody else's code, and makes an error of its panic. What panicked may hold what
+// the client has sent, so of values that are not the runtime's only the type is told.
+func protect(fn func() error) (err error) {
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		told := fmt.Sprintf("%T", v)
+		if fault, ok := v.(runtime.Error); ok {
+			told = fault.Error()
+		}
+		err = fmt.Errorf("panic: %s, at %s", told, panicPlace())
+	}()
+	return fn()
+}
+
+// panicPlace is the file and line of the code that panics, from within its deferred function.
+func panicPlace() string {
+	var callers [32]uintptr
+	frames := runtime.CallersFrames(callers[:runtime.Callers(3, callers[:])])
+	for {
+		f, more := frames.Next()
+		if !strings.HasPrefix(f.Function, "runtime.") || !more {
+			return fmt.Sprintf("%s:%d", f.File, f.Line)
+		}
+	}
+}

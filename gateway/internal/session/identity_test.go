@@ -1,0 +1,541 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/auth"
+	"github.com/stompgw/stompgw/gateway/policy"
+)
+
+const testSecret = "a secret of thirty-two bytes or so"
+
+const (
+	testLeeway = 30 * time.Second
+	testGrace  = 20 * time.Second
+)
+
+// tokens makes tokens, and is the list of those that were taken back.
+type tokens struct {
+	tb    testing.TB
+	began time.Time
+
+	mu      sync.Mutex
+	revoked map[string]bool
+	asked   int
+	hold    chan struct{} // what the list waits for; nil for nothing
+}
+
+func (ts *tokens) Revoked(ctx context.Context, token string) (bool, error) {
+	ts.mu.Lock()
+	ts.asked++
+	hold, revoked := ts.hold, ts.revoked[token]
+	ts.mu.Unlock()
+	if hold != nil {
+		select {
+		case <-hold:
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+	}
+	return revoked, nil
+}
+
+func (ts *tokens) revoke(token string) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	ts.revoked[token] = true
+}
+
+// of makes a token of a member that expires in d.
+func (ts *tokens) of(member any, d time.Duration, more ...string) string {
+	claims := jwt.MapClaims{"mu": member, "tu": "access", "exp": ts.began.Add(d).Unix()}
+	for i := 0; i < len(more); i += 2 {
+		claims[more[i]] = more[i+1]
+	}
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(testSecret))
+	if err != nil {
+		ts.tb.Fatal(err)
+	}
+	return token
+}
+
+// loginRig is a rig on which members log in, on a clock of the test.
+type loginRig struct {
+	*rig
+	*tokens
+	late atomic.Int64 // what has gone by on their clock
+}
+
+func (r *loginRig) now() time.Time { return r.began.Add(time.Duration(r.late.Load())) }
+
+func newLoginRig(t testing.TB, configure ...func(*Host)) *loginRig {
+	t.Helper()
+	r := &loginRig{tokens: &tokens{tb: t, began: time.Now(), revoked: map[string]bool{}}}
+	a, err := auth.New(auth.Config{
+		Issuers: []auth.Issuer{{Algorithms: []string{"HS256"}, Key: []byte(testSecret)}},
+		Leeway:  testLeeway,
+		Revoked: r.tokens,
+		Now:     r.now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newFakeBus()
+	r.rig = newRigWith(t, b, b, loginRules(), append([]func(*Host){func(h *Host) {
+		h.Auth, h.Grace = a, testGrace
+		h.Now = r.now
+	}}, configure...)...)
+	return r
+}
+
+func loginRules() policy.Rules {
+	return policy.Rules{
+		Prefixes:         policy.DefaultPrefixes(),
+		ErrorDestination: "/session/queue/request-error",
+		Channels: []policy.Channel{
+			{Match: "/topic/open/{room}", Subscribe: "true", Send: "true"},
+			{Match: "/topic/closed", Subscribe: "false", Send: "false"},
+			{Match: "/topic/members/{room}", Subscribe: "has(claims.mu)", Send: "has(claims.mu)"},
+			{Match: "/topic/of/{member}/{room}", Subscribe: "string(claims.mu) == vars.member", Send: "string(claims.mu) == vars.member"},
+			{Match: "/topic/**", Subscribe: "has(claims.mu)", Patterns: true},
+			{Match: "/session/queue/{name}", Subscribe: "true"},
+		},
+	}
+}
+
+// member lets a client connect with a token, and listen for refusals.
+func (r *loginRig) member(token string) *peer {
+	r.t.Helper()
+	p := r.accept()
+	p.feed("CONNECT\naccept-version:1.2\nheart-beat:0,0\nAuthorization:Bearer " + token + "\n\n^@")
+	p.resumed()
+	p.wantOne("CONNECTED")
+	return p.errors()
+}
+
+// later lets time go by, of clocks and timers.
+func (r *loginRig) later(p *peer, d time.Duration) time.Duration {
+	r.late.Add(int64(d))
+	return p.pass(d)
+}
+
+func subscribeAs(id, destination, token string) string {
+	if token != "" {
+		token = "Authorization:Bearer " + token + "\n"
+	}
+	return "SUBSCRIBE\nid:" + id + "\ndestination:" + destination + "\nclient-request-code:SUBSCRIBE\nreceipt:" + id + "\n" + token + "\n^@"
+}
+
+func sendAs(destination, token, body string) string {
+	if token != "" {
+		token = "Authorization:Bearer " + token + "\n"
+	}
+	return "SEND\ndestination:" + destination + "\n" + token + "\n" + body + "^@"
+}
+
+// wantCode checks that one refusal came, of that code.
+func (p *peer) wantCode(code policy.Code) {
+	p.t.Helper()
+	var body refusal
+	if err := json.Unmarshal([]byte(p.wantRefusal("")), &body); err != nil || body.ErrorCode != code {
+		p.t.Fatalf("got %+v, %v; want code %d", body, err, code)
+	}
+}
+
+func (r *loginRig) members() (list []string) {
+	for _, s := range r.book.Sessions() {
+		list = append(list, s.Member)
+	}
+	return list
+}
+
+// TestPageFlow is what the page of the replaced system does: it connects with a token that is none,
+// is refused, logs in, and is let in.
+func TestPageFlow(t *testing.T) {
+	r := newLoginRig(t)
+	p := r.connect("1.1", "Authorization:Bearer aa").errors()
+	p.feed(subscribeAs("1", "/topic/members/a", "aa"))
+	p.resumed()
+	if got := p.wantRefusal("login"); !strings.HasPrefix(got, `{"clientRequestCode":"SUBSCRIBE","errorCode":1,"errorMessage":"Need Login",`) {
+		t.Fatalf("got %s", got)
+	}
+	p.feed(subscribeAs("1", "/topic/members/a", r.of(42, time.Hour)))
+	p.resumed()
+	p.want(receipt("1"))
+	if got := r.members(); len(got) != 1 || got[0] != "42" {
+		t.Errorf("the book has the members %q", got)
+	}
+	p.feed(sendAs("/topic/members/a", "", "of the session's member"))
+	if got := p.bus.bodies(); len(got) != 1 {
+		t.Errorf("the bus has %q", got)
+	}
+}
+
+// TestTokens: which token counts for a frame.
+func TestTokens(t *testing.T) {
+	r := newLoginRig(t)
+	mine, other := r.of(42, time.Hour), r.of("bob", time.Hour)
+	for _, test := range []struct {
+		name, destination, token string
+		code                     policy.Code // 0: it passes
+	}{
+		{"none, where the session's does", "/topic/of/42/a", "", 0},
+		{"none, where the session's does not", "/topic/of/bob/a", "", policy.CodeNotAllowed},
+		{"the same", "/topic/of/42/a", mine, 0},
+		{"another of the same member", "/topic/of/42/a", r.of(42, 2*time.Hour), 0},
+		{"another member's", "/topic/of/bob/a", other, 0},
+		{"another member's, where only the session's does", "/topic/of/42/a", other, policy.CodeNotAllowed},
+		{"a member of that name in text", "/topic/of/42/a", r.of("42", time.Hour), 0},
+		{"bad, where a login is needed", "/topic/of/42/a", "bad", policy.CodeLogin},
+		{"bad, where nobody may", "/topic/closed", "bad", policy.CodeNotAllowed},
+		{"bad, where everybody may", "/topic/open/a", "bad", 0},
+		{"expired", "/topic/of/42/a", r.of(42, -time.Hour), policy.CodeLogin},
+		{"two words", "/topic/of/42/a", mine + " x", policy.CodeLogin},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := r.member(mine)
+			before := len(p.bus.bodies())
+			p.feed(sendAs(test.destination, test.token, "x"))
+			p.resumed()
+			if test.code != 0 {
+				p.wantCode(test.code)
+			} else {
+				p.want()
+			}
+			if sent := len(p.bus.bodies())-before == 1; sent != (test.code == 0) {
+				t.Errorf("sent: %v", sent)
+			}
+			p.feed(sendAs("/topic/of/42/a", "", "the session is whose it was"))
+			p.want()
+		})
+	}
+}
+
+// TestSchemes: what is no bearer token makes a frame anonymous, and an empty header is none.
+func TestSchemes(t *testing.T) {
+	r := newLoginRig(t)
+	mine := r.of(42, time.Hour)
+	for header, passes := range map[string]bool{
+		"Authorization:Bearer " + mine:     true,
+		"authorization:bearer " + mine:     true,
+		"AUTHORIZATION:BEARER  " + mine:    true,
+		"Authorization:":                   true,
+		"Authorization:" + mine:            false,
+		"Authorization:Basic " + mine:      false,
+		"Authorization:Bearer":             false,
+		"Authorization:Bearer " + mine[1:]: false,
+	} {
+		p := r.member(mine)
+		p.feed("SEND\ndestination:/topic/of/42/a\n" + header + "\n\n^@")
+		p.resumed()
+		if !passes {
+			p.wantCode(policy.CodeLogin)
+		} else if got := p.read(); len(got) != 0 {
+			t.Errorf("%.30s: %q", header, got)
+		}
+	}
+}
+
+// TestLoginOnly: where anonymous sessions are not let in, CONNECT is answered with an ERROR.
+func TestLoginOnly(t *testing.T) {
+	r := newLoginRig(t, func(h *Host) { h.LoginOnly = true })
+	for _, header := range []string{"", "Authorization:Bearer aa\n", "Authorization:Bearer " + r.of(42, -time.Hour) + "\n"} {
+		p := r.accept()
+		p.feed("CONNECT\naccept-version:1.2\n" + header + "\n^@")
+		p.until("answered", func() bool { return len(p.conn.out) > 0 })
+		p.wantOne("ERROR", "message:log in: CONNECT needs an Authorization header with a token that is good")
+		p.wantClosed(ClosePolicy)
+	}
+	r.member(r.of(42, time.Hour)).wantOpen()
+}
+
+// TestExpiry: the client is told when its token expires, and receives for the time of grace; not a
+// moment longer what needs a login, and for ever what does not. A renewal brings the rest back.
+func TestExpiry(t *testing.T) {
+	r := newLoginRig(t)
+	p := r.member(r.of(42, time.Minute))
+	for _, destination := range []string{"/topic/members/a", "/topic/open/a"} {
+		p.feed(subscribeAs(destination, destination, ""))
+		p.want(receipt(destination))
+	}
+	say := func() (got []string) {
+		for _, destination := range []string{"/topic/members/a", "/topic/open/a"} {
+			r.deliver(bus.Envelope{Destination: destination, Body: []byte("x")})
+		}
+		for _, frame := range p.read() {
+			if strings.HasPrefix(frame, "MESSAGE") {
+				_, destination, _ := strings.Cut(frame, "\ndestination:")
+				destination, _, _ = strings.Cut(destination, "\n")
+				got = append(got, destination)
+			}
+		}
+		return got
+	}
+	wantBoth := func(when string) {
+		t.Helper()
+		if got := say(); len(got) != 2 {
+			t.Fatalf("%s: got %q, want both", when, got)
+		}
+	}
+	next := p.conn.timer
+	if next <= 58*time.Second || next > time.Minute {
+		t.Fatalf("the timer is set for %s, want the expiry", next)
+	}
+	next = r.later(p, next-time.Millisecond)
+	p.want()
+	wantBoth("before the expiry")
+	next = r.later(p, next)
+	p.wantCode(policy.CodeLogin)
+	if next <= testGrace-time.Second || next > testGrace {
+		t.Fatalf("the next is in %s, want the end of the grace", next)
+	}
+	wantBoth("after the expiry")
+	r.later(p, next-time.Millisecond)
+	wantBoth("at the end of the grace")
+	if next = r.later(p, time.Millisecond); next != 0 {
+		t.Errorf("the next is in %s, want none", next)
+	}
+	if got := say(); len(got) != 1 || got[0] != "/topic/open/a" {
+		t.Fatalf("after the grace: got %q", got)
+	}
+	if n := r.host.Stats.Withheld.Load(); n != 1 {
+		t.Errorf("%d messages are counted as withheld, want 1", n)
+	}
+	p.feed(sendAs("/topic/of/42/a", r.of("bob", 2*time.Hour), "another member's token"))
+	p.resumed()
+	p.wantCode(policy.CodeNotAllowed)
+	if got := say(); len(got) != 1 {
+		t.Fatalf("after another member's token: got %q", got)
+	}
+	p.feed(sendAs("/topic/of/42/a", r.of(42, 2*time.Hour), "the renewal"))
+	p.resumed()
+	wantBoth("after the renewal")
+	if p.conn.timer <= testGrace {
+		t.Errorf("the timer is set for %s, want the new expiry", p.conn.timer)
+	}
+}
+
+// TestExpiryOfFrames: a token is good for frames until it has expired and clocks may differ, whether
+// they bring it or leave it to the session.
+func TestExpiryOfFrames(t *testing.T) {
+	r := newLoginRig(t, func(h *Host) { h.Grace = time.Hour })
+	token := r.of(42, time.Minute)
+	p := r.member(token)
+	r.later(p, time.Minute+testLeeway-2*time.Second)
+	p.wantCode(policy.CodeLogin) // the expiry
+	for _, with := range []string{"", token} {
+		p.feed(sendAs("/topic/of/42/a", with, "x"))
+		p.resumed()
+		p.want()
+	}
+	r.later(p, 3*time.Second)
+	p.feed(sendAs("/topic/of/42/a", "", "x"))
+	p.wantCode(policy.CodeLogin)
+}
+
+// TestExpiryEndsBeforeGrace: what had expired when it came is told at once.
+func TestExpiredWithinLeeway(t *testing.T) {
+	r := newLoginRig(t)
+	p := r.member(r.of(42, -5*time.Second))
+	if p.conn.timer > time.Millisecond {
+		t.Errorf("the timer is set for %s, want none to be waited for", p.conn.timer)
+	}
+	p.pass(p.conn.timer)
+	p.wantCode(policy.CodeLogin)
+}
+
+// TestGuest: what a token of another member has subscribed to lasts as long as that one's tokens.
+func TestGuest(t *testing.T) {
+	r := newLoginRig(t)
+	p := r.member(r.of(42, 3*time.Hour))
+	p.feed(subscribeAs("1", "/topic/of/42/a", "") + subscribeAs("2", "/topic/of/bob/a", r.of("bob", time.Minute)))
+	p.resumed()
+	p.want(receipt("1"), receipt("2"))
+	get := func(want ...string) {
+		t.Helper()
+		r.deliver(bus.Envelope{Destination: "/topic/of/42/a"})
+		r.deliver(bus.Envelope{Destination: "/topic/of/bob/a"})
+		var got []string
+		for _, frame := range p.read() {
+			_, id, _ := strings.Cut(frame, "\nsubscription:")
+			id, _, _ = strings.Cut(id, "\n")
+			got = append(got, id)
+		}
+		if strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Fatalf("subscriptions %q received, want %q", got, want)
+		}
+	}
+	get("1", "2")
+	r.later(p, time.Minute)
+	if got := p.wantRefusal("login"); !strings.Contains(got, `"destination":"/topic/of/bob/a"`) {
+		t.Fatalf("got %s, want the destination that is meant", got)
+	}
+	get("1", "2")
+	r.later(p, testGrace)
+	get("1")
+	p.feed(sendAs("/topic/open/a", r.of("bob", 2*time.Hour), "renewal"))
+	p.resumed()
+	get("1", "2")
+	p.feed("UNSUBSCRIBE\nid:2\n\n^@" + subscribeAs("3", "/topic/of/eve/a", r.of("eve", time.Hour)))
+	p.resumed()
+	p.want(receipt("3"))
+	p.do(func() {
+		if n := len(p.s.work.guests); n != 1 {
+			t.Errorf("%d guests are kept, want 1", n)
+		}
+	})
+}
+
+// TestRevoked: a token that was taken back ends the login, at its next use ten seconds later at the
+// latest.
+func TestRevoked(t *testing.T) {
+	for _, brings := range []string{"the token", "nothing"} {
+		t.Run("a frame that brings "+brings, func(t *testing.T) {
+			r := newLoginRig(t)
+			token := r.of(42, time.Hour)
+			p := r.member(token)
+			p.feed(subscribeAs("1", "/topic/members/a", ""))
+			p.want(receipt("1"))
+			r.revoke(token)
+			r.later(p, 11*time.Second)
+			with := token
+			if brings == "nothing" {
+				with = ""
+			}
+			p.feed(sendAs("/topic/of/42/a", with, "x"))
+			p.resumed()
+			got := p.read()
+			if len(got) != 2 || !strings.Contains(got[0], `"errorCode":1,`) || !strings.Contains(got[1], `"errorCode":1,`) {
+				t.Fatalf("got %q, want two refusals: of the login, and the frame", got)
+			}
+			r.deliver(bus.Envelope{Destination: "/topic/members/a"})
+			p.want()
+			p.feed(sendAs("/topic/of/42/a", r.of(42, 2*time.Hour), "x"))
+			p.resumed()
+			r.deliver(bus.Envelope{Destination: "/topic/members/a"})
+			p.wantOne("MESSAGE", "subscription:1")
+		})
+	}
+}
+
+// TestVerifyElsewhere: while a token is looked at, its session waits, in order, and no other does.
+func TestVerifyElsewhere(t *testing.T) {
+	r := newLoginRig(t)
+	p, other := r.member(r.of(42, time.Hour)), r.member(r.of(43, time.Hour))
+	hold := make(chan struct{})
+	r.tokens.mu.Lock()
+	r.tokens.hold = hold
+	r.tokens.mu.Unlock()
+	p.feed(sendAs("/topic/of/42/a", r.of(42, 2*time.Hour), "first") + sendAs("/topic/of/42/a", "", "second"))
+	if !p.conn.paused {
+		t.Fatal("the session reads on")
+	}
+	other.feed(sendAs("/topic/of/43/a", "", "other"))
+	if got := r.bus.bodies(); len(got) != 1 || got[0] != "other" {
+		t.Fatalf("the bus has %q", got)
+	}
+	close(hold)
+	p.resumed()
+	if got := r.bus.bodies(); len(got) != 3 || got[1] != "first" || got[2] != "second" {
+		t.Fatalf("the bus has %q", got)
+	}
+}
+
+// TestEndWhileVerifying: a session that ends while its token is looked at is not called again.
+func TestEndWhileVerifying(t *testing.T) {
+	r := newLoginRig(t)
+	r.tokens.hold = make(chan struct{}) // for ever
+	p := r.accept()
+	p.feed("CONNECT\naccept-version:1.2\nAuthorization:Bearer " + r.of(42, time.Hour) + "\n\n^@")
+	if !p.conn.paused {
+		t.Fatal("the session reads on")
+	}
+	p.do(func() { p.s.Closed(errors.New("gone")) })
+	r.host.Waiters.wg.Wait()
+	p.do(func() {})
+	p.want()
+	if n := len(r.book.Sessions()); n != 0 {
+		t.Errorf("the book has %d sessions", n)
+	}
+}
+
+// TestPattern: a subscription by pattern receives what the rules of each destination let its member
+// have.
+func TestPattern(t *testing.T) {
+	r := newLoginRig(t)
+	p := r.member(r.of(42, time.Minute))
+	p.feed(subscribeAs("1", "/topic/**", ""))
+	p.want(receipt("1"))
+	get := func(want ...string) {
+		t.Helper()
+		var got []string
+		for _, destination := range []string{"/topic/of/42/a", "/topic/of/43/a", "/topic/members/a", "/topic/closed", "/topic/of/42/a"} {
+			r.deliver(bus.Envelope{Destination: destination})
+		}
+		for _, frame := range p.read() {
+			_, destination, _ := strings.Cut(frame, "\ndestination:")
+			destination, _, _ = strings.Cut(destination, "\n")
+			got = append(got, destination)
+		}
+		if strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Fatalf("got  %q\nwant %q", got, want)
+		}
+	}
+	get("/topic/of/42/a", "/topic/members/a", "/topic/of/42/a")
+	r.later(p, time.Minute)
+	p.wantCode(policy.CodeLogin)
+	r.later(p, testGrace)
+	get()
+	p.feed(sendAs("/topic/open/a", r.of(42, time.Hour), "renewal"))
+	p.resumed()
+	get("/topic/of/42/a", "/topic/members/a", "/topic/of/42/a")
+
+	for _, pattern := range []string{"/topic/of/*/a", "/topic/of/43/*", "/topic/members/*"} {
+		p.feed(subscribeAs("2", pattern, ""))
+		p.wantCode(policy.CodePattern)
+	}
+}
+
+// TestReload: new rules end what they don't allow, and let the rest be.
+func TestReload(t *testing.T) {
+	r := newLoginRig(t)
+	p := r.member(r.of(42, time.Hour))
+	p.feed(subscribeAs("1", "/topic/members/a", "") + subscribeAs("2", "/topic/open/a", "") + subscribeAs("3", "/topic/**", ""))
+	p.want(receipt("1"), receipt("2"), receipt("3"))
+	rules := loginRules()
+	rules.Channels[1].Subscribe = "true"                // /topic/closed
+	rules.Channels[2].Subscribe = "claims.mu == 43"     // /topic/members/{room}
+	rules.Channels[3].Subscribe = "claims.mu == 'none'" // /topic/of/{member}/{room}
+	catalogue, err := policy.New(rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.deliver(bus.Envelope{Destination: "/topic/of/42/a"}) // the verdict is known
+	p.wantOne("MESSAGE", "subscription:3")
+	p.do(func() { r.host.Reload(catalogue) })
+	if got := p.wantRefusal("not_allowed"); !strings.Contains(got, `"clientRequestCode":null`) || !strings.Contains(got, `"destination":"/topic/members/a"`) {
+		t.Fatalf("got %s", got)
+	}
+	for _, destination := range []string{"/topic/members/a", "/topic/open/a", "/topic/closed", "/topic/of/42/a"} {
+		r.deliver(bus.Envelope{Destination: destination})
+	}
+	got := p.read()
+	if len(got) != 3 {
+		t.Fatalf("got %q, want /topic/open/a twice or by both, and /topic/closed", got)
+	}
+	wantFrame(t, got[0], "MESSAGE", "destination:/topic/open/a")
+	wantFrame(t, got[1], "MESSAGE", "destination:/topic/open/a")
+	wantFrame(t, got[2], "MESSAGE", "subscription:3", "destination:/topic/closed")
+	p.feed("UNSUBSCRIBE\nid:1\n\n^@")
+	p.wantCode(policy.CodeNotSubscribed)
+}

@@ -1,0 +1,33 @@
+package policy
+
+import "github.com/stompgw/stompgw/bus"
+
+// Request is what a frame asks for, and who asks.
+type Request struct {
+	Destination string
+	Headers     []bus.Header   // the sender's own, those that travel; of repeated ones the first counts
+	Claims      map[string]any // of the token that counts for the frame, as auth.Identity has them; nil for an anonymous one
+	From        Asker          // nil when no session asks
+}
+
+// Asker is a session that asks for something. Describe runs only where a rule names the session.
+type Asker interface {
+	Describe() Session
+}
+
+// Session is what rules see of a session, under these names in lower case.
+type Session struct {
+	Key       string // as the registry names it
+	Principal string
+	Node      string
+	Member    string // as JSON: 42 or "bob"; empty when nobody is logged in
+	Transport string // such as "websocket"
+	Version   string // of STOMP
+	Remote    string // address and port
+}
+
+// Grant is a yes to a SUBSCRIBE.
+type Grant struct {
+	Rule  string // which said it, such as "channels[2]"; empty for the error destination
+	Login bool   // it depends on who is logged in: the rule names claims or session.member
+}
