@@ -1,11 +1,9 @@
 package cmd
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +13,7 @@ import (
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/cmd/internal/output"
 	"github.com/stompgw/stompgw/gateway/auth"
+	"github.com/stompgw/stompgw/gateway/destination"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
@@ -90,10 +89,10 @@ func (f *policyFlags) request(cmd *cobra.Command, cfg *config.Config) (*policy.R
 		return nil, err
 	}
 	r.From = asker(policy.Session{
-		Key: "node_session", Principal: "node/session/connected", Node: "node", Member: who.Member,
+		Key: "node_session", Principal: "node/session/connected", Node: "node",
 		Transport: "websocket", Version: "1.2", Remote: "127.0.0.1:1",
 	})
-	r.Claims = who.Claims
+	r.Member, r.Claims = who.Member, who.Claims
 	return r, nil
 }
 
@@ -124,72 +123,16 @@ func (f *policyFlags) bearer(cmd *cobra.Command, cfg *config.Config) (*auth.Iden
 		}
 		return who, nil
 	case f.claims != "":
-		claims, err := parseClaims(f.claims)
+		who, err := cfg.Tokens().Assume([]byte(f.claims))
+		if fault, ok := errors.AsType[*auth.Error](err); ok { // of the member
+			return nil, usageError(cmd, fmt.Errorf("--claims: %w", fault))
+		}
 		if err != nil {
 			return nil, usageError(cmd, errors.New(`--claims: want a JSON object, such as {"mu": 42}`))
 		}
-		return &auth.Identity{Member: memberOf(claims[cfg.Auth.Claims.Member]), Claims: claims}, nil
+		return who, nil
 	}
 	return &auth.Identity{}, nil
-}
-
-// parseClaims reads a JSON object as auth reads what a token says: whole numbers are int64, or uint64
-// if they are too large for that, and others float64.
-func parseClaims(text string) (map[string]any, error) {
-	dec := json.NewDecoder(strings.NewReader(text))
-	dec.UseNumber()
-	var claims map[string]any
-	if err := dec.Decode(&claims); err != nil {
-		return nil, err
-	}
-	if _, err := dec.Token(); claims == nil || !errors.Is(err, io.EOF) {
-		return nil, errors.New("no object, or more than one")
-	}
-	_, err := withNumbers(claims)
-	return claims, err
-}
-
-// withNumbers puts numbers in the place of their texts in v.
-func withNumbers(v any) (_ any, err error) {
-	switch v := v.(type) {
-	case json.Number:
-		return parseNumber(v.String())
-	case []any:
-		for i := range v {
-			if v[i], err = withNumbers(v[i]); err != nil {
-				return nil, err
-			}
-		}
-	case map[string]any:
-		for name := range v {
-			if v[name], err = withNumbers(v[name]); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return v, nil
-}
-
-func parseNumber(text string) (any, error) {
-	if i, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return i, nil
-	}
-	if u, err := strconv.ParseUint(text, 10, 64); err == nil {
-		return u, nil
-	}
-	return strconv.ParseFloat(text, 64)
-}
-
-// memberOf is the member that a claim names, as JSON; empty for none.
-func memberOf(claim any) string {
-	switch claim.(type) {
-	case int64, string:
-		text, err := json.Marshal(claim)
-		if err == nil {
-			return string(text)
-		}
-	}
-	return ""
 }
 
 // judgement asks the rules, and tells what they say.
@@ -208,7 +151,7 @@ func (j judgement) subscribe(r *policy.Request) error {
 	switch {
 	case grant.Rule == "":
 		j.line("because", "the error destination is open to everybody")
-	case policy.IsPattern(r.Destination):
+	case destination.IsPattern(r.Destination):
 		j.line("but", "each message has to pass the rule of its own destination")
 	}
 	return nil

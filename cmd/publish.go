@@ -15,7 +15,7 @@ import (
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/cmd/internal/config"
-	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/destination"
 	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
@@ -116,7 +116,7 @@ func (p *publication) checkDestination(prefixes config.Prefixes) error {
 		return fmt.Errorf("DEST %q does not begin with a slash: write it like %s/chat", p.destination, prefixes.Broker[0])
 	case !utf8.ValidString(p.destination) || strings.ContainsFunc(p.destination, unicode.IsControl):
 		return fmt.Errorf("DEST %q holds what no client can subscribe to: want text without control characters", p.destination)
-	case policy.IsPattern(p.destination):
+	case destination.IsPattern(p.destination):
 		return fmt.Errorf("DEST %s is a pattern: a message goes to one destination, such as %s/chat", p.destination, prefixes.Broker[0])
 	case below(prefixes.App):
 		return fmt.Errorf("DEST %s is for clients to send to: the bus carries what subscribers receive, such as %s/chat",

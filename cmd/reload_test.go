@@ -26,6 +26,8 @@ func TestReload(t *testing.T) {
 		set                 bool // the new rules count
 		want                []string
 	}{
+		{"an empty file", oneRoom, "", false, []string{old + `" err="t.yaml is empty: somebody may be writing it"`}},
+		{"no rules", oneRoom, "log: {level: info}\n", false, []string{old + `: the file has none" file=t.yaml`}},
 		{"the same", oneRoom, oneRoom, true, []string{`level=INFO msg="rules reloaded" channels=1 routes=0`}},
 		{"a rule more", oneRoom, twoRooms, true, []string{`level=INFO msg="rules reloaded" channels=2 routes=0`}},
 		{"other settings", oneRoom, "listen: :1\nlimits: {message: 1KiB}\n" + twoRooms, true,
@@ -56,7 +58,7 @@ func TestReload(t *testing.T) {
 			}
 			var log bytes.Buffer
 			var rules *policy.Catalogue
-			r := reloader{load, running, func(c *policy.Catalogue) { rules = c }, slog.New(slog.NewTextHandler(&log, untimed()))}
+			r := reloader{"t.yaml", load, running, func(c *policy.Catalogue) error { rules = c; return nil }, slog.New(slog.NewTextHandler(&log, untimed()))}
 			writeFile(t, "t.yaml", tt.after)
 			if strings.HasPrefix(tt.after, "# written anew") {
 				writeFile(t, "secret", "quite another secret of some characters")

@@ -100,7 +100,7 @@ func serve(ctx context.Context, p Process, src *source) error {
 		h := admin.Handler(gw.Figures, log, admin.Check{Name: "registry", Err: reg.Healthy}, admin.Check{Name: "gateway", Err: gw.Ready})
 		wg.Go(func() { report(log, "admin", admin.Serve(base, ports.admin, h, log)) })
 	}
-	r := reloader{load: src.load, running: &loaded, setRules: gw.SetRules, log: log}
+	r := reloader{file: src.File, load: src.load, running: &loaded, setRules: gw.SetRules, log: log}
 	wg.Go(func() { r.run(base, hangups) })
 	if cfg.Standalone {
 		printWelcome(p.Stdout, welcome{program: program(p.Args[0]), file: src.File, cfg: cfg, ports: ports})

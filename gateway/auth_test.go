@@ -65,7 +65,7 @@ func memberRules(t testing.TB) *policy.Catalogue {
 func startMembers(t testing.TB, opts ...gateway.Option) *node {
 	t.Helper()
 	n := start(t, append([]gateway.Option{withAuth(t)}, opts...)...)
-	n.SetRules(memberRules(t))
+	n.mustSetRules(t, memberRules(t))
 	return n
 }
 
@@ -158,7 +158,7 @@ func TestAnonymousRefused(t *testing.T) {
 func TestTokensStayHere(t *testing.T) {
 	var logs lockedBuffer
 	n, b := startTap(t, withAuth(t), gateway.WithLogger(slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug}))))
-	n.SetRules(memberRules(t))
+	n.mustSetRules(t, memberRules(t))
 	token := tokenOf(t, 42, time.Hour)
 	var seen strings.Builder
 	for i, bad := range []string{token, token[:len(token)-4], token + "x", "Bearer " + token, strings.Repeat(token, 20)} {
@@ -227,7 +227,7 @@ func TestReloadEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n.SetRules(closed)
+		n.mustSetRules(t, closed)
 		frame := c.expect("MESSAGE", "subscription:err")
 		_, body, _ := strings.Cut(frame, "\n\n")
 		var told struct {
@@ -242,6 +242,42 @@ func TestReloadEnds(t *testing.T) {
 		c.expect("RECEIPT", "receipt-id:r")
 		c.wantAlive()
 	})
+}
+
+// TestSetRulesOfAnotherKind: rules that give destinations another meaning are not taken, and nothing
+// changes.
+func TestSetRulesOfAnotherKind(t *testing.T) {
+	n := start(t)
+	c := n.listening(t)
+	c.subscribe("1", "/topic/a")
+	for name, change := range map[string]func(r *policy.Rules){
+		"App":              func(r *policy.Rules) { r.Prefixes.App = "/application" },
+		"User":             func(r *policy.Rules) { r.Prefixes.User = "/user" },
+		"Broker":           func(r *policy.Rules) { r.Prefixes.Broker = append(r.Prefixes.Broker, "/more") },
+		"ErrorDestination": func(r *policy.Rules) { r.ErrorDestination = r.Prefixes.User + "/queue/errors" },
+		"none":             func(r *policy.Rules) {},
+	} {
+		r := policy.Rules{Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error"}
+		if change(&r); name == "User" {
+			r.ErrorDestination = ""
+		}
+		other, err := policy.New(r)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if name == "none" {
+			defer func() { // the last: these end the subscription
+				n.mustSetRules(t, other)
+				c.wantRefusal(`"errorCode":3,`, `"destination":"/topic/a"`)
+			}()
+		} else if err := n.SetRules(other); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	c.send("SEND\ndestination:/app/topic/a\n\nx^@")
+	c.expect("MESSAGE", "subscription:1", "x")
+	c.send("SEND\ndestination:/topic/secret/a\n\nx^@")
+	c.wantRefusal(`"errorCode":2,`)
 }
 
 // TestWithheld: what a subscription does not get because its login has gone is counted, and so is
@@ -261,5 +297,12 @@ func TestWithheld(t *testing.T) {
 	}
 	if f := n.Figures(); f.Tokens.Verified != 2 {
 		t.Errorf("%+v, want two that were verified", f.Tokens)
+	}
+}
+
+func (n *node) mustSetRules(t testing.TB, rules *policy.Catalogue) {
+	t.Helper()
+	if err := n.SetRules(rules); err != nil {
+		t.Fatal(err)
 	}
 }

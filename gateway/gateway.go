@@ -45,9 +45,11 @@ type Gateway struct {
 	draining atomic.Bool
 }
 
-// maxWaiters is how many frames of a node may wait at a time for somebody else: for the list of
-// revoked tokens, or code of whoever embeds the gateway. Others wait for their turn.
-const maxWaiters = 1024
+// What frames of a node may wait for at a time; others wait for their turn.
+const (
+	maxChecks  = 1024 // tokens: the list of revoked ones has a second to answer
+	maxWaiters = 1024 // code of whoever embeds the gateway, which may take long
+)
 
 // engine is what runs while Run does.
 type engine struct {
@@ -56,7 +58,8 @@ type engine struct {
 	router *router.Router
 	turn   atomic.Uint64    // whose turn it is to get a connection
 	work   *session.Workers // what takes the processor for long
-	wait   *session.Workers // what waits for others
+	checks *session.Workers // tokens that memory does not know
+	wait   *session.Workers // code of whoever embeds the gateway
 	http   *handoff
 
 	elsewhere           atomic.Int64 // connections that no loop has: in net/http, or in a TLS handshake
@@ -101,6 +104,7 @@ func (g *Gateway) Run(ctx context.Context, lns ...Listener) error {
 
 	var wg sync.WaitGroup
 	defer e.work.Close() // once no loop asks for any
+	defer e.checks.Close()
 	defer e.wait.Close()
 	defer wg.Wait()
 	run := func(name string, serve func() error) {
@@ -141,9 +145,10 @@ func (f *failure) Error() string { return f.err.Error() }
 
 func (g *Gateway) newEngine() (*engine, error) {
 	e := &engine{
-		http: newHandoff(),
-		work: session.NewWorkers(max(runtime.GOMAXPROCS(0)/2, 1)), // the other half is for the loops
-		wait: session.NewWorkers(maxWaiters),
+		http:   newHandoff(),
+		work:   session.NewWorkers(max(runtime.GOMAXPROCS(0)/2, 1)), // the other half is for the loops
+		checks: session.NewWorkers(maxChecks),
+		wait:   session.NewWorkers(maxWaiters),
 	}
 	for range runtime.GOMAXPROCS(0) {
 		l, err := loop.New(g.set.limits.Outbound)
@@ -169,6 +174,7 @@ func (g *Gateway) newEngine() (*engine, error) {
 			Intercept:      g.set.intercept(),
 			Handler:        g.set.handler(),
 			Workers:        e.work,
+			Checks:         e.checks,
 			Waiters:        e.wait,
 			Limits:         &limits,
 			Outbound:       g.set.limits.Outbound,
@@ -230,14 +236,19 @@ func (g *Gateway) Ready() error {
 	return nil
 }
 
-// SetRules makes other rules count from now on; those of Run's beginning gave the prefixes and the
-// error destination, which stay. Subscriptions that the new ones don't allow end, and their clients
-// are told. It may be called from any goroutine, and returns before all sessions were looked at.
-func (g *Gateway) SetRules(rules *policy.Catalogue) {
+// SetRules makes other rules count from now on. Their prefixes and error destination have to be the
+// same as before, or it returns an error and changes nothing. Subscriptions that the new rules don't
+// allow end, and their clients are told. It may be called from any goroutine, and returns before all
+// sessions were looked at.
+func (g *Gateway) SetRules(rules *policy.Catalogue) error {
+	if !rules.Agrees(g.rules.Load()) {
+		return errors.New("gateway: the new rules have other prefixes, or another error destination, than the node began with")
+	}
 	g.rules.Store(rules)
 	if e := g.engine.Load(); e != nil {
 		g.reload(e)
 	}
+	return nil
 }
 
 func (g *Gateway) reload(e *engine) {

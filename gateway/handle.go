@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,14 +25,14 @@ type Request struct {
 // session subscribes to it, such as "/session/queue/answers". It goes out when the function has
 // returned nil, without the bus.
 func (r *Request) Reply(destination string, body []byte, headers ...bus.Header) {
-	r.replies = append(r.replies, bus.Envelope{Destination: destination, Body: body, Headers: travelling(headers)})
+	r.replies = append(r.replies, bus.Envelope{Destination: destination, Body: bytes.Clone(body), Headers: travelling(headers)})
 }
 
 // Publish sends a message to all who subscribe to destination, on all nodes, when the function has
 // returned nil. The rules are not asked. The RECEIPT that the SEND may want comes when the bus has
 // all that is published; in a transaction it waits for COMMIT.
 func (r *Request) Publish(destination string, body []byte, headers ...bus.Header) {
-	r.publish = append(r.publish, bus.Envelope{Destination: destination, Body: body, Headers: travelling(headers)})
+	r.publish = append(r.publish, bus.Envelope{Destination: destination, Body: bytes.Clone(body), Headers: travelling(headers)})
 }
 
 // travelling leaves out what stays in the gateway, whoever has put it there.
@@ -54,7 +55,8 @@ type handler struct {
 // HandleFunc has fn carry out SENDs to a destination under the application prefix, in the place of a
 // route: "/app/rpc/{name}", where {name} stands for one segment. Handlers are tried in the order of the options, and
 // before the routes. Rules are not asked: fn sees in Who for whom the frame acts. What it returns
-// means what it does of an Interceptor, with nil for done. It may block as one may.
+// means what it does of an Interceptor, with nil for done. It may block as one may; what it then
+// publishes goes out even if the sender's token has expired meanwhile.
 func HandleFunc(pattern string, fn func(ctx context.Context, r *Request) error) Option {
 	return func(s *settings) { s.handlers = append(s.handlers, handler{pattern: pattern, fn: fn}) }
 }
@@ -92,6 +94,8 @@ func (s *settings) handler() func(destination string) session.Handler {
 }
 
 func (s *settings) handle(ctx context.Context, h *handler, vars map[string]string, in *session.Inspection) session.Reaction {
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
 	r := &Request{Frame: *newFrame(in), Vars: vars}
 	if err := protect(func() error { return h.fn(ctx, r) }); err != nil {
 		return session.Reaction{Outcome: s.outcome(err, "handler", in)}

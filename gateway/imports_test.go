@@ -21,7 +21,7 @@ var mayImport = map[string][]string{
 
 	"cmd": {
 		"admin", "cmd/internal/config", "cmd/internal/embedded", "cmd/internal/output", "cmd/internal/page", "gateway",
-		"gateway/auth", "gateway/auth/redislist", "gateway/policy",
+		"gateway/auth", "gateway/auth/redislist", "gateway/destination", "gateway/policy",
 		"gateway/registry", "gateway/registry/redisregistry", "bus",
 	},
 	"cmd/internal/config":   {"configs", "gateway/auth", "gateway/policy"},

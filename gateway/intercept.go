@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/gateway/auth"
@@ -66,8 +67,9 @@ func (h *Header) Del(name string) {
 //   - Close ends the connection with an ERROR;
 //   - any other error is logged, and the client is told code 14, as after a panic.
 //
-// It may block, on a goroutine of its own: the session waits, and no other does. ctx ends with the
-// session. At most 1024 frames of a node are in such functions at a time.
+// It may block, on a goroutine of its own: the session waits, and no other does. ctx ends after the
+// time of WithPatience, or with the session; that a client has gone shows only when its session
+// reads on. At most 1024 frames of a node are in such functions at a time, and others wait.
 type Interceptor func(ctx context.Context, f *Frame) error
 
 // WithInterceptor adds one; several run in the order of the options, each after the one before has
@@ -75,6 +77,10 @@ type Interceptor func(ctx context.Context, f *Frame) error
 func WithInterceptor(i Interceptor) Option {
 	return func(s *settings) { s.intercepts = append(s.intercepts, i) }
 }
+
+// WithPatience sets how long an interceptor or a function of HandleFunc may take before its ctx ends;
+// default 30 s. The frame is carried out, or not, when it returns.
+func WithPatience(d time.Duration) Option { return func(s *settings) { s.patience = d } }
 
 // ErrDrop has a frame forgotten.
 var ErrDrop = errors.New("gateway: drop this frame")
@@ -115,6 +121,8 @@ func (s *settings) intercept() func(context.Context, *session.Inspection) sessio
 		return nil
 	}
 	return func(ctx context.Context, in *session.Inspection) session.Outcome {
+		ctx, cancel := context.WithTimeout(ctx, s.patience)
+		defer cancel()
 		f := newFrame(in)
 		for _, i := range s.intercepts {
 			if err := protect(func() error { return i(ctx, f) }); err != nil {

@@ -205,6 +205,32 @@ func TestInterceptorEndsWithTheSession(t *testing.T) {
 	<-ended
 }
 
+// TestPatience: the context of a function ends after a time, and what it then says of its frame counts.
+func TestPatience(t *testing.T) {
+	why := make(chan error, 2)
+	waits := func(ctx context.Context, f *gateway.Frame) error {
+		if f.Header.Get("wait") != "" {
+			<-ctx.Done()
+			why <- ctx.Err()
+			f.Header.Del("wait")
+		}
+		return nil
+	}
+	n := start(t, gateway.WithPatience(time.Millisecond), gateway.WithInterceptor(waits),
+		gateway.HandleFunc("/app/wait", func(ctx context.Context, r *gateway.Request) error {
+			r.Header.Set("wait", "1")
+			return waits(ctx, &r.Frame)
+		}))
+	c := n.listening(t)
+	for _, frame := range []string{"SEND\ndestination:/topic/a\nwait:1", "SEND\ndestination:/app/wait"} {
+		c.send(frame + "\nreceipt:r\n\n^@")
+		c.expect("RECEIPT", "receipt-id:r")
+		if err := <-why; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: the context ended with %v", frame, err)
+		}
+	}
+}
+
 // TestHandleFunc: a function takes SENDs in the place of a route, answers, and publishes.
 func TestHandleFunc(t *testing.T) {
 	logs := &lockedBuffer{}

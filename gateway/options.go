@@ -35,6 +35,7 @@ type settings struct {
 	grace      time.Duration
 	intercepts []Interceptor
 	handlers   []handler
+	patience   time.Duration // with interceptors and handlers
 	parting    time.Duration // for a SockJS client to be told that the node stops
 }
 
@@ -51,6 +52,7 @@ func defaults() settings {
 		sockjs:    new(DefaultSockJS()),
 		anonymous: true,
 		grace:     30 * time.Second,
+		patience:  30 * time.Second,
 		parting:   time.Second,
 	}
 }

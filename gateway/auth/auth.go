@@ -161,6 +161,16 @@ func (a *Authenticator) remember(of *hash, v *verdict, now time.Time) {
 	a.bad.put(of, *v, now)
 }
 
+// rememberRevoked keeps what the list said until the token expires: while the list is away, nobody
+// else knows it.
+func (a *Authenticator) rememberRevoked(v verdict) {
+	if until := v.id.Expires.Add(a.cfg.Leeway); v.until.Before(until) {
+		of := hash(sha256.Sum256([]byte(v.id.token)))
+		v.until = until
+		a.good.put(&of, v, a.cfg.Now())
+	}
+}
+
 // earlier returns the earlier of two times, of which the first may be zero for never.
 func earlier(t, or time.Time) time.Time {
 	if !t.IsZero() && t.Before(or) {
@@ -182,6 +192,7 @@ func (a *Authenticator) tell(v verdict) (*Identity, error) {
 		return nil, a.refuse(v.fault)
 	}
 	if v.id.standing.revoked.Load() {
+		a.rememberRevoked(v)
 		a.counts.revoked.Add(1)
 		return nil, a.refuse(fault(CheckRevocation, "the token was taken back"))
 	}
@@ -192,6 +203,9 @@ func (a *Authenticator) refuse(f *Error) error {
 	a.counts.refused.Add(1)
 	return f
 }
+
+// AsksList reports whether there is a list of revoked tokens.
+func (a *Authenticator) AsksList() bool { return a.cfg.Revoked != nil }
 
 // Leeway is by how much clocks may differ: a token is taken until that long after it expires.
 func (a *Authenticator) Leeway() time.Duration { return a.cfg.Leeway }

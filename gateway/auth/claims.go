@@ -39,6 +39,26 @@ func (c *claims) UnmarshalJSON(text []byte) error {
 	return err
 }
 
+// Assume returns who the bearer of a token would be that says what text does, a JSON object: for
+// questions of the kind what if. Of the claims only the member's is looked at, and it may be missing.
+func (cfg Config) Assume(text []byte) (*Identity, error) {
+	said := &claims{}
+	if err := json.Unmarshal(text, said); err != nil {
+		return nil, err
+	}
+	if said.values == nil {
+		return nil, errors.New("no JSON object")
+	}
+	id := &Identity{Claims: said.values}
+	if name := cfg.withDefaults().Member; said.values[name] != nil {
+		var f *Error
+		if id.Member, f = said.member(name); f != nil {
+			return nil, f
+		}
+	}
+	return id, nil
+}
+
 // plain makes the numbers in v of Go's types, in place where they are in a list or an object.
 func plain(v any) (_ any, err error) {
 	switch v := v.(type) {

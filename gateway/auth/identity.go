@@ -21,6 +21,13 @@ type Identity struct {
 // Is reports whether id was made of this very token.
 func (id *Identity) Is(token []byte) bool { return string(token) == id.token }
 
+// Same reports whether id and other are of the same member of the same issuer.
+func (id *Identity) Same(other *Identity) bool {
+	issuer, _ := id.Claims["iss"].(string)
+	others, _ := other.Claims["iss"].(string)
+	return id.Member == other.Member && issuer == others
+}
+
 // standing is what the list of revocations said of a token, the one thing about it that changes.
 type standing struct {
 	stale   atomic.Int64 // when the list has to be asked again, as revocations count; 0 when it never was

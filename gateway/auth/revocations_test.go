@@ -145,6 +145,44 @@ func TestListAway(t *testing.T) {
 	})
 }
 
+// TestRevokedWhileAway holds that a token that was taken back is not taken until it expires, however
+// long the list is away, and whoever had learned of it: by the token, or by an identity that memory
+// has forgotten.
+func TestRevokedWhileAway(t *testing.T) {
+	for _, learned := range []string{"at first sight", "in use", "by an identity"} {
+		t.Run(learned, func(t *testing.T) {
+			withList(t, func(t *testing.T, a *Authenticator, list *fakeList, token string) {
+				var id *Identity
+				if learned != "at first sight" {
+					id = verify(t, a, token)
+					time.Sleep(askEvery)
+				}
+				if learned == "by an identity" {
+					time.Sleep(rememberGood)
+				}
+				list.set(func(l *fakeList) { l.revoked = []string{token} })
+				if learned == "by an identity" {
+					_, err := a.Recheck(t.Context(), id)
+					wantFault(t, err, CheckRevocation)
+				} else {
+					wantVerify(t, a, token, CheckRevocation)
+				}
+				list.set(func(l *fakeList) { l.away = true })
+				for range 8 {
+					time.Sleep(rememberGood + time.Second)
+					wantVerify(t, a, token, CheckRevocation)
+					wantVerify(t, a, token, CheckRevocation)
+				}
+				list.set(func(l *fakeList) { l.away, l.revoked = false, nil })
+				time.Sleep(askPause)
+				wantVerify(t, a, token, "") // it was a mistake
+				time.Sleep(time.Hour)
+				wantVerify(t, a, token, CheckExpiry)
+			})
+		})
+	}
+}
+
 // TestListHangs holds that a list that does not answer costs one session at a time a second, not
 // each that asks.
 func TestListHangs(t *testing.T) {

@@ -52,6 +52,9 @@ func (a *Authenticator) check(token string, now time.Time) verdict {
 	if err != nil {
 		return verdict{fault: faultOf(err)}
 	}
+	if token[0] != 'e' { // of a brace: with blanks before, it would not look like a token to whoever keeps tokens back
+		return verdict{fault: fault(CheckForm, "the header does not begin with a brace")}
+	}
 	id := &Identity{Claims: said.values, token: token, by: a, standing: &standing{}}
 	if key, ok := by.Key.(*ecdsa.PublicKey); ok && a.cfg.Revoked != nil {
 		id.twin = twinOf(token, parsed.Signature, key)

@@ -42,7 +42,8 @@ type expression struct {
 
 	// Which variables it names.
 	login   bool // what tells who is logged in: claims, session.member
-	session bool // anything of the session
+	session bool // anything of the session but its member
+	headers bool // the headers of the frame
 }
 
 // compiling is held while an expression is compiled. It is a package variable because what it guards
@@ -104,14 +105,16 @@ func (e *expression) mentions() {
 	for _, reference := range e.ast.NativeRep().ReferenceMap() {
 		name := reference.Name
 		e.login = e.login || name == varClaims || name == varMember
-		e.session = e.session || strings.HasPrefix(name, varSession+".")
+		e.session = e.session || strings.HasPrefix(name, varSession+".") && name != varMember
+		e.headers = e.headers || name == varHeaders
 	}
 }
 
-// asksLogin and asksSession report whether the expression names what tells who is logged in, and
-// anything of a session. There may be none.
+// asksLogin and its like report whether the expression names what tells who is logged in, anything
+// else of a session, and the headers. There may be none.
 func (e *expression) asksLogin() bool   { return e != nil && e.login }
 func (e *expression) asksSession() bool { return e != nil && e.session }
+func (e *expression) asksHeaders() bool { return e != nil && e.headers }
 
 // settleErrors writes into the two errors that all evaluations of a process share what the library
 // would write, without a lock, at the first evaluation that ends with one: loops evaluate at the

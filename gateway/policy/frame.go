@@ -81,7 +81,7 @@ func (f *frame) ResolveName(name string) (any, bool) {
 	case varNode:
 		return f.describe().Node, true
 	case varMember:
-		return memberValue(f.describe().Member), true
+		return memberValue(f.request.Member), true
 	case varTransport:
 		return f.describe().Transport, true
 	case varVersion:

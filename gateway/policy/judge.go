@@ -10,9 +10,6 @@ type Target struct {
 	Rewrite     *Rewrite // what becomes of the message before; nil when it goes as it came
 }
 
-// IsPattern reports whether a subscription to destination would be one by pattern.
-func IsPattern(s string) bool { return destination.IsPattern(s) }
-
 // JudgeSubscribe says whether a session may subscribe to the destination, which may be a pattern,
 // and whether a subscriber by pattern may receive what is sent to it. It runs on an event loop: what
 // an expression may cost is bounded. It keeps nothing of r.
@@ -20,7 +17,7 @@ func (c *Catalogue) JudgeSubscribe(r *Request) (Grant, *Refusal) {
 	if r.Destination == c.errorDest && c.errorDest != "" {
 		return Grant{}, nil
 	}
-	if IsPattern(r.Destination) {
+	if destination.IsPattern(r.Destination) {
 		return c.judgePattern(r)
 	}
 	for i := range c.channels {
@@ -97,11 +94,8 @@ func (c *Catalogue) routed(r *Request) (Target, *Refusal) {
 	return Target{}, Refuse(CodeNoRule)
 }
 
-// NeedsLogin reports whether a rule asks who is logged in, which without an issuer of tokens nobody is.
-func (c *Catalogue) NeedsLogin() bool { return c.LoginRule() != "" }
-
-// LoginRule returns the path of the first expression that asks who is logged in, such as
-// "channels[2].subscribe", and "" if none does.
+// LoginRule returns the path of the first expression that asks who is logged in, which without an
+// issuer of tokens nobody is: such as "channels[2].subscribe", and "" if none does.
 func (c *Catalogue) LoginRule() string {
 	var all []*expression
 	for i := range c.channels {
@@ -117,6 +111,9 @@ func (c *Catalogue) LoginRule() string {
 	}
 	return ""
 }
+
+// IsApp reports whether destination is one of the application, which routes and not channels judge.
+func (c *Catalogue) IsApp(destination string) bool { return under(destination, c.prefixes.App) }
 
 // IsSession reports whether destination is one of the client's own session.
 func (c *Catalogue) IsSession(destination string) bool { return under(destination, c.prefixes.User) }

@@ -75,7 +75,7 @@ func TestJudgePattern(t *testing.T) {
 		{"*", nil, CodePattern, "", false},
 		{"/**/a/**/b/**", nil, CodePattern, "", false},
 	} {
-		grant, r := c.JudgeSubscribe(&Request{Destination: test.pattern, Claims: test.claims, From: askerOf("42")})
+		grant, r := c.JudgeSubscribe(&Request{Destination: test.pattern, Claims: test.claims, Member: "42", From: newAsker()})
 		if codeOf(r) != test.want {
 			t.Errorf("%s: code %d, want %d", test.pattern, codeOf(r), test.want)
 			continue
@@ -118,7 +118,7 @@ func TestNeighbour(t *testing.T) {
 		{"/topic/member//42", map[string]any{"mu": int64(42)}, CodeNoRule},
 		{"/topic/Member/42", nil, 0}, // names are compared letter by letter: this is a channel of "/topic/**"
 	} {
-		_, r := c.JudgeSubscribe(&Request{Destination: test.destination, Claims: test.claims, From: askerOf("")})
+		_, r := c.JudgeSubscribe(&Request{Destination: test.destination, Claims: test.claims, Member: "", From: newAsker()})
 		if codeOf(r) != test.want {
 			t.Errorf("%s of %v: code %d, want %d", test.destination, test.claims, codeOf(r), test.want)
 		}

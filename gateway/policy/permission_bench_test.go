@@ -12,7 +12,7 @@ func BenchmarkJudge(b *testing.B) {
 		Destination: "/topic/chat/42",
 		Headers:     []bus.Header{{Name: "content-type", Value: "text/plain"}, {Name: "x-kind", Value: "a"}},
 		Claims:      map[string]any{"mu": int64(42), "rl": []any{"ROLE_USER", "ROLE_ADMIN"}, "exp": int64(1)},
-		From:        askerOf("42"),
+		Member:      "42", From: newAsker(),
 	}
 	for _, test := range []struct{ name, send string }{
 		{"literal", `true`},

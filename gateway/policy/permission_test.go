@@ -18,9 +18,8 @@ type asker struct {
 
 func (a *asker) Describe() Session { a.asked++; return a.session }
 
-// askerOf is the session of a member, given as JSON.
-func askerOf(member string) *asker {
-	return &asker{session: Session{Key: "n_1", Principal: "n/1/now", Node: "n", Member: member, Transport: "websocket", Version: "1.2", Remote: "10.0.0.1:99"}}
+func newAsker() *asker {
+	return &asker{session: Session{Key: "n_1", Principal: "n/1/now", Node: "n", Transport: "websocket", Version: "1.2", Remote: "10.0.0.1:99"}}
 }
 
 // permit is the code with which a SUBSCRIBE and a SEND to /topic/{room}/{id} are answered, 0 for yes.
@@ -94,7 +93,7 @@ func TestPermissions(t *testing.T) {
 				Destination: "/topic/chat/42",
 				Headers:     []bus.Header{{Name: "x-a", Value: "first"}, {Name: "x-a", Value: "second"}},
 				Claims:      test.claims,
-				From:        askerOf("42"),
+				Member:      "42", From: newAsker(),
 			})
 			if got != test.want {
 				t.Errorf("code %d (%v), want %d", got, reason, test.want)
@@ -115,7 +114,7 @@ func TestSessionMember(t *testing.T) {
 		{`"b\u00f6\"b"`, `session.member == 'bö"b'`},
 		{``, `session.member == null`},
 	} {
-		if got, reason := permit(t, test.is, Request{Destination: "/topic/a/b", From: askerOf(test.member)}); got != 0 {
+		if got, reason := permit(t, test.is, Request{Destination: "/topic/a/b", Member: test.member, From: newAsker()}); got != 0 {
 			t.Errorf("%s of member %s: code %d, %v", test.is, test.member, got, reason)
 		}
 	}
@@ -208,7 +207,7 @@ func TestLogin(t *testing.T) {
 		`true || "ROLE_ADMIN" in claims["a"]`: true,
 	} {
 		c := mustNew(t, Rules{Prefixes: DefaultPrefixes(), Channels: []Channel{{Match: "/topic"}, {Match: "/topic/{id}", Subscribe: expression}}})
-		grant, r := c.JudgeSubscribe(&Request{Destination: "/topic/42", Headers: []bus.Header{{Name: "claims", Value: "member"}}, From: askerOf("")})
+		grant, r := c.JudgeSubscribe(&Request{Destination: "/topic/42", Headers: []bus.Header{{Name: "claims", Value: "member"}}, Member: "", From: newAsker()})
 		if r != nil || grant != (Grant{Rule: "channels[1]", Login: want}) {
 			t.Errorf("%s: %+v, %+v", expression, grant, r)
 		}
@@ -216,8 +215,8 @@ func TestLogin(t *testing.T) {
 		if want {
 			path = "channels[1].subscribe"
 		}
-		if c.NeedsLogin() != want || c.LoginRule() != path {
-			t.Errorf("%s: NeedsLogin says %v, of %q", expression, c.NeedsLogin(), c.LoginRule())
+		if (c.LoginRule() != "") != want || c.LoginRule() != path {
+			t.Errorf("%s: LoginRule says %q", expression, c.LoginRule())
 		}
 	}
 }
@@ -248,7 +247,7 @@ func TestSessionIsAskedOnce(t *testing.T) {
 		`true`: 0, `size(claims) == 0`: 0, `session.key == session.node || session.key != session.remote`: 1,
 	} {
 		c := mustNew(t, Rules{Prefixes: DefaultPrefixes(), Channels: []Channel{{Match: "/topic/{id}", Subscribe: expression}}})
-		from := askerOf("")
+		from := newAsker()
 		if _, r := c.JudgeSubscribe(&Request{Destination: "/topic/42", From: from}); r != nil || from.asked != want {
 			t.Errorf("%s: asked %d times, %v", expression, from.asked, r)
 		}
@@ -258,7 +257,7 @@ func TestSessionIsAskedOnce(t *testing.T) {
 // TestLiteralPermissionAllocs: what is written out costs a match and no more.
 func TestLiteralPermissionAllocs(t *testing.T) {
 	c := catalogue(t)
-	r := &Request{Destination: "/topic/chat", Headers: sent(), Claims: map[string]any{}, From: askerOf("42")}
+	r := &Request{Destination: "/topic/chat", Headers: sent(), Claims: map[string]any{}, Member: "42", From: newAsker()}
 	if n := testing.AllocsPerRun(100, func() {
 		_, refused := c.JudgeSubscribe(r)
 		_, refused2 := c.JudgeSend(&Request{Destination: r.Destination, Headers: r.Headers, Claims: r.Claims, From: r.From})
@@ -279,7 +278,7 @@ func TestPermissionAtOnce(t *testing.T) {
 		for range 4 {
 			wg.Go(func() {
 				for i := range 200 {
-					c.JudgeSubscribe(&Request{Destination: "/topic/b", Claims: []map[string]any{nil, {"rl": []any{"a"}}, {"rl": int64(1)}}[i%3], From: askerOf("42")})
+					c.JudgeSubscribe(&Request{Destination: "/topic/b", Claims: []map[string]any{nil, {"rl": []any{"a"}}, {"rl": int64(1)}}[i%3], Member: "42", From: newAsker()})
 				}
 			})
 		}

@@ -6,6 +6,7 @@ import "github.com/stompgw/stompgw/bus"
 type Request struct {
 	Destination string
 	Headers     []bus.Header   // the sender's own, those that travel; of repeated ones the first counts
+	Member      string         // whom the frame acts for, as JSON: 42 or "bob"; empty for an anonymous one
 	Claims      map[string]any // of the token that counts for the frame, as auth.Identity has them; nil for an anonymous one
 	From        Asker          // nil when no session asks
 }
@@ -15,12 +16,12 @@ type Asker interface {
 	Describe() Session
 }
 
-// Session is what rules see of a session, under these names in lower case.
+// Session is what rules see of a session, under these names in lower case; member is that of the
+// Request.
 type Session struct {
 	Key       string // as the registry names it
 	Principal string
 	Node      string
-	Member    string // as JSON: 42 or "bob"; empty when nobody is logged in
 	Transport string // such as "websocket"
 	Version   string // of STOMP
 	Remote    string // address and port

@@ -252,15 +252,15 @@ func TestRewriteTellsWhoSent(t *testing.T) {
 		c := mustNew(t, Rules{Prefixes: DefaultPrefixes(), Routes: []Route{
 			{Match: "/app/{kind}/{room}", Allow: `has(claims.mu)`, Publish: "/topic/{room}", Body: test.body, Headers: test.headers},
 		}})
-		from := askerOf("42")
-		target, r := c.JudgeSend(&Request{Destination: "/app/chat/blue", Claims: map[string]any{"mu": int64(42)}, From: from})
+		from := newAsker()
+		target, r := c.JudgeSend(&Request{Destination: "/app/chat/blue", Member: "42", Claims: map[string]any{"mu": int64(42)}, From: from})
 		if r != nil || target.Rule != "routes[0]" || from.asked != test.asked {
 			t.Fatalf("%s%s: %+v, %+v, asked %d times", test.body, test.headers, target, r, from.asked)
 		}
 		if target.Rewrite.frame.request.From != nil {
 			t.Error("the rewrite holds on to the session")
 		}
-		from.session = Session{Member: "43", Key: "other", Transport: "other"}
+		from.session = Session{Key: "other", Transport: "other"}
 		for range 2 { // it may be applied again
 			e, r := apply(target.Rewrite, "hi")
 			if r != nil {

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/stompgw/stompgw/gateway/destination"
@@ -201,4 +202,16 @@ func (rt *route) rewrite(r *Request, b *destination.Bindings) *Rewrite {
 func under(destination, prefix string) bool {
 	rest, ok := strings.CutPrefix(destination, prefix)
 	return ok && (rest == "" || rest[0] == '/')
+}
+
+// Agrees reports whether destinations mean the same kind to both catalogues, so that one can take the
+// place of the other under sessions.
+func (c *Catalogue) Agrees(other *Catalogue) bool {
+	return c.errorDest == other.errorDest && c.prefixes.App == other.prefixes.App && c.prefixes.User == other.prefixes.User &&
+		slices.Equal(c.prefixes.Broker, other.prefixes.Broker)
+}
+
+// ReadsHeaders reports whether a rule for SUBSCRIBE looks at the headers that came with it.
+func (c *Catalogue) ReadsHeaders() bool {
+	return slices.ContainsFunc(c.channels, func(ch channel) bool { return ch.subscribe.expression.asksHeaders() })
 }

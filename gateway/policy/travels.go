@@ -25,10 +25,10 @@ func IsReserved(name string) bool {
 // IsSecret reports whether a header of that name is there to prove who sent it, in any case of
 // letters.
 func IsSecret(name string) bool {
-	switch strings.ToLower(strings.TrimSpace(name)) {
-	case "authorization", "proxy-authorization", "x-authorization", "login", "passcode", "password",
+	switch strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), "_", "-") {
+	case "authorization", "proxy-authorization", "x-authorization", "x-forwarded-authorization", "login", "passcode", "password",
 		"cookie", "cookie2", "set-cookie", "set-cookie2", "client-request-code",
-		"access-token", "x-access-token", "x-auth-token", "x-api-key", "api-key":
+		"token", "x-token", "access-token", "x-access-token", "id-token", "refresh-token", "auth-token", "x-auth-token", "x-amz-security-token", "x-api-key", "api-key":
 		return true
 	}
 	return false
@@ -50,14 +50,39 @@ func looksLikeToken(text []byte) bool {
 	return false
 }
 
-// isJWT: three parts when it is signed, five when encrypted.
+// isJWT reports whether word holds a JSON Web Token (RFC 7519 section 3): three parts when it is
+// signed, five when encrypted, of which the first is a JSON object in base64.
 func isJWT(word []byte) bool {
-	dots := bytes.Count(word, []byte{'.'})
-	return (dots == 2 || dots == 4) && bytes.HasPrefix(word, []byte(jwtStart))
+	for i := range word {
+		if beginsObject(word[i:]) && bytes.Count(word[i:], []byte{'.'}) >= 2 {
+			return true
+		}
+	}
+	return false
 }
 
-// jwtStart is {" in base64, which is how a JSON Web Token begins (RFC 7519 section 3).
-const jwtStart = "eyJ"
+// beginsObject reports whether base64 begins with a brace and a quotation mark or blank.
+func beginsObject(b []byte) bool {
+	if len(b) < 3 || b[0] != 'e' {
+		return false
+	}
+	switch c := b[2]; b[1] {
+	case 'y':
+		return 'A' <= c && c <= 'L'
+	case 'w':
+		return 'k' <= c && c <= 'r' || '0' <= c && c <= '3'
+	}
+	return false
+}
+
+// Discreet returns text, or if it holds what looks like a token, words that say so. It is for logs
+// and answers.
+func Discreet(text string) string {
+	if looksLikeToken([]byte(text)) {
+		return "(looks like a token)"
+	}
+	return text
+}
 
 // endsToken reports whether c stands in no JSON Web Token.
 func endsToken(c rune) bool {

@@ -26,6 +26,8 @@ func TestSecretsStayBehind(t *testing.T) {
 	for _, h := range [][2]string{
 		{"Set-Cookie", "sid=1"}, {"COOKIE2", "a"}, {" cookie ", "a"}, {"X-Api-Key", "a"}, {"password", "a"},
 		{jwt, "v"}, {"x", jwt}, {"x", "token=" + jwt + ",z"}, {"content-type", jwt},
+		{"x", "Bearer_" + jwt}, {"x", "a.b." + jwt + ".c"}, {"x", "eyAiYWxnIjoi.e30.c2ln"}, {"x", "ewogICJhbGci.e30.c2ln"}, {"x", "ewkiYWxnIjoi.e30."},
+		{"X-Access_Token", "a"}, {"token", "a"}, {"id_token", "a"},
 		{"x", "Bearer secret"}, {"x", `"Bearer secret"`}, {"x", "Authorization: Bearer secret"}, {"x", "a BEARER\tsecret"},
 		{"content-type", "Bearer secret"},
 	} {
@@ -43,9 +45,6 @@ func FuzzTravels(f *testing.F) {
 	f.Add("a=", "&b")
 	f.Add("Bearer\t", " ")
 	f.Fuzz(func(t *testing.T, before, after string) {
-		if before != "" && !endsToken(rune(before[len(before)-1])) || after != "" && !endsToken(rune(after[0])) {
-			return // part of another word
-		}
 		if Travels("x-own", []byte(before+token+after)) {
 			t.Errorf("%q passes", before+token+after)
 		}

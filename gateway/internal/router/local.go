@@ -42,6 +42,13 @@ func (l *Local) Join(r Recipient) registry.SessionID {
 // Leave undoes Join.
 func (l *Local) Leave(id registry.SessionID) { delete(l.people, id) }
 
+// Each calls fn for every session of the loop. fn may end sessions, not begin any.
+func (l *Local) Each(fn func(Recipient)) {
+	for _, r := range l.people {
+		fn(r)
+	}
+}
+
 // Subscribe adds s to the table. ready runs on this loop, perhaps before Subscribe returns, when
 // whatever is published from then on will reach s; with an error the bus can't carry the
 // destination, and s has to be unsubscribed.

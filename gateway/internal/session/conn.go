@@ -72,7 +72,8 @@ type Host struct {
 	Intercept      func(context.Context, *Inspection) Outcome // nil for none; may block
 	Handler        func(destination string) Handler           // nil, as its result, for none
 	Workers        *Workers                                   // for what takes the processor for long
-	Waiters        *Workers                                   // for what waits for others
+	Checks         *Workers                                   // for tokens that memory does not know
+	Waiters        *Workers                                   // for code of whoever embeds the gateway
 	Limits         *stomp.Limits
 	Outbound       int             // bytes that may wait for a client
 	HeartBeat      stomp.HeartBeat // what the server offers

@@ -2,26 +2,43 @@ package session
 
 import (
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/internal/router"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
-// grant is what a subscription needs to be judged again.
+// grant is what a subscription needs to be judged again, beside the session's own login.
 type grant struct {
-	guest    *login          // nil: it receives as the session does
-	headers  []bus.Header    // of its SUBSCRIBE
-	verdicts map[string]bool // by destination; of a subscription by pattern alone
+	guest   *login       // nil: it receives as the session does
+	headers []bus.Header // of its SUBSCRIBE, if a rule looked at them
 }
 
-// maxVerdicts is how many verdicts a subscription by pattern remembers; then it begins anew.
+// verdicts says what the subscriptions by pattern of one login may receive, by destination. Those
+// whose SUBSCRIBE had headers that count are judged each time.
+type verdicts map[string]bool
+
+// maxVerdicts is how many are remembered; then it begins anew.
 const maxVerdicts = 1000
 
 // newGrant returns nil where there is nothing to remember, as there mostly is not.
-func newGrant(guest *login, headers []bus.Header) *grant {
+func (s *Session) newGrant(guest *login, headers []bus.Header) *grant {
+	if !s.host.Rules.ReadsHeaders() {
+		headers = nil
+	}
 	if guest == nil && headers == nil {
 		return nil
 	}
 	return &grant{guest: guest, headers: headers}
+}
+
+// keeps is how many bytes of headers the session's subscriptions keep.
+func (s *Session) keeps() (n int) {
+	for _, sub := range s.subs {
+		if sub.grant != nil {
+			n += sizeOf(sub.grant.headers)
+		}
+	}
+	return n
 }
 
 // guest is the login that the subscription depends on, nil for that of the session.
@@ -35,17 +52,20 @@ func (sub *subscription) guest() *login {
 // judge asks the rules whether the subscription may receive what is sent to destination, which for
 // the subscription itself is its own.
 func (sub *subscription) judge(destination string) (policy.Grant, *policy.Refusal) {
-	s := sub.session
-	l := s.login
-	r := policy.Request{Destination: destination, From: s}
-	if g := sub.grant; g != nil {
-		r.Headers = g.headers
-		if g.guest != nil {
-			l = g.guest
-		}
+	s, who := sub.session, sub.identity()
+	r := policy.Request{Destination: destination, Member: memberOf(who), Claims: claimsOf(who), From: s}
+	if sub.grant != nil {
+		r.Headers = sub.grant.headers
 	}
-	r.Claims = claimsOf(l.identity())
 	return s.host.Rules.JudgeSubscribe(&r)
+}
+
+// identity is whom the subscription receives as now; nil for nobody.
+func (sub *subscription) identity() *auth.Identity {
+	if guest := sub.guest(); guest != nil {
+		return guest.identity()
+	}
+	return sub.session.login.identity()
 }
 
 // Admits implements router.Outlet.
@@ -53,37 +73,47 @@ func (sub *subscription) Admits(_ *router.Subscription, destination string) bool
 	if sub.suspended {
 		return true // Deliver counts it
 	}
-	if sub.grant == nil {
-		sub.grant = &grant{}
+	if sub.grant != nil && sub.grant.headers != nil {
+		_, refusal := sub.judge(destination)
+		return refusal == nil
 	}
-	g := sub.grant
-	if admitted, judged := g.verdicts[destination]; judged {
-		return admitted
+	known := sub.session.verdictsOf(sub.guest())
+	admitted, judged := known[destination]
+	if !judged {
+		_, refusal := sub.judge(destination)
+		admitted = refusal == nil
+		known[destination] = admitted
 	}
-	_, refusal := sub.judge(destination)
-	if g.verdicts == nil || len(g.verdicts) >= maxVerdicts {
-		g.verdicts = map[string]bool{}
-	}
-	g.verdicts[destination] = refusal == nil
-	return refusal == nil
+	return admitted
 }
 
-// forget makes the subscription ask the rules again.
-func (sub *subscription) forget() {
-	if sub.grant != nil {
-		sub.grant.verdicts = nil
+// verdictsOf returns what is remembered for a login, with room for one more.
+func (s *Session) verdictsOf(guest *login) verdicts {
+	work := s.busy()
+	known := work.verdicts[guest]
+	if known == nil || len(known) >= maxVerdicts {
+		known = verdicts{}
+		if work.verdicts == nil {
+			work.verdicts = map[*login]verdicts{}
+		}
+		work.verdicts[guest] = known
+	}
+	return known
+}
+
+// forget has the subscriptions by pattern of a login judged again, for each destination.
+func (s *Session) forget(guest *login) {
+	if s.work != nil {
+		delete(s.work.verdicts, guest)
 	}
 }
 
 // rejudge looks again at the subscriptions that depend on a login, that of the session if guest is
 // nil: one that the rules refuse now receives nothing until they don't.
 func (s *Session) rejudge(guest *login) {
+	s.forget(guest)
 	for _, sub := range s.subs {
-		if sub.guest() != guest {
-			continue
-		}
-		sub.forget()
-		if !sub.login {
+		if sub.guest() != guest || !sub.login {
 			continue
 		}
 		_, refusal := sub.judge(sub.Destination)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/gateway/auth"
+	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
 
@@ -22,13 +23,13 @@ type Reaction struct {
 func (s *Session) handle(h Handler, f *stomp.Frame, who *auth.Identity, tx *transaction) {
 	in := &Inspection{Session: s.Describe(), Who: who, Frame: f.Clone()}
 	o := originOf(f)
-	var reaction Reaction
+	reaction := Reaction{Outcome: Outcome{Refusal: policy.Refuse(policy.CodeInternal)}} // of code that ends its goroutine
 	s.aside(s.host.Waiters, func(ctx context.Context) { reaction = h(ctx, in) }, func() { s.react(reaction, o, tx) })
 }
 
 func (s *Session) react(r Reaction, o origin, tx *transaction) {
 	if !s.obey(r.Outcome, o) {
-		if tx != nil {
+		if tx != nil && r.Outcome.Refusal != nil {
 			tx.failed = true
 		}
 		return
@@ -38,26 +39,24 @@ func (s *Session) react(r Reaction, o origin, tx *transaction) {
 	}
 	list := make([]*publication, len(r.Publish))
 	for i, e := range r.Publish {
-		list[i] = &publication{session: s, envelope: e, origin: origin{destination: o.destination, requestCode: o.requestCode}}
+		list[i] = &publication{session: s, envelope: e, origin: o}
 	}
 	s.publishAll(list, o, tx)
 }
 
 // publishAll publishes what a SEND has become; its RECEIPT says that the bus has all of it.
 func (s *Session) publishAll(list []*publication, o origin, tx *transaction) {
-	switch {
-	case len(list) == 0:
+	if len(list) == 0 {
 		s.receipt(o.receipt)
-	case tx != nil:
-		list[len(list)-1].origin.receipt = o.receipt
-		for _, p := range list {
-			s.enlist(tx, p)
-		}
-	default:
-		c := &commit{origin: o, left: len(list), partial: true}
-		for _, p := range list {
-			p.commit = c
-		}
-		s.publish(list)
+		return
 	}
+	send := &commit{origin: o, left: len(list), isSend: true}
+	for _, p := range list {
+		p.send = send
+	}
+	if tx != nil {
+		s.enlist(tx, o, list...)
+		return
+	}
+	s.publish(list)
 }

@@ -36,14 +36,14 @@ func (s *Session) Timeout() time.Duration {
 	}
 	if s.sendEvery > 0 && s.conn.Wrote() >= s.beatEvery() {
 		s.conn.Queue(s.host.beat(s.conn.Framing()))
-		return sooner(s.untilNext(s.beatEvery()), s.untilLapse(s.host.Now()))
+		return sooner(s.untilNext(s.beatEvery()), s.untilLogin(s.host.Now()))
 	}
 	return s.untilDue()
 }
 
-// untilDue is when something is due: a heart-beat, one of the client that is overdue, or the lapse
-// of a login; 0 for never.
-func (s *Session) untilDue() time.Duration { return sooner(s.untilBeat(), s.untilLapse(s.host.Now())) }
+// untilDue is when something is due: a heart-beat, one of the client that is overdue, or what
+// happens to a login; 0 for never.
+func (s *Session) untilDue() time.Duration { return sooner(s.untilBeat(), s.untilLogin(s.host.Now())) }
 
 // silence is how long the client could be heard and was not: a paused session is not read.
 func (s *Session) silence() time.Duration {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/stomp"
@@ -20,19 +21,53 @@ func (s *Session) admit(f *stomp.Frame) {
 	switch {
 	case named && !wellFormed:
 		s.inspect(f, nil)
-	case !named && (s.login == nil || !s.login.counts(now, s.host.Auth.Leeway())):
+	case s.actsAsSession(token, named, now):
+		s.admitMember(f, now)
+	case !named:
 		s.inspect(f, nil)
-	case s.login != nil && (!named || s.login.who.Is(token)) && s.login.lapse < out && s.host.Auth.Fresh(s.login.who, now):
-		s.inspect(f, s.login.who)
-	case !named || s.login != nil && s.login.lapse < out && s.login.who.Is(token):
-		s.verify(f, "", s.login.who)
 	default:
 		if who, err, known := s.host.Auth.Known(token, now); known {
 			s.identified(f, who, err, token)
-			return
+		} else {
+			s.verify(f, string(token))
 		}
-		s.verify(f, string(token), nil)
 	}
+}
+
+// actsAsSession reports whether a frame acts for the session's member: without a token while the login
+// counts, or with the token of the login.
+func (s *Session) actsAsSession(token []byte, named bool, now time.Time) bool {
+	switch {
+	case s.login == nil || s.login.lapse == out:
+		return false
+	case named:
+		return s.login.who.Is(token)
+	}
+	return s.login.counts(now, s.host.Auth.Leeway())
+}
+
+// admitMember carries out a frame of the session's member, if that one's token still stands.
+func (s *Session) admitMember(f *stomp.Frame, now time.Time) {
+	who := s.login.who
+	if s.host.Auth.Fresh(who, now) {
+		s.inspect(f, who)
+		return
+	}
+	kept := f.Clone()
+	s.recheck(who, func(still *auth.Identity) { s.inspect(&kept, still) })
+}
+
+// recheck has the token of who looked at again off the loop, and then goes on with who, or with nil
+// if the token is not taken any more.
+func (s *Session) recheck(who *auth.Identity, then func(still *auth.Identity)) {
+	var still *auth.Identity
+	err := context.Canceled
+	s.aside(s.host.Checks, func(ctx context.Context) { still, err = s.host.Auth.Recheck(ctx, who) }, func() {
+		if err != nil {
+			s.revokeIdentity(who, err)
+		}
+		then(still)
+	})
 }
 
 // asksWho reports whether a frame of that command may bring a token, and is judged.
@@ -56,24 +91,13 @@ func tokenOf(f *stomp.Frame) (token []byte, named, wellFormed bool) {
 	return nil, false, false
 }
 
-// verify has a token checked off the loop: the one of f, or if that has none, once more that of the
-// session.
-func (s *Session) verify(f *stomp.Frame, token string, again *auth.Identity) {
+// verify has the token of f checked off the loop.
+func (s *Session) verify(f *stomp.Frame, token string) {
 	kept := f.Clone()
 	var who *auth.Identity
-	var err error
-	s.aside(s.host.Waiters, func(ctx context.Context) {
-		if again != nil {
-			who, err = s.host.Auth.Recheck(ctx, again)
-		} else {
-			who, err = s.host.Auth.Verify(ctx, token)
-		}
-	}, func() {
-		if again != nil {
-			s.rechecked(&kept, who, err)
-		} else {
-			s.identified(&kept, who, err, []byte(token))
-		}
+	err := context.Canceled
+	s.aside(s.host.Checks, func(ctx context.Context) { who, err = s.host.Auth.Verify(ctx, token) }, func() {
+		s.identified(&kept, who, err, []byte(token))
 	})
 }
 
@@ -81,22 +105,11 @@ func (s *Session) verify(f *stomp.Frame, token string, again *auth.Identity) {
 func (s *Session) identified(f *stomp.Frame, who *auth.Identity, err error, token []byte) {
 	if err != nil {
 		s.host.Log.Debug("token not taken", "session", s.id, "err", err)
-		if s.login != nil && s.login.who.Is(token) {
-			s.revoke(s.login, err)
-		}
+		s.revokeToken(token, err)
 		s.inspect(f, nil)
 		return
 	}
 	s.adopt(who)
-	s.inspect(f, who)
-}
-
-// rechecked goes on with a frame without a token, which acts for the session's member if that one's
-// is still good.
-func (s *Session) rechecked(f *stomp.Frame, who *auth.Identity, err error) {
-	if err != nil {
-		s.revoke(s.login, err)
-	}
 	s.inspect(f, who)
 }
 
@@ -110,12 +123,12 @@ func (s *Session) adopt(who *auth.Identity) {
 			s.enroll()
 		}
 		s.renewed(nil)
-	case s.login.who.Member == who.Member:
-		if s.login.renew(who) {
+	case s.login.who.Same(who):
+		if s.login.renew(who, s.host.Now()) {
 			s.renewed(nil)
 		}
 	default:
-		if guest := s.guest(who.Member); guest != nil && guest.renew(who) {
+		if guest := s.guest(who); guest != nil && guest.renew(who, s.host.Now()) {
 			s.renewed(guest)
 		}
 	}
@@ -123,12 +136,12 @@ func (s *Session) adopt(who *auth.Identity) {
 
 // loginOf returns what a subscription that who makes depends on: nil is the session's own login.
 func (s *Session) loginOf(who *auth.Identity) *login {
-	if who == nil || s.login == nil || s.login.who.Member == who.Member {
+	if who == nil || s.login == nil || s.login.who.Same(who) {
 		return nil
 	}
-	guest := s.guest(who.Member)
+	guest := s.guest(who)
 	if guest == nil {
-		guest = &login{who: who}
+		guest = &login{who: who, check: s.nextCheck(s.host.Now())}
 		work := s.busy()
 		work.guests = append(slices.DeleteFunc(work.guests, s.isGone), guest)
 		s.schedule()
@@ -141,18 +154,26 @@ func (s *Session) isGone(guest *login) bool {
 	return !slices.ContainsFunc(s.subs, func(sub *subscription) bool { return sub.guest() == guest })
 }
 
-// guest returns the login of another member than the session's, by whose token something was
+// guest returns the login of who, another member than the session's, by whose token something was
 // subscribed to; nil if there is none.
-func (s *Session) guest(member string) *login {
+func (s *Session) guest(who *auth.Identity) *login {
 	if s.work == nil {
 		return nil
 	}
 	for _, guest := range s.work.guests {
-		if guest.who.Member == member {
+		if guest.who.Same(who) {
 			return guest
 		}
 	}
 	return nil
+}
+
+// memberOf returns the member that who is, as JSON; "" for nobody.
+func memberOf(who *auth.Identity) string {
+	if who == nil {
+		return ""
+	}
+	return who.Member
 }
 
 // claimsOf returns the claims that count for a frame or a subscription of who; nil for nobody.

@@ -25,18 +25,36 @@ type Outcome struct {
 
 // inspect shows f to the interceptor, if there is one, and carries out what that leaves of it.
 func (s *Session) inspect(f *stomp.Frame, who *auth.Identity) {
+	if s.state == closed { // what became of the token has ended it
+		return
+	}
 	if s.host.Intercept == nil || !isIntercepted(f.Command) {
 		s.carryOut(f, who)
 		return
 	}
+	var tx *transaction
+	if f.Command == "SEND" {
+		tx, _ = s.transactionOf(f) // its fault is told when the frame is carried out
+	}
 	in := &Inspection{Session: s.Describe(), Who: who, Frame: f.Clone()}
 	o := originOf(f)
-	var outcome Outcome
+	outcome := Outcome{Refusal: policy.Refuse(policy.CodeInternal)} // of code that ends its goroutine
 	s.aside(s.host.Waiters, func(ctx context.Context) { outcome = s.host.Intercept(ctx, in) }, func() {
 		if s.obey(outcome, o) {
-			s.carryOut(&in.Frame, who)
+			s.reconsider(&in.Frame, who)
+		} else if outcome.Refusal != nil && tx != nil {
+			tx.failed = true
 		}
 	})
+}
+
+// reconsider carries out a frame that has waited, on behalf of who if that one's token still is good.
+func (s *Session) reconsider(f *stomp.Frame, who *auth.Identity) {
+	if who == nil || s.host.Auth.Fresh(who, s.host.Now()) {
+		s.carryOut(f, who)
+		return
+	}
+	s.recheck(who, func(still *auth.Identity) { s.carryOut(f, still) })
 }
 
 func isIntercepted(command string) bool {
@@ -70,6 +88,9 @@ func (s *Session) turnAway(receipt []byte, why string) {
 
 // carryOut does what f asks for, on behalf of who, nil for nobody.
 func (s *Session) carryOut(f *stomp.Frame, who *auth.Identity) {
+	if s.state == closed {
+		return
+	}
 	if err := s.dispatch(f, who); err != nil {
 		receipt, _ := f.Header.Get("receipt")
 		s.fault(err, receipt)

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -8,11 +9,17 @@ import (
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
+// checkEvery is how often the token of a login is looked up while no frame makes it so: a client that
+// only listens uses its token too.
+const checkEvery = time.Minute
+
 // login is an identity that counts beyond its frame: that of the session, or of another member by
 // whose token something was subscribed to.
 type login struct {
 	who   *auth.Identity
+	check time.Time // when its token is looked up, if no frame has it looked up before; zero for never
 	lapse lapse
+	stale bool // its subscriptions are about to be judged again
 }
 
 // lapse is how far a login has expired. Only a renewal takes it back.
@@ -30,7 +37,7 @@ func (l *login) counts(now time.Time, leeway time.Duration) bool {
 	return l.lapse < out && now.Before(l.who.Expires.Add(leeway))
 }
 
-// identity is whom subscriptions receive as; nil for nobody. grants reports nothing of frames.
+// identity is whom subscriptions receive as; nil for nobody.
 func (l *login) identity() *auth.Identity {
 	if l == nil || l.lapse == out {
 		return nil
@@ -38,25 +45,35 @@ func (l *login) identity() *auth.Identity {
 	return l.who
 }
 
-// renew reports whether who, which is of the same member, takes the place of the identity: one that
-// lasts longer does, so that clients that mix old and new tokens keep what the best of them gives.
-func (l *login) renew(who *auth.Identity) bool {
-	if l.lapse == current && !who.Expires.After(l.who.Expires) {
+// renew puts who, which is of the same member, in the place of the identity. It reports false if it
+// was there already, or if its token has expired: where clocks may differ, that counts for its frame
+// alone.
+func (l *login) renew(who *auth.Identity, now time.Time) bool {
+	if l.who == who && l.lapse < out || !now.Before(who.Expires) {
 		return false
 	}
 	l.who, l.lapse = who, current
 	return true
 }
 
-// due is when something happens to the login next; the zero time for never.
-func (l *login) due(grace time.Duration) time.Time {
-	switch {
-	case l == nil || l.lapse == out:
-		return time.Time{}
-	case l.lapse == told:
+// lapses is when the login lapses next; the zero time for never.
+func (l *login) lapses(grace time.Duration) time.Time {
+	switch l.lapse {
+	case current:
+		return l.who.Expires
+	case told:
 		return l.who.Expires.Add(grace)
 	}
-	return l.who.Expires
+	return time.Time{}
+}
+
+// due is when something happens to the login next; the zero time for never.
+func (l *login) due(grace time.Duration) time.Time {
+	at := l.lapses(grace)
+	if !at.IsZero() && !l.check.IsZero() && l.check.Before(at) {
+		return l.check
+	}
+	return at
 }
 
 // logins calls each for the session's login, which it names nil, and for those of its guests.
@@ -71,12 +88,12 @@ func (s *Session) logins(each func(guest, l *login)) {
 	}
 }
 
-// schedule finds out when a login lapses next.
+// schedule finds out when something happens to a login next.
 func (s *Session) schedule() {
-	s.lapses = 0
+	s.nextLogin = 0
 	s.logins(func(_, l *login) {
-		if at := l.due(s.host.Grace); !at.IsZero() && (s.lapses == 0 || at.UnixMilli() < s.lapses) {
-			s.lapses = max(at.UnixMilli(), 1)
+		if at := l.due(s.host.Grace); !at.IsZero() && (s.nextLogin == 0 || at.UnixMilli() < s.nextLogin) {
+			s.nextLogin = max(at.UnixMilli(), 1)
 		}
 	})
 	if s.state == open {
@@ -84,48 +101,82 @@ func (s *Session) schedule() {
 	}
 }
 
-// untilLapse is when a login lapses next; 0 for never.
-func (s *Session) untilLapse(now time.Time) time.Duration {
-	if s.lapses == 0 {
+// untilLogin is when something happens to a login next; 0 for never.
+func (s *Session) untilLogin(now time.Time) time.Duration {
+	if s.nextLogin == 0 {
 		return 0
 	}
-	return max(time.UnixMilli(s.lapses).Sub(now), 1)
+	return max(time.UnixMilli(s.nextLogin).Sub(now), 1)
 }
 
 // expire does what the time asks of the logins.
 func (s *Session) expire(now time.Time) {
-	if s.lapses == 0 || now.UnixMilli() < s.lapses {
+	if s.nextLogin == 0 || now.UnixMilli() < s.nextLogin {
 		return
 	}
 	s.logins(func(guest, l *login) {
-		for at := l.due(s.host.Grace); !at.IsZero() && !now.Before(at) && s.state != closed; at = l.due(s.host.Grace) {
-			l.lapse++
-			if l.lapse == told {
-				s.tellLapse(guest)
-			} else {
-				s.rejudge(guest)
-			}
+		if l.lapse < out && !l.check.IsZero() && !now.Before(l.check) {
+			s.look(l, now)
 		}
+		s.lapse(guest, l, now)
 	})
 	if s.state != closed {
 		s.schedule()
 	}
 }
 
-// revoke ends a login at once, if the token was taken back; one that has expired lapses in its time.
-func (s *Session) revoke(l *login, err error) {
-	var fault *auth.Error
-	if l.lapse == out || !errors.As(err, &fault) || fault.Check == auth.CheckExpiry {
+// lapse goes on to what the time has come for.
+func (s *Session) lapse(guest, l *login, now time.Time) {
+	for at := l.lapses(s.host.Grace); !at.IsZero() && !now.Before(at) && s.state != closed; at = l.lapses(s.host.Grace) {
+		if l.lapse++; l.lapse == told {
+			s.tellLapse(guest)
+		} else {
+			s.rejudge(guest)
+		}
+	}
+}
+
+// look has the list of revoked tokens asked about a login that no frame has used for a while. The
+// session goes on meanwhile, and may end, which this does not notice: it takes a second at most.
+func (s *Session) look(l *login, now time.Time) {
+	l.check = s.nextCheck(now)
+	if s.host.Auth.Fresh(l.who, now) {
 		return
 	}
-	guest := l
-	if l == s.login {
-		guest = nil
+	who := l.who
+	s.host.Checks.Go(func(ctx context.Context) {
+		if _, err := s.host.Auth.Recheck(ctx, who); err != nil {
+			s.host.Local.Post(func() { s.revokeIdentity(who, err) })
+		}
+	})
+}
+
+// revokeToken ends the logins that a token has made, if it was taken back.
+func (s *Session) revokeToken(token []byte, err error) {
+	s.revoke(func(who *auth.Identity) bool { return who.Is(token) }, err)
+}
+
+// revokeIdentity is revokeToken for the token of an identity.
+func (s *Session) revokeIdentity(who *auth.Identity, err error) {
+	s.revoke(func(have *auth.Identity) bool { return have == who }, err)
+}
+
+// revoke ends at once the logins whose token is not taken any more; one that has expired lapses in
+// its time.
+func (s *Session) revoke(is func(*auth.Identity) bool, err error) {
+	fault, ok := errors.AsType[*auth.Error](err)
+	if !ok || fault.Check == auth.CheckExpiry {
+		return
 	}
-	l.lapse = out
-	s.tellLapse(guest)
-	if s.state != closed {
+	s.logins(func(guest, l *login) {
+		if l.lapse == out || !is(l.who) || s.state == closed {
+			return
+		}
+		l.lapse = out
+		s.tellLapse(guest)
 		s.rejudge(guest)
+	})
+	if s.state != closed {
 		s.schedule()
 	}
 }
@@ -138,16 +189,46 @@ func (s *Session) tellLapse(guest *login) {
 		return
 	}
 	for _, sub := range s.subs {
-		if sub.guest() == guest && s.state != closed {
+		if sub.guest() == guest && sub.login && s.state != closed {
 			s.refuse(origin{destination: sub.Destination}, policy.Refuse(policy.CodeLogin))
 		}
 	}
 }
 
-// renewed lets a login count that is new, or better than it was.
+// renewed lets a login count that is new, or another than it was; its token may have expired just
+// now.
 func (s *Session) renewed(guest *login) {
-	s.rejudge(guest)
+	l := guest
+	if guest == nil {
+		l = s.login
+	}
+	now := s.host.Now()
+	l.check = s.nextCheck(now)
+	if s.state == open {
+		s.lapse(guest, l, now)
+		s.rejudgeSoon(guest, l)
+	}
 	if s.state != closed {
 		s.schedule()
 	}
+}
+
+// rejudgeSoon is rejudge behind the frames of this turn: a client may bring two tokens by turns.
+func (s *Session) rejudgeSoon(guest, l *login) {
+	if l.stale {
+		return
+	}
+	l.stale = true
+	s.host.Local.Post(func() {
+		l.stale = false
+		s.rejudge(guest)
+	})
+}
+
+// nextCheck is when a token is looked up that was looked up just now; zero for never.
+func (s *Session) nextCheck(now time.Time) time.Time {
+	if !s.host.Auth.AsksList() {
+		return time.Time{}
+	}
+	return now.Add(checkEvery)
 }

@@ -33,7 +33,7 @@ func (s *Session) tellRefusal(sub *subscription, o origin, r *policy.Refusal) {
 		Retryable:         r.Retryable,
 		RetryAfterMS:      r.RetryAfter.Milliseconds(),
 		ReceiptID:         o.receipt,
-		Destination:       o.destination,
+		Destination:       policy.Discreet(o.destination),
 	})
 	if err != nil {
 		s.host.Log.Error("a refusal can't be written", "session", s.id, "err", err)

@@ -32,16 +32,22 @@ func (h *Host) reload(all []*Session) {
 // reload judges the subscriptions by the rules that the host has now. Those that they don't allow
 // end, and the client is told which.
 func (s *Session) reload() {
+	if s.work != nil {
+		s.work.verdicts = nil
+	}
 	for _, sub := range slices.Clone(s.subs) {
-		sub.forget()
 		given, refusal := sub.judge(sub.Destination)
 		switch {
 		case refusal == nil:
 			sub.login, sub.suspended = given.Login, false
 		case refusal.Code == policy.CodeLogin && sub.suspended: // it waits for a renewal, as before
 		default:
+			o := origin{destination: sub.Destination}
+			if sub.entering != nil { // this is the answer
+				o, sub.entering = *sub.entering, nil
+			}
 			s.drop(sub)
-			s.refuse(origin{destination: sub.Destination}, refusal)
+			s.refuse(o, refusal)
 		}
 		if s.state == closed {
 			return

@@ -65,7 +65,7 @@ func newRigWith(t testing.TB, b *fakeBus, outer bus.Bus, catalogue policy.Rules,
 	limits := stomp.DefaultLimits()
 	r := &rig{t: t, loop: l, bus: b, book: registry.NewMemory(), logs: &logBuffer{}}
 	r.host = &Host{
-		Node: node, Server: "stompgw/test", Registry: r.book, Local: rt.Local(0), Rules: rules, Workers: NewWorkers(1), Waiters: NewWorkers(8), Limits: &limits,
+		Node: node, Server: "stompgw/test", Registry: r.book, Local: rt.Local(0), Rules: rules, Workers: NewWorkers(1), Checks: NewWorkers(8), Waiters: NewWorkers(8), Limits: &limits,
 		Outbound: 1 << 20, HeartBeat: stomp.HeartBeat{Send: 10 * time.Second, Receive: 10 * time.Second},
 		ConnectTimeout: 10 * time.Second, Fallback: policy.FallbackDrop, Stats: new(Stats), Now: time.Now,
 		Log: slog.New(slog.NewTextHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -75,7 +75,7 @@ func newRigWith(t testing.TB, b *fakeBus, outer bus.Bus, catalogue policy.Rules,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	t.Cleanup(func() { cancel(); wg.Wait(); r.host.Workers.Close(); r.host.Waiters.Close() })
+	t.Cleanup(func() { cancel(); wg.Wait(); r.host.Workers.Close(); r.host.Checks.Close(); r.host.Waiters.Close() })
 	wg.Go(func() { l.Run(ctx) })
 	wg.Go(func() { rt.Run(ctx) })
 	<-b.receiving

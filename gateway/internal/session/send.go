@@ -18,6 +18,7 @@ type publication struct {
 	session  *Session
 	envelope bus.Envelope
 	origin   origin
+	send     *commit // the SEND that it is a part of, nil when it is all of it
 	commit   *commit // the COMMIT it belongs to, nil for none
 }
 
@@ -38,7 +39,7 @@ func (s *Session) send(f *stomp.Frame, who *auth.Identity) error {
 		}
 	}
 	headers := ownHeaders(f.Header)
-	target, r := s.host.Rules.JudgeSend(&policy.Request{Destination: o.destination, Headers: headers, Claims: claimsOf(who), From: s})
+	target, r := s.host.Rules.JudgeSend(&policy.Request{Destination: o.destination, Headers: headers, Member: memberOf(who), Claims: claimsOf(who), From: s})
 	if r != nil {
 		s.refuseSend(o, tx, r)
 		return nil
@@ -62,7 +63,7 @@ func (s *Session) send(f *stomp.Frame, who *auth.Identity) error {
 // dispose publishes p, or has it wait for the COMMIT of its transaction, which is nil for none.
 func (s *Session) dispose(p *publication, tx *transaction) {
 	if tx != nil {
-		s.enlist(tx, p)
+		s.enlist(tx, p.origin, p)
 		return
 	}
 	s.publish([]*publication{p})
@@ -101,15 +102,21 @@ func (s *Session) publish(list []*publication) {
 
 // size is about how many bytes of the client's p holds.
 func (p *publication) size() int {
-	n := len(p.envelope.Destination) + len(p.envelope.Body)
-	for _, h := range p.envelope.Headers {
+	return len(p.envelope.Destination) + len(p.envelope.Body) + sizeOf(p.envelope.Headers)
+}
+
+// sizeOf is how many bytes header entries have.
+func sizeOf(headers []bus.Header) (n int) {
+	for _, h := range headers {
 		n += len(h.Name) + len(h.Value)
 	}
 	return n
 }
 
-// answered reports whether the client, or a COMMIT, waits for the outcome.
-func (p *publication) answered() bool { return p.origin.receipt != "" || p.commit != nil }
+// answered reports whether the client, or what p is a part of, waits for the outcome.
+func (p *publication) answered() bool {
+	return p.origin.receipt != "" || p.send != nil || p.commit != nil
+}
 
 // done runs on a goroutine of the bus.
 func (p *publication) done(err error) {
@@ -130,13 +137,16 @@ func (p *publication) done(err error) {
 
 // published tells the client how a publication has ended.
 func (s *Session) published(p *publication, err error) {
-	if err == nil {
-		s.receipt(p.origin.receipt)
-	} else {
+	switch {
+	case err != nil:
 		s.refuse(p.origin, refusalOf(err))
+	case p.send == nil:
+		s.receipt(p.origin.receipt)
 	}
-	if p.commit != nil && s.state != closed {
-		s.settle(p.commit, err == nil)
+	for _, c := range [...]*commit{p.send, p.commit} {
+		if c != nil && s.state != closed {
+			s.settle(c, err == nil)
+		}
 	}
 }
 

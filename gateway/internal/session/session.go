@@ -31,7 +31,7 @@ type Session struct {
 	dec       stomp.Decoder
 	id        registry.SessionID // from CONNECT on
 	login     *login             // nil until somebody has logged in; the member never changes
-	lapses    int64              // when a login lapses next, in Unix milliseconds; 0 for never
+	nextLogin int64              // when something happens to a login next, in Unix milliseconds; 0 for never
 	connected int64              // Unix milliseconds
 	subs      []*subscription    // in the order of SUBSCRIBE
 	work      *work              // nil while there is none
@@ -46,11 +46,12 @@ type Session struct {
 // work is what only some sessions have.
 type work struct {
 	transactions map[string]*transaction
-	stalled      []*publication // the bus was full
-	held         int            // bytes of messages that wait in windows
-	goodbye      string         // the receipt that DISCONNECT asked for
-	cancel       func()         // what workers do for the session; nil when they don't
-	guests       []*login       // other members by whose token something was subscribed to
+	stalled      []*publication      // the bus was full
+	held         int                 // bytes of messages that wait in windows
+	goodbye      string              // the receipt that DISCONNECT asked for
+	cancel       func()              // what workers do for the session; nil when they don't
+	verdicts     map[*login]verdicts // by guest, nil for the session's login
+	guests       []*login            // other members by whose token something was subscribed to
 }
 
 // New begins the conversation of a connection that has just been made.
@@ -338,9 +339,6 @@ func (s *Session) Describe() policy.Session {
 	if s.state != connecting {
 		d.Key, d.Principal, d.Version = s.host.Node.Key(s.id), s.Principal(), s.version.String()
 	}
-	if who := s.login.identity(); who != nil {
-		d.Member = who.Member
-	}
 	return d
 }
 
@@ -364,7 +362,7 @@ func originOf(f *stomp.Frame) (o origin) {
 // refuse answers a frame that is not carried out.
 func (s *Session) refuse(o origin, r *policy.Refusal) {
 	s.host.Stats.refused(r.Code)
-	s.host.Log.Debug("refused", "session", s.id, "destination", o.destination, "code", r.Code)
+	s.host.Log.Debug("refused", "session", s.id, "destination", policy.Discreet(o.destination), "code", r.Code)
 	destination := s.host.Rules.ErrorDestination()
 	if sub := s.subscribedTo(destination); sub != nil {
 		s.tellRefusal(sub, o, r)

@@ -23,6 +23,7 @@ type subscription struct {
 	private   bool    // of the session's own destinations: the table does not know it
 	login     bool    // its rule looks at who asks
 	suspended bool    // by the lapse of its login: it receives nothing
+	entering  *origin // of its SUBSCRIBE, until that was answered
 }
 
 // subscribe carries out SUBSCRIBE.
@@ -48,7 +49,9 @@ func (s *Session) subscribe(f *stomp.Frame, who *auth.Identity) error {
 		return nil
 	}
 	headers := subscriptionHeaders(f.Header)
-	given, r := s.host.Rules.JudgeSubscribe(&policy.Request{Destination: o.destination, Headers: headers, Claims: claimsOf(who), From: s})
+	given, r := s.host.Rules.JudgeSubscribe(&policy.Request{
+		Destination: o.destination, Headers: headers, Member: memberOf(who), Claims: claimsOf(who), From: s,
+	})
 	if r != nil {
 		s.refuse(o, r)
 		return nil
@@ -63,7 +66,7 @@ func (s *Session) subscribe(f *stomp.Frame, who *auth.Identity) error {
 		},
 		session: s,
 		window:  newWindow(mode),
-		grant:   newGrant(s.loginOf(who), headers),
+		grant:   s.newGrant(s.loginOf(who), headers),
 		private: s.host.Rules.IsSession(o.destination),
 		login:   given.Login,
 	}
@@ -73,6 +76,14 @@ func (s *Session) subscribe(f *stomp.Frame, who *auth.Identity) error {
 			return err
 		}
 		sub.Pattern = &pattern
+	}
+	if sub.grant != nil && s.keeps()+sizeOf(sub.grant.headers) > s.host.Outbound {
+		s.refuse(o, policy.Refuse(policy.CodeTooMany))
+		return nil
+	}
+	if given.Login && sub.identity() != who { // the time of grace was over before
+		_, refusal := sub.judge(sub.Destination)
+		sub.suspended = refusal != nil
 	}
 	s.enter(sub, o)
 	return nil
@@ -114,7 +125,7 @@ func (s *Session) subscribeHeaders(f *stomp.Frame) (id string, mode ackMode, err
 
 // enter adds sub and, when messages reach it, answers.
 func (s *Session) enter(sub *subscription, o origin) {
-	sub.Outlet = sub
+	sub.Outlet, sub.entering = sub, &o
 	s.subs = append(s.subs, sub)
 	if o.receipt != "" {
 		s.receipts++
@@ -135,11 +146,15 @@ func (s *Session) entered(sub *subscription, o origin, err error) {
 	if o.receipt != "" {
 		s.receipts--
 	}
-	if err != nil {
-		s.host.Log.Debug("can't subscribe", "session", s.id, "destination", o.destination, "err", err)
+	refused := sub.entering == nil // by new rules
+	sub.entering = nil
+	switch {
+	case refused:
+	case err != nil:
+		s.host.Log.Debug("can't subscribe", "session", s.id, "destination", policy.Discreet(o.destination), "err", err)
 		s.drop(sub)
 		s.refuse(o, policy.Refuse(policy.CodeDestination))
-	} else {
+	default:
 		s.receipt(o.receipt)
 	}
 	s.tryLeave()

@@ -22,10 +22,10 @@ type transaction struct {
 
 // commit is a COMMIT whose SENDs are on their way, or a SEND that has become several messages.
 type commit struct {
-	origin  origin
-	left    int // messages without an outcome
-	failed  bool
-	partial bool // what has failed was told already, and says it all
+	origin origin
+	left   int // messages without an outcome
+	failed bool
+	isSend bool // what has failed was told already, and says it all
 }
 
 func (s *Session) begin(f *stomp.Frame) error {
@@ -76,13 +76,13 @@ func (s *Session) takeTransaction(f *stomp.Frame) (*transaction, error) {
 	return tx, err
 }
 
-// room reports whether tx takes one frame more, of n bytes.
-func (s *Session) room(tx *transaction, n int) bool {
+// room reports whether tx takes some frames more, of n bytes in all.
+func (s *Session) room(tx *transaction, frames, n int) bool {
 	all := n
 	for _, other := range s.work.transactions {
 		all += other.bytes
 	}
-	if len(tx.sends)+len(tx.acks) >= maxEnlisted || all > s.host.Outbound {
+	if len(tx.sends)+len(tx.acks)+frames > maxEnlisted || all > s.host.Outbound {
 		tx.failed = true
 		return false
 	}
@@ -90,16 +90,21 @@ func (s *Session) room(tx *transaction, n int) bool {
 	return true
 }
 
-func (s *Session) enlist(tx *transaction, p *publication) {
-	if !s.room(tx, p.size()) {
-		s.refuse(p.origin, policy.Refuse(policy.CodeTooLarge))
+// enlist has what the SEND of o has become wait for COMMIT: all of it, or nothing.
+func (s *Session) enlist(tx *transaction, o origin, list ...*publication) {
+	size := 0
+	for _, p := range list {
+		size += p.size()
+	}
+	if !s.room(tx, len(list), size) {
+		s.refuse(o, policy.Refuse(policy.CodeTooLarge))
 		return
 	}
-	tx.sends = append(tx.sends, p)
+	tx.sends = append(tx.sends, list...)
 }
 
 func (s *Session) enlistAck(tx *transaction, a acknowledgement, f *stomp.Frame) {
-	if !s.room(tx, len(a.subscription)) {
+	if !s.room(tx, 1, len(a.subscription)) {
 		s.refuse(originOf(f), policy.Refuse(policy.CodeTooLarge))
 		return
 	}
@@ -134,7 +139,7 @@ func (s *Session) settle(c *commit, ok bool) {
 		return
 	}
 	if c.failed {
-		if c.partial {
+		if c.isSend {
 			return
 		}
 		s.refuse(c.origin, policy.Refuse(policy.CodeTransaction))

@@ -5,7 +5,8 @@ import (
 	"sync"
 )
 
-// Workers do for sessions what would hold up a loop: at most a few at a time, so that neither the processors nor the memory of a node belong to those who send most.
+// Workers do for sessions what would hold up a loop: at most a few at a time, so that neither the
+// processors nor the memory of a node belong to those who send most.
 type Workers struct {
 	ctx    context.Context
 	cancel context.CancelFunc
