@@ -73,6 +73,11 @@ export class Gateway {
     return stdout;
   }
 
+  // token makes one that the gateway takes, if it is not asked for another.
+  async token(...args) {
+    return (await this.cli('token', 'gen', ...args)).trim();
+  }
+
   // list returns all sessions as the command line lists them.
   async list() {
     return JSON.parse(await this.cli('sessions', 'list', '-o', 'json'));

@@ -1,4 +1,4 @@
-// A page that has all the client libraries, and clients.js to use them.
+// A page that has all the client libraries, and clients.js and session.js to use them.
 
 export const LIBRARIES = ['stompjs 7', 'webstomp-client', 'stomp.js 2.3.3'];
 
@@ -8,6 +8,7 @@ const SCRIPTS = [
   'node_modules/webstomp-client/dist/webstomp.min.js',
   'node_modules/stompjs/lib/stomp.min.js',
   'clients.js',
+  'session.js',
 ];
 
 // openLibraries opens a page at url, whose own content does not matter. Its streams counts the requests
