@@ -250,27 +250,23 @@ func TestSetRulesOfAnotherKind(t *testing.T) {
 	n := start(t)
 	c := n.listening(t)
 	c.subscribe("1", "/topic/a")
-	for name, change := range map[string]func(r *policy.Rules){
-		"App":              func(r *policy.Rules) { r.Prefixes.App = "/application" },
-		"User":             func(r *policy.Rules) { r.Prefixes.User = "/user" },
-		"Broker":           func(r *policy.Rules) { r.Prefixes.Broker = append(r.Prefixes.Broker, "/more") },
-		"ErrorDestination": func(r *policy.Rules) { r.ErrorDestination = r.Prefixes.User + "/queue/errors" },
-		"none":             func(r *policy.Rules) {},
-	} {
-		r := policy.Rules{Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error"}
-		if change(&r); name == "User" {
-			r.ErrorDestination = ""
-		}
+	same := policy.Rules{Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error"}
+	compile := func(change func(r *policy.Rules)) *policy.Catalogue {
+		r := same
+		change(&r)
 		other, err := policy.New(r)
 		if err != nil {
-			t.Fatalf("%s: %v", name, err)
+			t.Fatal(err)
 		}
-		if name == "none" {
-			defer func() { // the last: these end the subscription
-				n.mustSetRules(t, other)
-				c.wantRefusal(`"errorCode":3,`, `"destination":"/topic/a"`)
-			}()
-		} else if err := n.SetRules(other); err == nil {
+		return other
+	}
+	for name, change := range map[string]func(r *policy.Rules){
+		"application":       func(r *policy.Rules) { r.Prefixes.App = "/application" },
+		"user":              func(r *policy.Rules) { r.Prefixes.User, r.ErrorDestination = "/user", "" },
+		"broker":            func(r *policy.Rules) { r.Prefixes.Broker = []string{"/queue"} },
+		"error destination": func(r *policy.Rules) { r.ErrorDestination = "/session/queue/errors" },
+	} {
+		if err := n.SetRules(compile(change)); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}
@@ -278,6 +274,8 @@ func TestSetRulesOfAnotherKind(t *testing.T) {
 	c.expect("MESSAGE", "subscription:1", "x")
 	c.send("SEND\ndestination:/topic/secret/a\n\nx^@")
 	c.wantRefusal(`"errorCode":2,`)
+	n.mustSetRules(t, compile(func(*policy.Rules) {}))
+	c.wantRefusal(`"errorCode":3,`, `"destination":"/topic/a"`)
 }
 
 // TestWithheld: what a subscription does not get because its login has gone is counted, and so is

@@ -77,28 +77,26 @@ func (sub *subscription) Admits(_ *router.Subscription, destination string) bool
 		_, refusal := sub.judge(destination)
 		return refusal == nil
 	}
-	known := sub.session.verdictsOf(sub.guest())
-	admitted, judged := known[destination]
+	s := sub.session
+	admitted, judged := s.busy().verdicts[sub.guest()][destination]
 	if !judged {
 		_, refusal := sub.judge(destination)
 		admitted = refusal == nil
-		known[destination] = admitted
+		s.remember(sub.guest(), destination, admitted)
 	}
 	return admitted
 }
 
-// verdictsOf returns what is remembered for a login, with room for one more.
-func (s *Session) verdictsOf(guest *login) verdicts {
+// remember keeps a verdict for the subscriptions of a login.
+func (s *Session) remember(guest *login, destination string, admitted bool) {
 	work := s.busy()
-	known := work.verdicts[guest]
-	if known == nil || len(known) >= maxVerdicts {
-		known = verdicts{}
-		if work.verdicts == nil {
-			work.verdicts = map[*login]verdicts{}
-		}
-		work.verdicts[guest] = known
+	if work.verdicts == nil {
+		work.verdicts = map[*login]verdicts{}
 	}
-	return known
+	if len(work.verdicts[guest])%maxVerdicts == 0 { // there are none, or too many
+		work.verdicts[guest] = verdicts{}
+	}
+	work.verdicts[guest][destination] = admitted
 }
 
 // forget has the subscriptions by pattern of a login judged again, for each destination.

@@ -149,9 +149,14 @@ func (s *Session) loginOf(who *auth.Identity) *login {
 	return guest
 }
 
-// isGone reports whether no subscription depends on a guest any more.
+// isGone reports whether no subscription depends on a guest any more, and forgets what is known of
+// such a one.
 func (s *Session) isGone(guest *login) bool {
-	return !slices.ContainsFunc(s.subs, func(sub *subscription) bool { return sub.guest() == guest })
+	if slices.ContainsFunc(s.subs, func(sub *subscription) bool { return sub.guest() == guest }) {
+		return false
+	}
+	s.forget(guest)
+	return true
 }
 
 // guest returns the login of who, another member than the session's, by whose token something was

@@ -188,8 +188,10 @@ func (s *Session) tellLapse(guest *login) {
 		s.refuse(origin{}, policy.Refuse(policy.CodeLogin))
 		return
 	}
+	told := map[string]bool{}
 	for _, sub := range s.subs {
-		if sub.guest() == guest && sub.login && s.state != closed {
+		if sub.guest() == guest && sub.login && !told[sub.Destination] && s.state != closed {
+			told[sub.Destination] = true
 			s.refuse(origin{destination: sub.Destination}, policy.Refuse(policy.CodeLogin))
 		}
 	}

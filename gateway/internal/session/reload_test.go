@@ -1,0 +1,56 @@
+package session
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stompgw/stompgw/gateway/policy"
+)
+
+// TestReloadWhileEntering: a SUBSCRIBE that new rules refuse while it waits for the bus has that as
+// its one answer.
+func TestReloadWhileEntering(t *testing.T) {
+	for _, end := range []string{"", "DISCONNECT"} {
+		t.Run(end, func(t *testing.T) {
+			b := newFakeBus()
+			b.late = true
+			r := newRigOn(t, b, b)
+			p := r.connect("1.2", "heart-beat:0,0")
+			p.feed("SUBSCRIBE\nid:err\ndestination:/session/queue/request-error\nreceipt:err\n\n^@" +
+				subscribe("kept", "/topic/kept") + subscribe("left", "/topic/a") + unsubscribe("left") +
+				subscribeAs("1", "/topic/a", "") + subscribeAs("2", "/session/queue/x", ""))
+			p.want(receipt("unleft"))
+			rules, err := policy.New(policy.Rules{
+				Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error",
+				Channels: []policy.Channel{{Match: "/topic/kept", Subscribe: "true"}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.do(func() { r.host.Reload(rules) })
+			got := p.read()
+			for i, want := range []string{`"receiptId":"1","destination":"/topic/a"`, `"receiptId":"2","destination":"/session/queue/x"`} {
+				if len(got) != 2 || !strings.Contains(got[i], `{"clientRequestCode":"SUBSCRIBE","errorCode":3,`) || !strings.Contains(got[i], want) {
+					t.Fatalf("got %q, want two refusals, one with %s", got, want)
+				}
+			}
+			answers := []string{receipt("err"), receipt("kept"), receipt("left")}
+			if end != "" {
+				p.feed("DISCONNECT\nreceipt:bye\n\n^@")
+				answers = append(answers, receipt("bye"))
+			}
+			p.want()
+			b.ready()
+			p.until("answered", func() bool { return len(p.conn.out) >= len(answers) })
+			got = p.read()
+			for _, want := range answers {
+				if strings.Count(strings.Join(got, ""), want) != 1 {
+					t.Errorf("got %q, want %q in it once", got, want)
+				}
+			}
+			if len(got) != len(answers) {
+				t.Errorf("got %q, want no more than %q", got, answers)
+			}
+		})
+	}
+}
