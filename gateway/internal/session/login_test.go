@@ -1,8 +1,11 @@
 package session
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -147,28 +150,37 @@ func TestNothingAfterTheEnd(t *testing.T) {
 			func(token string) string { return sendAs("/topic/open/a", token, "x") },
 			func(token string) string { return subscribeAs("late", "/topic/open/a", token) },
 		} {
-			command, _, _ := strings.Cut(frame(""), "\n")
-			t.Run(end.name+"/"+command, func(t *testing.T) {
-				r := newLoginRig(t, func(h *Host) {
-					h.Fallback = policy.FallbackError
-					h.Rules = mustRules(t, policy.Channel{Match: "/topic/admins", Subscribe: "claims.role == 'admin'"})
+			for _, intercepted := range []bool{false, true} {
+				command, _, _ := strings.Cut(frame(""), "\n")
+				t.Run(fmt.Sprintf("%s/%s/intercepted=%v", end.name, command, intercepted), func(t *testing.T) {
+					r := newLoginRig(t, func(h *Host) {
+						h.Fallback = policy.FallbackError
+						h.Rules = mustRules(t, policy.Channel{Match: "/topic/admins", Subscribe: "claims.role == 'admin'"})
+					})
+					token := r.of(end.member, time.Hour, "role", "admin")
+					p := r.login(r.of(42, time.Hour, "role", "admin"))
+					p.subscribes(token, "/topic/admins")
+					var seen atomic.Int64
+					if intercepted {
+						p.do(func() {
+							r.host.Intercept = func(context.Context, *Inspection) Outcome { seen.Add(1); return Outcome{} }
+						})
+					}
+					r.late.Add(int64(11 * time.Second))
+					p.feed(frame(end.brings(r, token)) + sendAs("/topic/open/a", "", "the next"))
+					p.until("closed", func() bool { return p.conn.closed })
+					r.host.Waiters.wg.Wait()
+					p.wantOne("ERROR")
+					p.wantClosed(ClosePolicy)
+					if got := p.bus.bodies(); (got != nil || seen.Load() > 0) && strings.Contains(end.name, "taken back") {
+						t.Errorf("the bus has %q, and an interceptor saw %d frames", got, seen.Load())
+					}
+					p.deliver(bus.Envelope{Destination: "/topic/open/a"}) // a fakeConn panics
+					if p.s.subs != nil || p.s.work != nil || len(r.book.Sessions()) != 0 {
+						t.Errorf("the session has still %d subscriptions, and %v", len(p.s.subs), p.s.work)
+					}
 				})
-				token := r.of(end.member, time.Hour, "role", "admin")
-				p := r.login(r.of(42, time.Hour, "role", "admin"))
-				p.subscribes(token, "/topic/admins")
-				r.late.Add(int64(11 * time.Second))
-				p.feed(frame(end.brings(r, token)) + sendAs("/topic/open/a", "", "the next"))
-				p.until("closed", func() bool { return p.conn.closed })
-				p.wantOne("ERROR")
-				p.wantClosed(ClosePolicy)
-				if got := p.bus.bodies(); got != nil && strings.Contains(end.name, "taken back") {
-					t.Errorf("the bus has %q", got)
-				}
-				p.deliver(bus.Envelope{Destination: "/topic/open/a"}) // a fakeConn panics
-				if p.s.subs != nil || p.s.work != nil || len(r.book.Sessions()) != 0 {
-					t.Errorf("the session has still %d subscriptions, and %v", len(p.s.subs), p.s.work)
-				}
-			})
+			}
 		}
 	}
 }

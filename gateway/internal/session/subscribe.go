@@ -44,49 +44,51 @@ func (s *Session) subscribe(f *stomp.Frame, who *auth.Identity) error {
 		return faultf("SUBSCRIBE id Header", "a subscription of this session has that id already: each needs an id of its own")
 	}
 	o := originOf(f)
-	if len(s.subs) >= maxSubscriptions {
-		s.refuse(o, policy.Refuse(policy.CodeTooMany))
+	sub, refusal := s.granted(f, o, who)
+	if refusal != nil {
+		s.refuse(o, refusal)
 		return nil
+	}
+	sub.ID, sub.window = id, newWindow(mode)
+	sub.WantsAck = mode != ackAuto && s.version >= stomp.V12
+	s.enter(sub, o)
+	return nil
+}
+
+// granted asks the rules for a SUBSCRIBE on behalf of who, and makes the subscription that they give.
+func (s *Session) granted(f *stomp.Frame, o origin, who *auth.Identity) (*subscription, *policy.Refusal) {
+	if len(s.subs) >= maxSubscriptions {
+		return nil, policy.Refuse(policy.CodeTooMany)
 	}
 	headers := subscriptionHeaders(f.Header)
-	given, r := s.host.Rules.JudgeSubscribe(&policy.Request{
+	given, refusal := s.host.Rules.JudgeSubscribe(&policy.Request{
 		Destination: o.destination, Headers: headers, Member: memberOf(who), Claims: claimsOf(who), From: s,
 	})
-	if r != nil {
-		s.refuse(o, r)
-		return nil
+	if refusal != nil {
+		return nil, refusal
 	}
 	sub := &subscription{
-		Subscription: router.Subscription{
-			ID:          id,
-			Destination: o.destination,
-			Version:     s.version,
-			Framing:     s.conn.Framing(),
-			WantsAck:    mode != ackAuto && s.version >= stomp.V12,
-		},
-		session: s,
-		window:  newWindow(mode),
-		grant:   s.newGrant(s.loginOf(who), headers),
-		private: s.host.Rules.IsSession(o.destination),
-		login:   given.Login,
+		Subscription: router.Subscription{Destination: o.destination, Version: s.version, Framing: s.conn.Framing()},
+		session:      s,
+		grant:        s.newGrant(s.loginOf(who), headers),
+		private:      s.host.Rules.IsSession(o.destination),
+		login:        given.Login,
 	}
 	if destination.IsPattern(o.destination) {
 		pattern, err := destination.Parse(o.destination)
-		if err != nil { // though the rules let it pass
-			return err
+		if err != nil { // the rules let no such one pass
+			return nil, policy.Refuse(policy.CodePattern)
 		}
 		sub.Pattern = &pattern
 	}
 	if sub.grant != nil && s.keeps()+sizeOf(sub.grant.headers) > s.host.Outbound {
-		s.refuse(o, policy.Refuse(policy.CodeTooMany))
-		return nil
+		return nil, policy.Refuse(policy.CodeTooMany)
 	}
 	if given.Login && sub.identity() != who { // the time of grace was over before
 		_, refusal := sub.judge(sub.Destination)
 		sub.suspended = refusal != nil
 	}
-	s.enter(sub, o)
-	return nil
+	return sub, nil
 }
 
 // subscriptionHeaders returns what of a SUBSCRIBE's header is the client's own. Most have none.
