@@ -262,7 +262,7 @@ func TestSetRulesOfAnotherKind(t *testing.T) {
 	}
 	for name, change := range map[string]func(r *policy.Rules){
 		"application":       func(r *policy.Rules) { r.Prefixes.App = "/application" },
-		"user":              func(r *policy.Rules) { r.Prefixes.User, r.ErrorDestination = "/user", "" },
+		"user":              func(r *policy.Rules) { r.Prefixes.User = "/session/queue" },
 		"broker":            func(r *policy.Rules) { r.Prefixes.Broker = []string{"/queue"} },
 		"error destination": func(r *policy.Rules) { r.ErrorDestination = "/session/queue/errors" },
 	} {

@@ -62,6 +62,8 @@ func TestInterceptorSees(t *testing.T) {
 			break
 		}
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	want := "CONNECT , SUBSCRIBE /topic/a, SEND /topic/a, UNSUBSCRIBE , DISCONNECT "
 	if got := strings.Join(seen, ", "); got != want {
 		t.Errorf("got  %q\nwant %q", got, want)

@@ -114,3 +114,21 @@ func TestVerdicts(t *testing.T) {
 		t.Errorf("%d messages came, want %d", got, want)
 	}
 }
+
+// TestVerdictsOfGuests: of a guest on whom no subscription depends any more, nothing is kept once
+// another comes.
+func TestVerdictsOfGuests(t *testing.T) {
+	r := newLoginRig(t)
+	p := r.member(r.of(42, time.Hour))
+	for i := range 5 {
+		p.subscribes(r.of(fmt.Sprint("guest ", i), time.Hour), "/topic/**")
+		p.wantReceived("/topic/open/a", "/topic/**")
+		p.feed("UNSUBSCRIBE\nid:/topic/**\n\n^@")
+		p.want()
+	}
+	p.do(func() {
+		if guests, known := len(p.s.work.guests), len(p.s.work.verdicts); guests != 1 || known != 1 {
+			t.Errorf("%d guests are kept, and verdicts of %d; want 1 and 1", guests, known)
+		}
+	})
+}

@@ -214,8 +214,8 @@ func TestListenerIsLookedUp(t *testing.T) {
 	})
 }
 
-// TestLapseOfGuest: the client hears of the subscriptions that need the guest's login, and of no
-// others.
+// TestLapseOfGuest: the client hears of the destinations for which the guest's login is needed, once of
+// each, and of no others.
 func TestLapseOfGuest(t *testing.T) {
 	for _, how := range []string{"expired", "taken back"} {
 		t.Run(how, func(t *testing.T) {
@@ -223,6 +223,8 @@ func TestLapseOfGuest(t *testing.T) {
 			p := r.member(r.of(42, 3*time.Hour))
 			token := r.of("bob", time.Minute)
 			p.subscribes(token, "/topic/open/a", "/topic/of/bob/a", "/session/queue/x")
+			p.feed(subscribeAs("second", "/topic/of/bob/a", token)) // a second to the same
+			p.want(receipt("second"))
 			if how == "expired" {
 				r.later(p, time.Minute)
 			} else {
