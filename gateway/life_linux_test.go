@@ -104,19 +104,20 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 	wg.Wait()
 
-	for deadline := time.Now().Add(patience); connections(t) > 0; runtime.Gosched() {
-		if time.Now().After(deadline) {
-			t.Errorf("%d connections are open", connections(t))
-			break
+	fewer := func(what string, open func(*testing.T) int, most int) {
+		t.Helper()
+		for deadline := time.Now().Add(patience); open(t) > most; runtime.Gosched() {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d %s are open, want %d", open(t), what, most)
+			}
 		}
 	}
+	fewer("connections", connections, 0)
 	if n.Sessions() != 0 {
 		t.Errorf("%d sessions are left", n.Sessions())
 	}
 	n.stop()
-	if got := descriptors(t); got > before {
-		t.Errorf("%d descriptors are open, %d were before the node", got, before)
-	}
+	fewer("descriptors", descriptors, before) // the last are closed when those who read them have noticed
 	goleak.VerifyNone(t, goroutines)
 }
 
