@@ -38,15 +38,18 @@ func TestNginx(t *testing.T) {
 	}
 	bus, redis := servers.Kafka(t).Addr, servers.Redis(t).Addr
 	addrs := []string{freeAddr(t), freeAddr(t)}
+	var said []func() string
 	for _, addr := range addrs {
-		serve(t, "../../configs/spring.yaml", "STOMPGW_LISTEN="+addr, "STOMPGW_BUS_KAFKA_BROKERS="+bus, "STOMPGW_REDIS_ADDRS="+redis)
+		n := serve(t, "../../configs/spring.yaml", "STOMPGW_LISTEN="+addr, "STOMPGW_BUS_KAFKA_BROKERS="+bus, "STOMPGW_REDIS_ADDRS="+redis,
+			"STOMPGW_LIMITS_CONNECT_TIMEOUT=1m") // a browser on a busy machine may take long between two requests
+		said = append(said, n.Output)
 	}
 	proxy := startNginx(t, addrs)
 	cmd := exec.CommandContext(t.Context(), node, "--test", "--test-reporter=spec", "nginx.js")
 	cmd.Dir = "../../testdata/browser"
 	cmd.Env = append(os.Environ(), "PROXY=http://"+proxy.Addr+"/")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s\nnginx said:\n%s", err, out, proxy.Output())
+		t.Errorf("%v\n%s\nnginx said:\n%s\nthe nodes:\n%s\n%s", err, out, proxy.Output(), said[0](), said[1]())
 	}
 }
 
