@@ -124,5 +124,17 @@ debug.`,
 		policy.CodeInternal: `
 The gateway, or code that it was built with, failed on this frame alone; the log has the reason.
 Send it again, and tell whoever runs the gateway.`,
+		policy.CodeKicked: `
+An operator ended the session; the message of its ERROR is his reason. Open transactions are gone
+with it, and what was published before stays. The client may connect again, unless its member is
+blocked too.`,
+		policy.CodeBlocked: `
+An operator keeps the member out for a while: its CONNECTs and logins are answered with an ERROR,
+and a frame by its token in another member's session is refused. The header retry-after-ms of the
+ERROR, or retryAfterMs, says when to try again.`,
+		policy.CodeSessions: `
+The member has more sessions, on all nodes together, than sessions.per_member allows, and this was
+one too many. End others first: a client that reconnects at once may only put an end to another of
+the same member.`,
 	}
 }

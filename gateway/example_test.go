@@ -120,6 +120,51 @@ func ExampleGateway_ServeHTTP() {
 	// <nil>
 }
 
+// An operator ends the sessions that are subscribed to something.
+func ExampleGateway_Kick() {
+	gw, end := embed()
+	defer end()
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	ended := make(chan error)
+	go func() { ended <- gw.Run(ctx, gateway.Listener{Listener: ln, STOMP: true}) }()
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		log.Fatal(err)
+	}
+	conn.SetDeadline(time.Now().Add(patience))
+	fmt.Fprint(conn, "CONNECT\naccept-version:1.2\n\n\x00SUBSCRIBE\nid:1\ndestination:/topic/chat\nreceipt:ready\n\n\x00")
+	answers := newScanner(conn)
+	answers.Scan() // CONNECTED
+	answers.Scan() // RECEIPT
+
+	ids, err := gw.Subscribers(ctx, "/topic/chat")
+	if err != nil {
+		log.Fatal(err)
+	}
+	kicked, err := gw.Kick(ctx, ids, gateway.Kick{Reason: "The chat is closed for today"})
+	fmt.Println(len(kicked), err)
+	answers.Scan()
+	fmt.Println(answers.Text())
+
+	gw.Drain() // as stop does
+	fmt.Println(<-ended)
+	// Output:
+	// 1 <nil>
+	// ERROR
+	// message:The chat is closed for today
+	// error-code:15
+	// content-type:text/plain
+	// content-length:119
+	//
+	// Code 15. Transactions that were not committed are gone. Connect again if you need to, or ask whoever runs this gateway.
+	// <nil>
+}
+
 // converse runs the gateway for one client, who says the frames one after the other, each when the
 // last one that has an answer was answered, and prints what comes.
 func converse(gw *gateway.Gateway, frames ...string) {

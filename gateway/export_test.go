@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/internal/ws"
@@ -11,3 +13,34 @@ func WithPeriods(p ws.Periods) Option { return func(s *settings) { s.periods = p
 
 // WithParting sets how long a stopping node waits for clients of SockJS to ask, and be told.
 func WithParting(d time.Duration) Option { return func(s *settings) { s.parting = d } }
+
+// WatchTurns measures how long the turns of the loops take, until stop returns them.
+func (g *Gateway) WatchTurns() (stop func() []time.Duration) {
+	e := g.engine.Load()
+	turns := make([][]time.Duration, len(e.loops))
+	var over atomic.Bool
+	var wg sync.WaitGroup
+	for i, l := range e.loops {
+		wg.Add(1)
+		var last time.Time
+		var beat func()
+		beat = func() { // once a turn: what is posted in one has its turn in the next
+			now := time.Now()
+			if !last.IsZero() {
+				turns[i] = append(turns[i], now.Sub(last))
+			}
+			if last = now; over.Load() || !l.Post(beat) {
+				wg.Done()
+			}
+		}
+		l.Post(beat)
+	}
+	return func() (all []time.Duration) {
+		over.Store(true)
+		wg.Wait()
+		for _, some := range turns {
+			all = append(all, some...)
+		}
+		return all
+	}
+}

@@ -23,6 +23,8 @@ type Figures struct {
 	Faults       uint64                 // ERRORs for faults of the protocol
 	SlowCloses   uint64                 // sessions closed because they did not read, or acknowledge, fast enough
 	Nacks        uint64                 // NACKs, which redeliver nothing
+	Kicked       uint64                 // sessions ended by Kick
+	Blocked      uint64                 // CONNECTs, logins and frames of members that Block keeps out
 	BusError     error                  // nil while the broker answers
 	Bus          *bus.Figures           // nil when the bus is not a bus.Measured
 }
@@ -38,6 +40,8 @@ func (g *Gateway) Figures() Figures {
 		Faults:       g.stats.Faults.Load(),
 		SlowCloses:   g.stats.SlowClosed.Load(),
 		Nacks:        g.stats.Nacks.Load(),
+		Kicked:       g.stats.Kicked.Load(),
+		Blocked:      g.stats.Blocked.Load(),
 		Unpackable:   g.stats.Unpackable.Load(),
 		BusError:     g.bus.Healthy(),
 		Withheld:     g.stats.Withheld.Load(),

@@ -94,6 +94,11 @@ func TestFigures(t *testing.T) {
 			id, _, _ = strings.Cut(id, "\n")
 			c.ask("NACK\nid:" + id + "\nreceipt:r\n\n^@")
 		}, gateway.Figures{Frames: 4, Published: 1, Delivered: 1, Nacks: 1}},
+		{"a kick", func(t *testing.T, n *node) {
+			c := n.dialTCP(t)
+			n.mustKick(t, gateway.Kick{}, c.connectID())
+			c.expect("ERROR")
+		}, gateway.Figures{Frames: 1, Kicked: 1}},
 		{"a fault in what a frame says", func(t *testing.T, n *node) {
 			c := n.dialTCP(t).connect()
 			c.send("SEND\n\n^@")
@@ -149,6 +154,7 @@ func TestFigures(t *testing.T) {
 	moved := map[string]bool{
 		"RefusedOther": true, // in TestInterceptorDecides
 		"Withheld":     true, // in TestWithheld
+		"Blocked":      true, // in TestBlock
 	}
 	for _, a := range acts {
 		t.Run(a.name, func(t *testing.T) {

@@ -40,6 +40,7 @@ type Gateway struct {
 	origins  origins
 	mounts   []*mount
 	stats    session.Stats
+	blocks   session.Blocks
 	engine   atomic.Pointer[engine]        // nil when not running
 	router   atomic.Pointer[router.Router] // stays after the engine, for its counts
 	draining atomic.Bool
@@ -61,6 +62,7 @@ type engine struct {
 	checks *session.Workers // tokens that memory does not know
 	wait   *session.Workers // code of whoever embeds the gateway
 	http   *handoff
+	leave  func() // begins the drain
 
 	elsewhere           atomic.Int64 // connections that no loop has: in net/http, or in a TLS handshake
 	toldFull, toldPause told
@@ -88,9 +90,9 @@ func New(node registry.Node, b bus.Bus, reg registry.Registry, rules *policy.Cat
 	return g, nil
 }
 
-// Run serves what comes over the listeners, and through ServeHTTP, until ctx ends. Then it drains:
-// it closes the listeners, and its sessions spread over WithDrain. When it returns, every
-// goroutine it started has ended. The error is nil after a drain, else what kept the node from
+// Run serves what comes over the listeners, and through ServeHTTP, until ctx ends or Drain is called.
+// Then it drains: it closes the listeners, and its sessions spread over WithDrain. When it returns,
+// every goroutine it started has ended. The error is nil after a drain, else what kept the node from
 // serving. It must be called once.
 func (g *Gateway) Run(ctx context.Context, lns ...Listener) error {
 	e, err := g.newEngine()
@@ -99,6 +101,7 @@ func (g *Gateway) Run(ctx context.Context, lns ...Listener) error {
 	}
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
+	e.leave = func() { fail(nil) }
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx by the drain
 	defer stop()
 
@@ -169,6 +172,7 @@ func (g *Gateway) newEngine() (*engine, error) {
 			Local:          e.router.Local(i),
 			Rules:          rules,
 			Auth:           g.set.auth,
+			Blocks:         &g.blocks,
 			LoginOnly:      !g.set.anonymous,
 			Grace:          g.set.grace,
 			Intercept:      g.set.intercept(),

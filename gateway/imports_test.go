@@ -20,10 +20,11 @@ var mayImport = map[string][]string{
 	"cmd/stompgw": {"cmd", "bus", "bus/kafkabus", "bus/natsbus"},
 
 	"cmd": {
-		"admin", "cmd/internal/config", "cmd/internal/embedded", "cmd/internal/output", "cmd/internal/page", "gateway",
+		"admin", "cmd/internal/client", "cmd/internal/config", "cmd/internal/embedded", "cmd/internal/output", "cmd/internal/page", "gateway",
 		"gateway/auth", "gateway/auth/redislist", "gateway/destination", "gateway/policy",
 		"gateway/registry", "gateway/registry/redisregistry", "bus",
 	},
+	"cmd/internal/client":   {"gateway/stomp"},
 	"cmd/internal/config":   {"configs", "gateway/auth", "gateway/policy"},
 	"cmd/internal/embedded": {},
 	"cmd/internal/output":   {},
@@ -67,7 +68,7 @@ var outside = []struct {
 	mayUse func(pkg string) bool
 }{
 	{"github.com/spf13/", "only cmd reads flags, files and the environment", under("cmd")},
-	{"github.com/gobwas/", "only the WebSocket transport knows WebSocket", under("gateway/internal/ws")},
+	{"github.com/gobwas/", "only the WebSocket transport, and a client of it, know WebSocket", under("gateway/internal/ws", "cmd/internal/client")},
 	{"github.com/redis/", "only the Redis registry and what opens or asks it know Redis", under("cmd", "admin", "gateway/auth/redislist", "gateway/registry/redisregistry")},
 	{"github.com/golang-jwt/", "only auth reads tokens, and cmd makes some for tests", under("cmd", "gateway/auth")},
 	{"github.com/nats-io/", "only the NATS bus, and cmd, which can embed the server, know NATS", under("cmd", "bus/natsbus")},

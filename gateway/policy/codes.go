@@ -20,6 +20,9 @@ const (
 	CodeContent       Code = 12 // the bus has no way to write the message
 	CodeBody          Code = 13 // a route's expression can't be evaluated on the message
 	CodeInternal      Code = 14 // the gateway failed
+	CodeKicked        Code = 15 // an operator has ended the session; in an ERROR
+	CodeBlocked       Code = 16 // an operator keeps the member out for a while; in an ERROR, or for a frame in another's session
+	CodeSessions      Code = 17 // the member has too many sessions; in an ERROR
 )
 
 // Explanation is the entry of one code in the table that code, README and CLI share.
@@ -47,6 +50,9 @@ func Codes() []Explanation {
 		{CodeContent, "content", "The message broker can carry UTF-8 text alone", false},
 		{CodeBody, "body", "The message's body is not what this route works on", false},
 		{CodeInternal, "internal", "The gateway failed on this frame", true},
+		{CodeKicked, "kicked", "The session was ended by an operator", false},
+		{CodeBlocked, "blocked", "This member may not connect for a while", true},
+		{CodeSessions, "too_many_sessions", "This member has too many sessions", false},
 	}
 }
 

@@ -28,6 +28,9 @@ func TestCodes(t *testing.T) {
 		{12, "content"},
 		{13, "body"},
 		{14, "internal"},
+		{15, "kicked"},
+		{16, "blocked"},
+		{17, "too_many_sessions"},
 	}
 	codes := Codes()
 	if len(codes) != len(want) {

@@ -86,6 +86,7 @@ type Session struct {
 	Transport   string         // such as "websocket", "tcp", "sockjs-websocket" or "xhr-polling"
 	Remote      netip.AddrPort // of the connection, which may be a proxy's
 	Version     string         // of STOMP: "1.0", "1.1" or "1.2"
+	Expires     time.Time      // of the token of its login; zero when there is none
 }
 
 // Value is a session as it stands in Redis, as JSON. The first four fields are the replaced
@@ -98,7 +99,8 @@ type Value struct {
 	Transport         string          `json:"transport,omitempty"`
 	RemoteAddress     string          `json:"remoteAddress,omitempty"`
 	Version           string          `json:"version,omitempty"`
-	ConnectedAt       *time.Time      `json:"connectedAt,omitempty"` // RFC 3339
+	ConnectedAt       *time.Time      `json:"connectedAt,omitempty"`    // RFC 3339
+	TokenExpiresAt    *time.Time      `json:"tokenExpiresAt,omitempty"` // RFC 3339; missing when nobody is logged in
 }
 
 // Value is what the registry of node n publishes of s.
@@ -115,6 +117,9 @@ func (n Node) Value(s Session) Value {
 		Transport:         s.Transport,
 		Version:           s.Version,
 		ConnectedAt:       &s.ConnectedAt,
+	}
+	if !s.Expires.IsZero() {
+		v.TokenExpiresAt = &s.Expires
 	}
 	if s.Remote.IsValid() {
 		v.RemoteAddress = s.Remote.String()

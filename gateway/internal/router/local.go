@@ -49,6 +49,24 @@ func (l *Local) Each(fn func(Recipient)) {
 	}
 }
 
+// Len is how many sessions the loop has.
+func (l *Local) Len() int { return len(l.people) }
+
+// Recipient returns the session of an id, nil if the loop has none.
+func (l *Local) Recipient(id registry.SessionID) Recipient { return l.people[id] }
+
+// Subscribed calls fn for every subscription to that very destination or pattern, in no order. fn
+// must not subscribe or unsubscribe.
+func (l *Local) Subscribed(destination string, fn func(*Subscription)) {
+	list := l.table.exact[destination]
+	if g := l.table.groups[destination]; g != nil {
+		list = g.subs // a pattern is no destination
+	}
+	for _, s := range list {
+		fn(s)
+	}
+}
+
 // Subscribe adds s to the table. ready runs on this loop, perhaps before Subscribe returns, when
 // whatever is published from then on will reach s; with an error the bus can't carry the
 // destination, and s has to be unsubscribed.
@@ -204,8 +222,9 @@ type Publisher interface {
 	Unblock()
 }
 
-// Post runs fn on this loop; any goroutine may call it.
-func (l *Local) Post(fn func()) { l.loop.Post(fn) }
+// Post runs fn on this loop; any goroutine may call it. It reports false when the loop has ended and
+// fn will not run.
+func (l *Local) Post(fn func()) bool { return l.loop.Post(fn) }
 
 // Now is the loop's time.
 func (l *Local) Now() time.Duration { return l.loop.Now() }

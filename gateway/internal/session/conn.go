@@ -23,6 +23,8 @@ type Conn interface {
 	Remote() netip.AddrPort
 	// Queue sends a packed frame at the end of the turn. Others may share its bytes. It is not empty.
 	Queue(packed []byte)
+	// Queued is how many bytes wait for the client to take them.
+	Queued() int
 	// Heard and Wrote are how long ago the last byte came and went.
 	Heard() time.Duration
 	Wrote() time.Duration
@@ -67,6 +69,7 @@ type Host struct {
 	Local          *router.Local
 	Rules          *policy.Catalogue
 	Auth           *auth.Authenticator                        // nil: nobody can log in
+	Blocks         *Blocks                                    // who may not
 	LoginOnly      bool                                       // CONNECT needs a token that is good
 	Grace          time.Duration                              // after a token's expiry, in which its subscriptions still receive
 	Intercept      func(context.Context, *Inspection) Outcome // nil for none; may block

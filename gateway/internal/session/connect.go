@@ -30,6 +30,10 @@ func (s *Session) connect(f *stomp.Frame, who *auth.Identity) error {
 		s.turnAway(receipt, "log in: CONNECT needs an Authorization header with a token that is good")
 		return nil
 	}
+	if left := s.barred(who); left > 0 { // since the token was looked at
+		s.keepOut(f, left)
+		return nil
+	}
 	answer := s.host.HeartBeat.Answer(client)
 	agreed := answer.Agree(client)
 	s.sendEvery, s.recvEvery = agreed.Send, agreed.Receive
@@ -55,7 +59,7 @@ func (s *Session) enroll() {
 		Version:     s.version.String(),
 	}
 	if s.login != nil {
-		entry.Member = s.login.who.Member
+		entry.Member, entry.Expires = s.login.who.Member, s.login.who.Expires
 	}
 	s.host.Registry.Add(entry)
 }

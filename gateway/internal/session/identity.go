@@ -109,6 +109,10 @@ func (s *Session) identified(f *stomp.Frame, who *auth.Identity, err error, toke
 		s.inspect(f, nil)
 		return
 	}
+	if left := s.barred(who); left > 0 {
+		s.keepOut(f, left)
+		return
+	}
 	s.adopt(who)
 	s.inspect(f, who)
 }
@@ -124,7 +128,11 @@ func (s *Session) adopt(who *auth.Identity) {
 		}
 		s.renewed(nil)
 	case s.login.who.Same(who):
-		if s.login.renew(who, s.host.Now()) {
+		before, now := s.login.who.Expires, s.host.Now()
+		if s.login.renew(who, now) {
+			if !who.Expires.Equal(before) {
+				s.login.publishSoon(now)
+			}
 			s.renewed(nil)
 		}
 	default:

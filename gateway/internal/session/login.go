@@ -13,13 +13,18 @@ import (
 // only listens uses its token too.
 const checkEvery = time.Minute
 
+// publishAfter is how long the registry keeps an expiry that a renewal has changed: a client may
+// bring two tokens by turns, and Redis need not hear of each.
+const publishAfter = time.Second
+
 // login is an identity that counts beyond its frame: that of the session, or of another member by
 // whose token something was subscribed to.
 type login struct {
-	who   *auth.Identity
-	check time.Time // when its token is looked up, if no frame has it looked up before; zero for never
-	lapse lapse
-	stale bool // its subscriptions are about to be judged again
+	who     *auth.Identity
+	check   time.Time // when its token is looked up, if no frame has it looked up before; zero for never
+	publish time.Time // when the registry is told of its new expiry; zero for never
+	lapse   lapse
+	stale   bool // its subscriptions are about to be judged again
 }
 
 // lapse is how far a login has expired. Only a renewal takes it back.
@@ -70,10 +75,25 @@ func (l *login) lapses(grace time.Duration) time.Time {
 // due is when something happens to the login next; the zero time for never.
 func (l *login) due(grace time.Duration) time.Time {
 	at := l.lapses(grace)
-	if !at.IsZero() && !l.check.IsZero() && l.check.Before(at) {
-		return l.check
+	if !at.IsZero() {
+		at = earlier(at, l.check)
 	}
-	return at
+	return earlier(at, l.publish)
+}
+
+// earlier returns the earlier of two times, of which the zero time is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// publishSoon has the registry told of the expiry, once for all that changes it until then.
+func (l *login) publishSoon(now time.Time) {
+	if l.publish.IsZero() {
+		l.publish = now.Add(publishAfter)
+	}
 }
 
 // logins calls each for the session's login, which it names nil, and for those of its guests.
@@ -113,6 +133,10 @@ func (s *Session) untilLogin(now time.Time) time.Duration {
 func (s *Session) expire(now time.Time) {
 	if s.nextLogin == 0 || now.UnixMilli() < s.nextLogin {
 		return
+	}
+	if l := s.login; l != nil && !l.publish.IsZero() && !now.Before(l.publish) {
+		l.publish = time.Time{}
+		s.enroll()
 	}
 	s.logins(func(guest, l *login) {
 		if l.lapse < out && !l.check.IsZero() && !now.Before(l.check) {

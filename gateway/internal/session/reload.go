@@ -1,32 +1,17 @@
 package session
 
 import (
+	"context"
 	"slices"
 
-	"github.com/stompgw/stompgw/gateway/internal/router"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
-
-// reloadStep is how many sessions are judged by new rules before the loop's other work has its turn.
-const reloadStep = 100
 
 // Reload makes other rules count. It runs on the loop of the sessions, and looks at their
 // subscriptions bit by bit: until all are done, some receive as the old rules had it.
 func (h *Host) Reload(rules *policy.Catalogue) {
 	h.Rules = rules
-	var all []*Session
-	h.Local.Each(func(r router.Recipient) { all = append(all, r.(*Session)) })
-	h.reload(all)
-}
-
-func (h *Host) reload(all []*Session) {
-	n := min(reloadStep, len(all))
-	for _, s := range all[:n] {
-		s.reload()
-	}
-	if n < len(all) {
-		h.Local.Post(func() { h.reload(all[n:]) })
-	}
+	inTurns(context.Background(), h.Local, h.sessions(), (*Session).reload, func() {})
 }
 
 // reload judges the subscriptions by the rules that the host has now. Those that they don't allow

@@ -28,6 +28,7 @@ type rig struct {
 	book *registry.Memory
 	host *Host
 	logs *logBuffer
+	end  func() // of the loop; waits for it
 }
 
 func newRig(t testing.TB, configure ...func(*Host)) *rig {
@@ -65,7 +66,7 @@ func newRigWith(t testing.TB, b *fakeBus, outer bus.Bus, catalogue policy.Rules,
 	limits := stomp.DefaultLimits()
 	r := &rig{t: t, loop: l, bus: b, book: registry.NewMemory(), logs: &logBuffer{}}
 	r.host = &Host{
-		Node: node, Server: "stompgw/test", Registry: r.book, Local: rt.Local(0), Rules: rules, Workers: NewWorkers(1), Checks: NewWorkers(8), Waiters: NewWorkers(8), Limits: &limits,
+		Node: node, Server: "stompgw/test", Registry: r.book, Local: rt.Local(0), Rules: rules, Blocks: new(Blocks), Workers: NewWorkers(1), Checks: NewWorkers(8), Waiters: NewWorkers(8), Limits: &limits,
 		Outbound: 1 << 20, HeartBeat: stomp.HeartBeat{Send: 10 * time.Second, Receive: 10 * time.Second},
 		ConnectTimeout: 10 * time.Second, Fallback: policy.FallbackDrop, Stats: new(Stats), Now: time.Now,
 		Log: slog.New(slog.NewTextHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -75,7 +76,8 @@ func newRigWith(t testing.TB, b *fakeBus, outer bus.Bus, catalogue policy.Rules,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	t.Cleanup(func() { cancel(); wg.Wait(); r.host.Workers.Close(); r.host.Checks.Close(); r.host.Waiters.Close() })
+	r.end = func() { cancel(); wg.Wait() }
+	t.Cleanup(func() { r.end(); r.host.Workers.Close(); r.host.Checks.Close(); r.host.Waiters.Close() })
 	wg.Go(func() { l.Run(ctx) })
 	wg.Go(func() { rt.Run(ctx) })
 	<-b.receiving
@@ -229,6 +231,7 @@ type fakeConn struct {
 func (c *fakeConn) Transport() string        { return "tcp" }
 func (c *fakeConn) Framing() Framing         { return bare{} }
 func (c *fakeConn) Remote() netip.AddrPort   { return netip.MustParseAddrPort("192.0.2.1:61613") }
+func (c *fakeConn) Queued() int              { return len(bytes.Join(c.out, nil)) }
 func (c *fakeConn) Heard() time.Duration     { return c.heard }
 func (c *fakeConn) Wrote() time.Duration     { return c.wrote }
 func (c *fakeConn) SetTimer(d time.Duration) { c.timer = d }

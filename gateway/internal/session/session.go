@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -198,8 +199,10 @@ func (s *Session) fault(err error, receipt []byte) {
 }
 
 type errorFrame struct {
-	receipt         []byte // of the frame at fault; empty when it asked for none
-	version         string // header of that name, when no version is common
+	receipt         []byte        // of the frame at fault; empty when it asked for none
+	version         string        // header of that name, when no version is common
+	code            policy.Code   // for programs; 0 for none
+	retryAfter      time.Duration // when to connect again, 0 when that can't be told
 	summary, detail string
 }
 
@@ -211,6 +214,12 @@ func (s *Session) sendError(e errorFrame) {
 	}
 	if e.version != "" {
 		out = stomp.AppendEntry(out, s.version, "version", e.version)
+	}
+	if e.code != 0 {
+		out = stomp.AppendEntry(out, s.version, "error-code", strconv.Itoa(int(e.code)))
+	}
+	if e.retryAfter > 0 {
+		out = stomp.AppendEntry(out, s.version, "retry-after-ms", strconv.FormatInt(e.retryAfter.Milliseconds(), 10))
 	}
 	out = stomp.AppendEntry(out, s.version, "content-type", "text/plain")
 	s.queue(stomp.AppendBody(out, []byte(e.detail)))

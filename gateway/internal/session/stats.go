@@ -18,6 +18,8 @@ type Stats struct {
 	SlowClosed atomic.Uint64           // sessions closed because they did not read
 	Unpackable atomic.Uint64           // MESSAGEs that the transport of a subscriber can't carry
 	Nacks      atomic.Uint64           // NACKs, which redeliver nothing
+	Kicked     atomic.Uint64           // sessions that an operator has ended
+	Blocked    atomic.Uint64           // frames that were not carried out because their member is blocked
 }
 
 // codesEnd is over every policy.Code; TestCodesEnd tells when one more needs more room.

@@ -303,6 +303,15 @@ func (c *Conn) Resume() {
 	c.loop.Post(c.feed) // not now: the session is still busy with what it has
 }
 
+// Queued implements session.Conn: what waits for a receiver, and what of it the client does not take.
+func (c *Conn) Queued() int {
+	n := c.sock.Queued()
+	if c.receiver != nil {
+		n += c.receiver.sock.Queued()
+	}
+	return n
+}
+
 // The rest implements session.Conn and loop.Carrier.
 
 func (c *Conn) Transport() string        { return c.transport }

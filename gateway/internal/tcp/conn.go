@@ -64,6 +64,7 @@ func (c *Conn) Transport() string               { return "tcp" }
 func (c *Conn) Framing() session.Framing        { return Framing{} }
 func (c *Conn) Remote() netip.AddrPort          { return c.sock.Remote() }
 func (c *Conn) Queue(packed []byte)             { c.sock.Queue(packed) }
+func (c *Conn) Queued() int                     { return c.sock.Queued() }
 func (c *Conn) Heard() time.Duration            { return c.sock.Heard() }
 func (c *Conn) Wrote() time.Duration            { return c.sock.Wrote() }
 func (c *Conn) SetTimer(d time.Duration)        { c.sock.SetTimer(d) }

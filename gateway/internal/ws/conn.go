@@ -306,6 +306,7 @@ func (c *Conn) Close(code session.CloseCode, reason string) {
 
 func (c *Conn) Remote() netip.AddrPort { return c.sock.Remote() }
 func (c *Conn) Queue(framed []byte)    { c.sock.Queue(framed) }
+func (c *Conn) Queued() int            { return c.sock.Queued() }
 func (c *Conn) Heard() time.Duration   { return c.sock.Heard() }
 func (c *Conn) Wrote() time.Duration   { return c.sock.Wrote() }
 func (c *Conn) Pause()                 { c.sock.Pause() }

@@ -1,0 +1,358 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/registry"
+)
+
+func kicked(reason string) Kick {
+	return Kick{Reason: reason, Code: policy.CodeKicked, Word: "kicked"}
+}
+
+// kick ends sessions, and returns those that the loop had.
+func (r *rig) kick(k Kick, ids ...registry.SessionID) []registry.SessionID {
+	r.t.Helper()
+	told := make(chan []registry.SessionID, 1)
+	r.loop.Post(func() { r.host.Kick(context.Background(), ids, k, func(had []registry.SessionID) { told <- had }) })
+	return <-told
+}
+
+// wantKicked checks that the session has ended with one ERROR.
+func (p *peer) wantKicked(lines ...string) {
+	p.t.Helper()
+	p.wantOne("ERROR", append(lines, "error-code:15", "content-type:text/plain")...)
+	p.wantClosed(ClosePolicy)
+}
+
+// TestKick: in each version the client reads the reason and the code, the connection closes, and of
+// the session nothing is left.
+func TestKick(t *testing.T) {
+	for version, reason := range map[string]string{
+		"1.0": `back at 9:00, see C:\news`,
+		"1.1": `back at 9\c00, see C\c\\news`,
+		"1.2": `back at 9\c00, see C\c\\news`,
+	} {
+		t.Run(version, func(t *testing.T) {
+			r := newRig(t)
+			p, other := r.connect(version), r.connect(version)
+			for _, peer := range []*peer{p, other} {
+				peer.feed(subscribe("1", "/topic/a"))
+				peer.feed(subscribe("2", "/session/queue/x"))
+				peer.want(receipt("1"), receipt("2"))
+			}
+			p.feed(begin("t") + sendIn("t", "x"))
+			if had := r.kick(kicked(`back at 9:00, see C:\news`), p.s.id, p.s.id, 12345); !slices.Equal(had, []registry.SessionID{p.s.id}) {
+				t.Errorf("the loop had %v, want %v", had, p.s.id)
+			}
+			body := "Code 15. Transactions that were not committed are gone. Connect again if you need to, or ask whoever runs this gateway."
+			p.want("ERROR\nmessage:" + reason + "\nerror-code:15\ncontent-type:text/plain\ncontent-length:" + fmt.Sprint(len(body)) + "\n\n" + body)
+			p.wantClosed(ClosePolicy)
+			if p.conn.reason != "kicked" {
+				t.Errorf("closed with %q", p.conn.reason)
+			}
+			p.deliver(bus.Envelope{Destination: "/topic/a"})
+			p.deliver(bus.Envelope{Destination: "/queue/x", Principal: r.host.Node.Principal(p.s.id, time.UnixMilli(p.s.connected))})
+			p.feed("COMMIT\ntransaction:t\n\n^@")
+			p.want()
+			other.wantOne("MESSAGE", "destination:/topic/a")
+			if got := r.book.Sessions(); len(got) != 1 || got[0].ID != other.s.id || len(r.bus.taken()) != 0 {
+				t.Errorf("the book has %v, the bus %v", got, r.bus.taken())
+			}
+			if n, open := r.host.Stats.Kicked.Load(), r.host.Stats.Open.Load(); n != 1 || open != 1 {
+				t.Errorf("%d kicked, %d open", n, open)
+			}
+			if had := r.kick(kicked("again"), p.s.id); len(had) != 0 {
+				t.Errorf("after its end the loop had %v", had)
+			}
+		})
+	}
+}
+
+// TestKickTooMany: who has too many sessions is told that another one would not help.
+func TestKickTooMany(t *testing.T) {
+	r := newRig(t)
+	p := r.connect("1.2")
+	r.kick(Kick{Reason: "one too many", Code: policy.CodeSessions, Word: "too_many_sessions"}, p.s.id)
+	p.wantOne("ERROR", "message:one too many", "error-code:17",
+		"Code 17. Transactions that were not committed are gone. End other sessions of this member first: a client that connects again at once may only end another.")
+	if p.conn.reason != "too_many_sessions" {
+		t.Errorf("closed with %q", p.conn.reason)
+	}
+}
+
+// TestKickLeaving: a session whose DISCONNECT waits for the bus is there yet; its last frame is the
+// ERROR, whatever the bus says later.
+func TestKickLeaving(t *testing.T) {
+	r := newRig(t)
+	p := r.connect("1.2")
+	p.feed("SEND\ndestination:/topic/a\nreceipt:sent\n\n^@DISCONNECT\nreceipt:bye\n\n^@")
+	p.want()
+	if had := r.kick(kicked("x"), p.s.id); len(had) != 1 {
+		t.Error("the loop did not have it")
+	}
+	p.wantKicked("message:x")
+	r.settle(0, nil)
+	p.want()
+}
+
+// TestKickPaused: what a paused session waits for does not come back to it.
+func TestKickPaused(t *testing.T) {
+	t.Run("for the bus", func(t *testing.T) {
+		r := newRig(t)
+		p := r.connect("1.2")
+		r.bus.refuseWith(bus.ErrFull)
+		p.feed("SEND\ndestination:/topic/a\nreceipt:1\n\n1^@SEND\ndestination:/topic/a\nreceipt:2\n\n2^@")
+		if !p.conn.paused {
+			t.Fatal("the session reads on")
+		}
+		r.kick(kicked("x"), p.s.id)
+		p.wantKicked("message:x")
+		r.bus.refuseWith(nil)
+		p.do(p.s.Unblock)
+		p.feed("SEND\ndestination:/topic/a\n\n3^@")
+		p.want()
+		if got := r.bus.bodies(); len(got) != 0 {
+			t.Errorf("the bus has %q", got)
+		}
+	})
+	t.Run("for an interceptor", func(t *testing.T) {
+		r := newRig(t)
+		p := r.connect("1.2")
+		asked, ended := make(chan struct{}), make(chan struct{})
+		p.do(func() {
+			r.host.Intercept = func(ctx context.Context, _ *Inspection) Outcome {
+				close(asked)
+				<-ctx.Done()
+				close(ended)
+				return Outcome{}
+			}
+		})
+		p.feed("SEND\ndestination:/topic/a\nreceipt:1\n\n1^@")
+		if !p.conn.paused {
+			t.Fatal("the session reads on")
+		}
+		<-asked
+		r.kick(kicked("x"), p.s.id)
+		p.wantKicked("message:x")
+		<-ended // or nobody has told it
+		p.do(func() {})
+		p.want()
+		if got := r.bus.bodies(); len(got) != 0 {
+			t.Errorf("the bus has %q", got)
+		}
+	})
+}
+
+// TestKickUnacknowledged: what waits for acknowledgements is gone, and the ERROR does not wait.
+func TestKickUnacknowledged(t *testing.T) {
+	r := newRig(t)
+	p := r.connect("1.2")
+	p.feed("SUBSCRIBE\nid:1\ndestination:/topic/a\nack:client\n\n^@")
+	r.publish("/topic/a", 0, prefetch+10)
+	if n := len(p.read()); n != prefetch {
+		t.Fatalf("%d messages came", n)
+	}
+	r.kick(kicked("x"), p.s.id)
+	p.wantKicked("message:x")
+}
+
+// TestInTurns: of many sessions a turn has some, between which the loop's other work goes on; the end
+// of ctx is the end of it.
+func TestInTurns(t *testing.T) {
+	const sessions = 10 * turnItems
+	for _, stop := range []bool{false, true} {
+		t.Run(fmt.Sprintf("stop=%v", stop), func(t *testing.T) {
+			r := newRig(t)
+			var ids []registry.SessionID
+			for range sessions {
+				ids = append(ids, r.connect("1.2").s.id)
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			counts, told := make(chan uint64, 2), make(chan []registry.SessionID, 1)
+			r.loop.Post(func() {
+				r.host.Kick(ctx, ids, kicked("x"), func(had []registry.SessionID) { told <- had })
+				counts <- r.host.Stats.Kicked.Load()
+				r.loop.Post(func() { // behind the second part
+					counts <- r.host.Stats.Kicked.Load()
+					if stop {
+						cancel()
+					}
+				})
+			})
+			for i := range uint64(2) {
+				if n := <-counts; n > (i+1)*turnItems {
+					t.Errorf("part %d: %d sessions are kicked", i, n)
+				}
+			}
+			had, left := <-told, len(r.book.Sessions())
+			if len(had)+left != sessions || stop != (left > 0) || !slices.Equal(had, ids[:len(had)]) {
+				t.Errorf("%d were kicked, %d are left", len(had), left)
+			}
+		})
+	}
+}
+
+// TestInTurnsEnds: a loop that has ended tells what it has done until then, once.
+func TestInTurnsEnds(t *testing.T) {
+	r := newRig(t)
+	r.end()
+	for _, size := range []int{0, 1, 10 * turnItems} {
+		done, seen := 0, 0
+		inTurns(context.Background(), r.host.Local, make([]int, size), func(int) { seen++ }, func() { done++ })
+		if done != 1 || seen > turnItems || size > 0 && seen == 0 {
+			t.Errorf("of %d it has seen %d, and told %d times", size, seen, done)
+		}
+	}
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	told := false
+	inTurns(ended, r.host.Local, make([]int, 1), func(int) { t.Error("nobody wants to know") }, func() { told = true })
+	if !told {
+		t.Error("it tells nothing")
+	}
+}
+
+func (r *rig) live(ids ...registry.SessionID) (list []Live) {
+	told := make(chan []Live, 1)
+	r.loop.Post(func() { r.host.Live(context.Background(), ids, func(l []Live) { told <- l }) })
+	return <-told
+}
+
+// TestLive: an operator sees what a session is subscribed to, and what waits for its client.
+func TestLive(t *testing.T) {
+	r := newRig(t)
+	p, idle, gone := r.connect("1.2"), r.connect("1.2"), r.connect("1.2")
+	id := gone.s.id
+	gone.do(func() { gone.s.Closed(nil) })
+	p.feed("SUBSCRIBE\nid:q\ndestination:/session/queue/x\n\n^@SUBSCRIBE\nid:a\ndestination:/topic/a\nack:client\n\n^@")
+	want := []string{"/session/queue/x", "/topic/a"}
+	for i := range 200 {
+		p.feed(fmt.Sprintf("SUBSCRIBE\nid:%d\ndestination:/topic/%d\n\n^@", i, i))
+		want = append(want, fmt.Sprintf("/topic/%d", i))
+	}
+	p.read()
+	idle.read()
+	got := r.live(id, idle.s.id, p.s.id, 12345)
+	if len(got) != 2 || got[0].ID != idle.s.id || got[0].Subscribed != 0 || got[0].Queued != 0 || len(got[0].Subscriptions) != 0 {
+		t.Fatalf("got %+v", got)
+	}
+	if l := got[1]; l.ID != p.s.id || l.Subscribed != len(want) || !slices.Equal(l.Subscriptions, want[:maxShown]) || l.Queued != 0 {
+		t.Errorf("got %+v, want the first %d of %d subscriptions", l, maxShown, len(want))
+	}
+	r.publish("/topic/a", 0, prefetch+10) // ten of them wait behind the others
+	queued := 0
+	p.do(func() { queued = p.conn.Queued() + p.s.work.held })
+	if l := r.live(p.s.id)[0]; l.Queued != queued || p.s.work.held == 0 {
+		t.Errorf("%d bytes wait, want %d", l.Queued, queued)
+	}
+}
+
+func (r *rig) subscribers(destination string) (ids []registry.SessionID) {
+	told := make(chan []registry.SessionID, 1)
+	r.loop.Post(func() {
+		r.host.Subscribers(context.Background(), destination, func(l []registry.SessionID) { told <- l })
+	})
+	ids = <-told
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// TestSubscribers: those are found who have subscribed to that very destination or pattern, not those
+// whose subscription happens to receive it.
+func TestSubscribers(t *testing.T) {
+	r := newLoginRig(t)
+	one, two := r.member(r.of(1, time.Hour)), r.member(r.of(2, time.Hour))
+	one.subscribes("", "/topic/open/a", "/topic/**", "/session/queue/x")
+	two.subscribes("", "/topic/open/b", "/topic/**/a", "/session/queue/x")
+	two.feed(subscribeAs("twice", "/topic/open/b", ""))
+	two.want(receipt("twice"))
+	for destination, want := range map[string][]registry.SessionID{
+		"/topic/open/a":                {one.s.id},
+		"/topic/open/b":                {two.s.id},
+		"/topic/**":                    {one.s.id},
+		"/topic/**/a":                  {two.s.id},
+		"/topic/members/a":             nil,
+		"/session/queue/x":             {one.s.id, two.s.id},
+		"/session/queue/request-error": {one.s.id, two.s.id},
+		"/session/queue/y":             nil,
+		"/topic/open/c":                nil,
+		"/topic/open":                  nil,
+		"/topic/*":                     nil,
+		"":                             nil,
+	} {
+		if got := r.subscribers(destination); !slices.Equal(got, want) {
+			t.Errorf("%q: %v, want %v", destination, got, want)
+		}
+	}
+	two.feed(unsubscribe("twice"))
+	one.do(func() { one.s.Closed(nil) })
+	if got := r.subscribers("/topic/open/b"); len(got) != 1 {
+		t.Errorf("%v, want the one that has another", got)
+	}
+	for _, destination := range []string{"/topic/**", "/topic/open/a"} {
+		if got := r.subscribers(destination); len(got) != 0 {
+			t.Errorf("%s: %v, whose session has ended", destination, got)
+		}
+	}
+	if got := r.subscribers("/session/queue/x"); !slices.Equal(got, []registry.SessionID{two.s.id}) {
+		t.Errorf("%v, want the session that is left", got)
+	}
+}
+
+// BenchmarkKick ends 10,000 sessions, with a subscription each, and measures the longest of the loop's
+// turns, in which nothing else gets a word in: that of a typical run, and of all.
+func BenchmarkKick(b *testing.B) {
+	const sessions = 10_000
+	r := newRig(b)
+	var longest []time.Duration // turn of each run
+	for b.Loop() {
+		b.StopTimer()
+		ids := r.crowd(sessions)
+		told, turn := make(chan int, 1), time.Duration(0)
+		last := time.Now()
+		var beat func()
+		beat = func() {
+			now := time.Now()
+			turn = max(turn, now.Sub(last))
+			if last = now; r.host.Local.Len() > 0 {
+				r.loop.Post(beat)
+			}
+		}
+		b.StartTimer()
+		r.loop.Post(func() {
+			last = time.Now()
+			r.host.Kick(context.Background(), ids, kicked("x"), func(had []registry.SessionID) { told <- len(had) })
+			beat()
+		})
+		if n := <-told; n != sessions {
+			b.Fatalf("%d were kicked", n)
+		}
+		r.do(func() { longest = append(longest, turn) })
+	}
+	slices.Sort(longest)
+	b.ReportMetric(float64(longest[len(longest)/2].Microseconds())/1000, "ms-longest-turn")
+	b.ReportMetric(float64(longest[len(longest)-1].Microseconds())/1000, "ms-longest-of-all")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*sessions), "ns/session")
+}
+
+// crowd makes n sessions that are in the same room.
+func (r *rig) crowd(n int) (ids []registry.SessionID) {
+	hello := strings.ReplaceAll("CONNECT\naccept-version:1.2\n\n^@"+subscribe("1", "/topic/a"), "^@", "\x00")
+	r.do(func() {
+		for range n {
+			s := New(r.host, &fakeConn{})
+			s.Feed([]byte(hello))
+			ids = append(ids, s.id)
+		}
+	})
+	return ids
+}

@@ -1,0 +1,164 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/stompgw/stompgw/gateway/internal/session"
+	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/registry"
+)
+
+// ErrNotRunning reports that Run does not run, so that there is no session to ask for.
+var ErrNotRunning = errors.New("gateway: the node does not run")
+
+// Live is what the node alone knows of one of its sessions.
+type Live struct {
+	ID            registry.SessionID
+	Subscriptions []string // the destinations and patterns, in the order of SUBSCRIBE, 100 at most
+	Subscribed    int      // how many subscriptions there are
+	Queued        int      // bytes that wait for the client, or for it to acknowledge others
+}
+
+// Kick says how sessions are ended.
+type Kick struct {
+	Reason string      // for the client, in the message header of its ERROR: a line of at most 200 bytes, default that of Code
+	Code   policy.Code // for its programs, in the error-code header; default policy.CodeKicked
+}
+
+// Live returns what the node knows of those of the given sessions that it has, in no order. It waits
+// for every loop, until ctx ends: then it returns what it has, and ctx's error. It must not be called
+// on a loop, where a Registry is.
+func (g *Gateway) Live(ctx context.Context, ids []registry.SessionID) ([]Live, error) {
+	e := g.engine.Load()
+	if e == nil {
+		return nil, ErrNotRunning
+	}
+	shares := e.share(ids)
+	found, err := gather(ctx, e, func(i int, tell func([]session.Live)) { e.hosts[i].Live(ctx, shares[i], tell) })
+	list := make([]Live, len(found))
+	for i, l := range found {
+		list[i] = Live(l)
+	}
+	return list, err
+}
+
+// Subscribers returns the sessions with a subscription to that very destination or pattern, each
+// once, in the order of their ids. It waits as Live does.
+func (g *Gateway) Subscribers(ctx context.Context, destination string) ([]registry.SessionID, error) {
+	e := g.engine.Load()
+	if e == nil {
+		return nil, ErrNotRunning
+	}
+	ids, err := gather(ctx, e, func(i int, tell func([]registry.SessionID)) { e.hosts[i].Subscribers(ctx, destination, tell) })
+	slices.Sort(ids)
+	return slices.Compact(ids), err
+}
+
+// Kick ends sessions: each client gets an ERROR with the reason, behind what waits for it, and its
+// connection closes. Open transactions are gone, and so is what DISCONNECT still waits for. It
+// returns those that the node had, in no order; of the others it knows nothing any more. It waits as
+// Live does: when ctx ends before all is done, more may be ended than it returns, and some not.
+func (g *Gateway) Kick(ctx context.Context, ids []registry.SessionID, k Kick) (kicked []registry.SessionID, err error) {
+	how, err := k.explain()
+	if err != nil {
+		return nil, err
+	}
+	e := g.engine.Load()
+	if e == nil {
+		return nil, ErrNotRunning
+	}
+	shares := e.share(ids)
+	kicked, err = gather(ctx, e, func(i int, tell func([]registry.SessionID)) { e.hosts[i].Kick(ctx, shares[i], how, tell) })
+	if len(kicked) > 0 {
+		g.set.log.Info("ended sessions for an operator", "sessions", len(kicked), "code", how.Code, "reason", how.Reason)
+	}
+	return kicked, err
+}
+
+// maxReason is how many bytes of a reason fit what people read.
+const maxReason = 200
+
+// explain fills in what k leaves out. Codes that are not of policy.Codes are the caller's own.
+func (k Kick) explain() (session.Kick, error) {
+	how := session.Kick{Reason: k.Reason, Code: k.Code, Word: "kicked"}
+	if how.Code == 0 {
+		how.Code = policy.CodeKicked
+	}
+	for _, e := range policy.Codes() {
+		if e.Code == how.Code {
+			how.Word = e.Word
+			if how.Reason == "" {
+				how.Reason = e.Message
+			}
+		}
+	}
+	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
+	switch {
+	case how.Code < 0:
+		return how, fmt.Errorf("gateway: %d is no code for a client: want a positive number", how.Code)
+	case strings.TrimSpace(how.Reason) == "":
+		return how, fmt.Errorf("gateway: code %d has no message of its own: give a reason", how.Code)
+	case len(how.Reason) > maxReason:
+		return how, fmt.Errorf("gateway: the reason has %d bytes, and may have %d", len(how.Reason), maxReason)
+	case !utf8.ValidString(how.Reason) || strings.ContainsFunc(how.Reason, unprintable):
+		return how, errors.New("gateway: the reason has to be one line of printable text in UTF-8")
+	}
+	return how, nil
+}
+
+// share sorts sessions by the loop that has them.
+func (e *engine) share(ids []registry.SessionID) [][]registry.SessionID {
+	shares := make([][]registry.SessionID, len(e.loops))
+	for _, id := range ids {
+		i := int(uint64(id) % uint64(len(e.loops)))
+		shares[i] = append(shares[i], id)
+	}
+	return shares
+}
+
+// gather asks every loop, by its number and on it, and returns what they tell, until ctx ends. A loop
+// that has ended has nothing to tell.
+func gather[T any](ctx context.Context, e *engine, ask func(i int, tell func([]T))) (all []T, err error) {
+	told := make(chan []T, len(e.loops)) // none of them waits
+	asked := 0
+	for i, l := range e.loops {
+		if l.Post(func() { ask(i, func(some []T) { told <- some }) }) {
+			asked++
+		}
+	}
+	for range asked {
+		select {
+		case some := <-told:
+			all = append(all, some...)
+		case <-ctx.Done():
+			return all, ctx.Err()
+		}
+	}
+	return all, ctx.Err() // after which loops tell early
+}
+
+// Block keeps members, named as JSON (42 or "bob"), from having sessions until the given times; what
+// was said before is forgotten. A blocked member's CONNECT, or login, is answered with an ERROR, code
+// policy.CodeBlocked; a frame by its token in a session of another member is refused with that code.
+// Sessions that the members have stay, and may renew their tokens, see Kick. It may be called from
+// any goroutine, at any time.
+func (g *Gateway) Block(until map[string]time.Time) { g.blocks.Set(until, time.Now()) }
+
+// Drain makes Run drain and return, as the end of its context does. It returns at once, and does
+// nothing when Run does not run.
+func (g *Gateway) Drain() {
+	if e := g.engine.Load(); e != nil {
+		g.draining.Store(true)
+		e.leave()
+	}
+}
+
+// Draining reports whether the node lets nobody in because it stops.
+func (g *Gateway) Draining() bool { return g.draining.Load() }

@@ -1,0 +1,305 @@
+package gateway_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stompgw/stompgw/bus/membus"
+	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/registry"
+)
+
+// TestLive: of thousands of sessions over all loops, each is found once, and who has subscribed to
+// something too.
+func TestLive(t *testing.T) {
+	const sessions = 3000
+	n := start(t)
+	ids := make([]registry.SessionID, sessions)
+	inParallel(t, sessions, func(i int) error {
+		c := n.dialTCP(t)
+		ids[i] = c.connectID()
+		c.subscribe("1", fmt.Sprint("/topic/", i%3))
+		c.subscribe("2", fmt.Sprint("/topic/", i%3))
+		if i%1000 == 7 {
+			c.subscribe("3", "/session/queue/x")
+		}
+		return nil
+	})
+	live, err := n.Live(t.Context(), append([]registry.SessionID{1, 1 << 50}, ids...))
+	if err != nil || len(live) != sessions {
+		t.Fatalf("%d sessions, %v", len(live), err)
+	}
+	seen := map[registry.SessionID]gateway.Live{}
+	for _, l := range live {
+		seen[l.ID] = l
+	}
+	var rooms [3][]registry.SessionID
+	var own []registry.SessionID
+	for i, id := range ids {
+		rooms[i%3] = append(rooms[i%3], id)
+		want := slices.Repeat([]string{fmt.Sprint("/topic/", i%3)}, 2)
+		if i%1000 == 7 {
+			want, own = append(want, "/session/queue/x"), append(own, id)
+		}
+		if l := seen[id]; l.Subscribed != len(want) || !slices.Equal(l.Subscriptions, want) || l.Queued != 0 {
+			t.Fatalf("session %d: %+v", i, l)
+		}
+	}
+	for destination, want := range map[string][]registry.SessionID{
+		"/topic/0": rooms[0], "/topic/1": rooms[1], "/topic/2": rooms[2], "/session/queue/x": own, "/topic/3": nil, "/session/queue/y": nil,
+	} {
+		slices.Sort(want)
+		if got, err := n.Subscribers(t.Context(), destination); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %d sessions, %v, want %d", destination, len(got), err, len(want))
+		}
+	}
+	n.mustKick(t, gateway.Kick{}, ids...)
+	if f := n.Figures(); f.Sessions != 0 || f.Kicked != sessions {
+		t.Errorf("figures %+v", f)
+	}
+}
+
+// TestLiveQueued: what a receiver of SockJS has and its client does not take counts as waiting.
+func TestLiveQueued(t *testing.T) {
+	const size = 32 << 20 // more than the kernel takes
+	n := start(t, sockJS(func(s *gateway.SockJS) { s.StreamLimit = 1 << 30 }),
+		gateway.WithLimits(gateway.Limits{Message: size, Outbound: 2 * size, Connections: 100, ConnectTimeout: patience}))
+	c, writer := n.dialSock(t, xhrStreaming()), n.dialTCP(t).connect()
+	id := c.connectID()
+	c.subscribe("1", "/topic/a")
+	writer.ask("SEND\ndestination:/topic/a\nreceipt:r\n\n" + strings.Repeat("x", size) + "^@")
+	eventually(t, "the rest waits", func() bool {
+		live, err := n.Live(t.Context(), []registry.SessionID{id})
+		if err != nil || len(live) != 1 {
+			t.Fatalf("%+v, %v", live, err)
+		}
+		return live[0].Queued > 1<<20 && live[0].Queued <= size+1000
+	})
+	c.conn.Close()
+}
+
+// operate is all that waits for loops.
+func operate(ctx context.Context, g *gateway.Gateway) (errs []error) {
+	ids := []registry.SessionID{1, 2, 3, 4, 5, 6, 7, 8}
+	_, live := g.Live(ctx, ids)
+	_, subscribers := g.Subscribers(ctx, "/topic/a")
+	_, kick := g.Kick(ctx, ids, gateway.Kick{})
+	return []error{live, subscribers, kick}
+}
+
+// TestOperateNotRunning: a node has no sessions before Run and after it, and can't be drained then.
+func TestOperateNotRunning(t *testing.T) {
+	want := func(g *gateway.Gateway) {
+		t.Helper()
+		for i, err := range operate(t.Context(), g) {
+			if !errors.Is(err, gateway.ErrNotRunning) {
+				t.Errorf("%d: %v", i, err)
+			}
+		}
+	}
+	b := membus.NewCluster().Bus("n")
+	defer b.Close(context.Background())
+	g, err := gateway.New(registry.NewNode(time.Now()), b, registry.NewMemory(), rules(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(g)
+	g.Block(map[string]time.Time{"42": time.Now().Add(time.Hour)})
+	if g.Drain(); g.Draining() {
+		t.Error("it drains")
+	}
+	n := start(t)
+	if n.Draining() {
+		t.Error("it drains from the start")
+	}
+	n.stop()
+	want(n.Gateway)
+}
+
+// stuckBook is a registry that holds up the loop of one session.
+type stuckBook struct {
+	*registry.Memory
+	held, let chan struct{}
+}
+
+func (b stuckBook) Add(s registry.Session) {
+	if b.Memory.Add(s); len(b.Sessions()) == 2 {
+		close(b.held)
+		<-b.let
+	}
+}
+
+// unseen is a context whose end shows to those alone who ask.
+type unseen struct{ context.Context }
+
+func (unseen) Done() <-chan struct{} { return nil }
+
+// TestOperateWaits: the end of ctx is the end of waiting for a loop, and what the others know is told.
+// A kick that its caller has given up does not happen later.
+func TestOperateWaits(t *testing.T) {
+	b := membus.NewCluster().Bus("n")
+	defer b.Close(context.Background())
+	book := stuckBook{registry.NewMemory(), make(chan struct{}), make(chan struct{})}
+	g, err := gateway.New(registry.NewNode(time.Now()), b, book, rules(t), gateway.WithDrain(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln := listen(t)
+	ended := make(chan error, 1)
+	go func() { ended <- g.Run(context.Background(), gateway.Listener{Listener: ln, STOMP: true}) }()
+	dial := func() *client {
+		conn, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return newClient(t, conn)
+	}
+	one, stuck := dial(), dial()
+	id := one.connectID()
+	stuck.send("CONNECT\naccept-version:1.2\n\n^@")
+	<-book.held
+	ids := []registry.SessionID{id, id + 1, id + 2, id + 3} // on all loops
+	eventually(t, "what the other loop knows is told", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		live, err := g.Live(ctx, ids)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("Live: %v", err)
+		}
+		return runtime.GOMAXPROCS(0) == 1 || len(live) == 1 && live[0].ID == id
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for i, err := range operate(ctx, g) {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	if _, err := g.Kick(ctx, ids, gateway.Kick{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("Kick: %v", err)
+	}
+	close(book.let)
+	stuck.expect("CONNECTED")
+	one.wantAlive()
+	stuck.wantAlive()
+	if _, err := g.Kick(unseen{ctx}, ids, gateway.Kick{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("Kick, of which the loops have told first: %v", err)
+	}
+	if n := g.Figures().Kicked; n != 0 {
+		t.Errorf("%d were kicked", n)
+	}
+	one.conn.Close()
+	stuck.conn.Close()
+	if g.Drain(); !g.Draining() {
+		t.Error("it does not drain")
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+// TestOperateWhileStopping: whoever asks a node that stops gets an answer.
+func TestOperateWhileStopping(t *testing.T) {
+	for range 20 {
+		n := start(t)
+		for range 10 {
+			n.dialTCP(t).connect().conn.Close()
+		}
+		var wg sync.WaitGroup
+		asking := make(chan struct{}, 4)
+		for range cap(asking) {
+			wg.Go(func() {
+				for first := true; ; first = false {
+					errs := operate(t.Context(), n.Gateway)
+					for _, err := range errs {
+						if err != nil && !errors.Is(err, gateway.ErrNotRunning) {
+							t.Errorf("got %v", err)
+						}
+					}
+					if first {
+						asking <- struct{}{}
+					}
+					if errs[0] != nil {
+						return
+					}
+				}
+			})
+		}
+		for range cap(asking) {
+			<-asking
+		}
+		n.stop()
+		wg.Wait()
+	}
+}
+
+// TestDrainByMethod: Drain is as the end of Run's context: clients are told that the node goes away,
+// nobody else is let in, and Run returns nil.
+func TestDrainByMethod(t *testing.T) {
+	eachSocket(t, func(t *testing.T, start startFunc) {
+		n := start(t)
+		c := n.session(t)
+		n.Drain()
+		if !n.Draining() || n.Ready() == nil || !strings.Contains(n.Ready().Error(), "draining") {
+			t.Errorf("it does not drain: %v", n.Ready())
+		}
+		n.Drain() // which is as good as once
+		c.wantClosing(1001, "")
+		c.conn.Close()
+		eventually(t, "the port is closed", func() bool {
+			conn, err := net.Dial("tcp", n.web)
+			if err == nil {
+				conn.Close()
+			}
+			return err != nil
+		})
+		n.stop() // tells if Run has returned an error
+		if n.Drain(); !n.Draining() {
+			t.Error("a node that has stopped does not say so")
+		}
+	})
+}
+
+// TestBlock: over each transport, who is blocked can't connect, nor log in later, and others can.
+func TestBlock(t *testing.T) {
+	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
+		n := startMembers(t)
+		token := tokenOf(t, 42, time.Hour)
+		wantOut := func(c *client, lines ...string) {
+			t.Helper()
+			frame := c.expect("ERROR", append(lines, "error-code:16", "content-type:text/plain")...)
+			if !strings.Contains(frame, "\nmessage:This member may not connect for the next ") || header(t, frame, "retry-after-ms") == "0" {
+				t.Errorf("got %q", frame)
+			}
+			c.wantClosed()
+		}
+		connect := func(token string) *client {
+			c := dial(n)
+			c.send("CONNECT\naccept-version:1.2\nreceipt:c\nAuthorization:Bearer " + token + "\n\n^@")
+			return c
+		}
+		has, nobody := connect(token), dial(n).connect()
+		has.expect("CONNECTED")
+		n.Block(map[string]time.Time{"42": time.Now().Add(time.Hour), "43": time.Now().Add(-time.Second)})
+		wantOut(connect(token), "receipt-id:c")
+		nobody.send("SUBSCRIBE\nid:1\ndestination:/topic/members/a\nreceipt:r\nAuthorization:Bearer " + token + "\n\n^@")
+		wantOut(nobody, "receipt-id:r")
+		has.wantAlive()
+		connect(tokenOf(t, 43, time.Hour)).expect("CONNECTED")
+		if f := n.Figures(); f.Blocked != 2 || f.Sessions != 2 {
+			t.Errorf("figures %+v", f)
+		}
+		n.Block(nil)
+		c := connect(token)
+		c.expect("CONNECTED")
+		c.wantAlive()
+	})
+}
