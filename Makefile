@@ -14,7 +14,7 @@ CODE := admin bus cmd configs gateway
 STEPS := install fmt vet staticcheck cross race fuzz browser
 FUZZTIME ?= 10s
 # The real Kafka may be missing where there is no Java or Maven, but not on CI.
-WITHOUT = $(if $(CI),,$(shell command -v java >/dev/null && command -v mvn >/dev/null || echo kafka))
+WITHOUT = $(if $(CI),,$(shell command -v javac >/dev/null && command -v mvn >/dev/null || echo kafka))
 MODULES := testdata/browser/node_modules/.package-lock.json
 
 .PHONY: test build bench tools jars $(STEPS)
@@ -33,9 +33,9 @@ install: tools jars $(MODULES)
 tools:
 	.ci/tools
 
-# Apache Kafka goes to the user's cache once.
+# Apache Kafka, and what testdata/spring is made of, go to the user's cache once.
 jars: | tools
-	TEST_ALL=1 TEST_WITHOUT=$(WITHOUT) go test -count=1 -run '^TestJars$$' ./bus/bustest/servers
+	TEST_ALL=1 TEST_WITHOUT=$(WITHOUT) go test -count=1 -run '^(TestJars|TestClassPath)$$' ./bus/bustest/servers
 
 $(MODULES): testdata/browser/package-lock.json | tools
 	npm ci --prefix testdata/browser --ignore-scripts --no-audit --no-fund
