@@ -8,75 +8,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"slices"
-	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/membus"
 )
-
-// start runs something that its context ends, and waits for it at the end of the test.
-func start(t *testing.T, run func(context.Context) error) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if err := run(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(func() { cancel(); wg.Wait() })
-}
-
-func TestListSessions(t *testing.T) {
-	nodes, sessions, err := admin.ListSessions(t.Context(), cluster(t))
-	if err != nil || len(nodes) != 2 {
-		t.Fatalf("%d nodes, %v; want 2", len(nodes), err)
-	}
-	var keys []string
-	for s, err := range sessions {
-		if err != nil {
-			t.Fatal(err)
-		}
-		keys = append(keys, s.Key)
-		if s.Key != s.Node+"_"+s.ID || !strings.HasPrefix(s.Principal, s.Node+"/"+s.ID+"/") ||
-			string(s.Member) != "42" || s.Transport != "tcp" || s.Version != "1.1" || s.ConnectedAt == nil {
-			t.Errorf("session %+v", s)
-		}
-	}
-	want := []string{nodeA + "_00000001", nodeA + "_00000002", nodeB + "_00000002", nodeB + "_00000003"}
-	if !slices.Equal(keys, want) {
-		t.Errorf("sessions are %q, want %q", keys, want)
-	}
-}
-
-func TestFindSession(t *testing.T) {
-	reader := cluster(t)
-	for name, want := range map[string]string{
-		nodeB + "_00000002": nodeB + "_00000002",
-		"00000001":          nodeA + "_00000001",
-		"00000003":          nodeB + "_00000003",
-	} {
-		if s, err := admin.FindSession(t.Context(), reader, name); err != nil || s.Key != want {
-			t.Errorf("%s is %q, %v; want %s", name, s.Key, err, want)
-		}
-	}
-	for _, name := range []string{"00000009", nodeA + "_00000003"} {
-		if _, err := admin.FindSession(t.Context(), reader, name); !errors.Is(err, admin.ErrNoSession) {
-			t.Errorf("%s gives %v, want ErrNoSession", name, err)
-		}
-	}
-	const twice = "2 nodes have a session 00000002: give the whole key, such as " + nodeA + "_00000002"
-	if _, err := admin.FindSession(t.Context(), reader, "00000002"); err == nil || err.Error() != twice {
-		t.Errorf("an id of two nodes gives %v, want %s", err, twice)
-	}
-	if _, err := admin.FindSession(t.Context(), reader, "bob"); err == nil || errors.Is(err, admin.ErrNoSession) {
-		t.Errorf("bob gives %v, want that it is no key", err)
-	}
-}
 
 func TestPublish(t *testing.T) {
 	b := membus.NewCluster().Bus(nodeA)

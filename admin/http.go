@@ -13,6 +13,12 @@ import (
 	"github.com/stompgw/stompgw/gateway"
 )
 
+// Part is something of a node beside its gateway that Handler tells of: a Check, RegistryFigures, a
+// *Control or a *MemberLimit.
+type Part interface {
+	collect(s scrape)
+}
+
 // Check is one thing that has to be well before new clients are sent to this node.
 type Check struct {
 	Name string
@@ -21,13 +27,14 @@ type Check struct {
 
 // Handler serves GET /healthz, which is 200 while the process runs, GET /readyz, which is 200 while
 // all checks pass and else 503 with a line for each that does not, and GET /metrics, which tells
-// Prometheus the figures of the node's gateway. figures must not block; log is told what a scrape
-// had to leave out.
-func Handler(figures func() gateway.Figures, log *slog.Logger, checks ...Check) http.Handler {
+// Prometheus the figures of the node's gateway and of the parts. figures must not block; log is told
+// what a scrape had to leave out.
+func Handler(figures func() gateway.Figures, log *slog.Logger, parts ...Part) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metrics(figures, log, checks))
+	mux.Handle("GET /metrics", metrics(figures, log, parts))
+	checks := checksOf(parts)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusOK, "ok\n")
+		respond(w, http.StatusOK, "ok\n")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		var reasons strings.Builder
@@ -37,15 +44,24 @@ func Handler(figures func() gateway.Figures, log *slog.Logger, checks ...Check) 
 			}
 		}
 		if reasons.Len() > 0 {
-			answer(w, http.StatusServiceUnavailable, reasons.String())
+			respond(w, http.StatusServiceUnavailable, reasons.String())
 			return
 		}
-		answer(w, http.StatusOK, "ready\n")
+		respond(w, http.StatusOK, "ready\n")
 	})
 	return mux
 }
 
-func answer(w http.ResponseWriter, status int, text string) {
+func checksOf(parts []Part) (checks []Check) {
+	for _, p := range parts {
+		if c, ok := p.(Check); ok {
+			checks = append(checks, c)
+		}
+	}
+	return checks
+}
+
+func respond(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)

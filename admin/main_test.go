@@ -1,61 +1,54 @@
 package admin_test
 
 import (
+	"context"
+	"io"
 	"log/slog"
+	"maps"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
-	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a test waits for what must happen; it only decides when a test has hung.
-const patience = 20 * time.Second
+const (
+	// patience is how long a test waits for what must happen; it only decides when a test has hung.
+	patience = 20 * time.Second
+
+	// impatience is how long a test waits for a node that says nothing.
+	impatience = 50 * time.Millisecond
+)
 
 const (
 	nodeA = "1719999999998/7c0e9d1a-0000-4000-8000-00000000000a"
 	nodeB = "1719999999999/7c0e9d1a-0000-4000-8000-00000000000b"
 )
 
-// cluster is two nodes in one Redis: the first has sessions 1 and 2, the second 2 and 3.
-func cluster(t *testing.T) *redisregistry.Reader {
+// start runs something that its context ends, and waits for it at the end of the test, or earlier when
+// stop is called.
+func start(t *testing.T, run func(context.Context) error) (stop func()) {
 	t.Helper()
-	client := redisregistry.NewClient([]string{miniredis.RunT(t).Addr()})
-	t.Cleanup(func() { client.Close() })
-	publishSessions(t, client, nodeA, 1, 2)
-	publishSessions(t, client, nodeB, 2, 3)
-	reader := redisregistry.NewReader(client, "")
-	eventually(t, "four sessions in Redis", func() bool {
-		n := 0
-		nodes, err := reader.Nodes(t.Context())
-		for _, serr := range reader.Sessions(t.Context(), nodes) {
-			if serr != nil {
-				err = serr
-			}
-			n++
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := run(ctx); err != nil {
+			t.Error(err)
 		}
-		return err == nil && n == 4
 	})
-	return reader
-}
-
-func publishSessions(t *testing.T, client redis.UniversalClient, name string, ids ...registry.SessionID) {
-	t.Helper()
-	node, err := registry.ParseNode(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	reg := redisregistry.New(client, node, redisregistry.Config{}, slog.New(slog.DiscardHandler))
-	for _, id := range ids {
-		reg.Add(registry.Session{ID: id, ConnectedAt: time.Unix(1719999999, 0), Member: "42", Transport: "tcp", Version: "1.1"})
-	}
-	start(t, reg.Run)
+	stop = func() { cancel(); wg.Wait() }
+	t.Cleanup(stop)
+	return stop
 }
 
 func eventually(t *testing.T, what string, ok func() bool) {
@@ -70,4 +63,253 @@ func eventually(t *testing.T, what string, ok func() bool) {
 			t.Fatalf("still not: %s", what)
 		}
 	}
+}
+
+// onAll runs a test on each kind of Redis and in each layout.
+func onAll(t *testing.T, test func(t *testing.T, m redisregistry.Map)) {
+	for _, layout := range []redisregistry.Layout{redisregistry.Hashes, redisregistry.Keys} {
+		t.Run("miniredis, "+string(layout), func(t *testing.T) {
+			test(t, sessionMap(t, miniature(t), layout))
+		})
+		t.Run("redis-server, "+string(layout), func(t *testing.T) {
+			test(t, sessionMap(t, servers.Redis(t).Addr, layout))
+		})
+	}
+}
+
+// onRedis runs a test on Redis itself in each layout: miniredis takes seconds for a walk over more than
+// a thousand keys.
+func onRedis(t *testing.T, test func(t *testing.T, m redisregistry.Map)) {
+	for _, layout := range []redisregistry.Layout{redisregistry.Hashes, redisregistry.Keys} {
+		t.Run(string(layout), func(t *testing.T) { test(t, sessionMap(t, servers.Redis(t).Addr, layout)) })
+	}
+}
+
+func miniature(t *testing.T) (addr string) {
+	t.Helper()
+	m := miniredis.RunT(t)
+	m.ClockTTL(true)
+	return m.Addr()
+}
+
+func sessionMap(t *testing.T, addr string, layout redisregistry.Layout) redisregistry.Map {
+	t.Helper()
+	client := redisregistry.NewClient(redisregistry.Options{Addrs: []string{addr}})
+	t.Cleanup(func() { client.Close() })
+	return redisregistry.Map{Client: client, Layout: layout}
+}
+
+// node is one of a cluster: its entries in Redis are real, its gateway is not.
+type node struct {
+	name     string
+	registry *redisregistry.Registry
+	control  *admin.Control
+	gw       *sham
+	leave    func() // has the node answer no operator any more
+}
+
+// sham stands for the gateway of a node.
+type sham struct {
+	registry *redisregistry.Registry
+
+	mu       sync.Mutex
+	sessions map[registry.SessionID][]string // their destinations
+	kicks    []kick
+	queries  []string // what was asked, in order
+	blocks   []redisregistry.Block
+	ready    error
+	fails    error // what it answers with to everything
+	drained  bool
+	hang     chan struct{} // when not nil, questions wait for it to be closed
+}
+
+type kick struct {
+	ids    []registry.SessionID
+	how    gateway.Kick
+	blocks int // that the node knew of then
+}
+
+// note takes down a question, and returns what it is answered with.
+func (g *sham) note(ctx context.Context, what string) error {
+	g.mu.Lock()
+	hang := g.hang
+	g.queries = append(g.queries, what)
+	err := g.fails
+	g.mu.Unlock()
+	if hang != nil {
+		select {
+		case <-hang:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return err
+}
+
+func (g *sham) Live(ctx context.Context, ids []registry.SessionID) ([]gateway.Live, error) {
+	if err := g.note(ctx, "live"); err != nil {
+		return nil, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var found []gateway.Live
+	for _, id := range ids {
+		if subs, ok := g.sessions[id]; ok {
+			found = append(found, gateway.Live{ID: id, Subscriptions: subs, Subscribed: len(subs), Queued: int(id)})
+		}
+	}
+	return found, nil
+}
+
+func (g *sham) Subscribers(ctx context.Context, destination string) ([]registry.SessionID, error) {
+	if err := g.note(ctx, "subscribers"); err != nil {
+		return nil, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var found []registry.SessionID
+	for id, subs := range g.sessions {
+		if slices.Contains(subs, destination) {
+			found = append(found, id)
+		}
+	}
+	return found, nil
+}
+
+func (g *sham) Kick(ctx context.Context, ids []registry.SessionID, k gateway.Kick) ([]registry.SessionID, error) {
+	if err := g.note(ctx, "kick"); err != nil {
+		return nil, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.kicks = append(g.kicks, kick{ids, k, len(g.blocks)})
+	var kicked []registry.SessionID
+	for _, id := range ids {
+		if _, ok := g.sessions[id]; ok {
+			delete(g.sessions, id)
+			g.registry.Remove(id)
+			kicked = append(kicked, id)
+		}
+	}
+	return kicked, nil
+}
+
+func (g *sham) Figures() gateway.Figures {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return gateway.Figures{Sessions: len(g.sessions), Connections: len(g.sessions) + 100}
+}
+
+func (g *sham) Ready() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.ready
+}
+
+func (g *sham) Draining() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.drained
+}
+
+func (g *sham) Drain() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.drained = true
+}
+
+// do changes or reads what the sham has.
+func (g *sham) do(f func(g *sham)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	f(g)
+}
+
+func (g *sham) asked() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.queries)
+}
+
+func (g *sham) ids() []registry.SessionID {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Sorted(maps.Keys(g.sessions))
+}
+
+// connectedAt is when a session of the tests connected: later with its id.
+func connectedAt(id registry.SessionID) time.Time { return time.Unix(1720000000+int64(id), 0).UTC() }
+
+// has gives a node a session.
+func (n *node) has(id registry.SessionID, member, transport string, destinations ...string) {
+	n.gw.do(func(g *sham) { g.sessions[id] = destinations })
+	n.registry.Add(registry.Session{ID: id, ConnectedAt: connectedAt(id), Member: member, Transport: transport, Version: "1.2"})
+}
+
+// startNode starts a node without sessions; config may be changed before.
+func startNode(t *testing.T, m redisregistry.Map, name string, change ...func(*redisregistry.Config)) *node {
+	t.Helper()
+	n := &node{name: name, gw: &sham{sessions: map[registry.SessionID][]string{}}}
+	cfg := redisregistry.Config{
+		Version: "9.9", Bus: "membus", Started: time.Unix(1719999999, 0),
+		Blocked: func(blocks []redisregistry.Block) { n.gw.do(func(g *sham) { g.blocks = blocks }) },
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	n.registry = redisregistry.New(m, mustNode(t, name), cfg, log)
+	n.gw.registry = n.registry
+	n.control = admin.NewControl(m, mustNode(t, name), n.gw, n.registry.Refresh, log)
+	start(t, n.registry.Run)
+	n.leave = start(t, n.control.Run)
+	awaitNode(t, m, name)
+	return n
+}
+
+func mustNode(t *testing.T, name string) registry.Node {
+	t.Helper()
+	node, err := registry.ParseNode(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return node
+}
+
+// awaitNode returns when a node is in Redis, and answers. Until then Redis may be away.
+func awaitNode(t *testing.T, m redisregistry.Map, name string) {
+	t.Helper()
+	c := admin.NewCluster(m, impatience)
+	eventually(t, "node "+name+" is in Redis", func() bool {
+		n, err := c.FindNode(t.Context(), name)
+		return err == nil && n.Connections != nil
+	})
+}
+
+// inRedis returns when Redis has as many sessions of live nodes.
+func inRedis(t *testing.T, m redisregistry.Map, want int) {
+	t.Helper()
+	reader := redisregistry.NewReader(m)
+	eventually(t, "the sessions are in Redis", func() bool {
+		n := 0
+		for _, err := range reader.Sessions(t.Context(), redisregistry.Query{}) {
+			if err != nil {
+				return false
+			}
+			n++
+		}
+		return n == want
+	})
+}
+
+// two is two nodes: the first has sessions 1 and 2, the second 2 and 3.
+func two(t *testing.T, m redisregistry.Map) (a, b *node) {
+	t.Helper()
+	a, b = startNode(t, m, nodeA), startNode(t, m, nodeB)
+	a.has(1, `42`, "tcp", "/topic/a", "/topic/b")
+	a.has(2, `"42"`, "websocket", "/topic/a")
+	b.has(2, `"bob"`, "websocket", "/topic/b")
+	b.has(3, ``, "xhr-polling")
+	inRedis(t, m, 4)
+	return a, b
 }

@@ -3,6 +3,7 @@ package admin
 import (
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -22,12 +23,12 @@ const (
 
 // metrics answers GET /metrics in the text format of Prometheus, or in another that the scraper
 // asks for. What can't be told is logged and left out.
-func metrics(figures func() gateway.Figures, log *slog.Logger, checks []Check) http.Handler {
+func metrics(figures func() gateway.Figures, log *slog.Logger, parts []Part) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister( // it can only fail for a metric that two of them have
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		node{figures, checks},
+		node{figures, parts},
 	)
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		ErrorLog:            slog.NewLogLogger(log.Handler(), slog.LevelWarn),
@@ -42,7 +43,7 @@ func metrics(figures func() gateway.Figures, log *slog.Logger, checks []Check) h
 // nothing of Prometheus.
 type node struct {
 	figures func() gateway.Figures
-	checks  []Check
+	parts   []Part
 }
 
 // Describe implements prometheus.Collector. It says nothing in advance: which partitions there are
@@ -54,7 +55,10 @@ func (n node) Collect(ch chan<- prometheus.Metric) {
 	s := scrape{ch}
 	f := n.figures()
 	s.gauge("build_info", "Always 1; its label says what runs.", 1, "version", gateway.Version)
-	n.collectReadiness(s)
+	for _, p := range n.parts {
+		p.collect(s)
+	}
+	s.gauge("ready", "1 while /readyz says that the node is ready, else 0.", oneIf(isReady(n.parts)))
 	collectClients(s, f)
 	collectTokens(s, f)
 	s.gauge("bus_up", "1 while the broker answers, else 0.", oneIf(f.BusError == nil))
@@ -63,14 +67,12 @@ func (n node) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-func (n node) collectReadiness(s scrape) {
-	ready := true
-	for _, c := range n.checks {
-		passes := c.Err() == nil
-		ready = ready && passes
-		s.gauge("check_passes", "1 for each check of /readyz that passes, else 0.", oneIf(passes), "check", c.Name)
-	}
-	s.gauge("ready", "1 while /readyz says that the node is ready, else 0.", oneIf(ready))
+func (c Check) collect(s scrape) {
+	s.gauge("check_passes", "1 for each check of /readyz that passes, else 0.", oneIf(c.Err() == nil), "check", c.Name)
+}
+
+func isReady(parts []Part) bool {
+	return !slices.ContainsFunc(checksOf(parts), func(c Check) bool { return c.Err() != nil })
 }
 
 // collectClients tells what the node has to do with its clients.
@@ -90,6 +92,8 @@ func collectClients(s scrape, f gateway.Figures) {
 	s.counter("refusals_unheard_total", "Refusals of sessions without a subscription to the error destination.", f.Unheard)
 	s.counter("protocol_faults_total", "Connections ended with an ERROR because of a fault of the protocol.", f.Faults)
 	s.counter("slow_closes_total", "Sessions closed because they did not read, or acknowledge, fast enough.", f.SlowCloses)
+	s.counter("sessions_kicked_total", "Sessions ended by an operator, or because their member had too many.", f.Kicked)
+	s.counter("blocked_attempts_total", "CONNECTs and other frames of members that an operator keeps out for a while.", f.Blocked)
 	s.counter("nacks_total", "NACKs received, which redeliver nothing.", f.Nacks)
 }
 

@@ -28,6 +28,7 @@ import (
 	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
+	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
 func noFigures() gateway.Figures { return gateway.Figures{} }
@@ -54,7 +55,7 @@ func ours(text string) string {
 func distinct() gateway.Figures {
 	f := gateway.Figures{
 		Sessions: 1001, Connections: 1002, Frames: 1003, Published: 1004, Delivered: 1005, Unheard: 1006,
-		Faults: 1007, SlowCloses: 1008, Nacks: 1009, Oversized: 1010, Unpackable: 1011,
+		Kicked: 1014, Blocked: 1015, Faults: 1007, SlowCloses: 1008, Nacks: 1009, Oversized: 1010, Unpackable: 1011,
 		RefusedOther: 1012, Withheld: 1013, Tokens: auth.Figures{Verified: 5001, Known: 5002, Refused: 5003, Revoked: 5004, ListAway: 5005},
 		Refused: map[policy.Code]uint64{},
 		Bus: &bus.Figures{
@@ -77,7 +78,12 @@ func distinct() gateway.Figures {
 func TestMetrics(t *testing.T) {
 	h := admin.Handler(distinct, slog.New(slog.DiscardHandler),
 		admin.Check{Name: "registry", Err: func() error { return errors.New("away") }},
-		admin.Check{Name: "gateway", Err: func() error { return nil }})
+		admin.Check{Name: "gateway", Err: func() error { return nil }},
+		admin.RegistryFigures(func() redisregistry.Figures {
+			return redisregistry.Figures{Sessions: 6001, Waiting: 6002, Rewritten: 6003, Swept: 6004, Away: true}
+		}),
+		admin.NewFiguredControl(admin.ControlFigures{Answered: 7001, Malformed: 7002, Dropped: 7003}),
+		admin.NewFiguredLimit(admin.LimitFigures{Kicked: 8001, Unchecked: 8002}))
 	w := scrape(h)
 	if got := w.Header().Get("Content-Type"); w.Code != 200 || !strings.HasPrefix(got, "text/plain; version=0.0.4") {
 		t.Errorf("%d, %s", w.Code, got)
@@ -129,6 +135,17 @@ func wantMetrics(t *testing.T, w *httptest.ResponseRecorder, lines ...string) {
 		if !strings.Contains(text, "\n"+line+"\n") {
 			t.Errorf("no line %s in\n%s", line, ours(text))
 		}
+	}
+}
+
+// TestMetricsOfANodeWithoutALimit: there is nothing to tell of it, and of Redis that it is there.
+func TestMetricsOfANodeWithoutALimit(t *testing.T) {
+	var none *admin.MemberLimit
+	up := func() redisregistry.Figures { return redisregistry.Figures{} }
+	w := scrape(admin.Handler(noFigures, slog.New(slog.DiscardHandler), admin.RegistryFigures(up), none))
+	wantMetrics(t, w, "stompgw_registry_up 1", "stompgw_ready 1")
+	if text := w.Body.String(); strings.Contains(text, "member_limit") {
+		t.Errorf("there is no limit, and it has figures:\n%s", ours(text))
 	}
 }
 

@@ -87,12 +87,16 @@ func (o *stdout) Write(b []byte) (int, error) {
 func newRootCmd(p Process) *cobra.Command {
 	root := group("stompgw", "A STOMP gateway: WebSocket and TCP clients in front, a message broker behind",
 		newServeCmd(p),
-		group("config", "Look at configurations", newConfigCheckCmd(p.Drivers)),
-		group("sessions", "Look at the sessions of all live nodes", newSessionsListCmd()),
+		group("config", "Look at configurations", newConfigCheckCmd(p.Drivers), newConfigShowCmd(), newConfigDefaultCmd()),
+		group("sessions", "Look at the sessions of all live nodes, and end some", newSessionsListCmd(), newSessionsShowCmd(), newSessionsCountCmd(),
+			newSessionsKickCmd(), newSessionsBlockedCmd(), newSessionsUnblockCmd()),
+		group("nodes", "Look at the live nodes, and have one let its sessions go", newNodesListCmd(), newNodesShowCmd(), newNodesDrainCmd()),
 		newPublishCmd(p.Drivers),
+		newSubscribeCmd(),
 		group("policy", "Look at the rules", newPolicyTestCmd()),
 		group("token", "Make and check tokens of clients", newTokenGenCmd(), newTokenCheckCmd()),
 		newExplainCmd(),
+		newCompletionCmd(),
 		newVersionCmd(),
 	)
 	root.SilenceUsage, root.SilenceErrors = true, true // Main prints

@@ -4,33 +4,55 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/stompgw/stompgw/cmd/internal/config"
 )
 
-func newConfigCheckCmd(drivers []Driver) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "check",
-		Short: "Find the mistakes in a configuration without starting anything",
-		Args:  takes(),
+func newConfigDefaultCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "default",
+		Short: "Print a file with every setting, its default and what it is",
+		Long: "Print a file with every setting, its default and what it is. A node that is started with the file runs as\n" +
+			"one without: change what should be different, and leave out the rest.",
+		Example: "  stompgw config default > prod.yaml\n" +
+			"  stompgw config default | less",
+		Args: takes(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return config.WriteDefault(cmd.OutOrStdout())
+		},
 	}
-	src := newSource(cmd, "check it as serve --standalone would use it")
+}
+
+func newConfigShowCmd() *cobra.Command {
+	var format string
+	var origin bool
+	cmd := &cobra.Command{
+		Use:   "show",
+		Short: "Print the configuration that counts: file, environment and defaults together",
+		Long: "Print the configuration that counts: file, over it the environment, and defaults for the rest. Of secrets it\n" +
+			"tells that there is one, and no more.\n\n" +
+			"With --origin each line ends in where its value came from: file and line, the variable, a flag, or default.\n" +
+			"In JSON it is a list then, of keys, their values and origins.",
+		Example: "  stompgw config show --config prod.yaml --origin\n" +
+			"  stompgw config show --config prod.yaml -o json | jq .limits\n" +
+			"  diff <(stompgw config show) <(stompgw config show --config prod.yaml)",
+		Args: takes(),
+	}
+	src := newSource(cmd, "show what serve --standalone would use")
+	cmd.Flags().BoolVar(&origin, "origin", false, "tell where each value came from")
+	cmd.Flags().StringVarP(&format, "output", "o", "yaml", "`FORMAT`: yaml, json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if format != "yaml" && format != "json" {
+			return usageError(cmd, fmt.Errorf("-o %s: the formats are yaml, json", format))
+		}
 		cfg, err := src.load()
 		if err != nil {
 			return err
 		}
-		if _, err := findDriver(cfg, drivers); err != nil {
-			return err
+		if format == "json" {
+			return cfg.WriteJSON(cmd.OutOrStdout(), origin)
 		}
-		for _, warning := range cfg.Warnings() {
-			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", warning)
-		}
-		name := src.File
-		if name == "" {
-			name = "built-in configuration"
-		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s: no mistakes: bus %s, listen %s, channels %d, routes %d\n",
-			name, cfg.Bus.Driver, cfg.Listen, len(cfg.Channels), len(cfg.Routes))
-		return nil
+		return cfg.WriteYAML(cmd.OutOrStdout(), origin)
 	}
 	return cmd
 }

@@ -17,7 +17,9 @@ const (
 	unreachable   exitCode = 4
 	notAllowed    exitCode = 5
 	noMatch       exitCode = 6
+	partial       exitCode = 7 // some of it is done
 	timedOut      exitCode = 8
+	assertion     exitCode = 9 // what was expected did not come
 )
 
 // exitError is an error of a kind that has an exit code.

@@ -1,180 +1,192 @@
 package cmd
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
-	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/cmd/internal/config"
-	"github.com/stompgw/stompgw/gateway/destination"
-	"github.com/stompgw/stompgw/gateway/registry"
-	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
 // publication is what the flags of publish say.
 type publication struct {
-	destination, body    string
-	headers              []string // "name:value"
-	contentType, session string
-	timeout              time.Duration
+	destination string
+	body        []byte
+	file        string   // where the body is read from
+	headers     []string // "name:value"
+	contentType string
+	count       int
+	rate        string
+	via         string // over the bus, or stomp as a client
+
+	session, member string // of individual delivery
+	force           bool   // though no channel names the destination
+
+	gateway clientFlags // its timeout is that of the broker, too
+	receipt bool
 }
+
+const (
+	viaBus   = "bus"
+	viaSTOMP = "stomp"
+)
 
 func newPublishCmd(drivers []Driver) *cobra.Command {
 	var p publication
 	cmd := &cobra.Command{
-		Use:   "publish DEST BODY",
-		Short: "Publish a message over the bus, to all subscribers or to one session",
-		Long: "Publish a message over the bus, to all subscribers of DEST on all nodes, or with --session to one.\n\n" +
-			"The exit code is 0 only when the broker has taken it. The rules for clients do not apply.",
+		Use:   "publish DEST [BODY]",
+		Short: "Publish a message over the bus, to all subscribers or to one session or member, or as a client does",
+		Long: "Publish a message over the bus, to all subscribers of DEST on all nodes, with --session to one session, or with\n" +
+			"--member to each of a member's. No node has to run for that, and the rules for clients do not apply.\n\n" +
+			"With --via stomp it goes to a gateway as a client's does, by its rules; DEST may then be one of the application.\n\n" +
+			"Without BODY and --file the body is standard input, if that is a pipe or a file. The exit code is 0 only when the\n" +
+			"broker has the messages, or the gateway has sent their RECEIPTs; 5 when it refused, 7 when only some were\n" +
+			"published, 8 when no answer came in time.",
 		Example: "  stompgw publish /topic/chat 'hello'\n" +
 			"  stompgw publish /topic/orders '{\"id\": 7}' --content-type application/json -H priority:high\n" +
-			"  stompgw publish /queue/notice 'only you' --session \"$(stompgw sessions list -o name | head -1)\"",
-		Args: takes("DEST", "BODY"),
+			"  stompgw publish /topic/orders -f order.json --count 1000 --rate 100/s\n" +
+			"  stompgw publish /queue/notice 'only you' --session \"$(stompgw sessions list -o name | head -1)\"\n" +
+			"  stompgw publish /queue/notice 'all your tabs' --member 42\n" +
+			"  echo '{\"chat\": \"hi\"}' | stompgw publish /app/topic/chat --via stomp --url ws://127.0.0.1:13001/stomp --token-file token.txt",
+		Args: takesUpTo("DEST", "BODY"),
 	}
 	src := newSource(cmd, "publish to the node that runs as serve --standalone on this machine")
-	def := config.Default()
-	src.list("bus.kafka.brokers", "kafka", def.Bus.Kafka.Brokers, "`ADDRESS` of a Kafka broker to publish over")
-	src.text("bus.nats.url", "nats", def.Bus.NATS.URL, "`URL` of a NATS server to publish over")
-	src.list("redis.addrs", "redis", def.Redis.Addrs, "`ADDRESS` of Redis, for --session")
-	flags := cmd.Flags()
-	flags.StringArrayVarP(&p.headers, "header", "H", nil, "header `NAME:VALUE` of the message; may stand several times")
-	flags.StringVar(&p.contentType, "content-type", "text/plain;charset=UTF-8", "`TYPE` of the body")
-	flags.StringVar(&p.session, "session", "", "`KEY` of the one session that shall have it, as sessions list -o name prints it")
-	flags.DurationVar(&p.timeout, "timeout", 5*time.Second, "how long the broker may take")
+	p.addFlags(cmd, src)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		p.destination, p.body = args[0], args[1]
-		if err := p.checkFlags(cmd); err != nil {
+		p.destination = args[0]
+		if err := p.checkFlags(cmd, len(args) > 1); err != nil {
+			return usageError(cmd, err)
+		}
+		pace, err := newPace(p.rate)
+		if err != nil {
 			return usageError(cmd, err)
 		}
 		cfg, err := src.load()
 		if err != nil {
 			return err
 		}
-		e, err := p.envelope(cmd.Context(), cfg)
-		if err != nil {
+		if p.body, err = p.readBody(cmd, cfg, args[1:]); err != nil {
 			return err
 		}
-		if err := p.publish(cmd.Context(), cfg, drivers, e); err != nil {
-			return err
+		r := batch{publication: &p, pace: pace, notes: cmd.ErrOrStderr()}
+		if p.via == viaSTOMP {
+			return p.overSTOMP(cmd, cfg, &r)
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "published %d bytes to %s\n", len(p.body), p.destination)
-		return nil
+		return p.overBus(cmd.Context(), cfg, drivers, &r)
 	}
 	return cmd
 }
 
-// checkFlags refuses an empty --session in particular: it comes from a script whose list was empty,
-// and what was meant for one session must not go to all.
-func (p *publication) checkFlags(cmd *cobra.Command) error {
+func (p *publication) addFlags(cmd *cobra.Command, src *source) {
+	def := config.Default()
+	src.list("bus.kafka.brokers", "kafka", def.Bus.Kafka.Brokers, "`ADDRESS` of a Kafka broker to publish over")
+	src.text("bus.nats.url", "nats", def.Bus.NATS.URL, "`URL` of a NATS server to publish over")
+	src.list("redis.addrs", "redis", def.Redis.Addrs, "`ADDRESS` of Redis, for --session and --member")
+	flags := cmd.Flags()
+	flags.StringVarP(&p.file, "file", "f", "", "`FILE` with the body; - is standard input")
+	flags.StringArrayVarP(&p.headers, "header", "H", nil, "header `NAME:VALUE` of the message; may stand several times")
+	flags.StringVar(&p.contentType, "content-type", "", "`TYPE` of the body (default "+textType+", and "+bytesType+" if it is not UTF-8)")
+	flags.IntVar(&p.count, "count", 1, "publish it `N` times")
+	flags.StringVar(&p.rate, "rate", "", "`N/s` messages at most; also N/m")
+	flags.StringVar(&p.session, "session", "", "`KEY` of the one session that shall have it, as sessions list -o name prints it; its beginning is enough")
+	flags.StringVar(&p.member, "member", "", "`ID` of the member whose sessions shall each have it")
+	flags.BoolVar(&p.force, "force", false, "publish although no channel of the configuration names DEST")
+	flags.StringVar(&p.via, "via", viaBus, "`WAY`: "+viaBus+", or "+viaSTOMP+" to be a client")
+	p.gateway.add(cmd)
+	flags.DurationVar(&p.gateway.timeout, "timeout", 5*time.Second, "how long the broker, or the gateway, may take to answer")
+	flags.BoolVar(&p.receipt, "receipt", true, "")
+	flags.Lookup("receipt").Hidden = true // a client asks for it in any case: without it nobody knows what became of a SEND
+}
+
+// takesUpTo is takes, but the last argument may be left out.
+func takesUpTo(names ...string) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == len(names)-1 {
+			return nil
+		}
+		return takes(names...)(cmd, args)
+	}
+}
+
+// checkFlags refuses an empty --session or --member in particular: it comes from a script whose list
+// was empty, and what was meant for one session must not go to all.
+func (p *publication) checkFlags(cmd *cobra.Command, body bool) error {
+	given := cmd.Flags().Changed
 	switch {
-	case cmd.Flags().Changed("kafka") && cmd.Flags().Changed("nats"):
+	case p.via != viaBus && p.via != viaSTOMP:
+		return fmt.Errorf("--via %s: want %s or %s", p.via, viaBus, viaSTOMP)
+	case given("kafka") && given("nats"):
 		return errors.New("--kafka and --nats: a message goes over one bus")
-	case cmd.Flags().Changed("session") && p.session == "":
+	case given("session") && p.session == "":
 		return errors.New("--session is empty: it needs the key of a session")
-	case p.timeout <= 0:
-		return fmt.Errorf("--timeout %s: want more than nothing, such as 5s", p.timeout)
+	case given("member") && p.member == "":
+		return errors.New("--member is empty: it needs the id of a member")
+	case given("session") && given("member"):
+		return errors.New("--session and --member: it goes to one session, or to each of a member's")
+	case body && given("file"):
+		return errors.New("BODY and --file: a message has one body")
+	case given("file") && p.file == "":
+		return errors.New("--file is empty: it needs the name of a file, or - for standard input")
+	case !body && p.gateway.token == "-" && (p.file == "-" || !given("file")):
+		return errors.New("--token - and the body: standard input is one of them; --token-file names a file")
+	case p.count < 1 || p.count > 1e9:
+		return fmt.Errorf("--count %d: want 1 to 1000000000", p.count)
+	case !p.receipt:
+		return errors.New("--receipt=false: without a RECEIPT nobody knows whether a message was published")
+	}
+	if err := p.checkWay(given); err != nil {
+		return err
+	}
+	return p.gateway.check(cmd)
+}
+
+// checkWay refuses flags that mean nothing on the way the message goes.
+func (p *publication) checkWay(given func(string) bool) error {
+	others, way := clientFlagNames(), viaSTOMP
+	if p.via == viaSTOMP {
+		others, way = []string{"kafka", "nats", "redis", "session", "member", "force"}, viaBus
+	}
+	for _, name := range others {
+		if given(name) {
+			return fmt.Errorf("--%s is for --via %s", name, way)
+		}
 	}
 	return nil
 }
 
-func (p *publication) envelope(ctx context.Context, cfg *config.Config) (bus.Envelope, error) {
-	e := bus.Envelope{Destination: p.destination, Body: []byte(p.body)}
-	if err := p.checkDestination(cfg.Prefixes); err != nil {
-		return e, &exitError{usage, err}
+// entries are the headers of the message, its content-type first.
+func (p *publication) entries() (list []bus.Header, err error) {
+	contentType := p.contentType
+	switch {
+	case contentType != "":
+	case utf8.Valid(p.body):
+		contentType = textType
+	default:
+		contentType = bytesType
 	}
-	if p.contentType != "" {
-		e.Headers = append(e.Headers, bus.Header{Name: "content-type", Value: p.contentType})
-	}
+	list = append(list, bus.Header{Name: "content-type", Value: contentType})
 	for _, h := range p.headers {
 		name, value, ok := strings.Cut(h, ":")
 		if !ok {
-			return e, &exitError{usage, fmt.Errorf("-H %s: want NAME:VALUE", h)}
+			return nil, &exitError{usage, fmt.Errorf("-H %s: want NAME:VALUE", h)}
 		}
-		e.Headers = append(e.Headers, bus.Header{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
+		list = append(list, bus.Header{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
 	}
-	if p.session == "" {
-		return e, nil
+	for _, h := range list {
+		if !utf8.ValidString(h.Name) || !utf8.ValidString(h.Value) {
+			return nil, &exitError{usage, fmt.Errorf("the header %q is not UTF-8, as STOMP asks for", h.Name)}
+		}
 	}
-	var err error
-	e.Principal, err = p.principal(ctx, cfg)
-	return e, err
+	return list, nil
 }
 
-func (p *publication) checkDestination(prefixes config.Prefixes) error {
-	below := func(prefix string) bool { return strings.HasPrefix(p.destination, prefix+"/") }
-	switch {
-	case !strings.HasPrefix(p.destination, "/"):
-		return fmt.Errorf("DEST %q does not begin with a slash: write it like %s/chat", p.destination, prefixes.Broker[0])
-	case !utf8.ValidString(p.destination) || strings.ContainsFunc(p.destination, unicode.IsControl):
-		return fmt.Errorf("DEST %q holds what no client can subscribe to: want text without control characters", p.destination)
-	case destination.IsPattern(p.destination):
-		return fmt.Errorf("DEST %s is a pattern: a message goes to one destination, such as %s/chat", p.destination, prefixes.Broker[0])
-	case below(prefixes.App):
-		return fmt.Errorf("DEST %s is for clients to send to: the bus carries what subscribers receive, such as %s/chat",
-			p.destination, prefixes.Broker[0])
-	case below(prefixes.User) && p.session == "":
-		return fmt.Errorf("DEST %s is one session's own: say which with --session KEY", p.destination)
-	}
-	return nil
-}
-
-// principal finds out how the session is addressed.
-func (p *publication) principal(ctx context.Context, cfg *config.Config) (string, error) {
-	client := redisregistry.NewClient(cfg.Redis.Addrs)
-	defer client.Close() // nothing is lost with it
-	s, err := admin.FindSession(ctx, redisregistry.NewReader(client, cfg.Redis.Prefix), p.session)
-	switch {
-	case errors.Is(err, admin.ErrNoSession):
-		return "", &exitError{noMatch, fmt.Errorf("--session %s: %w; `stompgw sessions list -o name` prints those there are", p.session, err)}
-	case err != nil && isNetwork(err):
-		return "", redisError(cfg, err)
-	case err != nil:
-		return "", fmt.Errorf("--session %s: %w", p.session, err)
-	}
-	return s.Principal, nil
-}
-
-func (p *publication) publish(ctx context.Context, cfg *config.Config, drivers []Driver, e bus.Envelope) error {
-	const hint = "name another bus with --kafka ADDRESS, --nats URL or --config FILE, or use --standalone for a node that was started so"
-	b, err := openBus(ctx, cfg, drivers, registry.NewNode(time.Now()), slog.New(slog.DiscardHandler), hint)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, p.timeout)
-	defer cancel()
-	err = admin.Publish(ctx, b, e)
-	health := b.Healthy()
-	b.Close(ctx) // nothing is outstanding but what ctx has cut off already
-	switch unanswered := errors.Is(err, bus.ErrDown) || errors.Is(err, bus.ErrUnknown); {
-	case err == nil:
-		return nil
-	case errors.Is(err, admin.ErrHeader):
-		return &exitError{usage, err}
-	case unanswered && health != nil:
-		return brokerError(cfg, health)
-	case unanswered:
-		return &exitError{timedOut, fmt.Errorf("the broker did not answer within %s; it may have the message or not", p.timeout)}
-	}
-	return fmt.Errorf("publish %s: %w", p.destination, err)
-}
-
-// brokerError says that the broker which the configuration names can't be used, and why.
-func brokerError(cfg *config.Config, err error) error {
-	key, what, flag := "bus.nats.url", "NATS at "+config.RedactURL(cfg.Bus.NATS.URL), "--nats URL"
-	if cfg.Bus.Driver == "kafka" {
-		key, what, flag = "bus.kafka.brokers", "Kafka at "+strings.Join(cfg.Bus.Kafka.Brokers, ", "), "--kafka ADDRESS"
-	}
-	if !isNetwork(err) { // it answers, but not what was hoped for
-		return &exitError{unreachable, fmt.Errorf("%s (%s, %s) can't be used: %w", what, key, cfg.Origin(key), err)}
-	}
-	return unreachableError(cfg, key, what, flag, err)
-}
+// Content types of bodies that nobody has said more of.
+const (
+	textType  = "text/plain;charset=UTF-8"
+	bytesType = "application/octet-stream"
+)

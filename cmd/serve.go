@@ -19,7 +19,6 @@ import (
 	"github.com/stompgw/stompgw/gateway/auth/redislist"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
-	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
 func newServeCmd(p Process) *cobra.Command {
@@ -73,31 +72,28 @@ func serve(ctx context.Context, p Process, src *source) error {
 		return err
 	}
 	defer closeBus(b, log)
-	client := redisregistry.NewClient(cfg.Redis.Addrs)
-	defer client.Close() // the registry has ended by then
-	reg := redisregistry.New(client, node, redisregistry.Config{
-		Addrs:     cfg.Redis.Addrs,
-		Prefix:    cfg.Redis.Prefix,
-		Heartbeat: time.Duration(cfg.Registry.Heartbeat),
-		Expiry:    time.Duration(cfg.Registry.Expiry),
-	}, log)
+	client := newRedis(cfg)
+	defer client.Close() // the cluster has ended by then
+	cluster := newCluster(cfg, client, node, log)
 	tokens, closeList, err := newTokens(cfg)
 	if err != nil {
 		return err
 	}
 	defer closeList()
-	gw, err := newGateway(cfg, node, b, reg, tokens, log)
+	gw, err := newGateway(cfg, node, b, cluster.registry, tokens, log)
 	if err != nil {
 		return err
 	}
+	cluster.join(gw)
 
 	base, stopBase := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stopBase()
-	wg.Go(func() { report(log, "registry", reg.Run(base)) })
+	cluster.run(base, &wg)
 	if ports.admin != nil {
-		h := admin.Handler(gw.Figures, log, admin.Check{Name: "registry", Err: reg.Healthy}, admin.Check{Name: "gateway", Err: gw.Ready})
+		h := admin.Handler(gw.Figures, log, admin.Check{Name: "registry", Err: cluster.registry.Healthy}, admin.Check{Name: "gateway", Err: gw.Ready},
+			admin.RegistryFigures(cluster.registry.Figures), cluster.control, cluster.limit)
 		wg.Go(func() { report(log, "admin", admin.Serve(base, ports.admin, h, log)) })
 	}
 	r := reloader{file: src.File, load: src.load, running: &loaded, setRules: gw.SetRules, log: log}
@@ -140,7 +136,7 @@ func newTokens(cfg *config.Config) (a *auth.Authenticator, closeList func(), err
 	}
 	tokens := cfg.Tokens()
 	if cfg.Auth.Revocation.Enabled {
-		client := redisregistry.NewClient(cfg.Redis.Addrs)
+		client := newRedis(cfg)
 		closeList = func() { client.Close() } // nothing is lost with it
 		tokens.Revoked = redislist.New(client, cfg.Auth.Revocation.Prefix)
 	}

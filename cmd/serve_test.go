@@ -126,7 +126,7 @@ func TestStandalone(t *testing.T) {
 	})
 	code, stdout, stderr := run(t, list...)
 	wantLine(t, stderr, "1 session on 1 live node")
-	if code != 0 || !strings.HasPrefix(stdout, "SESSION\tMEMBER\tNODE\tTRANSPORT\tAGE\n") {
+	if code != 0 || !strings.HasPrefix(stdout, "SESSION\tMEMBER\tNODE\tTRANSPORT\tAGE\tSUBS\n") {
 		t.Errorf("exit code %d, stdout %q", code, stdout)
 	}
 

@@ -1,15 +1,16 @@
 package cmd
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"os"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/cmd/internal/config"
@@ -17,91 +18,143 @@ import (
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
-func newSessionsListCmd() *cobra.Command {
-	var format string
-	var noHeaders bool
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the sessions of all live nodes",
-		Long: "List the sessions of all live nodes, as Redis has them.\n\n" +
-			"SESSION names a session on its node, and NODE and SESSION together are its key, which -o name prints.",
-		Args: takes(),
-	}
+// operator is what can be done with a cluster; *admin.Cluster does it.
+type operator interface {
+	Sessions(ctx context.Context, f admin.Filter, after string) iter.Seq2[admin.Session, error]
+	AskLive(ctx context.Context, sessions []admin.Session) error
+	Find(ctx context.Context, name string) (admin.Session, error)
+	Count(ctx context.Context, by admin.By) ([]admin.Count, error)
+	Kick(ctx context.Context, sessions iter.Seq2[admin.Session, error], k admin.Kick) iter.Seq2[admin.Result, error]
+	Blocks(ctx context.Context) ([]admin.Block, error)
+	Unblock(ctx context.Context, member string) (was bool, err error)
+	Nodes(ctx context.Context) ([]admin.Node, error)
+	FindNode(ctx context.Context, name string) (admin.Node, error)
+	Drain(ctx context.Context, node string) (sessions int, err error)
+	Silent() []string
+}
+
+// console is where an operator sits.
+type console struct {
+	open   func(cfg *config.Config, patience time.Duration) (cluster operator, closes func())
+	screen func(io.Writer) screen
+	asks   func(*cobra.Command) bool // whether somebody is there to answer
+	now    func() time.Time
+}
+
+func newConsole() *console {
+	return &console{open: openCluster, screen: screenOf, asks: someoneThere, now: time.Now}
+}
+
+func openCluster(cfg *config.Config, patience time.Duration) (operator, func()) {
+	client := newRedis(cfg)
+	return admin.NewCluster(sessionMap(cfg, client), patience), func() { client.Close() } // nothing is lost with it
+}
+
+func someoneThere(cmd *cobra.Command) bool {
+	_, in := terminalOf(cmd.InOrStdin())
+	return in && isTerminal(cmd.ErrOrStderr())
+}
+
+// newClusterSource is newSource for a command that asks a cluster.
+func newClusterSource(cmd *cobra.Command) *source {
 	src := newSource(cmd, "ask the node that runs as serve --standalone on this machine")
 	src.list("redis.addrs", "redis", config.Default().Redis.Addrs, "`ADDRESS` of Redis; several are a Redis Cluster")
-	cmd.Flags().StringVarP(&format, "output", "o", output.Formats()[0], "`FORMAT`: "+strings.Join(output.Formats(), ", "))
-	cmd.Flags().BoolVar(&noHeaders, "no-headers", false, "leave the line of column names out of the table")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := src.load()
-		if err != nil {
-			return err
-		}
-		w, err := output.New(cmd.OutOrStdout(), format, output.Options{
-			Columns:  []string{"SESSION", "MEMBER", "NODE", "TRANSPORT", "AGE"},
-			Headers:  !noHeaders,
-			Terminal: isTerminal(cmd.OutOrStdout()),
-		})
-		if err != nil {
-			return usageError(cmd, err)
-		}
-		client := redisregistry.NewClient(cfg.Redis.Addrs)
-		defer client.Close() // nothing is lost with it
-		nodes, sessions, err := admin.ListSessions(cmd.Context(), redisregistry.NewReader(client, cfg.Redis.Prefix))
-		if err != nil {
-			return redisError(cfg, err)
-		}
-		n, err := printSessions(w, sessions, time.Now())
-		if err != nil {
-			return redisError(cfg, err)
-		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s on %s\n", count(n, "session"), count(len(nodes), "live node"))
-		return nil
-	}
-	return cmd
+	return src
 }
 
-func printSessions(w output.Writer, sessions iter.Seq2[admin.Session, error], now time.Time) (n int, err error) {
-	for s, err := range sessions {
-		if err != nil {
-			return n, err
-		}
-		if err := w.Row(sessionRow(s, now)); err != nil {
-			return n, err
-		}
-		n++
+// use opens the cluster that src names, and explains what goes wrong with it.
+func (c *console) use(ctx context.Context, src *source, do func(operator) error) error {
+	cfg, err := src.load()
+	if err != nil {
+		return err
 	}
-	return n, w.Close()
+	cluster, closes := c.open(cfg, 0)
+	defer closes()
+	if err = do(cluster); errors.Is(err, admin.ErrNoNode) {
+		err = noNode(ctx, cluster, err)
+	}
+	return clusterError(cfg, err)
 }
 
-func sessionRow(s admin.Session, now time.Time) output.Row {
-	member, age := string(s.Member), "-"
-	if member == "null" || member == "" {
-		member = "-"
-	}
-	if s.ConnectedAt != nil {
-		age = output.Age(now.Sub(*s.ConnectedAt))
-	}
-	return output.Row{
-		Cells: []string{s.ID, member, s.Node, s.Transport, age},
-		Name:  s.Key,
-		Value: s,
-	}
+// writer is what a list is written to.
+func (c *console) writer(cmd *cobra.Command, t *listing, o output.Options) (output.Writer, error) {
+	out := cmd.OutOrStdout()
+	return output.New(out, t.format, t.options(o, c.screen(out)))
 }
 
+// write writes a list.
+func (c *console) write(cmd *cobra.Command, t *listing, o output.Options, rows func(output.Writer) error) error {
+	w, err := c.writer(cmd, t, o)
+	if err != nil {
+		return err
+	}
+	if err := rows(w); err != nil {
+		return err
+	}
+	return w.Close()
+}
+
+// clusterError says what to do about an error of a cluster.
+func clusterError(cfg *config.Config, err error) error {
+	var exit *exitError
+	var node *admin.AmbiguousNodeError
+	var session *redisregistry.AmbiguousError
+	switch {
+	case err == nil, errors.As(err, &exit), errors.Is(err, context.Canceled):
+		return err
+	case errors.As(err, &session):
+		return &exitError{usage, fmt.Errorf("%s is the beginning of several sessions, such as %s: add to it",
+			session.Name, someOf(session.Keys))}
+	case errors.As(err, &node):
+		return &exitError{usage, fmt.Errorf("%s is the beginning of several nodes, %s: add to it", node.Name, someOf(node.Nodes))}
+	case errors.Is(err, admin.ErrMember), errors.Is(err, admin.ErrCursor):
+		return &exitError{usage, err}
+	case errors.Is(err, redisregistry.ErrTooManyBlocks):
+		return fmt.Errorf("%w; `stompgw sessions blocked` lists them, sessions unblock ends some", err)
+	}
+	return redisError(cfg, err)
+}
+
+// noNode says of a name that no node has which there are.
+func noNode(ctx context.Context, cluster operator, fault error) error {
+	nodes, err := cluster.Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	names := make([]string, len(nodes))
+	for i, n := range nodes {
+		names[i] = n.Name
+	}
+	if len(names) == 0 {
+		return &exitError{noMatch, fmt.Errorf("%w: no node is live", fault)}
+	}
+	return &exitError{noMatch, fmt.Errorf("%w: live are %s", fault, someOf(names))}
+}
+
+// noSession says where to find the keys of sessions.
+func noSession(name string) error {
+	return &exitError{noMatch, fmt.Errorf("%s: %w; `stompgw sessions list -o name` prints those there are", name, admin.ErrNoSession)}
+}
+
+// redisError says why Redis is of no help, and which line of the configuration names it.
 func redisError(cfg *config.Config, err error) error {
-	if !isNetwork(err) {
-		return fmt.Errorf("redis %s: %w", strings.Join(cfg.Redis.Addrs, ","), err)
+	what := "redis " + strings.Join(cfg.Redis.Addrs, ",")
+	switch {
+	case isNetwork(err):
+		return unreachableError(cfg, "redis.addrs", what, "--redis ADDRESS", err)
+	case strings.Contains(err.Error(), "NOAUTH "), strings.Contains(err.Error(), "WRONGPASS "):
+		return fmt.Errorf("%s (redis.addrs, %s): %w; set redis.user and redis.password or redis.password_file", what, cfg.Origin("redis.addrs"), err)
 	}
-	return unreachableError(cfg, "redis.addrs", "redis "+strings.Join(cfg.Redis.Addrs, ","), "--redis ADDRESS", err)
+	return fmt.Errorf("%s: %w", what, err)
 }
 
-// isTerminal reports whether a person reads w, not a program.
-func isTerminal(w io.Writer) bool {
-	if out, ok := w.(*stdout); ok {
-		w = out.Writer
+// someOf lists names, but not all of many.
+func someOf(names []string) string {
+	const most = 5
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 	}
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	return strings.Join(names, ", ")
 }
 
 func count(n int, noun string) string {
@@ -109,4 +162,60 @@ func count(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// silentNodes says which nodes did not answer, "" for none.
+func silentNodes(nodes []string) string {
+	if len(nodes) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %s did not answer: %s", count(len(nodes), "node"), someOf(nodes))
+}
+
+// memberCell writes a member's id as JSON has it, "-" for none.
+func memberCell(id []byte) string {
+	if text := string(id); text != "" && text != "null" {
+		return text
+	}
+	return "-"
+}
+
+// orNone writes "-" for what is not known.
+func orNone(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+func ageCell(since *time.Time, now time.Time) string {
+	if since == nil {
+		return "-"
+	}
+	return output.Age(now.Sub(*since))
+}
+
+// parseSpan takes a time as sessions list prints it: 90s, 10m, 3d2h.
+func parseSpan(text string) (time.Duration, error) {
+	bad := fmt.Errorf("%q is no time: want one such as 90s, 10m or 3d2h", text)
+	days, rest, ok := strings.Cut(text, "d")
+	if !ok {
+		days, rest = "0", text
+	}
+	n, err := strconv.ParseUint(days, 10, 15) // 89 years, so that the sum can't overflow
+	if err != nil {
+		return 0, bad
+	}
+	span := time.Duration(n) * 24 * time.Hour
+	if rest != "" {
+		d, err := time.ParseDuration(rest)
+		if err != nil || d < 0 || d > 24*365*100*time.Hour {
+			return 0, bad
+		}
+		span += d
+	}
+	if span <= 0 {
+		return 0, bad
+	}
+	return span, nil
 }

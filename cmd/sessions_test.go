@@ -1,74 +1,384 @@
 package cmd
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"iter"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"go.yaml.in/yaml/v3"
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/cmd/internal/output"
 )
 
-func sampleSessions() iter.Seq2[admin.Session, error] {
-	const node = "1719999999999/7c0e9d1a-0000-4000-8000-000000000001"
-	at := func(s string) *time.Time {
-		v, _ := time.Parse(time.RFC3339, s) // the texts below are fine
-		return &v
+// TestOperatorOutput holds what each command for operators prints, in each format, on terminals and piped.
+func TestOperatorOutput(t *testing.T) {
+	terminal := func(width int) screen { return screen{terminal: true, width: width} }
+	bold := screen{terminal: true, width: 80, bold: true}
+	views := []struct {
+		name   string
+		screen screen
+		args   []string
+	}{
+		{"a terminal of 40", terminal(40), nil},
+		{"a terminal of 80, in bold", bold, nil},
+		{"a terminal of 200", terminal(200), nil},
+		{"a terminal of 80", terminal(80), []string{"-o", "wide"}},
+		{"a terminal of 200", terminal(200), []string{"-o", "wide"}},
+		{"a terminal of 80", terminal(80), []string{"--no-headers"}},
+		{"a pipe", screen{}, nil},
+		{"a pipe", screen{}, []string{"-o", "wide"}},
+		{"a pipe", screen{}, []string{"--no-headers"}},
+		{"a pipe", screen{}, []string{"-o", "json"}},
+		{"a pipe", screen{}, []string{"-o", "yaml"}},
+		{"a pipe", screen{}, []string{"-o", "name"}},
 	}
-	return func(yield func(admin.Session, error) bool) {
-		for _, s := range []admin.Session{
-			{Key: node + "_00000001", ID: "00000001", Node: node, Principal: node + "/00000001/2025_02_03_T_14_05_06_789_KST",
-				Member: json.RawMessage("42"), Transport: "websocket", Version: "1.2", Remote: "192.0.2.7:40001", ConnectedAt: at("2025-02-03T14:05:06+09:00")},
-			{Key: node + "_0000000a", ID: "0000000a", Node: node, Principal: node + "/0000000a/2025_02_03_T_14_05_06_789_KST",
-				Member: json.RawMessage("null"), Transport: "tcp", Version: "1.0", Remote: "192.0.2.8:40002", ConnectedAt: at("2025-02-01T14:05:06+09:00")},
-			{Key: node + "_0000000b", ID: "0000000b", Node: node, Principal: "?", Member: json.RawMessage(`"bob"`), Transport: "web\x1bsocket"},
-		} {
-			if !yield(s, nil) {
-				return
+	const keyA, keyGone = nodeA + "_00000001", nodeA + "_000000ff"
+	for name, args := range map[string][]string{
+		"sessions.list":            {"sessions", "list"},
+		"sessions.show":            {"sessions", "show", keyA},
+		"sessions.show.silent":     {"sessions", "show", nodeB + "_00000001"},
+		"sessions.count":           {"sessions", "count"},
+		"sessions.count.node":      {"sessions", "count", "--by", "node"},
+		"sessions.count.member":    {"sessions", "count", "--by", "member"},
+		"sessions.count.transport": {"sessions", "count", "--by", "transport"},
+		"sessions.kick":            {"sessions", "kick", "--all", "--yes", "--block", "10m"},
+		"sessions.kick.keys":       {"sessions", "kick", keyA, keyGone},
+		"sessions.kick.dryrun":     {"sessions", "kick", "--all", "--dry-run"},
+		"sessions.blocked":         {"sessions", "blocked"},
+		"sessions.unblock":         {"sessions", "unblock", "42", "al ice\x1b", `"bob"`},
+		"nodes.list":               {"nodes", "list"},
+		"nodes.show":               {"nodes", "show", nodeA},
+		"nodes.drain":              {"nodes", "drain", nodeA, "--yes"},
+	} {
+		var all strings.Builder
+		for _, v := range views {
+			if strings.Contains(name, ".show") && strings.Contains(strings.Join(v.args, " "), "no-headers") {
+				continue // it has none
+			}
+			s := newSeat(t)
+			s.screen = v.screen
+			s.cluster.gone[nodeA+"_0000000b"] = true
+			s.cluster.blocked = []string{"42", `"bob"`}
+			code, stdout, stderr := s.run(append(args, v.args...)...)
+			fmt.Fprintf(&all, "# %s: stompgw %s\n%s# stderr:\n%s# exit code %d\n\n", v.name, output.Printable(strings.Join(append(args, v.args...), " ")),
+				stdout, stderr, code)
+			checkLines(t, name, stdout, v.screen)
+			if len(v.args) == 2 {
+				checkSyntax(t, name, stdout, v.args[1])
+			}
+		}
+		golden(t, name+".golden", all.String())
+	}
+}
+
+// checkLines holds that lists on a terminal do not wrap, and nothing moves its cursor.
+func checkLines(t *testing.T, name, text string, s screen) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		line = strings.NewReplacer("\x1b[1m", "", "\x1b[0m", "", "\n", "", "\t", "").Replace(line)
+		if output.Printable(line) != line {
+			t.Errorf("%s: %q is not safe on a terminal", name, line)
+		}
+		if list := !strings.Contains(name, ".show"); list && s.terminal && len([]rune(line)) > s.width {
+			t.Errorf("%s: a line of %d characters on a terminal of %d: %s", name, len([]rune(line)), s.width, line)
+		}
+	}
+}
+
+func checkSyntax(t *testing.T, name, text, format string) {
+	t.Helper()
+	var v any
+	switch format {
+	case "json":
+		if !json.Valid([]byte(text)) {
+			t.Errorf("%s: not JSON:\n%s", name, text)
+		}
+	case "yaml":
+		if err := yaml.Unmarshal([]byte(text), &v); err != nil {
+			t.Errorf("%s: not YAML: %v\n%s", name, err, text)
+		}
+	}
+}
+
+// TestEmptyLists: they have column names, and are lists in JSON and YAML.
+func TestEmptyLists(t *testing.T) {
+	var all strings.Builder
+	for _, args := range []string{"sessions list", "sessions count --by member", "sessions blocked", "nodes list"} {
+		for _, format := range []string{"table", "wide", "json", "yaml", "name"} {
+			s := newSeat(t)
+			s.cluster = &fakeCluster{}
+			if strings.Contains(args, "count") {
+				continue // the fake one always has some
+			}
+			code, stdout, stderr := s.run(append(strings.Fields(args), "-o", format)...)
+			fmt.Fprintf(&all, "# stompgw %s -o %s\n%s# stderr:\n%s# exit code %d\n\n", args, format, stdout, stderr, code)
+			checkSyntax(t, args, stdout, format)
+		}
+	}
+	golden(t, "empty.golden", all.String())
+}
+
+// TestListFlags: what the flags say reaches the walk.
+func TestListFlags(t *testing.T) {
+	s := newSeat(t)
+	if code, _, stderr := s.run("sessions", "list", "--member", "42", "--node", "17", "--transport", "websocket", "--destination", "/topic/a",
+		"--older", "1d2h", "--cursor", "x"); code != 0 {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+	want := admin.Filter{Member: "42", Node: "17", Transport: "websocket", Destination: "/topic/a", Older: 26 * time.Hour}
+	if s.cluster.filter != want || s.cluster.after != "x" {
+		t.Errorf("the walk is of %+v after %q, want %+v", s.cluster.filter, s.cluster.after, want)
+	}
+}
+
+// TestListLimit: the last line says how to go on, and only if there is more.
+func TestListLimit(t *testing.T) {
+	for _, tt := range []struct{ limit, want string }{
+		{"1", "1 session on 3 live nodes; 1 node did not answer: " + nodeB + "; more with --cursor c:00000001"},
+		{"4", "4 sessions on 3 live nodes; 1 node did not answer: " + nodeB + "; more with --cursor c:00000001"},
+		{"5", "5 sessions on 3 live nodes; 1 node did not answer: " + nodeB},
+		{"6", "5 sessions on 3 live nodes; 1 node did not answer: " + nodeB},
+		{"0", "5 sessions on 3 live nodes; 1 node did not answer: " + nodeB},
+	} {
+		s := newSeat(t)
+		code, stdout, stderr := s.run("sessions", "list", "--no-headers", "--limit", tt.limit)
+		if code != 0 || strings.Count(stdout, "\n") > 5 || !strings.HasPrefix(stderr, strings.Fields(tt.want)[0]+" ") {
+			t.Errorf("--limit %s: exit code %d\n%s", tt.limit, code, stdout)
+		}
+		wantLine(t, stderr, tt.want)
+	}
+	s := newSeat(t)
+	s.cluster.sessions[0].Cursor = "a b'\x1b$x"
+	_, _, stderr := s.run("sessions", "list", "--limit", "1")
+	contains(t, stderr, `; more with --cursor 'a b'\''`+"\ufffd"+`$x'`+"\n")
+}
+
+// TestListPages: nodes are asked of pages, not of all sessions together, and not at all for names.
+func TestListPages(t *testing.T) {
+	s := newSeat(t)
+	first := s.cluster.sessions[0]
+	s.cluster.sessions = nil
+	for range 1200 {
+		s.cluster.sessions = append(s.cluster.sessions, first)
+	}
+	for _, tt := range []struct {
+		args []string
+		want string
+		rows int
+	}{
+		{nil, "[500 500 200]", 1200},
+		{[]string{"-o", "json"}, "[500 500 200]", 1202},
+		{[]string{"--limit", "501"}, "[500 1]", 501},
+		{[]string{"--limit", "500"}, "[500]", 500},
+		{[]string{"-o", "name"}, "[]", 1200},
+	} {
+		s.cluster.pages = nil
+		code, stdout, stderr := s.run(append([]string{"sessions", "list", "--no-headers"}, tt.args...)...)
+		if code != 0 || fmt.Sprint(s.cluster.pages) != tt.want || strings.Count(stdout, "\n") != tt.rows {
+			t.Errorf("%v: exit code %d, %d lines, pages of %v, want %d, %s; %s", tt.args, code, strings.Count(stdout, "\n"), s.cluster.pages, tt.rows, tt.want, stderr)
+		}
+	}
+}
+
+// TestListBreaksOff: a list that can't be read to its end is a failure.
+func TestListBreaksOff(t *testing.T) {
+	s := newSeat(t)
+	s.cluster.walkEnds = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+	code, stdout, stderr := s.run("sessions", "list", "-o", "json")
+	if code != unreachable || json.Valid([]byte(stdout)) {
+		t.Errorf("exit code %d, %s", code, stdout)
+	}
+	contains(t, stderr, "redis 127.0.0.1:6379 (redis.addrs, default) does not answer: connection reset by peer")
+}
+
+// TestOperatorMistakes holds, for each way to go wrong, the one line that is printed and the exit code.
+func TestOperatorMistakes(t *testing.T) {
+	const keyA = nodeA + "_00000001"
+	long := strings.Repeat("x", 201)
+	for _, tt := range []struct {
+		args []string
+		code exitCode
+		want string
+	}{
+		{[]string{"sessions", "list", "-o", "xml"}, usage, "-o xml: the formats are table, wide, json, yaml, name; see stompgw sessions list --help"},
+		{[]string{"sessions", "list", "x"}, usage, `there is no argument for "x" here; see stompgw sessions list --help`},
+		{[]string{"sessions", "list", "--older", "5"}, usage, `--older: "5" is no time: want one such as 90s, 10m or 3d2h; see stompgw sessions list --help`},
+		{[]string{"sessions", "list", "--older", ""}, usage, `--older: "" is no time: want one such as 90s, 10m or 3d2h; see stompgw sessions list --help`},
+		{[]string{"sessions", "list", "--limit", "-1"}, usage, "--limit -1: want a number of sessions, or 0 for all; see stompgw sessions list --help"},
+		{[]string{"sessions", "list", "--member", ""}, usage, "--member is empty: leave it out, or say which; see stompgw sessions list --help"},
+		{[]string{"sessions", "show"}, usage, "KEY is missing; see stompgw sessions show --help"},
+		{[]string{"sessions", "show", "a", "b"}, usage, `there is no argument for "b" here; see stompgw sessions show --help`},
+		{[]string{"sessions", "show", "ffff"}, noMatch, "ffff: no live node has this session; `stompgw sessions list -o name` prints those there are"},
+		{[]string{"sessions", "show", "00000001"}, usage, "00000001 is the beginning of several sessions, such as " + keyA + ", " + nodeB + "_00000001: add to it"},
+		{[]string{"sessions", "count", "--by", "age"}, usage, "--by age: want one of node, member, transport; see stompgw sessions count --help"},
+		{[]string{"sessions", "count", "--by", ""}, usage, "--by : want one of node, member, transport; see stompgw sessions count --help"},
+
+		{[]string{"sessions", "kick"}, usage, "whose sessions? Say KEY, --member, --destination or --all; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", "--yes", "--node", "17"}, usage, "whose sessions? Say KEY, --member, --destination or --all; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", "--yes", "--all=false"}, usage, "whose sessions? Say KEY, --member, --destination or --all; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", "--yes", "--member", ""}, usage, "--member is empty: leave it out, or say which; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", "--yes", "--all", "--node", ""}, usage, "--node is empty: leave it out, or say which; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", ""}, usage, "a KEY is empty: it needs the key of a session; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--all", "--yes"}, usage, "KEY and --all: say one of them alone; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", "--member", "1", "--destination", "/topic/a", "--yes"}, usage, "--member and --destination: say one of them alone; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--node", "17"}, usage, "KEY and --node or --transport: a key says it all; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", "--member", "42"}, usage, "--member may end many sessions, and nobody is there to be asked: add --yes, or --dry-run to see which; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", "--all"}, usage, "--all may end many sessions, and nobody is there to be asked: add --yes, or --dry-run to see which; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--rate", "200"}, usage, "--rate 200: want sessions in a time, such as 200/s, 30/m or 10/h; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--rate", "0/s"}, usage, "--rate 0/s: want sessions in a time, such as 200/s, 30/m or 10/h; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--rate", "NaN/s"}, usage, "--rate NaN/s: want sessions in a time, such as 200/s, 30/m or 10/h; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--rate", "1/d"}, usage, "--rate 1/d: want sessions in a time, such as 200/s, 30/m or 10/h; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--block", "10"}, usage, `--block: "10" is no time: want one such as 90s, 10m or 3d2h; see stompgw sessions kick --help`},
+		{[]string{"sessions", "kick", keyA, "--block", "10ms"}, usage, "--block 10ms: want 1s or more; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--code", "99"}, usage, "--code 99: want a code or word of `stompgw explain`, or a number of your own from 1000 on; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--code", ""}, usage, "--code : want a code or word of `stompgw explain`, or a number of your own from 1000 on; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--code", "99999999999"}, usage, "--code 99999999999: want a code or word of `stompgw explain`, or a number of your own from 1000 on; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--code", "1000"}, usage, "--code 1000 has no reason of its own: say one with --reason; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--reason", "a\nb"}, usage, "--reason: it holds what can't be shown: want one line of text; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--reason", " "}, usage, "--reason: it is blank: say what the clients shall read, or leave it out; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--reason", long}, usage, "--reason: it has 201 bytes: want 200 at most; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", "ffff"}, noMatch, "ffff: no live node has this session; `stompgw sessions list -o name` prints those there are"},
+		{[]string{"sessions", "kick", "ffff", "eeee"}, noMatch, "ffff, eeee: no live node has this session; `stompgw sessions list -o name` prints those there are"},
+		{[]string{"sessions", "kick", keyA, "00000001"}, usage, "00000001 is the beginning of several sessions, such as " + keyA + ", " + nodeB + "_00000001: add to it"},
+		{[]string{"sessions", "kick", "--member", "43", "--yes"}, noMatch, "no session fits"},
+		{[]string{"sessions", "kick", "--member", "43", "--dry-run"}, noMatch, "no session fits"},
+
+		{[]string{"sessions", "unblock"}, usage, "MEMBER is missing; see stompgw sessions unblock --help"},
+		{[]string{"sessions", "unblock", "a", ""}, usage, "a MEMBER is empty; see stompgw sessions unblock --help"},
+		{[]string{"sessions", "unblock", `"`}, usage, `--member ": no member has such an id: " is not the JSON of a string`},
+
+		{[]string{"nodes", "show"}, usage, "NODE is missing; see stompgw nodes show --help"},
+		{[]string{"nodes", "show", "9"}, noMatch, "9: no live node has this name: live are " + nodeA + ", " + nodeB + ", " + nodeX},
+		{[]string{"nodes", "show", "17"}, usage, "17 is the beginning of several nodes, " + nodeA + ", " + nodeB + ", " + nodeX + ": add to it"},
+		{[]string{"nodes", "drain", nodeA}, usage, "the node will end, and nobody is there to be asked: add --yes; see stompgw nodes drain --help"},
+		{[]string{"nodes", "drain", "9", "--yes"}, noMatch, "9: no live node has this name: live are " + nodeA + ", " + nodeB + ", " + nodeX},
+		{[]string{"nodes", "drain", nodeX, "--yes"}, failed, "node " + nodeX + " is none of stompgw's, and can't be told: end its process"},
+	} {
+		s := newSeat(t)
+		code, stdout, stderr := s.run(tt.args...)
+		if code != tt.code || stdout != "" {
+			t.Errorf("%q: exit code %d, want %d; stdout %q", tt.args, code, tt.code, stdout)
+		}
+		wantLine(t, stderr, "stompgw: "+tt.want)
+		if calls := strings.Join(s.cluster.calls, " "); strings.Contains(calls, "drain") || code == usage && strings.Contains(calls, "kick") {
+			t.Errorf("%q: all the same: %s", tt.args, calls)
+		}
+	}
+}
+
+// TestClusterErrors: what a cluster answers is told with the flag, or the setting, that it is about.
+func TestClusterErrors(t *testing.T) {
+	refused := &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	for _, tt := range []struct {
+		fault error
+		args  string
+		code  exitCode
+		want  string
+	}{
+		{admin.ErrNoNode, "sessions kick --all --yes --node 9", noMatch, "--node 9: no live node has this name: no node is live"},
+		{&admin.AmbiguousNodeError{Name: "1", Nodes: []string{"1a", "1b"}}, "sessions kick --all --yes --node 1", usage, "1 is the beginning of several nodes, 1a, 1b: add to it"},
+		{admin.ErrMember, "sessions kick --yes --member x", usage, "--member x: no member has such an id"},
+		{admin.ErrCursor, "sessions kick --yes --all", usage, "--cursor: no cursor of a list with the same filter; begin again without one"},
+		{refused, "sessions kick --yes --all", unreachable, "redis 127.0.0.1:6379 (redis.addrs, default) does not answer: connection refused; name another with --redis ADDRESS or --config FILE, or use --standalone for a node that was started so"},
+		{errors.New("NOAUTH Authentication required."), "sessions kick --yes --all", failed, "redis 127.0.0.1:6379 (redis.addrs, default): NOAUTH Authentication required.; set redis.user and redis.password or redis.password_file"},
+		{errors.New("LOADING Redis is loading"), "sessions kick --yes --all", failed, "redis 127.0.0.1:6379: LOADING Redis is loading"},
+	} {
+		s := newSeat(t)
+		s.cluster = &fakeCluster{walkEnds: tt.fault}
+		code, _, stderr := s.run(strings.Fields(tt.args)...)
+		if code != tt.code {
+			t.Errorf("%v: exit code %d, want %d", tt.fault, code, tt.code)
+		}
+		wantLine(t, stderr, "stompgw: "+tt.want)
+	}
+	for _, args := range []string{"sessions list", "sessions show a", "sessions count", "sessions count --by member", "sessions kick a",
+		"sessions kick --all --yes", "sessions kick --all --dry-run", "sessions blocked", "sessions unblock a", "nodes list", "nodes show a", "nodes drain a --yes"} {
+		s := newSeat(t)
+		s.cluster.fault = refused
+		code, _, stderr := s.run(strings.Fields(args)...)
+		if code != unreachable || !strings.Contains(stderr, "redis 127.0.0.1:6379 (redis.addrs, default) does not answer: connection refused; ") {
+			t.Errorf("%s without Redis: exit code %d, %s", args, code, stderr)
+		}
+	}
+}
+
+func TestSpans(t *testing.T) {
+	for text, want := range map[string]time.Duration{"90s": 90 * time.Second, "3d2h": 74 * time.Hour, "1d": 24 * time.Hour, "1h30m": 90 * time.Minute} {
+		if got, err := parseSpan(text); got != want || err != nil {
+			t.Errorf("%s is %s, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "d", "0", "0s", "-1h", "-1d", "1d-1h", "5", "1.5d", "99999d", "9999999h", "1d 1h", "1dd", "32767d800000000h"} {
+		if got, err := parseSpan(text); err == nil {
+			t.Errorf("%q is %s", text, got)
+		}
+	}
+}
+
+func TestRates(t *testing.T) {
+	for text, want := range map[string]float64{"200/s": 200, "30/m": 0.5, "36/h": 0.01, "0.5/s": 0.5} {
+		if got, err := kickRate(text); got != want || err != nil {
+			t.Errorf("%s is %g, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "/", "1", "1/", "/s", "-1/s", "Inf/s", "1e10/s", "1/h", "1/s/s", "x/s"} {
+		if got, err := kickRate(text); err == nil {
+			t.Errorf("%q is %g", text, got)
+		}
+	}
+}
+
+// TestOperatorHelp: each command has a help with examples that work.
+func TestOperatorHelp(t *testing.T) {
+	root := (&seat{cluster: newFakeCluster(), stdin: strings.NewReader("")}).console().root()
+	for _, group := range root.Commands() {
+		for _, cmd := range group.Commands() {
+			if cmd.Example == "" || cmd.Short == "" {
+				t.Errorf("%s has no example", cmd.CommandPath())
+			}
+			for line := range strings.Lines(cmd.Long + "\n" + cmd.Example) {
+				if n := len([]rune(line)) - 1; n > 120 {
+					t.Errorf("%s: a line of %d characters: %s", cmd.CommandPath(), n, line)
+				}
+			}
+			for line := range strings.Lines(cmd.Example) {
+				checkExample(t, strings.TrimSpace(line))
 			}
 		}
 	}
 }
 
-func TestSessionsFormats(t *testing.T) {
-	now := time.Date(2025, 2, 3, 5, 8, 18, 0, time.UTC)
-	columns := []string{"SESSION", "MEMBER", "NODE", "TRANSPORT", "AGE"}
-	for _, tt := range []struct {
-		golden, format string
-		o              output.Options
-	}{
-		{"sessions.terminal.golden", "table", output.Options{Columns: columns, Headers: true, Terminal: true}},
-		{"sessions.piped.golden", "table", output.Options{Columns: columns, Headers: true}},
-		{"sessions.noheaders.golden", "table", output.Options{Columns: columns}},
-		{"sessions.json.golden", "json", output.Options{}},
-		{"sessions.name.golden", "name", output.Options{}},
-	} {
-		var out bytes.Buffer
-		w, err := output.New(&out, tt.format, tt.o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n, err := printSessions(w, sampleSessions(), now); n != 3 || err != nil {
-			t.Errorf("%s: %d sessions, %v", tt.golden, n, err)
-		}
-		golden(t, tt.golden, out.String())
-		if tt.format == "json" && !json.Valid(out.Bytes()) {
-			t.Errorf("%s is not JSON", tt.golden)
-		}
+// checkExample holds that the flags of an example exist, and what they say is right.
+func checkExample(t *testing.T, line string) {
+	t.Helper()
+	line, _, _ = strings.Cut(line, " | ")
+	args := strings.Fields(strings.NewReplacer("'please reload the page'", "reason", `"$(stompgw sessions list --member 42 -o name`, "0000002a",
+		" --config prod.yaml", "").Replace(line))
+	s := newSeat(t)
+	s.stdin = strings.NewReader("")
+	if code, _, stderr := s.run(args[1:]...); code == usage && !strings.Contains(stderr, "is the beginning") {
+		t.Errorf("%s: %s", line, stderr)
 	}
 }
 
-func TestSessionsBreakOff(t *testing.T) {
-	lost := errors.New("connection lost")
-	w, err := output.New(new(bytes.Buffer), "name", output.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := printSessions(w, func(yield func(admin.Session, error) bool) { yield(admin.Session{}, lost) }, time.Time{})
-	if n != 0 || !errors.Is(err, lost) {
-		t.Errorf("%d sessions, %v; want the error", n, err)
+// TestOutputBroken: what can't be written is an error of the commands too.
+func TestOutputBroken(t *testing.T) {
+	for _, args := range []string{"sessions list", "sessions show " + nodeB, "sessions count", "sessions kick --all --yes", "sessions blocked", "sessions unblock a",
+		"nodes list", "nodes show " + nodeA, "nodes drain " + nodeA + " --yes"} {
+		root := newSeat(t).console().root()
+		root.SetArgs(strings.Fields(args))
+		root.SetOut(fullDisk{})
+		root.SetErr(io.Discard)
+		if err := root.ExecuteContext(t.Context()); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("%s: %v", args, err)
+		}
 	}
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/stompgw/stompgw/cmd/internal/output"
 	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/auth/redislist"
-	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
 func newTokenCheckCmd() *cobra.Command {
@@ -70,7 +69,7 @@ func checkToken(ctx context.Context, cfg *config.Config, token string, now time.
 		id, err := a.Check(token, now)
 		return newVerdict(token, id, err), nil
 	}
-	client := redisregistry.NewClient(cfg.Redis.Addrs)
+	client := newRedis(cfg)
 	defer client.Close() // nothing is lost with it
 	list := &strictList{Revocations: redislist.New(client, cfg.Auth.Revocation.Prefix)}
 	tokens.Revoked = list

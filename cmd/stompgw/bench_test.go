@@ -149,9 +149,15 @@ type pair struct {
 
 func newPair(b *testing.B, bus string, destinations int) *pair {
 	p := &pair{nodes: startNodes(b, 2, bus), count: destinations, arrivals: make(chan arrival, 1<<16)}
+	p.open(b, p.nodes[1])
+	return p
+}
+
+// open connects the sender to the first node, and the receiver to reading.
+func (p *pair) open(b *testing.B, reading *node) {
 	p.sender = connect(b, p.nodes[0].Addr)
-	reader := connect(b, p.nodes[1].Addr)
-	for i := range destinations {
+	reader := connect(b, reading.Addr)
+	for i := range p.count {
 		reader.subscribe(b, room(i))
 	}
 	go func() { // until the test's end closes the connection
@@ -163,7 +169,6 @@ func newPair(b *testing.B, bus string, destinations int) *pair {
 			p.arrivals <- arrival{number(f.body), time.Now()}
 		}
 	}()
-	return p
 }
 
 func room(i int) string { return fmt.Sprintf("/topic/room-%d", i) }

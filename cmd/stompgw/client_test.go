@@ -25,8 +25,9 @@ type client struct {
 	session string // its key
 }
 
-// connect opens a session that the test's end closes.
-func connect(t testing.TB, addr string) *client {
+// connect opens a session that the test's end closes; headers, names and values by turns, go into its
+// CONNECT.
+func connect(t testing.TB, addr string, headers ...string) *client {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -34,7 +35,7 @@ func connect(t testing.TB, addr string) *client {
 	}
 	t.Cleanup(func() { conn.Close() })
 	c := &client{conn: conn, r: bufio.NewReaderSize(conn, 2<<10)}
-	c.send(t, "CONNECT", "", "accept-version", "1.2", "host", "x")
+	c.send(t, "CONNECT", "", append([]string{"accept-version", "1.2", "host", "x"}, headers...)...)
 	f := c.expect(t, "CONNECTED")
 	c.session = f.headers["session"]
 	return c

@@ -13,14 +13,16 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestMain makes the test binary a stompgw when a test starts it as one.
+// TestMain makes the test binary a stompgw when a test, or a script, starts it as one.
 func TestMain(m *testing.M) {
 	if os.Getenv("RUN_AS_STOMPGW") != "" {
 		main()
 	}
-	os.Exit(m.Run())
+	testscript.Main(m, map[string]func(){"stompgw": main})
 }
 
 // start runs `stompgw serve --standalone` as a process of its own, on free ports.

@@ -121,6 +121,17 @@ func (n *node) awaitReady(t *testing.T, ready bool) (said string) {
 	return said
 }
 
+// name returns what the node calls itself.
+func (n *node) name(t *testing.T) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(n.Output(), "msg=serving node=")
+	if !ok {
+		t.Fatalf("the node has not told its name:\n%s", n.Output())
+	}
+	name, _, _ := strings.Cut(rest, " ")
+	return name
+}
+
 // cli runs a command with the configuration of the node, and returns its standard output.
 func (n *node) cli(t *testing.T, args ...string) string {
 	t.Helper()

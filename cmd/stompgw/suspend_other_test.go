@@ -8,7 +8,7 @@ import (
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 )
 
-func suspend(t *testing.T, _ *servers.Process) (resume func()) {
+func suspend(t testing.TB, _ *servers.Process) (resume func()) {
 	t.Skip("a process can't be suspended here")
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // suspend has a server say nothing, on connections that stay, until resume is called.
-func suspend(t *testing.T, p *servers.Process) (resume func()) {
+func suspend(t testing.TB, p *servers.Process) (resume func()) {
 	t.Helper()
 	p.Signal(t, syscall.SIGSTOP)
 	return func() {

@@ -57,10 +57,7 @@ const (
 	AnonymousRefuse = "refuse"
 )
 
-const (
-	jwtPath     = "auth.jwt"
-	issuersPath = "auth.issuers"
-)
+const jwtPath = "auth.jwt"
 
 // issuer is an Issuer that is in use, and its path.
 type issuer struct {
@@ -120,7 +117,7 @@ func (c *Config) loadIssuerKey(i issuer) []error {
 	switch {
 	case i.PublicKeyFile != "" && (i.SecretFile != "" || i.Secret.text != ""):
 		return []error{c.fault(i.path+".public_key_file", "stands beside a secret (%s): leave one, by which the issuer signs",
-			c.Origin(c.named(i.path+".secret")))}
+			c.Origin(c.Named(i.path+".secret")))}
 	case !i.hasKey():
 		return []error{c.fault(i.path, "has no key: set %s.secret_file or %[1]s.public_key_file", i.path)}
 	case i.PublicKeyFile != "":
@@ -221,17 +218,25 @@ func (c *Config) Issuer(name string) (Issuer, error) {
 	return Issuer{}, fmt.Errorf("there is no issuer %q, only %s", name, strings.Join(names, ", "))
 }
 
-// shortSecret is what RFC 7518 section 3.2 wants of a secret for HS256 at least, in bytes: as many
-// as the hash has. One that can be guessed lets anybody make tokens.
-const shortSecret = 32
+// IssuerKey is a key that tokens are checked with.
+type IssuerKey struct {
+	Path       string // of the setting that names it
+	File       string // empty for a secret of the environment
+	Issuer     string // whose tokens; empty for anybody's
+	Algorithms []string
+}
 
-// Warnings are what works but should not stay, a line each.
-func (c *Config) Warnings() (lines []string) {
+// IssuerKeys are the keys that Load has read.
+func (c *Config) IssuerKeys() (list []IssuerKey) {
 	for _, i := range c.issuers() {
-		if n := len(i.Secret.text); n > 0 && n < shortSecret {
-			path := c.named(i.path + ".secret")
-			lines = append(lines, c.fault(path, "the secret has %d bytes, and one so short can be guessed: want %d or more, such as `openssl rand -base64 32` makes", n, shortSecret).Error())
+		k := IssuerKey{i.path + ".public_key_file", i.PublicKeyFile, i.Name, i.Algorithms}
+		if k.File == "" {
+			k.Path = c.Named(i.path + ".secret")
 		}
+		if strings.HasSuffix(k.Path, ".secret_file") {
+			k.File = i.SecretFile
+		}
+		list = append(list, k)
 	}
-	return lines
+	return list
 }

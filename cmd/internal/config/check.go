@@ -21,6 +21,7 @@ func (c *Config) check() []error {
 		c.checkPrefixes(),
 		c.checkKafka(),
 		c.checkNATS(),
+		c.checkRedis(),
 		c.checkAuth(),
 		c.checkLimits(),
 		c.checkTimes(),
@@ -57,7 +58,7 @@ func (c *Config) checkAddresses() (errs []error) {
 		}
 		taken[a.addr] = a.path
 	}
-	return append(errs, c.checkAddrs("redis.addrs", c.Redis.Addrs, "127.0.0.1:6379")...)
+	return errs
 }
 
 // checkAddrs checks the addresses of servers that are dialled.
@@ -66,8 +67,11 @@ func (c *Config) checkAddrs(path string, addrs []string, example string) (errs [
 		errs = append(errs, c.fault(path, "is empty: want at least one address, such as [%s]", example))
 	}
 	for i, addr := range addrs {
-		if _, err := parseAddr(addr); err != nil {
-			errs = append(errs, c.fault(fmt.Sprintf("%s[%d]", path, i), "%v", err))
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if strings.ContainsAny(addr, "/@") { // it may hold a password
+			errs = append(errs, c.fault(at, "is more than an address: write host:port alone; user, password and TLS have keys of their own"))
+		} else if _, err := parseAddr(addr); err != nil {
+			errs = append(errs, c.fault(at, "%v", err))
 		}
 	}
 	return errs
@@ -205,6 +209,9 @@ func (c *Config) checkLimits() (errs []error) {
 	if l.Connections < 1 {
 		errs = append(errs, c.fault("limits.connections", "%d lets nobody connect: want 1 or more", l.Connections))
 	}
+	if most := c.Sessions.PerMember.Max; most < 0 {
+		errs = append(errs, c.fault("sessions.per_member.max", "%d is not possible: want 1 or more, or 0 for any number", most))
+	}
 	return errs
 }
 
@@ -234,26 +241,6 @@ func (c *Config) checkTimes() (errs []error) {
 	}
 	offered("heart_beat.send", c.HeartBeat.Send)
 	offered("heart_beat.receive", c.HeartBeat.Receive)
-	return errs
-}
-
-func (c *Config) checkWords() (errs []error) {
-	for _, w := range []struct {
-		path, word string
-		allowed    []string
-	}{
-		{"bus.driver", c.Bus.Driver, []string{"kafka", "nats", "embedded"}},
-		{"bus.kafka.envelope", c.Bus.Kafka.Envelope, []string{"headers", "json"}},
-		{"bus.kafka.sasl.mechanism", c.Bus.Kafka.SASL.Mechanism, []string{"plain", "scram-sha-256", "scram-sha-512", ""}},
-		{"auth.anonymous", c.Auth.Anonymous, []string{AnonymousAllow, AnonymousRefuse}},
-		{"errors.fallback", c.Errors.Fallback, []string{string(policy.FallbackDrop), string(policy.FallbackError)}},
-		{"log.level", c.Log.Level, []string{"debug", "info", "warn", "error"}},
-		{"log.format", c.Log.Format, []string{"text", "json"}},
-	} {
-		if !slices.Contains(w.allowed, w.word) {
-			errs = append(errs, c.fault(w.path, "%q is none of %s", w.word, strings.TrimSuffix(strings.Join(w.allowed, ", "), ", ")))
-		}
-	}
 	return errs
 }
 

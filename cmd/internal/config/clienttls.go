@@ -5,10 +5,10 @@ import (
 	"crypto/x509"
 )
 
-// ClientTLS says how to be sure of a broker, and how it can be sure of us.
+// ClientTLS says how to be sure of a server, and how it can be sure of us.
 type ClientTLS struct {
-	Enabled   bool   // by itself for Kafka; any of the files implies it
-	CA        string // file in PEM with who may have signed the broker's certificate; empty is the system's
+	Enabled   bool   // by itself for Kafka and Redis; any of the files implies it
+	CA        string // file in PEM with who may have signed the server's certificate; empty is the system's
 	Cert, Key string // files in PEM of our own certificate; both or neither
 
 	loaded *tls.Config
@@ -29,6 +29,11 @@ func (c *Config) loadTLS(path string, t *ClientTLS) (errs []error) {
 		return []error{c.fault(enabled, "is false, but beside it stand files for TLS: leave the one or the other out")}
 	}
 	t.Enabled = true
+	for _, file := range []string{".key", ".cert", ".ca"} { // which implies it
+		if c.Origin(path+file) != ByDefault {
+			c.origins[path+".enabled"] = c.Origin(path + file)
+		}
+	}
 	t.loaded = &tls.Config{MinVersion: tls.VersionTLS12}
 	if t.CA != "" {
 		if t.loaded.RootCAs, errs = c.loadCA(path+".ca", t.CA); errs != nil {

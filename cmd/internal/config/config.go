@@ -20,6 +20,7 @@ type Config struct {
 	Redis      Redis
 	Embedded   Embedded
 	Registry   Registry
+	Sessions   Sessions
 	Auth       Auth
 	Errors     Errors
 	Channels   []policy.Channel
@@ -57,18 +58,24 @@ type Bus struct {
 	NATS   NATS
 }
 
-type Redis struct {
-	Addrs  []string // several are a Redis Cluster
-	Prefix string   // of all keys
-}
-
 // Embedded says where the servers of a standalone node listen.
 type Embedded struct {
 	Redis, NATS string
 }
 
 type Registry struct {
+	Layout            string // hashes or keys
 	Heartbeat, Expiry Duration
+}
+
+type Sessions struct {
+	PerMember PerMember
+}
+
+// PerMember bounds the sessions of one member on all nodes together.
+type PerMember struct {
+	Max  int    // 0 for no bound
+	Over string // which go that are too many: kick-oldest or kick-newest
 }
 
 type Errors struct {
@@ -126,7 +133,8 @@ func Default() *Config {
 		},
 		Redis:    Redis{Addrs: []string{"127.0.0.1:6379"}, Prefix: "stompgw:"},
 		Embedded: Embedded{Redis: "127.0.0.1:13003", NATS: "127.0.0.1:13004"},
-		Registry: Registry{Heartbeat: Duration(5 * time.Second), Expiry: Duration(15 * time.Second)},
+		Registry: Registry{Layout: "hashes", Heartbeat: Duration(5 * time.Second), Expiry: Duration(15 * time.Second)},
+		Sessions: Sessions{PerMember{Over: "kick-oldest"}},
 		Auth: Auth{
 			JWT:        JWT{Leeway: Duration(30 * time.Second), Usage: "access"},
 			Claims:     Claims{Member: "mu", Roles: "rl", Usage: "tu"},
@@ -147,108 +155,6 @@ func Default() *Config {
 	}
 }
 
-// key is one setting that the file, the environment and flags can name: its path and where its
-// value goes, a *string, *int, *bool, *[]string, *Size, *Duration or *Secret.
-type key struct {
-	path   string
-	target any
-}
-
-// keys is the table of all settings but the lists of rules, issuers and sources, which only the file can
-// hold. A *Secret can't stand there: it comes from the environment, or from a file of its own.
-func (c *Config) keys() []key {
-	return []key{
-		{"listen", &c.Listen},
-		{"endpoint", &c.Endpoint},
-		{"tcp.listen", &c.TCP.Listen},
-		{"tls.cert", &c.TLS.Cert},
-		{"tls.key", &c.TLS.Key},
-		{"origins", &c.Origins},
-		{"prefixes.app", &c.Prefixes.App},
-		{"prefixes.broker", &c.Prefixes.Broker},
-		{"prefixes.user", &c.Prefixes.User},
-		{"bus.driver", &c.Bus.Driver},
-		{"bus.kafka.brokers", &c.Bus.Kafka.Brokers},
-		{"bus.kafka.topic", &c.Bus.Kafka.Topic},
-		{"bus.kafka.envelope", &c.Bus.Kafka.Envelope},
-		{"bus.kafka.create", &c.Bus.Kafka.Create},
-		{"bus.kafka.partitions", &c.Bus.Kafka.Partitions},
-		{"bus.kafka.replication", &c.Bus.Kafka.Replication},
-		{"bus.kafka.tls.enabled", &c.Bus.Kafka.TLS.Enabled},
-		{"bus.kafka.tls.ca", &c.Bus.Kafka.TLS.CA},
-		{"bus.kafka.tls.cert", &c.Bus.Kafka.TLS.Cert},
-		{"bus.kafka.tls.key", &c.Bus.Kafka.TLS.Key},
-		{"bus.kafka.sasl.mechanism", &c.Bus.Kafka.SASL.Mechanism},
-		{"bus.kafka.sasl.user", &c.Bus.Kafka.SASL.User},
-		{"bus.kafka.sasl.password", &c.Bus.Kafka.SASL.Password},
-		{"bus.kafka.sasl.password_file", &c.Bus.Kafka.SASL.PasswordFile},
-		{"bus.nats.url", &c.Bus.NATS.URL},
-		{"bus.nats.prefix", &c.Bus.NATS.Prefix},
-		{"bus.nats.user", &c.Bus.NATS.User},
-		{"bus.nats.password", &c.Bus.NATS.Password},
-		{"bus.nats.password_file", &c.Bus.NATS.PasswordFile},
-		{"bus.nats.token", &c.Bus.NATS.Token},
-		{"bus.nats.token_file", &c.Bus.NATS.TokenFile},
-		{"bus.nats.nkey_file", &c.Bus.NATS.NKeyFile},
-		{"bus.nats.creds_file", &c.Bus.NATS.CredsFile},
-		{"bus.nats.tls.ca", &c.Bus.NATS.TLS.CA},
-		{"bus.nats.tls.cert", &c.Bus.NATS.TLS.Cert},
-		{"bus.nats.tls.key", &c.Bus.NATS.TLS.Key},
-		{"redis.addrs", &c.Redis.Addrs},
-		{"redis.prefix", &c.Redis.Prefix},
-		{"embedded.redis", &c.Embedded.Redis},
-		{"embedded.nats", &c.Embedded.NATS},
-		{"registry.heartbeat", &c.Registry.Heartbeat},
-		{"registry.expiry", &c.Registry.Expiry},
-		{"auth.jwt.secret", &c.Auth.JWT.Secret},
-		{"auth.jwt.secret_file", &c.Auth.JWT.SecretFile},
-		{"auth.jwt.public_key_file", &c.Auth.JWT.PublicKeyFile},
-		{"auth.jwt.issuer", &c.Auth.JWT.Name},
-		{"auth.jwt.audience", &c.Auth.JWT.Audience},
-		{"auth.jwt.algorithms", &c.Auth.JWT.Algorithms},
-		{"auth.jwt.leeway", &c.Auth.JWT.Leeway},
-		{"auth.jwt.usage", &c.Auth.JWT.Usage},
-		{"auth.claims.member", &c.Auth.Claims.Member},
-		{"auth.claims.roles", &c.Auth.Claims.Roles},
-		{"auth.claims.usage", &c.Auth.Claims.Usage},
-		{"auth.anonymous", &c.Auth.Anonymous},
-		{"auth.grace", &c.Auth.Grace},
-		{"auth.revocation.enabled", &c.Auth.Revocation.Enabled},
-		{"auth.revocation.prefix", &c.Auth.Revocation.Prefix},
-		{"errors.destination", &c.Errors.Destination},
-		{"errors.fallback", &c.Errors.Fallback},
-		{"limits.message", &c.Limits.Message},
-		{"limits.outbound", &c.Limits.Outbound},
-		{"limits.connections", &c.Limits.Connections},
-		{"limits.connect_timeout", &c.Limits.ConnectTimeout},
-		{"heart_beat.send", &c.HeartBeat.Send},
-		{"heart_beat.receive", &c.HeartBeat.Receive},
-		{"sockjs.enabled", &c.SockJS.Enabled},
-		{"sockjs.echo", &c.SockJS.Echo},
-		{"sockjs.cookie_needed", &c.SockJS.CookieNeeded},
-		{"sockjs.client_url", &c.SockJS.ClientURL},
-		{"sockjs.heartbeat", &c.SockJS.Heartbeat},
-		{"sockjs.session_timeout", &c.SockJS.SessionTimeout},
-		{"sockjs.stream_limit", &c.SockJS.StreamLimit},
-		{"drain.duration", &c.Drain.Duration},
-		{"admin.listen", &c.Admin.Listen},
-		{"log.level", &c.Log.Level},
-		{"log.format", &c.Log.Format},
-	}
-}
-
-// isList reports whether k takes several values.
-func (k key) isList() bool {
-	_, list := k.target.(*[]string)
-	return list
-}
-
-// isSecret reports whether k must not stand in the file, which people share.
-func (k key) isSecret() bool {
-	_, secret := k.target.(*Secret)
-	return secret
-}
-
 // Said is what the file says at a path of a rule, such as "channels[2].send", and where; an empty
 // text is nothing.
 func (c *Config) Said(path string) (text, where string) {
@@ -265,13 +171,13 @@ func (c *Config) Changed(other *Config) (paths []string) {
 	}
 	theirs := other.keys()
 	for i, k := range c.keys() {
-		compare(other.named(k.path), k.target, theirs[i].target)
+		if k.path != channelsPath && k.path != routesPath {
+			compare(other.Named(k.path), k.value(), theirs[i].value())
+		}
 	}
 	if c.Auth.JWT.PublicKeyFile != "" {
 		compare(jwtPath+".public_key_file", c.Auth.JWT.key, other.Auth.JWT.key)
 	}
-	compare(issuersPath, c.Auth.Issuers, other.Auth.Issuers)
-	compare(sourcesPath, c.Bus.Kafka.Sources, other.Bus.Kafka.Sources)
 	return paths
 }
 

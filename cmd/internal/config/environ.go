@@ -13,33 +13,37 @@ func variable(path string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
 }
 
+// tokenVariable holds the token with which publish and subscribe log in. It is no setting.
+const tokenVariable = envPrefix + "TOKEN"
+
 // checkEnviron finds variables that look like settings and are none. environ is as os.Environ
 // returns it.
 func checkEnviron(environ []string, keys []key) (errs []error) {
-	var known []string
+	known := []string{tokenVariable}
+	lists := map[string]string{} // by variable, what they are called
 	for _, k := range keys {
-		known = append(known, variable(k.path))
+		if k.items() == nil {
+			known = append(known, variable(k.path))
+		} else {
+			lists[variable(k.path)] = k.name()
+		}
 	}
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
 		if !strings.HasPrefix(name, envPrefix) || slices.Contains(known, name) || fromKubernetes(name) {
 			continue
 		}
-		errs = append(errs, &Error{name, "", unknownVariable(name, known)})
+		reason := unknownVariable(name, known)
+		if list := lists[name]; list != "" {
+			reason = list + " can only stand in the file: use --config"
+		}
+		errs = append(errs, &Error{name, "", reason})
 	}
 	return errs
 }
 
 func unknownVariable(name string, known []string) string {
-	switch name {
-	case variable("channels"), variable("routes"):
-		return "rules can only stand in the file: use --config"
-	case variable(issuersPath):
-		return "issuers can only stand in the file: use --config"
-	case variable(sourcesPath):
-		return "sources can only stand in the file: use --config"
-	}
-	if near := nearest(name, known); near != "" {
+	if near := Nearest(name, known); near != "" {
 		return fmt.Sprintf("there is no such setting; did you mean %s?", near)
 	}
 	return fmt.Sprintf("there is no such setting; unset it (variables with %s are this program's)", envPrefix)

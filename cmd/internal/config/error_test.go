@@ -39,6 +39,33 @@ func TestErrors(t *testing.T) {
 		{"bad address in a list", "redis:\n  addrs:\n    - a:1\n    - b\n", `t.yaml:4: redis.addrs[1]: "b" is not an address: write host:port, such as 127.0.0.1:13001`},
 		{"no address", "redis: {addrs: []}\n", "t.yaml:1: redis.addrs: is empty: want at least one address, such as [127.0.0.1:6379]"},
 
+		{"URL for an address", "redis: {addrs: ['redis://:hunter2@h:6379']}\n", "t.yaml:1: redis.addrs[0]: is more than an address: write host:port alone; user, password and TLS have keys of their own"},
+		{"password before an address", "bus: {kafka: {brokers: ['u:hunter2@h:9092']}}\n", "t.yaml:1: bus.kafka.brokers[0]: is more than an address: write host:port alone; user, password and TLS have keys of their own"},
+		{"password of Redis in the file", "redis:\n  password: hunter2\n", "t.yaml:2: redis.password: must not stand in this file: write it to a file of its own, name that with redis.password_file, or set STOMPGW_REDIS_PASSWORD"},
+		{"password of Sentinels in the file", "redis:\n  sentinel:\n    password: hunter2\n", "t.yaml:3: redis.sentinel.password: must not stand in this file: write it to a file of its own, name that with redis.sentinel.password_file, or set STOMPGW_REDIS_SENTINEL_PASSWORD"},
+		{"Redis user alone", "redis: {user: u}\n", "t.yaml:1: redis.user: has no password: name a file that holds it with redis.password_file, or set STOMPGW_REDIS_PASSWORD"},
+		{"Redis password that is not there", "redis: {password_file: none}\n", "t.yaml:1: redis.password_file: none can't be read: no such file or directory"},
+		{"Redis password of two lines", "# hunter2\nredis: {password_file: t.yaml}\n", "t.yaml:2: redis.password_file: t.yaml holds more than one line: want the secret alone in it"},
+		{"Redis CA that is not there", "redis: {tls: {ca: a.pem}}\n", "t.yaml:1: redis.tls.ca: a.pem can't be read: no such file or directory"},
+		{"Redis TLS off and on", "redis:\n  tls:\n    enabled: false\n    ca: a.pem\n", "t.yaml:3: redis.tls.enabled: is false, but beside it stand files for TLS: leave the one or the other out"},
+		{"Redis key alone", "redis: {tls: {key: a.pem}}\n", "t.yaml:1: redis.tls.cert: is missing beside redis.tls.key: name the file of the certificate"},
+		{"negative database", "redis: {db: -1}\n", "t.yaml:1: redis.db: -1 is not possible: want 0 or more"},
+		{"database of a Cluster", "redis:\n  cluster: true\n  db: 1\n", "t.yaml:3: redis.db: 1 is not possible with redis.cluster (t.yaml:2): a Redis Cluster has database 0 alone"},
+		{"database of several", "redis:\n  addrs: [a:1, b:2]\n  db: 1\n", "t.yaml:3: redis.db: 1 is not possible with several redis.addrs (t.yaml:2), which are a Redis Cluster and have database 0 alone: leave redis.db out, or one address"},
+		{"Sentinels of a Cluster", "redis:\n  addrs: [a:1]\n  cluster: true\n  master: m\n", "t.yaml:4: redis.master: stands beside redis.cluster (t.yaml:3), but Sentinels watch a Redis that is no Cluster: leave one"},
+		{"master without Sentinels", "redis: {master: m}\n", "t.yaml:1: redis.master: has no Sentinels: set redis.addrs to their addresses, such as [10.0.0.5:26379, 10.0.0.6:26379]"},
+		{"Sentinels without a master", "redis:\n  sentinel:\n    user: u\n", "t.yaml:3: redis.sentinel.user: is for Sentinels, but there are none: set redis.master to the name under which they watch Redis, or leave this out"},
+		{"password of Sentinels without a master", "redis:\n  sentinel:\n    password_file: t.yaml\n", "t.yaml:3: redis.sentinel.password_file: is for Sentinels, but there are none: set redis.master to the name under which they watch Redis, or leave this out"},
+		{"Sentinel user alone", "redis: {addrs: [a:1], master: m, sentinel: {user: u}}\n", "t.yaml:1: redis.sentinel.user: has no password: name a file that holds it with redis.sentinel.password_file, or set STOMPGW_REDIS_SENTINEL_PASSWORD"},
+		{"Sentinel password that is not there", "redis: {addrs: [a:1], master: m, sentinel: {password_file: none}}\n", "t.yaml:1: redis.sentinel.password_file: none can't be read: no such file or directory"},
+		{"master, mistyped", "redis: {mastr: m}\n", "t.yaml:1: redis.mastr: there is no such key; did you mean redis.master?"},
+		{"sentinels, mistyped", "redis: {sentinels: {user: u}}\n", "t.yaml:1: redis.sentinels: there is no such key; did you mean redis.sentinel?"},
+		{"sentinel at the top", "sentinel: {user: u}\n", "t.yaml:1: sentinel: there is no such key; did you mean redis.sentinel?"},
+		{"per_member at the top", "per_member: {max: 1}\n", "t.yaml:1: per_member: there is no such key; did you mean sessions.per_member?"},
+		{"layout", "registry: {layout: strings}\n", `t.yaml:1: registry.layout: "strings" is none of hashes, keys`},
+		{"negative sessions", "sessions: {per_member: {max: -1}}\n", "t.yaml:1: sessions.per_member.max: -1 is not possible: want 1 or more, or 0 for any number"},
+		{"who goes", "sessions: {per_member: {over: kick}}\n", `t.yaml:1: sessions.per_member.over: "kick" is none of kick-oldest, kick-newest`},
+
 		{"endpoint without a slash", "endpoint: stomp\n", `t.yaml:1: endpoint: "stomp" does not begin with a slash, such as /stomp`},
 		{"endpoint that ends in a slash", "endpoint: /stomp/\n", `t.yaml:1: endpoint: "/stomp/" has an empty segment: write the slashes singly and none at the end, such as /stomp`},
 		{"origin without a scheme", "origins:\n  - a.example\n", `t.yaml:2: origins[0]: "a.example" is not an origin: write scheme://host, such as https://chat.example.com, or "*" for all`},
@@ -157,9 +184,15 @@ func TestEnvironErrors(t *testing.T) {
 	for _, tt := range []struct{ name, value, want string }{
 		{"STOMPGW_LISTN", "x", "STOMPGW_LISTN: there is no such setting; did you mean STOMPGW_LISTEN?"},
 		{"STOMPGW_LIMIT_MESSAGE", "1", "STOMPGW_LIMIT_MESSAGE: there is no such setting; did you mean STOMPGW_LIMITS_MESSAGE?"},
-		{"STOMPGW_CHANNELS", "x", "STOMPGW_CHANNELS: rules can only stand in the file: use --config"},
+		{"STOMPGW_CHANNELS", "x", "STOMPGW_CHANNELS: channels can only stand in the file: use --config"},
 		{"STOMPGW_QQQQQQQQQQQQQQQQQQQQQQQQ", "x", "STOMPGW_QQQQQQQQQQQQQQQQQQQQQQQQ: there is no such setting; unset it (variables with STOMPGW_ are this program's)"},
 		{"STOMPGW_DRAIN_DURATION", "5", "STOMPGW_DRAIN_DURATION: drain.duration: 5 has no unit: write 5s, or one of ms, m, h"},
+		{"STOMPGW_ROUTES", "x", "STOMPGW_ROUTES: routes can only stand in the file: use --config"},
+		{"STOMPGW_TOKENS", "hunter2", "STOMPGW_TOKENS: there is no such setting; did you mean STOMPGW_TOKEN?"},
+		{"STOMPGW_REDIS_PASWORD", "hunter2", "STOMPGW_REDIS_PASWORD: there is no such setting; did you mean STOMPGW_REDIS_PASSWORD?"},
+		{"STOMPGW_REDIS_SENTINEL_PASSWORD", "hunter2", "STOMPGW_REDIS_SENTINEL_PASSWORD: redis.sentinel.password: is for Sentinels, but there are none: set redis.master to the name under which they watch Redis, or leave this out"},
+		{"STOMPGW_REDIS_USER", "u", "STOMPGW_REDIS_USER: redis.user: has no password: name a file that holds it with redis.password_file, or set STOMPGW_REDIS_PASSWORD"},
+		{"STOMPGW_REDIS_DB", "first", `STOMPGW_REDIS_DB: redis.db: "first" is not a whole number`},
 		{"STOMPGW_BUS_KAFKA_SOURCES", "x", "STOMPGW_BUS_KAFKA_SOURCES: sources can only stand in the file: use --config"},
 		{"STOMPGW_BUS_NATS_PASWORD", "hunter2", "STOMPGW_BUS_NATS_PASWORD: there is no such setting; did you mean STOMPGW_BUS_NATS_PASSWORD?"},
 		{"STOMPGW_BUS_KAFKA_SASL_PASSWORD", "hunter2", "STOMPGW_BUS_KAFKA_SASL_PASSWORD: bus.kafka.sasl.password: has no user: set bus.kafka.sasl.user and bus.kafka.sasl.mechanism"},
@@ -178,6 +211,14 @@ func TestFlagErrors(t *testing.T) {
 	_, err := load(t, "", "--log-level", "loud")
 	if want := `--log-level: log.level: "loud" is none of debug, info, warn, error`; err == nil || err.Error() != want {
 		t.Errorf("\n got %v\nwant %s", err, want)
+	}
+}
+
+// TestTokenVariable: it is for commands that log in, and no setting.
+func TestTokenVariable(t *testing.T) {
+	t.Setenv("STOMPGW_TOKEN", "x")
+	if _, err := Load(Source{}); err != nil {
+		t.Error(err)
 	}
 }
 

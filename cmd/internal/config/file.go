@@ -10,19 +10,14 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-
-	"github.com/stompgw/stompgw/gateway/policy"
 )
 
-// file is what a YAML file says: the values of keys, as texts, and the lists of rules, issuers and sources.
-// Nothing is parsed further than that, so that file, environment and flags are parsed in one place.
+// file is what a YAML file says: the values of keys, as texts. Nothing is parsed further than that, so
+// that file, environment and flags are parsed in one place; only lists of items, which stand nowhere
+// else, go to their targets at once.
 type file struct {
-	name     string
-	values   map[string][]string
-	channels []policy.Channel
-	routes   []policy.Route
-	sources  []KafkaSource
-	issuers  []Issuer
+	name   string
+	values map[string][]string
 
 	keys    []key // those that may stand in it
 	lines   []string
@@ -78,14 +73,8 @@ func (f *file) section(n *yaml.Node, path string) {
 	f.entries(n, path, func(name string, key, value *yaml.Node) {
 		full := join(path, name)
 		switch k, known := f.key(full); {
-		case full == "channels":
-			f.channels = items(f, value, full, channelFields)
-		case full == "routes":
-			f.routes = items(f, value, full, routeFields)
-		case full == sourcesPath:
-			f.sources = items(f, value, full, sourceFields)
-		case full == issuersPath:
-			f.issuers = items(f, value, full, issuerFields)
+		case known && k.items() != nil:
+			k.items().read(f, value, full)
 		case known && k.isSecret():
 			f.fault(key, full, "must not stand in this file: write it to a file of its own, name that with %s_file, or set %s",
 				full, variable(full))
@@ -147,7 +136,7 @@ func (f *file) isSection(path string) bool {
 // called alike elsewhere.
 func (f *file) unknown(path, name string) string {
 	beside := f.beside(path)
-	if near := nearest(name, beside); near != "" {
+	if near := Nearest(name, beside); near != "" {
 		return "there is no such key; did you mean " + join(path, near) + "?"
 	}
 	if alike := f.alike(name); alike != "" {
@@ -169,7 +158,7 @@ func (f *file) alike(name string) string {
 		}
 	}
 	names := slices.Sorted(maps.Keys(paths))
-	if near := nearest(name, names); near != "" {
+	if near := Nearest(name, names); near != "" {
 		return paths[near]
 	}
 	for _, part := range names {
@@ -198,10 +187,6 @@ func (f *file) beside(path string) []string {
 			add(k.path)
 		}
 	}
-	add("channels")
-	add("routes")
-	add(sourcesPath)
-	add(issuersPath)
 	return slices.Sorted(maps.Keys(names))
 }
 

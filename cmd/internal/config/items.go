@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -10,15 +11,53 @@ import (
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
-// sourcesPath is the key of the list of Kafka's sources.
-const sourcesPath = "bus.kafka.sources"
+// The keys of the lists of items.
+const (
+	channelsPath = "channels"
+	routesPath   = "routes"
+	sourcesPath  = "bus.kafka.sources"
+	issuersPath  = "auth.issuers"
+)
 
-// field is one entry of an item of a list, which is a rule, an issuer or a source.
+// itemList is the target of a key that is a list of items, which only the file can hold.
+type itemList interface {
+	read(f *file, n *yaml.Node, path string) // sets it
+	value() any                              // for comparing
+	items() [][]field                        // of each
+	fields() []field                         // of an item of which nothing is said
+}
+
+// listOf is the list of items that are rules, issuers or sources.
+type listOf[T any] struct {
+	list     *[]T
+	fieldsOf func(*T) []field
+}
+
+func (l listOf[T]) read(f *file, n *yaml.Node, path string) {
+	*l.list = readItems(f, n, path, l.fieldsOf)
+}
+
+func (l listOf[T]) value() any { return *l.list }
+
+func (l listOf[T]) fields() []field { return l.fieldsOf(new(T)) }
+
+func (l listOf[T]) items() (all [][]field) {
+	for i := range *l.list {
+		all = append(all, l.fieldsOf(&(*l.list)[i]))
+	}
+	return all
+}
+
+// field is one entry of an item.
 type field struct {
 	name     string
 	target   any // as a key has it
 	required bool
+	is       string // as a key has it
 }
+
+// isEmpty reports whether the item says nothing of the field, or nothing but no.
+func (fd field) isEmpty() bool { return reflect.ValueOf(fd.target).Elem().IsZero() }
 
 // isMissing reports whether the item has to have the field, which then is a text, and has not.
 func (fd field) isMissing() bool {
@@ -28,33 +67,49 @@ func (fd field) isMissing() bool {
 
 func channelFields(c *policy.Channel) []field {
 	return []field{
-		{"match", &c.Match, true}, {"subscribe", &c.Subscribe, false}, {"send", &c.Send, false},
-		{"patterns", &c.Patterns, false}, {"summary", &c.Summary, false},
+		{"match", &c.Match, true, "destinations that the rule is for: `{name}` is any one segment, `**` any number of them"},
+		{"subscribe", &c.Subscribe, false, "condition for SUBSCRIBE, in CEL; empty is nobody"},
+		{"send", &c.Send, false, "condition for a SEND to the destination itself, not by a route; empty is nobody"},
+		{"patterns", &c.Patterns, false, "whether subscriptions by pattern are let in"},
+		{"summary", &c.Summary, false, "what it is, for people"},
 	}
 }
 
 func routeFields(r *policy.Route) []field {
 	return []field{
-		{"match", &r.Match, true}, {"allow", &r.Allow, true}, {"publish", &r.Publish, true},
-		{"body", &r.Body, false}, {"headers", &r.Headers, false},
+		{"match", &r.Match, true, "destinations that clients send to"},
+		{"allow", &r.Allow, true, "condition for the SEND, in CEL"},
+		{"publish", &r.Publish, true, "where the message goes: with the variables of `match`"},
+		{"body", &r.Body, false, "what the body becomes, in CEL; empty is as it was sent"},
+		{"headers", &r.Headers, false, "header entries that replace the sender's own, a map in CEL"},
 	}
 }
 
 func sourceFields(s *KafkaSource) []field {
-	return []field{{"topic", &s.Topic, true}, {"destination", &s.Destination, true}, {"headers", &s.Headers, false}}
+	return []field{
+		{"topic", &s.Topic, true, "the topic"},
+		{"destination", &s.Destination, true, "what its records are sent to: with `{key}`, `{topic}`, `{partition}`, `{header.NAME}`"},
+		{"headers", &s.Headers, false, "what the names of record headers get before them, such as `kafka-`"},
+	}
 }
 
 func issuerFields(i *Issuer) []field {
 	return []field{
-		{"issuer", &i.Name, true}, {"secret_file", &i.SecretFile, false}, {"public_key_file", &i.PublicKeyFile, false},
-		{"audience", &i.Audience, false}, {"algorithms", &i.Algorithms, false},
+		{"issuer", &i.Name, true, "what the claim `iss` says"},
+		{"secret_file", &i.SecretFile, false, "file with its secret; this or the next"},
+		{"public_key_file", &i.PublicKeyFile, false, "PEM file with its public key, or a certificate"},
+		{"audience", &i.Audience, false, "as `auth.jwt.audience`"},
+		{"algorithms", &i.Algorithms, false, "as `auth.jwt.algorithms`"},
 	}
 }
 
-// items reads a list of items of one kind.
-func items[T any](f *file, n *yaml.Node, path string, fieldsOf func(*T) []field) []T {
+// readItems reads a list of items of one kind.
+func readItems[T any](f *file, n *yaml.Node, path string, fieldsOf func(*T) []field) []T {
 	if n.Kind != yaml.SequenceNode {
 		f.fault(n, path, "is %s: want a list, each item beginning with `- %s:`", kind(n), fieldsOf(new(T))[0].name)
+		return nil
+	}
+	if len(n.Content) == 0 {
 		return nil
 	}
 	list := make([]T, len(n.Content))
@@ -79,7 +134,7 @@ func (f *file) item(n *yaml.Node, path string, fields []field) {
 			return
 		}
 		reason := "there is no such key; here stand " + strings.Join(names, ", ")
-		if near := nearest(name, names); near != "" {
+		if near := Nearest(name, names); near != "" {
 			reason = "there is no such key; did you mean " + near + "?"
 		}
 		f.fault(key, path+"."+name, "%s", reason)
@@ -96,7 +151,7 @@ func (f *file) item(n *yaml.Node, path string, fields []field) {
 
 // set reads the value of one field.
 func (f *file) set(name, value *yaml.Node, path string, target any) {
-	k, before := key{path, target}, len(f.errs)
+	k, before := key{path: path, target: target}, len(f.errs)
 	var values []string
 	if k.isList() {
 		values = f.list(value, path)

@@ -161,7 +161,7 @@ func (c *Config) checkSASL() (errs []error) {
 	case s.Mechanism == "" && s.User != "":
 		return []error{c.fault(path+".user", "has no mechanism: set %s.mechanism to plain, scram-sha-256 or scram-sha-512", path)}
 	case s.User == "" && s.Password.text != "":
-		return []error{c.fault(c.named(path+".password"), "has no user: set %s.user and %s.mechanism", path, path)}
+		return []error{c.fault(c.Named(path+".password"), "has no user: set %s.user and %s.mechanism", path, path)}
 	case s.User == "":
 		return []error{c.fault(path+".mechanism", "has no user: set %s.user", path)}
 	case s.Password.text == "":

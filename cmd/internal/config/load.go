@@ -32,7 +32,6 @@ func Load(src Source) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Channels, c.Routes, c.Bus.Kafka.Sources, c.Auth.Issuers = f.channels, f.routes, f.sources, f.issuers
 	c.origins, c.scalars = f.origins, f.scalars
 	errs := append(f.errs, checkEnviron(os.Environ(), keys)...)
 	if len(errs) == 0 {
@@ -74,6 +73,9 @@ func (c *Config) merge(f *file, flags map[string]*pflag.Flag) (errs []error) {
 		return []error{err}
 	}
 	for _, k := range c.keys() {
+		if k.items() != nil {
+			continue
+		}
 		if err := v.BindEnv(k.path, variable(k.path)); err != nil {
 			return []error{err}
 		}
@@ -134,20 +136,31 @@ func nested(values map[string][]string) map[string]any {
 func (c *Config) settle(standalone bool) {
 	c.Standalone = standalone
 	switch {
-	case c.byFlag("bus.nats.url"):
+	case c.byFlag(natsURL):
 		c.Bus.Driver = "nats"
 	case c.byFlag("bus.kafka.brokers"):
 		c.Bus.Driver = "kafka"
 	case standalone:
 		c.Bus.Driver = "embedded"
-		c.origins["bus.driver"], c.origins["bus.nats.url"] = ByStandalone, ByStandalone
+		c.origins["bus.driver"], c.origins[natsURL] = ByStandalone, ByStandalone
 	}
 	if c.Bus.Driver == "embedded" { // nothing else of bus.nats is meant for this server
 		c.Bus.NATS = NATS{URL: "nats://" + c.Embedded.NATS, Prefix: c.Bus.NATS.Prefix}
+		c.replaced("bus.nats", c.Origin("bus.driver"))
 	}
-	if standalone && !c.byFlag("redis.addrs") {
-		c.Redis.Addrs = []string{c.Embedded.Redis}
+	if standalone && !c.byFlag("redis.addrs") { // the same
+		c.Redis = Redis{Addrs: []string{c.Embedded.Redis}, Prefix: c.Redis.Prefix}
 		c.origins["redis.addrs"] = ByStandalone
+		c.replaced("redis", ByStandalone)
+	}
+}
+
+// replaced notes that what was said of a section, but for its prefix, gave way, and to what.
+func (c *Config) replaced(section, origin string) {
+	for path := range c.origins {
+		if strings.HasPrefix(path, section+".") && path != section+".prefix" {
+			c.origins[path] = origin
+		}
 	}
 }
 

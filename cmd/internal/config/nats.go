@@ -9,6 +9,9 @@ import (
 	"github.com/nats-io/nkeys"
 )
 
+// natsURL is the key of URLs, which may hold passwords.
+const natsURL = "bus.nats.url"
+
 // NATS says where the servers are, and as whom to log in: nobody, or one of User with Password,
 // Token, NKey, Creds, and what stands in URL.
 type NATS struct {
@@ -28,7 +31,7 @@ func (c *Config) checkNATS() (errs []error) {
 	n := &c.Bus.NATS
 	for u := range strings.SplitSeq(n.URL, ",") {
 		if err := checkURL(strings.TrimSpace(u)); err != nil {
-			errs = append(errs, c.fault("bus.nats.url", "%v", err))
+			errs = append(errs, c.fault(natsURL, "%v", err))
 		}
 	}
 	if p := n.Prefix; p == "" || strings.ContainsAny(p, " \t*>") || strings.Contains("."+p+".", "..") {
@@ -53,7 +56,7 @@ func (c *Config) checkLogin() []error {
 	n := &c.Bus.NATS
 	switch {
 	case n.User == "" && n.Password.text != "":
-		return []error{c.fault(c.named("bus.nats.password"), "has no user: set bus.nats.user")}
+		return []error{c.fault(c.Named("bus.nats.password"), "has no user: set bus.nats.user")}
 	case n.User != "" && n.Password.text == "":
 		return []error{c.fault("bus.nats.user", "has no password: name a file that holds it with bus.nats.password_file, or set %s",
 			variable("bus.nats.password"))}
@@ -63,7 +66,7 @@ func (c *Config) checkLogin() []error {
 		path string
 		used bool
 	}{
-		{"bus.nats.url", hasUser(n.URL)},
+		{natsURL, hasUser(n.URL)},
 		{"bus.nats.user", n.User != ""},
 		{"bus.nats.token", n.Token.text != ""},
 		{"bus.nats.nkey", n.NKey.text != ""},
@@ -76,12 +79,13 @@ func (c *Config) checkLogin() []error {
 	if len(ways) < 2 {
 		return nil
 	}
-	return []error{c.fault(c.named(ways[1]), "is a second way to log in, beside %s (%s): leave one",
-		c.named(ways[0]), c.Origin(c.named(ways[0])))}
+	return []error{c.fault(c.Named(ways[1]), "is a second way to log in, beside %s (%s): leave one",
+		c.Named(ways[0]), c.Origin(c.Named(ways[0])))}
 }
 
-// named returns the key that said what the setting path holds: that of its file, or its own.
-func (c *Config) named(path string) string {
+// Named returns the key that said what the setting path holds: that of its file, such as
+// redis.password_file for redis.password, or its own.
+func (c *Config) Named(path string) string {
 	if c.Origin(path) == ByDefault && c.Origin(path+"_file") != ByDefault {
 		return path + "_file"
 	}

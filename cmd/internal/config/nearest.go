@@ -2,8 +2,8 @@ package config
 
 import "strings"
 
-// nearest returns the candidate that a mistyped word most likely means, or "" when none is near.
-func nearest(word string, candidates []string) string {
+// Nearest returns the candidate that a mistyped word most likely means, or "" when none is near.
+func Nearest(word string, candidates []string) string {
 	best, bound := "", max(2, len(word)/3)+1
 	for _, c := range candidates {
 		if d := distance(plain(word), plain(c)); d < bound {

@@ -1,48 +1,128 @@
 package config
 
 import (
+	"fmt"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
-// TestReadme: its table of keys is the whole table.
+const (
+	readme     = "../../../README.md"
+	tableBegin = "<!-- settings: generated, see cmd/internal/config -->\n"
+	tableEnd   = "<!-- /settings -->\n"
+)
+
+// TestReadme: its table of settings is the one made of the keys. UPDATE_GOLDEN=1 writes it instead.
 func TestReadme(t *testing.T) {
-	text, err := os.ReadFile("../../../README.md")
+	text, err := os.ReadFile(readme)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, table, _ := strings.Cut(string(text), "| key | default | is |\n")
-	table, _, _ = strings.Cut(table, "\n\n")
-	want := []string{"channels", "routes", issuersPath, sourcesPath}
-	for _, k := range Default().keys() {
-		if !k.isSecret() {
-			want = append(want, k.path)
-		}
+	before, rest, begins := strings.Cut(string(text), tableBegin)
+	table, after, ends := strings.Cut(rest, tableEnd)
+	if !begins || !ends {
+		t.Fatalf("README.md has no table between %s and %s", tableBegin, tableEnd)
 	}
-	slices.Sort(want)
-	got := keysOf(table)
-	slices.Sort(got)
-	if !slices.Equal(got, want) {
-		t.Errorf("README.md has\n%v\nwant\n%v", got, want)
+	want := settingsTable(Default().keys())
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		if err := os.WriteFile(readme, []byte(before+tableBegin+want+tableEnd+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if table != want {
+		t.Errorf("README.md has\n%s\nwant\n%s\nUPDATE_GOLDEN=1 go test ./cmd/internal/config -run Readme writes it",
+			beyond(table, want), beyond(want, table))
 	}
 }
 
-// keysOf reads the first column of a table, where `.b` behind `x.a` is x.b.
-func keysOf(table string) (keys []string) {
-	quoted := regexp.MustCompile("`([^`]+)`")
-	for row := range strings.Lines(table) {
-		section := ""
-		for _, m := range quoted.FindAllStringSubmatch(strings.Split(row, " | ")[0], -1) {
-			name := m[1]
-			if strings.HasPrefix(name, ".") {
-				name = section + name
-			}
-			section = name[:max(strings.LastIndex(name, "."), 0)]
-			keys = append(keys, name)
+// beyond returns the lines of text that other has not.
+func beyond(text, other string) string {
+	var more []string
+	lines := strings.Split(other, "\n")
+	for line := range strings.SplitSeq(text, "\n") {
+		if !slices.Contains(lines, line) {
+			more = append(more, line)
 		}
 	}
-	return keys
+	return strings.Join(more, "\n")
+}
+
+// settingsTable is the table of keys in Markdown, a row for each.
+func settingsTable(keys []key) string {
+	var table strings.Builder
+	row := func(name, def, is string) { fmt.Fprintf(&table, "| `%s` | %s | %s |\n", name, def, is) }
+	table.WriteString("| key | default | is |\n|---|---|---|\n")
+	for _, k := range keys {
+		list := k.items()
+		switch {
+		case k.isSecret():
+			row(variable(k.path), "(none)", k.is)
+		case list == nil:
+			row(k.path, code(k), k.is)
+		default:
+			row(k.path, "`[]`", k.is+"; in the file alone")
+			for _, f := range list.fields() {
+				def := code(key{target: f.target})
+				if f.required {
+					def = "(needed)"
+				}
+				row(k.path+"[]."+f.name, def, f.is)
+			}
+		}
+	}
+	return table.String()
+}
+
+// code is the value of a key as people would write it in a file.
+func code(k key) string {
+	switch v := k.shown().(type) {
+	case []string:
+		return "`[" + strings.Join(v, ", ") + "]`"
+	case string:
+		if v == "" {
+			return "`\"\"`"
+		}
+		return "`" + v + "`"
+	default:
+		return fmt.Sprintf("`%v`", v)
+	}
+}
+
+// TestDescriptions: each key and field says what it is, in a line that fits into a table and a comment,
+// and names all words that it takes.
+func TestDescriptions(t *testing.T) {
+	const width = 110 // in characters
+	said := map[string]string{}
+	check := func(path, is string) {
+		said[path] = is
+		switch n := utf8.RuneCountInString(is); {
+		case is == "":
+			t.Errorf("%s says nothing", path)
+		case n > width:
+			t.Errorf("%s has %d characters, want %d at most: %s", path, n, width, is)
+		case strings.ContainsAny(is, "|\n") || strings.Count(is, "`")%2 != 0:
+			t.Errorf("%s breaks the table: %s", path, is)
+		case strings.HasSuffix(is, "."):
+			t.Errorf("%s ends in a full stop: %s", path, is)
+		}
+	}
+	for _, k := range Default().keys() {
+		check(k.path, k.is)
+		if list := k.items(); list != nil {
+			for _, f := range list.fields() {
+				check(k.path+"[]."+f.name, f.is)
+			}
+		}
+	}
+	for _, w := range Default().words() {
+		for _, word := range w.allowed {
+			if !strings.Contains(said[w.path], "`"+word+"`") && word != "" {
+				t.Errorf("%s does not say that it may be %s: %s", w.path, word, said[w.path])
+			}
+		}
+	}
 }

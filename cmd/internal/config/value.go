@@ -93,7 +93,7 @@ func (k key) set(values []string) error {
 		return nil
 	}
 	if list, ok := k.target.(*[]string); ok {
-		*list = values
+		*list = append([]string(nil), values...) // nil for an empty one, as in Default
 		return nil
 	}
 	switch text := values[0]; target := k.target.(type) {

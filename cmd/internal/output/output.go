@@ -1,142 +1,129 @@
 // Package output writes what a command found, row by row, in the form that was asked for.
+//
+// A table for a terminal is as wide as that at most; for a program its cells are whole, with one tab
+// between. Rows reach the output in pages, so that memory does not grow with their number.
 package output
 
 import (
-	"encoding/json"
+	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
-	"text/tabwriter"
-	"time"
 	"unicode"
 )
 
 // Row is one thing to show.
 type Row struct {
-	Cells []string // of the table, as many as there are columns
+	Cells []string // of the table: first those of Options.Columns, then those of Options.Wide
 	Name  string   // the one name that other commands take
-	Value any      // for JSON
+	Value any      // for JSON and YAML
 }
 
-// Writer writes rows. Rows reach the output in bounded pages; Close writes the rest.
+// Writer writes rows. They reach the output page by page, or with Flush; Close writes the rest.
 type Writer interface {
 	Row(Row) error
+	Flush() error
 	Close() error
 }
 
+// The formats.
+const (
+	Table = "table" // columns
+	Wide  = "wide"  // more columns
+	JSON  = "json"  // an array, with one element a line
+	YAML  = "yaml"  // a list, with the keys and types of JSON
+	Names = "name"  // one name a line
+)
+
 // Formats are the names that New takes, the default first.
-func Formats() []string { return []string{"table", "json", "name"} }
+func Formats() []string { return []string{Table, Wide, JSON, YAML, Names} }
 
 // Options say how a table looks.
 type Options struct {
 	Columns  []string
-	Headers  bool // write the columns' names first
-	Terminal bool // align the columns with spaces, for a person; else one tab between, for a program
+	Wide     []string // more columns behind them, in the format wide
+	Cuts     []Cut    // of the columns that give way when the terminal is too narrow, the first first
+	Headers  bool     // write the columns' names first
+	Terminal bool     // align the columns with spaces, for a person; else one tab between, for a program
+	Width    int      // of the terminal in character cells, default 80
+	Bold     bool     // show the names so, on a terminal
+	Page     int      // rows that are aligned with each other and written together, default 500
+}
+
+// Cut says how the cells of a column are cut when they have to be.
+type Cut struct {
+	Column string
+	Least  int  // character cells that it keeps as long as any other column can give way
+	Middle bool // of a cell, rather than its end
 }
 
 // New returns a Writer of one of Formats.
 func New(w io.Writer, format string, o Options) (Writer, error) {
+	if err := checkFormat(format); err != nil {
+		return nil, err
+	}
+	if o.Page <= 0 {
+		o.Page = 500
+	}
+	p := &pages{out: bufio.NewWriter(w), page: o.Page}
 	switch format {
-	case "table":
-		return newTable(w, o), nil
-	case "json":
-		return &list{w: w}, nil
-	case "name":
-		return names{w}, nil
+	case JSON:
+		p.form = &jsonList{w: p.out}
+	case YAML:
+		p.form = &yamlList{w: p.out}
+	case Names:
+		p.form = names{p.out}
+	default:
+		p.form = newTable(p.out, format == Wide, o)
 	}
-	return nil, fmt.Errorf("-o %s: the formats are %s", format, strings.Join(Formats(), ", "))
+	return p, nil
 }
 
-// page is after how many rows an aligned table is written out, so that memory stays bounded.
-// Columns may then change their width from one page to the next.
-const page = 1000
-
-type table struct {
-	w       io.Writer
-	tabs    *tabwriter.Writer // nil when nothing is aligned
-	columns []string          // not written yet; nil when done
-	rows    int
-}
-
-func newTable(w io.Writer, o Options) *table {
-	t := &table{w: w}
-	if o.Terminal {
-		t.tabs = tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-		t.w = t.tabs
-	}
-	if o.Headers {
-		t.columns = o.Columns
-	}
-	return t
-}
-
-// head writes the columns' names. It waits for a row or the end, so that a command that fails
-// writes nothing.
-func (t *table) head() error {
-	columns := t.columns
-	t.columns = nil
-	if columns == nil {
-		return nil
-	}
-	return t.line(columns)
-}
-
-func (t *table) line(cells []string) error {
-	shown := make([]string, len(cells))
-	for i, cell := range cells {
-		shown[i] = Printable(cell)
-	}
-	_, err := fmt.Fprintln(t.w, strings.Join(shown, "\t"))
-	return err
-}
-
-func (t *table) Row(r Row) error {
-	if err := t.head(); err != nil {
-		return err
-	}
-	if err := t.line(r.Cells); err != nil {
-		return err
-	}
-	if t.rows++; t.tabs != nil && t.rows%page == 0 {
-		return t.tabs.Flush()
+func checkFormat(format string) error {
+	if !slices.Contains(Formats(), format) {
+		return fmt.Errorf("-o %s: the formats are %s", Printable(format), strings.Join(Formats(), ", "))
 	}
 	return nil
 }
 
-func (t *table) Close() error {
-	if err := t.head(); err != nil || t.tabs == nil {
+// form is a format.
+type form interface {
+	row(Row) error
+	flush() error // writes the rows that are kept
+	end() error   // writes them and what stands behind the last
+}
+
+// pages is the Writer of all formats.
+type pages struct {
+	form form
+	out  *bufio.Writer
+	page int // rows
+	rows int // since the start
+}
+
+func (p *pages) Row(r Row) error {
+	if err := p.form.row(r); err != nil {
 		return err
 	}
-	return t.tabs.Flush()
+	if p.rows++; p.rows%p.page == 0 {
+		return p.Flush()
+	}
+	return nil
 }
 
-// list writes a JSON array with one element a line.
-type list struct {
-	w    io.Writer
-	rows int
-}
-
-func (l *list) Row(r Row) error {
-	text, err := json.Marshal(r.Value)
-	if err != nil {
+func (p *pages) Flush() error {
+	if err := p.form.flush(); err != nil {
 		return err
 	}
-	before := ",\n"
-	if l.rows == 0 {
-		before = "[\n"
-	}
-	l.rows++
-	_, err = fmt.Fprintf(l.w, "%s%s", before, text)
-	return err
+	return p.out.Flush()
 }
 
-func (l *list) Close() error {
-	end := "\n]\n"
-	if l.rows == 0 {
-		end = "[]\n"
+func (p *pages) Close() error {
+	if err := p.form.end(); err != nil {
+		return err
 	}
-	_, err := io.WriteString(l.w, end)
-	return err
+	return p.out.Flush()
 }
 
 // names writes one name a line.
@@ -144,12 +131,14 @@ type names struct {
 	w io.Writer
 }
 
-func (n names) Row(r Row) error {
+func (n names) row(r Row) error {
 	_, err := fmt.Fprintln(n.w, Printable(r.Name))
 	return err
 }
 
-func (n names) Close() error { return nil }
+func (names) flush() error { return nil }
+
+func (names) end() error { return nil }
 
 // Printable keeps what others wrote from moving the cursor of a terminal, or into another column.
 func Printable(s string) string {
@@ -159,20 +148,4 @@ func Printable(s string) string {
 		}
 		return unicode.ReplacementChar
 	}, s)
-}
-
-// Age writes how long ago something began, in at most two units: 5s, 3m12s, 4h5m, 3d2h.
-func Age(d time.Duration) string {
-	d = max(d, 0)
-	const day = 24 * time.Hour
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", d/time.Second)
-	case d < time.Hour:
-		return fmt.Sprintf("%dm%ds", d/time.Minute, d%time.Minute/time.Second)
-	case d < day:
-		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
-	default:
-		return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
-	}
 }

@@ -2,13 +2,21 @@ package output_test
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+	"go.yaml.in/yaml/v3"
+
 	"github.com/stompgw/stompgw/cmd/internal/output"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func write(t *testing.T, format string, o output.Options, rows ...output.Row) string {
 	t.Helper()
@@ -33,8 +41,11 @@ func row(cells ...string) output.Row {
 }
 
 func TestFormats(t *testing.T) {
-	rows := func() []output.Row { return []output.Row{row("1", "b"), row("long one", "c")} }
-	columns := func(o output.Options) output.Options { o.Columns = []string{"ID", "X"}; return o }
+	rows := func() []output.Row { return []output.Row{row("1", "b", "w"), row("long one", "c", "w2")} }
+	columns := func(o output.Options) output.Options {
+		o.Columns, o.Wide = []string{"ID", "X"}, []string{"MORE"}
+		return o
+	}
 	for _, tt := range []struct {
 		name, format string
 		o            output.Options
@@ -42,12 +53,29 @@ func TestFormats(t *testing.T) {
 		want         string
 	}{
 		{"table for a terminal", "table", columns(output.Options{Headers: true, Terminal: true}), rows(), "ID         X\n1          b\nlong one   c\n"},
+		{"names in bold", "table", columns(output.Options{Headers: true, Terminal: true, Bold: true}), rows(), "\x1b[1mID         X\x1b[0m\n1          b\nlong one   c\n"},
+		{"no bold for a program", "table", columns(output.Options{Headers: true, Bold: true}), rows(), "ID\tX\n1\tb\nlong one\tc\n"},
 		{"table for a program", "table", columns(output.Options{Headers: true}), rows(), "ID\tX\n1\tb\nlong one\tc\n"},
 		{"table without headers", "table", columns(output.Options{}), rows(), "1\tb\nlong one\tc\n"},
+		{"terminal without headers", "table", columns(output.Options{Terminal: true}), rows(), "1          b\nlong one   c\n"},
+		{"wide", "wide", columns(output.Options{Headers: true, Terminal: true}), rows(), "ID         X   MORE\n1          b   w\nlong one   c   w2\n"},
+		{"wide for a program", "wide", columns(output.Options{Headers: true}), rows(), "ID\tX\tMORE\n1\tb\tw\nlong one\tc\tw2\n"},
+		{"empty", "table", columns(output.Options{Headers: true}), nil, "ID\tX\n"},
+		{"empty on a terminal", "table", columns(output.Options{Headers: true, Terminal: true}), nil, "ID   X\n"},
+		{"empty without headers", "table", columns(output.Options{Terminal: true}), nil, ""},
 		{"json", "json", output.Options{}, rows(), "[\n{\"id\":\"1\"},\n{\"id\":\"long one\"}\n]\n"},
 		{"empty json", "json", output.Options{}, nil, "[]\n"},
+		{"yaml", "yaml", output.Options{}, rows(), "- id: \"1\"\n- id: long one\n"},
+		{"empty yaml", "yaml", output.Options{}, nil, "[]\n"},
 		{"names", "name", output.Options{}, rows(), "n-1\nn-long one\n"},
-		{"control characters", "table", output.Options{}, []output.Row{row("a\tb\x1b[2J", "c\n")}, "a\ufffdb\ufffd[2J\tc\ufffd\n"},
+		{"control characters", "table", columns(output.Options{}), []output.Row{row("a\tb\x1b[2J", "c\n")}, "a\ufffdb\ufffd[2J\tc\ufffd\n"},
+		{"control characters on a terminal", "table", columns(output.Options{Terminal: true}), []output.Row{row("a\tb\u009b2J\u202e", "c\r\n")},
+			"a\ufffdb\ufffd2J\ufffd   c\ufffd\ufffd\n"},
+		{"control characters of a name", "name", output.Options{}, []output.Row{row("a\x1b]0;x\a")}, "n-a\ufffd]0;x\ufffd\n"},
+		{"control characters in JSON", "json", output.Options{}, []output.Row{row("\x1b\u007f\u009b\u202e\U000e0041\xff")},
+			"[\n{\"id\":\"\\u001b\\u007f\\u009b\\u202e\\udb40\\udc41\\ufffd\"}\n]\n"},
+		{"control characters in YAML", "yaml", output.Options{}, []output.Row{row("\x1b\u007f\u009b\u202e\U000e0041")},
+			"- id: \"\\e\\x7F\\x9B\\U0000202E\\U000E0041\"\n"},
 	} {
 		if got := write(t, tt.format, tt.o, tt.rows...); got != tt.want {
 			t.Errorf("%s:\n got %q\nwant %q", tt.name, got, tt.want)
@@ -56,26 +84,233 @@ func TestFormats(t *testing.T) {
 }
 
 func TestUnknownFormat(t *testing.T) {
-	const want = "-o xml: the formats are table, json, name"
-	if _, err := output.New(nil, "xml", output.Options{}); err == nil || err.Error() != want {
+	const want = "-o x\ufffdml: the formats are table, wide, json, yaml, name"
+	if _, err := output.New(nil, "x\x1bml", output.Options{}); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if err := output.One(nil, "x\x1bml", output.Options{}, nil, output.Row{}); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
 
-// TestLongTable: an aligned table reaches the output before its last row.
-func TestLongTable(t *testing.T) {
-	var out bytes.Buffer
-	w, err := output.New(&out, "table", output.Options{Terminal: true})
+// TestYAMLAgrees: YAML has the keys and the types of JSON, in its order.
+func TestYAMLAgrees(t *testing.T) {
+	at := time.Date(2025, 2, 3, 14, 5, 6, 0, time.FixedZone("KST", 9*60*60))
+	value := struct {
+		Text   []string        `json:"text"`
+		Raw    json.RawMessage `json:"raw"`
+		Number float64         `json:"number"`
+		Small  float64         `json:"small"`
+		Int    int64           `json:"int"`
+		Yes    bool            `json:"yes"`
+		None   *int            `json:"none"`
+		At     *time.Time      `json:"at"`
+		Empty  []int           `json:"empty"`
+		Object map[string]any  `json:"object"`
+	}{
+		Text: []string{"yes", "null", "1", "0x1f", "1e3", "~", "", "- a", "a: b", "#", "line\nline", " ", "'", `"`, "2025-02-03", "é世🙂", "\u0085", "<&>"},
+		Raw:  json.RawMessage(`{"z":12345678901234567890,"a":[1,[2,{}]],"m":null}`), Number: 1.5, Small: 1e-30, Int: 1<<63 - 1, Yes: true, At: &at,
+		Empty: []int{}, Object: map[string]any{},
+	}
+	text := write(t, "yaml", output.Options{}, output.Row{Value: value}, output.Row{Value: value})
+	var got []map[string]any
+	if err := yaml.Unmarshal([]byte(text), &got); err != nil || len(got) != 2 {
+		t.Fatalf("%v in\n%s", err, text)
+	}
+	want, err := json.Marshal(value)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range 1500 {
-		if err := w.Row(row(fmt.Sprint(i), "x")); err != nil {
-			t.Fatal(err)
+	for _, g := range got {
+		if again, err := json.Marshal(g); err != nil || canonical(t, again) != canonical(t, want) {
+			t.Errorf("%v\n got %s\nwant %s", err, again, want)
 		}
 	}
-	if n := strings.Count(out.String(), "\n"); n != 1000 {
-		t.Errorf("%d of 1500 rows are written before Close, want 1000", n)
+	if at := strings.Index(text, "raw:"); at < strings.Index(text, "text:") || at > strings.Index(text, "number:") {
+		t.Errorf("the keys are not in the order of JSON:\n%s", text)
+	}
+}
+
+// TestYAMLQuotes: older readers must not take text for something else either.
+func TestYAMLQuotes(t *testing.T) {
+	for _, text := range []string{"y", "Yes", "on", "N", "no", "OFF", "true", "1:30", "-12:30:45.5", "1_000", "0777", "000001e5", "0x1f", "null", "~", "2025-02-03"} {
+		got := write(t, "yaml", output.Options{}, output.Row{Value: map[string]string{"id": text}})
+		if got != `- id: "`+text+"\"\n" {
+			t.Errorf("%s", got)
+		}
+	}
+}
+
+// canonical is JSON with its keys in order.
+func canonical(t *testing.T, text []byte) string {
+	t.Helper()
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		t.Fatal(err)
+	}
+	again, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(again)
+}
+
+// TestPages: rows reach the output page by page, or when they are flushed.
+func TestPages(t *testing.T) {
+	for _, format := range output.Formats() {
+		for _, terminal := range []bool{false, true} {
+			var out bytes.Buffer
+			w, err := output.New(&out, format, output.Options{Columns: []string{"N"}, Terminal: terminal, Page: 100})
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows := func() int { return strings.Count(out.String(), "id") + strings.Count(out.String(), "row") }
+			for i := range 250 {
+				r := output.Row{Cells: []string{"row"}, Name: "row", Value: map[string]int{"id": i}}
+				if err := w.Row(r); err != nil {
+					t.Fatal(err)
+				}
+				if i == 249 && rows() != 200 {
+					t.Errorf("%s, terminal %t: %d of 250 rows are written, want 200", format, terminal, rows())
+				}
+			}
+			if err := w.Flush(); err != nil || rows() != 250 {
+				t.Errorf("%s, terminal %t: %d of 250 rows are written when flushed, %v", format, terminal, rows(), err)
+			}
+			if err := w.Close(); err != nil || rows() != 250 {
+				t.Errorf("%s, terminal %t: %d of 250 rows are written at the end, %v", format, terminal, rows(), err)
+			}
+		}
+	}
+}
+
+// TestNothingBeforeRows: a command that fails has written nothing.
+func TestNothingBeforeRows(t *testing.T) {
+	for _, format := range output.Formats() {
+		for _, terminal := range []bool{false, true} {
+			var out bytes.Buffer
+			w, err := output.New(&out, format, output.Options{Columns: []string{"N"}, Headers: true, Terminal: terminal})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Flush(); err != nil || out.Len() > 0 {
+				t.Errorf("%s, terminal %t: %q, %v before there is a row", format, terminal, out.String(), err)
+			}
+		}
+	}
+}
+
+// TestColumnsGrow: later pages keep the width of earlier ones, and have no second line of names.
+func TestColumnsGrow(t *testing.T) {
+	got := write(t, "table", output.Options{Columns: []string{"A", "B"}, Headers: true, Terminal: true, Page: 2},
+		row("1", "x"), row("long", "y"), row("2", "z"), row("3", "z"), row("longer", "z"))
+	const want = "A      B\n1      x\nlong   y\n2      z\n3      z\nlonger   z\n"
+	if got != want {
+		t.Errorf("\n got %q\nwant %q", got, want)
+	}
+}
+
+// TestMillionRows: memory does not grow with the number of rows.
+func TestMillionRows(t *testing.T) {
+	const rows = 1_000_000
+	for _, tt := range []struct {
+		format   string
+		terminal bool
+	}{{"table", true}, {"table", false}, {"json", false}, {"name", false}} {
+		counter := new(lines)
+		w, err := output.New(counter, tt.format, output.Options{Columns: []string{"SESSION", "NODE"}, Terminal: tt.terminal, Width: 40})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := output.Row{Cells: []string{"00000001", strings.Repeat("n", 50)}, Name: strings.Repeat("k", 59), Value: struct{ ID int }{7}}
+		var before, now runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		for i := range rows {
+			if err := w.Row(r); err != nil {
+				t.Fatal(err)
+			}
+			if i == rows-1 {
+				runtime.GC()
+				runtime.ReadMemStats(&now)
+			}
+		}
+		if err := w.Close(); err != nil || counter.n < rows {
+			t.Errorf("%+v: %d lines, %v", tt, counter.n, err)
+		}
+		if grown := int64(now.HeapAlloc) - int64(before.HeapAlloc); grown > 2<<20 {
+			t.Errorf("%+v: %d bytes are kept of %d rows", tt, grown, rows)
+		}
+	}
+}
+
+type lines struct{ n int }
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.n += bytes.Count(b, []byte("\n"))
+	return len(b), nil
+}
+
+// TestBrokenOutput: an error of the output is told, by Row or by Close.
+func TestBrokenOutput(t *testing.T) {
+	for _, format := range output.Formats() {
+		for _, terminal := range []bool{false, true} {
+			w, err := output.New(broken{}, format, output.Options{Columns: []string{"N"}, Headers: true, Terminal: terminal})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(w.Row(row("1")), w.Close()); !errors.Is(err, errBroken) {
+				t.Errorf("%s, terminal %t: %v", format, terminal, err)
+			}
+		}
+	}
+}
+
+var errBroken = errors.New("broken")
+
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, errBroken }
+
+// TestNoValue: what has no JSON is an error, not half a list.
+func TestNoValue(t *testing.T) {
+	for _, format := range []string{"json", "yaml"} {
+		var out bytes.Buffer
+		w, err := output.New(&out, format, output.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Row(output.Row{Value: func() {}}); err == nil {
+			t.Errorf("%s: no error, %q", format, out.String())
+		}
+		if err := output.One(&out, format, output.Options{}, nil, output.Row{Value: func() {}}); err == nil || out.Len() > 0 {
+			t.Errorf("%s: %v, %q", format, err, out.String())
+		}
+	}
+}
+
+func TestOne(t *testing.T) {
+	fields := []output.Field{{"KEY", []string{"k\x1b"}}, {"世", []string{"a", "b"}}, {"NONE", nil}}
+	r := output.Row{Name: "k\x1b", Value: map[string]any{"id": 1, "list": []string{"a"}}}
+	for _, tt := range []struct {
+		name, format string
+		o            output.Options
+		want         string
+	}{
+		{"terminal", "table", output.Options{Terminal: true}, "KEY    k\ufffd\n世     a\n       b\n"},
+		{"wide", "wide", output.Options{Terminal: true}, "KEY    k\ufffd\n世     a\n       b\n"},
+		{"bold", "table", output.Options{Terminal: true, Bold: true}, "\x1b[1mKEY\x1b[0m    k\ufffd\n\x1b[1m世\x1b[0m     a\n       b\n"},
+		{"piped", "table", output.Options{Bold: true}, "KEY\tk\ufffd\n世\ta\n世\tb\n"},
+		{"json", "json", output.Options{}, "{\"id\":1,\"list\":[\"a\"]}\n"},
+		{"yaml", "yaml", output.Options{}, "id: 1\nlist:\n  - a\n"},
+		{"name", "name", output.Options{}, "k\ufffd\n"},
+	} {
+		var out bytes.Buffer
+		if err := output.One(&out, tt.format, tt.o, fields, r); err != nil || out.String() != tt.want {
+			t.Errorf("%s: %v\n got %q\nwant %q", tt.name, err, out.String(), tt.want)
+		}
 	}
 }
 
@@ -89,3 +324,26 @@ func TestAge(t *testing.T) {
 		}
 	}
 }
+
+func TestBytes(t *testing.T) {
+	for n, want := range map[int]string{0: "0B", 1023: "1023B", 1024: "1KiB", 1<<20 - 1: "1023KiB", 5<<20 + 1: "5MiB"} {
+		if got := output.Bytes(n); got != want {
+			t.Errorf("Bytes(%d) = %s, want %s", n, got, want)
+		}
+	}
+}
+
+func ExampleNew() {
+	// errors are left out: the output is a terminal
+	w, _ := output.New(printed{}, output.Table, output.Options{Columns: []string{"NODE", "STATE"}, Headers: true, Terminal: true, Width: 20,
+		Cuts: []output.Cut{{Column: "NODE", Least: 4}}})
+	_ = w.Row(output.Row{Cells: []string{"1719999999999/7c0e9d1a", "serving"}})
+	_ = w.Close()
+	// Output:
+	// NODE         STATE
+	// 171999999…   serving
+}
+
+type printed struct{}
+
+func (printed) Write(b []byte) (int, error) { return fmt.Print(string(b)) }

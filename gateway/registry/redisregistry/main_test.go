@@ -1,9 +1,10 @@
 package redisregistry
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,7 +36,7 @@ func onBoth(t *testing.T, test func(t *testing.T, client redis.UniversalClient))
 
 func clientOf(t *testing.T, addr string) redis.UniversalClient {
 	t.Helper()
-	client := NewClient([]string{addr})
+	client := NewClient(Options{Addrs: []string{addr}})
 	t.Cleanup(func() { client.Close() })
 	return client
 }
@@ -51,10 +52,31 @@ func mustNode(t testing.TB, name string) registry.Node {
 	return node
 }
 
+// mapOf is the map that the tests use: of a layout, with the prefix "stompgw:".
+func mapOf(client redis.UniversalClient, layout Layout) Map {
+	return Map{Client: client, Prefix: "stompgw:", Layout: layout}
+}
+
 // newRegistry returns a Registry that nobody runs: the test calls beat and write itself.
 func newRegistry(t testing.TB, client redis.UniversalClient, name string) *Registry {
 	t.Helper()
-	return New(client, mustNode(t, name), Config{Addrs: []string{"the test's"}, Prefix: "stompgw:"}, slog.New(slog.DiscardHandler))
+	return newRegistryOn(t, mapOf(client, Hashes), name, Config{})
+}
+
+func newRegistryOn(t testing.TB, m Map, name string, cfg Config) *Registry {
+	t.Helper()
+	cfg.Addrs = []string{"the test's"}
+	if cfg.Expiry == 0 {
+		cfg.Expiry = time.Hour // no test is to depend on how fast it is
+	}
+	return New(m, mustNode(t, name), cfg, slog.New(slog.DiscardHandler))
+}
+
+// inBoth runs a test in both layouts, the second with an index of members.
+func inBoth(t *testing.T, test func(t *testing.T, layout Layout)) {
+	for _, layout := range []Layout{Hashes, Keys} {
+		t.Run(string(layout), func(t *testing.T) { test(t, layout) })
+	}
 }
 
 // connected returns a time in a zone of its own, so that no test depends on the machine's.
@@ -67,7 +89,7 @@ func session(id registry.SessionID) registry.Session {
 }
 
 // flush writes all that is dirty.
-func flush(t *testing.T, r *Registry) {
+func flush(t testing.TB, r *Registry) {
 	t.Helper()
 	for more := true; more; {
 		var err error
@@ -77,34 +99,57 @@ func flush(t *testing.T, r *Registry) {
 	}
 }
 
-func beat(t *testing.T, r *Registry) {
+func beat(t testing.TB, r *Registry) {
 	t.Helper()
 	if err := r.beat(t.Context()); err != nil {
 		t.Fatalf("heartbeat: %v", err)
 	}
 }
 
-// listed returns what a reader sees: the ids of all sessions of live nodes, in its order.
-func listed(ctx context.Context, client redis.UniversalClient) (string, error) {
-	reader := NewReader(client, "stompgw:")
-	nodes, err := reader.Nodes(ctx)
-	if err != nil {
-		return "", err
+// publish has Redis hear of the sessions of r, and that its node lives.
+func publish(t testing.TB, r *Registry, sessions ...registry.Session) {
+	t.Helper()
+	for _, s := range sessions {
+		r.Add(s)
 	}
+	beat(t, r)
+	flush(t, r)
+}
+
+// listed returns what a reader sees: the ids of sessions, in its order, which for Keys is made that of
+// numbers.
+func listed(ctx context.Context, m Map, q Query) (string, error) {
 	var ids []string
-	for s, err := range reader.Sessions(ctx, nodes) {
+	for s, err := range NewReader(m).Sessions(ctx, q) {
 		if err != nil {
 			return "", err
 		}
-		ids = append(ids, fmt.Sprint(uint64(s.ID)))
+		ids = append(ids, strings.TrimLeft(s.ID[:len(s.ID)-1], "0")+s.ID[len(s.ID)-1:])
+	}
+	if m.Layout == Keys {
+		slices.SortFunc(ids, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
 	}
 	return strings.Join(ids, " "), nil
 }
 
-func wantListed(t *testing.T, client redis.UniversalClient, want string) {
+// wantListed holds which sessions a reader sees, by their ids in hexadecimal digits.
+func wantListed(t *testing.T, m Map, want string) {
 	t.Helper()
-	if got, err := listed(t.Context(), client); err != nil || got != want {
+	if got, err := listed(t.Context(), m, Query{}); err != nil || got != want {
 		t.Errorf("a reader sees sessions [%s], %v; want [%s]", got, err, want)
+	}
+}
+
+// wantMember holds which sessions the index has of a member.
+func wantMember(t *testing.T, m Map, member, want string) {
+	t.Helper()
+	sessions, err := NewReader(m).Member(t.Context(), member)
+	var ids []string
+	for _, s := range sessions {
+		ids = append(ids, strings.TrimLeft(s.ID[:len(s.ID)-1], "0")+s.ID[len(s.ID)-1:])
+	}
+	if got := strings.Join(ids, " "); err != nil || got != want {
+		t.Errorf("member %s has sessions [%s], %v; want [%s]", member, got, err, want)
 	}
 }
 

@@ -1,107 +1,458 @@
 package redisregistry
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 const (
 	olderNode = "1719999999998/7c0e9d1a-0000-4000-8000-00000000000f"
 	deadNode  = "1719999999990/7c0e9d1a-0000-4000-8000-0000000000de"
+	otherNode = "1719999999000/0b1c2d3e-0000-4000-8000-000000000077" // of the replaced system
 )
 
-// TestReaderOrder: nodes by start, sessions by id, over several pages, dead nodes left out.
+// putForeign writes sessions as a node of the replaced system does.
+func putForeign(t testing.TB, client redis.UniversalClient, prefix, member string, ids ...string) {
+	t.Helper()
+	for _, id := range ids {
+		value := fmt.Sprintf(`{"connectDatetime":"2025_02_03_T_14_05_06_789_KST","serverUuid":%q,"principalUserName":"%s/%s/2025_02_03_T_14_05_06_789_KST","memberUid":%s}`,
+			otherNode, otherNode, id, member)
+		if err := client.Set(t.Context(), prefix+otherNode+"_"+id, value, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestReaderOrder: nodes by start, sessions by hash and id, over several pages, dead nodes left out.
 func TestReaderOrder(t *testing.T) {
 	onBoth(t, func(t *testing.T, client redis.UniversalClient) {
+		m := mapOf(client, Hashes)
 		var want []string
 		for _, name := range []string{olderNode, nodeName, deadNode} {
 			r := newRegistry(t, client, name)
+			var ids []registry.SessionID
 			for id := range registry.SessionID(1200) {
 				r.Add(session(id))
+				ids = append(ids, id)
+			}
+			publish(t, r)
+			slices.SortFunc(ids, order)
+			for _, id := range ids {
 				if name != deadNode {
-					want = append(want, fmt.Sprint(uint64(id)))
+					want = append(want, fmt.Sprintf("%x", uint64(id)))
 				}
 			}
-			beat(t, r)
-			flush(t, r)
 		}
 		client.Del(t.Context(), "stompgw:alive:"+deadNode)
-		wantListed(t, client, strings.Join(want, " "))
+		wantListed(t, m, strings.Join(want, " "))
+		if got, err := listed(t.Context(), m, Query{Node: olderNode}); err != nil || got != strings.Join(want[:1200], " ") {
+			t.Errorf("one node has [%.50s…], %v; want its own sessions", got, err)
+		}
+		if got, err := listed(t.Context(), m, Query{Node: deadNode}); err != nil || got != "" {
+			t.Errorf("a dead node has [%.50s…], %v; want none", got, err)
+		}
+	})
+}
+
+// TestPages: a walk that is taken up behind any of its sessions has all that one walk has, whatever
+// the page and the query.
+func TestPages(t *testing.T) {
+	inBoth(t, func(t *testing.T, layout Layout) {
+		m := mapOf(clientOf(t, servers.Redis(t).Addr), layout)
+		const each = pageSize + 100
+		for _, name := range []string{olderNode, nodeName} {
+			r := newRegistryOn(t, m, name, Config{Stored: func(registry.Session) {}})
+			for id := range registry.SessionID(each) {
+				s := session(id)
+				s.Member = fmt.Sprint(uint64(id % 2))
+				r.Add(s)
+			}
+			publish(t, r)
+		}
+		all := 2 * each
+		if layout == Keys {
+			foreign := []string{"x", "a_b|c", "00000001"}
+			putForeign(t, m.Client, m.Prefix, "7", foreign...)
+			all += len(foreign)
+		}
+		for q, want := range map[Query]int{{}: all, {Node: nodeName}: each, {Member: "1"}: each, {Member: "0", Node: olderNode}: each / 2} {
+			whole := keysOf(t, m, q, 1<<30)
+			if n := len(slices.Compact(slices.Sorted(slices.Values(whole)))); len(whole) != want || n != want {
+				t.Fatalf("%+v has %d sessions, %d different ones, want %d", q, len(whole), n, want)
+			}
+			for _, page := range []int{1, 97, pageSize} {
+				if page == 1 && q.Node == "" {
+					continue // a thousand pages
+				}
+				if got := keysOf(t, m, q, page); !slices.Equal(got, whole) {
+					t.Errorf("%+v in pages of %d has %d sessions, and %d at once, or another order", q, page, len(got), want)
+				}
+			}
+		}
+	})
+}
+
+// keysOf walks the sessions of a query page by page.
+func keysOf(t *testing.T, m Map, q Query, page int) (keys []string) {
+	t.Helper()
+	for reader, n := NewReader(m), page; n == page; {
+		n = 0
+		for s, err := range reader.Sessions(t.Context(), q) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			keys, q.After = append(keys, s.Key()), s.Cursor
+			if n++; n == page {
+				break
+			}
+		}
+	}
+	return keys
+}
+
+// TestCursorOfSessionThatEnded: its page goes on behind where it was.
+func TestCursorOfSessionThatEnded(t *testing.T) {
+	inBoth(t, func(t *testing.T, layout Layout) {
+		client := clientOf(t, servers.Redis(t).Addr)
+		m := mapOf(client, layout)
+		r := newRegistryOn(t, m, nodeName, Config{Stored: func(registry.Session) {}})
+		for id := range registry.SessionID(300) {
+			r.Add(session(id))
+		}
+		publish(t, r)
+		for _, q := range []Query{{}, {Member: "42"}} {
+			whole := keysOf(t, m, q, 1<<30)
+			var at Session
+			for s, err := range NewReader(m).Sessions(t.Context(), q) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if at = s; s.Key() == whole[100] {
+					break
+				}
+			}
+			id, err := registry.ParseSessionID(at.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Remove(id)
+			flush(t, r)
+			q.After = at.Cursor
+			if got := keysOf(t, m, q, 1<<30); !slices.Equal(got, whole[101:]) {
+				t.Errorf("behind an ended session there are %d sessions, want %d", len(got), len(whole)-101)
+			}
+			r.Add(session(id))
+			flush(t, r)
+		}
+	})
+}
+
+func TestBadCursor(t *testing.T) {
+	inBoth(t, func(t *testing.T, layout Layout) {
+		m := mapOf(clientOf(t, miniredis.RunT(t).Addr()), layout)
+		for _, after := range []string{"x", "1|2", nodeName, nodeName + "_x", "x||" + nodeName + "_00000001", "0|192.0.2.1:1|" + nodeName + "_00000001"} {
+			if got, err := listed(t.Context(), m, Query{After: after}); !errors.Is(err, ErrCursor) {
+				t.Errorf("behind %q there is [%s], %v; want ErrCursor", after, got, err)
+			}
+		}
+		if got, err := listed(t.Context(), m, Query{Member: "bob"}); err == nil {
+			t.Errorf("a member that is no JSON has [%s]", got)
+		}
 	})
 }
 
 func TestReaderStops(t *testing.T) {
-	client := clientOf(t, miniredis.RunT(t).Addr())
-	r := newRegistry(t, client, nodeName)
-	for id := range registry.SessionID(10) {
-		r.Add(session(id))
-	}
-	flush(t, r)
-	seen := 0
-	for _, err := range NewReader(client, "stompgw:").Sessions(t.Context(), []registry.Node{r.node}) {
-		if err != nil {
-			t.Fatal(err)
+	inBoth(t, func(t *testing.T, layout Layout) {
+		m := mapOf(clientOf(t, miniredis.RunT(t).Addr()), layout)
+		r := newRegistryOn(t, m, nodeName, Config{Stored: func(registry.Session) {}})
+		for id := range registry.SessionID(10) {
+			r.Add(session(id))
 		}
-		if seen++; seen == 3 {
-			break
-		}
-	}
-	if seen != 3 {
-		t.Errorf("saw %d sessions, want to stop after 3", seen)
-	}
-}
-
-func TestFind(t *testing.T) {
-	onBoth(t, func(t *testing.T, client redis.UniversalClient) {
-		r := newRegistry(t, client, nodeName)
-		r.Add(session(1))
-		beat(t, r)
-		flush(t, r)
-		reader := NewReader(client, "stompgw:")
-		s, err := reader.Find(t.Context(), nodeName+"_00000001")
-		if err != nil || s.Key() != nodeName+"_00000001" || s.Value.PrincipalUserName != r.node.Principal(1, connected()) {
-			t.Errorf("found %+v, %v", s, err)
-		}
-		if _, err := reader.Find(t.Context(), nodeName+"_00000002"); !errors.Is(err, ErrNotFound) {
-			t.Errorf("an unknown session gives %v, want ErrNotFound", err)
-		}
-		for _, key := range []string{"", "x", nodeName, nodeName + "_1", "1_00000001"} {
-			if _, err := reader.Find(t.Context(), key); err == nil || errors.Is(err, ErrNotFound) {
-				t.Errorf("key %q gives %v, want that it is no key", key, err)
+		publish(t, r)
+		for _, q := range []Query{{}, {Member: "42"}} {
+			seen := 0
+			for _, err := range NewReader(m).Sessions(t.Context(), q) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if seen++; seen == 3 {
+					break
+				}
+			}
+			if seen != 3 {
+				t.Errorf("saw %d sessions, want to stop after 3", seen)
 			}
 		}
 	})
 }
 
+// TestNodes: live ones, each with as many sessions as it has in Redis.
+func TestNodes(t *testing.T) {
+	inBoth(t, func(t *testing.T, layout Layout) {
+		onBoth(t, func(t *testing.T, client redis.UniversalClient) {
+			m := mapOf(client, layout)
+			for i, name := range []string{deadNode, olderNode, nodeName} {
+				r := newRegistryOn(t, m, name, Config{})
+				for id := range registry.SessionID(700 * i) {
+					r.Add(session(id))
+				}
+				publish(t, r)
+			}
+			r := newRegistryOn(t, m, deadNode, Config{})
+			publish(t, r, session(1))
+			client.Del(t.Context(), r.names.alive(deadNode))
+			want := fmt.Sprintf("[{%s 700 false} {%s 1400 false}]", olderNode, nodeName)
+			if layout == Keys {
+				putForeign(t, client, m.Prefix, "null", "a", "b_c")
+				client.Set(t.Context(), m.Prefix+"1700000000000/x_y", `{"serverUuid":"1700000000000/x"}`, 0) // others' data
+				want = fmt.Sprintf("[{%s 2 true} {%s 700 false} {%s 1400 false}]", otherNode, olderNode, nodeName)
+			}
+			nodes, err := NewReader(m).Nodes(t.Context())
+			type short struct {
+				Node     string
+				Sessions int
+				Foreign  bool
+			}
+			var got []short
+			for _, a := range nodes {
+				got = append(got, short{a.Node, a.Sessions, a.Foreign()})
+			}
+			if fmt.Sprint(got) != want || err != nil {
+				t.Errorf("nodes are\n%v, %v; want\n%s", got, err, want)
+			}
+		})
+	})
+}
+
+// TestReplacedSystemsSessions: they are sessions like ours.
+func TestReplacedSystemsSessions(t *testing.T) {
+	onBoth(t, func(t *testing.T, client redis.UniversalClient) {
+		m := Map{Client: client, Layout: Keys}
+		r := newRegistryOn(t, m, nodeName, Config{Stored: func(registry.Session) {}})
+		publish(t, r, session(1))
+		putForeign(t, client, "", "42", "kx3v0a", "9d7b5b1e-0000-4000-8000-000000000001")
+		if got := keysOf(t, m, Query{Member: "42"}, 1<<30); len(got) != 3 {
+			t.Errorf("member 42 has %q, want three sessions", got)
+		}
+		if got := keysOf(t, m, Query{Node: otherNode}, 1<<30); len(got) != 2 {
+			t.Errorf("the node has %q, want two sessions", got)
+		}
+		s, err := NewReader(m).Find(t.Context(), "kx3v0a")
+		if err != nil || s.Key() != otherNode+"_kx3v0a" || s.ID != "kx3v0a" || s.Value.ConnectedAt != nil {
+			t.Errorf("found %+v, %v", s, err)
+		}
+		wantMember(t, m, "42", "1")
+	})
+}
+
+func TestFind(t *testing.T) {
+	inBoth(t, func(t *testing.T, layout Layout) {
+		onBoth(t, func(t *testing.T, client redis.UniversalClient) {
+			m := mapOf(client, layout)
+			older := newRegistryOn(t, m, olderNode, Config{})
+			publish(t, older, session(1))
+			r := newRegistryOn(t, m, nodeName, Config{})
+			for id := range registry.SessionID(1500) {
+				r.Add(session(id + 1))
+			}
+			publish(t, r)
+			for name, want := range map[string]string{
+				nodeName + "_00000001": nodeName + "_00000001",
+				nodeName + "_000005dc": nodeName + "_000005dc",
+				nodeName + "_000005d":  "5 " + nodeName + "_000005d",
+				olderNode + "_":        olderNode + "_00000001",
+				olderNode:              olderNode + "_00000001",
+				olderNode[:13]:         olderNode + "_00000001",
+				"1719999999998/7":      olderNode + "_00000001",
+				nodeName:               "5 " + nodeName,
+				nodeName + "_0000":     "5 " + nodeName + "_0000",
+				"1719":                 "5 1719",
+				"000005dc":             nodeName + "_000005dc",
+				"00000001":             "2 ",
+			} {
+				s, err := NewReader(m).Find(t.Context(), name)
+				var ambiguous *AmbiguousError
+				switch n, beginning, several := strings.Cut(want, " "); {
+				case !several:
+					if err != nil || s.Key() != want || s.Value.ServerUUID != s.Node.String() {
+						t.Errorf("%s means %+v, %v; want %s", name, s, err, want)
+					}
+				case !errors.As(err, &ambiguous) || fmt.Sprint(len(ambiguous.Keys)) != n:
+					t.Errorf("%s means %s, %v; want %s sessions", name, s.Key(), err, n)
+				default:
+					for _, key := range ambiguous.Keys {
+						if !strings.HasPrefix(key, beginning) || !strings.Contains(err.Error(), key) {
+							t.Errorf("%s: %v names %s", name, err, key)
+						}
+					}
+				}
+			}
+			for _, name := range []string{"", "x", "*", nodeName + "x", nodeName + "_ffff", nodeName + "_1", nodeName + "_00009999", "00009999", "_00000001", deadNode + "_00000001"} {
+				if s, err := NewReader(m).Find(t.Context(), name); !errors.Is(err, ErrNotFound) {
+					t.Errorf("%q means %s, %v; want ErrNotFound", name, s.Key(), err)
+				}
+			}
+		})
+	})
+}
+
+// TestFindOnDeadNode: hashes that have not expired yet are no sessions.
+func TestFindOnDeadNode(t *testing.T) {
+	client := clientOf(t, miniredis.RunT(t).Addr())
+	m := mapOf(client, Hashes)
+	r := newRegistry(t, client, nodeName)
+	publish(t, r, session(1))
+	client.Del(t.Context(), r.names.alive(nodeName))
+	for _, name := range []string{r.node.Key(1), "00000001", nodeName} {
+		wantFound(t, m, name, false)
+	}
+}
+
+// TestMemberIsBounded: the first sessions of very many.
+func TestMemberIsBounded(t *testing.T) {
+	m := mapOf(clientOf(t, servers.Redis(t).Addr), Hashes)
+	r := newRegistryOn(t, m, nodeName, Config{})
+	for id := range registry.SessionID(maxOfMember + 5) {
+		r.Add(session(id))
+	}
+	publish(t, r)
+	sessions, err := NewReader(m).Member(t.Context(), "42")
+	if err != nil || len(sessions) != maxOfMember || sessions[maxOfMember-1].ID != registry.SessionID(maxOfMember-1).String() {
+		t.Errorf("there are %d sessions, %v; want the first %d", len(sessions), err, maxOfMember)
+	}
+	if got := keysOf(t, m, Query{Member: "42"}, 1<<30); len(got) != maxOfMember+5 {
+		t.Errorf("a walk has %d sessions, want %d", len(got), maxOfMember+5)
+	}
+}
+
+// TestStaleIndex: the value decides whose session it is.
+func TestStaleIndex(t *testing.T) {
+	client := clientOf(t, miniredis.RunT(t).Addr())
+	m := mapOf(client, Hashes)
+	r := newRegistry(t, client, nodeName)
+	publish(t, r, session(1))
+	key := r.names.members(nodeName, shardOf("43"))
+	client.ZAdd(t.Context(), key, redis.Z{Member: "43\x0000000001"}, redis.Z{Member: "43\x0000000002"})
+	wantMember(t, m, "43", "")
+	wantMember(t, m, "42", "1")
+}
+
 // TestForeignData: what others wrote under our names is told, with the key.
 func TestForeignData(t *testing.T) {
-	for name, harm := range map[string]func(client redis.UniversalClient) error{
-		"a field that is no session key": func(c redis.UniversalClient) error {
-			return c.HSet(t.Context(), "stompgw:sessions:"+nodeName+":5", "x", "{}").Err()
+	const hash = "stompgw:sessions:" + nodeName + ":5"
+	for name, harm := range map[string]func(ctx context.Context, c redis.UniversalClient) error{
+		"a field that is no session key": func(ctx context.Context, c redis.UniversalClient) error {
+			return c.HSet(ctx, hash, "x", "{}").Err()
 		},
-		"a value that is no JSON": func(c redis.UniversalClient) error {
-			return c.HSet(t.Context(), "stompgw:sessions:"+nodeName+":5", nodeName+"_00000005", "x").Err()
+		"a session of another node": func(ctx context.Context, c redis.UniversalClient) error {
+			return c.HSet(ctx, hash, olderNode+"_00000005", "{}").Err()
 		},
-		"a key of another type": func(c redis.UniversalClient) error {
-			return c.Set(t.Context(), "stompgw:sessions:"+nodeName+":5", "x", 0).Err()
+		"a session of another hash": func(ctx context.Context, c redis.UniversalClient) error {
+			return c.HSet(ctx, hash, nodeName+"_00000006", "{}").Err()
+		},
+		"a value that is no JSON": func(ctx context.Context, c redis.UniversalClient) error {
+			return c.HSet(ctx, hash, nodeName+"_00000005", "x").Err()
+		},
+		"a key of another type": func(ctx context.Context, c redis.UniversalClient) error {
+			return c.Set(ctx, hash, "x", 0).Err()
+		},
+		"a node that says nothing": func(ctx context.Context, c redis.UniversalClient) error {
+			return c.Set(ctx, "stompgw:alive:"+nodeName, "1", 0).Err()
+		},
+		"a node that says it is another": func(ctx context.Context, c redis.UniversalClient) error {
+			return c.Set(ctx, "stompgw:alive:"+nodeName, `{"serverUuid":"`+olderNode+`"}`, 0).Err()
+		},
+		"nodes of another type": func(ctx context.Context, c redis.UniversalClient) error {
+			c.Del(ctx, "stompgw:nodes")
+			return c.Set(ctx, "stompgw:nodes", nodeName, 0).Err()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := clientOf(t, miniredis.RunT(t).Addr())
 			beat(t, newRegistry(t, client, nodeName))
-			if err := harm(client); err != nil {
+			if err := harm(t.Context(), client); err != nil {
 				t.Fatal(err)
 			}
-			if got, err := listed(t.Context(), client); err == nil || !strings.Contains(err.Error(), nodeName) {
+			got, err := listed(t.Context(), mapOf(client, Hashes), Query{})
+			if err == nil || !strings.Contains(err.Error(), "stompgw:") {
 				t.Errorf("listed [%s], %v; want an error that names the key", got, err)
 			}
 		})
+	}
+}
+
+// TestForeignKeys: others' keys that look like sessions are passed over in the layout Keys.
+func TestForeignKeys(t *testing.T) {
+	onBoth(t, func(t *testing.T, client redis.UniversalClient) {
+		ctx := t.Context()
+		m := Map{Client: client, Layout: Keys}
+		publish(t, newRegistryOn(t, m, nodeName, Config{}), session(1))
+		value := string((&place{node: mustNode(t, nodeName)}).value(session(2)))
+		for key, text := range map[string]string{
+			nodeName + "_nojson":      "x",
+			nodeName + "_array":       "[1]",
+			nodeName + "_empty":       "",
+			nodeName + "_other":       strings.ReplaceAll(value, nodeName, olderNode),
+			nodeName + "_huge":        strings.Repeat(" ", maxValue) + value,
+			nodeName + "_":            value,
+			"1/2/3_4":                 value,
+			"x" + nodeName + "_00001": value,
+			"a_b":                     value,
+		} {
+			client.Set(ctx, key, text, 0)
+		}
+		client.HSet(ctx, nodeName+"_hash", "a", "b")
+		wantListed(t, m, "1")
+		if got, err := listed(ctx, m, Query{Node: nodeName}); err != nil || got != "1" {
+			t.Errorf("the node has [%s], %v; want session 1", got, err)
+		}
+		for _, name := range []string{nodeName + "_hash", nodeName + "_huge", "a_b", "nojson"} {
+			wantFound(t, m, name, false)
+		}
+		wantFound(t, m, nodeName, true)
+	})
+}
+
+// TestTooManyForeignNodes: memory does not grow with what others write.
+func TestTooManyForeignNodes(t *testing.T) {
+	server := miniredis.RunT(t)
+	for i := range maxForeign + 1 {
+		if err := server.Set(fmt.Sprintf("%d/x_y", i), "{}"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := Map{Client: clientOf(t, server.Addr()), Layout: Keys}
+	if nodes, err := NewReader(m).Nodes(t.Context()); err == nil || !strings.Contains(err.Error(), "prefix") {
+		t.Errorf("%d nodes, %v; want an error about the prefix", len(nodes), err)
+	}
+}
+
+// TestValuesOfTests keeps the value that the tests write for the replaced system to the contract.
+func TestValuesOfTests(t *testing.T) {
+	server := miniredis.RunT(t)
+	client := clientOf(t, server.Addr())
+	putForeign(t, client, "", "42", "x")
+	text, err := server.Get(otherNode + "_x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields map[string]any
+	if err := json.Unmarshal([]byte(text), &fields); err != nil {
+		t.Fatal(err)
+	}
+	if got := slices.Sorted(maps.Keys(fields)); !slices.Equal(got, []string{"connectDatetime", "memberUid", "principalUserName", "serverUuid"}) {
+		t.Errorf("the value has the fields %q", got)
 	}
 }

@@ -1,10 +1,11 @@
 package redisregistry
 
 import (
-	"fmt"
+	"context"
+	"errors"
 	"log/slog"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -15,9 +16,20 @@ import (
 // Config is what a Registry may be told. Its zero value will do.
 type Config struct {
 	Addrs     []string      // of Redis, for messages alone
-	Prefix    string        // of every key, such as "stompgw:"
 	Heartbeat time.Duration // how often the node says that it lives, default 5 s
 	Expiry    time.Duration // how long it counts as alive without, default three heartbeats
+
+	Version, Bus string    // of the node, for About
+	Started      time.Time // the node
+
+	// Stored is told that Redis has a session with a member which it did not have, or had with another
+	// one. It runs on Run's goroutine and must not block. May be nil; in the layout Keys there is no
+	// index of members then.
+	Stored func(s registry.Session)
+
+	// Blocked is told the blocks when they may have changed, and at the first heartbeat. It runs on Run's
+	// goroutine and must not block. May be nil.
+	Blocked func(blocks []Block)
 }
 
 // Registry is a registry.Registry that keeps the sessions of one node in Redis. Add and Remove
@@ -25,102 +37,145 @@ type Config struct {
 type Registry struct {
 	client redis.UniversalClient
 	node   registry.Node
-	keys   keys
+	names  names
 	cfg    Config
 	log    *slog.Logger
 
-	book book
-	wake chan struct{} // holds one token while there may be something dirty
+	book    book
+	wake    chan struct{}     // holds one token while there may be something dirty
+	refresh chan chan<- error // who wants the blocks told waits for what comes of it
+	ended   chan struct{}     // closed when Run begins to end
 
 	mu     sync.Mutex
 	health health
+
+	rewritten, swept atomic.Uint64
+
+	// Owned by Run's goroutine.
+	layout  layout
+	lineage lineage
+	next    int // the bucket that the next pipeline begins with
+	late    [2][]registry.SessionID
+	missing map[string]bool // nodes that had no alive key at the last heartbeat
+	blocks  blocksTold
 }
 
-// New returns the Registry of a node. The client stays the caller's; see NewClient.
-func New(client redis.UniversalClient, node registry.Node, cfg Config, log *slog.Logger) *Registry {
+// New returns the Registry of a node.
+func New(m Map, node registry.Node, cfg Config, log *slog.Logger) *Registry {
 	if cfg.Heartbeat <= 0 {
 		cfg.Heartbeat = 5 * time.Second
 	}
 	if cfg.Expiry <= 0 {
 		cfg.Expiry = 3 * cfg.Heartbeat
 	}
-	return &Registry{
-		client: client,
-		node:   node,
-		keys:   keys{cfg.Prefix},
-		cfg:    cfg,
-		log:    log,
-		wake:   make(chan struct{}, 1),
+	r := &Registry{
+		client:  m.Client,
+		node:    node,
+		names:   m.names(),
+		cfg:     cfg,
+		log:     log,
+		wake:    make(chan struct{}, 1),
+		refresh: make(chan chan<- error),
+		ended:   make(chan struct{}),
 	}
+	r.layout = newLayout(m, r)
+	return r
+}
+
+func newLayout(m Map, r *Registry) layout {
+	here := &place{client: r.client, names: r.names, node: r.node, expiry: r.cfg.Expiry, book: &r.book}
+	switch {
+	case m.Layout != Keys:
+		return &hashes{place: here, index: &index{place: here}}
+	case r.cfg.Stored != nil:
+		return &keys{place: here, index: &index{place: here}, most: r.cfg.Heartbeat}
+	}
+	return &keys{place: here, most: r.cfg.Heartbeat}
 }
 
 // Add implements registry.Registry.
 func (r *Registry) Add(s registry.Session) {
+	if s.Member != "" && !simple(s.Member) {
+		member, err := canonical(s.Member)
+		if err != nil {
+			r.log.Error("session is published without its member", "session", s.ID.String(), "err", err)
+		}
+		s.Member = member
+	}
 	r.book.add(s)
-	r.wakeWriter()
+	signal(r.wake)
+}
+
+// simple reports, without an allocation, whether a member is an integer or text that is written as
+// canonical does for certain.
+func simple(member string) bool {
+	text := member[0] == '"' && len(member) >= 2 && member[len(member)-1] == '"'
+	if text {
+		member = member[1 : len(member)-1]
+	}
+	for _, c := range []byte(member) {
+		digit := c >= '0' && c <= '9'
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z' || c == '-' || c == '_' || c == '.' || c == '@'
+		if !digit && !(text && letter) {
+			return false
+		}
+	}
+	return text && len(member) <= 256 || !text && len(member) <= 18 && (member[0] != '0' || member == "0")
 }
 
 // Remove implements registry.Registry.
 func (r *Registry) Remove(id registry.SessionID) {
 	r.book.remove(id)
-	r.wakeWriter()
+	signal(r.wake)
 }
 
-func (r *Registry) wakeWriter() {
+// errEnded is what Refresh returns when there is nobody to be told any more.
+var errEnded = errors.New("redisregistry: the node has left the cluster")
+
+// Refresh returns when the blocks that stand in Redis have been told to Config.Blocked. Errors are
+// those of Redis, that ctx has ended, or that Run has. It may be called from any goroutine, but not from
+// Config's functions.
+func (r *Registry) Refresh(ctx context.Context) error {
+	told := make(chan error, 1)
 	select {
-	case r.wake <- struct{}{}:
-	default: // the writer has not taken the last token yet, and will see this change too
+	case r.refresh <- told:
+	case <-r.ended:
+		return errEnded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-told:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
-// health is what the last exchange with Redis came to.
-type health struct {
-	state healthState
-	err   error
-	since time.Time // of the state
-}
-
-type healthState uint8
-
-const (
-	starting healthState = iota
-	up
-	away
-)
-
-// Healthy returns nil while Redis answers, else why not, in words for an operator.
-func (r *Registry) Healthy() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch addrs := strings.Join(r.cfg.Addrs, ","); r.health.state {
-	case up:
-		return nil
-	case starting:
-		return fmt.Errorf("redis %s: has not answered yet", addrs)
-	default:
-		return fmt.Errorf("redis %s: away for %s, sessions wait in memory: %w",
-			addrs, time.Since(r.health.since).Round(time.Second), r.health.err)
+// signal puts a token into a channel that holds one.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // nobody has taken the last token yet, and will see this change too
 	}
 }
 
-// report notes the outcome of an exchange, and logs it when it is news.
-func (r *Registry) report(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	state := up
-	if err != nil {
-		state = away
-	}
-	was := r.health
-	if was.state == state {
-		r.health.err = err
-		return
-	}
-	r.health = health{state, err, time.Now()}
-	switch {
-	case state == away:
-		r.log.Warn("redis is away; sessions wait in memory", "addrs", r.cfg.Addrs, "err", err)
-	case was.state == away:
-		r.log.Info("redis is back", "addrs", r.cfg.Addrs, "away", time.Since(was.since).Round(time.Millisecond).String())
+// Figures are what a node shows of its Registry.
+type Figures struct {
+	Sessions  int    // of this node, in memory
+	Waiting   int    // of them and of those that ended, what Redis has still to be told of
+	Rewritten uint64 // sessions written again because Redis had lost them, or their part of the index
+	Swept     uint64 // dead nodes whose leftovers this one took away
+	Away      bool   // Redis does not answer
+}
+
+// Figures may be called from any goroutine.
+func (r *Registry) Figures() Figures {
+	return Figures{
+		Sessions:  r.book.sessions(),
+		Waiting:   r.book.waiting(),
+		Rewritten: r.rewritten.Load(),
+		Swept:     r.swept.Load(),
+		Away:      r.Healthy() != nil,
 	}
 }

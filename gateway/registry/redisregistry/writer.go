@@ -2,10 +2,7 @@ package redisregistry
 
 import (
 	"context"
-	"encoding/json"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/stompgw/stompgw/gateway/registry"
 )
@@ -23,16 +20,20 @@ const (
 // heartbeat never overtakes a change, so the lengths it compares are those that Redis confirmed.
 func (r *Registry) Run(ctx context.Context) error {
 	defer r.leave(context.WithoutCancel(ctx))
+	defer close(r.ended)
 	heartbeat := time.NewTimer(0)
 	defer heartbeat.Stop()
 	for more := false; ; {
 		var err error
+		next := time.Duration(-1) // until the next heartbeat; below 0 as it is
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-heartbeat.C:
-			err = r.beat(ctx)
-			heartbeat.Reset(r.cfg.Heartbeat)
+			next, err = r.timed(func() error { return r.beat(ctx) })
+		case told := <-r.refresh:
+			told <- r.tellBlocks(ctx, true)
+			continue // whether Redis is away, heartbeats and changes find out
 		case <-r.changes():
 			if !more {
 				pause(ctx, linger)
@@ -43,11 +44,22 @@ func (r *Registry) Run(ctx context.Context) error {
 			return nil
 		}
 		if r.report(err); err != nil {
-			heartbeat.Reset(min(retryPause, r.cfg.Heartbeat))
+			next = min(retryPause, r.cfg.Heartbeat)
 		} else if more {
-			r.wakeWriter()
+			signal(r.wake)
+		}
+		if next >= 0 {
+			heartbeat.Reset(next)
 		}
 	}
+}
+
+// timed makes a heartbeat, and returns how long it is from its end to the next: they are a heartbeat
+// apart from beginning to beginning, since expiries count from there.
+func (r *Registry) timed(beat func() error) (next time.Duration, err error) {
+	began := time.Now()
+	err = beat()
+	return max(0, r.cfg.Heartbeat-time.Since(began)), err
 }
 
 // changes is the wake channel while Redis answers. When it does not, heartbeats alone go on asking.
@@ -69,104 +81,62 @@ func pause(ctx context.Context, d time.Duration) {
 
 // write sends one pipeline of changes. more says that there are others.
 func (r *Registry) write(ctx context.Context) (more bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
-	defer cancel()
-	pipe := r.client.Pipeline()
-	var changes [buckets]change
-	left := pipelineChanges
-	for i := range changes {
-		changes[i] = r.book.buckets[i].take(left)
-		left -= changes[i].len()
-		r.queue(ctx, pipe, i, changes[i])
-	}
+	changes, left := r.take()
 	if left == pipelineChanges {
 		return false, nil
 	}
-	_, err = pipe.Exec(ctx)
-	for i, c := range changes {
-		if c.len() > 0 {
-			r.book.buckets[i].settle(c, err == nil)
-		}
+	pipe := r.client.Pipeline()
+	r.layout.queue(ctx, pipe, changes)
+	err = exec(ctx, pipe)
+	r.layout.settle(err)
+	for i := range changes {
+		r.settle(&r.book.buckets[i], changes[i], err)
 	}
 	return left == 0, err
 }
 
-// queue appends the commands of a change. Each HSET brings its own PEXPIRE, since it may create
-// the hash: a node that dies before its next heartbeat must leave nothing that never expires.
-func (r *Registry) queue(ctx context.Context, pipe redis.Pipeliner, bucket int, c change) {
-	key := r.keys.sessions(r.node.String(), bucket)
-	if len(c.put) > 0 {
-		pairs := make([]any, 0, 2*len(c.put))
+// take takes up to a pipeline of changes out of the book, each time from another bucket on, so that a
+// storm of changes holds up no bucket for good. left is how many more the pipeline could have had.
+func (r *Registry) take() (changes *[buckets]change, left int) {
+	changes, left = new([buckets]change), pipelineChanges
+	for n := range buckets {
+		i := (r.next + n) % buckets
+		changes[i] = r.book.buckets[i].take(left)
+		if left -= changes[i].len(); left == 0 {
+			r.next = (i + 1) % buckets
+			break
+		}
+	}
+	return changes, left
+}
+
+func (r *Registry) settle(b *bucket, c change, err error) {
+	if c.len() == 0 {
+		return
+	}
+	b.settle(c, err == nil)
+	if err != nil {
 		for _, s := range c.put {
-			pairs = append(pairs, r.node.Key(s.ID), r.value(s))
+			r.late[0] = append(r.late[0], s.ID)
 		}
-		pipe.HSet(ctx, key, pairs...)
-		pipe.PExpire(ctx, key, r.cfg.Expiry)
+		return
 	}
-	if len(c.drop) > 0 {
-		fields := make([]string, 0, len(c.drop))
-		for _, id := range c.drop {
-			fields = append(fields, r.node.Key(id))
-		}
-		pipe.HDel(ctx, key, fields...)
+	if r.cfg.Stored == nil {
+		return
+	}
+	for _, s := range b.news(c) {
+		r.cfg.Stored(s)
 	}
 }
 
-func (r *Registry) value(s registry.Session) []byte {
-	text, err := json.Marshal(r.node.Value(s))
-	if err != nil { // only a Member that is no JSON can do that
-		s.Member = ""
-		text, _ = json.Marshal(r.node.Value(s))
-		r.log.Error("session's member is not JSON; published as null", "session", s.ID.String(), "err", err)
+// redoLate writes sessions again, two heartbeats after a pipeline with them failed: Redis may have
+// carried that out long after, and after its repetition, when it had stood still. There are 500 of
+// them for each time that Redis was away, since no more is written to a Redis that does not answer.
+func (r *Registry) redoLate() {
+	for _, id := range r.late[1] {
+		r.book.buckets[bucketOf(id)].redo(id)
 	}
-	return text
-}
-
-// beat says that the node lives, moves all expiries, and looks for hashes that lost something:
-// Redis was emptied, or failed over to a replica that missed the last writes. A lost hash is
-// dropped here and its sessions become dirty; write does the rest.
-func (r *Registry) beat(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
-	defer cancel()
-	node := r.node.String()
-	pipe := r.client.Pipeline()
-	pipe.Set(ctx, r.keys.alive(node), 1, r.cfg.Expiry)
-	pipe.SAdd(ctx, r.keys.nodes(), node)
-	var lengths [buckets]*redis.IntCmd
-	for i := range lengths {
-		key := r.keys.sessions(node, i)
-		pipe.PExpire(ctx, key, r.cfg.Expiry)
-		lengths[i] = pipe.HLen(ctx, key)
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return err
-	}
-	var lost []int
-	for i, length := range lengths {
-		if !r.book.buckets[i].holds(int(length.Val())) {
-			lost = append(lost, i)
-		}
-	}
-	r.wakeWriter() // for what came in while Redis was away
-	return r.restart(ctx, lost)
-}
-
-func (r *Registry) restart(ctx context.Context, lost []int) error {
-	if len(lost) == 0 {
-		return nil
-	}
-	r.log.Warn("redis lost sessions of this node; writing them again", "hashes", len(lost), "of", buckets)
-	pipe := r.client.Pipeline()
-	for _, i := range lost {
-		pipe.Unlink(ctx, r.keys.sessions(r.node.String(), i))
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return err
-	}
-	for _, i := range lost {
-		r.book.buckets[i].restart()
-	}
-	return nil
+	r.late = [2][]registry.SessionID{nil, r.late[0]}
 }
 
 // leave takes this node and its sessions out of Redis. What it can't take expires.
@@ -175,12 +145,9 @@ func (r *Registry) leave(ctx context.Context) {
 	defer cancel()
 	node := r.node.String()
 	pipe := r.client.Pipeline()
-	pipe.Del(ctx, r.keys.alive(node))
-	pipe.SRem(ctx, r.keys.nodes(), node)
-	for i := range buckets {
-		pipe.Unlink(ctx, r.keys.sessions(node, i))
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
+	pipe.Del(ctx, r.names.alive(node))
+	pipe.SRem(ctx, r.names.nodes(), node)
+	if err := r.layout.leave(ctx, pipe); err != nil {
 		r.log.Warn("this node's sessions stay in redis until they expire", "expiry", r.cfg.Expiry.String(), "err", err)
 	}
 }

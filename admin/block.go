@@ -1,0 +1,102 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
+)
+
+// Block is a member that can't connect for a while.
+type Block struct {
+	Member json.RawMessage `json:"member"`
+	Left   time.Duration   `json:"-"`
+	Until  time.Time       `json:"until"` // by this machine's clock
+}
+
+// Blocks returns the members that can't connect for a while, in the order in which the blocks end.
+func (c *Cluster) Blocks(ctx context.Context) ([]Block, error) {
+	all, err := c.blocks.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	list := make([]Block, len(all))
+	for i, b := range all {
+		list[i] = Block{Member: json.RawMessage(b.Member), Left: b.Left, Until: now.Add(b.Left)}
+	}
+	slices.SortFunc(list, func(a, b Block) int {
+		return cmp.Or(cmp.Compare(a.Left, b.Left), cmp.Compare(string(a.Member), string(b.Member)))
+	})
+	return list, nil
+}
+
+// Unblock lets a member connect again, named as in Filter.Member, and reports whether it was blocked.
+// It returns when the nodes know, but for silent ones, which learn it with a heartbeat of theirs.
+func (c *Cluster) Unblock(ctx context.Context, member string) (was bool, err error) {
+	members, err := memberForms(member)
+	if err != nil {
+		return false, err
+	}
+	for _, m := range members {
+		one, err := c.blocks.Remove(ctx, m)
+		if err != nil {
+			return was, err
+		}
+		was = was || one
+	}
+	if !was {
+		return false, nil
+	}
+	nodes, err := c.reader.Nodes(ctx)
+	if err != nil {
+		return was, err
+	}
+	return was, c.askAll(ctx, c.refreshes(nodes), func(*question) {})
+}
+
+// refreshes are questions that have nodes read the blocks again. One that was silent just now is asked,
+// and not waited for.
+func (c *Cluster) refreshes(nodes []redisregistry.About) []*question {
+	var questions []*question
+	for _, n := range nodes {
+		if !n.Foreign() {
+			questions = append(questions, &question{node: n.Node, fleeting: c.silence.spares(n.Node), request: request{Op: opRefresh}})
+		}
+	}
+	return questions
+}
+
+// block keeps the members of sessions out, and returns when the nodes know: a client that is kicked is
+// often back within a moment.
+func (w *kicker) block(ctx context.Context, sessions []Session) error {
+	fresh := false
+	for _, s := range sessions {
+		m := memberID(s.Member)
+		if m == "" || w.blocked[m] {
+			continue
+		}
+		if err := w.cluster.blocks.Add(ctx, m, w.kick.Block); err != nil {
+			return err
+		}
+		w.blocked[m], fresh = true, true
+	}
+	if !fresh {
+		return nil
+	}
+	if w.nodes == nil {
+		var err error
+		if w.nodes, err = w.cluster.reader.Nodes(ctx); err != nil {
+			return err
+		}
+	}
+	for _, err := range w.talk.ask(ctx, w.cluster.refreshes(w.nodes)) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package admin
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/registry"
+	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
+)
+
+// Controlled is what operators can ask of a node; *gateway.Gateway is one.
+type Controlled interface {
+	Live(ctx context.Context, ids []registry.SessionID) ([]gateway.Live, error)
+	Subscribers(ctx context.Context, destination string) ([]registry.SessionID, error)
+	Kick(ctx context.Context, ids []registry.SessionID, k gateway.Kick) ([]registry.SessionID, error)
+	Figures() gateway.Figures
+	Ready() error
+	Draining() bool
+	Drain()
+}
+
+const (
+	controlWorkers = 8   // requests that are carried out at a time
+	controlQueue   = 128 // requests that wait; more are dropped
+	controlRecent  = 512 // requests whose ids are remembered, since each may come several times
+)
+
+// Control lets operators reach one node, over Redis. Who may publish in that Redis is an operator.
+type Control struct {
+	m       redisregistry.Map
+	node    registry.Node
+	gw      Controlled
+	refresh func(context.Context) error
+	log     *slog.Logger
+
+	requests chan request
+	recent   recent // of the goroutine that listens
+	ear      listener
+
+	answered, malformed, dropped atomic.Uint64
+}
+
+// NewControl returns what Run has to be called of. refresh has the node read the list of blocks again.
+// Who asked for it is answered when it returns, and takes the blocks for known then; it runs on a
+// goroutine of Run, several at a time, and may wait.
+func NewControl(m redisregistry.Map, node registry.Node, gw Controlled, refresh func(context.Context) error, log *slog.Logger) *Control {
+	return &Control{m: m, node: node, gw: gw, refresh: refresh, log: log,
+		requests: make(chan request, controlQueue), ear: listener{ping: pingEvery}}
+}
+
+// ControlFigures are counts since a Control was made.
+type ControlFigures struct {
+	Answered  uint64 // requests
+	Malformed uint64 // messages that are no requests
+	Dropped   uint64 // requests, because too many came at once; they are asked again
+}
+
+// Figures may be called from any goroutine, and waits for nothing.
+func (c *Control) Figures() ControlFigures {
+	return ControlFigures{Answered: c.answered.Load(), Malformed: c.malformed.Load(), Dropped: c.dropped.Load()}
+}
+
+// Run answers operators until ctx ends. While Redis is away nobody can ask. It must be called once.
+func (c *Control) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for range controlWorkers {
+		wg.Go(func() { c.work(ctx) })
+	}
+	ear := c.ear
+	reached := true // until it turns out otherwise
+	ear.message = c.take
+	ear.ready = func() {
+		if !reached {
+			c.log.Info("operators can reach this node again")
+		}
+		reached = true
+	}
+	ear.away = func(err error) {
+		if reached {
+			c.log.Warn("operators can't reach this node over redis; it keeps trying", "err", err)
+		}
+		reached = false
+	}
+	listen(ctx, c.m.Client, ear, channelsOf(c.m).node(c.node.String()))
+	return nil
+}
+
+// take puts a message into the queue. It never waits: a flood of requests must not hold up what
+// matters, nor fill memory.
+func (c *Control) take(payload string) {
+	r, err := parseRequest(payload)
+	if err != nil {
+		if c.malformed.Add(1) == 1 {
+			c.log.Warn("ignored what is no request of an operator; more of its kind are only counted", "err", err)
+		}
+		return
+	}
+	if c.recent.has(r.ID) {
+		return
+	}
+	select {
+	case c.requests <- r:
+		c.recent.add(r.ID)
+	default:
+		if c.dropped.Add(1) == 1 {
+			c.log.Warn("too many requests of operators at once, dropped one; more are only counted", "waiting", controlQueue)
+		}
+	}
+}
+
+// recent is a ring of ids. Its zero value is empty.
+type recent struct {
+	ids  map[string]struct{}
+	ring [controlRecent]string
+	next int
+}
+
+func (r *recent) has(id string) bool {
+	_, ok := r.ids[id]
+	return ok
+}
+
+// add puts id in the place of the oldest.
+func (r *recent) add(id string) {
+	if r.ids == nil {
+		r.ids = make(map[string]struct{}, controlRecent)
+	}
+	delete(r.ids, r.ring[r.next])
+	r.ids[id], r.ring[r.next] = struct{}{}, id
+	r.next = (r.next + 1) % len(r.ring)
+}

@@ -1,0 +1,57 @@
+package admin
+
+import (
+	"context"
+	"time"
+)
+
+// ControlQueue is how many requests wait for a node.
+const ControlQueue = controlQueue
+
+// ControlWorkers is how many requests a node carries out at a time.
+const ControlWorkers = controlWorkers
+
+// CountUpTo is Count with another limit than a million.
+func (c *Cluster) CountUpTo(ctx context.Context, by By, most int) ([]Count, error) {
+	return c.count(ctx, by, most)
+}
+
+// Forget has the cluster wait again for nodes that were silent.
+func (c *Cluster) Forget() {
+	c.silence.mu.Lock()
+	defer c.silence.mu.Unlock()
+	clear(c.silence.since)
+}
+
+// SetAgain has the limit count again what it could not count so often.
+func (l *MemberLimit) SetAgain(d time.Duration) { l.again = d }
+
+// Waiting is how many members are to be counted.
+func (l *MemberLimit) Waiting() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.members)
+}
+
+// MaxUnchecked is how many members can wait to be counted.
+const MaxUnchecked = maxUnchecked
+
+// SetPing has the node look after a quiet subscription so often.
+func (c *Control) SetPing(d time.Duration) { c.ear.ping = d }
+
+// NewFiguredControl returns a Control with the given counts.
+func NewFiguredControl(f ControlFigures) *Control {
+	c := new(Control)
+	c.answered.Store(f.Answered)
+	c.malformed.Store(f.Malformed)
+	c.dropped.Store(f.Dropped)
+	return c
+}
+
+// NewFiguredLimit returns a MemberLimit with the given counts.
+func NewFiguredLimit(f LimitFigures) *MemberLimit {
+	l := new(MemberLimit)
+	l.kicked.Store(f.Kicked)
+	l.unchecked.Store(f.Unchecked)
+	return l
+}

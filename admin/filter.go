@@ -1,0 +1,201 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stompgw/stompgw/gateway/registry"
+	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
+)
+
+// Filter says which sessions are meant: those that all of its fields fit. Its zero value means all.
+type Filter struct {
+	Member      string        // the id, as JSON or as people write it: 42, bob or "bob"
+	Node        string        // a node's name, or the beginning of one node's alone
+	Transport   string        // such as "websocket"
+	Destination string        // subscribed to it; the nodes are asked
+	Older       time.Duration // connected at least so long ago; where the node did not say, a session does not fit
+}
+
+// ErrCursor reports a cursor that is none of a walk with the same Filter.
+var ErrCursor = redisregistry.ErrCursor
+
+// Sessions walks the sessions that fit, behind the one whose Cursor is after, or from the first on.
+// It keeps a bounded part of them in memory, and of those that are subscribed to a Destination 8 bytes
+// each. Sessions of nodes that don't say who is subscribed are left out; Silent names those nodes. An
+// error ends the walk; it may be ErrNoNode, *AmbiguousNodeError, ErrMember or ErrCursor.
+func (c *Cluster) Sessions(ctx context.Context, f Filter, after string) iter.Seq2[Session, error] {
+	return func(yield func(Session, error) bool) {
+		w, err := c.newWalk(ctx, f)
+		if err == nil {
+			err = w.resume(after)
+		}
+		if err != nil {
+			yield(Session{}, err)
+			return
+		}
+		w.run(ctx, c.reader, yield)
+	}
+}
+
+// walk goes through the sessions of a Filter.
+type walk struct {
+	queries     []redisregistry.Query // one after the other; several where a member's id has several forms
+	first       int                   // query to begin with
+	transport   string
+	until       time.Time   // connected at the latest; zero for any time
+	subscribers subscribers // nil for no destination
+}
+
+func (c *Cluster) newWalk(ctx context.Context, f Filter) (*walk, error) {
+	w := &walk{queries: []redisregistry.Query{{}}, transport: f.Transport}
+	if f.Member != "" {
+		members, err := memberForms(f.Member)
+		if err != nil {
+			return nil, err
+		}
+		w.queries = make([]redisregistry.Query, len(members))
+		for i, m := range members {
+			w.queries[i].Member = m
+		}
+	}
+	if f.Older > 0 {
+		w.until = time.Now().Add(-f.Older)
+	}
+	if f.Node == "" && f.Destination == "" {
+		return w, nil
+	}
+	nodes, err := c.reader.Nodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if f.Node != "" {
+		node, err := pickNode(nodes, f.Node)
+		if err != nil {
+			return nil, err
+		}
+		nodes = []redisregistry.About{node}
+		for i := range w.queries {
+			w.queries[i].Node = node.Node
+		}
+	}
+	if f.Destination != "" {
+		w.subscribers, err = c.subscribers(ctx, nodes, f.Destination)
+	}
+	return w, err
+}
+
+// resume sets where the walk begins. The cursor of a walk over several queries says which one it is.
+func (w *walk) resume(after string) error {
+	if after == "" || len(w.queries) == 1 {
+		w.queries[0].After = after
+		return nil
+	}
+	for i := range w.queries {
+		if cursor, ok := strings.CutPrefix(after, queryMark(i)); ok {
+			w.first, w.queries[i].After = i, cursor
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is %w", after, ErrCursor)
+}
+
+func queryMark(i int) string { return fmt.Sprintf("%d:", i) }
+
+func (w *walk) run(ctx context.Context, r *redisregistry.Reader, yield func(Session, error) bool) {
+	if w.subscribers != nil && w.subscribers.none() {
+		return
+	}
+	for i := w.first; i < len(w.queries); i++ {
+		for found, err := range r.Sessions(ctx, w.queries[i]) {
+			s := newSession(found)
+			switch {
+			case err != nil:
+				yield(Session{}, err)
+				return
+			case !w.fits(s):
+				continue
+			case len(w.queries) > 1:
+				s.Cursor = queryMark(i) + s.Cursor
+			}
+			if !yield(s, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (w *walk) fits(s Session) bool {
+	switch {
+	case w.transport != "" && s.Transport != w.transport:
+		return false
+	case !w.until.IsZero() && (s.ConnectedAt == nil || s.ConnectedAt.After(w.until)):
+		return false
+	}
+	return w.subscribers == nil || w.subscribers.has(s)
+}
+
+// subscribers are sessions by their nodes, each list in order.
+type subscribers map[string][]sessionID
+
+func (s subscribers) none() bool {
+	for _, ids := range s {
+		if len(ids) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (s subscribers) has(of Session) bool {
+	id, err := registry.ParseSessionID(of.ID)
+	if err != nil {
+		return false
+	}
+	_, ok := slices.BinarySearch(s[of.Node], sessionID(id))
+	return ok
+}
+
+// subscribers asks nodes which of their sessions are subscribed to a destination.
+func (c *Cluster) subscribers(ctx context.Context, nodes []redisregistry.About, destination string) (subscribers, error) {
+	var questions []*question
+	for _, node := range nodes {
+		if node.Foreign() {
+			c.silence.note(node.Node, true)
+			continue
+		}
+		questions = append(questions, &question{node: node.Node, request: request{Op: opSubscribers, Destination: destination}})
+	}
+	all := subscribers{}
+	err := c.askAll(ctx, questions, func(q *question) {
+		if q.err() != nil {
+			return
+		}
+		slices.Sort(q.whole.Sessions)
+		all[q.node] = q.whole.Sessions
+	})
+	return all, err
+}
+
+// askAll asks in a talk of its own.
+func (c *Cluster) askAll(ctx context.Context, questions []*question, told func(*question)) error {
+	if len(questions) == 0 {
+		return nil
+	}
+	t, err := c.talk(ctx)
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	for q, err := range t.ask(ctx, questions) {
+		if err != nil {
+			return err
+		}
+		told(q)
+	}
+	return nil
+}

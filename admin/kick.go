@@ -1,0 +1,208 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
+)
+
+// Kick says how sessions are ended.
+type Kick struct {
+	Reason string        // for the clients; one line of at most 200 bytes, default that of Code
+	Code   policy.Code   // for their programs, default policy.CodeKicked
+	Rate   float64       // sessions a second at most, 0 for no limit
+	Block  time.Duration // for which the members of the sessions can't connect, 0 for none
+}
+
+// ErrReason reports a reason that can't be told to clients.
+var ErrReason = errors.New("this reason can't be told")
+
+const minRate = 0.001 // a session in a quarter of an hour
+
+func (k Kick) check() error {
+	switch {
+	case !(k.Rate == 0 || k.Rate >= minRate && k.Rate <= 1e9):
+		return fmt.Errorf("a rate of %g sessions a second: want %g or more, or 0 for no limit", k.Rate, minRate)
+	case k.Block < 0:
+		return fmt.Errorf("members can't be blocked for %s", k.Block)
+	case k.Code < 0:
+		return fmt.Errorf("%d can't be a code: want 1 or more", k.Code)
+	case k.Reason == "" && k.Code != 0 && !slices.ContainsFunc(policy.Codes(), func(e policy.Explanation) bool { return e.Code == k.Code }):
+		return fmt.Errorf("%w: it is missing, and code %d says nothing by itself", ErrReason, k.Code)
+	}
+	return checkReason(k.Reason)
+}
+
+// batch is how many sessions are kicked at once. What the rate allows in a tenth of a second keeps
+// it even.
+func (k Kick) batch() int {
+	if k.Rate == 0 {
+		return maxIDs
+	}
+	return int(min(max(k.Rate/10, 1), maxIDs))
+}
+
+// Outcome is what became of a session that was to be kicked.
+type Outcome string
+
+const (
+	Kicked Outcome = "kicked"
+	Gone   Outcome = "already gone"
+	Silent Outcome = "node silent" // it may be kicked or not
+)
+
+// Result is one session that was to be kicked.
+type Result struct {
+	Session Session
+	Outcome Outcome
+	Blocked bool // its member can't connect for a while
+}
+
+// Kick ends the sessions of a walk, and yields one result for each as they come. A node that does not
+// answer is waited for once; sessions of a node of the replaced system, which can't be asked, come
+// out as those of a silent one. Members are blocked, and all nodes told so, before their sessions end;
+// a session without a member has nobody to block. An error of the walk, or of Redis, ends it, and so
+// does redisregistry.ErrTooManyBlocks.
+func (c *Cluster) Kick(ctx context.Context, sessions iter.Seq2[Session, error], k Kick) iter.Seq2[Result, error] {
+	return func(yield func(Result, error) bool) {
+		if err := k.check(); err != nil {
+			yield(Result{}, err)
+			return
+		}
+		w := &kicker{cluster: c, kick: k, pace: pace{rate: k.Rate}, blocked: map[string]bool{}}
+		defer w.close()
+		if err := w.run(ctx, sessions, yield); err != nil {
+			yield(Result{}, err)
+		}
+	}
+}
+
+// errStopped says that nobody wants further results.
+var errStopped = errors.New("stopped")
+
+// kicker is one call of Kick.
+type kicker struct {
+	cluster *Cluster
+	kick    Kick
+	pace    pace
+	talk    *talk                 // nil until there is something to ask
+	nodes   []redisregistry.About // to be told of blocks; nil until there is one
+	blocked map[string]bool       // members
+}
+
+func (w *kicker) close() {
+	if w.talk != nil {
+		w.talk.close()
+	}
+}
+
+// run returns nil too when yield wants no more.
+func (w *kicker) run(ctx context.Context, sessions iter.Seq2[Session, error], yield func(Result, error) bool) error {
+	send := func(r Result) error {
+		r.Blocked = w.blocked[memberID(r.Session.Member)]
+		if !yield(r, nil) {
+			return errStopped
+		}
+		return nil
+	}
+	var batch []Session
+	var err error
+	for s, serr := range sessions {
+		if err = serr; err != nil {
+			break
+		}
+		if batch = append(batch, s); len(batch) == w.kick.batch() {
+			if err = w.end(ctx, batch, send); err != nil {
+				break
+			}
+			batch = batch[:0]
+		}
+	}
+	if err == nil && len(batch) > 0 {
+		err = w.end(ctx, batch, send)
+	}
+	if errors.Is(err, errStopped) {
+		return nil
+	}
+	return err
+}
+
+// end kicks some sessions.
+func (w *kicker) end(ctx context.Context, sessions []Session, send func(Result) error) error {
+	if err := w.pace.wait(ctx, len(sessions)); err != nil {
+		return err
+	}
+	if w.talk == nil {
+		var err error
+		if w.talk, err = w.cluster.talk(ctx); err != nil {
+			return err
+		}
+	}
+	if w.kick.Block > 0 {
+		if err := w.block(ctx, sessions); err != nil {
+			return err
+		}
+	}
+	nodes := map[string][]Session{}
+	for _, s := range sessions {
+		if _, ok := s.own(); ok {
+			nodes[s.Node] = append(nodes[s.Node], s)
+		} else if err := send(Result{Session: s, Outcome: Silent}); err != nil {
+			return err
+		}
+	}
+	for q, err := range w.talk.ask(ctx, w.questions(nodes)) {
+		if err != nil {
+			return err
+		}
+		for r := range results(nodes[q.node], q) {
+			if err := send(r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// questions are one for each node, since there are no more sessions than one can hold. A node that was
+// silent just now is told to kick, and not waited for.
+func (w *kicker) questions(nodes map[string][]Session) []*question {
+	var questions []*question
+	for node, sessions := range nodes {
+		q := &question{node: node, fleeting: w.cluster.silence.spares(node),
+			request: request{Op: opKick, Reason: w.kick.Reason, Code: w.kick.Code}}
+		for _, s := range sessions {
+			id, _ := s.own() // it is, see end
+			q.request.Sessions = append(q.request.Sessions, id)
+		}
+		questions = append(questions, q)
+	}
+	return questions
+}
+
+// results are what a node's answer means for its sessions.
+func results(sessions []Session, q *question) iter.Seq[Result] {
+	return func(yield func(Result) bool) {
+		had := map[sessionID]bool{}
+		for _, id := range q.whole.Sessions {
+			had[id] = true
+		}
+		for _, s := range sessions {
+			r := Result{Session: s, Outcome: Gone}
+			if id, _ := s.own(); had[id] {
+				r.Outcome = Kicked
+			} else if q.err() != nil {
+				r.Outcome = Silent
+			}
+			if !yield(r) {
+				return
+			}
+		}
+	}
+}

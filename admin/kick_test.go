@@ -1,0 +1,310 @@
+package admin_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/registry"
+	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
+)
+
+// outcomes reads the results to their end.
+func outcomes(t *testing.T, results iter.Seq2[admin.Result, error]) map[string]admin.Outcome {
+	t.Helper()
+	out := map[string]admin.Outcome{}
+	for r, err := range results {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, twice := out[r.Session.Key]; twice {
+			t.Errorf("%s has two results", r.Session.Key)
+		}
+		out[r.Session.Key] = r.Outcome
+	}
+	return out
+}
+
+// list reads a walk to its end.
+func list(t *testing.T, sessions iter.Seq2[admin.Session, error]) (all []admin.Session) {
+	t.Helper()
+	for s, err := range sessions {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// walk is one of given sessions, which ends with err if that is not nil.
+func walk(sessions []admin.Session, err error) iter.Seq2[admin.Session, error] {
+	return func(yield func(admin.Session, error) bool) {
+		for _, s := range sessions {
+			if !yield(s, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(admin.Session{}, err)
+		}
+	}
+}
+
+func wantOutcomes(t *testing.T, got, want map[string]admin.Outcome) {
+	t.Helper()
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+func TestKick(t *testing.T) {
+	onAll(t, func(t *testing.T, m redisregistry.Map) {
+		a, b := two(t, m)
+		c := admin.NewCluster(m, patience)
+		all := list(t, c.Sessions(t.Context(), admin.Filter{}, ""))
+		b.gw.do(func(g *sham) { delete(g.sessions, 2) }) // it has just ended
+		foreign := admin.Session{Key: "1/x_7d5c", Node: "1/x", ID: "7d5c", Member: json.RawMessage("42")}
+		how := admin.Kick{Reason: "closing time", Code: 4711}
+		got := outcomes(t, c.Kick(t.Context(), walk(append(all, foreign), nil), how))
+		wantOutcomes(t, got, map[string]admin.Outcome{
+			a1: admin.Kicked, a2: admin.Kicked, b2: admin.Gone, b3: admin.Kicked, foreign.Key: admin.Silent,
+		})
+		inRedis(t, m, 1) // what had ended without the registry being told
+		for _, n := range []*node{a, b} {
+			n.gw.do(func(g *sham) {
+				if len(g.kicks) != 1 || g.kicks[0].how != (gateway.Kick{Reason: "closing time", Code: 4711}) {
+					t.Errorf("node %s was told %+v", n.name, g.kicks)
+				}
+			})
+		}
+		if blocks, err := c.Blocks(t.Context()); err != nil || len(blocks) > 0 {
+			t.Errorf("%v are blocked, %v", blocks, err)
+		}
+	})
+}
+
+func TestKickNobody(t *testing.T) {
+	m := sessionMap(t, miniature(t), redisregistry.Hashes)
+	if got := outcomes(t, admin.NewCluster(m, patience).Kick(t.Context(), walk(nil, nil), admin.Kick{})); len(got) > 0 {
+		t.Errorf("%v", got)
+	}
+}
+
+// TestKickMany: more sessions than one request can name, while they are walked.
+func TestKickMany(t *testing.T) {
+	onRedis(t, func(t *testing.T, m redisregistry.Map) {
+		a, b := startNode(t, m, nodeA), startNode(t, m, nodeB)
+		const each = 800
+		for id := range registry.SessionID(each) {
+			a.has(id, "", "tcp")
+			b.has(id, "", "tcp")
+		}
+		inRedis(t, m, 2*each)
+		c := admin.NewCluster(m, patience)
+		got := map[string]admin.Outcome{}
+		for r, err := range c.Kick(t.Context(), c.Sessions(t.Context(), admin.Filter{}, ""), admin.Kick{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got[r.Session.Key] != admin.Kicked { // Redis may give a session of the layout Keys twice
+				got[r.Session.Key] = r.Outcome
+			}
+		}
+		for key, outcome := range got {
+			if outcome != admin.Kicked {
+				t.Errorf("%s: %s", key, outcome)
+			}
+		}
+		if len(got) != 2*each {
+			t.Errorf("%d results", len(got))
+		}
+		inRedis(t, m, 0)
+	})
+}
+
+// TestKickOfASilentNode: the others are kicked all the same, and the node is waited for once.
+func TestKickOfASilentNode(t *testing.T) {
+	m := sessionMap(t, miniature(t), redisregistry.Hashes)
+	a, b := two(t, m)
+	b.leave()
+	b.gw.do(func(g *sham) { g.fails = errors.New("never asked") })
+	c := admin.NewCluster(m, impatience)
+	var all []admin.Session
+	at := connectedAt(1)
+	for id := range registry.SessionID(1100) { // three requests
+		for _, n := range []*node{a, b} {
+			n.gw.do(func(g *sham) { g.sessions[id] = nil })
+			all = append(all, admin.Session{Key: n.name + "_" + id.String(), Node: n.name, ID: id.String(), ConnectedAt: &at})
+		}
+	}
+	count := map[string]int{}
+	for r, err := range c.Kick(t.Context(), walk(all, nil), admin.Kick{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		count[r.Session.Node+" "+string(r.Outcome)]++
+	}
+	// Node a may be slower than the patience of this test, but not for ever.
+	if count[nodeB+" node silent"] != 1100 || count[nodeA+" kicked"]+count[nodeA+" node silent"] != 1100 {
+		t.Errorf("%v", count)
+	}
+	if got := c.Silent(); !slices.Contains(got, nodeB) {
+		t.Errorf("%q are silent", got)
+	}
+}
+
+// TestKickOfANodeThatFails: what it says is no better than nothing.
+func TestKickOfANodeThatFails(t *testing.T) {
+	m := sessionMap(t, miniature(t), redisregistry.Hashes)
+	a, _ := two(t, m)
+	a.gw.do(func(g *sham) { g.fails = gateway.ErrNotRunning })
+	c := admin.NewCluster(m, patience)
+	got := outcomes(t, c.Kick(t.Context(), c.Sessions(t.Context(), admin.Filter{}, ""), admin.Kick{}))
+	wantOutcomes(t, got, map[string]admin.Outcome{a1: admin.Silent, a2: admin.Silent, b2: admin.Kicked, b3: admin.Kicked})
+}
+
+// TestKickAndBlock: members are kept out before their sessions end, and all nodes know by then.
+func TestKickAndBlock(t *testing.T) {
+	onAll(t, func(t *testing.T, m redisregistry.Map) {
+		a, b := two(t, m)
+		c := admin.NewCluster(m, patience)
+		blocked := map[string]bool{}
+		for r, err := range c.Kick(t.Context(), c.Sessions(t.Context(), admin.Filter{}, ""), admin.Kick{Block: time.Hour}) {
+			if err != nil || r.Outcome != admin.Kicked {
+				t.Fatal(r, err)
+			}
+			blocked[r.Session.Key] = r.Blocked
+		}
+		if want := map[string]bool{a1: true, a2: true, b2: true, b3: false}; fmt.Sprint(blocked) != fmt.Sprint(want) {
+			t.Errorf("blocked are %v, want %v", blocked, want)
+		}
+		for _, n := range []*node{a, b} {
+			n.gw.do(func(g *sham) {
+				for _, k := range g.kicks {
+					if k.blocks != 3 {
+						t.Errorf("node %s kicks when it knows of %d blocks, want 3", n.name, k.blocks)
+					}
+				}
+			})
+		}
+		blocks, err := c.Blocks(t.Context())
+		if err != nil || len(blocks) != 3 {
+			t.Fatal(blocks, err)
+		}
+		for _, bl := range blocks {
+			if !slices.Contains([]string{`42`, `"42"`, `"bob"`}, string(bl.Member)) || bl.Left <= 0 || bl.Left > time.Hour || bl.Until.Before(time.Now()) {
+				t.Errorf("block %+v", bl)
+			}
+		}
+		if was, err := c.Unblock(t.Context(), "42"); err != nil || !was { // the number and the text
+			t.Errorf("%v, %v", was, err)
+		}
+		for _, n := range []*node{a, b} {
+			n.gw.do(func(g *sham) {
+				if len(g.blocks) != 1 {
+					t.Errorf("node %s knows of %v when Unblock returns, want bob's alone", n.name, g.blocks)
+				}
+			})
+		}
+		if was, err := c.Unblock(t.Context(), "42"); err != nil || was {
+			t.Errorf("again: %v, %v", was, err)
+		}
+		if blocks, err := c.Blocks(t.Context()); err != nil || len(blocks) != 1 || string(blocks[0].Member) != `"bob"` {
+			t.Errorf("%v, %v", blocks, err)
+		}
+		if _, err := c.Unblock(t.Context(), `"bob`); !errors.Is(err, admin.ErrMember) {
+			t.Errorf("%v, want ErrMember", err)
+		}
+	})
+}
+
+// TestKickRate: it can't be faster than asked for, however fast the machine is.
+func TestKickRate(t *testing.T) {
+	m := sessionMap(t, miniature(t), redisregistry.Hashes)
+	n := startNode(t, m, nodeA)
+	for id := range registry.SessionID(10) {
+		n.has(id, "", "tcp")
+	}
+	inRedis(t, m, 10)
+	c := admin.NewCluster(m, patience)
+	begin := time.Now()
+	got := outcomes(t, c.Kick(t.Context(), c.Sessions(t.Context(), admin.Filter{}, ""), admin.Kick{Rate: 50}))
+	if d := time.Since(begin); d < 100*time.Millisecond || len(got) != 10 { // 5 at once, 5 after a tenth of a second
+		t.Errorf("%d sessions in %s", len(got), d)
+	}
+	if len(n.gw.asked()) != 2 {
+		t.Errorf("the node was asked for %q", n.gw.asked())
+	}
+}
+
+// TestKickStops: when nobody wants further results, when the walk fails, when its context ends, and
+// with what can't be told.
+func TestKickStops(t *testing.T) {
+	m := sessionMap(t, miniature(t), redisregistry.Hashes)
+	n := startNode(t, m, nodeA)
+	var all []admin.Session
+	at := connectedAt(1)
+	for id := range registry.SessionID(10) {
+		n.gw.do(func(g *sham) { g.sessions[id] = nil })
+		all = append(all, admin.Session{Key: nodeA + "_" + id.String(), Node: nodeA, ID: id.String(), ConnectedAt: &at})
+	}
+	left := func() (left int) {
+		n.gw.do(func(g *sham) { left = len(g.sessions) })
+		return left
+	}
+	c := admin.NewCluster(m, patience)
+	slow := admin.Kick{Rate: 9} // one after the other
+	for range c.Kick(t.Context(), walk(all, nil), slow) {
+		break
+	}
+	if left() != 9 {
+		t.Errorf("%d sessions are left after one result", left())
+	}
+	failed := errors.New("the walk fails")
+	var err error
+	for _, err = range c.Kick(t.Context(), walk(all[:2], failed), slow) {
+	}
+	if !errors.Is(err, failed) {
+		t.Errorf("%v, want that the walk fails", err)
+	}
+	if left() != 8 {
+		t.Errorf("%d sessions are left after two more", left())
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for _, err = range c.Kick(ctx, walk(all, nil), admin.Kick{Rate: 0.001}) {
+		cancel() // the next one is a quarter of an hour away
+	}
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want that it was cancelled", err)
+	}
+	before := left()
+	for _, err = range c.Kick(t.Context(), walk(all, nil), admin.Kick{Reason: "a\nb"}) {
+	}
+	if !errors.Is(err, admin.ErrReason) || left() != before {
+		t.Errorf("%v, and %d sessions less; want ErrReason", err, before-left())
+	}
+}
+
+// TestKickWithoutRedis is an error, not many silent nodes.
+func TestKickWithoutRedis(t *testing.T) {
+	m := sessionMap(t, "127.0.0.1:1", redisregistry.Hashes)
+	at := connectedAt(1)
+	for r, err := range admin.NewCluster(m, patience).Kick(t.Context(), walk([]admin.Session{{Key: a1, Node: nodeA, ID: "00000001", ConnectedAt: &at}}, nil), admin.Kick{Code: policy.CodeKicked}) {
+		if err == nil {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// walkOf is a walk of given sessions.
+func walkOf(sessions ...admin.Session) iter.Seq2[admin.Session, error] { return walk(sessions, nil) }

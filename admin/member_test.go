@@ -1,0 +1,45 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"testing"
+)
+
+func TestMemberForms(t *testing.T) {
+	for text, want := range map[string][]string{
+		`42`:                   {`42`, `"42"`},
+		`-1`:                   {`-1`, `"-1"`},
+		`"42"`:                 {`"42"`},
+		`bob`:                  {`"bob"`},
+		`"bob"`:                {`"bob"`},
+		`a<b`:                  {`"a\u003cb"`}, // as the gateway writes it
+		`"a<b"`:                {`"a\u003cb"`},
+		`"\u0062ob"`:           {`"bob"`},
+		`042`:                  {`"042"`},
+		`1e3`:                  {`"1e3"`},
+		`null`:                 {`"null"`},
+		`99999999999999999999`: {`"99999999999999999999"`}, // more than 64 bits: no integer that a token can hold
+	} {
+		if got, err := memberForms(text); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s means %q, %v; want %q", text, got, err, want)
+		}
+	}
+	for _, text := range []string{``, `"`, `"bob`, `"bob" "`, `""`} {
+		if got, err := memberForms(text); !errors.Is(err, ErrMember) {
+			t.Errorf("%s means %q, %v; want ErrMember", text, got, err)
+		}
+	}
+}
+
+func TestMemberID(t *testing.T) {
+	for raw, want := range map[string]string{
+		`42`: `42`, `"bob"`: `"bob"`, `"\u0062ob"`: `"bob"`, `"a<b"`: `"a\u003cb"`,
+		`null`: "", ``: "", `""`: "", `1.5`: "", `{}`: "", `[1]`: "", `true`: "", `042`: "",
+	} {
+		if got := memberID(json.RawMessage(raw)); got != want {
+			t.Errorf("%s is member %s, want %s", raw, got, want)
+		}
+	}
+}

@@ -1,0 +1,238 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/registry"
+)
+
+// Over is which sessions go when a member has too many.
+type Over string
+
+const (
+	KickOldest Over = "kick-oldest"
+	KickNewest Over = "kick-newest"
+)
+
+const (
+	maxUnchecked  = 100_000 // members that wait to be counted; more are let be
+	membersAtOnce = 256     // whose sessions are looked up before those over the limit are asked for
+	maxSuspects   = 20_000  // sessions that are in memory at once, beside those of one member
+)
+
+// MemberLimit keeps the sessions that one member has on all live nodes under a limit. Each node counts
+// when one of its own sessions has come to stand in Redis, so the last one of a member to come is
+// counted by somebody who sees all of them. Those that go are the first, or the last, by the time of
+// their CONNECT and then by key: all nodes decide alike. While Redis is away, or a node silent, more
+// are admitted; their members are counted again every 30 s until they can be.
+type MemberLimit struct {
+	cluster *Cluster
+	most    int
+	over    Over
+	log     *slog.Logger
+
+	mu      sync.Mutex
+	members map[string]struct{} // to be counted
+	wake    chan struct{}       // holds one token while there may be some
+
+	later map[string]struct{} // members to be counted again; of Run's goroutine
+	again time.Duration       // how often they are
+
+	kicked, unchecked atomic.Uint64
+}
+
+// NewMemberLimit returns a limit of most sessions, 1 or more. All nodes have to have one.
+func NewMemberLimit(c *Cluster, most int, over Over, log *slog.Logger) *MemberLimit {
+	return &MemberLimit{cluster: c, most: most, over: over, log: log,
+		members: map[string]struct{}{}, wake: make(chan struct{}, 1), later: map[string]struct{}{}, again: silenceSpared}
+}
+
+// LimitFigures are counts since a MemberLimit was made.
+type LimitFigures struct {
+	Kicked    uint64 // sessions
+	Unchecked uint64 // times that a member could not be counted, because Redis was away, a node silent or too many came
+}
+
+// Figures may be called from any goroutine, and waits for nothing.
+func (l *MemberLimit) Figures() LimitFigures {
+	return LimitFigures{Kicked: l.kicked.Load(), Unchecked: l.unchecked.Load()}
+}
+
+// Check has the sessions of the member of s counted, soon. It may be called from any goroutine, and
+// does not block.
+func (l *MemberLimit) Check(s registry.Session) {
+	if s.Member == "" {
+		return
+	}
+	if !l.note(s.Member) {
+		l.unchecked.Add(1)
+		return
+	}
+	select {
+	case l.wake <- struct{}{}:
+	default: // Run has not taken the last token yet, and will see this one too
+	}
+}
+
+// note reports whether there was room.
+func (l *MemberLimit) note(member string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, ok := l.members[member]; !ok && len(l.members) >= maxUnchecked {
+		return false
+	}
+	l.members[member] = struct{}{}
+	return true
+}
+
+// take returns some members to count.
+func (l *MemberLimit) take() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var members []string
+	for m := range l.members {
+		if len(members) == membersAtOnce {
+			break
+		}
+		members = append(members, m)
+		delete(l.members, m)
+	}
+	return members
+}
+
+// Run counts until ctx ends.
+func (l *MemberLimit) Run(ctx context.Context) error {
+	again := time.NewTicker(l.again)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-l.wake:
+		case <-again.C:
+			l.retry()
+		}
+		for members := l.take(); len(members) > 0 && ctx.Err() == nil; members = l.take() {
+			l.check(ctx, members)
+		}
+	}
+}
+
+// check counts the sessions of members and ends those that are too many. Whom Redis can't tell of is
+// admitted, and counted later.
+func (l *MemberLimit) check(ctx context.Context, members []string) {
+	for len(members) > 0 {
+		n, err := l.checkSome(ctx, members)
+		if err != nil {
+			l.log.Debug("members could not be counted", "members", len(members), "err", err)
+			l.postpone(members...)
+			return
+		}
+		members = members[n:]
+	}
+}
+
+// postpone has members counted at the next turn of the clock. Run's goroutine calls it.
+func (l *MemberLimit) postpone(members ...string) {
+	l.unchecked.Add(uint64(len(members)))
+	for _, m := range members {
+		if len(l.later) < maxUnchecked {
+			l.later[m] = struct{}{}
+		}
+	}
+}
+
+// retry has postponed members counted now.
+func (l *MemberLimit) retry() {
+	for m := range l.later {
+		if !l.note(m) {
+			return
+		}
+		delete(l.later, m)
+	}
+}
+
+// checkSome deals with the first n members, as many as there is room for in memory.
+func (l *MemberLimit) checkSome(ctx context.Context, members []string) (n int, err error) {
+	suspects := map[string][]Session{} // members that have too many sessions in Redis
+	for size := 0; n < len(members) && size < maxSuspects; n++ {
+		found, err := l.cluster.reader.Member(ctx, members[n])
+		if err != nil {
+			return n, err
+		}
+		if len(found) <= l.most {
+			continue
+		}
+		for _, s := range found {
+			suspects[members[n]] = append(suspects[members[n]], newSession(s))
+		}
+		size += len(found)
+	}
+	var excess []Session
+	for member, sessions := range suspects {
+		live, silent, err := l.live(ctx, sessions)
+		if err != nil {
+			return n, err
+		}
+		if silent {
+			l.postpone(member)
+		}
+		excess = append(excess, l.excess(live)...)
+	}
+	return n, l.kick(ctx, excess)
+}
+
+// live returns the sessions that their nodes say are there, and whether a node was silent. Redis also
+// knows those that have just ended, and those of nodes that have just died: a client that is back
+// would count twice, and cost its member another session.
+func (l *MemberLimit) live(ctx context.Context, sessions []Session) (live []Session, silent bool, err error) {
+	nodes, err := l.cluster.askLive(ctx, sessions)
+	if err != nil {
+		return nil, false, err
+	}
+	live = slices.DeleteFunc(sessions, func(s Session) bool { return s.Live == nil })
+	return live, len(nodes) > 0, nil
+}
+
+// excess returns the sessions of one member that are too many.
+func (l *MemberLimit) excess(sessions []Session) []Session {
+	slices.SortFunc(sessions, func(a, b Session) int {
+		return cmp.Or(a.ConnectedAt.Compare(*b.ConnectedAt), cmp.Compare(a.Key, b.Key))
+	})
+	n := max(len(sessions)-l.most, 0)
+	if l.over == KickNewest {
+		return sessions[len(sessions)-n:]
+	}
+	return sessions[:n]
+}
+
+func (l *MemberLimit) kick(ctx context.Context, sessions []Session) error {
+	for r, err := range l.cluster.Kick(ctx, all(sessions), Kick{Code: policy.CodeSessions}) {
+		if err != nil {
+			return err
+		}
+		if r.Outcome == Kicked {
+			l.kicked.Add(1)
+		}
+	}
+	return nil
+}
+
+// all is a walk of sessions.
+func all(sessions []Session) iter.Seq2[Session, error] {
+	return func(yield func(Session, error) bool) {
+		for _, s := range sessions {
+			if !yield(s, nil) {
+				return
+			}
+		}
+	}
+}

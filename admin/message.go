@@ -1,0 +1,225 @@
+package admin
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/registry"
+)
+
+const (
+	maxRequest     = 256 << 10 // bytes; a node does not look at larger ones
+	maxAnswer      = 2 << 20   // bytes of one part; who asks does not look at larger ones
+	maxParts       = 1 << 10   // of one answer, 6 million sessions
+	maxError       = 1 << 10   // bytes of an answer's error that are told
+	maxIDs         = 500       // sessions of one request
+	maxReason      = 200       // bytes
+	maxDestination = 8 << 10   // bytes, as in a frame
+	maxRequestID   = 64        // bytes
+	maxOp          = 32        // bytes
+	partSize       = 128 << 10 // bytes of an answer, of which one takes six as JSON at worst, from which on the rest goes into another part
+	maxShown       = 64 << 10  // bytes of the destinations that are told of one session
+)
+
+// op is what a node is asked to do.
+type op string
+
+const (
+	opAbout       op = "about"       // say how it is
+	opLive        op = "live"        // tell of sessions what Redis does not know
+	opSubscribers op = "subscribers" // name the sessions that are subscribed to a destination
+	opKick        op = "kick"        // end sessions, and name those that it had
+	opDrain       op = "drain"       // let its sessions go, and end
+	opRefresh     op = "refresh"     // read the blocks of members again, and answer when that is done
+)
+
+// request is what a node is asked, as JSON. It comes once or several times with the same ID, since
+// nobody knows whether the first has arrived; a node acts on it once.
+type request struct {
+	ID          string      `json:"id"`
+	Reply       string      `json:"reply"` // the token of the channel for the answer
+	Op          op          `json:"op"`
+	Sessions    []sessionID `json:"sessions,omitempty"`
+	Destination string      `json:"destination,omitempty"`
+	Reason      string      `json:"reason,omitempty"`
+	Code        policy.Code `json:"code,omitempty"`
+}
+
+// answer is what a node says to a request, or one of several parts of it.
+type answer struct {
+	ID       string        `json:"id"` // of the request
+	Node     string        `json:"node"`
+	Part     int           `json:"part"`            // from 0 on
+	Parts    int           `json:"parts"`           // of the whole answer
+	Error    string        `json:"error,omitempty"` // why it was not done
+	Sessions []sessionID   `json:"sessions,omitempty"`
+	Live     []liveSession `json:"live,omitempty"`
+	State    *nodeState    `json:"state,omitempty"`
+}
+
+// nodeState is how a node is.
+type nodeState struct {
+	Draining    bool   `json:"draining"`
+	Ready       string `json:"ready"` // "yes", or why not
+	Sessions    int    `json:"sessions"`
+	Connections int    `json:"connections"`
+}
+
+// liveSession is Live of one session.
+type liveSession struct {
+	ID sessionID `json:"id"`
+	Live
+}
+
+// sessionID is a registry.SessionID as people see it, also in JSON.
+type sessionID registry.SessionID
+
+func (id sessionID) MarshalText() ([]byte, error) {
+	return []byte(registry.SessionID(id).String()), nil
+}
+
+func (id *sessionID) UnmarshalText(text []byte) error {
+	parsed, err := registry.ParseSessionID(string(text))
+	*id = sessionID(parsed)
+	return err
+}
+
+// sessionIDs changes the type of a list; the result shares no memory with it.
+func sessionIDs[To, From ~uint64](ids []From) []To {
+	out := make([]To, len(ids))
+	for i, id := range ids {
+		out[i] = To(id)
+	}
+	return out
+}
+
+// parseRequest takes a message of a control channel. Its errors quote nothing of the message.
+func parseRequest(payload string) (r request, err error) {
+	if len(payload) > maxRequest {
+		return r, fmt.Errorf("%d bytes, the limit is %d", len(payload), maxRequest)
+	}
+	if err := decodeStrictly(payload, &r); err != nil {
+		return r, errors.New("not the JSON of a request")
+	}
+	switch {
+	case r.ID == "" || len(r.ID) > maxRequestID:
+		return r, fmt.Errorf("an id of %d bytes, want 1 to %d", len(r.ID), maxRequestID)
+	case !isToken(r.Reply):
+		return r, errors.New("no token of a channel for the answer")
+	case len(r.Op) > maxOp:
+		return r, fmt.Errorf("an op of %d bytes, the limit is %d", len(r.Op), maxOp)
+	case len(r.Sessions) > maxIDs:
+		return r, fmt.Errorf("%d sessions, the limit is %d", len(r.Sessions), maxIDs)
+	case len(r.Destination) > maxDestination:
+		return r, fmt.Errorf("a destination of %d bytes, the limit is %d", len(r.Destination), maxDestination)
+	case r.Code < 0:
+		return r, errors.New("a negative code")
+	}
+	return r, checkReason(r.Reason)
+}
+
+// checkReason refuses what can't be the header of an ERROR, or a line of a log.
+func checkReason(reason string) error {
+	switch {
+	case reason != "" && strings.TrimSpace(reason) == "":
+		return fmt.Errorf("%w: it is blank", ErrReason)
+	case len(reason) > maxReason:
+		return fmt.Errorf("%w: it has %d bytes, the limit is %d", ErrReason, len(reason), maxReason)
+	case !utf8.ValidString(reason) || strings.ContainsFunc(reason, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return fmt.Errorf("%w: it is not one line of printable text", ErrReason)
+	}
+	return nil
+}
+
+// parseAnswer takes a message of a reply channel.
+func parseAnswer(payload string) (a answer, err error) {
+	if len(payload) > maxAnswer {
+		return a, fmt.Errorf("an answer of %d bytes, the limit is %d", len(payload), maxAnswer)
+	}
+	if err := json.Unmarshal([]byte(payload), &a); err != nil { // a newer node may say more
+		return a, err
+	}
+	if a.Part < 0 || a.Part >= a.Parts || a.Parts > maxParts {
+		return a, fmt.Errorf("part %d of %d", a.Part, a.Parts)
+	}
+	a.Error = printable(a.Error)
+	if a.State != nil {
+		a.State.Ready = printable(a.State.Ready)
+	}
+	return a, nil
+}
+
+// printable makes one line of text for a terminal or a log of what a node says.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text[:min(len(text), maxError)])
+}
+
+// decodeStrictly takes one JSON value with fields that v has, and nothing behind it.
+func decodeStrictly(text string, v any) error {
+	d := json.NewDecoder(bytes.NewReader([]byte(text)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("more than one value")
+	}
+	return nil
+}
+
+// split returns the parts of an answer, each as JSON. A part is partSize and one session large at most.
+func split(a answer) ([]string, error) {
+	var whole []answer
+	for rest := a; ; {
+		part, n := rest, 0
+		part.Sessions, n = fill(rest.Sessions, n, func(sessionID) int { return len(`"0123456789abcdef",`) })
+		part.Live, _ = fill(rest.Live, n, liveSession.size)
+		whole = append(whole, part)
+		rest.Sessions, rest.Live = rest.Sessions[len(part.Sessions):], rest.Live[len(part.Live):]
+		if len(rest.Sessions)+len(rest.Live) == 0 {
+			break
+		}
+	}
+	parts := make([]string, len(whole))
+	for i, part := range whole {
+		part.Part, part.Parts = i, len(whole)
+		text, err := json.Marshal(part)
+		if err != nil {
+			return nil, err
+		}
+		parts[i] = string(text)
+	}
+	return parts, nil
+}
+
+// fill returns the first of all that fit into a part which holds n bytes, and how many it then holds.
+func fill[T any](all []T, n int, size func(T) int) ([]T, int) {
+	for i, one := range all {
+		if n >= partSize {
+			return all[:i], n
+		}
+		n += size(one)
+	}
+	return all, n
+}
+
+// size is about how many bytes s takes as JSON.
+func (s liveSession) size() int {
+	n := 100
+	for _, d := range s.Subscriptions {
+		n += len(d) + len(`"",`)
+	}
+	return n
+}

@@ -1,0 +1,146 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
+)
+
+// Node is a live node as operators see it.
+type Node struct {
+	Name        string     `json:"node"`
+	State       string     `json:"state"` // "serving", "draining", "silent" when it does not answer, "foreign" when it is none of stompgw's
+	Sessions    int        `json:"sessions"`
+	Version     string     `json:"version"`
+	Bus         string     `json:"bus"`
+	StartedAt   *time.Time `json:"started_at"`
+	HeartbeatAt *time.Time `json:"heartbeat_at"`
+	Connections *int       `json:"connections"` // null when the node is silent
+	Ready       *string    `json:"ready"`       // "yes", or why not; null when the node is silent
+}
+
+// Nodes returns the live nodes, in the order of their starts. Each is asked, and may be silent: then
+// Sessions is what it said with its last heartbeat.
+func (c *Cluster) Nodes(ctx context.Context) ([]Node, error) {
+	abouts, err := c.reader.Nodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.askNodes(ctx, abouts)
+}
+
+// askNodes makes Nodes of what Redis knows of nodes and of what they say.
+func (c *Cluster) askNodes(ctx context.Context, abouts []redisregistry.About) ([]Node, error) {
+	nodes := make([]Node, len(abouts))
+	var questions []*question
+	index := map[string]*Node{}
+	for i, about := range abouts {
+		nodes[i] = newNode(about)
+		if !about.Foreign() {
+			index[about.Node] = &nodes[i]
+			questions = append(questions, &question{node: about.Node, request: request{Op: opAbout}})
+		}
+	}
+	err := c.askAll(ctx, questions, func(q *question) {
+		if s := q.whole.State; q.err() == nil && s != nil {
+			index[q.node].say(*s)
+		}
+	})
+	return nodes, err
+}
+
+func newNode(about redisregistry.About) Node {
+	n := Node{Name: about.Node, State: "silent", Sessions: about.Sessions, Version: about.Version, Bus: about.Bus}
+	if about.Foreign() {
+		n.State = "foreign"
+	}
+	if !about.StartedAt.IsZero() {
+		n.StartedAt = &about.StartedAt
+	}
+	if !about.HeartbeatAt.IsZero() {
+		n.HeartbeatAt = &about.HeartbeatAt
+	}
+	return n
+}
+
+func (n *Node) say(s nodeState) {
+	n.State = "serving"
+	if s.Draining {
+		n.State = "draining"
+	}
+	n.Sessions, n.Connections, n.Ready = s.Sessions, &s.Connections, &s.Ready
+}
+
+// ErrNoNode reports a name that is no live node's, nor the beginning of one.
+var ErrNoNode = errors.New("no live node has this name")
+
+// ErrSilent reports a node that did not answer in time. It may have done what it was asked for.
+var ErrSilent = errors.New("the node did not answer")
+
+// AmbiguousNodeError reports the beginning of the names of several nodes.
+type AmbiguousNodeError struct {
+	Name  string
+	Nodes []string // two at least
+}
+
+func (e *AmbiguousNodeError) Error() string {
+	return fmt.Sprintf("%s is the beginning of several nodes: %s", e.Name, strings.Join(e.Nodes, ", "))
+}
+
+// FindNode returns the live node of a name, of the beginning of one that only one node has, or of the
+// same of its UUID. It is asked, and may be silent. Errors are ErrNoNode and *AmbiguousNodeError.
+func (c *Cluster) FindNode(ctx context.Context, name string) (Node, error) {
+	abouts, err := c.reader.Nodes(ctx)
+	if err != nil {
+		return Node{}, err
+	}
+	about, err := pickNode(abouts, name)
+	if err != nil {
+		return Node{}, err
+	}
+	nodes, err := c.askNodes(ctx, []redisregistry.About{about})
+	if err != nil {
+		return Node{}, err
+	}
+	return nodes[0], nil
+}
+
+// pickNode returns the one that name means.
+func pickNode(nodes []redisregistry.About, name string) (redisregistry.About, error) {
+	var hits []redisregistry.About
+	var names []string
+	for _, n := range nodes {
+		_, uuid, _ := strings.Cut(n.Node, "/")
+		switch {
+		case n.Node == name:
+			return n, nil
+		case name != "" && (strings.HasPrefix(n.Node, name) || strings.HasPrefix(uuid, name)):
+			hits, names = append(hits, n), append(names, n.Node)
+		}
+	}
+	switch len(hits) {
+	case 0:
+		return redisregistry.About{}, ErrNoNode
+	case 1:
+		return hits[0], nil
+	}
+	return redisregistry.About{}, &AmbiguousNodeError{name, names}
+}
+
+// Drain makes a node, named whole, let its sessions go, and end. It returns how many those are. Errors
+// are ErrSilent, what the node says, and those of Redis.
+func (c *Cluster) Drain(ctx context.Context, node string) (sessions int, err error) {
+	var said error
+	q := &question{node: node, request: request{Op: opDrain}}
+	if err := c.askAll(ctx, []*question{q}, func(q *question) { said = q.err() }); err != nil {
+		return 0, err
+	}
+	if said == nil && q.whole.State != nil {
+		sessions = q.whole.State.Sessions
+	}
+	return sessions, said
+}

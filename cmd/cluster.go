@@ -1,0 +1,72 @@
+package cmd
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/registry"
+	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
+)
+
+// cluster is what a node shares with the others through Redis: the list of its sessions, the blocks
+// and limits of members, and an ear for operators.
+type cluster struct {
+	node     registry.Node
+	sessions redisregistry.Map
+	registry *redisregistry.Registry
+	limit    *admin.MemberLimit // nil for none
+	gateway  *gateway.Gateway   // from join on
+	control  *admin.Control     // as the gateway
+	log      *slog.Logger
+}
+
+// newCluster returns the cluster of a node that starts now. The client stays the caller's.
+func newCluster(cfg *config.Config, client redis.UniversalClient, node registry.Node, log *slog.Logger) *cluster {
+	c := &cluster{node: node, sessions: sessionMap(cfg, client), log: log}
+	settings := redisregistry.Config{
+		Addrs:     cfg.Redis.Addrs,
+		Heartbeat: time.Duration(cfg.Registry.Heartbeat),
+		Expiry:    time.Duration(cfg.Registry.Expiry),
+		Version:   gateway.Version,
+		Bus:       cfg.Bus.Driver,
+		Started:   time.Now(),
+		Blocked:   c.blocked,
+	}
+	if most := cfg.Sessions.PerMember; most.Max > 0 {
+		c.limit = admin.NewMemberLimit(admin.NewCluster(c.sessions, 0), most.Max, admin.Over(most.Over), log)
+		settings.Stored = c.limit.Check
+	}
+	c.registry = redisregistry.New(c.sessions, node, settings, log)
+	return c
+}
+
+// blocked tells the gateway who may not connect, and until when by this machine's clock.
+func (c *cluster) blocked(blocks []redisregistry.Block) {
+	until, now := make(map[string]time.Time, len(blocks)), time.Now()
+	for _, b := range blocks {
+		until[b.Member] = now.Add(b.Left)
+	}
+	c.gateway.Block(until)
+}
+
+// join makes the cluster that of a gateway, whose registry it is already.
+func (c *cluster) join(g *gateway.Gateway) {
+	c.gateway = g
+	c.control = admin.NewControl(c.sessions, c.node, g, c.registry.Refresh, c.log)
+}
+
+// run starts what runs until ctx ends; wg waits for it.
+func (c *cluster) run(ctx context.Context, wg *sync.WaitGroup) {
+	wg.Go(func() { report(c.log, "registry", c.registry.Run(ctx)) })
+	wg.Go(func() { report(c.log, "control", c.control.Run(ctx)) })
+	if c.limit != nil {
+		wg.Go(func() { report(c.log, "limit of sessions", c.limit.Run(ctx)) })
+	}
+}

@@ -1,0 +1,57 @@
+package cmd
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func newConfigCheckCmd(drivers []Driver) *cobra.Command {
+	var connect bool
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Find the mistakes in a configuration without starting anything",
+		Long: "Find the mistakes in a configuration without starting anything: keys that there are not, values that can't be\n" +
+			"right, rules that don't compile, files of keys and certificates that can't be used.\n\n" +
+			"With --connect it also dials what the configuration names, from this machine, and prints a line for each:\n" +
+			"whether ports are free, whether Redis lets a node do what it has to (on keys of this command's own, which it\n" +
+			"removes), and whether the broker lets it receive. It publishes nothing, and makes no session or topic. The\n" +
+			"exit code is 4 if Redis or the broker can't be used, else 1 if a port can't be had.",
+		Example: "  stompgw config check --config prod.yaml\n" +
+			"  stompgw config check --config prod.yaml --connect",
+		Args: takes(),
+	}
+	src := newSource(cmd, "check it as serve --standalone would use it")
+	cmd.Flags().BoolVar(&connect, "connect", false, "dial what it names, too")
+	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Second, "`TIME` that each server may take, for --connect")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if timeout <= 0 {
+			return usageError(cmd, fmt.Errorf("--timeout %s: want more than nothing, such as 5s", timeout))
+		}
+		cfg, err := src.load()
+		if err != nil {
+			return err
+		}
+		driver, err := findDriver(cfg, drivers)
+		if err != nil {
+			return err
+		}
+		for _, warning := range cfg.Warnings() {
+			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", warning)
+		}
+		name := src.File
+		if name == "" {
+			name = "built-in configuration"
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s: no mistakes: bus %s, listen %s, channels %d, routes %d\n",
+			name, cfg.Bus.Driver, cfg.Listen, len(cfg.Channels), len(cfg.Routes))
+		if !connect {
+			return nil
+		}
+		t := trials{cfg: cfg, timeout: timeout, out: cmd.OutOrStdout()}
+		return t.run(cmd.Context(), driver)
+	}
+	return cmd
+}

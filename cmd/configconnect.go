@@ -1,0 +1,179 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/gateway/registry"
+)
+
+// trials try out what a configuration names, and print a line for each.
+type trials struct {
+	cfg     *config.Config
+	timeout time.Duration // for each server
+	out     io.Writer
+	worst   exitCode // of what failed; done for nothing
+}
+
+// run tries everything. Its error says the exit code alone: the lines have said the rest.
+func (t *trials) run(ctx context.Context, driver Driver) error {
+	t.ports()
+	t.keys()
+	if !t.cfg.Standalone {
+		t.told(t.redis(ctx))
+	}
+	if t.cfg.Bus.Driver != "embedded" {
+		t.told(t.bus(ctx, driver))
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if t.worst != done {
+		return &exitError{t.worst, errTold}
+	}
+	return nil
+}
+
+// told prints what a trial came to.
+func (t *trials) told(success string, err error) {
+	if err == nil {
+		fmt.Fprintf(t.out, "ok     %s\n", success)
+		return
+	}
+	t.worst = max(t.worst, codeOf(err))
+	fmt.Fprintf(t.out, "fails  %v\n", err)
+}
+
+// ports tells which of the ports that a node would open can be had.
+func (t *trials) ports() {
+	c := t.cfg
+	t.port("listen", c.Listen)
+	t.port("tcp.listen", c.TCP.Listen)
+	t.port("admin.listen", c.Admin.Listen)
+	if c.Standalone {
+		t.port("embedded.redis", c.Embedded.Redis)
+	}
+	if c.Bus.Driver == "embedded" {
+		t.port("embedded.nats", c.Embedded.NATS)
+	}
+}
+
+func (t *trials) port(key, addr string) {
+	if addr == "" {
+		return
+	}
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.told("", listenError(t.cfg, key, "", addr, err))
+		return
+	}
+	err = ln.Close()
+	t.told(t.named(key, addr)+": the port is free", err)
+}
+
+// keys tells of the keys for tokens, which Load has read.
+func (t *trials) keys() {
+	for _, k := range t.cfg.IssuerKeys() {
+		text := "a key for " + strings.Join(k.Algorithms, ", ")
+		if k.Issuer != "" {
+			text += " of " + k.Issuer
+		}
+		t.told(t.named(k.Path, k.File)+": "+text, nil)
+	}
+}
+
+// named is a value with its key and where that stands.
+func (t *trials) named(key, value string) string {
+	if value != "" {
+		value = " " + value
+	}
+	return fmt.Sprintf("%s%s (%s)", key, value, t.cfg.Origin(key))
+}
+
+// bus opens the bus as a node does and waits until it could receive, but publishes nothing and has
+// no topic made.
+func (t *trials) bus(ctx context.Context, driver Driver) (success string, err error) {
+	settings := t.cfg.Bus
+	settings.Kafka.Create = false
+	node := registry.NewNode(time.Now())
+	b, err := driver.Open(BusSettings{Bus: settings, Message: int(t.cfg.Limits.Message), Node: node.String(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return "", &exitError{unreachable, err}
+	}
+	err = t.receive(ctx, b)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	b.Close(closing) // nothing was published that could be lost
+
+	key, what, answer := natsURLs, "NATS at "+config.RedactURL(t.cfg.Bus.NATS.URL), "answers, and a node may subscribe"
+	if t.cfg.Bus.Driver == "kafka" {
+		key, what = kafkaBrokers, "Kafka at "+strings.Join(settings.Kafka.Brokers, ", ")
+		answer = "answers, and topic " + settings.Kafka.Topic + " can be read"
+		if err != nil && t.cfg.Bus.Kafka.Create && lacksTopic(err, settings.Kafka.Topic) {
+			answer, err = "answers; topic "+settings.Kafka.Topic+" is missing, and a node creates it (bus.kafka.create)", nil
+		}
+	}
+	if err != nil {
+		return "", t.unusable(key, what, err, "")
+	}
+	return fmt.Sprintf("%s (%s, %s): %s", what, key, t.cfg.Origin(key), answer), nil
+}
+
+const (
+	natsURLs     = "bus.nats.url"
+	kafkaBrokers = "bus.kafka.brokers"
+)
+
+// lacksTopic reports whether the bus is healthy but for its own topic.
+func lacksTopic(err error, topic string) bool {
+	return strings.Contains(err.Error(), "topic "+topic+" does not exist")
+}
+
+// receive waits until b could receive, and returns why it could not.
+func (t *trials) receive(ctx context.Context, b bus.Bus) error {
+	ctx, cancel := context.WithTimeout(ctx, t.timeout)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	wg.Go(func() { ended <- b.Receive(ctx, func() { close(ready) }, func(bus.Envelope) {}) })
+	var err error
+	select {
+	case <-ready:
+		return b.Healthy()
+	case err = <-ended:
+	case <-ctx.Done():
+	}
+	if fault := b.Healthy(); fault != nil {
+		err = fault
+	}
+	if err == nil {
+		err = fmt.Errorf("it answers, but did not let a node receive within %s", t.timeout)
+	}
+	return err
+}
+
+// unusable says that a server which the configuration names can't be used, why, and what else to do.
+func (t *trials) unusable(key, what string, err error, advice string) error {
+	where := t.cfg.Origin(key)
+	if !isNetwork(err) {
+		return &exitError{unreachable, fmt.Errorf("%s (%s, %s) can't be used: %w", what, key, where, err)}
+	}
+	why := cause(err)
+	if errors.Is(why, context.DeadlineExceeded) {
+		why = fmt.Errorf("no answer within %s", t.timeout)
+	}
+	if advice == "" {
+		advice = "start it, or set " + key + " to another"
+	}
+	return &exitError{unreachable, fmt.Errorf("%s (%s, %s) does not answer: %w; %s", what, key, where, why, advice)}
+}

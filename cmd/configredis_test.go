@@ -1,0 +1,88 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
+)
+
+// TestTrialCommands: what a node and the tools really send to Redis is what the trial sends, in both
+// layouts. Redis counts the commands.
+func TestTrialCommands(t *testing.T) {
+	for _, layout := range []redisregistry.Layout{redisregistry.Hashes, redisregistry.Keys} {
+		t.Run(string(layout), func(t *testing.T) {
+			tokenFiles(t)
+			server := servers.Redis(t)
+			client := redis.NewClient(&redis.Options{Addr: server.Addr})
+			defer client.Close()
+			useRedis(t, server.Addr, layout)
+
+			stats, err := client.Info(t.Context(), "commandstats").Result()
+			if err != nil {
+				t.Fatal(err)
+			}
+			// What go-redis sends by itself, and what a node goes without.
+			tried := []string{"hello", "client", "ping", "info", "subscribe", "unsubscribe", "command"}
+			keys := newTrialKeys(redisregistry.Map{Prefix: "p:", Layout: layout})
+			for _, command := range append(keys.commands(), keys.sessionCommands()...) {
+				tried = append(tried, strings.ToLower(command[0].(string)))
+			}
+			sent := regexp.MustCompile(`cmdstat_([a-z]+)`).FindAllStringSubmatch(stats, -1)
+			if len(sent) < 15 {
+				t.Fatalf("a node sent but %q", sent)
+			}
+			for _, command := range sent {
+				if !slices.Contains(tried, command[1]) {
+					t.Errorf("config check --connect does not try %s", strings.ToUpper(command[1]))
+				}
+			}
+		})
+	}
+}
+
+// useRedis runs a node on a Redis, and each command that asks it something.
+func useRedis(t *testing.T, addr string, layout redisregistry.Layout) {
+	t.Helper()
+	writeFile(t, "t.yaml", fmt.Sprintf("listen: 127.0.0.1:0\nadmin: {listen: ''}\nbus: {driver: embedded}\nembedded: {nats: '127.0.0.1:0'}\n"+
+		"redis: {addrs: ['%s'], prefix: 'p:'}\nregistry: {layout: %s, heartbeat: 50ms}\nsessions: {per_member: {max: 5}}\n"+
+		"auth: {jwt: {secret_file: secret}}\nchannels: [{match: /topic/a, subscribe: 'true'}]\n", addr, layout))
+	p := process("serve", "--config", "t.yaml")
+	var out, log syncBuffer
+	p.Stdout, p.Stderr = &out, &log
+	ctx, cancel := context.WithCancel(t.Context())
+	var node sync.WaitGroup
+	defer node.Wait()
+	defer cancel()
+	node.Go(func() { Main(ctx, p) })
+	listen := regexp.MustCompile(`msg=serving .*listen=(\S+)`)
+	eventually(t, "the node serves", func() bool { return listen.MatchString(log.String()) })
+	url := "ws://" + listen.FindStringSubmatch(log.String())[1] + "/stomp"
+	c := dial(t, url, "Authorization:Bearer "+gen(t, "--config", "t.yaml", "--member", "42"))
+	contains(t, c.receive(t), "CONNECTED\n")
+
+	var key string
+	eventually(t, "the session is listed", func() bool {
+		_, stdout, _ := run(t, "sessions", "list", "--config", "t.yaml", "--member", "42", "-o", "name")
+		key = strings.TrimSpace(stdout)
+		return key != ""
+	})
+	for _, args := range [][]string{
+		{"sessions", "list", "--limit", "1"}, {"sessions", "list", "-o", "wide"}, {"sessions", "count", "--by", "member"}, {"sessions", "show", key},
+		{"nodes", "list"}, {"nodes", "show", strings.Split(key, "_")[0]},
+		{"sessions", "kick", "--member", "42", "--block", "1m", "--yes"}, {"sessions", "blocked"}, {"sessions", "unblock", "42"},
+	} {
+		if code, _, stderr := run(t, append(args, "--config", "t.yaml")...); code != 0 {
+			t.Errorf("%q: exit code %d, %s", args, code, stderr)
+		}
+	}
+	c.receive(t) // the ERROR
+}

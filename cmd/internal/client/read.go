@@ -1,0 +1,187 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/stompgw/stompgw/gateway/stomp"
+)
+
+// read is the goroutine that reads, to the end of the connection.
+func (c *Client) read() {
+	c.end(c.receive())
+}
+
+// end tells everybody why the connection ended.
+func (c *Client) end(err error) {
+	c.wire.Close() // what is written from now on would reach nobody
+	c.mu.Lock()
+	if c.err == nil || toldByServer(err) {
+		c.err = err
+	}
+	err = c.err
+	calls := c.calls
+	c.calls = nil
+	c.mu.Unlock()
+	for _, done := range calls {
+		done(err)
+	}
+	close(c.incoming)
+	close(c.ended)
+}
+
+func (c *Client) receive() error {
+	var f stomp.Frame
+	for {
+		b, err := c.carrier.read()
+		if err != nil {
+			return c.lost(err)
+		}
+		c.dec.Feed(b)
+		for {
+			if err = c.dec.Next(&f); err != nil {
+				break
+			}
+			if err := c.dispatch(&f); err != nil {
+				return err
+			}
+		}
+		if !errors.Is(err, stomp.ErrIncomplete) {
+			return fmt.Errorf("the server does not speak STOMP as it should: %w", err)
+		}
+	}
+}
+
+// lost says how the connection ended.
+func (c *Client) lost(err error) error {
+	if closed, ok := errors.AsType[*ClosedError](err); ok {
+		closed.Reason = c.discreet(closed.Reason)
+		return closed
+	}
+	switch {
+	case errors.Is(err, io.EOF) && c.dec.Buffered() > 0, errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("the connection ended within a frame")
+	case errors.Is(err, io.EOF):
+		return errors.New("the server closed the connection")
+	}
+	return err
+}
+
+// dispatch takes a frame of the server.
+func (c *Client) dispatch(f *stomp.Frame) error {
+	select {
+	case <-c.greeted:
+	default:
+		if f.Command != stomp.CommandConnected && f.Command != stomp.CommandError {
+			return fmt.Errorf("the server answered CONNECT with %s", tame(f.Command))
+		}
+	}
+	switch f.Command {
+	case stomp.CommandConnected:
+		return c.connected(f)
+	case stomp.CommandReceipt:
+		id, _ := f.Header.Get(stomp.HeaderReceiptID)
+		c.answer(string(id), nil) // for one that nobody has asked for, nobody waits
+		return nil
+	case stomp.CommandMessage:
+		c.message(f)
+		return nil
+	case stomp.CommandError:
+		return c.serverError(f)
+	}
+	return fmt.Errorf("the server sent %s, which no server sends", tame(f.Command))
+}
+
+func (c *Client) connected(f *stomp.Frame) error {
+	select {
+	case <-c.greeted:
+		return errors.New("the server sent CONNECTED twice")
+	default:
+	}
+	if version, _ := f.Header.Get(stomp.HeaderVersion); string(version) != stomp.V12.String() {
+		return fmt.Errorf("the server speaks STOMP %s, not 1.2", tame(string(version)))
+	}
+	var server stomp.HeartBeat
+	if value, ok := f.Header.Get(stomp.HeaderHeartBeat); ok {
+		var err error
+		if server, err = stomp.ParseHeartBeat(value); err != nil {
+			return fmt.Errorf("the server's CONNECTED: %w", err)
+		}
+	}
+	c.dec.SetVersion(stomp.V12)
+	offer := stomp.HeartBeat{Send: c.o.HeartBeat, Receive: c.o.HeartBeat}
+	c.agreed = offer.Agree(server)
+	c.wire.silence = tolerance * c.agreed.Receive
+	close(c.greeted)
+	return nil
+}
+
+// message hands out a MESSAGE, or answers a call with the refusal that it is.
+func (c *Client) message(f *stomp.Frame) {
+	subscription, _ := f.Header.Get(stomp.HeaderSubscription)
+	if string(subscription) == errorsID {
+		c.mu.Lock()
+		wanted := c.errs > 0
+		c.mu.Unlock()
+		refusal := c.refusal(f.Body)
+		switch {
+		case refusal != nil && refusal.Call != "" && c.answer(refusal.Call, refusal):
+			return
+		case wanted:
+		case refusal != nil:
+			c.hand(incoming{refusal: refusal})
+			return
+		default: // what somebody has published there
+			return
+		}
+	}
+	m := f.Clone()
+	destination, _ := m.Header.Get(stomp.HeaderDestination)
+	c.hand(incoming{message: Message{
+		Destination: string(destination), Subscription: string(subscription),
+		Header: m.Header, Body: m.Body, Received: time.Now(),
+	}})
+}
+
+// hand waits for Next, or for the end of the client.
+func (c *Client) hand(in incoming) {
+	select {
+	case c.incoming <- in:
+	case <-c.leaving:
+	}
+}
+
+// refusal reads the body of a refusal, nil if it is none.
+func (c *Client) refusal(body []byte) *Refusal {
+	var r struct {
+		ClientRequestCode *string
+		ErrorCode         *int
+		ErrorMessage      string
+		Error             string
+		Retryable         bool
+		RetryAfterMS      int64
+		ReceiptID         string
+		Destination       string
+	}
+	if err := json.Unmarshal(body, &r); err != nil || r.ErrorCode == nil {
+		return nil
+	}
+	call := r.ReceiptID
+	if r.ClientRequestCode != nil {
+		call = *r.ClientRequestCode
+	}
+	return &Refusal{
+		Code: *r.ErrorCode, Word: c.discreet(r.Error), Message: c.discreet(r.ErrorMessage), Destination: c.discreet(r.Destination),
+		Retryable: r.Retryable, RetryAfter: time.Duration(min(max(r.RetryAfterMS, 0), int64(time.Hour/time.Millisecond))) * time.Millisecond,
+		Call: call,
+	}
+}
+
+func (c *Client) serverError(f *stomp.Frame) error {
+	message, _ := f.Header.Get(stomp.HeaderMessage)
+	code, _ := f.Header.Get("error-code")
+	return &ServerError{Code: parseCode(code), Message: c.discreet(string(message))}
+}

@@ -1,0 +1,84 @@
+package client
+
+import (
+	"net"
+	"net/url"
+	"strings"
+)
+
+// URL is where and how a server is reached.
+type URL struct {
+	scheme
+	host     string // a name or an address, without brackets
+	port     string
+	resource string // of HTTP: the path, and the query with its question mark
+	path     string // of resource
+}
+
+// scheme is what the first part of a URL means.
+type scheme struct {
+	name   string
+	port   string // where none is named; empty for none
+	secure bool
+	sockjs bool
+	raw    bool // STOMP alone
+}
+
+func schemes() []scheme {
+	return []scheme{
+		{name: "ws", port: "80"},
+		{name: "wss", port: "443", secure: true},
+		{name: "http", port: "80", sockjs: true},
+		{name: "https", port: "443", secure: true, sockjs: true},
+		{name: "tcp", port: "61613", raw: true},
+		{name: "tcps", port: "61614", secure: true, raw: true},
+	}
+}
+
+// ParseURL reads ws://HOST:PORT/PATH or wss:// for WebSocket, http:// or https:// for SockJS, and
+// tcp://HOST:PORT or tcps:// for STOMP alone. The error is a *URLError.
+func ParseURL(text string) (*URL, error) {
+	u, err := url.Parse(text)
+	if err != nil { // which repeats the text
+		return nil, &URLError{"this is no URL: want one like ws://127.0.0.1:13001/stomp"}
+	}
+	for _, s := range schemes() {
+		if s.name == u.Scheme {
+			return s.parse(u)
+		}
+	}
+	return nil, &URLError{"want a URL that begins with ws://, wss:// (WebSocket), http://, https:// (SockJS), tcp:// or tcps:// (STOMP alone)"}
+}
+
+func (s scheme) parse(u *url.URL) (*URL, error) {
+	switch {
+	case u.User != nil:
+		return nil, &URLError{"a URL with a name or password is not taken: log in with a token"}
+	case u.Hostname() == "":
+		return nil, &URLError{"the URL names no host: want one like " + s.name + "://127.0.0.1:13001"}
+	case s.raw && (strings.Trim(u.Path, "/") != "" || u.RawQuery != ""):
+		return nil, &URLError{s.name + ":// has no path: want " + s.name + "://HOST:PORT"}
+	}
+	port := u.Port()
+	if port == "" {
+		port = s.port
+	}
+	u.Fragment, u.RawFragment = "", ""
+	return &URL{scheme: s, host: u.Hostname(), port: port, resource: u.RequestURI(), path: u.EscapedPath()}, nil
+}
+
+// String is the URL without its query, in which people put secrets.
+func (u *URL) String() string {
+	return u.name + "://" + u.address() + u.path
+}
+
+func (u *URL) address() string { return net.JoinHostPort(u.host, u.port) }
+
+// below is the resource of a path under the URL's own, with its query.
+func (u *URL) below(path string) string {
+	_, query, asked := strings.Cut(u.resource, "?")
+	if asked {
+		query = "?" + query
+	}
+	return strings.TrimRight(u.path, "/") + path + query
+}

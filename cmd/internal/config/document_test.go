@@ -1,0 +1,262 @@
+package config
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stompgw/stompgw/gateway/policy"
+)
+
+// golden compares text with a file of testdata. UPDATE_GOLDEN=1 writes the file instead.
+func golden(t *testing.T, folder, name, text string) {
+	t.Helper()
+	path := filepath.Join(folder, name)
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text != string(want) {
+		t.Errorf("%s:\n got\n%s\nwant\n%s", name, beyond(text, string(want)), beyond(string(want), text))
+	}
+}
+
+// loadWhole loads a file of testdata among the files that it names, with some of the environment.
+func loadWhole(t *testing.T, name string) (c *Config, folder string) {
+	t.Helper()
+	folder, err := filepath.Abs("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(folder, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	secrets(t)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, text := range map[string][]byte{
+		name: text, "secret": []byte(strings.Repeat("s", 64)),
+		"public.pem": pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}),
+	} {
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("STOMPGW_LOG_FORMAT", "json")
+	if name == "sentinel.yaml" {
+		t.Setenv("STOMPGW_REDIS_SENTINEL_PASSWORD", password)
+	}
+	if c, err = Load(Source{File: name}); err != nil {
+		t.Fatal(err)
+	}
+	return c, folder
+}
+
+// TestWhole: what is shown of a configuration with every key in it has every value, each once, where it
+// came from, and no secret. What is shown can be loaded again, but for the secrets.
+func TestWhole(t *testing.T) {
+	seen := map[string]bool{}
+	for _, name := range []string{"sentinel", "cluster"} {
+		t.Run(name, func(t *testing.T) {
+			c, folder := loadWhole(t, name+".yaml")
+			def := Default().keys()
+			for i, k := range c.keys() {
+				seen[k.path] = seen[k.path] || !reflect.DeepEqual(k.value(), def[i].value())
+			}
+			for _, form := range []struct {
+				name   string
+				write  func(*bytes.Buffer, bool) error
+				origin bool
+			}{
+				{"show.golden", func(b *bytes.Buffer, origin bool) error { return c.WriteYAML(b, origin) }, false},
+				{"origin.golden", func(b *bytes.Buffer, origin bool) error { return c.WriteYAML(b, origin) }, true},
+				{"json.golden", func(b *bytes.Buffer, origin bool) error { return c.WriteJSON(b, origin) }, false},
+				{"json-origin.golden", func(b *bytes.Buffer, origin bool) error { return c.WriteJSON(b, origin) }, true},
+			} {
+				var b bytes.Buffer
+				if err := form.write(&b, form.origin); err != nil {
+					t.Fatal(err)
+				}
+				golden(t, folder, name+"."+form.name, b.String())
+				if strings.Contains(b.String(), password) {
+					t.Errorf("%s shows a password", form.name)
+				}
+				if strings.HasPrefix(form.name, "json") {
+					if !json.Valid(b.Bytes()) {
+						t.Errorf("%s is no JSON", form.name)
+					}
+					continue
+				}
+				again(t, c, b.String())
+			}
+		})
+	}
+	if t.Failed() {
+		return
+	}
+	for path, changed := range seen {
+		if !changed && !strings.HasPrefix(path, "bus.nats.") { // of those, only some can stand beside others
+			t.Errorf("%s has its default in both files: this test needs another value", path)
+		}
+	}
+}
+
+// again loads what is shown of c, with the secrets taken out, and compares.
+func again(t *testing.T, c *Config, shown string) {
+	t.Helper()
+	var lines []string
+	for line := range strings.SplitSeq(shown, "\n") {
+		name := strings.TrimSpace(line)
+		if !strings.HasPrefix(name, "password:") && !strings.HasPrefix(name, "token:") && !strings.HasPrefix(name, "secret:") {
+			lines = append(lines, line)
+		}
+	}
+	if err := os.WriteFile("again.yaml", []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	back, err := Load(Source{File: "again.yaml"})
+	if err != nil {
+		t.Fatalf("what is shown can't be loaded: %v", err)
+	}
+	theirs := back.keys()
+	for i, k := range c.keys() {
+		if !reflect.DeepEqual(k.shown(), theirs[i].shown()) || k.items() != nil && !reflect.DeepEqual(k.value(), theirs[i].value()) {
+			t.Errorf("%s comes back as %v, was %v", k.path, theirs[i].shown(), k.shown())
+		}
+	}
+}
+
+// TestWriteDefault: the file of defaults says what a node without one runs with.
+func TestWriteDefault(t *testing.T) {
+	var b bytes.Buffer
+	if err := WriteDefault(&b); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "testdata", "default.golden", b.String())
+	for i, line := range strings.Split(b.String(), "\n") {
+		if n := utf8.RuneCountInString(line); n > 125 {
+			t.Errorf("line %d has %d characters: %s", i+1, n, line)
+		}
+	}
+	c, err := load(t, b.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range c.keys() {
+		if said := c.Origin(k.path) != ByDefault; said == k.isSecret() {
+			t.Errorf("%s stands in the file: %t", k.path, said)
+		}
+	}
+	want := Default()
+	want.origins, want.scalars, want.rules = c.origins, c.scalars, c.rules
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("the file says\n%+v\nwant\n%+v", c, want)
+	}
+}
+
+// TestShowStandalone: what --standalone replaced is told, and what stood there is not shown as if it
+// counted.
+func TestShowStandalone(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const text = "bus: {driver: nats, nats: {url: 'nats://far', user: u, password_file: none}}\nredis: {addrs: [far:1], user: u, password_file: none}\n"
+	if err := os.WriteFile("t.yaml", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(Source{File: "t.yaml", Standalone: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := c.WriteYAML(&b, true); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(b.String()) {
+		if strings.Contains(line, "t.yaml") {
+			t.Errorf("the file's value is told to count: %s", line)
+		}
+	}
+	for _, want := range []string{
+		"\n  driver: embedded                          # --standalone\n",
+		"\n    user: \"\"                                # --standalone\n",
+		"\n  addrs: ['127.0.0.1:13003']                # --standalone\n",
+		"\n  prefix: 'stompgw:'                        # default\n",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is not in\n%s", want, b.String())
+		}
+	}
+}
+
+// FuzzDocument holds that any text comes back as it was from the YAML that is made of it, wherever it
+// stands, with a comment behind it or not.
+func FuzzDocument(f *testing.F) {
+	for _, text := range []string{
+		"", " ", "\n", "a\nb", "a\nb\n", "a\n\n", "\na", " a\nb", "a\n b", "\ta\nb", "a \nb", "a\n# b", "# a", "a # b", "a: b", "- a", "'", `"`, `\`,
+		"true", "null", "~", "1", "1.5", "0x1", "2026-01-02", "*", "&a", "!x", "|", ">", "%", "@", "`", "[", "{", ",", "a, b", "?", ":", "---", "...",
+		"=", "<<", "a\rb", "a\tb", "\x00", "\x07", "\x7f", "\u0085", "\u2028", "\ufeff", "é", "\U0001F600", "a\r\nb", "a\u2028b\nc", strings.Repeat("word ", 60),
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if !utf8.ValidString(text) {
+			t.Skip("no YAML file can hold it")
+		}
+		c := Default()
+		c.origins = origins{}
+		c.Listen = text
+		c.Origins = []string{text, "x", text}
+		c.Channels = []policy.Channel{{Match: "/m", Subscribe: text, Summary: "last"}, {Match: text, Send: "send"}}
+		c.Bus.Kafka.TLS.Key = text
+		for _, origin := range []bool{false, true} {
+			var b bytes.Buffer
+			if err := c.WriteYAML(&b, origin); err != nil {
+				t.Fatal(err)
+			}
+			back := Default()
+			back.Channels, back.Origins = nil, nil
+			file := parseFile("t.yaml", b.Bytes(), back.keys())
+			errs := slices.DeleteFunc(file.errs, func(err error) bool {
+				return strings.Contains(err.Error(), "must not stand in this file") || strings.Contains(err.Error(), "has no match")
+			})
+			if len(errs) > 0 {
+				t.Fatalf("%q: %v\n%s", text, errs, b.String())
+			}
+			if got := file.values["listen"]; !slices.Equal(got, []string{text}) {
+				t.Errorf("listen is %q, want %q", got, text)
+			}
+			if got := file.values["origins"]; !slices.Equal(got, c.Origins) {
+				t.Errorf("origins are %q, want %q", got, c.Origins)
+			}
+			if got := file.values["bus.kafka.tls.key"]; !slices.Equal(got, []string{text}) {
+				t.Errorf("the nested key is %q, want %q", got, text)
+			}
+			if !reflect.DeepEqual(back.Channels, c.Channels) {
+				t.Errorf("channels are %+v, want %+v", back.Channels, c.Channels)
+			}
+		}
+	})
+}

@@ -1,0 +1,135 @@
+package cmd
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/cmd/internal/output"
+)
+
+func newNodesListCmd() *cobra.Command { return newConsole().nodesList() }
+
+func (c *console) nodesList() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the live nodes",
+		Long: "List the live nodes, in the order of their starts.\n\n" +
+			"STATE is serving, draining, silent for a node that does not answer, or foreign for one that is none of stompgw's.\n" +
+			"HEARTBEAT is when it last said that it lives, by its own clock.",
+		Example: "  stompgw nodes list\n  stompgw nodes list -o wide --config prod.yaml",
+		Args:    takes(),
+	}
+	src, t := newClusterSource(cmd), newListing(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return c.use(cmd.Context(), src, func(cluster operator) error {
+			nodes, err := cluster.Nodes(cmd.Context())
+			if err != nil {
+				return err
+			}
+			now := c.now()
+			err = c.write(cmd, t, nodeColumns(), func(w output.Writer) error {
+				for _, n := range nodes {
+					if err := w.Row(nodeRow(n, now)); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err == nil {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s%s\n", count(len(nodes), "live node"), silentNodes(cluster.Silent()))
+			}
+			return err
+		})
+	}
+	return cmd
+}
+
+func newNodesShowCmd() *cobra.Command { return newConsole().nodesShow() }
+
+func (c *console) nodesShow() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "show NODE",
+		Short: "Show all that is known of one node",
+		Long: "Show all that is known of one node: what Redis has, and what it says now.\n\n" +
+			"NODE is its name, or the beginning of it, or of its UUID, where only one node has that.",
+		Example: "  stompgw nodes show 1719999999999\n  stompgw nodes show 7c0e9d1a -o yaml",
+		Args:    takes("NODE"),
+	}
+	src, t := newClusterSource(cmd), newForm(cmd)
+	cmd.ValidArgsFunction = offerOnce(c.offerNodes(src))
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return c.use(cmd.Context(), src, func(cluster operator) error {
+			n, err := cluster.FindNode(cmd.Context(), args[0])
+			if err != nil {
+				return nodeError(args[0], err)
+			}
+			now := c.now()
+			if err := c.showOne(cmd, t, nodeFields(n, now), nodeRow(n, now)); err != nil {
+				return err
+			}
+			if missing := silentNodes(cluster.Silent()); missing != "" {
+				fmt.Fprintln(cmd.ErrOrStderr(), strings.TrimPrefix(missing, "; "))
+			}
+			return nil
+		})
+	}
+	return cmd
+}
+
+func nodeColumns() output.Options {
+	return output.Options{
+		Columns: []string{"NODE", "STATE", "SESSIONS", "VERSION", "BUS", "UPTIME", "HEARTBEAT"},
+		Wide:    []string{"CONNECTIONS", "READY"},
+		Cuts:    []output.Cut{{Column: "READY", Least: 12}, {Column: "VERSION", Least: 8}, nodeCut()},
+	}
+}
+
+func nodeRow(n admin.Node, now time.Time) output.Row {
+	return output.Row{
+		Cells: []string{n.Name, n.State, strconv.Itoa(n.Sessions), orNone(n.Version), orNone(n.Bus),
+			ageCell(n.StartedAt, now), heartbeat(n, now), connections(n), readiness(n)},
+		Name:  n.Name,
+		Value: n,
+	}
+}
+
+func nodeFields(n admin.Node, now time.Time) []output.Field {
+	return []output.Field{
+		oneLine("NODE", n.Name),
+		oneLine("STATE", n.State),
+		oneLine("READY", readiness(n)),
+		oneLine("SESSIONS", strconv.Itoa(n.Sessions)),
+		oneLine("CONNECTIONS", connections(n)),
+		oneLine("VERSION", orNone(n.Version)),
+		oneLine("BUS", orNone(n.Bus)),
+		oneLine("STARTED", moment(n.StartedAt, now)),
+		oneLine("HEARTBEAT", moment(n.HeartbeatAt, now)),
+	}
+}
+
+// heartbeat says when the last one was. A clock that is ahead of this machine's makes it now.
+func heartbeat(n admin.Node, now time.Time) string {
+	if n.HeartbeatAt == nil {
+		return "-"
+	}
+	return ageCell(n.HeartbeatAt, now) + " ago"
+}
+
+func connections(n admin.Node) string {
+	if n.Connections == nil {
+		return "-"
+	}
+	return strconv.Itoa(*n.Connections)
+}
+
+func readiness(n admin.Node) string {
+	if n.Ready == nil {
+		return "-"
+	}
+	return *n.Ready
+}

@@ -1,0 +1,106 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/cmd/internal/output"
+)
+
+func newNodesDrainCmd() *cobra.Command { return newConsole().nodesDrain() }
+
+func (c *console) nodesDrain() *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "drain NODE",
+		Short: "Make a node let its sessions go, and end",
+		Long: "Make a node let its sessions go, and end, as SIGTERM does: it takes no new ones, and what is left after\n" +
+			"drain.duration is cut off. Whatever started it may start it again.\n\n" +
+			"NODE is its name, or the beginning of it, or of its UUID, where only one node has that. The exit code is 8 when\n" +
+			"the node did not answer.",
+		Example: "  stompgw nodes drain 1719999999999\n  stompgw nodes drain 7c0e9d1a --yes",
+		Args:    takes("NODE"),
+	}
+	src, t := newClusterSource(cmd), newListing(cmd)
+	cmd.ValidArgsFunction = offerOnce(c.offerNodes(src))
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "don't ask")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if !yes && !c.asks(cmd) {
+			return usageError(cmd, errors.New("the node will end, and nobody is there to be asked: add --yes"))
+		}
+		return c.use(cmd.Context(), src, func(cluster operator) error {
+			n, err := cluster.FindNode(cmd.Context(), args[0])
+			if err != nil {
+				return nodeError(args[0], err)
+			}
+			if n.State == "foreign" {
+				return &exitError{failed, fmt.Errorf("node %s is none of stompgw's, and can't be told: end its process", n.Name)}
+			}
+			if !yes {
+				if err := confirmDrain(cmd, n); err != nil {
+					return err
+				}
+			}
+			return c.drain(cmd, t, cluster, n.Name)
+		})
+	}
+	return cmd
+}
+
+func confirmDrain(cmd *cobra.Command, n admin.Node) error {
+	question := fmt.Sprintf("Drain node %s, which has %s, and end it?", output.Printable(n.Name), count(n.Sessions, "session"))
+	yes, err := confirm(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), question)
+	if err == nil && !yes {
+		err = &exitError{failed, errors.New("the answer was not yes: nothing was done")}
+	}
+	return err
+}
+
+// drained is what -o json prints of a node that was told to drain.
+type drained struct {
+	Node     string `json:"node"`
+	State    string `json:"state"`
+	Sessions int    `json:"sessions"`
+}
+
+func (c *console) drain(cmd *cobra.Command, t *listing, cluster operator, node string) error {
+	sessions, err := cluster.Drain(cmd.Context(), node)
+	switch {
+	case errors.Is(err, admin.ErrSilent):
+		return &exitError{timedOut, fmt.Errorf("%w; it may drain or not: see `stompgw nodes list`", err)}
+	case err != nil && !isNetwork(err) && cmd.Context().Err() == nil:
+		return &exitError{failed, err} // what the node said
+	case err != nil:
+		return err
+	}
+	d := drained{node, "draining", sessions}
+	err = c.write(cmd, t, output.Options{Columns: []string{"NODE", "STATE", "SESSIONS"}, Cuts: []output.Cut{nodeCut()}}, func(w output.Writer) error {
+		return w.Row(output.Row{Cells: []string{d.Node, d.State, strconv.Itoa(d.Sessions)}, Name: d.Node, Value: d})
+	})
+	if err == nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "the node lets %s go, and ends\n", count(sessions, "session"))
+	}
+	return err
+}
+
+// nodeError names the node that was meant.
+func nodeError(name string, err error) error {
+	if errors.Is(err, admin.ErrNoNode) {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return err
+}
+
+// offerOnce offers for the first argument alone.
+func offerOnce(offer cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return offer(cmd, args, typed)
+	}
+}

@@ -1,0 +1,129 @@
+package cmd
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/cmd/internal/output"
+)
+
+func newSessionsBlockedCmd() *cobra.Command { return newConsole().sessionsBlocked() }
+
+func (c *console) sessionsBlocked() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "blocked",
+		Short:   "List the members that sessions kick --block keeps out, and for how long",
+		Example: "  stompgw sessions blocked\n  stompgw sessions blocked -o wide",
+		Args:    takes(),
+	}
+	src, t := newClusterSource(cmd), newListing(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return c.use(cmd.Context(), src, func(cluster operator) error {
+			blocks, err := cluster.Blocks(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return c.write(cmd, t, blockColumns(), func(w output.Writer) error {
+				for _, b := range blocks {
+					if err := w.Row(blockRow(b)); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		})
+	}
+	return cmd
+}
+
+func blockColumns() output.Options {
+	return output.Options{Columns: []string{"MEMBER", "LEFT"}, Wide: []string{"UNTIL"}, Cuts: []output.Cut{memberCut()}}
+}
+
+func blockRow(b admin.Block) output.Row {
+	b.Until = b.Until.Truncate(time.Second)
+	return output.Row{
+		Cells: []string{string(b.Member), output.Age(b.Left), b.Until.Format(time.RFC3339)},
+		Name:  string(b.Member),
+		Value: b,
+	}
+}
+
+func newSessionsUnblockCmd() *cobra.Command { return newConsole().sessionsUnblock() }
+
+func (c *console) sessionsUnblock() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "unblock MEMBER...",
+		Short: "Let members connect again before their time",
+		Long: "Let members connect again before their time. MEMBER is written as in sessions blocked, or without its quotes.\n\n" +
+			"The exit code is 6 when none of them was blocked, and 7 when some were not.",
+		Example: "  stompgw sessions unblock 42\n  stompgw sessions unblock bob alice",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return takes("MEMBER")(cmd, args)
+			}
+			if slices.Contains(args, "") {
+				return usageError(cmd, errors.New("a MEMBER is empty"))
+			}
+			return nil
+		},
+	}
+	src, t := newClusterSource(cmd), newListing(cmd)
+	cmd.ValidArgsFunction = c.offerBlocked(src)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return c.use(cmd.Context(), src, func(cluster operator) error {
+			n := 0
+			err := c.write(cmd, t, output.Options{Columns: []string{"MEMBER", "RESULT"}, Cuts: []output.Cut{memberCut()}}, func(w output.Writer) error {
+				for _, name := range args {
+					was, err := cluster.Unblock(cmd.Context(), name)
+					if err != nil {
+						return filterError(admin.Filter{Member: name}, err)
+					}
+					if was {
+						n++
+					}
+					if err := w.Row(unblockRow(name, was)); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s unblocked\n", count(n, "member"))
+			switch n {
+			case 0:
+				return &exitError{noMatch, errTold}
+			case len(args):
+				return nil
+			}
+			return &exitError{partial, errTold}
+		})
+	}
+	return cmd
+}
+
+// unblocked is what -o json prints of a member.
+type unblocked struct {
+	Member json.RawMessage `json:"member"`
+	Was    bool            `json:"was_blocked"`
+}
+
+func unblockRow(name string, was bool) output.Row {
+	result := "not blocked"
+	if was {
+		result = "unblocked"
+	}
+	value := json.RawMessage(name)
+	if !json.Valid(value) {
+		value, _ = json.Marshal(name) // text always can
+	}
+	return output.Row{Cells: []string{name, result}, Name: name, Value: unblocked{value, was}}
+}

@@ -1,0 +1,89 @@
+package cmd
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/cmd/internal/output"
+)
+
+// What a shell may wait for, and how much it offers.
+const (
+	offerTimeout  = time.Second
+	offerPatience = 300 * time.Millisecond
+	offerMost     = 100
+)
+
+// offer asks the cluster for what begins with what was typed; find stops early when add returns false.
+// Errors offer nothing: a shell has no place for them.
+func (c *console) offer(src *source, find func(ctx context.Context, cluster operator, typed string, add func(name, about string) bool)) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		var offers []cobra.Completion
+		cfg, err := src.load()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), offerTimeout)
+		defer cancel()
+		cluster, closes := c.open(cfg, offerPatience)
+		defer closes()
+		find(ctx, cluster, typed, func(name, about string) bool {
+			if strings.HasPrefix(name, typed) {
+				offers = append(offers, cobra.CompletionWithDesc(output.Printable(name), output.Printable(about)))
+			}
+			return len(offers) < offerMost
+		})
+		return offers, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// offerSessions offers the keys of sessions.
+func (c *console) offerSessions(src *source) cobra.CompletionFunc {
+	return c.offer(src, func(ctx context.Context, cluster operator, typed string, add func(name, about string) bool) {
+		node, _, _ := strings.Cut(typed, "_") // a beginning will do
+		for s, err := range cluster.Sessions(ctx, admin.Filter{Node: node}, "") {
+			if err != nil || !add(s.Key, "member "+memberCell(s.Member)+", "+s.Transport) {
+				return
+			}
+		}
+	})
+}
+
+// offerNodes offers the names of live nodes.
+func (c *console) offerNodes(src *source) cobra.CompletionFunc {
+	return c.offer(src, func(ctx context.Context, cluster operator, _ string, add func(name, about string) bool) {
+		nodes, err := cluster.Nodes(ctx)
+		if err != nil {
+			return
+		}
+		for _, n := range nodes {
+			if !add(n.Name, n.State+", "+count(n.Sessions, "session")) {
+				return
+			}
+		}
+	})
+}
+
+// offerBlocked offers the members that are kept out.
+func (c *console) offerBlocked(src *source) cobra.CompletionFunc {
+	return c.offer(src, func(ctx context.Context, cluster operator, _ string, add func(name, about string) bool) {
+		blocks, err := cluster.Blocks(ctx)
+		if err != nil {
+			return
+		}
+		for _, b := range blocks {
+			if !add(strings.Trim(string(b.Member), `"`), "for "+output.Age(b.Left)) {
+				return
+			}
+		}
+	})
+}
+
+// transports are those that the registry knows.
+func transports() []string {
+	return []string{"websocket", "sockjs-websocket", "xhr-streaming", "xhr-polling", "eventsource", "htmlfile", "jsonp-polling", "tcp"}
+}

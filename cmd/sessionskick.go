@@ -1,0 +1,183 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/gateway/policy"
+)
+
+func newSessionsKickCmd() *cobra.Command { return newConsole().sessionsKick() }
+
+func (c *console) sessionsKick() *cobra.Command {
+	k := kicking{console: c}
+	var rate, code, block string
+	cmd := &cobra.Command{
+		Use:   "kick KEY... | --member MEMBER | --destination DEST | --all",
+		Short: "End sessions, on whatever nodes they are",
+		Long: "End sessions, on whatever nodes they are: each client gets an ERROR with the reason, and its connection closes.\n\n" +
+			"A KEY may be cut short, see sessions show. What is meant by --member, --destination or --all is ended after a\n" +
+			"question, or at once with --yes; --node and --transport narrow it.\n\n" +
+			"Clients that reconnect by themselves are back within seconds: --block keeps their members out for a while, on all\n" +
+			"nodes, see sessions blocked. Who is not logged in can't be blocked.\n\n" +
+			"The exit code is 0 when all were kicked, 6 when there was none, and 7 when some were gone or their node did not answer.",
+		Example: "  stompgw sessions kick 0000002a --reason 'please reload the page'\n" +
+			"  stompgw sessions kick --member 42 --block 10m --yes\n" +
+			"  stompgw sessions kick --all --node 1719999999999 --rate 200/s --dry-run",
+		Args: cobra.ArbitraryArgs,
+	}
+	src := newClusterSource(cmd)
+	k.listing, k.filter = newListing(cmd), newFilter(cmd, c, src)
+	cmd.ValidArgsFunction = c.offerSessions(src)
+	flags := cmd.Flags()
+	flags.BoolVar(&k.all, "all", false, "the sessions of everybody")
+	flags.StringVar(&k.how.Reason, "reason", "", "`TEXT` that the clients are told, one line; default is that of the code")
+	flags.StringVar(&code, "code", "kicked", "`CODE` that their programs are told: one of stompgw explain, or your own from 1000 on")
+	flags.StringVar(&rate, "rate", "", "end them no faster than at this `RATE`, such as 200/s or 30/m")
+	flags.StringVar(&block, "block", "", "keep their members out for this `TIME`, such as 10m or 1d")
+	flags.BoolVar(&k.dryRun, "dry-run", false, "only list the sessions that would be ended")
+	flags.BoolVarP(&k.yes, "yes", "y", false, "don't ask")
+	completeFlag(cmd, "code", cobra.FixedCompletions(codeWords(), cobra.ShellCompDirectiveNoFileComp))
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		k.keys = args
+		if err := errors.Join(k.checkTarget(cmd), k.checkHow(cmd, rate, code, block)); err != nil {
+			return usageError(cmd, firstOf(err))
+		}
+		return c.use(cmd.Context(), src, func(cluster operator) error { return k.run(cmd, cluster) })
+	}
+	return cmd
+}
+
+// kicking is what the flags of sessions kick say.
+type kicking struct {
+	console *console
+	listing *listing
+	keys    []string // instead of the filter
+	filter  *admin.Filter
+	all     bool
+	how     admin.Kick
+	dryRun  bool
+	yes     bool
+}
+
+// checkTarget holds that it is said once, and not by accident, whose sessions end.
+func (k *kicking) checkTarget(cmd *cobra.Command) error {
+	if err := checkFilter(cmd); err != nil {
+		return err
+	}
+	var said []string
+	if len(k.keys) > 0 {
+		said = append(said, "KEY")
+	}
+	for _, name := range []string{"member", "destination", "all"} {
+		if cmd.Flags().Changed(name) {
+			said = append(said, "--"+name)
+		}
+	}
+	narrowed := k.filter.Node != "" || k.filter.Transport != ""
+	switch {
+	case slices.Contains(k.keys, ""):
+		return errors.New("a KEY is empty: it needs the key of a session")
+	case len(said) == 0 || said[0] == "--all" && !k.all:
+		return errors.New("whose sessions? Say KEY, --member, --destination or --all")
+	case len(said) > 1:
+		return fmt.Errorf("%s: say one of them alone", strings.Join(said, " and "))
+	case len(k.keys) > 0 && narrowed:
+		return errors.New("KEY and --node or --transport: a key says it all")
+	case len(k.keys) == 0 && !k.dryRun && !k.yes && !k.console.asks(cmd):
+		return fmt.Errorf("%s may end many sessions, and nobody is there to be asked: add --yes, or --dry-run to see which", said[0])
+	}
+	return nil
+}
+
+func (k *kicking) checkHow(cmd *cobra.Command, rate, code, block string) (err error) {
+	if k.how.Code, err = kickCode(code); err != nil {
+		return fmt.Errorf("--code %s: %w", code, err)
+	}
+	if k.how.Code >= ownCodes && k.how.Reason == "" {
+		return fmt.Errorf("--code %s has no reason of its own: say one with --reason", code)
+	}
+	if err := checkReason(k.how.Reason); err != nil {
+		return fmt.Errorf("--reason: %w", err)
+	}
+	if cmd.Flags().Changed("rate") {
+		if k.how.Rate, err = kickRate(rate); err != nil {
+			return fmt.Errorf("--rate %s: %w", rate, err)
+		}
+	}
+	if cmd.Flags().Changed("block") {
+		if k.how.Block, err = parseSpan(block); err != nil {
+			return fmt.Errorf("--block: %w", err)
+		}
+		if k.how.Block < time.Second {
+			return fmt.Errorf("--block %s: want 1s or more", block)
+		}
+	}
+	return nil
+}
+
+// firstOf returns the first of joined errors.
+func firstOf(err error) error {
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		return all.Unwrap()[0]
+	}
+	return err
+}
+
+// ownCodes is where the codes begin that are the applications' own.
+const ownCodes policy.Code = 1000
+
+func kickCode(text string) (policy.Code, error) {
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err == nil && policy.Code(n) >= ownCodes {
+		return policy.Code(n), nil
+	}
+	for _, e := range policy.Codes() {
+		if text == e.Word || err == nil && policy.Code(n) == e.Code {
+			return e.Code, nil
+		}
+	}
+	return 0, errors.New("want a code or word of `stompgw explain`, or a number of your own from 1000 on")
+}
+
+func codeWords() (words []string) {
+	for _, e := range policy.Codes() {
+		words = append(words, e.Word+"\t"+e.Message)
+	}
+	return words
+}
+
+// maxReason is how many bytes of a reason clients are told.
+const maxReason = 200
+
+func checkReason(reason string) error {
+	switch {
+	case len(reason) > maxReason:
+		return fmt.Errorf("it has %d bytes: want %d at most", len(reason), maxReason)
+	case !utf8.ValidString(reason) || strings.ContainsFunc(reason, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return errors.New("it holds what can't be shown: want one line of text")
+	case reason != "" && strings.TrimSpace(reason) == "":
+		return errors.New("it is blank: say what the clients shall read, or leave it out")
+	}
+	return nil
+}
+
+// kickRate takes a number of sessions for each second, minute or hour, and returns that for each second.
+func kickRate(text string) (float64, error) {
+	number, unit, ok := strings.Cut(text, "/")
+	seconds, known := map[string]float64{"s": 1, "m": 60, "h": 3600}[unit]
+	n, err := strconv.ParseFloat(number, 64)
+	if !ok || !known || err != nil || !(n/seconds >= 0.001 && n/seconds <= 1e9) {
+		return 0, errors.New("want sessions in a time, such as 200/s, 30/m or 10/h")
+	}
+	return n / seconds, nil
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/stompgw/stompgw/bus/bustest/servers"
+)
+
+// TestScripts runs the command lines of testdata/script, each file against two nodes of its own, on one
+// Kafka. Besides what testscript has, they may say
+//
+//	connect NAME NODE [-member M] [DEST...]  a client of node 1 or 2 connects and subscribes; $NAME is its session's key
+//	expect NAME COMMAND [REGEXP]             the client's next frame
+//	gone NAME                                the client's connection has been closed
+//	exits CODE stompgw ...                   the command ends with that exit code
+//	crash NODE                               SIGKILL
+//	awaits REGEXP COMMAND...                 stompgw does so, again and again, until it prints that
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d scripts, %v", len(files), err)
+	}
+	broker := servers.Kafka(t)
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+		bus := fmt.Sprintf("bus: { driver: kafka, kafka: { brokers: [%q], topic: %s, create: true, partitions: 2 } }", broker.Addr, name)
+		t.Run(name, func(t *testing.T) { runScript(t, file, servers.Redis(t).Addr, bus) })
+	}
+}
+
+// TestScriptsOnRedisCluster: what is in Redis, and what goes over it, is found in a Redis Cluster too, in
+// either layout.
+func TestScriptsOnRedisCluster(t *testing.T) {
+	bus := natsAt(servers.NATS(t, 0).Addr)
+	for layout, names := range map[string][]string{"hashes": {"dead", "kick", "nodes", "sessions"}, "keys": {"kick", "sessions"}} {
+		for _, name := range names {
+			t.Run(layout+"/"+name, func(t *testing.T) {
+				var addrs []string
+				for _, master := range servers.RedisCluster(t) {
+					addrs = append(addrs, master.Addr)
+				}
+				runScript(t, "testdata/script/"+name+".txtar", strings.Join(addrs, `", "`), bus, "layout: "+layout)
+			})
+		}
+	}
+}
+
+// runScript runs a file against two nodes of its own.
+func runScript(t *testing.T, file, redis, bus string, registry ...string) {
+	t.Helper()
+	t.Setenv("STOMPGW_AUTH_JWT_SECRET", secret)
+	bus += "\nregistry: { " + strings.Join(append(registry, "heartbeat: 200ms", "expiry: 1s"), ", ") + " }"
+	s := &script{t, []*node{startNode(t, redis, bus), startNode(t, redis, bus)}, map[string]*client{}}
+	testscript.Run(t, testscript.Params{
+		Files:               []string{file},
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               s.setUp,
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"connect": s.connect, "expect": s.expect, "gone": s.gone, "exits": s.exits, "crash": s.crash, "awaits": s.awaits,
+		},
+	})
+}
+
+// script is what the commands of one file work on.
+type script struct {
+	t       *testing.T
+	nodes   []*node
+	clients map[string]*client
+}
+
+// secret signs the tokens of the scripts' clients.
+const secret = "a secret of the scripts, of 32 bytes or more"
+
+func (s *script) setUp(env *testscript.Env) error {
+	env.Setenv("STOMPGW_AUTH_JWT_SECRET", secret)
+	env.Setenv("CONFIG", s.nodes[0].config)
+	for i, n := range s.nodes {
+		env.Setenv(fmt.Sprintf("URL%d", i+1), "tcp://"+n.Addr)
+		env.Setenv(fmt.Sprintf("NODE%d", i+1), n.name(s.t))
+	}
+	return nil
+}
+
+// connect is the command of that name.
+func (s *script) connect(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: connect NAME NODE [-member M] [DEST...]")
+	}
+	name, n, args := args[0], s.node(ts, args[1]), args[2:]
+	var login []string
+	if len(args) > 1 && args[0] == "-member" {
+		token := strings.TrimSpace(n.cli(s.t, "token", "gen", "--member", args[1]))
+		login, args = []string{"Authorization", "Bearer " + token}, args[2:]
+	}
+	c := connect(s.t, n.Addr, login...)
+	for _, destination := range args {
+		c.subscribe(s.t, destination)
+	}
+	s.clients[name] = c
+	ts.Setenv(name, c.session)
+	awaitListed(s.t, n, c.session)
+}
+
+// awaitListed returns when Redis has the session.
+func awaitListed(t *testing.T, n *node, key string) {
+	t.Helper()
+	eventually(t, "the session is listed", func() bool { return strings.Contains(n.cli(t, "sessions", "list", "-o", "name"), key) })
+}
+
+func (s *script) node(ts *testscript.TestScript, number string) *node {
+	i, err := strconv.Atoi(number)
+	if err != nil || i < 1 || i > len(s.nodes) {
+		ts.Fatalf("no node %s", number)
+	}
+	return s.nodes[i-1]
+}
+
+func (s *script) expect(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: expect NAME COMMAND [REGEXP]")
+	}
+	f := s.clients[args[0]].expect(s.t, args[1])
+	text := fmt.Sprintf("%v\n%s", f.headers, f.body)
+	if len(args) > 2 && !regexp.MustCompile(args[2]).MatchString(text) {
+		ts.Fatalf("%s got %s %s; want %s", args[0], f.command, text, args[2])
+	}
+}
+
+func (s *script) gone(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: gone NAME")
+	}
+	if f, err := s.clients[args[0]].read(); err == nil {
+		ts.Fatalf("%s got %s; want that its connection is closed", args[0], f.command)
+	}
+}
+
+func (s *script) exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND [ARG...]")
+	}
+	want, got := args[0], "0"
+	err := ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		got = strconv.Itoa(exit.ExitCode())
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %s, want %s", got, want)
+	}
+}
+
+func (s *script) crash(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: crash NODE")
+	}
+	s.node(ts, args[0]).Kill()
+}
+
+func (s *script) awaits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: awaits REGEXP COMMAND [ARG...]")
+	}
+	want := regexp.MustCompile(args[0])
+	eventually(s.t, strings.Join(args, " "), func() bool { return want.MatchString(s.nodes[0].cli(s.t, args[1:]...)) })
+}

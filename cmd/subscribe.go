@@ -1,0 +1,183 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	stompclient "github.com/stompgw/stompgw/cmd/internal/client"
+	"github.com/stompgw/stompgw/cmd/internal/config"
+)
+
+// listening is what the flags of subscribe say.
+type listening struct {
+	gateway      clientFlags
+	destinations []string
+	count        int           // messages; 0 for no end
+	period       time.Duration // 0 for no end
+	format       string
+	headers      bool
+}
+
+func newSubscribeCmd() *cobra.Command {
+	var l listening
+	cmd := &cobra.Command{
+		Use:   "subscribe DEST…",
+		Short: "Subscribe as a client does, and print what comes",
+		Long: "Connect to a gateway as a client, subscribe to each DEST, and print what comes, until Ctrl-C.\n\n" +
+			"-o text prints bodies, a line each; -o jsonl an object a line: destination, subscription, headers, body (or\n" +
+			"body_base64, when it is not UTF-8) and received_at. The rules for clients apply: a subscription that is refused\n" +
+			"ends it with exit code 5. It does not connect again: when the gateway is lost the exit code is 4, and with\n" +
+			"--count it is 8 if fewer messages came in time.",
+		Example: "  stompgw subscribe /topic/chat\n" +
+			"  stompgw subscribe /topic/chat /session/queue/notice --headers --token-file token.txt\n" +
+			"  stompgw subscribe '/topic/*' --url wss://chat.example.com/stomp -o jsonl | jq .body\n" +
+			"  stompgw subscribe /topic/chat --count 1 --for 30s   # wait for a message",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return takes("DEST")(cmd, args)
+			}
+			return nil
+		},
+	}
+	src := newSource(cmd, "connect to the node that runs as serve --standalone on this machine")
+	l.gateway.add(cmd)
+	flags := cmd.Flags()
+	flags.IntVar(&l.count, "count", 0, "end after `N` messages")
+	flags.DurationVar(&l.period, "for", 0, "end after this time")
+	flags.BoolVar(&l.headers, "headers", false, "print the headers, too; jsonl always has them")
+	flags.StringVarP(&l.format, "output", "o", "text", "`FORMAT`: text, jsonl")
+	flags.DurationVar(&l.gateway.timeout, "timeout", 10*time.Second, "how long the gateway may take to let the client in, and to confirm a subscription")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		l.destinations = args
+		if err := l.check(cmd); err != nil {
+			return usageError(cmd, err)
+		}
+		cfg, err := src.load()
+		if err != nil {
+			return err
+		}
+		return l.run(cmd, cfg)
+	}
+	return cmd
+}
+
+func (l *listening) check(cmd *cobra.Command) error {
+	seen := map[string]bool{}
+	for _, destination := range l.destinations {
+		if destination == "" {
+			return errors.New("DEST is empty")
+		}
+		if seen[destination] {
+			return fmt.Errorf("DEST %s stands there twice", destination)
+		}
+		seen[destination] = true
+	}
+	switch {
+	case cmd.Flags().Changed("count") && l.count < 1:
+		return fmt.Errorf("--count %d: want 1 or more", l.count)
+	case cmd.Flags().Changed("for") && l.period <= 0:
+		return fmt.Errorf("--for %s: want more than nothing, such as 30s", l.period)
+	case l.format != "text" && l.format != "jsonl":
+		return fmt.Errorf("-o %s: the formats are text, jsonl", l.format)
+	}
+	return l.gateway.check(cmd)
+}
+
+func (l *listening) run(cmd *cobra.Command, cfg *config.Config) error {
+	c, err := l.gateway.dial(cmd.Context(), cfg, cmd.InOrStdin())
+	if err != nil {
+		return err
+	}
+	heard, err := l.listen(cmd, c)
+	leave(c)
+	fmt.Fprintln(cmd.ErrOrStderr(), count(heard, "message"))
+	return err
+}
+
+// errOver ends what --for limits.
+var errOver = errors.New("the time is over")
+
+// listen subscribes and prints at the same time: what comes has to be taken for answers to come, too.
+func (l *listening) listen(cmd *cobra.Command, c *stompclient.Client) (heard int, err error) {
+	ctx, stop := context.WithCancelCause(cmd.Context())
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop(nil)
+	wg.Go(func() { l.subscribe(ctx, c, stop, cmd.ErrOrStderr()) })
+	p := printer{out: cmd.OutOrStdout(), headers: l.headers, json: l.format == "jsonl", terminal: isTerminal(cmd.OutOrStdout())}
+	for l.count == 0 || heard < l.count {
+		m, err := c.Next(ctx)
+		if err != nil {
+			return heard, l.ended(cmd.Context(), heard, err)
+		}
+		if err := p.print(m); err != nil {
+			return heard, err
+		}
+		heard++
+	}
+	return heard, nil
+}
+
+// subscribe stops the listening if a subscription fails, or when the time is over, which begins when
+// all of them stand.
+func (l *listening) subscribe(ctx context.Context, c *stompclient.Client, stop context.CancelCauseFunc, note io.Writer) {
+	for _, destination := range l.destinations {
+		if err := l.subscribeTo(ctx, c, destination); err != nil {
+			stop(err)
+			return
+		}
+	}
+	fmt.Fprintf(note, "subscribed to %s\n", l.names())
+	if l.period == 0 {
+		return
+	}
+	over := time.NewTimer(l.period)
+	defer over.Stop()
+	select {
+	case <-over.C:
+		stop(errOver)
+	case <-ctx.Done():
+	}
+}
+
+func (l *listening) names() string {
+	if n := len(l.destinations); n > 1 {
+		return count(n, "destination")
+	}
+	return l.destinations[0]
+}
+
+func (l *listening) subscribeTo(ctx context.Context, c *stompclient.Client, destination string) error {
+	late := &exitError{timedOut, fmt.Errorf("%s: the gateway did not confirm the subscription within %s", destination, l.gateway.timeout)}
+	ctx, cancel := context.WithTimeoutCause(ctx, l.gateway.timeout, late)
+	defer cancel()
+	err := c.Subscribe(ctx, destination, nil)
+	if refusal, ok := errors.AsType[*stompclient.Refusal](err); ok {
+		return refusedError(destination, refusal)
+	}
+	return err
+}
+
+// ended says what the end of listening means, of which asked is what the caller can end.
+func (l *listening) ended(asked context.Context, heard int, err error) error {
+	refusal, told := errors.AsType[*stompclient.Refusal](err)
+	switch {
+	case asked.Err() != nil:
+		return nil // Ctrl-C
+	case errors.Is(err, errOver) && heard < l.count:
+		return &exitError{timedOut, fmt.Errorf("%d of %s came within %s", heard, count(l.count, "message"), l.period)}
+	case errors.Is(err, errOver):
+		return nil
+	case errors.As(err, new(*exitError)):
+		return err
+	case told: // such as that the token has expired: from now on, less would come than was asked for
+		return refusedError("the gateway says", refusal)
+	}
+	return lostError(err)
+}

@@ -1,0 +1,112 @@
+package cmd
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/stompgw/stompgw/cmd/internal/output"
+)
+
+// screen is what a table is written to.
+type screen struct {
+	terminal bool
+	width    int  // in character cells, 0 when it can't be told
+	bold     bool // it can show text so
+}
+
+// screenOf returns what w is. COLUMNS wins over what the terminal says; NO_COLOR is for people who want
+// no bold text either.
+func screenOf(w io.Writer) screen {
+	f, ok := terminalOf(w)
+	if !ok {
+		return screen{}
+	}
+	kind := os.Getenv("TERM")
+	s := screen{terminal: true, bold: os.Getenv("NO_COLOR") == "" && kind != "" && kind != "dumb"}
+	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
+		s.width = n
+	} else if n, _, err := term.GetSize(int(f.Fd())); err == nil {
+		s.width = n
+	}
+	return s
+}
+
+// isTerminal reports whether a person reads w, not a program.
+func isTerminal(w io.Writer) bool {
+	_, ok := terminalOf(w)
+	return ok
+}
+
+func terminalOf(stream any) (*os.File, bool) {
+	if out, ok := stream.(*stdout); ok {
+		stream = out.Writer
+	}
+	f, ok := stream.(*os.File)
+	return f, ok && term.IsTerminal(int(f.Fd()))
+}
+
+// listing is what the flags -o and --no-headers say of a command's output.
+type listing struct {
+	format    string
+	noHeaders bool
+}
+
+// newListing gives a command the flags of a list.
+func newListing(cmd *cobra.Command) *listing {
+	t := newForm(cmd)
+	cmd.Flags().BoolVar(&t.noHeaders, "no-headers", false, "leave the line of column names out of the table")
+	return t
+}
+
+// newForm gives a command the flag of what shows one thing.
+func newForm(cmd *cobra.Command) *listing {
+	t := new(listing)
+	formats := output.Formats()
+	cmd.Flags().StringVarP(&t.format, "output", "o", formats[0], "`FORMAT`: "+strings.Join(formats, ", "))
+	completeFlag(cmd, "output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if _, err := output.New(io.Discard, t.format, output.Options{}); err != nil {
+			return usageError(cmd, err)
+		}
+		return nil
+	}
+	return t
+}
+
+// options completes those of a table for a screen.
+func (t *listing) options(o output.Options, s screen) output.Options {
+	o.Headers, o.Terminal, o.Width, o.Bold = !t.noHeaders, s.terminal, s.width, s.bold
+	return o
+}
+
+// confirm asks a person, and reports whether the answer is yes.
+func confirm(ctx context.Context, in io.Reader, out io.Writer, question string) (bool, error) {
+	fmt.Fprintf(out, "%s [y/N] ", question)
+	answer := make(chan string, 1)
+	go func() { // ends with a line, or with the process: nothing else ends a read from a terminal
+		line, _ := bufio.NewReader(io.LimitReader(in, 1024)).ReadString('\n') // the end of the input is a no
+		answer <- strings.ToLower(strings.TrimSpace(line))
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(out)
+		return false, ctx.Err()
+	case line := <-answer:
+		return line == "y" || line == "yes", nil
+	}
+}
+
+// completeFlag names what a shell offers as the value of a flag.
+func completeFlag(cmd *cobra.Command, flag string, offer cobra.CompletionFunc) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, offer); err != nil {
+		panic(err) // the command has no such flag
+	}
+}

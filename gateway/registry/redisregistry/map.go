@@ -1,0 +1,115 @@
+package redisregistry
+
+import (
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/stompgw/stompgw/gateway/registry"
+)
+
+// Map says where the session map of a cluster stands. All nodes and tools of the cluster have to
+// say the same. The client stays the caller's; see NewClient.
+type Map struct {
+	Client redis.UniversalClient
+	Prefix string // of every key, such as "stompgw:"; may be empty
+	Layout Layout // default Hashes
+}
+
+// Layout is how sessions stand in Redis.
+type Layout string
+
+const (
+	// Hashes is 64 hashes for each node: a heartbeat costs the same however many sessions there are.
+	Hashes Layout = "hashes"
+
+	// Keys is a string for each session, as the replaced system has it, whose nodes and tools see the
+	// sessions then, and theirs are seen. Each session costs a command at every heartbeat.
+	Keys Layout = "keys"
+)
+
+// Own is the prefix of what is stompgw's alone: of its keys that are no sessions, and of its channels.
+// In the layout Keys it never begins as a session key does, so that the tools that scan those find
+// nothing else.
+func (m Map) Own() string {
+	switch {
+	case m.Layout == Keys:
+		return "stompgw:" + m.Prefix
+	case m.Prefix == "":
+		return "stompgw:"
+	}
+	return m.Prefix
+}
+
+func (m Map) names() names { return names{m.Prefix, m.Own()} }
+
+// buckets is how many hashes the sessions of one node are spread over, and how many sorted sets its
+// members, so that no single command that frees or walks one of them holds up Redis for long.
+const buckets = 64
+
+// bucketOf is the hash that a session stands in.
+func bucketOf(id registry.SessionID) int { return int(id % buckets) }
+
+// shardOf is the sorted set that the sessions of a member stand in.
+func shardOf(member string) int { return int(crc32.ChecksumIEEE([]byte(member)) % buckets) }
+
+// names makes the names of Redis keys.
+type names struct {
+	prefix string // of the keys of sessions in the layout Keys
+	own    string // of all others
+}
+
+func (n names) nodes() string { return n.own + "nodes" }
+
+func (n names) alive(node string) string { return n.own + "alive:" + node }
+
+func (n names) blocked() string { return n.own + "blocked" }
+
+func (n names) sessions(node string, bucket int) string {
+	return n.own + "sessions:" + node + ":" + strconv.Itoa(bucket)
+}
+
+func (n names) members(node string, shard int) string {
+	return n.own + "members:" + node + ":" + strconv.Itoa(shard)
+}
+
+// parseKey takes the key of a session apart, without a prefix. On a node of the replaced system the
+// id may be any text.
+func parseKey(key string) (node registry.Node, id string, err error) {
+	name, id, ok := strings.Cut(key, "_")
+	if !ok || id == "" {
+		return registry.Node{}, "", fmt.Errorf("%q is not a session key: want <node>_<session id>", key)
+	}
+	node, err = registry.ParseNode(name)
+	return node, id, err
+}
+
+// maxMember is how long a member's id may be, as JSON: 256 bytes of text, each perhaps escaped.
+const maxMember = 6*256 + 2
+
+// canonical returns the id of a member as this package writes it, so that equal ids are equal texts.
+func canonical(member string) (string, error) {
+	if len(member) > maxMember {
+		return "", fmt.Errorf("the id of a member has %d bytes, which is over %d", len(member), maxMember)
+	}
+	var id any
+	decoder := json.NewDecoder(strings.NewReader(member))
+	decoder.UseNumber()
+	if err := decoder.Decode(&id); err != nil || decoder.More() {
+		return "", fmt.Errorf("%q is not the id of a member as JSON: want 42 or \"bob\"", member)
+	}
+	switch id := id.(type) {
+	case json.Number:
+		if _, err := strconv.ParseInt(id.String(), 10, 64); err == nil {
+			return id.String(), nil
+		}
+	case string:
+		text, err := json.Marshal(id)
+		return string(text), err
+	}
+	return "", fmt.Errorf("%q is not the id of a member: want an integer or a string, as JSON", member)
+}
