@@ -1,0 +1,91 @@
+package redisregistry
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/gateway/registry"
+)
+
+// flatness is how much the heap may grow while very many sessions are listed, in bytes. The keys alone
+// of a million, or of a hundred thousand, take far more.
+const flatness = 4 << 20
+
+// TestManySessions lists a million sessions, and in the layout Keys a tenth of that, which were written
+// straight to Redis, in fifty pages. Memory does not grow with them.
+func TestManySessions(t *testing.T) {
+	for layout, sessions := range map[Layout]int{Hashes: 1_000_000, Keys: 100_000} {
+		t.Run(string(layout), func(t *testing.T) {
+			m := mapOf(clientOf(t, servers.Redis(t).Addr), layout)
+			fill(t, m, sessions)
+			seen := make([]bool, sessions)
+			note := func(s Session) {
+				id, err := registry.ParseSessionID(s.ID)
+				if err != nil || seen[id] {
+					t.Fatalf("session %s comes again, or is none: %v", s.ID, err)
+				}
+				seen[id] = true
+			}
+			page := sessions / 50
+			before, most := heap(), int64(0)
+			reader, q := NewReader(m), Query{}
+			for n := page; n == page; {
+				n = 0
+				for s, err := range reader.Sessions(t.Context(), q) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					note(s)
+					q.After = s.Cursor
+					if n++; n == page/2 {
+						most = max(most, heap()-before)
+					}
+					if n == page {
+						break
+					}
+				}
+			}
+			for id, seen := range seen {
+				if !seen {
+					t.Fatalf("session %d is in no page", id)
+				}
+			}
+			t.Logf("the heap grew by %d KiB", most>>10)
+			if most > flatness {
+				t.Errorf("the heap grew by %d bytes, want at most %d", most, flatness)
+			}
+		})
+	}
+}
+
+// fill writes the sessions of one live node straight to Redis.
+func fill(t testing.TB, m Map, sessions int) {
+	t.Helper()
+	r := newRegistryOn(t, m, nodeName, Config{})
+	if err := r.beat(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const atOnce = 32_000
+	for first := 0; first < sessions; first += atOnce {
+		var pairs [buckets][]any
+		for n := first; n < min(sessions, first+atOnce); n++ {
+			id := registry.SessionID(n)
+			pairs[bucketOf(id)] = append(pairs[bucketOf(id)], r.node.Key(id), strings.ReplaceAll(fullValue, "00000041", id.String()))
+		}
+		pipe := m.Client.Pipeline()
+		for i, some := range pairs {
+			if m.Layout == Hashes {
+				pipe.HSet(t.Context(), r.names.sessions(nodeName, i), some...)
+				continue
+			}
+			for k := 0; k < len(some); k += 2 {
+				some[k] = m.Prefix + some[k].(string)
+			}
+			pipe.MSet(t.Context(), some...)
+		}
+		if _, err := pipe.Exec(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
