@@ -165,6 +165,7 @@ func TestRefresh(t *testing.T) {
 	known <- nil
 	r := newRegistryOn(t, m, nodeName, Config{Heartbeat: time.Hour, Blocked: func(all []Block) { <-known; known <- all }})
 	stop := run(t, r)
+	eventually(t, "the first heartbeat", func() bool { return r.Healthy() == nil })
 	var askers sync.WaitGroup
 	for i := range 8 {
 		askers.Go(func() {
