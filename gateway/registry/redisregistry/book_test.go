@@ -150,15 +150,3 @@ func TestStaleMembers(t *testing.T) {
 		})
 	}
 }
-
-// BenchmarkAddRemove is what a connection costs its loop.
-func BenchmarkAddRemove(b *testing.B) {
-	r := newRegistry(b, nil, nodeName)
-	s := session(0)
-	b.ReportAllocs()
-	for b.Loop() {
-		s.ID++
-		r.Add(s)
-		r.Remove(s.ID)
-	}
-}

@@ -34,7 +34,7 @@ func onBoth(t *testing.T, test func(t *testing.T, client redis.UniversalClient))
 	})
 }
 
-func clientOf(t *testing.T, addr string) redis.UniversalClient {
+func clientOf(t testing.TB, addr string) redis.UniversalClient {
 	t.Helper()
 	client := NewClient(Options{Addrs: []string{addr}})
 	t.Cleanup(func() { client.Close() })
