@@ -30,7 +30,9 @@ func (r *Registry) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-heartbeat.C:
-			next, err = r.timed(func() error { return r.beat(ctx) })
+			began := time.Now()
+			err = r.beat(ctx)
+			next = max(0, r.cfg.Heartbeat-time.Since(began)) // expiries count from its beginning
 		case told := <-r.refresh:
 			told <- r.tellBlocks(ctx, true)
 			continue // whether Redis is away, heartbeats and changes find out
@@ -52,14 +54,6 @@ func (r *Registry) Run(ctx context.Context) error {
 			heartbeat.Reset(next)
 		}
 	}
-}
-
-// timed makes a heartbeat, and returns how long it is from its end to the next: they are a heartbeat
-// apart from beginning to beginning, since expiries count from there.
-func (r *Registry) timed(beat func() error) (next time.Duration, err error) {
-	began := time.Now()
-	err = beat()
-	return max(0, r.cfg.Heartbeat-time.Since(began)), err
 }
 
 // changes is the wake channel while Redis answers. When it does not, heartbeats alone go on asking.
