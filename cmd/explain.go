@@ -13,7 +13,6 @@ import (
 )
 
 func newExplainCmd() *cobra.Command {
-	var format string
 	cmd := &cobra.Command{
 		Use:   "explain [CODE]",
 		Short: "Explain the codes that refused clients are told",
@@ -22,7 +21,7 @@ func newExplainCmd() *cobra.Command {
 		Example: "  stompgw explain 2\n  stompgw explain no_rule",
 		Args:    cobra.ArbitraryArgs,
 	}
-	cmd.Flags().StringVarP(&format, "output", "o", output.Formats()[0], "`FORMAT` of the list: "+strings.Join(output.Formats(), ", "))
+	t := newListing(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 1 {
 			return takes("CODE")(cmd, args)
@@ -30,11 +29,10 @@ func newExplainCmd() *cobra.Command {
 		if len(args) == 1 {
 			return explain(cmd, args[0])
 		}
-		w, err := output.New(cmd.OutOrStdout(), format, output.Options{
-			Columns: []string{"CODE", "WORD", "RETRY", "MESSAGE"}, Headers: true, Terminal: isTerminal(cmd.OutOrStdout()),
-		})
+		out := cmd.OutOrStdout()
+		w, err := output.New(out, t.format, t.options(output.Options{Columns: []string{"CODE", "WORD", "RETRY", "MESSAGE"}}, screenOf(out)))
 		if err != nil {
-			return usageError(cmd, err)
+			return err
 		}
 		return listCodes(w)
 	}
