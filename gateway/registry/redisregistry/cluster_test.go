@@ -92,9 +92,7 @@ func clusterOf(t *testing.T, masters []*servers.Process) redis.UniversalClient {
 	for _, m := range masters {
 		addrs = append(addrs, m.Addr)
 	}
-	client := NewClient(Options{Addrs: addrs, Cluster: true})
-	t.Cleanup(func() { client.Close() })
-	return client
+	return clientWith(t, Options{Addrs: addrs, Cluster: true})
 }
 
 // counts reports whether Redis has one live node with so many sessions.

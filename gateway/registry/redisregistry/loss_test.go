@@ -263,9 +263,7 @@ func movingClient(t *testing.T, addr string) (client redis.UniversalClient, move
 	t.Helper()
 	var at atomic.Pointer[string]
 	at.Store(&addr)
-	c := NewClient(Options{Addrs: []string{addr}}).(*redis.Client)
-	options := *c.Options()
-	c.Close()
+	options := *clientOf(t, addr).(*redis.Client).Options()
 	options.Dialer = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, *at.Load())
 	}
@@ -328,8 +326,7 @@ func wantFound(t *testing.T, m Map, key string, want bool) {
 func TestInfoRefused(t *testing.T) {
 	server := servers.Redis(t)
 	servers.RedisCLI(t, server, "ACL", "SETUSER", "node", "on", ">secret", "~*", "&*", "+@all", "-info")
-	client := NewClient(Options{Addrs: []string{server.Addr}, User: "node", Password: "secret"})
-	defer client.Close()
+	client := clientWith(t, Options{Addrs: []string{server.Addr}, User: "node", Password: "secret"})
 	var logged lines
 	r := New(mapOf(client, Hashes), mustNode(t, nodeName), Config{}, logTo(&logged))
 	publish(t, r, session(1))

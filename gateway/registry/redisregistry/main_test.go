@@ -17,10 +17,13 @@ import (
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	exchangeTimeout = patience
+	goleak.VerifyTestMain(m)
+}
 
 // patience is how long a test waits for what must happen; it only decides when a test has hung.
-const patience = 20 * time.Second
+const patience = 30 * time.Second
 
 // onBoth runs a test against miniredis and against the real server.
 func onBoth(t *testing.T, test func(t *testing.T, client redis.UniversalClient)) {
@@ -36,7 +39,24 @@ func onBoth(t *testing.T, test func(t *testing.T, client redis.UniversalClient))
 
 func clientOf(t testing.TB, addr string) redis.UniversalClient {
 	t.Helper()
-	client := NewClient(Options{Addrs: []string{addr}})
+	return clientWith(t, Options{Addrs: []string{addr}})
+}
+
+// clientWith returns NewClient's client with the patience of tests.
+func clientWith(t testing.TB, o Options) (client redis.UniversalClient) {
+	t.Helper()
+	switch c := NewClient(o).(type) {
+	case *redis.Client:
+		c.Close()
+		options := *c.Options()
+		options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = patience, patience, patience
+		client = redis.NewClient(&options)
+	case *redis.ClusterClient:
+		c.Close()
+		options := *c.Options()
+		options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = patience, patience, patience
+		client = redis.NewClusterClient(&options)
+	}
 	t.Cleanup(func() { client.Close() })
 	return client
 }

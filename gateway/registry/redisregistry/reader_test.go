@@ -92,10 +92,7 @@ func TestPages(t *testing.T) {
 			if n := len(slices.Compact(slices.Sorted(slices.Values(whole)))); len(whole) != want || n != want {
 				t.Fatalf("%+v has %d sessions, %d different ones, want %d", q, len(whole), n, want)
 			}
-			for _, page := range []int{1, 97, pageSize} {
-				if page == 1 && q.Node == "" {
-					continue // a thousand pages
-				}
+			for _, page := range []int{7, 97, pageSize} {
 				if got := keysOf(t, m, q, page); !slices.Equal(got, whole) {
 					t.Errorf("%+v in pages of %d has %d sessions, and %d at once, or another order", q, page, len(got), want)
 				}

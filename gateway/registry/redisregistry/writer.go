@@ -10,10 +10,12 @@ import (
 const (
 	linger          = time.Millisecond // how long a change waits for others to share its pipeline
 	pipelineChanges = 500              // in one pipeline, at most
-	exchangeTimeout = 2 * time.Second  // for one pipeline and its answers
 	retryPause      = time.Second      // before Redis is asked again that did not answer
 	leaveTimeout    = 2 * time.Second  // to take this node's sessions out of Redis at the end
 )
+
+// exchangeTimeout is for one pipeline and its answers. Tests have more patience.
+var exchangeTimeout = 2 * time.Second
 
 // Run writes changes and heartbeats until ctx ends, then takes what it wrote out of Redis, for two
 // seconds at most, and returns nil. It is called once, and is the only goroutine that writes: a

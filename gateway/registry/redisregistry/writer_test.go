@@ -277,7 +277,9 @@ func TestNothingBlocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	r := newRegistry(t, clientOf(t, ln.Addr().String()), nodeName)
+	client := NewClient(Options{Addrs: []string{ln.Addr().String()}}) // which gives up early
+	defer client.Close()
+	r := newRegistry(t, client, nodeName)
 	stop := run(t, r)
 	for id := range registry.SessionID(10_000) {
 		r.Add(session(id))
@@ -332,8 +334,9 @@ func TestRedisRestarts(t *testing.T) {
 				t.Errorf("session %d: %v, want it there: %v", id, err, want)
 			}
 		}
-		if n := r.Figures().Rewritten; n < sessions-2 {
-			t.Errorf("%d sessions were written again, want %d at least", n, sessions-2)
+		const least = sessions - 2 - pipelineChanges // of the last pipeline before, the answer may have been lost
+		if n := r.Figures().Rewritten; n < least {
+			t.Errorf("%d sessions were written again, want %d at least", n, least)
 		}
 		if n := logged.count("redis is away"); n != 1 {
 			t.Errorf("%d lines say that Redis went away, want 1:\n%s", n, logged.String())
