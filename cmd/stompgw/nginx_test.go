@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -78,25 +76,10 @@ func startNginx(t *testing.T, nodes []string) *servers.Process {
 		t.Fatal(err)
 	}
 	p := servers.Run(t, servers.Program{
-		Addr: addr,
-		Path: nginx,
-		Args: []string{"-p", dir, "-c", file, "-g", "daemon off; master_process off;"}, // one process, which ends with the test
-		Answers: func(ctx context.Context) error {
-			req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/", nil)
-			if err != nil {
-				return err
-			}
-			req.Close = true
-			resp, err := http.DefaultClient.Do(req)
-			if err != nil {
-				return err
-			}
-			defer resp.Body.Close()
-			if resp.StatusCode != http.StatusOK {
-				return fmt.Errorf("nginx answers %s", resp.Status)
-			}
-			return nil
-		},
+		Addr:    addr,
+		Path:    nginx,
+		Args:    []string{"-p", dir, "-c", file, "-g", "daemon off; master_process off;"}, // one process, which ends with the test
+		Answers: servers.AnswersOK("http://" + addr + "/"),
 	})
 	t.Cleanup(func() { p.Stop(t) })
 	return p

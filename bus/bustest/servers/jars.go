@@ -26,7 +26,7 @@ func Jars(t testing.TB) string {
 		return dir
 	}
 	if _, err := exec.LookPath("java"); err != nil {
-		noKafka(t, missing("java", "default-jre-headless maven"))
+		lacksJava(t, noKafka+missing("java", "default-jre-headless maven"))
 	}
 	dir, err := jarsDir()
 	if err != nil {
@@ -36,17 +36,19 @@ func Jars(t testing.TB) string {
 		return dir
 	}
 	if _, err := exec.LookPath("mvn"); err != nil {
-		noKafka(t, missing("mvn", "default-jre-headless maven"))
+		lacksJava(t, noKafka+missing("mvn", "default-jre-headless maven"))
 	}
 	if err := fetchJars(dir); err != nil {
-		noKafka(t, err.Error())
+		lacksJava(t, noKafka+err.Error())
 	}
 	return dir
 }
 
-func noKafka(t testing.TB, why string) {
+const noKafka = "no Apache Kafka here; these tests run on the fake one alone: "
+
+// lacksJava skips a test that needs Java or Maven, or fails it where all have to run.
+func lacksJava(t testing.TB, why string) {
 	t.Helper()
-	why = "no Apache Kafka here; these tests run on the fake one alone: " + why
 	if os.Getenv("TEST_ALL") != "" && os.Getenv("TEST_WITHOUT") != "kafka" {
 		t.Fatal(why)
 	}

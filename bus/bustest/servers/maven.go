@@ -18,7 +18,7 @@ import (
 func classPath(t testing.TB, project string) string {
 	t.Helper()
 	if _, err := exec.LookPath("java"); err != nil {
-		noMaven(t, missing("java", "default-jdk-headless maven"))
+		lacksJava(t, noBuild+missing("java", "default-jdk-headless maven"))
 	}
 	dir, err := classesDir(project)
 	if err != nil {
@@ -29,11 +29,11 @@ func classPath(t testing.TB, project string) string {
 	}
 	for _, program := range []string{"javac", "mvn"} {
 		if _, err := exec.LookPath(program); err != nil {
-			noMaven(t, missing(program, "default-jdk-headless maven"))
+			lacksJava(t, noBuild+missing(program, "default-jdk-headless maven"))
 		}
 	}
 	if err := compile(project, dir); err != nil {
-		noMaven(t, err.Error())
+		lacksJava(t, noBuild+err.Error())
 	}
 	path, whole := readClassPath(dir)
 	if !whole {
@@ -42,14 +42,7 @@ func classPath(t testing.TB, project string) string {
 	return path
 }
 
-func noMaven(t testing.TB, why string) {
-	t.Helper()
-	why = "a project in Java can't be built: " + why
-	if os.Getenv("TEST_ALL") != "" && os.Getenv("TEST_WITHOUT") != "kafka" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
-}
+const noBuild = "a project in Java can't be built: "
 
 // classesDir names the folder for exactly these sources.
 func classesDir(project string) (string, error) {

@@ -3,6 +3,8 @@ package servers
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +20,26 @@ type Program struct {
 	Args    []string
 	Env     []string                        // over the test's own, as "NAME=value"
 	Answers func(ctx context.Context) error // nil when it serves its clients; asked every 10 ms
+}
+
+// AnswersOK is Answers of a server that does when GET url has the status 200.
+func AnswersOK(url string) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		req.Close = true
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s: %s", url, resp.Status)
+		}
+		return nil
+	}
 }
 
 // Process is a server that runs as a process of its own.

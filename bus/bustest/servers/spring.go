@@ -2,8 +2,6 @@ package servers
 
 import (
 	"context"
-	"fmt"
-	"net/http"
 	"os/exec"
 	"strconv"
 	"testing"
@@ -23,7 +21,7 @@ func Spring(t testing.TB, project, kafka, redis string, args ...string) *Process
 		Addr:    addr,
 		Path:    "java",
 		Args:    springArgs(path, "sample.Node", args...),
-		Answers: func(ctx context.Context) error { return springReady(ctx, addr) },
+		Answers: AnswersOK("http://" + addr + "/ready"), // when it hears its clients, and all records that are written from now on
 	})
 }
 
@@ -46,22 +44,4 @@ func SpringClient(t testing.TB, project, url string) string {
 // springArgs has Java start faster and use less memory; it is slower when warm.
 func springArgs(path, class string, args ...string) []string {
 	return append([]string{"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-cp", path, class}, args...)
-}
-
-// springReady returns nil if a node hears its clients and all records that are written from now on.
-func springReady(ctx context.Context, addr string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/ready", nil)
-	if err != nil {
-		return err
-	}
-	req.Close = true
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("/ready: %s", resp.Status)
-	}
-	return nil
 }
