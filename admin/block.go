@@ -34,22 +34,15 @@ func (c *Cluster) Blocks(ctx context.Context) ([]Block, error) {
 	return list, nil
 }
 
-// Unblock lets a member connect again, named as in Filter.Member, and reports whether it was blocked.
+// Unblock lets a member connect again, named as ParseMember takes it, and reports whether it was blocked.
 // It returns when the nodes know, but for silent ones, which learn it with a heartbeat of theirs.
 func (c *Cluster) Unblock(ctx context.Context, member string) (was bool, err error) {
-	members, err := memberForms(member)
+	id, err := ParseMember(member)
 	if err != nil {
 		return false, err
 	}
-	for _, m := range members {
-		one, err := c.blocks.Remove(ctx, m)
-		if err != nil {
-			return was, err
-		}
-		was = was || one
-	}
-	if !was {
-		return false, nil
+	if was, err = c.blocks.Remove(ctx, id); err != nil || !was {
+		return was, err
 	}
 	nodes, err := c.reader.Nodes(ctx)
 	if err != nil {

@@ -2,10 +2,8 @@ package admin
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/registry"
@@ -14,7 +12,7 @@ import (
 
 // Filter says which sessions are meant: those that all of its fields fit. Its zero value means all.
 type Filter struct {
-	Member      string        // the id, as JSON or as people write it: 42, bob or "bob"
+	Member      string        // as ParseMember takes it
 	Node        string        // a node's name, or the beginning of one node's alone
 	Transport   string        // such as "websocket"
 	Destination string        // subscribed to it; the nodes are asked
@@ -31,37 +29,31 @@ var ErrCursor = redisregistry.ErrCursor
 func (c *Cluster) Sessions(ctx context.Context, f Filter, after string) iter.Seq2[Session, error] {
 	return func(yield func(Session, error) bool) {
 		w, err := c.newWalk(ctx, f)
-		if err == nil {
-			err = w.resume(after)
-		}
 		if err != nil {
 			yield(Session{}, err)
 			return
 		}
+		w.query.After = after
 		w.run(ctx, c.reader, yield)
 	}
 }
 
 // walk goes through the sessions of a Filter.
 type walk struct {
-	queries     []redisregistry.Query // one after the other; several where a member's id has several forms
-	first       int                   // query to begin with
+	query       redisregistry.Query
 	transport   string
 	until       time.Time   // connected at the latest; zero for any time
 	subscribers subscribers // nil for no destination
 }
 
 func (c *Cluster) newWalk(ctx context.Context, f Filter) (*walk, error) {
-	w := &walk{queries: []redisregistry.Query{{}}, transport: f.Transport}
+	w := &walk{transport: f.Transport}
 	if f.Member != "" {
-		members, err := memberForms(f.Member)
+		member, err := ParseMember(f.Member)
 		if err != nil {
 			return nil, err
 		}
-		w.queries = make([]redisregistry.Query, len(members))
-		for i, m := range members {
-			w.queries[i].Member = m
-		}
+		w.query.Member = member
 	}
 	if f.Older > 0 {
 		w.until = time.Now().Add(-f.Older)
@@ -79,9 +71,7 @@ func (c *Cluster) newWalk(ctx context.Context, f Filter) (*walk, error) {
 			return nil, err
 		}
 		nodes = []redisregistry.About{node}
-		for i := range w.queries {
-			w.queries[i].Node = node.Node
-		}
+		w.query.Node = node.Node
 	}
 	if f.Destination != "" {
 		w.subscribers, err = c.subscribers(ctx, nodes, f.Destination)
@@ -89,42 +79,17 @@ func (c *Cluster) newWalk(ctx context.Context, f Filter) (*walk, error) {
 	return w, err
 }
 
-// resume sets where the walk begins. The cursor of a walk over several queries says which one it is.
-func (w *walk) resume(after string) error {
-	if after == "" || len(w.queries) == 1 {
-		w.queries[0].After = after
-		return nil
-	}
-	for i := range w.queries {
-		if cursor, ok := strings.CutPrefix(after, queryMark(i)); ok {
-			w.first, w.queries[i].After = i, cursor
-			return nil
-		}
-	}
-	return fmt.Errorf("%q is %w", after, ErrCursor)
-}
-
-func queryMark(i int) string { return fmt.Sprintf("%d:", i) }
-
 func (w *walk) run(ctx context.Context, r *redisregistry.Reader, yield func(Session, error) bool) {
 	if w.subscribers != nil && w.subscribers.none() {
 		return
 	}
-	for i := w.first; i < len(w.queries); i++ {
-		for found, err := range r.Sessions(ctx, w.queries[i]) {
-			s := newSession(found)
-			switch {
-			case err != nil:
-				yield(Session{}, err)
-				return
-			case !w.fits(s):
-				continue
-			case len(w.queries) > 1:
-				s.Cursor = queryMark(i) + s.Cursor
-			}
-			if !yield(s, nil) {
-				return
-			}
+	for found, err := range r.Sessions(ctx, w.query) {
+		if err != nil {
+			yield(Session{}, err)
+			return
+		}
+		if s := newSession(found); w.fits(s) && !yield(s, nil) {
+			return
 		}
 	}
 }

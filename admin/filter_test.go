@@ -44,8 +44,8 @@ func TestSessions(t *testing.T) {
 			want   []string
 		}{
 			"all":                         {admin.Filter{}, []string{a1, a2, b2, b3}},
-			"member 42, number and text":  {admin.Filter{Member: "42"}, []string{a1, a2}},
-			"member 42, text alone":       {admin.Filter{Member: `"42"`}, []string{a2}},
+			"member 42, the number":       {admin.Filter{Member: "42"}, []string{a1}},
+			"member 42, the text":         {admin.Filter{Member: `"42"`}, []string{a2}},
 			"member bob":                  {admin.Filter{Member: "bob"}, []string{b2}},
 			"member that has no session":  {admin.Filter{Member: "eve"}, nil},
 			"node":                        {admin.Filter{Node: nodeA}, []string{a1, a2}},
@@ -55,7 +55,7 @@ func TestSessions(t *testing.T) {
 			"older":                       {admin.Filter{Older: old}, []string{a1, a2, b2}},
 			"destination":                 {admin.Filter{Destination: "/topic/b"}, []string{a1, b2}},
 			"destination that nobody has": {admin.Filter{Destination: "/topic/c"}, nil},
-			"destination and member":      {admin.Filter{Destination: "/topic/a", Member: "42"}, []string{a1, a2}},
+			"destination and member":      {admin.Filter{Destination: "/topic/a", Member: `"42"`}, []string{a2}},
 			"destination on a node":       {admin.Filter{Destination: "/topic/b", Node: nodeB}, []string{b2}},
 			"destination and transport":   {admin.Filter{Destination: "/topic/b", Transport: "tcp"}, []string{a1}},
 		} {
@@ -95,7 +95,7 @@ func TestSessionsRefuses(t *testing.T) {
 	if err := first(admin.Filter{Member: `"bob`}, ""); !errors.Is(err, admin.ErrMember) {
 		t.Errorf("%v, want ErrMember", err)
 	}
-	for after, f := range map[string]admin.Filter{a1: {Member: `42`}, "x": {}, "1:x": {Member: `42`}, "bob": {Node: nodeA}} {
+	for after, f := range map[string]admin.Filter{"c:x": {Member: `42`}, "x": {}, "1:x": {Member: `42`}, "bob": {Node: nodeA}} {
 		if err := first(f, after); !errors.Is(err, admin.ErrCursor) {
 			t.Errorf("behind %s: %v, want ErrCursor", after, err)
 		}

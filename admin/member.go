@@ -11,23 +11,23 @@ import (
 // ErrMember reports what can't be a member's id.
 var ErrMember = errors.New("no member has such an id")
 
-// memberForms returns the ids that people may mean, as JSON: for 42 the integer and the string, for
-// bob and "bob" the string.
-func memberForms(text string) ([]string, error) {
-	if strings.HasPrefix(text, `"`) {
+// ParseMember returns the id that people mean, as JSON: 42 is the number, alice the text, and "42" in
+// the quotes of JSON a text that looks like a number. The error is ErrMember.
+func ParseMember(text string) (string, error) {
+	switch {
+	case isInteger(text):
+		return text, nil
+	case strings.HasPrefix(text, `"`):
 		if m := memberID(json.RawMessage(text)); m != "" {
-			return []string{m}, nil
+			return m, nil
 		}
-		return nil, fmt.Errorf("%w: %s is not the JSON of a string", ErrMember, text)
+		return "", fmt.Errorf("%w: %s is not the JSON of a string", ErrMember, text)
 	}
 	quoted, err := json.Marshal(text)
 	if err != nil || text == "" {
-		return nil, fmt.Errorf("%w: it is empty or no text", ErrMember)
+		return "", fmt.Errorf("%w: it is empty or no text", ErrMember)
 	}
-	if isInteger(text) {
-		return []string{text, string(quoted)}, nil
-	}
-	return []string{string(quoted)}, nil
+	return string(quoted), nil
 }
 
 // memberID returns a member's id of Redis as the gateway writes it, or "" for none: equal ids are

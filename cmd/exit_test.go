@@ -90,7 +90,7 @@ func TestMistakes(t *testing.T) {
 		{"unknown issuer", []string{"token", "gen", "--member", "1", "--config", "tokens.yaml", "--issuer", "c"}, usage, `--issuer: there is no issuer "c", only a, b; see stompgw token gen --help`},
 		{"algorithm", []string{"token", "gen", "--member", "1", "--secret-file", "secret", "--alg", "none"}, usage, "--alg none is not for this key: want HS256, HS384, HS512; see stompgw token gen --help"},
 		{"no member", []string{"token", "gen", "--secret-file", "secret"}, usage, "--member is missing: whose token is it?; see stompgw token gen --help"},
-		{"two members", []string{"token", "gen", "--secret-file", "secret", "--member", "1", "--member-string", "1"}, usage, "--member and --member-string: a token has one member; see stompgw token gen --help"},
+		{"member that is none", []string{"token", "gen", "--secret-file", "secret", "--member", `"x`}, usage, "--member \"x: no member has such an id: \"x is not the JSON of a string; see stompgw token gen --help"},
 		{"claim without a value", []string{"token", "gen", "--secret-file", "secret", "--member", "1", "--claim", "x"}, usage, "--claim x: want NAME=VALUE; see stompgw token gen --help"},
 		{"no token", []string{"token", "check"}, usage, "TOKEN is missing; see stompgw token check --help"},
 		{"token without an issuer", []string{"token", "check", "x"}, configuration, "default: auth.jwt: names nobody whose tokens are taken: set auth.jwt.secret_file or auth.jwt.public_key_file"},

@@ -108,7 +108,7 @@ func TestParseClaims(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token := gen(t, "--config", "t.yaml", "--member-string", "안녕", "--claim", "a=9223372036854775807", "--claim", "b=9223372036854775808",
+	token := gen(t, "--config", "t.yaml", "--member", "안녕", "--claim", "a=9223372036854775807", "--claim", "b=9223372036854775808",
 		"--claim", "c=1.0", "--claim", "d=-0", "--claim", "e=1e2", "--claim", `f={"g":[1,null,true,"x",{}]}`)
 	who, err := a.Check(token, time.Now())
 	if err != nil {

@@ -61,7 +61,8 @@ func (c *console) sessionsUnblock() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unblock MEMBER...",
 		Short: "Let members connect again before their time",
-		Long: "Let members connect again before their time. MEMBER is written as in sessions blocked, or without its quotes.\n\n" +
+		Long: "Let members connect again before their time. MEMBER is written as in sessions blocked; the quotes of a text may be\n" +
+			"left out unless it looks like a number.\n\n" +
 			"The exit code is 6 when none of them was blocked, and 7 when some were not.",
 		Example: "  stompgw sessions unblock 42\n  stompgw sessions unblock bob alice",
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -81,14 +82,18 @@ func (c *console) sessionsUnblock() *cobra.Command {
 			n := 0
 			err := c.write(cmd, t, output.Options{Columns: []string{"MEMBER", "RESULT"}, Cuts: []output.Cut{memberCut()}}, func(w output.Writer) error {
 				for _, name := range args {
-					was, err := cluster.Unblock(cmd.Context(), name)
+					member, err := admin.ParseMember(name)
 					if err != nil {
 						return filterError(admin.Filter{Member: name}, err)
+					}
+					was, err := cluster.Unblock(cmd.Context(), member)
+					if err != nil {
+						return err
 					}
 					if was {
 						n++
 					}
-					if err := w.Row(unblockRow(name, was)); err != nil {
+					if err := w.Row(unblockRow(member, was)); err != nil {
 						return err
 					}
 				}
@@ -116,14 +121,10 @@ type unblocked struct {
 	Was    bool            `json:"was_blocked"`
 }
 
-func unblockRow(name string, was bool) output.Row {
+func unblockRow(member string, was bool) output.Row {
 	result := "not blocked"
 	if was {
 		result = "unblocked"
 	}
-	value := json.RawMessage(name)
-	if !json.Valid(value) {
-		value, _ = json.Marshal(name) // text always can
-	}
-	return output.Row{Cells: []string{name, result}, Name: name, Value: unblocked{value, was}}
+	return output.Row{Cells: []string{member, result}, Name: member, Value: unblocked{json.RawMessage(member), was}}
 }

@@ -76,11 +76,20 @@ func (c *console) offerBlocked(src *source) cobra.CompletionFunc {
 			return
 		}
 		for _, b := range blocks {
-			if !add(strings.Trim(string(b.Member), `"`), "for "+output.Age(b.Left)) {
+			if !add(typedMember(string(b.Member)), "for "+output.Age(b.Left)) {
 				return
 			}
 		}
 	})
+}
+
+// typedMember is how a person writes a member, without quotes where it means the same.
+func typedMember(id string) string {
+	bare := strings.Trim(id, `"`)
+	if meant, err := admin.ParseMember(bare); err == nil && meant == id {
+		return bare
+	}
+	return id
 }
 
 // transports are those that the registry knows.

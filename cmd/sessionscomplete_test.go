@@ -91,3 +91,12 @@ func (c *hungCluster) Sessions(ctx context.Context, _ admin.Filter, _ string) it
 		yield(admin.Session{}, ctx.Err())
 	}
 }
+
+// TestTypedMember: what is offered means the member, with quotes only where they are needed.
+func TestTypedMember(t *testing.T) {
+	for id, want := range map[string]string{`42`: `42`, `"42"`: `"42"`, `"bob"`: `bob`, `"a\"b"`: `"a\"b"`, `"a\u003cb"`: `"a\u003cb"`} {
+		if got := typedMember(id); got != want {
+			t.Errorf("%s is typed as %s, want %s", id, got, want)
+		}
+	}
+}

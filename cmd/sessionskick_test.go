@@ -225,7 +225,7 @@ func TestUnblockCodes(t *testing.T) {
 		{"x y", noMatch, "0 members unblocked"},
 	} {
 		s := newSeat(t)
-		s.cluster.blocked = []string{"42", "bob"}
+		s.cluster.blocked = []string{`42`, `"bob"`}
 		code, _, stderr := s.run(append([]string{"sessions", "unblock"}, strings.Fields(tt.args)...)...)
 		if code != tt.code {
 			t.Errorf("%s: exit code %d, want %d", tt.args, code, tt.code)

@@ -62,7 +62,7 @@ func (c *console) sessionsList() *cobra.Command {
 func newFilter(cmd *cobra.Command, c *console, src *source) *admin.Filter {
 	f := new(admin.Filter)
 	flags := cmd.Flags()
-	flags.StringVar(&f.Member, "member", "", "only those of this `MEMBER`: 42 is the number and the text, '\"42\"' the text alone")
+	flags.StringVar(&f.Member, "member", "", "only those of this `MEMBER`: 42 is a number, alice a text, '\"42\"' too")
 	flags.StringVar(&f.Destination, "destination", "", "only those that are subscribed to this very `DEST`")
 	flags.StringVar(&f.Node, "node", "", "only those of this `NODE`; the beginning of its name, or of its UUID, will do")
 	flags.StringVar(&f.Transport, "transport", "", "only those over this `TRANSPORT`, such as websocket or tcp")

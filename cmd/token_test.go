@@ -126,7 +126,7 @@ func TestTokenGen(t *testing.T) {
 		{"issuer of a flag", "two.yaml", []string{"--secret-file", "secret", "--issuer", "a", "--member", "42"}, "42", nil, claims("mu", "tu", "iss")},
 
 		{"member that is text", "hs.yaml", []string{"--config", "hs.yaml", "--member", "bob"}, `"bob"`, nil, claims("mu", "tu", "iss", "aud")},
-		{"member of digits that is text", "hs.yaml", []string{"--config", "hs.yaml", "--member-string", "42"}, `"42"`, nil, claims("mu", "tu", "iss", "aud")},
+		{"member of digits that is text", "hs.yaml", []string{"--config", "hs.yaml", "--member", `"42"`}, `"42"`, nil, claims("mu", "tu", "iss", "aud")},
 		{"member that only looks like a number", "hs.yaml", []string{"--config", "hs.yaml", "--member", "042"}, `"042"`, nil, claims("mu", "tu", "iss", "aud")},
 		{"member below zero", "hs.yaml", []string{"--config", "hs.yaml", "--member=-7"}, "-7", nil, claims("mu", "tu", "iss", "aud")},
 		{"member of another claim", "hs.yaml", []string{"--config", "hs.yaml", "--claim", "mu=7"}, "7", nil, claims("mu", "tu", "iss", "aud")},

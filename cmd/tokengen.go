@@ -7,13 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/spf13/cobra"
 
+	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/gateway/auth"
 )
@@ -21,7 +21,7 @@ import (
 // tokenFlags are what token gen is asked for.
 type tokenFlags struct {
 	secretFile, keyFile, algorithm string
-	member, memberText             string
+	member                         string
 	roles, audience, claims        []string // of claims "name=value"
 	issuer, usage                  string
 	ttl                            time.Duration
@@ -36,7 +36,7 @@ func newTokenGenCmd() *cobra.Command {
 			"It is signed with the secret of --secret-file, the private key of --key, or the secret that the\n" +
 			"configuration names. The configuration also says what the claims are called, and who issues.",
 		Example: "  stompgw token gen --secret-file jwt.secret --member 42 --role ROLE_USER\n" +
-			"  stompgw token gen --config prod.yaml --key private.pem --member-string bob --ttl 10m\n" +
+			"  stompgw token gen --config prod.yaml --key private.pem --member bob --ttl 10m\n" +
 			"  stompgw token gen --secret-file jwt.secret --member 42 --claim org=7 --claim exp=null",
 		Args: takes(),
 	}
@@ -45,8 +45,7 @@ func newTokenGenCmd() *cobra.Command {
 	flags.StringVar(&f.secretFile, "secret-file", "", "`FILE` with the secret to sign with")
 	flags.StringVar(&f.keyFile, "key", "", "`FILE` in PEM with the private key to sign with")
 	flags.StringVar(&f.algorithm, "alg", "", "`ALGORITHM`, such as RS256; by default the first for the key")
-	flags.StringVar(&f.member, "member", "", "`ID` of the member, an integer if it looks like one")
-	flags.StringVar(&f.memberText, "member-string", "", "`ID` of the member, as text")
+	flags.StringVar(&f.member, "member", "", "`ID` of the member: 42 is a number, alice a text, '\"42\"' too")
 	flags.StringArrayVar(&f.roles, "role", nil, "`ROLE` of the member; may stand several times")
 	flags.DurationVar(&f.ttl, "ttl", time.Hour, "how long the token holds; -1m makes one that has expired")
 	flags.StringVar(&f.issuer, "issuer", "", "`NAME` of who issues it; by default the configuration's only one")
@@ -161,13 +160,13 @@ func (f *tokenFlags) method(key any, used []string) (jwt.SigningMethod, error) {
 // payload is what the token says.
 func (f *tokenFlags) payload(names config.Claims, issuer config.Issuer, now time.Time) (jwt.MapClaims, error) {
 	claims := f.usual(names, issuer, now)
-	member, err := f.memberID()
-	switch {
-	case err != nil:
-		return nil, err
-	case member != nil:
-		claims[names.Member] = member
-	case !f.claimed(names.Member):
+	if f.member != "" {
+		member, err := admin.ParseMember(f.member)
+		if err != nil {
+			return nil, fmt.Errorf("--member %s: %w", f.member, err)
+		}
+		claims[names.Member] = json.RawMessage(member)
+	} else if !f.claimed(names.Member) {
 		return nil, errors.New("--member is missing: whose token is it?")
 	}
 	for _, claim := range f.claims {
@@ -207,22 +206,6 @@ func (f *tokenFlags) usual(names config.Claims, issuer config.Issuer, now time.T
 // claimed reports whether --claim says something of a claim, perhaps that it shall be missing.
 func (f *tokenFlags) claimed(name string) bool {
 	return slices.ContainsFunc(f.claims, func(claim string) bool { return strings.HasPrefix(claim, name+"=") })
-}
-
-// memberID is an int64, a string, or nil for none.
-func (f *tokenFlags) memberID() (any, error) {
-	switch {
-	case f.member != "" && f.memberText != "":
-		return nil, errors.New("--member and --member-string: a token has one member")
-	case f.memberText != "":
-		return f.memberText, nil
-	case f.member == "":
-		return nil, nil
-	}
-	if n, err := strconv.ParseInt(f.member, 10, 64); err == nil && strconv.FormatInt(n, 10) == f.member {
-		return n, nil
-	}
-	return f.member, nil
 }
 
 // claimValue is what text is as JSON, nil for null, else the text.
