@@ -238,7 +238,7 @@ func FuzzDocument(f *testing.F) {
 			}
 			back := Default()
 			back.Channels, back.Origins = nil, nil
-			file := parseFile("t.yaml", b.Bytes(), back.keys())
+			file := parseFile("t.yaml", "", b.Bytes(), back.keys())
 			errs := slices.DeleteFunc(file.errs, func(err error) bool {
 				return strings.Contains(err.Error(), "must not stand in this file") || strings.Contains(err.Error(), "has no match")
 			})

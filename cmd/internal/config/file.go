@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -17,6 +18,7 @@ import (
 // else, go to their targets at once.
 type file struct {
 	name   string
+	folder string // by which relative paths in it go; empty is the working directory
 	values map[string][]string
 
 	keys    []key // those that may stand in it
@@ -27,9 +29,9 @@ type file struct {
 }
 
 // parseFile reads the text of a configuration. The name is for errors.
-func parseFile(name string, text []byte, keys []key) *file {
+func parseFile(name, folder string, text []byte, keys []key) *file {
 	f := &file{
-		name: name, values: map[string][]string{}, keys: keys, origins: origins{},
+		name: name, folder: folder, values: map[string][]string{}, keys: keys, origins: origins{},
 		lines: strings.Split(string(text), "\n"),
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(text))
@@ -78,10 +80,8 @@ func (f *file) section(n *yaml.Node, path string) {
 		case known && k.isSecret():
 			f.fault(key, full, "must not stand in this file: write it to a file of its own, name that with %s_file, or set %s",
 				full, variable(full))
-		case known && k.isList():
-			f.values[full] = f.list(value, full)
 		case known:
-			f.values[full] = []string{f.text(value, full)}
+			f.values[full] = f.read(value, k)
 		case f.isSection(full):
 			f.section(value, full)
 		default:
@@ -188,6 +188,23 @@ func (f *file) beside(path string) []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(names))
+}
+
+// read reads the value or values of a key. Those that name files go by the folder of this one.
+func (f *file) read(n *yaml.Node, k key) (values []string) {
+	if k.isList() {
+		values = f.list(n, k.path)
+	} else {
+		values = []string{f.text(n, k.path)}
+	}
+	if f.folder != "" && k.namesFiles() {
+		for i, name := range values {
+			if name != "" && !filepath.IsAbs(name) {
+				values[i] = filepath.Join(f.folder, name)
+			}
+		}
+	}
+	return values
 }
 
 // text reads a single value, whatever its type in YAML.

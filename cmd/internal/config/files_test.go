@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"math/big"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -78,6 +79,60 @@ func loadHere(t *testing.T, text string) (*Config, error) {
 		t.Fatal(err)
 	}
 	return Load(Source{File: "t.yaml"})
+}
+
+// TestFolders: a file's relative paths go by its folder, those of variables and of a pipe by the working
+// directory.
+func TestFolders(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.MkdirAll("etc/keys", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	here := filepath.Join(t.TempDir(), "absolute")
+	for name, text := range map[string]string{
+		"etc/t.yaml":        fmt.Sprintf("redis: {user: u, password_file: keys/password}\nauth: {issuers: [{issuer: i, secret_file: secret}, {issuer: j, secret_file: %s}]}\n", here),
+		"etc/keys/password": "by the folder", "password": "by the working directory",
+		"etc/secret": "secret", here: "absolute",
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := Load(Source{File: "etc/t.yaml"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Redis.Password.Reveal(); got != "by the folder" {
+		t.Errorf("the password is %q", got)
+	}
+	if got := c.Auth.Issuers[0].Secret.Reveal() + " " + c.Auth.Issuers[1].Secret.Reveal(); got != "secret absolute" {
+		t.Errorf("the secrets of the issuers are %q", got)
+	}
+	t.Setenv("STOMPGW_REDIS_PASSWORD_FILE", "password")
+	if c, err = Load(Source{File: "etc/t.yaml"}); err != nil || c.Redis.Password.Reveal() != "by the working directory" {
+		t.Errorf("with a variable the password is %q, %v", c.Redis.Password.Reveal(), err)
+	}
+	if f := folderOf("/dev/null"); f != "" {
+		t.Errorf("what is no file stands in %q", f)
+	}
+}
+
+// TestNamesOfFiles: every setting that says it is a file is known as one, since its path goes by the
+// folder of the configuration.
+func TestNamesOfFiles(t *testing.T) {
+	check := func(k key) {
+		if says := strings.HasPrefix(k.is, "file ") || strings.Contains(k.is, "PEM file"); says != k.namesFiles() {
+			t.Errorf("%s: names files is %t, but it is %q", k.path, k.namesFiles(), k.is)
+		}
+	}
+	for _, k := range Default().keys() {
+		check(k)
+		if list := k.items(); list != nil {
+			for _, f := range list.fields() {
+				check(key{path: k.path + "[]." + f.name, target: f.target, is: f.is})
+			}
+		}
+	}
 }
 
 // TestBusFiles: secrets and certificates are read, from the file or the environment, which wins.

@@ -152,11 +152,8 @@ func (f *file) item(n *yaml.Node, path string, fields []field) {
 // set reads the value of one field.
 func (f *file) set(name, value *yaml.Node, path string, target any) {
 	k, before := key{path: path, target: target}, len(f.errs)
-	var values []string
-	if k.isList() {
-		values = f.list(value, path)
-	} else {
-		values = []string{f.text(value, path)}
+	values := f.read(value, k)
+	if !k.isList() {
 		f.note(path, value)
 	}
 	if len(f.errs) > before {

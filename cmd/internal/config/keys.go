@@ -174,6 +174,16 @@ func (k key) isList() bool {
 	return list
 }
 
+// namesFiles reports whether k holds the names of files.
+func (k key) namesFiles() bool {
+	switch name := k.name(); name {
+	case "ca", "cert", "key":
+		return true
+	default:
+		return strings.HasSuffix(name, "_file")
+	}
+}
+
 // isSecret reports whether k must not stand in the file, which people share.
 func (k key) isSecret() bool {
 	_, secret := k.target.(*Secret)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -50,9 +51,9 @@ func Load(src Source) (*Config, error) {
 func readFile(src Source, keys []key) (*file, error) {
 	if src.File == "" {
 		if src.Standalone {
-			return parseFile(builtIn, configs.Standalone(), keys), nil
+			return parseFile(builtIn, "", configs.Standalone(), keys), nil
 		}
-		return parseFile("", nil, keys), nil
+		return parseFile("", "", nil, keys), nil
 	}
 	text, err := os.ReadFile(src.File)
 	if err != nil {
@@ -62,7 +63,16 @@ func readFile(src Source, keys []key) (*file, error) {
 		}
 		return nil, &Error{src.File, "", "can't be read: " + err.Error() + "; --config takes a YAML file"}
 	}
-	return parseFile(src.File, text, keys), nil
+	return parseFile(src.File, folderOf(src.File), text, keys), nil
+}
+
+// folderOf returns the folder of a file. A pipe stands in none that means anything: it gets the working
+// directory's, as flags and variables do.
+func folderOf(name string) string {
+	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	return filepath.Dir(name)
 }
 
 // merge lets viper say which source wins for each key, and parses what that one says. Values go
