@@ -39,6 +39,7 @@ func newConfigShowCmd() *cobra.Command {
 		Args: takes(),
 	}
 	src := newSource(cmd, "show what serve --standalone would use")
+	src.uses()
 	cmd.Flags().BoolVar(&origin, "origin", false, "tell where each value came from")
 	cmd.Flags().StringVarP(&format, "output", "o", "yaml", "`FORMAT`: yaml, json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

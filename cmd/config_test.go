@@ -3,6 +3,7 @@ package cmd
 import (
 	"bytes"
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -56,6 +57,51 @@ func TestConfigShow(t *testing.T) {
 		if strings.Contains(strings.Join(tt.args, " "), "json") && !json.Valid([]byte(stdout)) {
 			t.Errorf("%q is no JSON:\n%s", tt.args, stdout)
 		}
+	}
+}
+
+// TestConfigUses: a command needs the secrets and files that it uses, and no others.
+func TestConfigUses(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeFile(t, "t.yaml", `listen: 127.0.0.1:1
+tls: {cert: no-cert, key: no-key}
+bus: {driver: nats, nats: {url: "nats://127.0.0.1:1", user: u, password_file: no-nats}}
+redis: {addrs: ["127.0.0.1:1"], user: u, password_file: no-redis, tls: {ca: no-ca}}
+auth: {jwt: {secret_file: no-secret}}
+channels: [{match: "/topic/{room}", subscribe: "claims.mu == 1", send: "true"}]
+`)
+	writeFile(t, "key", strings.Repeat("k", 32))
+	for _, tt := range []struct {
+		args string
+		want string // the files that are missing, in order
+	}{
+		{"config check", "no-cert no-nats no-redis no-ca no-secret"},
+		{"serve", "no-cert no-nats no-redis no-ca no-secret"},
+		{"config show", ""},
+		{"sessions list", "no-redis no-ca"},
+		{"sessions kick x", "no-redis no-ca"},
+		{"nodes list", "no-redis no-ca"},
+		{"publish /topic/a x --timeout 1s", "no-nats"},
+		{"publish /topic/a x --member 1", "no-nats no-redis no-ca"},
+		{"publish /topic/a x --via stomp", ""},
+		{"subscribe /topic/a", ""},
+		{"policy test SEND /topic/a", ""},
+		{"policy test SEND /topic/a --claims {\"mu\":1}", ""},
+		{"policy test SEND /topic/a --token x", "no-secret"},
+		{"token gen --member 1", "no-secret"},
+		{"token gen --member 1 --secret-file key", ""},
+		{"token check x", "no-secret"},
+		{"token check x --revocation", "no-redis no-ca no-secret"},
+	} {
+		code, _, stderr := run(t, append(strings.Fields(tt.args), "--config", "t.yaml")...)
+		got := strings.Join(regexp.MustCompile(`no-\w+`).FindAllString(stderr, -1), " ")
+		if got != tt.want || (code == int(configuration)) != (tt.want != "") {
+			t.Errorf("%s: exit code %d, misses %q, want %q\n%s", tt.args, code, got, tt.want, stderr)
+		}
+	}
+	_, shown, _ := run(t, "config", "show", "--config", "t.yaml")
+	if n := strings.Count(shown, "REDACTED"); n != 3 {
+		t.Errorf("config show tells of %d secrets, want 3:\n%s", n, shown)
 	}
 }
 

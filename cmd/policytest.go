@@ -46,6 +46,10 @@ func newPolicyTestCmd() *cobra.Command {
 		if command != subscribe && command != send {
 			return usageError(cmd, fmt.Errorf("COMMAND %s: want %s or %s", args[0], subscribe, send))
 		}
+		src.uses()
+		if f.token != "" {
+			src.uses("auth")
+		}
 		cfg, err := src.load()
 		if err != nil {
 			return err

@@ -66,6 +66,7 @@ func newPublishCmd(drivers []Driver) *cobra.Command {
 		if err != nil {
 			return usageError(cmd, err)
 		}
+		src.uses(p.sections()...)
 		cfg, err := src.load()
 		if err != nil {
 			return err
@@ -101,6 +102,17 @@ func (p *publication) addFlags(cmd *cobra.Command, src *source) {
 	flags.DurationVar(&p.gateway.timeout, "timeout", 5*time.Second, "how long the broker, or the gateway, may take to answer")
 	flags.BoolVar(&p.receipt, "receipt", true, "")
 	flags.Lookup("receipt").Hidden = true // a client asks for it in any case: without it nobody knows what became of a SEND
+}
+
+// sections are those of which the way of the message takes secrets and files.
+func (p *publication) sections() []string {
+	switch {
+	case p.via == viaSTOMP:
+		return nil
+	case p.session != "" || p.member != "":
+		return []string{"bus", "redis"}
+	}
+	return []string{"bus"}
 }
 
 // takesUpTo is takes, but the last argument may be left out.

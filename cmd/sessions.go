@@ -58,6 +58,7 @@ func someoneThere(cmd *cobra.Command) bool {
 // newClusterSource is newSource for a command that asks a cluster.
 func newClusterSource(cmd *cobra.Command) *source {
 	src := newSource(cmd, "ask the node that runs as serve --standalone on this machine")
+	src.uses("redis")
 	src.list("redis.addrs", "redis", config.Default().Redis.Addrs, "`ADDRESS` of Redis; several are a Redis Cluster")
 	return src
 }

@@ -42,6 +42,9 @@ func (s *source) list(key, name string, value []string, usage string) {
 	s.Flags[key] = s.flags.Lookup(name)
 }
 
+// uses says of which sections of the configuration the command uses secrets and files; without it, of all.
+func (s *source) uses(sections ...string) { s.Uses = append([]string{}, sections...) }
+
 func (s *source) load() (*config.Config, error) { return config.Load(s.Source) }
 
 // unreachableError says which server did not answer, why, who named it, and what to do.

@@ -46,6 +46,7 @@ func newSubscribeCmd() *cobra.Command {
 		},
 	}
 	src := newSource(cmd, "connect to the node that runs as serve --standalone on this machine")
+	src.uses()
 	l.gateway.add(cmd)
 	flags := cmd.Flags()
 	flags.IntVar(&l.count, "count", 0, "end after `N` messages")

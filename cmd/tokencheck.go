@@ -41,6 +41,10 @@ func newTokenCheckCmd() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		src.uses("auth")
+		if revocation {
+			src.uses("auth", "redis")
+		}
 		cfg, err := src.load()
 		if err != nil {
 			return err

@@ -53,6 +53,10 @@ func newTokenGenCmd() *cobra.Command {
 	flags.StringVar(&f.usage, "usage", config.Default().Auth.JWT.Usage, "`USAGE` that the token is for; empty leaves the claim out")
 	flags.StringArrayVar(&f.claims, "claim", nil, "`NAME=VALUE` of another claim, the value as JSON or else text; null takes a claim out")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		src.uses("auth")
+		if f.bringsKey() {
+			src.uses()
+		}
 		cfg, err := src.load()
 		if err != nil {
 			return err
@@ -95,11 +99,14 @@ func (f *tokenFlags) sign(cmd *cobra.Command, cfg *config.Config, now time.Time)
 	return token, nil
 }
 
+// bringsKey reports whether the flags name what to sign with.
+func (f *tokenFlags) bringsKey() bool { return f.secretFile != "" || f.keyFile != "" }
+
 // from returns the issuer in whose name the token is made: that of the configuration, or one that it
 // does not know where the flags bring a key.
 func (f *tokenFlags) from(cfg *config.Config) (config.Issuer, error) {
 	issuer, err := cfg.Issuer(f.issuer)
-	brought := f.secretFile != "" || f.keyFile != ""
+	brought := f.bringsKey()
 	switch {
 	case f.secretFile != "" && f.keyFile != "":
 		return issuer, errors.New("--secret-file and --key: a token is signed with one key")

@@ -82,8 +82,10 @@ func (i *Issuer) hasKey() bool {
 
 // checkAuth checks auth, and loads its keys.
 func (c *Config) checkAuth() (errs []error) {
-	for _, i := range c.issuers() {
-		errs = append(errs, c.loadIssuer(i)...)
+	if c.uses("auth") {
+		for _, i := range c.issuers() {
+			errs = append(errs, c.loadIssuer(i)...)
+		}
 	}
 	errs = append(errs, c.checkIssuers()...)
 	for _, claim := range []struct{ path, name string }{{"auth.claims.member", c.Auth.Claims.Member}, {"auth.claims.roles", c.Auth.Claims.Roles}} {
@@ -91,7 +93,7 @@ func (c *Config) checkAuth() (errs []error) {
 			errs = append(errs, c.fault(claim.path, "is empty: want the name of a claim"))
 		}
 	}
-	if c.Auth.Anonymous == AnonymousRefuse && len(c.issuers()) == 0 {
+	if c.Auth.Anonymous == AnonymousRefuse && len(c.issuers()) == 0 && c.uses("auth") {
 		errs = append(errs, c.fault("auth.anonymous", "is %s, but nobody's tokens are taken, so that nobody could connect: %s", AnonymousRefuse, nameAnIssuer))
 	}
 	return errs

@@ -104,7 +104,7 @@ func (c *Config) checkWeb() (errs []error) {
 		errs = append(errs, c.fault("tls.cert", "is missing beside tls.key: name the file of the certificate"))
 	case c.TLS.Key == "":
 		errs = append(errs, c.fault("tls.key", "is missing beside tls.cert: name the file of the private key"))
-	default:
+	case c.uses("tls"):
 		if _, err := c.TLSConfig(); err != nil {
 			errs = append(errs, err)
 		}
@@ -262,7 +262,7 @@ func (c *Config) checkRules() []error {
 // everybody.
 func (c *Config) checkLoginRules() []error {
 	path := c.rules.LoginRule()
-	if path == "" || c.HasIssuer() {
+	if path == "" || c.HasIssuer() || !c.uses("auth") { // whose key may be in another environment
 		return nil
 	}
 	return []error{c.fault(path, "asks who is logged in, but nobody's tokens are taken: %s", nameAnIssuer)}

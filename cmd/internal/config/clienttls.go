@@ -34,6 +34,9 @@ func (c *Config) loadTLS(path string, t *ClientTLS) (errs []error) {
 			c.origins[path+".enabled"] = c.Origin(path + file)
 		}
 	}
+	if !c.uses(path) {
+		return nil
+	}
 	t.loaded = &tls.Config{MinVersion: tls.VersionTLS12}
 	if t.CA != "" {
 		if t.loaded.RootCAs, errs = c.loadCA(path+".ca", t.CA); errs != nil {

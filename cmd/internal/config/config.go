@@ -35,6 +35,7 @@ type Config struct {
 
 	origins origins
 	scalars map[string]scalar // what the items of lists say, by path
+	used    []string          // as Source.Uses
 	rules   *policy.Catalogue
 }
 

@@ -164,7 +164,7 @@ func (c *Config) checkSASL() (errs []error) {
 		return []error{c.fault(c.Named(path+".password"), "has no user: set %s.user and %s.mechanism", path, path)}
 	case s.User == "":
 		return []error{c.fault(path+".mechanism", "has no user: set %s.user", path)}
-	case s.Password.text == "":
+	case s.Password.text == "" && c.uses(path):
 		return []error{c.fault(path+".user", "has no password: %s%s", where, variable(path+".password"))}
 	}
 	return nil

@@ -19,13 +19,18 @@ type Source struct {
 	File       string                 // path; empty for none
 	Standalone bool                   // use the embedded bus and Redis, and without a File the built-in one
 	Flags      map[string]*pflag.Flag // by key; one that was set wins over everything
+
+	// Uses are the sections, such as "redis", of which the secrets and files are wanted: of others none is
+	// read or missed. Nil is all of them.
+	Uses []string
 }
 
 // builtIn is the name that errors give to the file inside the binary.
 const builtIn = "built-in standalone.yaml"
 
 // Load merges defaults, file, environment (STOMPGW_LIMITS_MESSAGE) and flags, each over the one
-// before, reads the secrets and certificates that it names, and checks the result. Errors are of type *Error, joined when there are several.
+// before, reads the secrets and certificates that it names and src.Uses, and checks the result. Errors
+// are of type *Error, joined when there are several.
 func Load(src Source) (*Config, error) {
 	c := Default()
 	keys := c.keys()
@@ -33,13 +38,14 @@ func Load(src Source) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.origins, c.scalars = f.origins, f.scalars
+	c.origins, c.scalars, c.used = f.origins, f.scalars, src.Uses
 	errs := append(f.errs, checkEnviron(os.Environ(), keys)...)
 	if len(errs) == 0 {
 		errs = c.merge(f, src.Flags)
 	}
 	if len(errs) == 0 {
 		c.settle(src.Standalone)
+		c.noteUnread()
 		errs = c.check()
 	}
 	if len(errs) > 0 {
@@ -172,6 +178,14 @@ func (c *Config) replaced(section, origin string) {
 			c.origins[path] = origin
 		}
 	}
+}
+
+// uses reports whether the secrets and files of a section are wanted, or of a key in it.
+func (c *Config) uses(path string) bool {
+	return c.used == nil || slices.ContainsFunc(c.used, func(section string) bool {
+		rest, ok := strings.CutPrefix(path, section)
+		return ok && (rest == "" || rest[0] == '.')
+	})
 }
 
 func (c *Config) byFlag(path string) bool {

@@ -37,7 +37,7 @@ func (c *Config) checkNATS() (errs []error) {
 	if p := n.Prefix; p == "" || strings.ContainsAny(p, " \t*>") || strings.Contains("."+p+".", "..") {
 		errs = append(errs, c.fault("bus.nats.prefix", "%q is not the beginning of a NATS subject: write it like stomp or acme.stomp", p))
 	}
-	if c.Bus.Driver != "nats" {
+	if c.Bus.Driver != "nats" || !c.uses("bus.nats") {
 		return errs
 	}
 	errs = append(errs, c.load("bus.nats.password", n.PasswordFile, &n.Password, readLine)...)
@@ -136,7 +136,7 @@ func readNKey(name string) (Secret, error) {
 	if kind, _, err := nkeys.DecodeSeed([]byte(strings.TrimSpace(s.text))); err != nil || kind != nkeys.PrefixByteUser {
 		return Secret{}, errors.New(name + " holds no seed of a user: want one that begins with SU, as `nk -gen user` prints it")
 	}
-	return Secret{strings.TrimSpace(s.text)}, nil
+	return Secret{text: strings.TrimSpace(s.text)}, nil
 }
 
 // readCreds reads a file with the JWT of a user and the seed for it.

@@ -75,7 +75,7 @@ func (c *Config) checkRedisLogin(section, user string, password *Secret, file st
 	if errs := c.load(path, file, password, readLine); errs != nil {
 		return errs
 	}
-	if user != "" && password.text == "" {
+	if user != "" && password.text == "" && c.uses(section) {
 		return []error{c.fault(section+".user", "has no password: name a file that holds it with %s_file, or set %s", path, variable(path))}
 	}
 	return nil

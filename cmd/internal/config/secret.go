@@ -7,11 +7,13 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"reflect"
 )
 
 // Secret is a text that nothing prints: not fmt, not a log, not an error.
 type Secret struct {
-	text string
+	text   string
+	unread bool // there is a file with it, which Source.Uses leaves out
 }
 
 // Reveal returns the text, for whoever has to send it.
@@ -19,7 +21,7 @@ func (s Secret) Reveal() string { return s.text }
 
 // String tells only whether there is one.
 func (s Secret) String() string {
-	if s.text == "" {
+	if s.text == "" && !s.unread {
 		return ""
 	}
 	return "REDACTED"
@@ -50,7 +52,7 @@ func ReadSecret(name string) (Secret, error) {
 	if len(text) == 0 {
 		return Secret{}, fmt.Errorf("%s is empty: want the secret in it", name)
 	}
-	return Secret{string(text)}, nil
+	return Secret{text: string(text)}, nil
 }
 
 // readLine is ReadSecret for what has no line ends inside.
@@ -87,10 +89,25 @@ func unreadable(name string, err error) error {
 	return fmt.Errorf("%s can't be read: %w", name, err)
 }
 
+// noteUnread marks the secrets whose files are named and not read.
+func (c *Config) noteUnread() {
+	named := map[string]bool{}
+	for _, k := range c.keys() {
+		if k.namesFiles() && !reflect.ValueOf(k.target).Elem().IsZero() {
+			named[k.path] = true
+		}
+	}
+	for _, k := range c.keys() {
+		if s, ok := k.target.(*Secret); ok && !c.uses(k.path) {
+			s.unread = named[k.path+"_file"]
+		}
+	}
+}
+
 // load reads the file that the setting path+"_file" names into the secret of the setting path,
 // unless that was given in the environment, which wins.
 func (c *Config) load(path, file string, into *Secret, read func(string) (Secret, error)) []error {
-	if file == "" || into.text != "" {
+	if file == "" || into.text != "" || !c.uses(path) {
 		return nil
 	}
 	s, err := read(file)
