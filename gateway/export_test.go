@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/stompgw/stompgw/gateway/internal/loop"
 	"github.com/stompgw/stompgw/gateway/internal/ws"
 )
 
@@ -13,6 +14,13 @@ func WithPeriods(p ws.Periods) Option { return func(s *settings) { s.periods = p
 
 // WithParting sets how long a stopping node waits for clients of SockJS to ask, and be told.
 func WithParting(d time.Duration) Option { return func(s *settings) { s.parting = d } }
+
+// WithPortableLoops makes a node wait where testing/synctest sees it.
+func WithPortableLoops() Option {
+	return func(s *settings) {
+		s.newLoop = func(outbound int) (*loop.Loop, error) { return loop.NewPortable(outbound), nil }
+	}
+}
 
 // WatchTurns measures how long the turns of the loops take, until stop returns them.
 func (g *Gateway) WatchTurns() (stop func() []time.Duration) {

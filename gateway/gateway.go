@@ -154,7 +154,7 @@ func (g *Gateway) newEngine() (*engine, error) {
 		wait:   session.NewWorkers(maxWaiters),
 	}
 	for range runtime.GOMAXPROCS(0) {
-		l, err := loop.New(g.set.limits.Outbound)
+		l, err := g.set.newLoop(g.set.limits.Outbound)
 		if err != nil {
 			return nil, errors.Join(err, e.discard())
 		}

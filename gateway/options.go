@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/auth"
+	"github.com/stompgw/stompgw/gateway/internal/loop"
 	"github.com/stompgw/stompgw/gateway/internal/ws"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/stomp"
@@ -37,6 +38,7 @@ type settings struct {
 	handlers   []handler
 	patience   time.Duration // with interceptors and handlers
 	parting    time.Duration // for a SockJS client to be told that the node stops
+	newLoop    func(outbound int) (*loop.Loop, error)
 }
 
 func defaults() settings {
@@ -54,6 +56,7 @@ func defaults() settings {
 		grace:     30 * time.Second,
 		patience:  30 * time.Second,
 		parting:   time.Second,
+		newLoop:   loop.New,
 	}
 }
 

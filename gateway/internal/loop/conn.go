@@ -123,8 +123,8 @@ func (c *Conn) Remote() netip.AddrPort {
 }
 
 // Heard and Wrote are how long ago the connection's last byte came and went.
-func (c *Conn) Heard() time.Duration { return time.Duration(c.loop.ticks()-c.heard) * tick }
-func (c *Conn) Wrote() time.Duration { return time.Duration(c.loop.ticks()-c.wrote) * tick }
+func (c *Conn) Heard() time.Duration { return c.loop.Since(c.heard) }
+func (c *Conn) Wrote() time.Duration { return c.loop.Since(c.wrote) }
 
 // Queue sends frame, which must not be empty, at the end of the turn. The frame may be shared with
 // other connections; nobody may change it from now on. After Finish it does nothing.
@@ -221,7 +221,7 @@ func (c *Conn) Pause() { c.paused = !c.finishing }
 // nobody listened meanwhile.
 func (c *Conn) Resume() {
 	if c.paused {
-		c.paused, c.again, c.heard = false, true, c.loop.ticks()
+		c.paused, c.again, c.heard = false, true, c.loop.Ticks()
 		c.enqueue()
 	}
 }
@@ -301,7 +301,7 @@ func (c *Conn) read() int {
 	}
 	b, err := c.receive()
 	if len(b) > 0 {
-		c.heard = c.loop.ticks()
+		c.heard = c.loop.Ticks()
 		c.feed(b)
 		c.received(len(b))
 	}
@@ -474,7 +474,7 @@ func (c *Conn) keep(r *run, n int) {
 func (c *Conn) write(b []byte) (int, error) {
 	n, err := c.transmit(b)
 	if n > 0 {
-		c.wrote = c.loop.ticks()
+		c.wrote = c.loop.Ticks()
 	}
 	if n < len(b) && err == nil || err == errAgain {
 		c.blocked, err = true, nil

@@ -51,11 +51,15 @@ type Loop struct {
 
 // New makes a loop that lets limit bytes wait for a client that does not read; see Handler.Overflow.
 func New(limit int) (*Loop, error) {
-	l := &Loop{limit: limit, start: time.Now(), planned: forever, root: &run{}, buf: make([]byte, readBudget)}
+	l := newLoop(limit)
 	if err := l.poller.open(); err != nil {
 		return nil, err
 	}
 	return l, nil
+}
+
+func newLoop(limit int) *Loop {
+	return &Loop{limit: limit, start: time.Now(), planned: forever, root: &run{}, buf: make([]byte, readBudget)}
 }
 
 // Limit returns how many bytes may wait for one connection.
@@ -85,7 +89,7 @@ func (l *Loop) turn() {
 	l.tellTime()
 	l.read()
 	l.drainInbox()
-	l.wheel.advance(l.ticks(), (*Conn).timeout)
+	l.wheel.advance(l.Ticks(), (*Conn).timeout)
 	l.flush()
 }
 
@@ -169,7 +173,7 @@ func (l *Loop) flush() {
 
 // begin makes c a connection of the loop. rest is fed first.
 func (l *Loop) begin(c *Conn, rest []byte, newHandler func(*Conn) Handler) {
-	c.loop, c.heard, c.wrote = l, l.ticks(), l.ticks()
+	c.loop, c.heard, c.wrote = l, l.Ticks(), l.Ticks()
 	l.conns.add(c)
 	h := newHandler(c)
 	if c.finishing || c.closed {
@@ -234,4 +238,8 @@ func (l *Loop) Each(fn func(*Conn)) {
 	}
 }
 
-func (l *Loop) ticks() uint32 { return uint32(l.now / tick) }
+// Ticks is Now in four bytes, for Since.
+func (l *Loop) Ticks() uint32 { return uint32(l.now / tick) }
+
+// Since is how long ago Ticks was that.
+func (l *Loop) Since(ticks uint32) time.Duration { return time.Duration(l.Ticks()-ticks) * tick }

@@ -17,9 +17,10 @@ const errAgain = unix.EAGAIN
 // poller waits in epoll(7). Each descriptor is armed once, edge-triggered, for input and output:
 // a turn that leaves bytes unread puts the connection on the ready list itself.
 type poller struct {
-	epfd   int
-	wakefd int // an eventfd(2): whoever posts to a sleeping loop adds to it
-	events []unix.EpollEvent
+	epfd    int
+	wakefd  int // an eventfd(2): whoever posts to a sleeping loop adds to it
+	events  []unix.EpollEvent
+	sleeper sleeper // of a portable loop, which has none of the above
 }
 
 // wakeSlot marks the eventfd's events; no connection ever has that slot.
@@ -43,6 +44,9 @@ func (p *poller) open() (err error) {
 }
 
 func (p *poller) close() {
+	if p.sleeper != nil {
+		return
+	}
 	unix.Close(p.wakefd)
 	unix.Close(p.epfd)
 	p.wakefd, p.epfd = -1, -1
@@ -50,6 +54,10 @@ func (p *poller) close() {
 
 // wake ends the loop's sleep. It may be called from any goroutine until the loop has stopped.
 func (p *poller) wake() {
+	if p.sleeper != nil {
+		p.sleeper.wake()
+		return
+	}
 	one := [8]byte{1}
 	rawIO(unix.SYS_WRITE, int32(p.wakefd), one[:]) // it fails only when it is full, which wakes as well
 }
@@ -57,6 +65,10 @@ func (p *poller) wake() {
 // poll waits up to timeout (negative: for ever) and marks what the kernel reports. A poll that may
 // not wait is a bare system call: the runtime need not know, and it is the hot one.
 func (p *poller) poll(l *Loop, timeout time.Duration) error {
+	if p.sleeper != nil {
+		p.sleeper.sleep(timeout)
+		return nil
+	}
 	var n int
 	var err error
 	if timeout == 0 {
@@ -125,6 +137,9 @@ func (l *Loop) adopt(fd int, rest []byte, newHandler func(*Conn) Handler) {
 // adoptDescriptor takes the descriptor out of nc, if it is a plain socket. It is duplicated, since
 // nc closes its own.
 func (l *Loop) adoptDescriptor(nc net.Conn, rest []byte, newHandler func(*Conn) Handler) (taken, ok bool) {
+	if l.poller.sleeper != nil {
+		return false, false
+	}
 	switch nc.(type) {
 	case *net.TCPConn, *net.UnixConn:
 	default:

@@ -11,38 +11,18 @@ import (
 
 var errAgain = errors.New("loop: nothing to do now")
 
-// poller waits for wake alone: every connection has goroutines that post.
-type poller struct {
-	woken chan struct{}
-}
+// poller waits for wake alone.
+type poller struct{ sleeper }
 
 func (p *poller) open() error {
-	p.woken = make(chan struct{}, 1)
+	p.sleeper = newSleeper()
 	return nil
 }
 
 func (p *poller) close() {}
 
-func (p *poller) wake() {
-	select {
-	case p.woken <- struct{}{}:
-	default:
-	}
-}
-
 func (p *poller) poll(_ *Loop, timeout time.Duration) error {
-	switch {
-	case timeout == 0:
-	case timeout < 0:
-		<-p.woken
-	default:
-		timer := time.NewTimer(timeout)
-		defer timer.Stop()
-		select {
-		case <-p.woken:
-		case <-timer.C:
-		}
-	}
+	p.sleep(timeout)
 	return nil
 }
 
