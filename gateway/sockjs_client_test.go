@@ -127,7 +127,9 @@ func (s *sock) frameOfWebSocket() (string, error) {
 			return "", io.EOF
 		case kind == text:
 			return payload, nil
-		case kind != ping:
+		case kind == ping:
+			io.WriteString(s.ws.conn, frame(pong, payload)) // it fails when the server has gone, which read tells
+		case kind != pong:
 			return "", fmt.Errorf("got a frame %#x %q", kind, payload)
 		}
 	}

@@ -22,8 +22,9 @@ type Conn struct {
 	pinged  time.Duration // loop time of the last ping
 	due     time.Duration // loop time of the session's next Timeout, 0 for none
 	in      reader
-	closing bool // we have sent a Close frame
-	over    bool // nothing that comes now matters
+	closing bool   // we have sent a Close frame
+	over    bool   // nothing that comes now matters
+	spoke   uint32 // loop ticks of the session's last frame
 }
 
 // Content is what the messages of one connection hold, when that is not bare STOMP. It lives on the
@@ -45,7 +46,8 @@ type Content interface {
 // New starts the conversation that open makes over sock, whose upgrade has been answered. content is
 // nil for bare STOMP.
 func New(sock *loop.Conn, open func(session.Conn) session.Peer, content Content, periods *Periods) *Conn {
-	c := &Conn{sock: sock, content: content, periods: periods, pinged: sock.Loop().Now()}
+	l := sock.Loop()
+	c := &Conn{sock: sock, content: content, periods: periods, pinged: l.Now(), spoke: l.Ticks()}
 	if content != nil {
 		c.say(content.Open())
 	}
@@ -302,13 +304,19 @@ func (c *Conn) Close(code session.CloseCode, reason string) {
 	c.sock.SetTimer(c.periods.Close)
 }
 
+// Queue implements session.Conn. What comes this way is STOMP, and counts for Wrote; pings, pongs and
+// Close frames don't.
+func (c *Conn) Queue(framed []byte) {
+	c.spoke = c.sock.Loop().Ticks()
+	c.sock.Queue(framed)
+}
+
 // The rest implements session.Conn.
 
 func (c *Conn) Remote() netip.AddrPort { return c.sock.Remote() }
-func (c *Conn) Queue(framed []byte)    { c.sock.Queue(framed) }
 func (c *Conn) Queued() int            { return c.sock.Queued() }
 func (c *Conn) Heard() time.Duration   { return c.sock.Heard() }
-func (c *Conn) Wrote() time.Duration   { return c.sock.Wrote() }
+func (c *Conn) Wrote() time.Duration   { return c.sock.Loop().Since(c.spoke) }
 func (c *Conn) Pause()                 { c.sock.Pause() }
 
 func (c *Conn) Transport() string {

@@ -1,0 +1,244 @@
+package gateway_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/internal/ws"
+)
+
+// way to connect in a bubble: the same for all transports.
+type approach struct {
+	name   string
+	secure bool
+	dial   func(t testing.TB, b *bubble) io.ReadWriter // of STOMP octets
+}
+
+func approaches() (list []approach) {
+	for _, secure := range []bool{false, true} {
+		name := map[bool]string{true: " over TLS"}[secure]
+		list = append(list,
+			approach{"tcp" + name, secure, func(t testing.TB, b *bubble) io.ReadWriter { return b.dial(t, b.stomp) }},
+			approach{"websocket" + name, secure, func(t testing.TB, b *bubble) io.ReadWriter { return b.webSocket(t) }},
+		)
+	}
+	for _, tr := range allTransports() {
+		list = append(list, approach{tr.name, false, func(t testing.TB, b *bubble) io.ReadWriter {
+			return b.browser(t).session(tr, "/stomp")
+		}})
+	}
+	return list
+}
+
+// webSocket is a bare WebSocket as browsers have it: what is read and written are the payloads.
+type webSocket struct {
+	*raw
+	rest string
+	over bool // a Close frame came
+}
+
+func (b *bubble) webSocket(t testing.TB) *webSocket {
+	t.Helper()
+	c := newRaw(t, b.dial(t, b.web))
+	c.write(upgradeRequest("test"))
+	c.response(http.StatusSwitchingProtocols)
+	return &webSocket{raw: c}
+}
+
+func (w *webSocket) Read(p []byte) (int, error) {
+	for w.rest == "" {
+		switch first, payload, err := w.read(); {
+		case err != nil:
+			return 0, err
+		case w.over:
+			return 0, fmt.Errorf("%#x %q behind a Close frame", first, payload)
+		case first == ping:
+			io.WriteString(w.conn, frame(pong, payload)) // it fails when the server has gone, which read tells
+		case first == closing:
+			w.over = true
+			io.WriteString(w.conn, frame(closing, payload))
+		case first != pong:
+			w.rest = payload
+		}
+	}
+	n := copy(p, w.rest)
+	w.rest = w.rest[n:]
+	return n, nil
+}
+
+func (w *webSocket) Write(p []byte) (int, error) {
+	w.write(frame(text, string(p)))
+	return len(p), nil
+}
+
+// rawOf returns the WebSocket that c is, or is carried by; nil for none.
+func rawOf(c io.ReadWriter) *raw {
+	switch c := c.(type) {
+	case *webSocket:
+		return c.raw
+	case *sock:
+		return c.ws
+	}
+	return nil
+}
+
+// heard is what a client got, and when.
+type heard struct {
+	mu  sync.Mutex
+	all []beat
+	err error // why it gets no more
+}
+
+type beat struct {
+	at     time.Time
+	octets string
+}
+
+// listen reads c until it ends.
+func listenTo(c io.Reader) *heard {
+	h := &heard{}
+	go func() {
+		buf := make([]byte, 64<<10)
+		for {
+			n, err := c.Read(buf)
+			h.mu.Lock()
+			if n > 0 {
+				h.all = append(h.all, beat{time.Now(), string(buf[:n])})
+			}
+			h.err = err
+			h.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return h
+}
+
+// take returns what has been heard since it was asked last.
+func (h *heard) take() []beat {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := h.all
+	h.all = nil
+	return all
+}
+
+// wantEvery holds that STOMP octets came at least once a period until now, and end-of-lines
+// not much oftener.
+func (h *heard) wantEvery(t *testing.T, since time.Time, period time.Duration) {
+	t.Helper()
+	last, lines := since, 0
+	began := since
+	for _, b := range append(h.take(), beat{at: time.Now()}) {
+		if gap := b.at.Sub(last); gap > period {
+			t.Errorf("nothing for %s (from %s to %s), agreed is %s", gap, last.Sub(began), b.at.Sub(began), period)
+		}
+		last = b.at
+		if b.octets == "\n" {
+			lines++
+		}
+	}
+	if most := int(time.Since(began)/(period/2)) + 1; lines > most {
+		t.Errorf("%d end-of-lines in %s, where %s is agreed", lines, time.Since(began), period)
+	}
+}
+
+// mix is what goes on beside STOMP.
+type mix struct {
+	name   string
+	pings  time.Duration                       // between two of the server, and SockJS's own heart-beats
+	client func(c *raw, over <-chan time.Time) // on a WebSocket; nil for nothing
+}
+
+func mixes() []mix {
+	every := func(d time.Duration, frames ...string) func(*raw, <-chan time.Time) {
+		return func(c *raw, over <-chan time.Time) {
+			tick := time.NewTicker(d)
+			defer tick.Stop()
+			for i := 0; ; i++ {
+				c.write(frames[i%len(frames)])
+				select {
+				case <-tick.C:
+				case <-over:
+					return
+				}
+			}
+		}
+	}
+	return []mix{
+		{"quiet", time.Hour, nil},
+		{"pings of the server", 700 * time.Millisecond, nil},
+		{"slow pings of the server", 25 * time.Second, nil},
+		{"pings of the client", time.Hour, every(500*time.Millisecond, frame(ping, "?"))},
+		{"pongs of the client", time.Hour, every(300*time.Millisecond, frame(pong, ""))},
+		{"everything", 900 * time.Millisecond, every(310*time.Millisecond, frame(ping, "1"), frame(pong, "2"), frame(ping, ""))},
+	}
+}
+
+// Only STOMP's octets are the heart-beats that the server has promised ("Heart-beating"), on every
+// transport, whatever else goes over it.
+func TestServerKeepsItsBeats(t *testing.T) {
+	for _, a := range approaches() {
+		for _, m := range mixes() {
+			t.Run(a.name+"/"+m.name, func(t *testing.T) {
+				s := gateway.DefaultSockJS()
+				s.Heartbeat = m.pings
+				opts := []gateway.Option{
+					gateway.WithPeriods(ws.DefaultPeriods().WithPing(m.pings)), gateway.WithSockJS(&s), gateway.WithHeartBeat(time.Second, 0),
+				}
+				inBubble(t, a.secure, func(t *testing.T, b *bubble) {
+					for _, period := range []time.Duration{time.Second, 2 * time.Second, 10 * time.Second, 30 * time.Second} {
+						c := a.dial(t, b)
+						fmt.Fprintf(c, "CONNECT\naccept-version:1.2\nheart-beat:0,%d\n\n\x00", period.Milliseconds())
+						h := listenTo(c)
+						began := time.Now()
+						var beside sync.WaitGroup
+						if ws := rawOf(c); ws != nil && m.client != nil {
+							beside.Go(func() { m.client(ws, time.After(20*period)) })
+						}
+						time.Sleep(20 * period)
+						h.wantEvery(t, began, period)
+						beside.Wait()
+					}
+				}, opts...)
+			})
+		}
+	}
+}
+
+// What is sent for itself is a heart-beat, and no other is sent.
+func TestMessagesAreBeats(t *testing.T) {
+	const period = 3 * time.Second
+	for _, a := range approaches() {
+		t.Run(a.name, func(t *testing.T) {
+			inBubble(t, a.secure, func(t *testing.T, b *bubble) {
+				c := a.dial(t, b)
+				io.WriteString(c, "CONNECT\naccept-version:1.2\nheart-beat:0,3000\n\n\x00SUBSCRIBE\nid:0\ndestination:/topic/a\n\n\x00")
+				h := listenTo(c)
+				began := time.Now()
+				for range 30 {
+					time.Sleep(period / 3)
+					io.WriteString(c, "SEND\ndestination:/topic/a\n\nx\x00")
+				}
+				time.Sleep(period / 3)
+				messages := 0
+				for _, beat := range h.take() {
+					messages += strings.Count(beat.octets, "MESSAGE\n")
+					if beat.octets == "\n" {
+						t.Errorf("an end-of-line after %s", beat.at.Sub(began))
+					}
+				}
+				if messages != 30 {
+					t.Errorf("%d MESSAGEs, want 30", messages)
+				}
+			}, gateway.WithHeartBeat(time.Second, 0))
+		})
+	}
+}
