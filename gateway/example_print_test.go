@@ -5,7 +5,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
+	"regexp"
 	"strings"
+	"testing"
 )
 
 // newScanner reads frame by frame.
@@ -35,5 +38,27 @@ func printFrame(frame string) {
 		fmt.Printf("%s: %s (received %s)\n", value("subscription"), body, value("x-received"))
 	default:
 		fmt.Printf("%s: %s\n", value("subscription"), body)
+	}
+}
+
+// TestReadme: the Go that the README shows is part of an example, and so runs.
+func TestReadme(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples, err := os.ReadFile("example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllSubmatch(readme, -1)
+	if len(snippets) == 0 {
+		t.Fatal("the README has no Go")
+	}
+	indent := regexp.MustCompile(`(?m)^\t+`)
+	for _, snippet := range snippets {
+		if !bytes.Contains(indent.ReplaceAll(examples, nil), indent.ReplaceAll(snippet[1], nil)) {
+			t.Errorf("no example has this of the README:\n%s", snippet[1])
+		}
 	}
 }

@@ -10,14 +10,19 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coder/websocket"
+
+	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/membus"
 	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
-// embed makes a node of a program's own: a bus, a registry, rules, and what is particular to it.
-func embed(opts ...gateway.Option) (gw *gateway.Gateway, end func()) {
+// parts are what a node of a program's own is made of: a name, a bus for one process (see kafkabus and
+// natsbus for more), and rules.
+func parts() (registry.Node, bus.Bus, *policy.Catalogue) {
 	rules, err := policy.New(policy.Rules{
 		Prefixes:         policy.DefaultPrefixes(),
 		ErrorDestination: "/session/queue/request-error",
@@ -31,12 +36,77 @@ func embed(opts ...gateway.Option) (gw *gateway.Gateway, end func()) {
 		log.Fatal(err)
 	}
 	node := registry.NewNode(time.Now())
-	bus := membus.NewCluster().Bus(node.String()) // for one process; see kafkabus and natsbus for more
-	gw, err = gateway.New(node, bus, registry.NewMemory(), rules, opts...)
+	return node, membus.NewCluster().Bus(node.String()), rules
+}
+
+// embed makes a node, and what is particular to it.
+func embed(opts ...gateway.Option) (gw *gateway.Gateway, end func()) {
+	node, bus, rules := parts()
+	gw, err := gateway.New(node, bus, registry.NewMemory(), rules, opts...)
 	if err != nil {
 		log.Fatal(err)
 	}
 	return gw, func() { bus.Close(context.Background()) }
+}
+
+// What the README shows of a program that has the gateway inside it.
+func ExampleNew() {
+	asleep := func(who *auth.Identity) bool { return who != nil }
+	call := func(_ context.Context, name string, arg []byte) []byte {
+		return fmt.Appendf(nil, "%s of %s", name, arg)
+	}
+	serve := func(ctx context.Context, ln net.Listener, node registry.Node, bus bus.Bus, sessions registry.Registry, rules *policy.Catalogue) error {
+		gw, err := gateway.New(node, bus, sessions, rules,
+			gateway.WithInterceptor(func(_ context.Context, f *gateway.Frame) error {
+				if f.Command == "SEND" && asleep(f.Who) {
+					return gateway.Refuse(1001, "It is night where you are") // on the error destination
+				}
+				f.Header.Set("x-region", "eu")
+				return nil // passes, changed
+			}),
+			gateway.HandleFunc("/app/rpc/{name}", func(ctx context.Context, r *gateway.Request) error {
+				r.Reply("/session/queue/answers", call(ctx, r.Vars["name"], r.Body)) // to the sender's session
+				return nil
+			}))
+		if err != nil {
+			return err
+		}
+		defer ln.Close()
+		go http.Serve(ln, gw) // accepts connections
+		return gw.Run(ctx)    // serves them until ctx ends; without it the answer is 503
+	}
+
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error)
+	node, bus, rules := parts()
+	defer bus.Close(context.Background())
+	go func() { ended <- serve(ctx, ln, node, bus, registry.NewMemory(), rules) }()
+
+	ws, _, err := websocket.Dial(ctx, "ws://"+ln.Addr().String()+"/stomp", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	conn := websocket.NetConn(context.Background(), ws, websocket.MessageText)
+	answers := newScanner(conn)
+	for _, frame := range []string{
+		"CONNECT\naccept-version:1.2\n\n\x00",
+		"SUBSCRIBE\nid:answers\ndestination:/session/queue/answers\nreceipt:ready\n\n\x00",
+		"SEND\ndestination:/app/rpc/price\n\napples\x00",
+	} {
+		fmt.Fprint(conn, frame)
+		answers.Scan()
+	}
+	printFrame(answers.Text())
+	stop()
+	answers.Scan() // until the node has said goodbye
+	fmt.Println(<-ended)
+	// Output:
+	// answers: price of apples
+	// <nil>
 }
 
 // An interceptor sees what clients ask for before it happens.

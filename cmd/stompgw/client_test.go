@@ -20,9 +20,10 @@ type frame struct {
 
 // client is a STOMP 1.2 client over TCP. One goroutine reads and one writes.
 type client struct {
-	conn    net.Conn
-	r       *bufio.Reader
-	session string // its key
+	conn      net.Conn
+	r         *bufio.Reader
+	session   string // its key
+	principal string
 }
 
 // connect opens a session that the test's end closes; headers, names and values by turns, go into its
@@ -37,7 +38,7 @@ func connect(t testing.TB, addr string, headers ...string) *client {
 	c := &client{conn: conn, r: bufio.NewReaderSize(conn, 2<<10)}
 	c.send(t, "CONNECT", "", append([]string{"accept-version", "1.2", "host", "x"}, headers...)...)
 	f := c.expect(t, "CONNECTED")
-	c.session = f.headers["session"]
+	c.session, c.principal = f.headers["session"], f.headers["user-name"]
 	return c
 }
 

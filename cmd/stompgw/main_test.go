@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("RUN_AS_STOMPGW") != "" {
 		main()
 	}
-	testscript.Main(m, map[string]func(){"stompgw": main})
+	testscript.Main(m, map[string]func(){"stompgw": main, "nats": natsPub})
 }
 
 // start runs `stompgw serve --standalone` as a process of its own, on free ports.

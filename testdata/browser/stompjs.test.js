@@ -1,6 +1,7 @@
 // stompjs in Node.js over plain WebSockets: what its users do, in each version of STOMP.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { Client, Versions } from '@stomp/stompjs';
 import { WebSocket } from 'ws';
@@ -13,6 +14,7 @@ let gateway;
 const lastly = [];
 
 before(async () => {
+  globalThis.WebSocket ??= WebSocket; // before Node.js 22
   gateway = await Gateway.start({ after: (end) => lastly.push(end) });
 });
 
@@ -154,6 +156,18 @@ test('versions talk to each other', TIMEOUT, async (t) => {
     assert.equal(line.body, 'end of line', `STOMP ${version}`);
     assert.equal(line.headers.injected, undefined, `STOMP ${version}: a value never becomes an entry`);
   }
+});
+
+test('the README shows a client that hears itself', TIMEOUT, async (t) => {
+  const node = await Gateway.start(t, { config: null });
+  const readme = await readFile('../../README.md', 'utf8');
+  const [, snippet] = /```js\n(const client = .*?)```/s.exec(readme);
+  const text = snippet.replace('ws://127.0.0.1:13001/stomp', node.stomp);
+  const said = await new Promise((resolve, reject) => {
+    const client = new Function('StompJs', 'console', `${text}; return client`)({ Client }, { log: resolve, warn: reject });
+    t.after(() => client.deactivate());
+  });
+  assert.equal(said, 'hello');
 });
 
 test('text is UTF-8 from end to end', TIMEOUT, async (t) => {

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/stompgw/stompgw/bus/bustest/servers"
+)
+
+// TestReadme does what the README shows, from its first line to its last, in one folder: its shell runs, its
+// YAML is checked, and its commands print what it says. The addresses become those of the test's servers.
+// Its JavaScript runs in testdata/browser, its Go in package gateway.
+func TestReadme(t *testing.T) {
+	r := newReader(t)
+	for _, b := range r.blocks {
+		run := map[string]func(*testing.T, string){"yaml": r.check, "console": r.compare, "sh": r.shell}[b.kind]
+		if run == nil || strings.Contains(b.text, "make test") || strings.Contains(b.text, "go test") {
+			continue // the suite runs these itself
+		}
+		if !t.Run(fmt.Sprintf("line %d", b.line), func(t *testing.T) { run(t, b.text) }) {
+			return // the next ones build on it
+		}
+	}
+}
+
+// block is one fenced piece of a Markdown file.
+type block struct {
+	kind string // what its fence says: sh, yaml, console, ...
+	text string
+	line int
+}
+
+func readBlocks(t *testing.T, file string) (blocks []block) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var open *block
+	for i, line := range strings.SplitAfter(string(text), "\n") {
+		kind, isFence := strings.CutPrefix(strings.TrimSpace(line), "```")
+		switch {
+		case isFence && open != nil:
+			blocks, open = append(blocks, *open), nil
+		case isFence && kind == "":
+			t.Errorf("%s:%d: the fence does not say what it holds, such as sh", file, i+1)
+			fallthrough
+		case isFence:
+			open = &block{kind: kind, line: i + 1}
+		case open != nil:
+			open.text += line
+		}
+	}
+	return blocks
+}
+
+// reader is somebody who tries the README.
+type reader struct {
+	blocks []block
+	test   *testing.T // which the servers outlive a block by
+	dir    string
+	redis  string
+	broker *servers.Broker
+	natsd  *servers.Process
+	env    []string
+	nodes  map[string]*node   // by bus
+	heard  map[string]*client // by bus: member 42, who listens to /topic/chat and to answers
+	beside *exec.Cmd          // a command that the next block ends; nil for none
+}
+
+func newReader(t *testing.T) *reader {
+	t.Helper()
+	installed(t, "kcat", "kcat")
+	r := &reader{
+		blocks: readBlocks(t, "../../README.md"), test: t, dir: t.TempDir(),
+		redis: servers.Redis(t).Addr, broker: servers.Kafka(t), natsd: servers.NATS(t, 0),
+		nodes: map[string]*node{}, heard: map[string]*client{},
+	}
+	r.env = []string{
+		"STOMPGW_REDIS_ADDRS=" + r.redis, "STOMPGW_BUS_KAFKA_BROKERS=" + r.broker.Addr, "STOMPGW_BUS_KAFKA_CREATE=true",
+		"STOMPGW_BUS_NATS_URL=nats://" + r.natsd.Addr, "NATS_URL=nats://" + r.natsd.Addr,
+		"STOMPGW_EMBEDDED_REDIS=" + freeAddr(t), "STOMPGW_EMBEDDED_NATS=" + freeAddr(t),
+	}
+	for _, b := range r.blocks {
+		if strings.HasPrefix(b.text, "# stompgw.yaml") {
+			r.write(t, "stompgw.yaml", r.read("stompgw.yaml")+b.text)
+		}
+	}
+	r.write(t, "jwt.secret", secret)
+	configs, err := filepath.Abs("../../configs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(configs, filepath.Join(r.dir, "configs")); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (r *reader) write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(r.dir, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// read returns what a file holds, nothing if there is none.
+func (r *reader) read(name string) string {
+	text, _ := os.ReadFile(filepath.Join(r.dir, name))
+	return string(text)
+}
+
+// check finds no mistake in a piece of a configuration. Rules with claims need somebody who signs tokens,
+// as the first piece says.
+func (r *reader) check(t *testing.T, yaml string) {
+	auth, _, _ := strings.Cut(r.read("stompgw.yaml"), "# stompgw.yaml, ")
+	if !strings.Contains(yaml, "auth:") {
+		yaml = auth + yaml
+	}
+	r.write(t, "piece.yaml", yaml)
+	r.run(t, "stompgw config check --config piece.yaml")
+}
+
+// compare runs the command behind the $, which prints what stands below it.
+func (r *reader) compare(t *testing.T, text string) {
+	command, want, _ := strings.Cut(strings.TrimPrefix(text, "$ "), "\n")
+	out, _ := r.command(t, command).Output() // one that shows a refusal ends with another code than 0
+	if squeeze(string(out)) != squeeze(want) {
+		t.Errorf("%s\nprints\n%s\nwant\n%s", command, out, want)
+	}
+}
+
+// squeeze leaves one blank of several, for a pipe has tabs where a terminal has columns.
+func squeeze(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// shell runs a block, and looks at what came of it.
+func (r *reader) shell(t *testing.T, text string) {
+	switch {
+	case strings.Contains(text, "stompgw serve"):
+		r.serve(text)
+		return
+	case strings.Contains(text, "stompgw subscribe"):
+		r.beside = r.command(r.test, text)
+		if err := r.beside.Start(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "it has subscribed", func() bool {
+			out, _ := r.command(t, "stompgw sessions list --destination /topic/chat -o name").Output() // none is exit code 6
+			return len(out) > 0
+		})
+		return
+	case strings.Contains(text, "kcat"):
+		r.serveBoth()
+	}
+	r.run(t, text)
+	switch {
+	case strings.Contains(text, "kcat"):
+		r.hears(t, "kafka", "hello")
+	case strings.Contains(text, "nats pub"):
+		r.hears(t, "nats", "your order is on its way")
+	case strings.Contains(text, "sessions kick"):
+		for _, c := range r.heard {
+			c.expect(t, "ERROR")
+		}
+	case strings.Contains(text, "nodes drain"):
+		eventually(t, "the node has ended", func() bool { return !r.nodes["nats"].Running() })
+	case r.beside != nil:
+		if err := r.beside.Wait(); err != nil {
+			t.Errorf("%s: %v", r.beside, err)
+		}
+		r.beside = nil
+	}
+}
+
+// run returns what commands print, all of which end with 0.
+func (r *reader) run(t *testing.T, text string) string {
+	t.Helper()
+	cmd := r.command(t, text)
+	var problems strings.Builder
+	cmd.Stderr = &problems
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s\n%v\n%s%s", text, err, out, &problems)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// command prepares commands of the README for the test's servers.
+func (r *reader) command(t *testing.T, text string) *exec.Cmd {
+	t.Helper()
+	addresses := []string{"go install ./cmd/stompgw", "command -v stompgw", "127.0.0.1:9092", r.broker.Addr}
+	if n := r.nodes["kafka"]; n != nil {
+		_, uuid, _ := strings.Cut(r.nodes["nats"].name(t), "/")
+		addresses = append(addresses, "ws://127.0.0.1:13001/stomp", "tcp://"+n.Addr, "7c0e", uuid)
+	}
+	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", strings.NewReplacer(addresses...).Replace(text))
+	cmd.Dir, cmd.Env = r.dir, append(os.Environ(), r.env...)
+	return cmd
+}
+
+func (r *reader) hears(t *testing.T, bus, want string) {
+	t.Helper()
+	if f := r.heard[bus].expect(t, "MESSAGE"); f.body != want {
+		t.Errorf("a subscriber over %s got %q, want %q", bus, f.body, want)
+	}
+}
+
+// serve starts what a block starts, which the rest of the README goes on beside.
+func (r *reader) serve(text string) {
+	addr, admin := freeAddr(r.test), freeAddr(r.test)
+	text = strings.NewReplacer("127.0.0.1:13011", addr, "127.0.0.1:13012", admin, "go run ./cmd/stompgw", "stompgw").Replace(text)
+	servers.Run(r.test, servers.Program{
+		Addr:    addr,
+		Path:    "bash",
+		Args:    []string{"-c", "cd " + r.dir + " && exec env " + text},
+		Env:     append(r.env, "STOMPGW_LISTEN="+addr, "STOMPGW_ADMIN_LISTEN="+admin),
+		Answers: servers.AnswersOK("http://" + admin + "/readyz"),
+	})
+}
+
+// serveBoth starts a node with the README's rules on each bus, and connects member 42 to each.
+func (r *reader) serveBoth() {
+	for _, driver := range []string{"kafka", "nats"} {
+		n := serve(r.test, filepath.Join(r.dir, "stompgw.yaml"), append(r.env, "STOMPGW_BUS_DRIVER="+driver, "STOMPGW_LISTEN="+freeAddr(r.test),
+			"STOMPGW_AUTH_JWT_SECRET_FILE="+filepath.Join(r.dir, "jwt.secret"))...)
+		c := connect(r.test, n.Addr, "Authorization", "Bearer "+strings.TrimSpace(r.read("token.jwt")))
+		c.subscribe(r.test, "/topic/chat")
+		c.subscribe(r.test, "/session/queue/answers")
+		r.nodes[driver], r.heard[driver] = n, c
+		if driver == "nats" {
+			r.env = append(r.env, "PRINCIPAL="+c.principal)
+		}
+	}
+}
+
+// natsPub is `nats pub SUBJECT BODY -H NAME:VALUE...`, of which the README shows what it sends.
+func natsPub() {
+	nc, err := nats.Connect(os.Getenv("NATS_URL"))
+	if err != nil {
+		panic(err)
+	}
+	m := nats.NewMsg(os.Args[2])
+	m.Data = []byte(os.Args[3])
+	for i := 4; i+1 < len(os.Args); i += 2 {
+		name, value, _ := strings.Cut(os.Args[i+1], ":")
+		m.Header.Add(name, value)
+	}
+	if err := errors.Join(nc.PublishMsg(m), nc.Flush()); err != nil {
+		panic(err)
+	}
+}
