@@ -75,7 +75,13 @@ const (
 
 // request is what is judged, less its destination.
 func (f *policyFlags) request(cmd *cobra.Command, cfg *config.Config) (*policy.Request, error) {
-	if f.token != "" && f.claims != "" {
+	given := cmd.Flags().Changed
+	switch {
+	case given("token") && f.token == "":
+		return nil, usageError(cmd, errors.New("--token is empty: leave it out to be nobody"))
+	case given("claims") && f.claims == "":
+		return nil, usageError(cmd, errors.New("--claims is empty: leave it out to be nobody"))
+	case f.token != "" && f.claims != "":
 		return nil, usageError(cmd, errors.New("--token and --claims: a frame has one bearer"))
 	}
 	r := &policy.Request{}

@@ -197,6 +197,8 @@ func TestSubscribeToken(t *testing.T) {
 	t.Setenv("STOMPGW_TOKEN", token)
 	runBeside(t, listen...).wantEnd(t, done, "", subscribed)
 	runBeside(t, append(listen, "--token", "x.y.z")...).wantEnd(t, notAllowed, "", "0 messages\nstompgw: /topic/members: refused with code 1: Need Login; `stompgw explain 1` tells what to do\n")
+	t.Setenv("STOMPGW_TOKEN", "")
+	runBeside(t, listen...).wantEnd(t, usage, "", "stompgw: STOMPGW_TOKEN: there is no token in it\n")
 }
 
 // scripted is a STOMP server that answers each frame as a test says, at most once; it returns its URL.
@@ -380,6 +382,8 @@ func TestSubscribeMistakes(t *testing.T) {
 		{"two tokens", "/a --token x --token-file two", usage, "--token and --token-file: a client has one token" + see},
 		{"no token", "/a --token=", usage, "--token is empty: leave it out to be nobody" + see},
 		{"no URL", "/a --url=", usage, "--url is empty: want one like ws://127.0.0.1:13001/stomp" + see},
+		{"no name of a token file", "/a --token-file=", usage, "--token-file is empty: leave it out to be nobody" + see},
+		{"no name of certificates", "/a --ca=", usage, "--ca is empty: leave it out to trust whom the system trusts" + see},
 		{"token file with more", "/a --token-file two", usage, "--token-file two: this is no token: want it alone, on one line"},
 		{"empty token file", "/a --token-file empty", usage, "--token-file empty: there is no token in it"},
 		{"long token file", "/a --token-file long", usage, fmt.Sprintf("--token-file long can't be read: it is longer than %d bytes", maxToken)},

@@ -46,6 +46,10 @@ func (f *clientFlags) check(cmd *cobra.Command) error {
 		return errors.New("--token and --token-file: a client has one token")
 	case given("token") && f.token == "":
 		return errors.New("--token is empty: leave it out to be nobody")
+	case given("token-file") && f.tokenFile == "":
+		return errors.New("--token-file is empty: leave it out to be nobody")
+	case given("ca") && f.ca == "":
+		return errors.New("--ca is empty: leave it out to trust whom the system trusts")
 	case given("url") && f.url == "":
 		return errors.New("--url is empty: want one like ws://127.0.0.1:13001/stomp")
 	case f.timeout <= 0:
@@ -85,7 +89,7 @@ func (f *clientFlags) options(cfg *config.Config, stdin io.Reader) (o stompclien
 // bearer returns the token, empty for none. It stands in no error.
 func (f *clientFlags) bearer(stdin io.Reader) (string, error) {
 	text, from := f.token, "--token"
-	switch variable := os.Getenv(tokenVariable); {
+	switch variable, set := os.LookupEnv(tokenVariable); {
 	case f.tokenFile != "":
 		from = "--token-file " + f.tokenFile
 		b, err := readBounded(f.tokenFile, maxToken)
@@ -93,7 +97,7 @@ func (f *clientFlags) bearer(stdin io.Reader) (string, error) {
 			return "", &exitError{usage, fmt.Errorf("%s can't be read: %w", from, cause(err))}
 		}
 		text, stdin = "-", bytes.NewReader(b)
-	case text == "" && variable == "":
+	case text == "" && !set:
 		return "", nil
 	case text == "":
 		from = tokenVariable

@@ -132,8 +132,10 @@ func (c *Config) loadIssuerKey(i issuer) []error {
 		}
 		return nil
 	}
-	if errs := c.load(i.path+".secret", i.SecretFile, &i.Secret, ReadSecret); errs != nil {
-		return errs
+	if i.Secret.text == "" {
+		if errs := c.load(i.path+".secret", i.SecretFile, &i.Secret, ReadSecret); errs != nil {
+			return errs
+		}
 	}
 	i.key = []byte(i.Secret.text)
 	return nil
@@ -163,6 +165,9 @@ func (c *Config) checkIssuers() (errs []error) {
 	taken := map[string]string{} // name to path
 	all := c.issuers()
 	for _, i := range all {
+		if n := slices.Index(i.Audience, ""); n >= 0 {
+			errs = append(errs, c.fault(fmt.Sprintf("%s.audience[%d]", i.path, n), "is empty: want a text that is in the claim \"aud\""))
+		}
 		key := i.path + ".issuer"
 		switch other, twice := taken[i.Name]; {
 		case i.Name == "" && len(all) > 1:

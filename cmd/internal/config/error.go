@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 )
 
@@ -22,6 +23,12 @@ func (e *Error) Error() string {
 // origins says where the values came from: paths, of rules too ("channels[2].match"), to places as
 // in Error.Where. A path that is missing has its default.
 type origins map[string]string
+
+// override notes that a value came from where instead, and with it all values of a list.
+func (o origins) override(path, where string) {
+	maps.DeleteFunc(o, func(p, _ string) bool { return strings.HasPrefix(p, path+"[") })
+	o[path] = where
+}
 
 // What Origin says of a value that nobody named, and of one that Source.Standalone replaced.
 const (

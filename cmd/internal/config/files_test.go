@@ -135,6 +135,50 @@ func TestNamesOfFiles(t *testing.T) {
 	}
 }
 
+// TestSecrets: the same text is the same secret in a file and in a variable, and what an editor left there
+// is part of none.
+func TestSecrets(t *testing.T) {
+	const key = "STOMPGW_REDIS_PASSWORD"
+	for _, tt := range []struct{ name, text, want, wantErr string }{
+		{"a line", "hunter2", "hunter2", ""},
+		{"line end", "hunter2\n", "hunter2", ""},
+		{"line end of Windows", "hunter2\r\n", "hunter2", ""},
+		{"spaces", " hunter 2 ", " hunter 2 ", ""},
+		{"bytes that are no text", "\xff\xfehunter", "\xff\xfehunter", ""},
+		{"nothing", "\n", "", "is empty: want the secret in it"},
+		{"two lines", "hunter2\nhunter3", "", "holds more than one line: want the secret alone in it"},
+		{"byte order mark", "\ufeffhunter2", "", "begins with a byte order mark, which is no part of it: save it as UTF-8 without one"},
+		{"UTF-16", "\xff\xfeh\x00\n\x00", "", "begins with a byte order mark, which is no part of it: save it as UTF-8 without one"},
+		{"UTF-16, big end first", "\xfe\xff\x00h\x00\n", "", "begins with a byte order mark, which is no part of it: save it as UTF-8 without one"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			for name, text := range map[string]string{"t.yaml": "redis: {password_file: password}\n", "password": tt.text} {
+				if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			check := func(before string) {
+				t.Helper()
+				c, err := Load(Source{File: "t.yaml"})
+				switch {
+				case tt.wantErr == "" && err != nil:
+					t.Error(err)
+				case tt.wantErr != "" && (err == nil || err.Error() != before+tt.wantErr):
+					t.Errorf("\n got %v\nwant %s%s", err, before, tt.wantErr)
+				case err == nil && c.Redis.Password.Reveal() != tt.want:
+					t.Errorf("is %q, want %q", c.Redis.Password.Reveal(), tt.want)
+				}
+			}
+			check("t.yaml:1: redis.password_file: password ")
+			if !strings.Contains(tt.text, "\x00") { // which no variable can hold
+				t.Setenv(key, tt.text)
+				check(key + ": redis.password: ")
+			}
+		})
+	}
+}
+
 // TestBusFiles: secrets and certificates are read, from the file or the environment, which wins.
 func TestBusFiles(t *testing.T) {
 	const nats, kafka = "bus: {driver: nats, nats: {%s}}", "bus: {driver: kafka, kafka: {%s}}"

@@ -82,9 +82,11 @@ func folderOf(name string) string {
 }
 
 // merge lets viper say which source wins for each key, and parses what that one says. Values go
-// through viper as texts, so its conversions, which take 5 for 5 ns, never come to work.
+// through viper as texts, so its conversions, which take 5 for 5 ns, never come to work. A variable that
+// is empty says that: it wins over the file as any other.
 func (c *Config) merge(f *file, flags map[string]*pflag.Flag) (errs []error) {
 	v := viper.New()
+	v.AllowEmptyEnv(true)
 	if err := v.MergeConfigMap(nested(f.values)); err != nil {
 		return []error{err}
 	}
@@ -99,15 +101,37 @@ func (c *Config) merge(f *file, flags map[string]*pflag.Flag) (errs []error) {
 			if err := v.BindPFlag(k.path, flag); err != nil {
 				return []error{err}
 			}
-			c.origins[k.path] = "--" + flag.Name
-		} else if os.Getenv(variable(k.path)) != "" { // viper takes an empty one for unset
-			c.origins[k.path] = variable(k.path)
+			c.origins.override(k.path, "--"+flag.Name)
+		} else if text, set := os.LookupEnv(variable(k.path)); set {
+			c.origins.override(k.path, variable(k.path))
+			if err := checkEmpty(k, text); err != nil {
+				errs = append(errs, c.fault(k.path, "%v", err))
+				continue
+			}
 		}
 		if err := k.set(texts(v.Get(k.path), k.isList())); err != nil {
 			errs = append(errs, c.fault(k.path, "%v", err))
 		}
 	}
 	return errs
+}
+
+// checkEmpty refuses a variable that is empty where nothing can be meant by it. For a secret, or the file
+// of one, it would be no secret: nobody logs in, or everybody may.
+func checkEmpty(k key, text string) error {
+	if text != "" {
+		return nil
+	}
+	switch k.target.(type) {
+	case *string, *[]string:
+		if strings.HasSuffix(k.path, "_file") {
+			return errors.New("the variable is empty: write the name of the file, or unset it")
+		}
+		return nil // the checks know those that are needed
+	case *Secret:
+		return errors.New("the variable is empty: write the secret, or unset it")
+	}
+	return errors.New("the variable is empty: write a value, or unset it")
 }
 
 // texts takes what viper holds for a key: nothing, the values from the file, or a text from
@@ -118,8 +142,11 @@ func texts(value any, list bool) []string {
 		values, _ := value.([]string) // nil for nothing
 		return values
 	}
-	if !list {
+	switch {
+	case !list:
 		return []string{text}
+	case text == "":
+		return []string{}
 	}
 	values := strings.Split(text, ",")
 	for i := range values {

@@ -180,7 +180,6 @@ func TestPrecedence(t *testing.T) {
 	const text = "listen: 127.0.0.1:1\nredis: {addrs: [a:1, b:2]}\nlog: {level: warn}\n"
 	t.Setenv("STOMPGW_LISTEN", "127.0.0.1:2")
 	t.Setenv("STOMPGW_REDIS_ADDRS", "c:3, d:4")
-	t.Setenv("STOMPGW_LOG_LEVEL", "") // unset
 	c, err := load(t, text, "--listen", "127.0.0.1:3")
 	if err != nil {
 		t.Fatal(err)
@@ -196,6 +195,77 @@ func TestPrecedence(t *testing.T) {
 	}
 	if c, err = load(t, text, "--redis", "e:5,f:6"); err != nil || strings.Join(c.Redis.Addrs, " ") != "e:5 f:6" {
 		t.Errorf("redis.addrs is %v, %v, want the flag's", c.Redis.Addrs, err)
+	}
+}
+
+// TestEmptyVariables: one that is empty wins over the file, and where nothing can be meant by it it is an
+// error of its own.
+func TestEmptyVariables(t *testing.T) {
+	const text = `tcp: {listen: "127.0.0.1:1"}
+origins: [https://a.example]
+redis: {prefix: "p:", addrs: ["a:1"], password_file: nowhere}
+`
+	for path, want := range map[string]any{"tcp.listen": "", "origins": []string(nil), "redis.prefix": ""} {
+		t.Run(path, func(t *testing.T) {
+			t.Setenv(variable(path), "")
+			c := loadUnread(t, text)
+			if k, _ := (&file{keys: c.keys()}).key(path); !reflect.DeepEqual(k.value(), want) {
+				t.Errorf("is %q, want none", k.value())
+			}
+			if got := c.Origin(path); got != variable(path) {
+				t.Errorf("came from %s", got)
+			}
+		})
+	}
+	for path, want := range map[string]string{
+		"listen":                   `"" is not an address: write host:port, such as 127.0.0.1:13001`,
+		"redis.addrs":              "is empty: want at least one address, such as [127.0.0.1:6379]",
+		"log.level":                `"" is none of debug, info, warn, error`,
+		"redis.db":                 "the variable is empty: write a value, or unset it",
+		"limits.message":           "the variable is empty: write a value, or unset it",
+		"drain.duration":           "the variable is empty: write a value, or unset it",
+		"sockjs.enabled":           "the variable is empty: write a value, or unset it",
+		"redis.password":           "the variable is empty: write the secret, or unset it",
+		"auth.jwt.secret":          "the variable is empty: write the secret, or unset it",
+		"redis.password_file":      "the variable is empty: write the name of the file, or unset it",
+		"auth.jwt.public_key_file": "the variable is empty: write the name of the file, or unset it",
+	} {
+		t.Run(path, func(t *testing.T) {
+			t.Setenv(variable(path), "")
+			_, err := load(t, "") // whether the file says something is no matter
+			if want := variable(path) + ": " + path + ": " + want; err == nil || err.Error() != want {
+				t.Errorf("\n got %v\nwant %s", err, want)
+			}
+		})
+	}
+}
+
+// loadUnread is load without the files that the text names.
+func loadUnread(t *testing.T, text string) *Config {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("t.yaml", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(Source{File: "t.yaml", Uses: []string{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestListsOfVariables: what is wrong in a list is blamed on who wrote it, not on the file that it
+// replaced.
+func TestListsOfVariables(t *testing.T) {
+	const text = "redis:\n  addrs:\n    - a:1\n    - b:2\norigins: [https://a.example]\n"
+	t.Setenv("STOMPGW_REDIS_ADDRS", "a:1, b")
+	_, err := load(t, text)
+	if want := `STOMPGW_REDIS_ADDRS: redis.addrs[1]: "b" is not an address: write host:port, such as 127.0.0.1:13001`; err == nil || err.Error() != want {
+		t.Errorf("\n got %v\nwant %s", err, want)
+	}
+	_, err = load(t, text, "--redis", "a")
+	if want := `--redis: redis.addrs[0]: "a" is not an address: write host:port, such as 127.0.0.1:13001`; err == nil || err.Error() != want {
+		t.Errorf("\n got %v\nwant %s", err, want)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
+	"strings"
 )
 
 // Secret is a text that nothing prints: not fmt, not a log, not an error.
@@ -33,35 +34,62 @@ func (s Secret) GoString() string { return s.String() }
 // MarshalText is String for encoders.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText takes any text.
+// UnmarshalText takes what a file or a variable holds, without the line ends behind it.
 func (s *Secret) UnmarshalText(text []byte) error {
+	text = bytes.TrimRight(text, "\r\n")
+	switch {
+	case len(text) == 0:
+		return errors.New("is empty: want the secret in it")
+	case hasByteOrderMark(text):
+		return errByteOrderMark
+	}
 	s.text = string(text)
 	return nil
+}
+
+// errByteOrderMark is of what some editors put before a text. Nobody sees it: it would be part of a secret,
+// and hides the first block of PEM.
+var errByteOrderMark = errors.New("begins with a byte order mark, which is no part of it: save it as UTF-8 without one")
+
+// hasByteOrderMark reports whether a text begins with what says how it is encoded. The two bytes of UTF-16
+// may also begin a secret that is no text: as text it has zero bytes.
+func hasByteOrderMark(text []byte) bool {
+	return bytes.HasPrefix(text, []byte("\xef\xbb\xbf")) ||
+		(bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff"))) && bytes.IndexByte(text, 0) >= 0
 }
 
 // maxSecret bounds the file of a secret, in bytes: certificates and creds files take a few KiB.
 const maxSecret = 64 * KiB
 
 // ReadSecret returns what a file of secrets holds, without the line ends behind it.
-func ReadSecret(name string) (Secret, error) {
+func ReadSecret(name string) (s Secret, err error) {
 	text, err := ReadFile(name)
 	if err != nil {
 		return Secret{}, err
 	}
-	text = bytes.TrimRight(text, "\r\n")
-	if len(text) == 0 {
-		return Secret{}, fmt.Errorf("%s is empty: want the secret in it", name)
+	if err = s.UnmarshalText(text); err != nil {
+		return Secret{}, fmt.Errorf("%s %w", name, err)
 	}
-	return Secret{text: string(text)}, nil
+	return s, nil
 }
 
 // readLine is ReadSecret for what has no line ends inside.
 func readLine(name string) (Secret, error) {
 	s, err := ReadSecret(name)
-	if err == nil && bytes.ContainsAny([]byte(s.text), "\r\n\x00") {
-		return Secret{}, fmt.Errorf("%s holds more than one line: want the secret alone in it", name)
+	if err != nil {
+		return s, err
 	}
-	return s, err
+	if err = s.checkLine(); err != nil {
+		return Secret{}, fmt.Errorf("%s %w", name, err)
+	}
+	return s, nil
+}
+
+func (s Secret) checkLine() error {
+	if strings.ContainsAny(s.text, "\r\n\x00") {
+		return errors.New("holds more than one line: want the secret alone in it")
+	}
+	return nil
 }
 
 // ReadFile returns the bytes of a file with a key or certificates; its errors name the file and no content.
@@ -77,6 +105,9 @@ func ReadFile(name string) ([]byte, error) {
 	}
 	if len(text) > int(maxSecret) {
 		return nil, fmt.Errorf("%s is larger than %s: is it the right file?", name, maxSecret)
+	}
+	if hasByteOrderMark(text) {
+		return nil, fmt.Errorf("%s %w", name, errByteOrderMark)
 	}
 	return text, nil
 }
@@ -104,10 +135,16 @@ func (c *Config) noteUnread() {
 	}
 }
 
-// load reads the file that the setting path+"_file" names into the secret of the setting path,
-// unless that was given in the environment, which wins.
+// load reads the file that the setting path+"_file" names into the secret of the setting path, which is
+// one line, unless that was given in the environment, which wins.
 func (c *Config) load(path, file string, into *Secret, read func(string) (Secret, error)) []error {
-	if file == "" || into.text != "" || !c.uses(path) {
+	if into.text != "" {
+		if err := into.checkLine(); err != nil {
+			return []error{c.fault(path, "%v", err)}
+		}
+		return nil
+	}
+	if file == "" || !c.uses(path) {
 		return nil
 	}
 	s, err := read(file)
