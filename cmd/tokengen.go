@@ -146,7 +146,7 @@ func (f *tokenFlags) key(issuer config.Issuer) (any, error) {
 	case issuer.Secret.Reveal() != "":
 		return []byte(issuer.Secret.Reveal()), nil
 	}
-	return nil, fmt.Errorf("%s holds a public key, which checks tokens and can't sign them: name the private one with --key FILE", issuer.PublicKeyFile)
+	return nil, fmt.Errorf("%s holds a public key, which checks tokens and can't sign them: name the private one with --key FILE", issuer.PublicKeyFile[0])
 }
 
 // method chooses the algorithm: the one asked for, or the first for the key that the issuer uses.

@@ -30,7 +30,7 @@ func tokenOf(t testing.TB, member any, expires time.Duration) string {
 
 func withAuth(t testing.TB) gateway.Option {
 	t.Helper()
-	a, err := auth.New(auth.Config{Issuers: []auth.Issuer{{Algorithms: []string{"HS256"}, Key: []byte(authSecret)}}})
+	a, err := auth.New(auth.Config{Issuers: []auth.Issuer{{Algorithms: []string{"HS256"}, Keys: []any{[]byte(authSecret)}}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,13 +23,15 @@ const (
 type Authenticator struct {
 	// Set by New, never changed.
 	cfg     Config
-	issuers issuers
 	parser  *jwt.Parser
 	slots   chan struct{} // one for each check of a signature at a time: they take the loops' cores
 	good    *cache
 	bad     *cache
 	revoked *revocations
 	counts  *counts
+
+	issuers atomic.Pointer[issuers] // as New or SetIssuers was told last
+	setting sync.Mutex              // held by SetIssuers
 }
 
 // counts are apart from the rest of an Authenticator: what is written often should not share a cache
@@ -46,10 +49,9 @@ func New(cfg Config) (*Authenticator, error) {
 		return nil, errors.New("the leeway is negative: want 0, or by how much clocks may differ")
 	}
 	cfg = cfg.withDefaults()
-	return &Authenticator{
-		cfg:     cfg,
-		issuers: issuers,
-		// The issuer's algorithms are checked before its key is used (see Issuer.checkHeader), and the
+	a := &Authenticator{
+		cfg: cfg,
+		// The issuer's algorithms are checked before its key is used (see issuer.checkHeader), and the
 		// claims with a reason and by the caller's clock (see judge).
 		parser:  jwt.NewParser(jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation()),
 		slots:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
@@ -57,7 +59,29 @@ func New(cfg Config) (*Authenticator, error) {
 		bad:     newCache(maxFaults),
 		revoked: &revocations{list: cfg.Revoked, now: cfg.Now, born: cfg.Now()},
 		counts:  &counts{},
-	}, nil
+	}
+	a.issuers.Store(&issuers)
+	return a, nil
+}
+
+// SetIssuers makes other issuers count from now on, or returns an error and changes nothing. What a key
+// has signed that an issuer lost is taken no more, and whoever is known by it ends now (see
+// Identity.Ends). So it is where an issuer takes other algorithms by a key, or has another audience;
+// such a token may be as good when it is brought again. gone is the number of these keys.
+func (a *Authenticator) SetIssuers(list []Issuer) (gone int, err error) {
+	next, err := newIssuers(list)
+	if err != nil {
+		return 0, err
+	}
+	a.setting.Lock()
+	defer a.setting.Unlock()
+	keys := next.inherit(*a.issuers.Load())
+	a.issuers.Store(&next)
+	now := a.cfg.Now()
+	for _, k := range keys {
+		k.gone.Store(&now)
+	}
+	return len(keys), nil
 }
 
 // Known is what memory says of a token, for event loops: it waits for nothing, and allocates nothing
@@ -77,11 +101,10 @@ func (a *Authenticator) Known(token []byte, now time.Time) (id *Identity, err er
 	return id, err, true
 }
 
-// Fresh reports whether an identity still stands at now without another look at anything: its
-// token has not expired, its key is still in use, and the list of revocations was asked lately. If
-// it doesn't, Recheck tells.
+// Fresh reports whether an identity still stands at now without another look at anything: it has
+// not ended, and the list of revocations was asked lately. If it doesn't, Recheck tells.
 func (a *Authenticator) Fresh(id *Identity, now time.Time) bool {
-	return id.by == a && now.Before(id.Expires.Add(a.cfg.Leeway)) &&
+	return id.by == a && now.Before(id.Ends().Add(a.cfg.Leeway)) &&
 		a.revoked.fresh(id.standing, now) && !id.standing.revoked.Load()
 }
 
@@ -110,11 +133,15 @@ func (a *Authenticator) Verify(ctx context.Context, token string) (*Identity, er
 // Recheck is Verify for an identity: it asks the list of revocations about its token again, where
 // that is due, and returns the same identity as long as it stands.
 func (a *Authenticator) Recheck(ctx context.Context, id *Identity) (*Identity, error) {
-	if id.by != a { // whose keys may be others
+	if id.by != a { // whose keys are others
 		return a.Verify(ctx, id.token)
 	}
-	if f := expired(id.Expires, a.cfg.Now(), a.cfg.Leeway); f != nil {
+	now := a.cfg.Now()
+	if f := expired(id.Expires, now, a.cfg.Leeway); f != nil {
 		return nil, a.refuse(f)
+	}
+	if !now.Before(id.Ends().Add(a.cfg.Leeway)) {
+		return nil, a.refuse(fault(CheckSignature, "the key that signed the token is not in use any more"))
 	}
 	if err := a.revoked.look(ctx, id); err != nil {
 		return nil, err
@@ -124,7 +151,7 @@ func (a *Authenticator) Recheck(ctx context.Context, id *Identity) (*Identity, e
 
 // Check checks a token alone: it remembers nothing and asks nobody.
 func (a *Authenticator) Check(token string, now time.Time) (*Identity, error) {
-	if v := a.check(token, now); v.fault != nil {
+	if v := a.check(*a.issuers.Load(), token, now); v.fault != nil {
 		return nil, v.fault
 	} else {
 		return v.id, nil
@@ -145,7 +172,9 @@ func (a *Authenticator) verify(ctx context.Context, of *hash, token string) (ver
 		return v, nil
 	}
 	a.counts.verified.Add(1)
-	v := a.check(token, now)
+	all := a.issuers.Load()
+	v := a.check(*all, token, now)
+	v.by = all
 	a.remember(of, &v, now)
 	return v, nil
 }
@@ -179,11 +208,14 @@ func earlier(t, or time.Time) time.Time {
 	return or
 }
 
+// remembered returns what is known of a token, if that still counts: a good one as long as its key is
+// in use, a bad one as long as the issuers are the same.
 func (a *Authenticator) remembered(of *hash, now time.Time) (verdict, bool) {
-	if v, ok := a.good.get(of, now); ok {
+	if v, ok := a.good.get(of, now); ok && !v.id.KeyGone() {
 		return v, true
 	}
-	return a.bad.get(of, now)
+	v, ok := a.bad.get(of, now)
+	return v, ok && v.by == a.issuers.Load()
 }
 
 // tell returns a verdict as callers want it.

@@ -68,7 +68,7 @@ func TestRemembered(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				a := mustNew(t, Config{Issuers: []Issuer{{Key: secret()}}, Leeway: 30 * time.Second})
+				a := mustNew(t, Config{Issuers: []Issuer{{Keys: []any{secret()}}}, Leeway: 30 * time.Second})
 				start := time.Now()
 				token := hs256(t, fmt.Sprintf(`{"mu":1,"exp":%d}`, start.Add(c.expires).Unix()))
 				wantKnown(t, a, token, "unknown")
@@ -110,7 +110,7 @@ func TestFaultsRemembered(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				a := mustNew(t, Config{Issuers: []Issuer{{Key: secret()}}, Leeway: 30 * time.Second})
+				a := mustNew(t, Config{Issuers: []Issuer{{Keys: []any{secret()}}}, Leeway: 30 * time.Second})
 				token := hs256(t, `{"mu":1,`+fromNow(c.claims)+`}`)
 				wantVerify(t, a, token, c.check)
 				time.Sleep(c.after - 1)
@@ -205,7 +205,7 @@ func TestSlots(t *testing.T) {
 // TestCheckRemembersNothing holds that Check leaves no trace.
 func TestCheckRemembersNothing(t *testing.T) {
 	list := &fakeList{}
-	a := mustNew(t, Config{Issuers: []Issuer{{Key: secret()}}, Revoked: list})
+	a := mustNew(t, Config{Issuers: []Issuer{{Keys: []any{secret()}}}, Revoked: list})
 	token := hs256(t, bob(time.Now(), ""))
 	if _, err := a.Check(token, time.Now()); err != nil {
 		t.Fatal(err)
@@ -219,7 +219,7 @@ func TestCheckRemembersNothing(t *testing.T) {
 
 func TestFresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := mustNew(t, Config{Issuers: []Issuer{{Key: secret()}}, Leeway: 30 * time.Second})
+		a := mustNew(t, Config{Issuers: []Issuer{{Keys: []any{secret()}}}, Leeway: 30 * time.Second})
 		token := hs256(t, bob(time.Now(), ""))
 		id := verify(t, a, token)
 		end := id.Expires.Add(a.Leeway())
@@ -245,7 +245,7 @@ func TestFresh(t *testing.T) {
 // signature.
 func TestRecheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := mustNew(t, Config{Issuers: []Issuer{{Key: secret()}}, Leeway: 30 * time.Second})
+		a := mustNew(t, Config{Issuers: []Issuer{{Keys: []any{secret()}}}, Leeway: 30 * time.Second})
 		id := verify(t, a, hs256(t, bob(time.Now(), "")))
 		time.Sleep(time.Hour + 30*time.Second - 1)
 		if again, err := a.Recheck(t.Context(), id); again != id || err != nil {
@@ -260,7 +260,7 @@ func TestRecheck(t *testing.T) {
 
 // TestKnownAllocs holds what Known promises to event loops.
 func TestKnownAllocs(t *testing.T) {
-	a := mustNew(t, Config{Issuers: []Issuer{{Key: secret()}}, Revoked: &fakeList{}})
+	a := mustNew(t, Config{Issuers: []Issuer{{Keys: []any{secret()}}}, Revoked: &fakeList{}})
 	now := time.Now()
 	token, bad := []byte(hs256(t, bob(now, ""))), []byte(hs256(t, bob(now, `,"tu":"refresh"`)))
 	id := verify(t, a, string(token))
@@ -284,7 +284,7 @@ func TestKnownAllocs(t *testing.T) {
 // TestManyAtOnce holds under the race detector that everything may be used by any goroutine.
 func TestManyAtOnce(t *testing.T) {
 	list := &fakeList{}
-	a := mustNew(t, Config{Issuers: []Issuer{{Key: secret()}}, Revoked: list})
+	a := mustNew(t, Config{Issuers: []Issuer{{Keys: []any{secret()}}}, Revoked: list})
 	var tokens []string
 	for n := range 20 {
 		tokens = append(tokens, hs256(t, bob(time.Now(), fmt.Sprintf(`,"n":%d`, n))))

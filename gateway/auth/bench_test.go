@@ -22,7 +22,7 @@ func BenchmarkToken(b *testing.B) {
 			key := newKey(b, algorithm)
 			private, public = key, key.Public()
 		}
-		a := mustNew(b, Config{Issuers: []Issuer{{Name: "https://id.example", Key: public, Audience: []string{"chat"}}}, Leeway: 30 * time.Second})
+		a := mustNew(b, Config{Issuers: []Issuer{{Name: "https://id.example", Keys: []any{public}, Audience: []string{"chat"}}}, Leeway: 30 * time.Second})
 		token := sign(b, algorithm, private, header(algorithm), benchClaims(0))
 		now := time.Now()
 		id, err := a.Verify(b.Context(), token)

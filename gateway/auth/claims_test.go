@@ -11,7 +11,7 @@ import (
 
 func TestTimes(t *testing.T) {
 	const leeway = 30
-	a := mustNew(t, Config{Issuers: []Issuer{{Key: secret()}}, Leeway: leeway * time.Second})
+	a := mustNew(t, Config{Issuers: []Issuer{{Keys: []any{secret()}}}, Leeway: leeway * time.Second})
 	at := func(name string, seconds int64) string { return fmt.Sprintf(`"%s":%d`, name, noon().Unix()+seconds) }
 	later := at("exp", 60) + ","
 	for _, c := range []struct{ name, claims, check string }{
@@ -76,7 +76,7 @@ func TestAudience(t *testing.T) {
 		{"the beginning of it", []string{"ab"}, `,"aud":"a"`, CheckAudience},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a := mustNew(t, Config{Issuers: []Issuer{{Key: secret(), Audience: c.wanted}}})
+			a := mustNew(t, Config{Issuers: []Issuer{{Keys: []any{secret()}, Audience: c.wanted}}})
 			_, err := a.Check(hs256(t, bob(noon(), c.claim)), noon())
 			wantFault(t, err, c.check)
 		})
@@ -97,7 +97,7 @@ func TestUsage(t *testing.T) {
 		{"no check", "-", "", `,"tu":"refresh","-":"refresh"`, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a := mustNew(t, Config{Issuers: []Issuer{{Key: secret()}}, Usage: c.usage, Access: c.access})
+			a := mustNew(t, Config{Issuers: []Issuer{{Keys: []any{secret()}}}, Usage: c.usage, Access: c.access})
 			_, err := a.Check(hs256(t, bob(noon(), c.claim)), noon())
 			wantFault(t, err, c.check)
 		})
@@ -131,7 +131,7 @@ func TestMember(t *testing.T) {
 		{"object", `{"id":42}`, ``},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a := mustNew(t, Config{Issuers: []Issuer{{Key: secret()}}, Member: "sub"})
+			a := mustNew(t, Config{Issuers: []Issuer{{Keys: []any{secret()}}}, Member: "sub"})
 			id, err := a.Check(hs256(t, bob(noon(), `,"sub":`+c.claim)), noon())
 			if c.want == "" {
 				wantFault(t, err, CheckMember)
@@ -140,7 +140,7 @@ func TestMember(t *testing.T) {
 			}
 		})
 	}
-	_, err := mustNew(t, Config{Issuers: []Issuer{{Key: secret()}}, Member: "sub"}).Check(hs256(t, bob(noon(), "")), noon())
+	_, err := mustNew(t, Config{Issuers: []Issuer{{Keys: []any{secret()}}}, Member: "sub"}).Check(hs256(t, bob(noon(), "")), noon())
 	wantFault(t, err, CheckMember)
 }
 

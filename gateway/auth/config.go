@@ -8,8 +8,8 @@ import (
 // Issuer is somebody whose tokens are taken.
 type Issuer struct {
 	Name       string   // what the claim "iss" has to be; empty for any, which only a sole issuer may be
-	Algorithms []string // such as "RS256"; all of them Algorithms(Key), and empty for the first of those
-	Key        any      // []byte, *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
+	Algorithms []string // such as "RS256"; each fits one of Keys, and each of Keys fits one (see Algorithms); empty for the first that fits each
+	Keys       []any    // each a []byte, *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey; any of them may have signed
 	Audience   []string // one of which has to be in the claim "aud"; empty for no check
 }
 

@@ -14,7 +14,7 @@ import (
 func Example() {
 	secret := []byte("a secret that the issuer has too, at least 32 bytes")
 	a, err := auth.New(auth.Config{
-		Issuers: []auth.Issuer{{Name: "https://id.example", Key: secret, Algorithms: []string{"HS256"}}},
+		Issuers: []auth.Issuer{{Name: "https://id.example", Keys: []any{secret}, Algorithms: []string{"HS256"}}},
 		Leeway:  30 * time.Second,
 	})
 	if err != nil {

@@ -14,9 +14,22 @@ type Identity struct {
 
 	token    string
 	twin     string         // another token that is as good (see twinOf), empty for none
-	by       *Authenticator // who checked it: with its keys, which never change
+	by       *Authenticator // who checked it
+	key      *key           // that signed it; nil of one that no Authenticator has made
 	standing *standing
 }
+
+// Ends is when the identity ends: when its token expires, or before, when its issuer lost the key
+// that signed it (see Authenticator.SetIssuers).
+func (id *Identity) Ends() time.Time {
+	if id.KeyGone() {
+		return earlier(*id.key.gone.Load(), id.Expires)
+	}
+	return id.Expires
+}
+
+// KeyGone reports whether the key that signed the token is in use no more, or not for such a token.
+func (id *Identity) KeyGone() bool { return id.key != nil && id.key.gone.Load() != nil }
 
 // Is reports whether id was made of this very token.
 func (id *Identity) Is(token []byte) bool { return string(token) == id.token }

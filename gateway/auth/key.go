@@ -16,46 +16,73 @@ import (
 // minRSA is the smallest RSA key, in bits (RFC 7518 section 3.3).
 const minRSA = 2048
 
-// ParsePublicKey returns the public key of a PEM file, for Issuer.Key: the first of it, which may be
-// in a certificate. That a certificate is valid is not checked: the file is trusted, not who signed it.
-func ParsePublicKey(text []byte) (key any, err error) {
-	block, err := firstBlock(text)
-	if err != nil {
+// ParsePublicKeys returns the public keys of a PEM file, for Issuer.Keys: all that are in it, each
+// alone or in a certificate. That a certificate is valid is not checked: the file is trusted, not who
+// signed it. Who did must not be in the file too: that one signs certificates, and no tokens.
+func ParsePublicKeys(text []byte) (keys []any, err error) {
+	if err := checkWhole(text); err != nil {
 		return nil, err
 	}
+	var certificates []*x509.Certificate
+	for block, rest := nextBlock(text); block != nil; block, rest = nextBlock(rest) {
+		key, certificate, err := parsePublicKey(block)
+		if err != nil {
+			return nil, err
+		}
+		if certificate != nil {
+			certificates = append(certificates, certificate)
+		}
+		keys = append(keys, key)
+	}
+	if len(keys) == 0 {
+		return nil, errNoKey
+	}
+	return keys, checkNoChain(certificates)
+}
+
+func parsePublicKey(block *pem.Block) (key any, certificate *x509.Certificate, err error) {
 	switch block.Type {
 	case "PUBLIC KEY":
 		key, err = x509.ParsePKIXPublicKey(block.Bytes)
 	case "RSA PUBLIC KEY":
 		key, err = x509.ParsePKCS1PublicKey(block.Bytes)
 	case "CERTIFICATE":
-		var certificate *x509.Certificate
 		if certificate, err = x509.ParseCertificate(block.Bytes); err == nil {
 			key = certificate.PublicKey
 		}
 	default:
 		if strings.HasSuffix(block.Type, "PRIVATE KEY") {
-			return nil, errors.New("holds a private key, which only the issuer should have: make the public one of it with `openssl pkey -pubout`")
+			return nil, nil, errors.New("holds a private key, which only the issuer should have: make the public one of it with `openssl pkey -pubout`")
 		}
-		return nil, fmt.Errorf("holds a %s: want a PUBLIC KEY, RSA PUBLIC KEY or CERTIFICATE", block.Type)
+		return nil, nil, fmt.Errorf("holds a %s: want a PUBLIC KEY, RSA PUBLIC KEY or CERTIFICATE", block.Type)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("its %s can't be read: %w", block.Type, err)
+		return nil, nil, fmt.Errorf("its %s can't be read: %w", block.Type, err)
 	}
-	if err := checkPublicKey(key); err != nil {
-		return nil, err
-	}
-	return key, nil
+	return key, certificate, checkPublicKey(key)
 }
 
-// ParsePrivateKey returns the private key of a PEM file, for who makes tokens: PKCS #8, PKCS #1 or
+// checkNoChain refuses a certificate together with the one that signed it.
+func checkNoChain(certificates []*x509.Certificate) error {
+	for i, c := range certificates {
+		for k, above := range certificates {
+			if i != k && !c.Equal(above) && c.CheckSignatureFrom(above) == nil {
+				return fmt.Errorf("its certificate %d has signed its certificate %d: leave those alone whose keys sign tokens, without the chain above them", k+1, i+1)
+			}
+		}
+	}
+	return nil
+}
+
+// ParsePrivateKey returns the first private key of a PEM file, for who makes tokens: PKCS #8, PKCS #1 or
 // SEC 1, not encrypted.
 func ParsePrivateKey(text []byte) (crypto.Signer, error) {
-	block, err := firstBlock(text)
-	if err != nil {
-		return nil, err
+	block, _ := nextBlock(text)
+	if block == nil {
+		return nil, errNoKey
 	}
 	var key any
+	var err error
 	switch {
 	case block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "":
 		return nil, errors.New("holds an encrypted key: decrypt it with `openssl pkey`")
@@ -81,17 +108,29 @@ func ParsePrivateKey(text []byte) (crypto.Signer, error) {
 	return signer, nil
 }
 
-// firstBlock returns the first block of a PEM file, but for the parameters that openssl ecparam puts
-// before a key.
-func firstBlock(text []byte) (*pem.Block, error) {
-	block, rest := pem.Decode(text)
+var errNoKey = errors.New("holds no key: want PEM text, which begins with -----BEGIN")
+
+// nextBlock returns the first block of a PEM text, and the text behind it; nil at the end. The
+// parameters that openssl ecparam puts before a key are passed over.
+func nextBlock(text []byte) (block *pem.Block, rest []byte) {
+	block, rest = pem.Decode(text)
 	for block != nil && block.Type == "EC PARAMETERS" {
 		block, rest = pem.Decode(rest)
 	}
-	if block == nil {
-		return nil, errors.New("holds no key: want PEM text, which begins with -----BEGIN")
+	return block, rest
+}
+
+// checkWhole refuses a text with a block that is cut off or broken, which pem.Decode passes over: who
+// writes the file may not have ended yet.
+func checkWhole(text []byte) error {
+	blocks := 0
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		blocks++
 	}
-	return block, nil
+	if begun := bytes.Count(text, []byte("-----BEGIN ")); blocks > 0 && blocks < begun {
+		return fmt.Errorf("holds %d blocks of PEM, of which %d can be read: is it whole?", begun, blocks)
+	}
+	return nil
 }
 
 // checkKey reports why a key can't be that of an issuer.

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdh"
 	"crypto/ecdsa"
@@ -33,7 +34,7 @@ func must[T any](t *testing.T) func(v T, err error) T {
 	}
 }
 
-func TestParsePublicKey(t *testing.T) {
+func TestParsePublicKeys(t *testing.T) {
 	rsaKey := newKey(t, "RS256").(*rsa.PrivateKey)
 	ec := map[string]*ecdsa.PrivateKey{}
 	for _, name := range []string{"ES256", "ES384", "ES512"} {
@@ -74,7 +75,11 @@ func TestParsePublicKey(t *testing.T) {
 		{"a key to agree on others", pemOf("PUBLIC KEY", der(x25519.PublicKey())), nil, "no algorithm is known for a key of type *ecdh.PublicKey"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			key, err := ParsePublicKey(c.text)
+			keys, err := ParsePublicKeys(c.text)
+			var key any
+			if len(keys) == 1 {
+				key = keys[0]
+			}
 			switch {
 			case c.key == nil && (err == nil || !strings.Contains(err.Error(), c.want)):
 				t.Errorf("error %v, want one with %q", err, c.want)
@@ -82,6 +87,46 @@ func TestParsePublicKey(t *testing.T) {
 				t.Errorf("key %v, %v; want %v", key, err, c.key)
 			case c.key != nil && !slices.Equal(Algorithms(key), strings.Fields(c.want)):
 				t.Errorf("algorithms %s, want %s", Algorithms(key), c.want)
+			}
+		})
+	}
+}
+
+// TestParseSeveral: a file may hold the keys of now and of before or after.
+func TestParseSeveral(t *testing.T) {
+	ed, rsaKey := newKey(t, "EdDSA").(ed25519.PrivateKey), newKey(t, "RS256").(*rsa.PrivateKey)
+	der := func(key any) []byte { t.Helper(); return must[[]byte](t)(x509.MarshalPKIXPublicKey(key)) }
+	certify := func(name string, public any, by *x509.Certificate) *x509.Certificate {
+		template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true}
+		if by == nil {
+			by = template
+		}
+		return must[*x509.Certificate](t)(x509.ParseCertificate(must[[]byte](t)(x509.CreateCertificate(rand.Reader, template, by, public, ed))))
+	}
+	first, second := pemOf("PUBLIC KEY", der(ed.Public())), pemOf("PUBLIC KEY", der(&rsaKey.PublicKey))
+	authority := certify("authority", ed.Public(), nil)
+	leaf := certify("signer", &rsaKey.PublicKey, authority)
+	for _, c := range []struct {
+		name string
+		text []byte
+		keys []any  // nil for an error
+		want string // in the error
+	}{
+		{"two keys", slices.Concat(first, []byte("the old one\n"), second), []any{ed.Public(), &rsaKey.PublicKey}, ""},
+		{"a key and a certificate", slices.Concat(second, pemOf("CERTIFICATE", authority.Raw)), []any{&rsaKey.PublicKey, ed.Public()}, ""},
+		{"a second that is bad", slices.Concat(first, pemOf("PUBLIC KEY", []byte("x"))), nil, "its PUBLIC KEY can't be read"},
+		{"a second that is cut off", slices.Concat(first, second[:len(second)-30]), nil, "holds 2 blocks of PEM, of which 1 can be read"},
+		{"a first that is broken", slices.Concat(bytes.Replace(first, []byte("\nM"), []byte("\n*"), 1), second), nil, "holds 2 blocks of PEM, of which 1 can be read"},
+		{"a private key beside", slices.Concat(first, pemOf("PRIVATE KEY", nil)), nil, "holds a private key"},
+		{"a chain", slices.Concat(pemOf("CERTIFICATE", leaf.Raw), pemOf("CERTIFICATE", authority.Raw)), nil, "its certificate 2 has signed its certificate 1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			keys, err := ParsePublicKeys(c.text)
+			switch {
+			case c.keys == nil && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("error %v, want one with %q", err, c.want)
+			case c.keys != nil && (err != nil || !reflect.DeepEqual(keys, c.keys)):
+				t.Errorf("keys %v, %v; want %v", keys, err, c.keys)
 			}
 		})
 	}
@@ -130,8 +175,8 @@ func TestParsePrivateKey(t *testing.T) {
 	}
 }
 
-// FuzzParsePublicKey holds that what is read is a key that New takes, and no private one.
-func FuzzParsePublicKey(f *testing.F) {
+// FuzzParsePublicKeys holds that what is read are keys that New takes, and no private one.
+func FuzzParsePublicKeys(f *testing.F) {
 	ed := newKey(f, "EdDSA")
 	der, err := x509.MarshalPKIXPublicKey(ed.Public())
 	if err != nil {
@@ -145,15 +190,17 @@ func FuzzParsePublicKey(f *testing.F) {
 	f.Add(pemOf("PRIVATE KEY", private))
 	f.Add(append(pemOf("EC PARAMETERS", nil), pemOf("CERTIFICATE", der)...))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		key, err := ParsePublicKey(text)
+		keys, err := ParsePublicKeys(text)
 		if err != nil {
 			return
 		}
-		if _, private := key.(crypto.Signer); private {
-			t.Errorf("a private key of type %T", key)
-		}
-		if _, err := New(Config{Issuers: []Issuer{{Key: key}}}); err != nil {
-			t.Errorf("New: %v", err)
+		for _, key := range keys {
+			if _, private := key.(crypto.Signer); private {
+				t.Errorf("a private key of type %T", key)
+			}
+			if _, err := New(Config{Issuers: []Issuer{{Keys: []any{key}}}}); err != nil {
+				t.Errorf("New: %v", err)
+			}
 		}
 	})
 }

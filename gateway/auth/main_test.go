@@ -52,7 +52,7 @@ func hs256(t testing.TB, claims string) string {
 // newAuth returns an Authenticator of one issuer without a name.
 func newAuth(t testing.TB, key any, algorithms ...string) *Authenticator {
 	t.Helper()
-	return mustNew(t, Config{Issuers: []Issuer{{Key: key, Algorithms: algorithms}}})
+	return mustNew(t, Config{Issuers: []Issuer{{Keys: []any{key}, Algorithms: algorithms}}})
 }
 
 func mustNew(t testing.TB, cfg Config) *Authenticator {

@@ -16,7 +16,7 @@ import (
 func withList(t *testing.T, test func(t *testing.T, a *Authenticator, list *fakeList, token string)) {
 	synctest.Test(t, func(t *testing.T) {
 		list := &fakeList{}
-		a := mustNew(t, Config{Issuers: []Issuer{{Key: secret()}}, Revoked: list})
+		a := mustNew(t, Config{Issuers: []Issuer{{Keys: []any{secret()}}}, Revoked: list})
 		test(t, a, list, hs256(t, bob(time.Now(), "")))
 	})
 }
@@ -254,7 +254,7 @@ func TestOneQuestionForMany(t *testing.T) {
 func TestTwinRevoked(t *testing.T) {
 	key := newKey(t, "ES256").(*ecdsa.PrivateKey)
 	list := &fakeList{}
-	a := mustNew(t, Config{Issuers: []Issuer{{Key: &key.PublicKey}}, Revoked: list})
+	a := mustNew(t, Config{Issuers: []Issuer{{Keys: []any{&key.PublicKey}}}, Revoked: list})
 	token := sign(t, "ES256", key, header("ES256"), bob(time.Now(), ""))
 	id, err := a.Check(token, time.Now())
 	if err != nil {

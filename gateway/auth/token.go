@@ -19,6 +19,7 @@ type verdict struct {
 	id    *Identity
 	fault *Error
 	until time.Time // when it is forgotten; of a check alone, when the fault will be none, or zero
+	by    *issuers  // of a fault: who found it, as others might not; nil of a check alone
 }
 
 func tooLong() *Error {
@@ -28,7 +29,7 @@ func tooLong() *Error {
 // check judges a token at now by itself. Nothing that it says of keys (the headers kid, jku, jwk,
 // x5u, x5c) is looked at: the claim "iss" chooses among the configured ones, and no file or address
 // is opened for it.
-func (a *Authenticator) check(token string, now time.Time) verdict {
+func (a *Authenticator) check(all issuers, token string, now time.Time) verdict {
 	if len(token) > maxToken {
 		return verdict{fault: tooLong()}
 	}
@@ -38,36 +39,41 @@ func (a *Authenticator) check(token string, now time.Time) verdict {
 		return verdict{fault: fault(CheckForm, "the token has line ends in it")}
 	}
 	said := &claims{}
-	var by *Issuer
-	parsed, err := a.parser.ParseWithClaims(token, said, func(t *jwt.Token) (any, error) {
-		var f *Error
-		if by, f = a.issuers.of(said.values["iss"]); f == nil {
-			f = by.checkHeader(t)
-		}
-		if f != nil {
-			return nil, f
-		}
-		return by.Key, nil
-	})
-	if err != nil {
-		return verdict{fault: faultOf(err)}
+	by, signer, signature, f := a.verifySignature(all, token, said)
+	if f != nil {
+		return verdict{fault: f}
 	}
 	if token[0] != 'e' { // of a brace: with blanks before, it would not look like a token to whoever keeps tokens back
 		return verdict{fault: fault(CheckForm, "the header does not begin with a brace")}
 	}
-	id := &Identity{Claims: said.values, token: token, by: a, standing: &standing{}}
-	if key, ok := by.Key.(*ecdsa.PublicKey); ok && a.cfg.Revoked != nil {
-		id.twin = twinOf(token, parsed.Signature, key)
+	id := &Identity{Claims: said.values, token: token, by: a, key: signer, standing: &standing{}}
+	if public, ok := signer.value.(*ecdsa.PublicKey); ok && a.cfg.Revoked != nil {
+		id.twin = twinOf(token, signature, public)
 	}
 	return a.judge(id, said, by, now)
+}
+
+// verifySignature reads a token into said, and returns whose it is and which key has signed it.
+func (a *Authenticator) verifySignature(all issuers, token string, said *claims) (by *issuer, signer *key, signature []byte, f *Error) {
+	t, parts, err := a.parser.ParseUnverified(token, said)
+	if err != nil {
+		return nil, nil, nil, faultOf(err)
+	}
+	if by, f = all.of(said.values["iss"]); f == nil {
+		f = by.checkHeader(t)
+	}
+	if f == nil {
+		signer, f = by.signer(t.Method, token[:len(token)-len(parts[2])-1], t.Signature)
+	}
+	return by, signer, t.Signature, f
 }
 
 // checkHeader checks what has to be right before the signature means anything. The parser finds the
 // method by the token's own word, which counts only if the issuer is pinned to it; New has seen that
 // the key is of that method's type, and so does the method.
-func (i *Issuer) checkHeader(t *jwt.Token) *Error {
+func (i *issuer) checkHeader(t *jwt.Token) *Error {
 	if !i.pins(t.Method.Alg()) {
-		return fault(CheckAlgorithm, "the header \"alg\" is not %s, by which this issuer signs", strings.Join(i.Algorithms, " or "))
+		return fault(CheckAlgorithm, "the header \"alg\" is not %s, by which this issuer signs", strings.Join(i.algorithms, " or "))
 	}
 	switch kind, _ := t.Header["typ"].(string); {
 	case strings.EqualFold(kind, "JWT"):
@@ -88,23 +94,21 @@ func faultOf(err error) *Error {
 	switch {
 	case errors.As(err, &f):
 		return f
-	case errors.Is(err, jwt.ErrTokenMalformed):
-		return fault(CheckForm, "the token is no JWT: want three parts of base64url, the first two of them JSON objects")
 	case errors.Is(err, jwt.ErrTokenUnverifiable):
 		return fault(CheckAlgorithm, "the header \"alg\" is missing, or names no algorithm that is known")
 	}
-	return fault(CheckSignature, "the signature is false: the token was changed, or signed with another key")
+	return fault(CheckForm, "the token is no JWT: want three parts of base64url, the first two of them JSON objects")
 }
 
 // judge fills in the identity of a token that by has signed, if what it says lets it be taken.
-func (a *Authenticator) judge(id *Identity, said *claims, by *Issuer, now time.Time) (v verdict) {
+func (a *Authenticator) judge(id *Identity, said *claims, by *issuer, now time.Time) (v verdict) {
 	if id.Expires, v.fault = said.expires(now, a.cfg.Leeway); v.fault != nil {
 		return v
 	}
 	if v.until, v.fault = said.begun(now, a.cfg.Leeway); v.fault != nil {
 		return v
 	}
-	if v.fault = said.audience(by.Audience); v.fault != nil {
+	if v.fault = said.audience(by.audience); v.fault != nil {
 		return v
 	}
 	if v.fault = said.usage(a.cfg.Usage, a.cfg.Access); v.fault != nil {

@@ -215,7 +215,7 @@ func TestTwin(t *testing.T) {
 	for _, algorithm := range []string{"ES256", "ES384", "ES512"} {
 		t.Run(algorithm, func(t *testing.T) {
 			key := newKey(t, algorithm).(*ecdsa.PrivateKey)
-			a := mustNew(t, Config{Issuers: []Issuer{{Key: &key.PublicKey}}, Revoked: &fakeList{}})
+			a := mustNew(t, Config{Issuers: []Issuer{{Keys: []any{&key.PublicKey}}}, Revoked: &fakeList{}})
 			token := sign(t, algorithm, key, header(algorithm), bob(noon(), ""))
 			id, err := a.Check(token, noon())
 			if err != nil {
@@ -238,8 +238,8 @@ func TestTwin(t *testing.T) {
 func TestSeveralIssuers(t *testing.T) {
 	key := newKey(t, "EdDSA").(ed25519.PrivateKey)
 	a := mustNew(t, Config{Issuers: []Issuer{
-		{Name: "secret.example", Key: secret()},
-		{Name: "key.example", Key: key.Public(), Audience: []string{"chat"}},
+		{Name: "secret.example", Keys: []any{secret()}},
+		{Name: "key.example", Keys: []any{key.Public()}, Audience: []string{"chat"}},
 	}})
 	by := func(algorithm string, key any, iss string) string {
 		return sign(t, algorithm, key, header(algorithm), bob(noon(), `,"aud":"chat"`+iss))
@@ -275,7 +275,7 @@ func TestSoleIssuer(t *testing.T) {
 		{"named, and none is said", "a", ``, CheckIssuer},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a := mustNew(t, Config{Issuers: []Issuer{{Name: c.issuer, Key: secret()}}})
+			a := mustNew(t, Config{Issuers: []Issuer{{Name: c.issuer, Keys: []any{secret()}}}})
 			_, err := a.Check(hs256(t, bob(noon(), c.iss)), noon())
 			wantFault(t, err, c.check)
 		})
@@ -287,7 +287,7 @@ func TestSoleIssuer(t *testing.T) {
 // TestErrorsQuoteNothing holds that an error can be logged, whatever the token says.
 func TestErrorsQuoteNothing(t *testing.T) {
 	const mark = "hunter2"
-	a := mustNew(t, Config{Issuers: []Issuer{{Name: "me", Key: secret(), Audience: []string{"chat"}}}})
+	a := mustNew(t, Config{Issuers: []Issuer{{Name: "me", Keys: []any{secret()}, Audience: []string{"chat"}}}})
 	at := noon().Unix()
 	good := fmt.Sprintf(`"iss":"me","aud":"chat","mu":1,"exp":%d`, at+60)
 	for name, token := range map[string]string{

@@ -27,16 +27,23 @@ type JWT struct {
 }
 
 // Issuer is somebody who makes tokens: with a secret that is ours too, or with a private key of
-// which we have the public one.
+// which we have the public one. It may have several, while one takes the place of another.
 type Issuer struct {
 	Name          string // what the claim "iss" says; empty for anything, which only a sole one may be
-	SecretFile    string
-	Secret        Secret // of the file, or for JWT of the environment
-	PublicKeyFile string
+	Secret        Secret // for JWT of the environment, instead of those in files; else the first of these
+	SecretFile    Files  // one secret in each
+	PublicKeyFile Files  // one or more keys in each
 	Audience      []string
-	Algorithms    []string // empty for those of the key; set by Load
+	Algorithms    []string // empty for those of the keys; set by Load
 
-	key any // as auth.Issuer wants it; nil when there is none
+	keys []issuerKey // set by Load
+}
+
+// issuerKey is what tokens of an issuer are checked with.
+type issuerKey struct {
+	value any    // as auth.Issuer wants it
+	path  string // of the setting that names it, of a list with the index
+	file  string // that holds it, perhaps beside others; empty for the environment
 }
 
 // Claims are the names of what a token says.
@@ -77,7 +84,7 @@ func (c *Config) issuers() (list []issuer) {
 }
 
 func (i *Issuer) hasKey() bool {
-	return i.SecretFile != "" || i.Secret.text != "" || i.PublicKeyFile != ""
+	return len(i.SecretFile) > 0 || i.Secret.text != "" || len(i.PublicKeyFile) > 0
 }
 
 // checkAuth checks auth, and loads its keys.
@@ -101,9 +108,9 @@ func (c *Config) checkAuth() (errs []error) {
 
 const nameAnIssuer = "set auth.jwt.secret_file or auth.jwt.public_key_file"
 
-// loadIssuer reads the key of an issuer, and finds the algorithms for it.
+// loadIssuer reads the keys of an issuer, and finds the algorithms for them.
 func (c *Config) loadIssuer(i issuer) []error {
-	if errs := c.loadIssuerKey(i); errs != nil {
+	if errs := c.loadIssuerKeys(i); errs != nil {
 		return errs
 	}
 	if errs := c.settleAlgorithms(i); errs != nil {
@@ -115,36 +122,68 @@ func (c *Config) loadIssuer(i issuer) []error {
 	return nil
 }
 
-func (c *Config) loadIssuerKey(i issuer) []error {
+func (c *Config) loadIssuerKeys(i issuer) []error {
 	switch {
-	case i.PublicKeyFile != "" && (i.SecretFile != "" || i.Secret.text != ""):
+	case len(i.PublicKeyFile) > 0 && (len(i.SecretFile) > 0 || i.Secret.text != ""):
 		return []error{c.fault(i.path+".public_key_file", "stands beside a secret (%s): leave one, by which the issuer signs",
 			c.Origin(c.Named(i.path+".secret")))}
 	case !i.hasKey():
 		return []error{c.fault(i.path, "has no key: set %s.secret_file or %[1]s.public_key_file", i.path)}
-	case i.PublicKeyFile != "":
-		text, err := ReadFile(i.PublicKeyFile)
-		if err != nil {
-			return []error{c.fault(i.path+".public_key_file", "%v", err)}
-		}
-		if i.key, err = auth.ParsePublicKey(text); err != nil {
-			return []error{c.fault(i.path+".public_key_file", "%s: %v", i.PublicKeyFile, err)}
-		}
+	case len(i.PublicKeyFile) > 0:
+		return c.loadPublicKeys(i)
+	case i.Secret.text != "":
+		i.keys = []issuerKey{{[]byte(i.Secret.text), i.path + ".secret", ""}}
 		return nil
 	}
-	if i.Secret.text == "" {
-		if errs := c.load(i.path+".secret", i.SecretFile, &i.Secret, ReadSecret); errs != nil {
-			return errs
+	return c.loadSecrets(i)
+}
+
+func (c *Config) loadPublicKeys(i issuer) (errs []error) {
+	for n, name := range i.PublicKeyFile {
+		path := c.item(i.path+".public_key_file", n)
+		text, err := ReadFile(name)
+		if err != nil {
+			errs = append(errs, c.fault(path, "%v", err))
+			continue
+		}
+		keys, err := auth.ParsePublicKeys(text)
+		if err != nil {
+			errs = append(errs, c.fault(path, "%s: %v", name, err))
+		}
+		for _, key := range keys {
+			i.keys = append(i.keys, issuerKey{key, path, name})
 		}
 	}
-	i.key = []byte(i.Secret.text)
-	return nil
+	return errs
+}
+
+func (c *Config) loadSecrets(i issuer) (errs []error) {
+	for n, name := range i.SecretFile {
+		path := c.item(i.path+".secret_file", n)
+		secret, err := ReadSecret(name)
+		if err != nil {
+			errs = append(errs, c.fault(path, "%v", err))
+			continue
+		}
+		if n == 0 {
+			i.Secret = secret
+		}
+		i.keys = append(i.keys, issuerKey{[]byte(secret.text), path, name})
+	}
+	return errs
 }
 
 // settleAlgorithms checks the algorithms of an issuer. By default all that fit the key are taken, but
 // for a secret, which fits any: of those, the usual one.
 func (c *Config) settleAlgorithms(i issuer) (errs []error) {
-	fit := auth.Algorithms(i.key)
+	var fit []string
+	for _, k := range i.keys {
+		for _, name := range auth.Algorithms(k.value) {
+			if !slices.Contains(fit, name) {
+				fit = append(fit, name)
+			}
+		}
+	}
 	for n, name := range i.Algorithms {
 		if !slices.Contains(fit, name) {
 			errs = append(errs, c.fault(fmt.Sprintf("%s.algorithms[%d]", i.path, n), "%q is not for this key: want %s", name, strings.Join(fit, ", ")))
@@ -152,7 +191,7 @@ func (c *Config) settleAlgorithms(i issuer) (errs []error) {
 	}
 	switch {
 	case len(i.Algorithms) > 0:
-	case i.PublicKeyFile == "":
+	case len(i.PublicKeyFile) == 0:
 		i.Algorithms = fit[:1]
 	default:
 		i.Algorithms = fit
@@ -195,7 +234,11 @@ func (c *Config) Tokens() auth.Config {
 }
 
 func (i *Issuer) forAuth() auth.Issuer {
-	return auth.Issuer{Name: i.Name, Algorithms: i.Algorithms, Key: i.key, Audience: i.Audience}
+	keys := make([]any, len(i.keys))
+	for n, k := range i.keys {
+		keys[n] = k.value
+	}
+	return auth.Issuer{Name: i.Name, Algorithms: i.Algorithms, Keys: keys, Audience: i.Audience}
 }
 
 // HasIssuer reports whether anybody's tokens are taken.
@@ -236,14 +279,12 @@ type IssuerKey struct {
 // IssuerKeys are the keys that Load has read.
 func (c *Config) IssuerKeys() (list []IssuerKey) {
 	for _, i := range c.issuers() {
-		k := IssuerKey{i.path + ".public_key_file", i.PublicKeyFile, i.Name, i.Algorithms}
-		if k.File == "" {
-			k.Path = c.Named(i.path + ".secret")
+		for _, k := range i.keys {
+			algorithms := slices.DeleteFunc(slices.Clone(i.Algorithms), func(name string) bool {
+				return !slices.Contains(auth.Algorithms(k.value), name)
+			})
+			list = append(list, IssuerKey{k.path, k.file, i.Name, algorithms})
 		}
-		if strings.HasSuffix(k.Path, ".secret_file") {
-			k.File = i.SecretFile
-		}
-		list = append(list, k)
 	}
 	return list
 }

@@ -32,6 +32,7 @@ func keys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var both []byte
 	for name, key := range map[string]any{"rsa.pem": rsaKey.Public(), "ec.pem": ecKey.Public()} {
 		der, err := x509.MarshalPKIXPublicKey(key)
 		if err != nil {
@@ -39,6 +40,15 @@ func keys(t *testing.T) {
 		}
 		writeFile(t, name, string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
 	}
+	for _, name := range []string{"rsa.pem", "ec.pem"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		both = append(both, text...)
+	}
+	writeFile(t, "both.pem", string(both))
+	writeFile(t, "cut.pem", string(both[:len(both)-30]))
 	writeFile(t, "secret", secret+"\n")
 	writeFile(t, "short", "hunter2")
 }
@@ -63,7 +73,7 @@ func loadTokens(t *testing.T, text string) (*Config, error) {
 func TestTokens(t *testing.T) {
 	type issuer struct {
 		name, algorithms, audience string
-		key                        any // of which only the type counts, but for a secret
+		keys                       []any // of which only the type counts, but for a secret
 	}
 	rsaKey, ecKey := (*rsa.PublicKey)(nil), (*ecdsa.PublicKey)(nil)
 	const allRSA = "RS256 RS384 RS512 PS256 PS384 PS512"
@@ -74,18 +84,25 @@ func TestTokens(t *testing.T) {
 	}{
 		{"nothing", "", nil, nil},
 		{"what holds for all alone", "jwt: {leeway: 1s, usage: a}", nil, nil},
-		{"secret", "jwt: {secret_file: secret}", nil, []issuer{{"", "HS256", "", []byte(secret)}}},
-		{"secret of the environment", "", map[string]string{"STOMPGW_AUTH_JWT_SECRET": "e, f"}, []issuer{{"", "HS256", "", []byte("e, f")}}},
-		{"it wins over the file", "jwt: {secret_file: none}", map[string]string{"STOMPGW_AUTH_JWT_SECRET": "e"}, []issuer{{"", "HS256", "", []byte("e")}}},
-		{"algorithms of a secret", "jwt: {secret_file: secret, algorithms: [HS512, HS256]}", nil, []issuer{{"", "HS512 HS256", "", []byte(secret)}}},
-		{"RSA", "jwt: {public_key_file: rsa.pem, issuer: i, audience: [a, b]}", nil, []issuer{{"i", allRSA, "a b", rsaKey}}},
-		{"RSA, pinned", "jwt: {public_key_file: rsa.pem, algorithms: [RS256]}", nil, []issuer{{"", "RS256", "", rsaKey}}},
-		{"elliptic curve", "jwt: {public_key_file: ec.pem}", nil, []issuer{{"", "ES384", "", ecKey}}},
-		{"certificate", "jwt: {public_key_file: cert.pem}", nil, []issuer{{"", "ES256", "", ecKey}}},
+		{"secret", "jwt: {secret_file: secret}", nil, []issuer{{"", "HS256", "", []any{[]byte(secret)}}}},
+		{"secret of the environment", "", map[string]string{"STOMPGW_AUTH_JWT_SECRET": "e, f"}, []issuer{{"", "HS256", "", []any{[]byte("e, f")}}}},
+		{"it wins over the file", "jwt: {secret_file: none}", map[string]string{"STOMPGW_AUTH_JWT_SECRET": "e"}, []issuer{{"", "HS256", "", []any{[]byte("e")}}}},
+		{"algorithms of a secret", "jwt: {secret_file: secret, algorithms: [HS512, HS256]}", nil, []issuer{{"", "HS512 HS256", "", []any{[]byte(secret)}}}},
+		{"RSA", "jwt: {public_key_file: rsa.pem, issuer: i, audience: [a, b]}", nil, []issuer{{"i", allRSA, "a b", []any{rsaKey}}}},
+		{"RSA, pinned", "jwt: {public_key_file: rsa.pem, algorithms: [RS256]}", nil, []issuer{{"", "RS256", "", []any{rsaKey}}}},
+		{"elliptic curve", "jwt: {public_key_file: ec.pem}", nil, []issuer{{"", "ES384", "", []any{ecKey}}}},
+		{"certificate", "jwt: {public_key_file: cert.pem}", nil, []issuer{{"", "ES256", "", []any{ecKey}}}},
+		{"several secrets", "jwt: {secret_file: [secret, short]}", nil, []issuer{{"", "HS256", "", []any{[]byte(secret), []byte("hunter2")}}}},
+		{"a list of one", "jwt: {secret_file: [secret]}", nil, []issuer{{"", "HS256", "", []any{[]byte(secret)}}}},
+		{"several secrets in the environment", "", map[string]string{"STOMPGW_AUTH_JWT_SECRET_FILE": "short, secret"}, []issuer{{"", "HS256", "", []any{[]byte("hunter2"), []byte(secret)}}}},
+		{"no files", "jwt: {secret_file: '', public_key_file: []}", nil, nil},
+		{"several public keys", "jwt: {public_key_file: [rsa.pem, ec.pem]}", nil, []issuer{{"", allRSA + " ES384", "", []any{rsaKey, ecKey}}}},
+		{"several public keys in a file", "issuers: [{issuer: a, public_key_file: both.pem, algorithms: [ES384, RS256]}]", nil,
+			[]issuer{{"a", "ES384 RS256", "", []any{rsaKey, ecKey}}}},
 		{"issuers alone", "issuers: [{issuer: a, secret_file: secret}, {issuer: b, public_key_file: ec.pem, audience: [c], algorithms: [ES384]}]", nil,
-			[]issuer{{"a", "HS256", "", []byte(secret)}, {"b", "ES384", "c", ecKey}}},
+			[]issuer{{"a", "HS256", "", []any{[]byte(secret)}}, {"b", "ES384", "c", []any{ecKey}}}},
 		{"issuers beside", "jwt: {issuer: a, secret_file: secret}\n  issuers: [{issuer: b, public_key_file: rsa.pem}]", nil,
-			[]issuer{{"a", "HS256", "", []byte(secret)}, {"b", allRSA, "", rsaKey}}},
+			[]issuer{{"a", "HS256", "", []any{[]byte(secret)}}, {"b", allRSA, "", []any{rsaKey}}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for name, value := range tt.env {
@@ -101,10 +118,12 @@ func TestTokens(t *testing.T) {
 			}
 			var got []issuer
 			for _, i := range c.Tokens().Issuers {
-				if _, ok := i.Key.([]byte); !ok {
-					i.Key = reflect.Zero(reflect.TypeOf(i.Key)).Interface()
+				for n, key := range i.Keys {
+					if _, ok := key.([]byte); !ok {
+						i.Keys[n] = reflect.Zero(reflect.TypeOf(key)).Interface()
+					}
 				}
-				got = append(got, issuer{i.Name, strings.Join(i.Algorithms, " "), strings.Join(i.Audience, " "), i.Key})
+				got = append(got, issuer{i.Name, strings.Join(i.Algorithms, " "), strings.Join(i.Audience, " "), i.Keys})
 			}
 			if !reflect.DeepEqual(got, tt.want) {
 				t.Errorf("\n got %v\nwant %v", got, tt.want)
@@ -157,6 +176,11 @@ func TestTokenErrors(t *testing.T) {
 		{"empty secret", "jwt: {secret_file: /dev/null}", "t.yaml:2: auth.jwt.secret_file: /dev/null is empty: want the secret in it"},
 		{"public key as a secret", "jwt: {secret_file: rsa.pem}", `t.yaml:2: auth.jwt: issuer "": the secret is a PEM file: if it is the issuer's public key, give it as that`},
 		{"key that is not there", "jwt: {public_key_file: none}", "t.yaml:2: auth.jwt.public_key_file: none can't be read: no such file or directory"},
+		{"one of several that is not there", "jwt:\n    public_key_file:\n      - rsa.pem\n      - none", "t.yaml:5: auth.jwt.public_key_file[1]: none can't be read: no such file or directory"},
+		{"a second key that is cut off", "jwt: {public_key_file: cut.pem}", "t.yaml:2: auth.jwt.public_key_file: cut.pem: holds 2 blocks of PEM, of which 1 can be read: is it whole?"},
+		{"one of several secrets that is not there", "issuers: [{issuer: a, secret_file: [secret, none]}]", "t.yaml:2: auth.issuers[0].secret_file[1]: none can't be read: no such file or directory"},
+		{"files that are a section", "jwt: {secret_file: {a: b}}", "t.yaml:2: auth.jwt.secret_file: is a section: want the name of a file, or a list of them"},
+		{"algorithms for one of two keys", "jwt: {public_key_file: [rsa.pem, ec.pem], algorithms: [RS256]}", `t.yaml:2: auth.jwt: issuer "": a key is for none of the algorithms RS256: add one of ES384`},
 		{"key that is none", "jwt: {public_key_file: short}", "t.yaml:2: auth.jwt.public_key_file: short: holds no key: want PEM text, which begins with -----BEGIN"},
 		{"private key", "jwt: {public_key_file: key.pem}", "t.yaml:2: auth.jwt.public_key_file: key.pem: holds a private key, which only the issuer should have: make the public one of it with `openssl pkey -pubout`"},
 		{"algorithm none", "jwt:\n    secret_file: secret\n    algorithms: [HS256, none]", `t.yaml:4: auth.jwt.algorithms[1]: "none" is not for this key: want HS256, HS384, HS512`},

@@ -3,6 +3,7 @@ package config
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/policy"
@@ -176,8 +177,9 @@ func (c *Config) Changed(other *Config) (paths []string) {
 			compare(other.Named(k.path), k.value(), theirs[i].value())
 		}
 	}
-	if c.Auth.JWT.PublicKeyFile != "" {
-		compare(jwtPath+".public_key_file", c.Auth.JWT.key, other.Auth.JWT.key)
+	if keys := append(other.Auth.JWT.keys, c.Auth.JWT.keys...); len(keys) > 0 {
+		path, _, _ := strings.Cut(keys[0].path, "[")
+		compare(path, c.Auth.JWT.keys, other.Auth.JWT.keys)
 	}
 	return paths
 }

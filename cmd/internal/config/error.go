@@ -66,6 +66,15 @@ func (c *Config) Names(section string) bool {
 	return false
 }
 
+// item is the path of an item of a list, or of the list itself where it is a single value that stands
+// for one.
+func (c *Config) item(path string, n int) string {
+	if item := fmt.Sprintf("%s[%d]", path, n); c.origins[item] != "" {
+		return item
+	}
+	return path
+}
+
 // fault is a mistake in the value of one key.
 func (c *Config) fault(path, format string, args ...any) error {
 	return &Error{c.origins.of(path), path, fmt.Sprintf(format, args...)}

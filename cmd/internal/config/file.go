@@ -193,7 +193,7 @@ func (f *file) beside(path string) []string {
 // read reads the value or values of a key. Those that name files go by the folder of this one.
 func (f *file) read(n *yaml.Node, k key) (values []string) {
 	if k.isList() {
-		values = f.list(n, k.path)
+		values = f.list(n, k)
 	} else {
 		values = []string{f.text(n, k.path)}
 	}
@@ -221,8 +221,18 @@ func (f *file) text(n *yaml.Node, path string) string {
 	return n.Value
 }
 
-func (f *file) list(n *yaml.Node, path string) []string {
-	if n.Kind != yaml.SequenceNode {
+func (f *file) list(n *yaml.Node, k key) []string {
+	path := k.path
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	switch {
+	case k.isFiles() && n.Kind == yaml.ScalarNode:
+		return []string{f.text(n, path)}
+	case k.isFiles() && n.Kind != yaml.SequenceNode:
+		f.fault(n, path, "is %s: want the name of a file, or a list of them", kind(n))
+		return nil
+	case n.Kind != yaml.SequenceNode:
 		f.fault(n, path, "is %s: want a list, such as [%q]", kind(n), n.Value)
 		return nil
 	}

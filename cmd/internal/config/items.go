@@ -96,8 +96,8 @@ func sourceFields(s *KafkaSource) []field {
 func issuerFields(i *Issuer) []field {
 	return []field{
 		{"issuer", &i.Name, true, "what the claim `iss` says"},
-		{"secret_file", &i.SecretFile, false, "file with its secret; this or the next"},
-		{"public_key_file", &i.PublicKeyFile, false, "PEM file with its public key, or a certificate"},
+		{"secret_file", &i.SecretFile, false, "file with its secret, as `auth.jwt.secret_file`; this or the next"},
+		{"public_key_file", &i.PublicKeyFile, false, "PEM file with its public key, as `auth.jwt.public_key_file`"},
 		{"audience", &i.Audience, false, "as `auth.jwt.audience`"},
 		{"algorithms", &i.Algorithms, false, "as `auth.jwt.algorithms`"},
 	}

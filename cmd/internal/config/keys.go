@@ -10,8 +10,8 @@ import (
 )
 
 // key is one setting: its path, where its value goes, and what it is, in a line of Markdown for the
-// README and for the file of `config default`. The target is a *string, *int, *bool, *[]string, *Size,
-// *Duration or *Secret, or an itemList.
+// README and for the file of `config default`. The target is a *string, *int, *bool, *[]string, *Files,
+// *Size, *Duration or *Secret, or an itemList.
 type key struct {
 	path   string
 	target any
@@ -116,8 +116,8 @@ func (c *Config) authKeys() []key {
 	a := &c.Auth
 	return []key{
 		{"auth.jwt.secret", &a.JWT.Secret, "the secret, instead of `auth.jwt.secret_file`"},
-		{"auth.jwt.secret_file", &a.JWT.SecretFile, "file with the secret of who signs tokens; without a key nobody is logged in"},
-		{"auth.jwt.public_key_file", &a.JWT.PublicKeyFile, "instead of a secret: PEM file with the public key of who signs, or a certificate"},
+		{"auth.jwt.secret_file", &a.JWT.SecretFile, "file with the secret of who signs tokens, or a list of such files; without a key nobody is logged in"},
+		{"auth.jwt.public_key_file", &a.JWT.PublicKeyFile, "instead of a secret: PEM file, or a list of files, with public keys of who signs, or certificates"},
 		{"auth.jwt.issuer", &a.JWT.Name, "what the claim `iss` has to be; empty is anything"},
 		{"auth.jwt.audience", &a.JWT.Audience, "texts of which one has to be in the claim `aud`; none is anything"},
 		{"auth.jwt.algorithms", &a.JWT.Algorithms, "such as `[RS256]`; none are those that fit the key, of a secret `HS256`"},
@@ -171,7 +171,13 @@ func (k key) name() string { return k.path[strings.LastIndex(k.path, ".")+1:] }
 // isList reports whether k takes several values.
 func (k key) isList() bool {
 	_, list := k.target.(*[]string)
-	return list
+	return list || k.isFiles()
+}
+
+// isFiles reports whether k takes several values, and a single one as a list of one.
+func (k key) isFiles() bool {
+	_, files := k.target.(*Files)
+	return files
 }
 
 // namesFiles reports whether k holds the names of files.
@@ -215,6 +221,15 @@ func (k key) shown() any {
 		return *v
 	case *[]string:
 		return append([]string{}, *v...)
+	case *Files:
+		switch files := *v; len(files) {
+		case 0:
+			return ""
+		case 1:
+			return files[0]
+		default:
+			return []string(files)
+		}
 	case fmt.Stringer:
 		return v.String()
 	}

@@ -123,7 +123,7 @@ func checkEmpty(k key, text string) error {
 		return nil
 	}
 	switch k.target.(type) {
-	case *string, *[]string:
+	case *string, *[]string, *Files:
 		if strings.HasSuffix(k.path, "_file") {
 			return errors.New("the variable is empty: write the name of the file, or unset it")
 		}

@@ -87,6 +87,9 @@ func (s Size) String() string {
 	return fmt.Sprintf("%dB", int(s))
 }
 
+// Files are the names of files. A single one may stand for a list of one.
+type Files []string
+
 // set parses what a source said of k into its target. Nil is nothing said.
 func (k key) set(values []string) error {
 	if values == nil {
@@ -94,6 +97,15 @@ func (k key) set(values []string) error {
 	}
 	if list, ok := k.target.(*[]string); ok {
 		*list = append([]string(nil), values...) // nil for an empty one, as in Default
+		return nil
+	}
+	if files, ok := k.target.(*Files); ok {
+		*files = nil
+		for _, name := range values {
+			if name != "" {
+				*files = append(*files, name)
+			}
+		}
 		return nil
 	}
 	switch text := values[0]; target := k.target.(type) {

@@ -25,8 +25,11 @@ func (c *Config) Warnings() (lines []string) {
 		warn("sessions.per_member.max", "bounds nobody: sessions have members only where somebody's tokens are taken; %s", nameAnIssuer)
 	}
 	for _, i := range c.issuers() {
-		if n := len(i.Secret.text); n > 0 && n < shortSecret {
-			warn(c.Named(i.path+".secret"), "the secret has %d bytes, and one so short can be guessed: want %d or more, such as `openssl rand -base64 32` makes", n, shortSecret)
+		for _, k := range i.keys {
+			if secret, ok := k.value.([]byte); ok && len(secret) < shortSecret {
+				warn(k.path, "the secret has %d bytes, and one so short can be guessed: want %d or more, such as `openssl rand -base64 32` makes",
+					len(secret), shortSecret)
+			}
 		}
 	}
 	return lines

@@ -82,7 +82,7 @@ func newLoginRig(t testing.TB, configure ...func(*Host)) *loginRig {
 	t.Helper()
 	r := &loginRig{tokens: &tokens{tb: t, began: time.Now(), revoked: map[string]bool{}}}
 	a, err := auth.New(auth.Config{
-		Issuers: []auth.Issuer{{Algorithms: []string{"HS256"}, Key: []byte(testSecret)}},
+		Issuers: []auth.Issuer{{Algorithms: []string{"HS256"}, Keys: []any{[]byte(testSecret)}}},
 		Leeway:  testLeeway,
 		Revoked: r.tokens,
 		Now:     r.now,

@@ -69,7 +69,7 @@ func benchmarkJudged(b *testing.B, method jwt.SigningMethod, sign any, verify cr
 	conn := &signalling{resumed: make(chan struct{}, 1)}
 	var s *Session
 	forget := func() { // all tokens
-		a, err := auth.New(auth.Config{Issuers: []auth.Issuer{{Name: "https://issuer.example.com", Algorithms: []string{method.Alg()}, Key: verify}}})
+		a, err := auth.New(auth.Config{Issuers: []auth.Issuer{{Name: "https://issuer.example.com", Algorithms: []string{method.Alg()}, Keys: []any{verify}}}})
 		if err != nil {
 			b.Fatal(err)
 		}
