@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -55,7 +56,9 @@ func Main(ctx context.Context, p Process) int {
 	root.SetIn(p.Stdin)
 	err := root.ExecuteContext(ctx)
 	switch {
-	case out.err != nil:
+	case errors.Is(err, errEnough):
+		return int(done)
+	case out.err != nil && !errors.Is(out.err, errEnough):
 		err = fmt.Errorf("can't write the output: %w", cause(out.err))
 	case err == nil:
 		return int(done)
@@ -70,6 +73,9 @@ func Main(ctx context.Context, p Process) int {
 	return int(codeOf(err))
 }
 
+// errEnough reports that nobody reads any more, such as behind | head. It is no fault.
+var errEnough = errors.New("nobody reads what is written")
+
 // stdout remembers that a write has failed: what was asked for has not been told then.
 type stdout struct {
 	io.Writer
@@ -78,6 +84,9 @@ type stdout struct {
 
 func (o *stdout) Write(b []byte) (int, error) {
 	n, err := o.Writer.Write(b)
+	if errors.Is(err, syscall.EPIPE) {
+		err = errEnough
+	}
 	if err != nil && o.err == nil {
 		o.err = err
 	}
@@ -100,7 +109,7 @@ func newRootCmd(p Process) *cobra.Command {
 		newVersionCmd(),
 	)
 	root.SilenceUsage, root.SilenceErrors = true, true // Main prints
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, err) })
+	root.SetFlagErrorFunc(flagError)
 	return root
 }
 
@@ -113,12 +122,7 @@ func group(name, short string, below ...*cobra.Command) *cobra.Command {
 			if len(args) == 0 {
 				return nil
 			}
-			reason := fmt.Sprintf("there is no command %q", args[0])
-			cmd.SuggestionsMinimumDistance = 2
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				reason += fmt.Sprintf("; did you mean %s?", near[0])
-			}
-			return usageError(cmd, errors.New(reason))
+			return unknownCommand(cmd, args[0])
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -41,7 +41,15 @@ func TestMistakes(t *testing.T) {
 	}{
 		{"unknown command", []string{"sesions"}, usage, `there is no command "sesions"; did you mean sessions?; see stompgw --help`},
 		{"unknown command below", []string{"sessions", "lst"}, usage, `there is no command "lst"; did you mean list?; see stompgw sessions --help`},
-		{"unknown flag", []string{"serve", "--foo"}, usage, "unknown flag: --foo; see stompgw serve --help"},
+		{"unknown flag", []string{"serve", "--foo"}, usage, "there is no flag --foo; see stompgw serve --help"},
+		{"unknown command with a flag", []string{"sessions", "lst", "-c", "x"}, usage, `there is no command "lst"; did you mean list?; see stompgw sessions --help`},
+		{"unknown flag of a group", []string{"sessions", "-c", "x"}, usage, "there is no flag -c; see stompgw sessions --help"},
+		{"argument with a dash", []string{"publish", "/topic/a", "-1"}, usage, "there is no flag -1; an argument that begins with a dash stands behind --; see stompgw publish --help"},
+		{"no value", []string{"sessions", "list", "-c"}, usage, "--config needs a value, FILE; see stompgw sessions list --help"},
+		{"no number", []string{"publish", "/topic/a", "b", "--count", "x"}, usage, "--count x: want a whole number; see stompgw publish --help"},
+		{"no time of a flag", []string{"publish", "/topic/a", "b", "--timeout", "5"}, usage, "--timeout 5: want a time, such as 90s or 10m; see stompgw publish --help"},
+		{"neither true nor false", []string{"sessions", "kick", "--all=maybe"}, usage, "--all maybe: want true or false; see stompgw sessions kick --help"},
+		{"no list", []string{"sessions", "list", "--redis", "\"a"}, usage, "--redis \"a: want values with commas between them; see stompgw sessions list --help"},
 		{"argument missing", []string{"publish", "/topic/a"}, usage, "BODY is missing; see stompgw publish --help"},
 		{"argument too many", []string{"version", "x"}, usage, `there is no argument for "x" here; see stompgw version --help`},
 		{"format", []string{"sessions", "list", "-o", "xml"}, usage, "-o xml: the formats are table, wide, json, yaml, name; see stompgw sessions list --help"},
@@ -107,6 +115,7 @@ func TestMistakes(t *testing.T) {
 		{"two codes", []string{"explain", "1", "2"}, usage, `there is no argument for "2" here; see stompgw explain --help`},
 
 		{"header", []string{"publish", "/topic/a", "b", "-H", "x"}, usage, "-H x: want NAME:VALUE"},
+		{"two types", []string{"publish", "/topic/a", "b", "-H", "Content-Type: a/b", "--content-type", "c/d"}, usage, "-H Content-Type: a/b: the body has a type already, c/d"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			code, stdout, stderr := run(t, tt.args...)

@@ -3,6 +3,7 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -52,6 +53,7 @@ func newPublishCmd(drivers []Driver) *cobra.Command {
 			"  stompgw publish /topic/orders -f order.json --count 1000 --rate 100/s\n" +
 			"  stompgw publish /queue/notice 'only you' --session \"$(stompgw sessions list -o name | head -1)\"\n" +
 			"  stompgw publish /queue/notice 'all your tabs' --member 42\n" +
+			"  stompgw publish /topic/level -- -1   # a BODY that begins with a dash\n" +
 			"  echo '{\"chat\": \"hi\"}' | stompgw publish /app/topic/chat --via stomp --url ws://127.0.0.1:13001/stomp --token-file token.txt",
 		Args: takesUpTo("DEST", "BODY"),
 	}
@@ -95,7 +97,7 @@ func (p *publication) addFlags(cmd *cobra.Command, src *source) {
 	flags.IntVar(&p.count, "count", 1, "publish it `N` times")
 	flags.StringVar(&p.rate, "rate", "", "`N/s` messages at most; also N/m")
 	flags.StringVar(&p.session, "session", "", "`KEY` of the one session that shall have it, as sessions list -o name prints it; its beginning is enough")
-	flags.StringVar(&p.member, "member", "", "`ID` of the member whose sessions shall each have it")
+	flags.StringVar(&p.member, "member", "", "`MEMBER` whose sessions shall each have it: 42 is a number, alice a text, '\"42\"' too")
 	flags.BoolVar(&p.force, "force", false, "publish although no channel of the configuration names DEST")
 	flags.StringVar(&p.via, "via", viaBus, "`WAY`: "+viaBus+", or "+viaSTOMP+" to be a client")
 	p.gateway.add(cmd)
@@ -174,6 +176,20 @@ func (p *publication) checkWay(given func(string) bool) error {
 // entries are the headers of the message, its content-type first.
 func (p *publication) entries() (list []bus.Header, err error) {
 	contentType := p.contentType
+	for _, h := range p.headers {
+		name, value, ok := strings.Cut(h, ":")
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		switch isType := strings.EqualFold(name, "content-type"); {
+		case !ok:
+			return nil, &exitError{usage, fmt.Errorf("-H %s: want NAME:VALUE", h)}
+		case isType && contentType != "":
+			return nil, &exitError{usage, fmt.Errorf("-H %s: the body has a type already, %s", h, contentType)}
+		case isType:
+			contentType = value
+		default:
+			list = append(list, bus.Header{Name: name, Value: value})
+		}
+	}
 	switch {
 	case contentType != "":
 	case utf8.Valid(p.body):
@@ -181,14 +197,7 @@ func (p *publication) entries() (list []bus.Header, err error) {
 	default:
 		contentType = bytesType
 	}
-	list = append(list, bus.Header{Name: "content-type", Value: contentType})
-	for _, h := range p.headers {
-		name, value, ok := strings.Cut(h, ":")
-		if !ok {
-			return nil, &exitError{usage, fmt.Errorf("-H %s: want NAME:VALUE", h)}
-		}
-		list = append(list, bus.Header{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
-	}
+	list = slices.Insert(list, 0, bus.Header{Name: "content-type", Value: contentType})
 	for _, h := range list {
 		if !utf8.ValidString(h.Name) || !utf8.ValidString(h.Value) {
 			return nil, &exitError{usage, fmt.Errorf("the header %q is not UTF-8, as STOMP asks for", h.Name)}

@@ -95,6 +95,47 @@ func (c *console) write(cmd *cobra.Command, t *listing, o output.Options, rows f
 	return w.Close()
 }
 
+// act writes what becomes of things as it is done to them. What was done is told, whatever comes then.
+func (c *console) act(cmd *cobra.Command, t *listing, o output.Options, do func(output.Writer) error) error {
+	w, err := c.writer(cmd, t, o)
+	if err != nil {
+		return err
+	}
+	last := &lasting{Writer: w}
+	return errors.Join(do(last), last.Close())
+}
+
+// lasting is a Writer for what goes on though it can't be told, because it has begun: what goes wrong
+// comes with Close alone, and that nobody reads is nothing wrong.
+type lasting struct {
+	output.Writer
+	err error // the first
+}
+
+func (l *lasting) Row(r output.Row) error {
+	l.do(func() error { return l.Writer.Row(r) })
+	return nil
+}
+
+func (l *lasting) Flush() error {
+	l.do(l.Writer.Flush)
+	return nil
+}
+
+func (l *lasting) Close() error {
+	l.do(l.Writer.Close)
+	if errors.Is(l.err, errEnough) {
+		return nil
+	}
+	return l.err
+}
+
+func (l *lasting) do(write func() error) {
+	if l.err == nil {
+		l.err = write()
+	}
+}
+
 // clusterError says what to do about an error of a cluster.
 func clusterError(cfg *config.Config, err error) error {
 	var exit *exitError

@@ -253,7 +253,7 @@ func TestOperatorMistakes(t *testing.T) {
 
 		{[]string{"sessions", "unblock"}, usage, "MEMBER is missing; see stompgw sessions unblock --help"},
 		{[]string{"sessions", "unblock", "a", ""}, usage, "a MEMBER is empty; see stompgw sessions unblock --help"},
-		{[]string{"sessions", "unblock", `"`}, usage, `--member ": no member has such an id: " is not the JSON of a string`},
+		{[]string{"sessions", "unblock", `"`}, usage, `MEMBER ": no member has such an id: " is not the JSON of a string; see stompgw sessions unblock --help`},
 
 		{[]string{"nodes", "show"}, usage, "NODE is missing; see stompgw nodes show --help"},
 		{[]string{"nodes", "show", "9"}, noMatch, "9: no live node has this name: live are " + nodeA + ", " + nodeB + ", " + nodeX},

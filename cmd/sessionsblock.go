@@ -78,14 +78,17 @@ func (c *console) sessionsUnblock() *cobra.Command {
 	src, t := newClusterSource(cmd), newListing(cmd)
 	cmd.ValidArgsFunction = c.offerBlocked(src)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		members := make([]string, len(args))
+		for i, name := range args {
+			var err error
+			if members[i], err = admin.ParseMember(name); err != nil {
+				return usageError(cmd, fmt.Errorf("MEMBER %s: %w", name, err))
+			}
+		}
 		return c.use(cmd.Context(), src, func(cluster operator) error {
 			n := 0
-			err := c.write(cmd, t, output.Options{Columns: []string{"MEMBER", "RESULT"}, Cuts: []output.Cut{memberCut()}}, func(w output.Writer) error {
-				for _, name := range args {
-					member, err := admin.ParseMember(name)
-					if err != nil {
-						return filterError(admin.Filter{Member: name}, err)
-					}
+			err := c.act(cmd, t, output.Options{Columns: []string{"MEMBER", "RESULT"}, Cuts: []output.Cut{memberCut()}}, func(w output.Writer) error {
+				for _, member := range members {
 					was, err := cluster.Unblock(cmd.Context(), member)
 					if err != nil {
 						return err

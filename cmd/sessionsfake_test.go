@@ -240,7 +240,7 @@ func (c *console) root() *cobra.Command {
 		group("sessions", "", c.sessionsList(), c.sessionsShow(), c.sessionsCount(), c.sessionsKick(), c.sessionsBlocked(), c.sessionsUnblock()),
 		group("nodes", "", c.nodesList(), c.nodesShow(), c.nodesDrain()))
 	root.SilenceUsage, root.SilenceErrors = true, true
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, err) })
+	root.SetFlagErrorFunc(flagError)
 	return root
 }
 

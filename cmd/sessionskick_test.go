@@ -1,13 +1,16 @@
 package cmd
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -213,6 +216,39 @@ func TestKickShows(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestKickUnread: what has begun is finished though nobody reads what became of it, and the exit code
+// says so. A disk that is full is told.
+func TestKickUnread(t *testing.T) {
+	for _, tt := range []struct {
+		fault error
+		code  exitCode
+		want  string
+	}{
+		{errEnough, done, "1200 sessions kicked\n"},
+		{syscall.ENOSPC, failed, "1200 sessions kicked, perhaps more\n"},
+	} {
+		s := newSeat(t)
+		one := s.cluster.sessions[0]
+		s.cluster.sessions = slices.Repeat([]admin.Session{one}, 1200)
+		kicked := 0
+		s.cluster.stop = func(int) { kicked++ }
+		var stderr bytes.Buffer
+		root := s.console().root()
+		root.SetArgs([]string{"sessions", "kick", "--all", "--yes"})
+		root.SetOut(broken{tt.fault})
+		root.SetErr(&stderr)
+		err := root.ExecuteContext(t.Context())
+		if got := codeOf(err); err == nil && tt.code != done || err != nil && got != tt.code || kicked != 1200 || stderr.String() != tt.want {
+			t.Errorf("%v: %d kicked, %v, %q", tt.fault, kicked, err, &stderr)
+		}
+	}
+}
+
+// broken takes nothing.
+type broken struct{ err error }
+
+func (b broken) Write([]byte) (int, error) { return 0, b.err }
 
 func TestUnblockCodes(t *testing.T) {
 	for _, tt := range []struct {

@@ -32,6 +32,9 @@ func (k *kicking) run(cmd *cobra.Command, cluster operator) error {
 	if err != nil {
 		return err
 	}
+	if !k.dryRun {
+		w = &lasting{Writer: w}
+	}
 	t := kickTally{nodes: map[string]bool{}}
 	err = k.end(ctx, cluster, sessions, missing, w, &t)
 	if t.rows > 0 { // what was done is told, whatever came then

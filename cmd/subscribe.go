@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,11 +92,14 @@ func (l *listening) check(cmd *cobra.Command) error {
 }
 
 func (l *listening) run(cmd *cobra.Command, cfg *config.Config) error {
-	c, err := l.gateway.dial(cmd.Context(), cfg, cmd.InOrStdin())
+	ctx, stop := context.WithCancelCause(cmd.Context())
+	defer stop(nil)
+	defer watchReader(cmd.OutOrStdout(), func() { stop(errEnough) })()
+	c, err := l.gateway.dial(ctx, cfg, cmd.InOrStdin())
 	if err != nil {
-		return err
+		return cmp.Or(context.Cause(ctx), err)
 	}
-	heard, err := l.listen(cmd, c)
+	heard, err := l.listen(ctx, cmd, c)
 	leave(c)
 	fmt.Fprintln(cmd.ErrOrStderr(), count(heard, "message"))
 	return err
@@ -105,8 +109,8 @@ func (l *listening) run(cmd *cobra.Command, cfg *config.Config) error {
 var errOver = errors.New("the time is over")
 
 // listen subscribes and prints at the same time: what comes has to be taken for answers to come, too.
-func (l *listening) listen(cmd *cobra.Command, c *stompclient.Client) (heard int, err error) {
-	ctx, stop := context.WithCancelCause(cmd.Context())
+func (l *listening) listen(asked context.Context, cmd *cobra.Command, c *stompclient.Client) (heard int, err error) {
+	ctx, stop := context.WithCancelCause(asked)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop(nil)
@@ -115,7 +119,7 @@ func (l *listening) listen(cmd *cobra.Command, c *stompclient.Client) (heard int
 	for l.count == 0 || heard < l.count {
 		m, err := c.Next(ctx)
 		if err != nil {
-			return heard, l.ended(cmd.Context(), heard, err)
+			return heard, l.ended(asked, heard, err)
 		}
 		if err := p.print(m); err != nil {
 			return heard, err
@@ -170,7 +174,7 @@ func (l *listening) ended(asked context.Context, heard int, err error) error {
 	refusal, told := errors.AsType[*stompclient.Refusal](err)
 	switch {
 	case asked.Err() != nil:
-		return nil // Ctrl-C
+		return nil // Ctrl-C, or nobody reads any more
 	case errors.Is(err, errOver) && heard < l.count:
 		return &exitError{timedOut, fmt.Errorf("%d of %s came within %s", heard, count(l.count, "message"), l.period)}
 	case errors.Is(err, errOver):

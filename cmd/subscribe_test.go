@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -433,6 +434,29 @@ func TestSubscribeLosesOutput(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	contains(t, stderr.String(), "stompgw: can't write the output: no space left on device\n")
+}
+
+// TestSubscribeUnread: whoever reads may have enough before the next message comes.
+func TestSubscribeUnread(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	p := process("subscribe", "/topic/a", "--url", scripted(t, obliging))
+	var stderr bytes.Buffer
+	p.Stdout, p.Stderr = w, &stderr
+	ended := make(chan int, 1)
+	go func() { ended <- Main(t.Context(), p) }()
+	r.Close()
+	select {
+	case code := <-ended:
+		if code != 0 || strings.Contains(stderr.String(), "stompgw:") {
+			t.Errorf("exit code %d, %s", code, &stderr)
+		}
+	case <-time.After(patience):
+		t.Fatal("it still listens")
+	}
 }
 
 // TestPrinter holds what messages look like.
