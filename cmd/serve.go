@@ -96,7 +96,8 @@ func serve(ctx context.Context, p Process, src *source) error {
 			admin.RegistryFigures(cluster.registry.Figures), cluster.control, cluster.limit)
 		wg.Go(func() { report(log, "admin", admin.Serve(base, ports.admin, h, log)) })
 	}
-	r := reloader{file: src.File, load: src.load, running: &loaded, setRules: gw.SetRules, log: log}
+	r := reloader{file: src.File, load: src.load, running: &loaded, log: log,
+		setRules: func(c *policy.Catalogue) error { return gw.SetRules(c, nil) }}
 	wg.Go(func() { r.run(base, hangups) })
 	if cfg.Standalone {
 		printWelcome(p.Stdout, welcome{program: program(p.Args[0]), file: src.File, cfg: cfg, ports: ports})

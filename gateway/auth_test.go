@@ -227,7 +227,13 @@ func TestReloadEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n.mustSetRules(t, closed)
+		ended := make(chan int, 1)
+		if err := n.SetRules(closed, func(n int) { ended <- n }); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-ended; got != 1 {
+			t.Errorf("%d subscriptions ended, want 1", got)
+		}
 		frame := c.expect("MESSAGE", "subscription:err")
 		_, body, _ := strings.Cut(frame, "\n\n")
 		var told struct {
@@ -266,7 +272,7 @@ func TestSetRulesOfAnotherKind(t *testing.T) {
 		"broker":            func(r *policy.Rules) { r.Prefixes.Broker = []string{"/queue"} },
 		"error destination": func(r *policy.Rules) { r.ErrorDestination = "/session/queue/errors" },
 	} {
-		if err := n.SetRules(compile(change)); err == nil {
+		if err := n.SetRules(compile(change), nil); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}
@@ -300,7 +306,51 @@ func TestWithheld(t *testing.T) {
 
 func (n *node) mustSetRules(t testing.TB, rules *policy.Catalogue) {
 	t.Helper()
-	if err := n.SetRules(rules); err != nil {
+	if err := n.SetRules(rules, nil); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestSetIssuers: who is logged in by a key that goes is told so at once, on every loop, and by one that
+// comes can log in.
+func TestSetIssuers(t *testing.T) {
+	n := startMembers(t)
+	secrets := func(list ...string) {
+		t.Helper()
+		var keys []any
+		for _, secret := range list {
+			keys = append(keys, []byte(secret))
+		}
+		if err := n.SetIssuers([]auth.Issuer{{Keys: keys}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const other = "another secret of thirty-two bytes"
+	secrets(authSecret, other)
+	var clients []*client
+	for range 8 {
+		c := n.dialTCP(t)
+		c.send("CONNECT\naccept-version:1.2\nAuthorization:Bearer " + tokenOf(t, 42, time.Hour) + "\n\n^@" + hearRefusals)
+		c.expect("CONNECTED")
+		c.expect("RECEIPT")
+		clients = append(clients, c)
+	}
+	if err := n.SetIssuers([]auth.Issuer{{Keys: []any{"no key"}}}); err == nil {
+		t.Error("an issuer with a key that is none is taken")
+	}
+	secrets(other)
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"mu": 42, "exp": time.Now().Add(time.Hour).Unix()}).SignedString([]byte(other))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range clients {
+		c.wantRefusal("\n\n" + `{"clientRequestCode":null,"errorCode":1,`)
+		c.send("SUBSCRIBE\nid:1\ndestination:/topic/members/a\nclient-request-code:SUBSCRIBE\nAuthorization:Bearer " + tokenOf(t, 42, 2*time.Hour) + "\n\n^@")
+		c.wantRefusal("\n\n" + `{"clientRequestCode":"SUBSCRIBE","errorCode":1,`)
+		c.send("SUBSCRIBE\nid:1\ndestination:/topic/members/a\nreceipt:in\nAuthorization:Bearer " + token + "\n\n^@")
+		c.expect("RECEIPT", "receipt-id:in")
+	}
+	if err := start(t).SetIssuers(nil); err == nil {
+		t.Error("a node that takes no tokens takes issuers")
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/internal/loop"
 	"github.com/stompgw/stompgw/gateway/internal/router"
 	"github.com/stompgw/stompgw/gateway/internal/session"
@@ -123,7 +124,7 @@ func (g *Gateway) Run(ctx context.Context, lns ...Listener) error {
 	run("bus", func() error { return e.router.Run(inner) })
 	run("http", func() error { return g.serveHTTP(inner, e) })
 	g.engine.Store(e)
-	g.reload(e) // rules that came meanwhile
+	g.reload(e, func(int) {}) // rules that came meanwhile
 	g.router.Store(e.router)
 	for _, ln := range lns {
 		run(ln.Addr().String(), func() error { return g.accept(ctx, ln, e) })
@@ -243,26 +244,58 @@ func (g *Gateway) Ready() error {
 // SetRules makes other rules count from now on. Their prefixes and error destination have to be the
 // same as before, or it returns an error and changes nothing. Subscriptions that the new rules don't
 // allow end, and their clients are told. It may be called from any goroutine, and returns before all
-// sessions were looked at.
-func (g *Gateway) SetRules(rules *policy.Catalogue) error {
+// sessions were looked at. When they were, done, if it is not nil, hears how many subscriptions
+// ended; on any goroutine, which it must not hold up, and never if Run ends before.
+func (g *Gateway) SetRules(rules *policy.Catalogue, done func(ended int)) error {
 	if !rules.Agrees(g.rules.Load()) {
 		return errors.New("gateway: the new rules have other prefixes, or another error destination, than the node began with")
 	}
+	if done == nil {
+		done = func(int) {}
+	}
 	g.rules.Store(rules)
 	if e := g.engine.Load(); e != nil {
-		g.reload(e)
+		g.reload(e, done)
+	} else {
+		done(0)
 	}
 	return nil
 }
 
-func (g *Gateway) reload(e *engine) {
+func (g *Gateway) reload(e *engine, done func(ended int)) {
+	var left, ended atomic.Int64
+	left.Store(int64(len(e.loops)))
+	one := func(n int) {
+		ended.Add(int64(n))
+		if left.Add(-1) == 0 {
+			done(int(ended.Load()))
+		}
+	}
 	for i, l := range e.loops {
 		l.Post(func() {
 			if rules := g.rules.Load(); rules != e.hosts[i].Rules {
-				e.hosts[i].Reload(rules)
+				e.hosts[i].Reload(rules, one)
+			} else {
+				one(0)
 			}
 		})
 	}
+}
+
+// SetIssuers makes the issuers of WithAuth others from now on, as SetRules does the rules: see
+// auth.Authenticator.SetIssuers. Who is logged in by a key that has gone is told to log in again, and
+// from then on counts as one whose token has expired. It may be called from any goroutine.
+func (g *Gateway) SetIssuers(issuers []auth.Issuer) error {
+	if g.set.auth == nil {
+		return errors.New("gateway: it was made without WithAuth, and takes no tokens")
+	}
+	gone, err := g.set.auth.SetIssuers(issuers)
+	if e := g.engine.Load(); e != nil && gone > 0 {
+		for i, l := range e.loops {
+			l.Post(e.hosts[i].KeysGone)
+		}
+	}
+	return err
 }
 
 // Sessions is how many sessions the node has, between CONNECT and their end.

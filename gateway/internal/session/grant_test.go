@@ -78,7 +78,7 @@ func TestHeadersOfSubscriptions(t *testing.T) {
 		p.feed(unsubscribe("1") + subscribe("3"))
 		p.want(receipt("un1"), receipt("3"))
 		p.do(func() {
-			r.host.Reload(mustRules(t, policy.Channel{Match: "/topic/a", Subscribe: "headers['x-big'] != ''"}))
+			r.host.Reload(mustRules(t, policy.Channel{Match: "/topic/a", Subscribe: "headers['x-big'] != ''"}), func(int) {})
 		})
 		p.wantReceived("/topic/a", "2", "3")
 	})

@@ -35,13 +35,13 @@ func (s *Session) admit(f *stomp.Frame) {
 }
 
 // actsAsSession reports whether a frame acts for the session's member: without a token while the login
-// counts, or with the token of the login.
+// counts, or with the token of the login, unless its key has gone.
 func (s *Session) actsAsSession(token []byte, named bool, now time.Time) bool {
 	switch {
 	case s.login == nil || s.login.lapse == out:
 		return false
 	case named:
-		return s.login.who.Is(token)
+		return s.login.who.Is(token) && !s.login.who.KeyGone()
 	}
 	return s.login.counts(now, s.host.Auth.Leeway())
 }

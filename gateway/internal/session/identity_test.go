@@ -522,7 +522,7 @@ func TestReload(t *testing.T) {
 	}
 	r.deliver(bus.Envelope{Destination: "/topic/of/42/a"}) // the verdict is known
 	p.wantOne("MESSAGE", "subscription:3")
-	p.do(func() { r.host.Reload(catalogue) })
+	p.do(func() { r.host.Reload(catalogue, func(int) {}) })
 	if got := p.wantRefusal("not_allowed"); !strings.Contains(got, `"clientRequestCode":null`) || !strings.Contains(got, `"destination":"/topic/members/a"`) {
 		t.Fatalf("got %s", got)
 	}

@@ -340,7 +340,7 @@ func TestTokenInDestination(t *testing.T) {
 		}},
 		{"reload", "SUBSCRIBE\nid:1\ndestination:/topic/" + token + "\n\n^@", func() {
 			b.answer(r, "/topic/"+token, nil)
-			p.do(func() { r.host.Reload(mustRules(t)) })
+			p.do(func() { r.host.Reload(mustRules(t), func(int) {}) })
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -27,19 +27,19 @@ type login struct {
 	stale   bool // its subscriptions are about to be judged again
 }
 
-// lapse is how far a login has expired. Only a renewal takes it back.
+// lapse is how far a login has ended. Only a renewal takes it back.
 type lapse uint8
 
 const (
 	current lapse = iota
-	told          // the token has expired, and the client knows
+	told          // the identity has ended, and the client knows
 	out           // the time of grace is over, or the token was revoked
 )
 
-// counts reports whether the identity decides about frames without a token: until the token has
-// expired, and clocks may differ.
+// counts reports whether the identity decides about frames without a token: until it has ended, and
+// clocks may differ.
 func (l *login) counts(now time.Time, leeway time.Duration) bool {
-	return l.lapse < out && now.Before(l.who.Expires.Add(leeway))
+	return l.lapse < out && now.Before(l.who.Ends().Add(leeway))
 }
 
 // identity is whom subscriptions receive as; nil for nobody.
@@ -54,7 +54,7 @@ func (l *login) identity() *auth.Identity {
 // was there already, or if its token has expired: where clocks may differ, that counts for its frame
 // alone.
 func (l *login) renew(who *auth.Identity, now time.Time) bool {
-	if l.who == who && l.lapse < out || !now.Before(who.Expires) {
+	if l.who == who && l.lapse < out || !now.Before(who.Ends()) {
 		return false
 	}
 	l.who, l.lapse = who, current
@@ -65,9 +65,9 @@ func (l *login) renew(who *auth.Identity, now time.Time) bool {
 func (l *login) lapses(grace time.Duration) time.Time {
 	switch l.lapse {
 	case current:
-		return l.who.Expires
+		return l.who.Ends()
 	case told:
-		return l.who.Expires.Add(grace)
+		return l.who.Ends().Add(grace)
 	}
 	return time.Time{}
 }
@@ -185,15 +185,15 @@ func (s *Session) revokeIdentity(who *auth.Identity, err error) {
 	s.revoke(func(have *auth.Identity) bool { return have == who }, err)
 }
 
-// revoke ends at once the logins whose token is not taken any more; one that has expired lapses in
-// its time.
+// revoke ends at once the logins whose token is not taken any more; one that has expired, or whose key
+// has gone, lapses in its time.
 func (s *Session) revoke(is func(*auth.Identity) bool, err error) {
 	fault, ok := errors.AsType[*auth.Error](err)
 	if !ok || fault.Check == auth.CheckExpiry {
 		return
 	}
 	s.logins(func(guest, l *login) {
-		if l.lapse == out || !is(l.who) || s.state == closed {
+		if l.lapse == out || !is(l.who) || l.who.KeyGone() || s.state == closed {
 			return
 		}
 		l.lapse = out

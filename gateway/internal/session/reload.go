@@ -8,15 +8,31 @@ import (
 )
 
 // Reload makes other rules count. It runs on the loop of the sessions, and looks at their
-// subscriptions bit by bit: until all are done, some receive as the old rules had it.
-func (h *Host) Reload(rules *policy.Catalogue) {
+// subscriptions bit by bit: until all are done, some receive as the old rules had it. Then done is
+// told how many ended.
+func (h *Host) Reload(rules *policy.Catalogue, done func(ended int)) {
 	h.Rules = rules
-	inTurns(context.Background(), h.Local, h.sessions(), (*Session).reload, func() {})
+	ended := 0
+	inTurns(context.Background(), h.Local, h.sessions(), func(s *Session) { ended += s.reload() }, func() { done(ended) })
+}
+
+// KeysGone lets the logins lapse whose key has gone: their clients are told now. It runs on the loop of
+// the sessions.
+func (h *Host) KeysGone() {
+	inTurns(context.Background(), h.Local, h.sessions(), (*Session).keysGone, func() {})
+}
+
+func (s *Session) keysGone() {
+	now := s.host.Now()
+	s.logins(func(guest, l *login) { s.lapse(guest, l, now) })
+	if s.state != closed {
+		s.schedule()
+	}
 }
 
 // reload judges the subscriptions by the rules that the host has now. Those that they don't allow
 // end, and the client is told which.
-func (s *Session) reload() {
+func (s *Session) reload() (ended int) {
 	if s.work != nil {
 		s.work.verdicts = nil
 	}
@@ -33,9 +49,11 @@ func (s *Session) reload() {
 			}
 			s.drop(sub)
 			s.refuse(o, refusal)
+			ended++
 		}
 		if s.state == closed {
-			return
+			return ended
 		}
 	}
+	return ended
 }

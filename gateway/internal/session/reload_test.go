@@ -27,7 +27,11 @@ func TestReloadWhileEntering(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r.do(func() { r.host.Reload(rules) })
+			ended := 0
+			r.do(func() { r.host.Reload(rules, func(n int) { ended = n }) })
+			if ended != 2 {
+				t.Errorf("%d subscriptions ended, want 2", ended)
+			}
 			got := p.read()
 			for i, want := range []string{`"receiptId":"1","destination":"/topic/a"`, `"receiptId":"2","destination":"/session/queue/x"`} {
 				if len(got) != 2 || !strings.Contains(got[i], `{"clientRequestCode":"SUBSCRIBE","errorCode":3,`) || !strings.Contains(got[i], want) {
