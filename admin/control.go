@@ -48,7 +48,7 @@ type Control struct {
 // goroutine of Run, several at a time, and may wait.
 func NewControl(m redisregistry.Map, node registry.Node, gw Controlled, refresh func(context.Context) error, log *slog.Logger) *Control {
 	return &Control{m: m, node: node, gw: gw, refresh: refresh, log: log,
-		requests: make(chan request, controlQueue), ear: listener{ping: pingEvery}}
+		requests: make(chan request, controlQueue), ear: listener{proves: true, look: lookEvery}}
 }
 
 // ControlFigures are counts since a Control was made.

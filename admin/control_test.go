@@ -35,7 +35,7 @@ type asker struct {
 func newAsker(t *testing.T, m redisregistry.Map, node string) *asker {
 	t.Helper()
 	token := fmt.Sprintf("%032x", askers.Add(1))
-	ps := m.Client.Subscribe(t.Context(), m.Own()+"reply:"+token)
+	ps := m.Client.Redis().Subscribe(t.Context(), m.Own()+"reply:"+token)
 	t.Cleanup(func() { ps.Close() })
 	if _, err := ps.Receive(t.Context()); err != nil { // the confirmation
 		t.Fatal(err)
@@ -45,7 +45,7 @@ func newAsker(t *testing.T, m redisregistry.Map, node string) *asker {
 
 func (a *asker) publish(t *testing.T, payload string) {
 	t.Helper()
-	if err := a.m.Client.Publish(t.Context(), a.m.Own()+"node:"+a.node, payload).Err(); err != nil {
+	if err := a.m.Client.Redis().Publish(t.Context(), a.m.Own()+"node:"+a.node, payload).Err(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -221,7 +221,7 @@ func TestRedisHangs(t *testing.T) {
 	proxy := newProxy(t, servers.Redis(t).Addr)
 	m := sessionMap(t, proxy.addr, redisregistry.Hashes)
 	control := admin.NewControl(m, mustNode(t, nodeA), &sham{}, noBlocks, slog.New(slog.DiscardHandler))
-	control.SetPing(20 * time.Millisecond)
+	control.SetLook(100 * time.Millisecond)
 	start(t, control.Run)
 	awaitControl(t, m, control)
 	proxy.swallow() // connections stay, and carry nothing

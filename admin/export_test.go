@@ -36,8 +36,8 @@ func (l *MemberLimit) Waiting() int {
 // MaxUnchecked is how many members can wait to be counted.
 const MaxUnchecked = maxUnchecked
 
-// SetPing has the node look after a quiet subscription so often.
-func (c *Control) SetPing(d time.Duration) { c.ear.ping = d }
+// SetLook has the node look after its subscription so often.
+func (c *Control) SetLook(d time.Duration) { c.ear.look = d }
 
 // NewFiguredControl returns a Control with the given counts.
 func NewFiguredControl(f ControlFigures) *Control {

@@ -140,14 +140,9 @@ func TestRedisCluster(t *testing.T) {
 	for _, p := range masters {
 		addrs = append(addrs, p.Addr)
 	}
-	connect := func() redisregistry.Map {
-		client := redisregistry.NewClient(redisregistry.Options{Addrs: addrs, Cluster: true})
-		t.Cleanup(func() { client.Close() })
-		return redisregistry.Map{Client: client}
-	}
-	m := connect()
+	m := clusterMap(t, addrs...)
 	a, b := two(t, m)
-	operator := connect()
+	operator := clusterMap(t, addrs...)
 	c := admin.NewCluster(operator, patience)
 	all := list(t, c.Sessions(t.Context(), admin.Filter{}, ""))
 	if err := c.AskLive(t.Context(), all); err != nil || len(all) != 4 || all[3].Live == nil {

@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
 const (
-	pingEvery   = 3 * time.Second        // on a subscription that is quiet
+	lookEvery   = 3 * time.Second        // after a subscription
+	lookRarely  = time.Minute            // when to connect anew has not helped
 	listenAgain = 100 * time.Millisecond // after a subscription was lost
 )
 
@@ -21,17 +23,36 @@ type listener struct {
 	ready   func() // Redis has confirmed: what is published from now on comes
 	message func(payload string)
 	away    func(err error) // the subscription is lost, or can't be made; ready follows when it is back
-	ping    time.Duration   // pingEvery, less for tests
+
+	// proves has the listener see to it that it hears what anybody publishes who dials Redis now. A
+	// listener that lives for one question need not.
+	proves bool
+	look   time.Duration // lookEvery, less for tests
 }
 
-// errMute ends a subscription whose server, or the way to it, is gone without a word.
-var errMute = errors.New("redis does not answer on a subscription")
+var (
+	// errMute ends a subscription whose server, or the way to it, is gone without a word.
+	errMute = errors.New("redis does not answer on a subscription")
 
-// listen subscribes to channels and keeps the subscription alive until ctx ends. The client finds the
+	// errElsewhere ends one that is not where others publish.
+	errElsewhere = errors.New("what is published at the address of redis does not arrive: it is another redis now, or the connections hang; connecting anew")
+)
+
+// listen subscribes to a channel and keeps the subscription alive until ctx ends. The client finds the
 // server for each new one, which matters on Redis Cluster and after a fail-over.
-func listen(ctx context.Context, client redis.UniversalClient, l listener, channels ...string) {
+func listen(ctx context.Context, client *redisregistry.Client, l listener, channel string) {
+	look := l.look
 	for ctx.Err() == nil {
-		if err := l.subscribe(ctx, client, channels); ctx.Err() == nil {
+		s := &subscription{listener: l, client: client, channel: channel}
+		err := s.run(ctx, look)
+		if s.proved {
+			look = l.look
+		}
+		if errors.Is(err, errElsewhere) {
+			client.Renew()
+			look = min(2*look, max(lookRarely, l.look))
+		}
+		if ctx.Err() == nil {
 			l.away(err)
 		}
 		select {
@@ -41,55 +62,90 @@ func listen(ctx context.Context, client redis.UniversalClient, l listener, chann
 	}
 }
 
-// subscribe listens until the subscription is lost, or ctx ends.
-func (l listener) subscribe(ctx context.Context, client redis.UniversalClient, channels []string) (err error) {
-	var mute error // read when the watch has ended
+// subscription is one life of what listen keeps alive.
+type subscription struct {
+	listener
+	client  *redisregistry.Client
+	channel string
+
+	mu        sync.Mutex
+	confirmed bool
+	heard     bool                // something, since the last look
+	due       map[string]struct{} // messages to itself that have not come
+
+	// Owned by watch, and read when that has ended.
+	proved bool // a look has found that all such messages had come
+}
+
+// run listens until the subscription is lost, or ctx ends.
+func (s *subscription) run(ctx context.Context, look time.Duration) (err error) {
+	var fault error // read when the watch has ended
 	defer func() {
-		if mute != nil {
-			err = mute
+		if fault != nil {
+			err = fault
 		}
 	}()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	ps := client.Subscribe(ctx) // to nothing yet: that waits for nobody
-	var heard atomic.Bool
-	wg.Go(func() { mute = l.watch(ctx, ps, &heard) })
-	if err := ps.Subscribe(ctx, channels...); err != nil {
+	ps := s.client.Redis().Subscribe(ctx) // to nothing yet: that waits for nobody
+	wg.Go(func() { fault = s.watch(ctx, ps, look) })
+	if err := ps.Subscribe(ctx, s.channel); err != nil {
 		return err
 	}
-	for confirmed := 0; ; {
+	for {
 		m, err := ps.Receive(ctx)
 		if err != nil {
 			return err
 		}
-		heard.Store(true)
 		switch m := m.(type) {
 		case *redis.Subscription:
-			if confirmed++; confirmed == len(channels) {
-				l.ready()
-			}
+			s.confirm()
+			s.ready()
 		case *redis.Message:
-			l.message(m.Payload)
+			if s.hear(m.Payload); !isToken(m.Payload) { // which only a message to itself is
+				s.message(m.Payload)
+			}
+		default:
+			s.hear("")
 		}
 	}
 }
 
-// watch pings while nothing is heard, and closes ps at the end of ctx, or when a ping is not answered
-// until the next one is due. Closing is what ends a Receive.
-func (l listener) watch(ctx context.Context, ps *redis.PubSub, heard *atomic.Bool) error {
+// confirm notes that Redis has taken the subscription.
+func (s *subscription) confirm() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.confirmed, s.heard = true, true
+}
+
+// hear notes that something has come.
+func (s *subscription) hear(payload string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heard = true
+	delete(s.due, payload)
+}
+
+// watch looks after ps, and closes it at the end of ctx, or when it is no good any more. Closing is what
+// ends a Receive.
+func (s *subscription) watch(ctx context.Context, ps *redis.PubSub, look time.Duration) error {
 	defer ps.Close() // nothing is lost with it
-	tick := time.NewTicker(l.ping)
-	defer tick.Stop()
-	for asked := false; ; {
+	for asked, proving := false, false; ; {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-time.After(look): // from when the last look has ended
 		}
+		confirmed, heard, due := s.news()
+		if due > 0 {
+			return errElsewhere
+		}
+		s.proved = s.proved || proving
+		proving = s.proves && confirmed && s.prove(ctx)
 		switch {
-		case heard.Swap(false):
+		case heard, proving:
 			asked = false
 			continue
 		case asked:
@@ -100,4 +156,40 @@ func (l listener) watch(ctx context.Context, ps *redis.PubSub, heard *atomic.Boo
 		}
 		asked = true
 	}
+}
+
+// news is what has happened since the last call.
+func (s *subscription) news() (confirmed, heard bool, due int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	heard, s.heard = s.heard, false
+	return s.confirmed, heard, len(s.due)
+}
+
+// prove publishes messages to the subscription itself: over a connection that is dialled anew, as those of
+// operators are, and over those that the node has. What the first can do the others have to be able to as
+// well. It reports whether the first can: else Redis is away for everybody, and nothing is known.
+func (s *subscription) prove(ctx context.Context) bool {
+	fresh := s.client.Fresh()
+	defer fresh.Close() // nothing is lost with it
+	if err := fresh.Publish(ctx, s.channel, s.expect()).Err(); err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		clear(s.due)
+		return false
+	}
+	s.client.Redis().Publish(ctx, s.channel, s.expect()) // where it fails, the message does not come
+	return true
+}
+
+// expect returns a message that has to come.
+func (s *subscription) expect() string {
+	token := newToken()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.due == nil {
+		s.due = map[string]struct{}{}
+	}
+	s.due[token] = struct{}{}
+	return token
 }

@@ -249,6 +249,14 @@ func (n *node) has(id registry.SessionID, member, transport string, destinations
 // startNode starts a node without sessions; config may be changed before.
 func startNode(t *testing.T, m redisregistry.Map, name string, change ...func(*redisregistry.Config)) *node {
 	t.Helper()
+	n := newNode(t, m, name, change...)
+	n.start(t, m)
+	return n
+}
+
+// newNode makes a node that has still to be started.
+func newNode(t *testing.T, m redisregistry.Map, name string, change ...func(*redisregistry.Config)) *node {
+	t.Helper()
 	n := &node{name: name, gw: &sham{sessions: map[registry.SessionID][]string{}}}
 	cfg := redisregistry.Config{
 		Version: "9.9", Bus: "membus", Started: time.Unix(1719999999, 0),
@@ -261,10 +269,14 @@ func startNode(t *testing.T, m redisregistry.Map, name string, change ...func(*r
 	n.registry = redisregistry.New(m, mustNode(t, name), cfg, log)
 	n.gw.registry = n.registry
 	n.control = admin.NewControl(m, mustNode(t, name), n.gw, n.registry.Refresh, log)
+	return n
+}
+
+func (n *node) start(t *testing.T, m redisregistry.Map) {
+	t.Helper()
 	start(t, n.registry.Run)
 	n.leave = start(t, n.control.Run)
-	awaitNode(t, m, name)
-	return n
+	awaitNode(t, m, n.name)
 }
 
 func mustNode(t *testing.T, name string) registry.Node {

@@ -193,7 +193,7 @@ func TestMemberLimitWithoutRedis(t *testing.T) {
 	m, asks := sessionMap(t, addr, redisregistry.Hashes), sessionMap(t, addr, redisregistry.Hashes)
 	var gone away
 	gone.set.Store(true)
-	asks.Client.AddHook(&gone)
+	asks.Client.Redis().AddHook(&gone)
 	a := startLimited(t, m, nodeA, 1, admin.KickOldest, patience, asks)
 	for id := range registry.SessionID(3) {
 		a.has(id+1, "42", "tcp")

@@ -17,7 +17,7 @@ func TestNodes(t *testing.T) {
 	m := sessionMap(t, miniature(t), redisregistry.Keys)
 	a, b := two(t, m)
 	const value = `{"connectDatetime":"2025_02_03_T_14_05_06_789_KST","serverUuid":"` + foreignNode + `","principalUserName":"p","memberUid":7}`
-	if err := m.Client.Set(t.Context(), foreignNode+"_7d5c", value, time.Hour).Err(); err != nil {
+	if err := m.Client.Redis().Set(t.Context(), foreignNode+"_7d5c", value, time.Hour).Err(); err != nil {
 		t.Fatal(err)
 	}
 	inRedis(t, m, 5)

@@ -106,7 +106,7 @@ func (c *Control) tell(ctx context.Context, token string, a answer) error {
 	}
 	channel := channelsOf(c.m).reply(token)
 	for _, part := range parts {
-		if err := c.m.Client.Publish(ctx, channel, part).Err(); err != nil {
+		if err := c.m.Client.Redis().Publish(ctx, channel, part).Err(); err != nil {
 			return err
 		}
 	}

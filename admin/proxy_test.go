@@ -10,11 +10,14 @@ import (
 
 func sessionID[T ~int](id T) registry.SessionID { return registry.SessionID(id) }
 
-// proxy passes connections on to a server.
+// proxy passes connections on to a server. Its address is as good as a name: another server may come to
+// be behind it.
 type proxy struct {
 	addr string
 
 	mu    sync.Mutex
+	to    string
+	lost  int // connections that could not be passed on
 	conns []*link
 	wg    sync.WaitGroup
 }
@@ -33,8 +36,8 @@ func newProxy(t *testing.T, to string) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{addr: ln.Addr().String()}
-	p.wg.Go(func() { p.accept(ln, to) })
+	p := &proxy{addr: ln.Addr().String(), to: to}
+	p.wg.Go(func() { p.accept(ln) })
 	t.Cleanup(func() {
 		ln.Close()
 		p.mu.Lock()
@@ -48,15 +51,21 @@ func newProxy(t *testing.T, to string) *proxy {
 	return p
 }
 
-func (p *proxy) accept(ln net.Listener, to string) {
+func (p *proxy) accept(ln net.Listener) {
 	for {
 		near, err := ln.Accept()
 		if err != nil {
 			return
 		}
+		p.mu.Lock()
+		to := p.to
+		p.mu.Unlock()
 		far, err := net.Dial("tcp", to)
 		if err != nil {
 			near.Close()
+			p.mu.Lock()
+			p.lost++
+			p.mu.Unlock()
 			continue
 		}
 		l := &link{near: near, far: far}
@@ -87,6 +96,20 @@ func (l *link) pass(from, to net.Conn) {
 			return
 		}
 	}
+}
+
+// move has new connections go to another server. Those that there are stay.
+func (p *proxy) move(to string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.to = to
+}
+
+// refused is how many connections could not be passed on.
+func (p *proxy) refused() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.lost
 }
 
 // swallow has the connections that there are carry nothing any more.

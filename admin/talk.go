@@ -68,7 +68,7 @@ func (c *Cluster) talk(ctx context.Context) (*talk, error) {
 		default: // a later loss: requests are repeated, and Redis is missed when they are published
 		}
 	}
-	ear := listener{ready: func() { say(nil) }, message: t.hear, away: say, ping: pingEvery}
+	ear := listener{ready: func() { say(nil) }, message: t.hear, away: say, look: lookEvery}
 	t.wg.Go(func() { listen(listening, c.m.Client, ear, t.names.reply(t.token)) })
 	select {
 	case err := <-first:
@@ -171,7 +171,7 @@ func (t *talk) publish(ctx context.Context, questions []*question) error {
 	if len(questions) == 0 {
 		return nil
 	}
-	pipe := t.cluster.m.Client.Pipeline()
+	pipe := t.cluster.m.Client.Redis().Pipeline()
 	for _, q := range questions {
 		if q.payload == "" {
 			text, err := json.Marshal(q.request)

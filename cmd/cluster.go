@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/gateway"
@@ -28,7 +26,7 @@ type cluster struct {
 }
 
 // newCluster returns the cluster of a node that starts now. The client stays the caller's.
-func newCluster(cfg *config.Config, client redis.UniversalClient, node registry.Node, log *slog.Logger) *cluster {
+func newCluster(cfg *config.Config, client *redisregistry.Client, node registry.Node, log *slog.Logger) *cluster {
 	c := &cluster{node: node, sessions: sessionMap(cfg, client), log: log}
 	settings := redisregistry.Config{
 		Addrs:     cfg.Redis.Addrs,

@@ -23,7 +23,7 @@ func (t *trials) redis(ctx context.Context) (success string, err error) {
 	defer cancel()
 	client := newRedis(t.cfg)
 	defer client.Close() // nothing is lost with it
-	if err := t.ping(ctx, client); err != nil {
+	if err := t.ping(ctx, client.Redis()); err != nil {
 		return "", t.redisFault(err)
 	}
 	if err := t.tryRedis(ctx, sessionMap(t.cfg, client)); err != nil {
@@ -78,7 +78,7 @@ func (t *trials) tryRedis(ctx context.Context, m redisregistry.Map) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		for _, key := range keys.all() {
-			m.Client.Unlink(ctx, key) // where this fails, the key expires
+			m.Client.Redis().Unlink(ctx, key) // where this fails, the key expires
 		}
 	}()
 	commands := keys.commands()
@@ -89,11 +89,11 @@ func (t *trials) tryRedis(ctx context.Context, m redisregistry.Map) error {
 		commands = append(commands, []any{"EXISTS", r.Prefix + "Bearer_check"})
 	}
 	for _, command := range commands {
-		if err := m.Client.Do(ctx, command...).Err(); err != nil && !errors.Is(err, redis.Nil) {
+		if err := m.Client.Redis().Do(ctx, command...).Err(); err != nil && !errors.Is(err, redis.Nil) {
 			return &commandError{strings.TrimSuffix(fmt.Sprintln(command[:min(2, len(command))]...), "\n"), err}
 		}
 	}
-	subscription := m.Client.Subscribe(ctx, keys.channel)
+	subscription := m.Client.Redis().Subscribe(ctx, keys.channel)
 	defer subscription.Close() // nothing is lost with it
 	if _, err := subscription.Receive(ctx); err != nil {
 		return &commandError{"SUBSCRIBE " + keys.channel, err}

@@ -19,6 +19,7 @@ import (
 	"github.com/stompgw/stompgw/gateway/auth/redislist"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
+	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
 func newServeCmd(p Process) *cobra.Command {
@@ -75,11 +76,10 @@ func serve(ctx context.Context, p Process, src *source) error {
 	client := newRedis(cfg)
 	defer client.Close() // the cluster has ended by then
 	cluster := newCluster(cfg, client, node, log)
-	tokens, closeList, err := newTokens(cfg)
+	tokens, err := newTokens(cfg, client)
 	if err != nil {
 		return err
 	}
-	defer closeList()
 	gw, err := newGateway(cfg, node, b, cluster.registry, tokens, log)
 	if err != nil {
 		return err
@@ -130,21 +130,15 @@ func catchHangups(p Process, file string) <-chan os.Signal {
 
 // newTokens returns what checks the tokens of clients, nil where nobody issues any. It asks Redis over
 // connections of its own, so that many new tokens at once don't hold up the registry's heartbeats.
-func newTokens(cfg *config.Config) (a *auth.Authenticator, closeList func(), err error) {
-	closeList = func() {}
+func newTokens(cfg *config.Config, client *redisregistry.Client) (*auth.Authenticator, error) {
 	if !cfg.HasIssuer() {
-		return nil, closeList, nil
+		return nil, nil
 	}
 	tokens := cfg.Tokens()
 	if cfg.Auth.Revocation.Enabled {
-		client := newRedis(cfg)
-		closeList = func() { client.Close() } // nothing is lost with it
-		tokens.Revoked = redislist.New(client, cfg.Auth.Revocation.Prefix)
+		tokens.Revoked = redislist.New(client.Beside().Redis, cfg.Auth.Revocation.Prefix)
 	}
-	if a, err = auth.New(tokens); err != nil {
-		closeList()
-	}
-	return a, closeList, err
+	return auth.New(tokens)
 }
 
 func newGateway(cfg *config.Config, node registry.Node, b bus.Bus, reg registry.Registry, tokens *auth.Authenticator, log *slog.Logger) (*gateway.Gateway, error) {

@@ -75,7 +75,7 @@ func checkToken(ctx context.Context, cfg *config.Config, token string, now time.
 	}
 	client := newRedis(cfg)
 	defer client.Close() // nothing is lost with it
-	list := &strictList{Revocations: redislist.New(client, cfg.Auth.Revocation.Prefix)}
+	list := &strictList{Revocations: redislist.New(client.Redis, cfg.Auth.Revocation.Prefix)}
 	tokens.Revoked = list
 	a, err := auth.New(tokens)
 	if err != nil {

@@ -71,11 +71,12 @@ func TestRevocationEnabled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, closeList, err := newTokens(cfg)
+		client := newRedis(cfg)
+		defer client.Close()
+		a, err := newTokens(cfg, client)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer closeList()
 		if _, err := a.Verify(t.Context(), gen(t, "--config", "t.yaml", "--member", "1")); err != nil {
 			t.Error(err)
 		}

@@ -45,7 +45,7 @@ func TestRedisAway(t *testing.T) {
 
 			client := redisregistry.NewClient(redisregistry.Options{Addrs: []string{redis.Addr}})
 			defer client.Close()
-			if err := client.FlushAll(t.Context()).Err(); err != nil {
+			if err := client.Redis().FlushAll(t.Context()).Err(); err != nil {
 				t.Fatal(err)
 			}
 			awaitKeys(t, reader, sessions)

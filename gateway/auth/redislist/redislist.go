@@ -8,20 +8,20 @@ import (
 
 // List is the list of revoked tokens in one Redis. It implements auth.Revocations.
 type List struct {
-	client redis.UniversalClient
+	asked  func() redis.UniversalClient
 	prefix string
 }
 
 // New returns the list whose keys are prefix + "Bearer_" + the token, whatever their values are. Keys
-// last until Redis drops them: whoever writes one gives it the token's expiry. The caller closes the
-// client, which should have the option ContextTimeoutEnabled, or it waits as long as its own
-// time-outs say.
-func New(client redis.UniversalClient, prefix string) *List {
-	return &List{client, prefix + "Bearer_"}
+// last until Redis drops them: whoever writes one gives it the token's expiry. asked returns the client
+// for the next question. It stays the caller's, and should have the option ContextTimeoutEnabled, or it
+// waits as long as its own time-outs say.
+func New(asked func() redis.UniversalClient, prefix string) *List {
+	return &List{asked, prefix + "Bearer_"}
 }
 
 // Revoked reports whether the list holds a token. Its error names the command, not the key.
 func (l *List) Revoked(ctx context.Context, token string) (bool, error) {
-	n, err := l.client.Exists(ctx, l.prefix+token).Result()
+	n, err := l.asked().Exists(ctx, l.prefix+token).Result()
 	return n > 0, err
 }

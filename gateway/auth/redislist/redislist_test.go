@@ -28,6 +28,10 @@ func clientOf(t *testing.T, addr string) redis.UniversalClient {
 	return client
 }
 
+func always(client redis.UniversalClient) func() redis.UniversalClient {
+	return func() redis.UniversalClient { return client }
+}
+
 // TestRevoked holds that the keys are those that the replaced system writes, byte for byte.
 func TestRevoked(t *testing.T) {
 	for name, addr := range map[string]func(t *testing.T) string{
@@ -57,7 +61,7 @@ func TestRevoked(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					if got, err := New(client, c.prefix).Revoked(t.Context(), token); got != c.want || err != nil {
+					if got, err := New(always(client), c.prefix).Revoked(t.Context(), token); got != c.want || err != nil {
 						t.Errorf("Revoked: %v, %v; want %v", got, err, c.want)
 					}
 				})
@@ -77,7 +81,7 @@ func TestEveryType(t *testing.T) {
 		if err := write(); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := New(client, "").Revoked(t.Context(), kind); !got || err != nil {
+		if got, err := New(always(client), "").Revoked(t.Context(), kind); !got || err != nil {
 			t.Errorf("%s: %v, %v", kind, got, err)
 		}
 	}
@@ -100,7 +104,7 @@ func TestAway(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			stopped.Close()
-			got, err := New(clientOf(t, c.addr), "").Revoked(c.ctx, token)
+			got, err := New(always(clientOf(t, c.addr)), "").Revoked(c.ctx, token)
 			if got || err == nil {
 				t.Fatalf("Revoked: %v, %v; want an error", got, err)
 			}

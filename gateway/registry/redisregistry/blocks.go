@@ -30,7 +30,7 @@ type Block struct {
 // ends. That is by the clock of the Redis server that has the set, so the clocks of nodes and operators
 // don't matter. Its methods may be called from any goroutine.
 type Blocks struct {
-	client redis.UniversalClient
+	client *Client
 	key    string
 }
 
@@ -130,8 +130,9 @@ func newBlock(z redis.Z, now time.Time) (Block, error) {
 
 // now returns the server that has the list, and what its clock says.
 func (b *Blocks) now(ctx context.Context) (home redis.Cmdable, now time.Time, err error) {
-	home = b.client
-	if cluster, ok := b.client.(*redis.ClusterClient); ok {
+	client := b.client.Redis()
+	home = client
+	if cluster, ok := client.(*redis.ClusterClient); ok {
 		if home, err = cluster.MasterForKey(ctx, b.key); err != nil {
 			return nil, time.Time{}, fmt.Errorf("find the server of %s: %w", b.key, err)
 		}

@@ -2,6 +2,8 @@ package redisregistry
 
 import (
 	"crypto/tls"
+	"errors"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -20,10 +22,77 @@ type Options struct {
 	TLS            *tls.Config // nil for none; used for Sentinels too
 }
 
-// NewClient returns a client with the settings this package is made for: it gives up early, since
-// the Registry tries again by itself, and its buffers are small, since one connection does the
-// work. It dials on first use; the caller closes it.
-func NewClient(o Options) redis.UniversalClient {
+// Client asks the Redis that the addresses of its Options mean. go-redis stays with the servers that it
+// has found for as long as they answer: when a name comes to mean another one and the old one lives on,
+// so do connections, and what a Redis Cluster or Sentinels have said. Renew ends that. Its methods may be
+// called from any goroutine.
+type Client struct {
+	open func() redis.UniversalClient
+
+	mu      sync.Mutex
+	current redis.UniversalClient
+	closed  bool
+	beside  []*Client
+}
+
+// NewClient returns a Client that dials on first use; the caller closes it.
+func NewClient(o Options) *Client {
+	return newClient(func() redis.UniversalClient { return open(o) })
+}
+
+func newClient(open func() redis.UniversalClient) *Client {
+	return &Client{open: open, current: open()}
+}
+
+// Redis returns what asks Redis now. A Renew closes it, so it is good for one exchange.
+func (c *Client) Redis() redis.UniversalClient {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current
+}
+
+// Fresh returns what asks Redis over connections of its own, dialled anew; the caller closes it.
+func (c *Client) Fresh() redis.UniversalClient { return c.open() }
+
+// Beside returns a Client with the same Options and connections of its own, that is renewed and closed
+// with this one.
+func (c *Client) Beside() *Client {
+	b := newClient(c.open)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.beside = append(c.beside, b)
+	return b
+}
+
+// Renew has everything dialled anew. What is being asked meanwhile fails.
+func (c *Client) Renew() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	c.current.Close() // nothing is lost with it that the other Redis could have
+	c.current = c.open()
+	for _, b := range c.beside {
+		b.Renew()
+	}
+}
+
+// Close ends all connections.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	err := c.current.Close()
+	for _, b := range c.beside {
+		err = errors.Join(err, b.Close())
+	}
+	return err
+}
+
+// open returns a client with the settings this package is made for: it gives up early, since the
+// Registry tries again by itself, and its buffers are small, since one connection does the work.
+func open(o Options) redis.UniversalClient {
 	return redis.NewUniversalClient(&redis.UniversalOptions{
 		Addrs:                 o.Addrs,
 		IsClusterMode:         o.Cluster && o.Master == "",

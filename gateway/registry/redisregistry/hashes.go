@@ -82,7 +82,7 @@ func (h *hashes) mend(ctx context.Context, bucket int) (lost int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
 	defer cancel()
 	key := h.names.sessions(h.node.String(), bucket)
-	fields, err := h.client.HKeys(ctx, key).Result()
+	fields, err := h.client.Redis().HKeys(ctx, key).Result()
 	if err != nil {
 		return 0, err
 	}
@@ -97,7 +97,7 @@ func (h *hashes) mend(ctx context.Context, bucket int) (lost int, err error) {
 		}
 	}
 	for some := range slices.Chunk(excess, pipelineChanges) {
-		if err := h.client.HDel(ctx, key, some...).Err(); err != nil {
+		if err := h.client.Redis().HDel(ctx, key, some...).Err(); err != nil {
 			return 0, err
 		}
 	}

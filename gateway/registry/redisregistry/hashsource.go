@@ -26,7 +26,7 @@ type hashSource struct {
 
 func (r *hashSource) count(ctx context.Context, nodes []About) ([]About, error) {
 	for some := range slices.Chunk(nodes, nodesAtOnce) {
-		pipe := r.client.Pipeline()
+		pipe := r.client.Redis().Pipeline()
 		lengths := make([][buckets]*redis.IntCmd, len(some))
 		for i, about := range some {
 			lengths[i] = r.lengths(ctx, pipe, about.Node)
@@ -166,7 +166,7 @@ func (r *hashSource) walkHashes(ctx context.Context, name string, at position) i
 // groups returns the hashes that are not empty and not before a position, together as far as they
 // fill a page.
 func (r *hashSource) groups(ctx context.Context, node registry.Node, at position) (groups [][]int, err error) {
-	pipe := r.client.Pipeline()
+	pipe := r.client.Redis().Pipeline()
 	lengths := r.lengths(ctx, pipe, node.String())
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	room := int64(0)
@@ -190,7 +190,7 @@ func (r *hashSource) groups(ctx context.Context, node registry.Node, at position
 
 // ids returns the sessions that stand in some hashes of a node, in the order of a walk.
 func (r *hashSource) ids(ctx context.Context, node registry.Node, group []int) ([]registry.SessionID, error) {
-	pipe := r.client.Pipeline()
+	pipe := r.client.Redis().Pipeline()
 	fields := make([]*redis.StringSliceCmd, len(group))
 	for i, bucket := range group {
 		fields[i] = pipe.HKeys(ctx, r.names.sessions(node.String(), bucket))
@@ -234,7 +234,7 @@ func (r *hashSource) get(ctx context.Context, node registry.Node, ids []registry
 	for _, id := range ids {
 		fields[bucketOf(id)] = append(fields[bucketOf(id)], node.Key(id))
 	}
-	pipe := r.client.Pipeline()
+	pipe := r.client.Redis().Pipeline()
 	var values [buckets]*redis.SliceCmd
 	for i, some := range fields {
 		if len(some) > 0 {
@@ -325,7 +325,7 @@ func (r *hashSource) beginning(ctx context.Context, node registry.Node, text str
 	for bucket := range buckets {
 		key := r.names.sessions(node.String(), bucket)
 		for cursor, first := uint64(0), true; first || cursor != 0; first = false {
-			fields, next, err := r.client.HScan(ctx, key, cursor, escape(text)+"*", scanCount).Result()
+			fields, next, err := r.client.Redis().HScan(ctx, key, cursor, escape(text)+"*", scanCount).Result()
 			if err != nil {
 				return nil, fmt.Errorf("read %s: %w", key, err)
 			}

@@ -32,7 +32,7 @@ func (r *Registry) announce(ctx context.Context) (nodes []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	pipe := r.client.Pipeline()
+	pipe := r.client.Redis().Pipeline()
 	pipe.Set(ctx, r.names.alive(r.node.String()), about, r.cfg.Expiry)
 	pipe.SAdd(ctx, r.names.nodes(), r.node.String())
 	pipe.PExpire(ctx, r.names.nodes(), r.cfg.Expiry)
@@ -51,9 +51,11 @@ func (r *Registry) noteLost(lost int) {
 }
 
 // compare finds out whether Redis has other data than at the last heartbeat. If so everything is
-// compared, not lengths alone, and every value written again, since a login may be lost as well.
+// compared, not lengths alone, and every value written again, since a login may be lost as well. Other
+// connections may still lead to the former servers, and are given up.
 func (r *Registry) compare(ctx context.Context) error {
-	refusal, err := r.lineage.check(ctx, r.client, r.health.state == away)
+	inDoubt := r.lineage.doubt
+	refusal, err := r.lineage.check(ctx, r.client.Redis(), r.health.state == away)
 	if err != nil {
 		return err
 	}
@@ -63,8 +65,11 @@ func (r *Registry) compare(ctx context.Context) error {
 	if !r.lineage.doubt {
 		return nil
 	}
+	if !inDoubt {
+		r.client.Renew()
+	}
 	r.log.Info("redis was started again or failed over; comparing the session map", "sessions", r.book.sessions())
-	lost, err := r.layout.refresh(ctx, r.client.Pipeline(), true)
+	lost, err := r.layout.refresh(ctx, r.client.Redis().Pipeline(), true)
 	if r.noteLost(lost); err != nil {
 		return err
 	}
@@ -82,7 +87,7 @@ func (r *Registry) sweep(ctx context.Context, nodes []string) error {
 		r.missing = nil
 		return nil
 	}
-	pipe := r.client.Pipeline()
+	pipe := r.client.Redis().Pipeline()
 	alive := make([]*redis.IntCmd, len(nodes))
 	for i, node := range nodes {
 		alive[i] = pipe.Exists(ctx, r.names.alive(node))
@@ -109,7 +114,7 @@ func (r *Registry) sweep(ctx context.Context, nodes []string) error {
 
 // bury takes away what one dead node left.
 func (r *Registry) bury(ctx context.Context, node string) error {
-	pipe := r.client.Pipeline()
+	pipe := r.client.Redis().Pipeline()
 	for i := range buckets {
 		pipe.Unlink(ctx, r.names.sessions(node, i))
 		pipe.Unlink(ctx, r.names.members(node, i))

@@ -106,7 +106,7 @@ func (x *index) weed(ctx context.Context, shard int) (have int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
 	defer cancel()
 	key := x.names.members(x.node.String(), shard)
-	elements, err := x.client.ZRange(ctx, key, 0, -1).Result()
+	elements, err := x.client.Redis().ZRange(ctx, key, 0, -1).Result()
 	if err != nil {
 		return 0, err
 	}
@@ -125,7 +125,7 @@ func (x *index) weed(ctx context.Context, shard int) (have int, err error) {
 		}
 	}
 	for some := range slices.Chunk(excess, pipelineChanges) {
-		if err := x.client.ZRem(ctx, key, some...).Err(); err != nil {
+		if err := x.client.Redis().ZRem(ctx, key, some...).Err(); err != nil {
 			return 0, err
 		}
 	}

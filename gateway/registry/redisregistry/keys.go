@@ -76,7 +76,7 @@ func (k *keys) pages(endedToo bool) iter.Seq[[]registry.SessionID] {
 // touch moves the expiries of some sessions, and makes those dirty that Redis has not. some says that
 // Redis has answered part of it, if not all.
 func (k *keys) touch(ctx context.Context, ids []registry.SessionID) (lost int, some bool, err error) {
-	pipe := k.client.Pipeline()
+	pipe := k.client.Redis().Pipeline()
 	moved := make([]*redis.BoolCmd, len(ids))
 	for i, id := range ids {
 		moved[i] = pipe.PExpire(ctx, k.name(id), k.expiry)
@@ -101,7 +101,7 @@ func (k *keys) leave(ctx context.Context, pipe redis.Pipeliner) error {
 		if err != nil {
 			return err
 		}
-		pipe := k.client.Pipeline()
+		pipe := k.client.Redis().Pipeline()
 		for _, id := range ids {
 			pipe.Del(ctx, k.name(id))
 		}

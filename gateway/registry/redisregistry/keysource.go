@@ -131,7 +131,7 @@ func (r *keySource) walk(ctx context.Context, q Query) iter.Seq2[Session, error]
 
 // values returns the sessions that stand under some keys.
 func (r *keySource) values(ctx context.Context, keys []string) ([]Session, error) {
-	pipe := r.client.Pipeline()
+	pipe := r.client.Redis().Pipeline()
 	values := make([]*redis.StringCmd, len(keys))
 	for i, key := range keys {
 		values[i] = pipe.GetRange(ctx, r.names.prefix+key, 0, maxValue) // others' data may be of any size
@@ -245,7 +245,7 @@ type batch struct {
 // scan walks the keys of all servers that fit a pattern, from a position on. An error ends the walk.
 func (r *keySource) scan(ctx context.Context, pattern string, from scanPosition) iter.Seq2[batch, error] {
 	return func(yield func(batch, error) bool) {
-		masters, err := mastersOf(ctx, r.client)
+		masters, err := mastersOf(ctx, r.client.Redis())
 		if err != nil {
 			yield(batch{}, fmt.Errorf("find the servers of the cluster: %w", err))
 			return

@@ -27,7 +27,7 @@ type layout interface {
 
 // place is where the sessions of one node stand.
 type place struct {
-	client redis.UniversalClient
+	client *Client
 	names  names
 	node   registry.Node
 	expiry time.Duration

@@ -64,7 +64,7 @@ func TestKeysBytes(t *testing.T) {
 	for _, prefix := range []string{"", "app:", "a*[b]?\\_"} {
 		t.Run("prefix "+prefix, func(t *testing.T) {
 			server := servers.Redis(t)
-			m := Map{Client: clientOf(t, server.Addr), Prefix: prefix, Layout: Keys}
+			m := Map{Client: like(clientOf(t, server.Addr)), Prefix: prefix, Layout: Keys}
 			r := newRegistryOn(t, m, nodeName, Config{Stored: func(registry.Session) {}})
 			publish(t, r, full(0x41))
 

@@ -19,11 +19,12 @@ type lineage struct {
 	said    string // by the servers, at the last heartbeat
 	known   bool   // said is set
 	refused bool   // Redis does not say
-	doubt   bool   // the data may be others, and has not been compared yet
+	asked   redis.UniversalClient
+	doubt   bool // the data may be others, and has not been compared yet
 }
 
 // check asks the servers, and sets doubt when they are not those of the last call. A Redis that does
-// not say it is in doubt whenever it was away.
+// not say it is in doubt whenever it was away, or is asked over another client.
 func (l *lineage) check(ctx context.Context, client redis.UniversalClient, wasAway bool) (refusal, err error) {
 	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
 	defer cancel()
@@ -32,13 +33,13 @@ func (l *lineage) check(ctx context.Context, client redis.UniversalClient, wasAw
 	switch {
 	case err != nil && !refused:
 		return nil, err
-	case l.known && (said != l.said || refused && wasAway):
+	case l.known && (said != l.said || refused && (wasAway || client != l.asked)):
 		l.doubt = true
 	}
 	if refused && !l.refused {
 		refusal = err
 	}
-	*l = lineage{said: said, known: true, refused: refused, doubt: l.doubt}
+	*l = lineage{said: said, known: true, refused: refused, asked: client, doubt: l.doubt}
 	return refusal, nil
 }
 

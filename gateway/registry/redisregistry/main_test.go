@@ -45,7 +45,7 @@ func clientOf(t testing.TB, addr string) redis.UniversalClient {
 // clientWith returns NewClient's client with the patience of tests.
 func clientWith(t testing.TB, o Options) (client redis.UniversalClient) {
 	t.Helper()
-	switch c := NewClient(o).(type) {
+	switch c := open(o).(type) {
 	case *redis.Client:
 		c.Close()
 		options := *c.Options()
@@ -61,6 +61,21 @@ func clientWith(t testing.TB, o Options) (client redis.UniversalClient) {
 	return client
 }
 
+// like is a Client with the settings of one of the test's, over connections of its own.
+func like(client redis.UniversalClient) *Client {
+	return newClient(func() redis.UniversalClient {
+		switch c := client.(type) {
+		case *redis.Client:
+			options := *c.Options()
+			return redis.NewClient(&options)
+		case *redis.ClusterClient:
+			options := *c.Options()
+			return redis.NewClusterClient(&options)
+		}
+		return nil // of a test that asks nothing
+	})
+}
+
 const nodeName = "1719999999999/7c0e9d1a-0000-4000-8000-000000000001"
 
 func mustNode(t testing.TB, name string) registry.Node {
@@ -74,7 +89,7 @@ func mustNode(t testing.TB, name string) registry.Node {
 
 // mapOf is the map that the tests use: of a layout, with the prefix "stompgw:".
 func mapOf(client redis.UniversalClient, layout Layout) Map {
-	return Map{Client: client, Prefix: "stompgw:", Layout: layout}
+	return Map{Client: like(client), Prefix: "stompgw:", Layout: layout}
 }
 
 // newRegistry returns a Registry that nobody runs: the test calls beat and write itself.

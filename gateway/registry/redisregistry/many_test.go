@@ -76,7 +76,7 @@ func fill(t testing.TB, m Map, sessions int) {
 			id := registry.SessionID(n)
 			pairs[bucketOf(id)] = append(pairs[bucketOf(id)], r.node.Key(id), strings.ReplaceAll(contractValue, "00000041", id.String()))
 		}
-		pipe := m.Client.Pipeline()
+		pipe := m.Client.Redis().Pipeline()
 		for i, some := range pairs {
 			if m.Layout == Hashes {
 				pipe.HSet(t.Context(), r.names.sessions(nodeName, i), some...)

@@ -7,15 +7,13 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 // Map says where the session map of a cluster stands. All nodes and tools of the cluster have to
 // say the same. The client stays the caller's; see NewClient.
 type Map struct {
-	Client redis.UniversalClient
+	Client *Client
 	Prefix string // of every key, such as "stompgw:"; may be empty
 	Layout Layout // default Hashes
 }

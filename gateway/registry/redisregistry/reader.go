@@ -39,7 +39,7 @@ func (e *AmbiguousError) Error() string {
 
 // Reader reads the sessions of all live nodes. Its methods may be called from any goroutine.
 type Reader struct {
-	client redis.UniversalClient
+	client *Client
 	names  names
 	source source
 }
@@ -105,12 +105,12 @@ func (r *Reader) Nodes(ctx context.Context) ([]About, error) {
 // live returns what the live nodes of stompgw said with their last heartbeats, in the order of their
 // names.
 func (r *Reader) live(ctx context.Context) ([]About, error) {
-	names, err := r.client.SMembers(ctx, r.names.nodes()).Result()
+	names, err := r.client.Redis().SMembers(ctx, r.names.nodes()).Result()
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", r.names.nodes(), err)
 	}
 	slices.Sort(names)
-	pipe := r.client.Pipeline()
+	pipe := r.client.Redis().Pipeline()
 	said := make([]*redis.StringCmd, len(names))
 	for i, name := range names {
 		said[i] = pipe.Get(ctx, r.names.alive(name))
@@ -224,7 +224,7 @@ func (r *Reader) pageOfMember(ctx context.Context, name, member, after string) (
 // listed returns a page of the sessions that the index has of a member on a node, behind the id after.
 func (r *Reader) listed(ctx context.Context, node registry.Node, member, after string) ([]registry.SessionID, error) {
 	key := r.names.members(node.String(), shardOf(member))
-	elements, err := r.client.ZRangeByLex(ctx, key, &redis.ZRangeBy{
+	elements, err := r.client.Redis().ZRangeByLex(ctx, key, &redis.ZRangeBy{
 		Min: "(" + member + "\x00" + after, Max: "(" + member + "\x01", Count: pageSize,
 	}).Result()
 	if err != nil {

@@ -84,7 +84,7 @@ func TestPages(t *testing.T) {
 		all := 2 * each
 		if layout == Keys {
 			foreign := []string{"x", "a_b|c", "00000001"}
-			putForeign(t, m.Client, m.Prefix, "7", foreign...)
+			putForeign(t, m.Client.Redis(), m.Prefix, "7", foreign...)
 			all += len(foreign)
 		}
 		for q, want := range map[Query]int{{}: all, {Node: nodeName}: each, {Member: "1"}: each, {Member: "0", Node: olderNode}: each / 2} {
@@ -236,7 +236,7 @@ func TestNodes(t *testing.T) {
 // TestReplacedSystemsSessions: they are sessions like ours.
 func TestReplacedSystemsSessions(t *testing.T) {
 	onBoth(t, func(t *testing.T, client redis.UniversalClient) {
-		m := Map{Client: client, Layout: Keys}
+		m := Map{Client: like(client), Layout: Keys}
 		r := newRegistryOn(t, m, nodeName, Config{Stored: func(registry.Session) {}})
 		publish(t, r, session(1))
 		putForeign(t, client, "", "42", "kx3v0a", "9d7b5b1e-0000-4000-8000-000000000001")
@@ -394,7 +394,7 @@ func TestForeignData(t *testing.T) {
 func TestForeignKeys(t *testing.T) {
 	onBoth(t, func(t *testing.T, client redis.UniversalClient) {
 		ctx := t.Context()
-		m := Map{Client: client, Layout: Keys}
+		m := Map{Client: like(client), Layout: Keys}
 		publish(t, newRegistryOn(t, m, nodeName, Config{}), session(1))
 		value := string((&place{node: mustNode(t, nodeName)}).value(session(2)))
 		for key, text := range map[string]string{
@@ -430,7 +430,7 @@ func TestTooManyForeignNodes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	m := Map{Client: clientOf(t, server.Addr()), Layout: Keys}
+	m := Map{Client: like(clientOf(t, server.Addr())), Layout: Keys}
 	if nodes, err := NewReader(m).Nodes(t.Context()); err == nil || !strings.Contains(err.Error(), "prefix") {
 		t.Errorf("%d nodes, %v; want an error about the prefix", len(nodes), err)
 	}

@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
@@ -35,7 +33,7 @@ type Config struct {
 // Registry is a registry.Registry that keeps the sessions of one node in Redis. Add and Remove
 // note a change in memory and return; Run does the rest.
 type Registry struct {
-	client redis.UniversalClient
+	client *Client
 	node   registry.Node
 	names  names
 	cfg    Config

@@ -81,7 +81,7 @@ func (r *Registry) write(ctx context.Context) (more bool, err error) {
 	if left == pipelineChanges {
 		return false, nil
 	}
-	pipe := r.client.Pipeline()
+	pipe := r.client.Redis().Pipeline()
 	r.layout.queue(ctx, pipe, changes)
 	err = exec(ctx, pipe)
 	r.layout.settle(err)
@@ -140,7 +140,7 @@ func (r *Registry) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
 	defer cancel()
 	node := r.node.String()
-	pipe := r.client.Pipeline()
+	pipe := r.client.Redis().Pipeline()
 	pipe.Del(ctx, r.names.alive(node))
 	pipe.SRem(ctx, r.names.nodes(), node)
 	if err := r.layout.leave(ctx, pipe); err != nil {

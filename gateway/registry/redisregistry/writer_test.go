@@ -277,7 +277,7 @@ func TestNothingBlocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	client := NewClient(Options{Addrs: []string{ln.Addr().String()}}) // which gives up early
+	client := open(Options{Addrs: []string{ln.Addr().String()}}) // which gives up early
 	defer client.Close()
 	r := newRegistry(t, client, nodeName)
 	stop := run(t, r)

@@ -1,0 +1,128 @@
+package admin_test
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
+)
+
+// TestRedisMoves: the name of Redis comes to mean another server, and the one that it meant lives on, with
+// all connections to it. Operators, who dial the name now, reach the node, and so do blocks and the list of
+// revoked tokens; nothing of the node stays at the old server.
+func TestRedisMoves(t *testing.T) {
+	for name, keep := range map[string]func(t *testing.T, old, now *servers.Process){
+		"as a master": func(*testing.T, *servers.Process, *servers.Process) {},
+		"as a replica": func(t *testing.T, old, now *servers.Process) {
+			host, port, _ := strings.Cut(now.Addr, ":")
+			servers.RedisCLI(t, old, "REPLICAOF", host, port)
+		},
+	} {
+		t.Run("the old one lives on "+name, func(t *testing.T) {
+			old, now := servers.Redis(t), servers.Redis(t, "--repl-diskless-sync-delay", "0")
+			proxy := newProxy(t, old.Addr)
+			m := sessionMap(t, proxy.addr, redisregistry.Hashes)
+			tokens := m.Client.Beside()
+			if err := tokens.Redis().Ping(t.Context()).Err(); err != nil {
+				t.Fatal(err)
+			}
+			n := startWatchful(t, m)
+			n.has(1, "42", "tcp")
+			inRedis(t, m, 1)
+
+			proxy.move(now.Addr)
+			keep(t, old, now)
+			operators := sessionMap(t, proxy.addr, redisregistry.Hashes)
+			c := admin.NewCluster(operators, impatience)
+			eventually(t, "operators reach the node", func() bool {
+				found, err := c.FindNode(t.Context(), nodeA)
+				return err == nil && found.Connections != nil
+			})
+			inRedis(t, operators, 1)
+			if err := redisregistry.NewBlocks(operators).Add(t.Context(), "42", time.Hour); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the node knows the block", func() (known bool) {
+				n.gw.do(func(g *sham) { known = len(g.blocks) == 1 })
+				return known
+			})
+			if got := runOf(t, tokens.Redis()); got != runOf(t, operators.Client.Redis()) {
+				t.Error("tokens are asked for at the old server")
+			}
+			eventually(t, "no connection to the old server is left", func() bool {
+				return !strings.Contains(servers.RedisCLI(t, old, "CLIENT", "LIST", "TYPE", "pubsub"), "id=") &&
+					strings.Count(servers.RedisCLI(t, old, "CLIENT", "LIST", "TYPE", "normal"), "id=") == 1 // who asks
+			})
+		})
+	}
+}
+
+// runOf names the process of the server that a client asks.
+func runOf(t *testing.T, client redis.UniversalClient) string {
+	t.Helper()
+	info, err := client.Info(t.Context(), "server").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, run, _ := strings.Cut(info, "run_id:")
+	return run[:40]
+}
+
+// TestRedisClusterMoves: as TestRedisMoves. A client of a cluster asks the servers that it knows for
+// others, and so would stay with the old ones for good.
+func TestRedisClusterMoves(t *testing.T) {
+	old, now := servers.RedisCluster(t), servers.RedisCluster(t)
+	proxy := newProxy(t, old[0].Addr)
+	m := clusterMap(t, proxy.addr)
+	startWatchful(t, m)
+	proxy.move(now[0].Addr)
+	c := admin.NewCluster(clusterMap(t, proxy.addr), impatience)
+	eventually(t, "operators reach the node", func() bool {
+		found, err := c.FindNode(t.Context(), nodeA)
+		return err == nil && found.Connections != nil
+	})
+}
+
+// TestListeningGoesOn: that new connections to Redis can't be made says nothing of those there are, and is
+// no fault to log.
+func TestListeningGoesOn(t *testing.T) {
+	server := servers.Redis(t)
+	proxy := newProxy(t, server.Addr)
+	m, direct := sessionMap(t, proxy.addr, redisregistry.Hashes), sessionMap(t, server.Addr, redisregistry.Hashes)
+	var log logText
+	control := admin.NewControl(m, mustNode(t, nodeA), &sham{}, noBlocks, slog.New(slog.NewTextHandler(&log, nil)))
+	control.SetLook(100 * time.Millisecond)
+	start(t, control.Run)
+	awaitControl(t, direct, control)
+	a := newAsker(t, direct, nodeA)
+
+	proxy.move("127.0.0.1:1")
+	eventually(t, "the node has tried to connect", func() bool { return proxy.refused() >= 3 })
+	a.publish(t, a.request("x", "about", ""))
+	a.hear(t)
+	if text := log.String(); strings.Contains(text, "WARN") || control.Figures().Malformed > 0 {
+		t.Errorf("%d messages are counted as malformed, and the log says %s", control.Figures().Malformed, text)
+	}
+}
+
+// startWatchful starts a node that looks after its connections many times a second.
+func startWatchful(t *testing.T, m redisregistry.Map) *node {
+	t.Helper()
+	n := newNode(t, m, nodeA, func(c *redisregistry.Config) { c.Heartbeat, c.Expiry = 100*time.Millisecond, time.Minute })
+	n.control.SetLook(100 * time.Millisecond)
+	n.start(t, m)
+	return n
+}
+
+func clusterMap(t *testing.T, addrs ...string) redisregistry.Map {
+	t.Helper()
+	client := redisregistry.NewClient(redisregistry.Options{Addrs: addrs, Cluster: true})
+	t.Cleanup(func() { client.Close() })
+	return redisregistry.Map{Client: client}
+}
