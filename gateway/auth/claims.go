@@ -28,7 +28,7 @@ type claims struct {
 // UnmarshalJSON implements json.Unmarshaler.
 func (c *claims) UnmarshalJSON(text []byte) error {
 	if !utf8.Valid(text) {
-		return errors.New("not UTF-8") // the decoder would make different names and ids the same
+		return fault(CheckForm, "the claims are not UTF-8") // the decoder would make different names and ids the same
 	}
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber() // float64 holds no id over 2^53
@@ -88,7 +88,11 @@ func number(text string) (any, error) {
 	if u, err := strconv.ParseUint(text, 10, 64); err == nil {
 		return u, nil
 	}
-	return strconv.ParseFloat(text, 64)
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return nil, fault(CheckForm, "a claim holds a number that is too large: they go up to 1.8e308")
+	}
+	return f, nil
 }
 
 // expires returns the claim "exp", if a token is still taken at now.
@@ -109,7 +113,16 @@ func expired(at, now time.Time, leeway time.Duration) *Error {
 	if now.Before(at.Add(leeway)) {
 		return nil
 	}
-	return fault(CheckExpiry, "the token expired %v ago, by this node's clock", now.Sub(at).Round(time.Second))
+	return fault(CheckExpiry, "the token expired %s ago, by this node's clock", span(now.Sub(at)))
+}
+
+// span writes how far apart two times are, which may be more than a Duration holds.
+func span(d time.Duration) string {
+	const century = 100 * 365 * 24 * time.Hour
+	if d > century {
+		return "over 100 years"
+	}
+	return d.Round(time.Second).String()
 }
 
 // begun checks that a token is valid already: the claims "nbf" and "iat", which it may leave out. If
@@ -125,7 +138,7 @@ func (c *claims) begun(now time.Time, leeway time.Duration) (from time.Time, _ *
 			return time.Time{}, fault(CheckNotBefore, "the claim %q is no time: want seconds since 1970", name)
 		}
 		if from := at.Add(-leeway); now.Before(from) {
-			return from, fault(CheckNotBefore, "the claim %q is %v ahead of this node's clock", name, at.Sub(now).Round(time.Second))
+			return from, fault(CheckNotBefore, "the claim %q is %s ahead of this node's clock", name, span(at.Sub(now)))
 		}
 	}
 	return time.Time{}, nil

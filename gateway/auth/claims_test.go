@@ -188,6 +188,23 @@ func TestClaimsAsGoHasThem(t *testing.T) {
 	}
 }
 
+// TestClaimsOfWhatIsTooMuch: the reason is the right one where numbers and times go beyond Go's.
+func TestClaimsOfWhatIsTooMuch(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"number", bob(noon(), `,"x":1e400`), "form: a claim holds a number that is too large: they go up to 1.8e308"},
+		{"number in a list", bob(noon(), `,"x":[{"y":-1e400}]`), "form: a claim holds a number that is too large: they go up to 1.8e308"},
+		{"expiry", `{"mu":"bob","exp":1e400}`, "form: a claim holds a number that is too large: they go up to 1.8e308"},
+		{"not UTF-8", bob(noon(), ",\"x\":\"\xff\""), "form: the claims are not UTF-8"},
+		{"the year 9999", bob(noon(), `,"nbf":253402300799`), `not before: the claim "nbf" is over 100 years ahead of this node's clock`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := newAuth(t, secret()).Check(hs256(t, c.text), noon()); err == nil || err.Error() != c.want {
+				t.Errorf("\n got %v\nwant %s", err, c.want)
+			}
+		})
+	}
+}
+
 func TestClaimsThatAreNone(t *testing.T) {
 	for _, c := range []struct{ name, text, check string }{
 		{"null", `null`, CheckExpiry},
