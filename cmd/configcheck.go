@@ -25,7 +25,7 @@ func newConfigCheckCmd(drivers []Driver) *cobra.Command {
 	}
 	src := newSource(cmd, "check it as serve --standalone would use it")
 	cmd.Flags().BoolVar(&connect, "connect", false, "dial what it names, too")
-	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Second, "`TIME` that each server may take, for --connect")
+	durationVar(cmd.Flags(), &timeout, "timeout", 5*time.Second, "`TIME` that each server may take, for --connect")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if timeout <= 0 {
 			return usageError(cmd, fmt.Errorf("--timeout %s: want more than nothing, such as 5s", timeout))

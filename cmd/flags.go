@@ -3,6 +3,7 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -29,6 +30,10 @@ func flagError(cmd *cobra.Command, err error) error {
 	case isBare:
 		value, _ := pflag.UnquoteUsage(bare.GetFlag())
 		err = fmt.Errorf("--%s needs a value, %s", bare.GetFlag().Name, value)
+	case isWrong && wrong.GetFlag().Value.Type() == durationType:
+		err = fmt.Errorf("--%s: %w", wrong.GetFlag().Name, wrong.Unwrap())
+	case isWrong && errors.Is(err, strconv.ErrRange):
+		err = fmt.Errorf("--%s %s: want a smaller number", wrong.GetFlag().Name, wrong.GetValue())
 	case isWrong:
 		err = fmt.Errorf("--%s %s: want %s", wrong.GetFlag().Name, wrong.GetValue(), wanted(wrong.GetFlag().Value.Type()))
 	}
@@ -42,8 +47,6 @@ func wanted(kind string) string {
 		return "a whole number"
 	case "bool":
 		return "true or false"
-	case "duration":
-		return "a time, such as 90s or 10m"
 	}
 	return "values with commas between them"
 }

@@ -95,13 +95,13 @@ func (p *publication) addFlags(cmd *cobra.Command, src *source) {
 	flags.StringArrayVarP(&p.headers, "header", "H", nil, "header `NAME:VALUE` of the message; may stand several times")
 	flags.StringVar(&p.contentType, "content-type", "", "`TYPE` of the body (default "+textType+", and "+bytesType+" if it is not UTF-8)")
 	flags.IntVar(&p.count, "count", 1, "publish it `N` times")
-	flags.StringVar(&p.rate, "rate", "", "`N/s` messages at most; also N/m")
+	flags.StringVar(&p.rate, "rate", "", "`RATE` of messages at most, such as 100/s, 30/m or 10/h")
 	flags.StringVar(&p.session, "session", "", "`KEY` of the one session that shall have it, as sessions list -o name prints it; its beginning is enough")
 	flags.StringVar(&p.member, "member", "", "`MEMBER` whose sessions shall each have it: 42 is a number, alice a text, '\"42\"' too")
 	flags.BoolVar(&p.force, "force", false, "publish although no channel of the configuration names DEST")
 	flags.StringVar(&p.via, "via", viaBus, "`WAY`: "+viaBus+", or "+viaSTOMP+" to be a client")
 	p.gateway.add(cmd)
-	flags.DurationVar(&p.gateway.timeout, "timeout", 5*time.Second, "how long the broker, or the gateway, may take to answer")
+	durationVar(flags, &p.gateway.timeout, "timeout", 5*time.Second, "how long the broker, or the gateway, may take to answer")
 	flags.BoolVar(&p.receipt, "receipt", true, "")
 	flags.Lookup("receipt").Hidden = true // a client asks for it in any case: without it nobody knows what became of a SEND
 }
@@ -148,6 +148,8 @@ func (p *publication) checkFlags(cmd *cobra.Command, body bool) error {
 		return errors.New("--file is empty: it needs the name of a file, or - for standard input")
 	case !body && p.gateway.token == "-" && (p.file == "-" || !given("file")):
 		return errors.New("--token - and the body: standard input is one of them; --token-file names a file")
+	case given("rate") && p.rate == "":
+		return errors.New("--rate is empty: leave it out to publish as fast as can be")
 	case p.count < 1 || p.count > 1e9:
 		return fmt.Errorf("--count %d: want 1 to 1000000000", p.count)
 	case !p.receipt:

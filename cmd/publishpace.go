@@ -3,9 +3,9 @@ package cmd
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/stompgw/stompgw/cmd/internal/config"
 )
 
 // pace spreads messages evenly over time. Its zero value does not.
@@ -14,21 +14,16 @@ type pace struct {
 	next  time.Time
 }
 
-// newPace reads a rate: 100/s, 100 which means the same, or 30/m; empty for none.
+// newPace reads a rate; empty is none.
 func newPace(rate string) (pace, error) {
 	if rate == "" {
 		return pace{}, nil
 	}
-	number, unit, named := strings.Cut(rate, "/")
-	if !named {
-		unit = "s"
+	n, err := config.ParseRate(rate)
+	if err != nil {
+		return pace{}, fmt.Errorf("--rate: %w", err)
 	}
-	n, err := strconv.ParseFloat(number, 64)
-	per, known := map[string]time.Duration{"s": time.Second, "m": time.Minute}[unit]
-	if err != nil || !known || !(n > 0) || n > 1e6 || n < 1e-3 {
-		return pace{}, fmt.Errorf("--rate %s: want a number of messages in a second or minute, such as 100/s or 30/m", rate)
-	}
-	return pace{every: time.Duration(float64(per) / n)}, nil
+	return pace{every: time.Duration(float64(time.Second) / n)}, nil
 }
 
 // maxBehind is by how much a late sender may catch up at once.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"strconv"
 	"strings"
 	"time"
 
@@ -235,29 +234,4 @@ func ageCell(since *time.Time, now time.Time) string {
 		return "-"
 	}
 	return output.Age(now.Sub(*since))
-}
-
-// parseSpan takes a time as sessions list prints it: 90s, 10m, 3d2h.
-func parseSpan(text string) (time.Duration, error) {
-	bad := fmt.Errorf("%q is no time: want one such as 90s, 10m or 3d2h", text)
-	days, rest, ok := strings.Cut(text, "d")
-	if !ok {
-		days, rest = "0", text
-	}
-	n, err := strconv.ParseUint(days, 10, 15) // 89 years, so that the sum can't overflow
-	if err != nil {
-		return 0, bad
-	}
-	span := time.Duration(n) * 24 * time.Hour
-	if rest != "" {
-		d, err := time.ParseDuration(rest)
-		if err != nil || d < 0 || d > 24*365*100*time.Hour {
-			return 0, bad
-		}
-		span += d
-	}
-	if span <= 0 {
-		return 0, bad
-	}
-	return span, nil
 }

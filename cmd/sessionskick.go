@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
@@ -42,7 +43,7 @@ func (c *console) sessionsKick() *cobra.Command {
 	flags.BoolVar(&k.all, "all", false, "the sessions of everybody")
 	flags.StringVar(&k.how.Reason, "reason", "", "`TEXT` that the clients are told, one line; default is that of the code")
 	flags.StringVar(&code, "code", "kicked", "`CODE` that their programs are told: one of stompgw explain, or your own from 1000 on")
-	flags.StringVar(&rate, "rate", "", "end them no faster than at this `RATE`, such as 200/s or 30/m")
+	flags.StringVar(&rate, "rate", "", "end them no faster than at this `RATE`, such as 100/s, 30/m or 10/h")
 	flags.StringVar(&block, "block", "", "keep their members out for this `TIME`, such as 10m or 1d")
 	flags.BoolVar(&k.dryRun, "dry-run", false, "only list the sessions that would be ended")
 	flags.BoolVarP(&k.yes, "yes", "y", false, "don't ask")
@@ -110,8 +111,8 @@ func (k *kicking) checkHow(cmd *cobra.Command, rate, code, block string) (err er
 		return fmt.Errorf("--reason: %w", err)
 	}
 	if cmd.Flags().Changed("rate") {
-		if k.how.Rate, err = kickRate(rate); err != nil {
-			return fmt.Errorf("--rate %s: %w", rate, err)
+		if k.how.Rate, err = config.ParseRate(rate); err != nil {
+			return fmt.Errorf("--rate: %w", err)
 		}
 	}
 	if cmd.Flags().Changed("block") {
@@ -169,15 +170,4 @@ func checkReason(reason string) error {
 		return errors.New("it is blank: say what the clients shall read, or leave it out")
 	}
 	return nil
-}
-
-// kickRate takes a number of sessions for each second, minute or hour, and returns that for each second.
-func kickRate(text string) (float64, error) {
-	number, unit, ok := strings.Cut(text, "/")
-	seconds, known := map[string]float64{"s": 1, "m": 60, "h": 3600}[unit]
-	n, err := strconv.ParseFloat(number, 64)
-	if !ok || !known || err != nil || !(n/seconds >= 0.001 && n/seconds <= 1e9) {
-		return 0, errors.New("want sessions in a time, such as 200/s, 30/m or 10/h")
-	}
-	return n / seconds, nil
 }

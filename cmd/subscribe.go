@@ -51,10 +51,10 @@ func newSubscribeCmd() *cobra.Command {
 	l.gateway.add(cmd)
 	flags := cmd.Flags()
 	flags.IntVar(&l.count, "count", 0, "end after `N` messages")
-	flags.DurationVar(&l.period, "for", 0, "end after this time")
+	durationVar(flags, &l.period, "for", 0, "end after this time")
 	flags.BoolVar(&l.headers, "headers", false, "print the headers, too; jsonl always has them")
 	flags.StringVarP(&l.format, "output", "o", "text", "`FORMAT`: text, jsonl")
-	flags.DurationVar(&l.gateway.timeout, "timeout", 10*time.Second, "how long the gateway may take to let the client in, and to confirm a subscription")
+	durationVar(flags, &l.gateway.timeout, "timeout", 10*time.Second, "how long the gateway may take to let the client in, and to confirm a subscription")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		l.destinations = args
 		if err := l.check(cmd); err != nil {

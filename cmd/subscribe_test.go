@@ -377,7 +377,7 @@ func TestSubscribeMistakes(t *testing.T) {
 		{"no destination", "", usage, "DEST is missing" + see},
 		{"twice", "/a /a", usage, "DEST /a stands there twice" + see},
 		{"count", "/a --count 0", usage, "--count 0: want 1 or more" + see},
-		{"for", "/a --for -1s", usage, "--for -1s: want more than nothing, such as 30s" + see},
+		{"for", "/a --for -1s", usage, "--for: -1s is negative: write it like 10s" + see},
 		{"format", "/a -o json", usage, "-o json: the formats are text, jsonl" + see},
 		{"time-out", "/a --timeout 0s", usage, "--timeout 0s: want more than nothing, such as 5s" + see},
 		{"two tokens", "/a --token x --token-file two", usage, "--token and --token-file: a client has one token" + see},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"time"
 
@@ -223,7 +224,10 @@ func (v *verdict) printText(w io.Writer, now time.Time) {
 
 // fromNow says when something is, d from now.
 func fromNow(d time.Duration) string {
-	if d < 0 {
+	switch {
+	case d == math.MaxInt64: // as much as a Duration holds
+		return "in over 290 years"
+	case d < 0:
 		return output.Age(-d) + " ago"
 	}
 	return "in " + output.Age(d)

@@ -198,7 +198,7 @@ func TestTokenErrors(t *testing.T) {
 		{"anonymous", "anonymous: maybe", `t.yaml:2: auth.anonymous: "maybe" is none of allow, refuse`},
 		{"no member", "claims: {member: ''}", "t.yaml:2: auth.claims.member: is empty: want the name of a claim"},
 		{"no roles", "claims: {roles: ''}", "t.yaml:2: auth.claims.roles: is empty: want the name of a claim"},
-		{"leeway without a unit", "jwt: {leeway: 30}", "t.yaml:2: auth.jwt.leeway: 30 has no unit: write 30s, or one of ms, m, h"},
+		{"leeway without a unit", "jwt: {leeway: 30}", "t.yaml:2: auth.jwt.leeway: 30 has no unit: write 30s, or one of ms, m, h, d"},
 		{"revocation", "revocation: {enabled: 1}", `t.yaml:2: auth.revocation.enabled: "1" is neither true nor false`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

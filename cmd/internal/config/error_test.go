@@ -24,9 +24,9 @@ func TestErrors(t *testing.T) {
 		{"no value", "listen:\n", `t.yaml:1: listen: has no value: write one, "" for none, or leave the key out`},
 		{"single value for a list", "redis: {addrs: a:1}\n", "t.yaml:1: redis.addrs: is a single value: want a list, such as [\"a:1\"]"},
 
-		{"duration without a unit", "drain: {duration: 5}\n", "t.yaml:1: drain.duration: 5 has no unit: write 5s, or one of ms, m, h"},
-		{"duration zero without a unit", "drain: {duration: 0}\n", "t.yaml:1: drain.duration: 0 has no unit: write 0s, or one of ms, m, h"},
-		{"duration of a wrong unit", "drain: {duration: 5 sec}\n", `t.yaml:1: drain.duration: "5 sec" is not a length of time: write it like 500ms, 10s or 1m30s`},
+		{"duration without a unit", "drain: {duration: 5}\n", "t.yaml:1: drain.duration: 5 has no unit: write 5s, or one of ms, m, h, d"},
+		{"duration zero without a unit", "drain: {duration: 0}\n", "t.yaml:1: drain.duration: 0 has no unit: write 0s, or one of ms, m, h, d"},
+		{"duration of a wrong unit", "drain: {duration: 5 sec}\n", `t.yaml:1: drain.duration: "5 sec" is not a length of time: write it like 500ms, 10s, 1h30m or 7d`},
 		{"negative duration", "drain: {duration: -5s}\n", "t.yaml:1: drain.duration: -5s is negative: write it like 10s"},
 		{"size of a wrong unit", "limits: {message: 64KB}\n", `t.yaml:1: limits.message: "64KB": the units are B, KiB, MiB and GiB, as in 64KiB`},
 		{"size that is none", "limits: {message: 1.5MiB}\n", `t.yaml:1: limits.message: "1.5MiB" is not a size: write it like 65536, 64KiB or 1MiB`},
@@ -149,7 +149,7 @@ func TestErrors(t *testing.T) {
 		{"patterns", "channels:\n  - match: /topic/x\n    patterns: yes\n", `t.yaml:3: channels[0].patterns: "yes" is neither true nor false`},
 		{"patterns without a value", "channels:\n  - match: /topic/x\n    patterns:\n", `t.yaml:3: channels[0].patterns: has no value: write one, "" for none, or leave the key out`},
 		{"patterns that are a list", "channels:\n  - match: /topic/x\n    patterns: [/topic/*]\n", "t.yaml:3: channels[0].patterns: is a list: want a single value"},
-		{"several", "listen: x\ndrain: {duration: 5}\nlog: {level: loud}\n", "t.yaml:2: drain.duration: 5 has no unit: write 5s, or one of ms, m, h"},
+		{"several", "listen: x\ndrain: {duration: 5}\nlog: {level: loud}\n", "t.yaml:2: drain.duration: 5 has no unit: write 5s, or one of ms, m, h, d"},
 		{"several of one kind", "listen: x\nlog: {level: loud}\n", `t.yaml:1: listen: "x" is not an address: write host:port, such as 127.0.0.1:13001` + "\n" +
 			`t.yaml:2: log.level: "loud" is none of debug, info, warn, error`},
 	} {
@@ -186,7 +186,7 @@ func TestEnvironErrors(t *testing.T) {
 		{"STOMPGW_LIMIT_MESSAGE", "1", "STOMPGW_LIMIT_MESSAGE: there is no such setting; did you mean STOMPGW_LIMITS_MESSAGE?"},
 		{"STOMPGW_CHANNELS", "x", "STOMPGW_CHANNELS: channels can only stand in the file: use --config"},
 		{"STOMPGW_QQQQQQQQQQQQQQQQQQQQQQQQ", "x", "STOMPGW_QQQQQQQQQQQQQQQQQQQQQQQQ: there is no such setting; unset it (variables with STOMPGW_ are this program's)"},
-		{"STOMPGW_DRAIN_DURATION", "5", "STOMPGW_DRAIN_DURATION: drain.duration: 5 has no unit: write 5s, or one of ms, m, h"},
+		{"STOMPGW_DRAIN_DURATION", "5", "STOMPGW_DRAIN_DURATION: drain.duration: 5 has no unit: write 5s, or one of ms, m, h, d"},
 		{"STOMPGW_ROUTES", "x", "STOMPGW_ROUTES: routes can only stand in the file: use --config"},
 		{"STOMPGW_TOKENS", "hunter2", "STOMPGW_TOKENS: there is no such setting; did you mean STOMPGW_TOKEN?"},
 		{"STOMPGW_REDIS_PASWORD", "hunter2", "STOMPGW_REDIS_PASWORD: there is no such setting; did you mean STOMPGW_REDIS_PASSWORD?"},

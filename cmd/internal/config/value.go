@@ -7,29 +7,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
 )
-
-// Duration is a length of time, written with its unit. It is never negative.
-type Duration time.Duration
-
-// UnmarshalText takes what time.ParseDuration takes, and refuses a number without a unit.
-func (d *Duration) UnmarshalText(text []byte) error {
-	if _, err := strconv.ParseFloat(string(text), 64); err == nil {
-		return fmt.Errorf("%s has no unit: write %ss, or one of ms, m, h", text, text)
-	}
-	v, err := time.ParseDuration(string(text))
-	if err != nil {
-		return fmt.Errorf("%q is not a length of time: write it like 500ms, 10s or 1m30s", text)
-	}
-	if v < 0 {
-		return fmt.Errorf("%s is negative: write it like 10s", text)
-	}
-	*d = Duration(v)
-	return nil
-}
-
-func (d Duration) String() string { return time.Duration(d).String() }
 
 // Size is a number of bytes, written in bytes or with a unit.
 type Size int
@@ -113,7 +91,10 @@ func (k key) set(values []string) error {
 		*target = text
 	case *int:
 		n, err := strconv.Atoi(text)
-		if err != nil {
+		switch {
+		case errors.Is(err, strconv.ErrRange):
+			return fmt.Errorf("%s is out of bounds: want a number nearer to 0", text)
+		case err != nil:
 			return fmt.Errorf("%q is not a whole number", text)
 		}
 		*target = n
