@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/stompgw/stompgw/cmd/internal/config"
@@ -20,10 +21,14 @@ type ports struct {
 	all        []net.Listener
 }
 
-func listen(cfg *config.Config) (*ports, error) {
-	secure, err := cfg.TLSConfig()
-	if err != nil {
-		return nil, err
+// listen opens the ports of a node. Those for clients have the certificate that running holds when
+// somebody connects.
+func listen(cfg *config.Config, running *atomic.Pointer[config.Config]) (*ports, error) {
+	var secure *tls.Config
+	if cfg.TLS.Loaded() != nil {
+		secure = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return running.Load().TLS.Loaded(), nil
+		}}
 	}
 	p := &ports{}
 	if err := p.open(cfg, secure); err != nil {

@@ -7,59 +7,126 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
-// reloader makes a running node take other rules.
+// reloader makes a running node take other rules, keys, certificates and passwords.
 type reloader struct {
-	file     string
-	load     func() (*config.Config, error)
-	running  *config.Config // as it was loaded when the node started
-	setRules func(*policy.Catalogue) error
-	log      *slog.Logger
+	file string
+	load func() (*config.Config, error)
+	log  *slog.Logger
+
+	// running is what the node runs with; who needs a certificate or a password asks it each time.
+	running *atomic.Pointer[config.Config]
+
+	// What has to be told. Of these, renewBus alone can fail for what Load lets pass.
+	renewBus   func(config.Bus) error
+	setIssuers func([]auth.Issuer) error
+	setRules   func(rules *policy.Catalogue, done func(ended int)) error
 }
 
-// run reloads at each hangup, until ctx ends.
+// run reloads at each hangup, and takes the certificate of the ports when its files change, until ctx
+// ends.
 func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	files := newWatch(r.running.Load())
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hangups:
-			r.reload()
+			r.reload(ctx)
+			files = newWatch(r.running.Load())
+		case <-tick.C:
+			if files.changed() {
+				r.takePair()
+			}
 		}
 	}
 }
 
-// reload reads the configuration anew. Rules take effect if nothing in it is wrong; else the old ones
-// stay. Nothing but rules changes while a node runs.
-func (r *reloader) reload() {
-	cfg, err := r.read()
+const notReloaded = "not reloaded, all stays as it was"
+
+// reload reads the configuration and all files that it names anew. They take effect if nothing in them
+// is wrong; else nothing does. Settings that need a restart are named.
+func (r *reloader) reload(ctx context.Context) {
+	before := r.running.Load()
+	next, err := r.read()
+	if err == nil {
+		err = r.fits(before, next)
+	}
 	if err != nil {
 		for _, fault := range faults(err) {
-			r.log.Error("rules not reloaded, the old ones stay", "err", fault)
+			r.log.Error(notReloaded, "err", fault)
 		}
 		return
 	}
-	if len(cfg.Channels)+len(cfg.Routes) == 0 { // which nobody means who has clients
-		r.log.Error("rules not reloaded, the old ones stay: the file has none", "file", r.file)
+	taken := before.Take(next)
+	ended, err := r.take(ctx, taken)
+	if err != nil {
+		r.log.Error(notReloaded, "err", err)
 		return
 	}
-	changed := r.running.Changed(cfg)
+	r.log.Info("reloaded", "channels", len(taken.Channels), "routes", len(taken.Routes), "subscriptions_ended", ended,
+		"changed", list(before.ChangedFiles(taken)))
+	if changed := taken.Changed(next); len(changed) > 0 {
+		r.log.Warn("settings changed that need a restart", "keys", list(changed))
+	}
+}
+
+// fits reports why a node that runs with before can't take next: rules that would mean something else.
+func (r *reloader) fits(before, next *config.Config) error {
+	if len(next.Channels)+len(next.Routes) == 0 { // which nobody means who has clients
+		return &config.Error{Where: r.file, Reason: "has no rules"}
+	}
+	changed := before.Changed(next)
 	if i := slices.IndexFunc(changed, boundToRules); i >= 0 {
-		r.log.Error("rules not reloaded, the old ones stay: they go with a setting that needs a restart",
-			"key", changed[i], "at", cfg.Origin(changed[i]))
+		return &config.Error{Where: next.Origin(changed[i]), Key: changed[i], Reason: "rules go with this setting, and it needs a restart"}
+	}
+	return nil
+}
+
+// take makes a configuration count, and returns how many subscriptions have ended.
+func (r *reloader) take(ctx context.Context, cfg *config.Config) (ended int, err error) {
+	if err := r.renewBus(cfg.Bus); err != nil {
+		return 0, err
+	}
+	if cfg.HasIssuer() {
+		if err := r.setIssuers(cfg.Tokens().Issuers); err != nil {
+			return 0, err
+		}
+	}
+	r.running.Store(cfg)
+	done := make(chan int, 1)
+	if err := r.setRules(cfg.Rules(), func(ended int) { done <- ended }); err != nil {
+		return 0, err
+	}
+	select {
+	case ended = <-done:
+	case <-ctx.Done(): // the sessions end anyhow
+	}
+	return ended, nil
+}
+
+// takePair takes the certificate of the ports alone.
+func (r *reloader) takePair() {
+	before := r.running.Load()
+	cfg, err := before.TakePair()
+	if err != nil {
+		for _, fault := range faults(err) {
+			r.log.Error("the certificate has changed and can't be used, the old one stays", "err", fault)
+		}
 		return
 	}
-	if err := r.setRules(cfg.Rules()); err != nil {
-		r.log.Error("rules not reloaded, the old ones stay", "err", err)
-		return
-	}
-	r.log.Info("rules reloaded", "channels", len(cfg.Channels), "routes", len(cfg.Routes))
-	if len(changed) > 0 {
-		r.log.Warn("settings changed that need a restart", "keys", strings.Join(changed, ", "))
+	if changed := before.ChangedFiles(cfg); len(changed) > 0 {
+		r.running.Store(cfg)
+		r.log.Info("certificate reloaded", "changed", list(changed))
 	}
 }
 
@@ -81,6 +148,8 @@ func (r *reloader) read() (*config.Config, error) {
 func boundToRules(key string) bool {
 	return strings.HasPrefix(key, "prefixes.") || key == "errors.destination"
 }
+
+func list(names []string) string { return strings.Join(names, ", ") }
 
 // faults takes a joined error apart.
 func faults(err error) []error {

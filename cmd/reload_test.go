@@ -1,13 +1,30 @@
 package cmd
 
 import (
+	"bufio"
 	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
 	"log/slog"
+	"math/big"
 	"os"
+	"reflect"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
@@ -16,61 +33,327 @@ const (
 	twoRooms = "channels:\n  - {match: /topic/a, subscribe: 'true'}\n  - {match: /topic/b, subscribe: 'true'}\n"
 )
 
+// reloadRig is a reloader whose node is made of what it was told.
+type reloadRig struct {
+	reloader
+	log     bytes.Buffer
+	rules   *policy.Catalogue
+	issuers []auth.Issuer
+	bus     *config.Bus
+	busErr  error
+}
+
+// newReloadRig starts with a file, in a folder with keys and certificates.
+func newReloadRig(t *testing.T, text string) *reloadRig {
+	t.Helper()
+	tokenFiles(t)
+	writePair(t, "server.crt", "server.key")
+	writeFile(t, "password", "hunter2")
+	load := func() (*config.Config, error) { return config.Load(config.Source{File: "t.yaml"}) }
+	writeFile(t, "t.yaml", text)
+	running, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &reloadRig{}
+	r.reloader = reloader{
+		file: "t.yaml", load: load, running: new(atomic.Pointer[config.Config]),
+		log:        slog.New(slog.NewTextHandler(&r.log, untimed())),
+		renewBus:   func(b config.Bus) error { r.bus = &b; return r.busErr },
+		setIssuers: func(list []auth.Issuer) error { r.issuers = list; return nil },
+		setRules: func(c *policy.Catalogue, done func(int)) error {
+			r.rules = c
+			done(3)
+			return nil
+		},
+	}
+	r.running.Store(running)
+	return r
+}
+
+// wantLog checks all that was logged, and forgets it.
+func (r *reloadRig) wantLog(t *testing.T, lines ...string) {
+	t.Helper()
+	want := strings.Join(lines, "\n")
+	if len(lines) > 0 {
+		want += "\n"
+	}
+	if got := r.log.String(); got != want {
+		t.Errorf("it logs\n%swant\n%s", got, want)
+	}
+	r.log.Reset()
+}
+
+// writePair writes a self-signed certificate and its key.
+func writePair(t *testing.T, cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(365 * 24 * time.Hour), DNSNames: []string{"localhost"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, cert, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+	writeFile(t, key, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})))
+}
+
 // TestReload holds what a reload takes over, and what it logs, with the old file and the new one.
 func TestReload(t *testing.T) {
-	const token, issuer = "auth: {jwt: {secret_file: secret}}\n", "auth: {issuers: [{issuer: a, public_key_file: ed.pub}]}\n"
-	const changed = `level=WARN msg="settings changed that need a restart" keys=`
-	const old = `level=ERROR msg="rules not reloaded, the old ones stay`
+	const (
+		token   = "auth: {jwt: {secret_file: secret}}\n"
+		issuer  = "auth: {issuers: [{issuer: a, public_key_file: ed.pub}]}\n"
+		redis   = "redis: {user: u, password_file: password}\n"
+		secure  = "tls: {cert: server.crt, key: server.key}\n"
+		restart = `level=WARN msg="settings changed that need a restart" keys=`
+		old     = `level=ERROR msg="not reloaded, all stays as it was" err=`
+	)
+	reloaded := func(channels int, changed string) string {
+		return fmt.Sprintf("level=INFO msg=reloaded channels=%d routes=0 subscriptions_ended=3 changed=%s", channels, changed)
+	}
 	for _, tt := range []struct {
 		name, before, after string
-		set                 bool // the new rules count
+		set                 bool // it takes effect
 		want                []string
 	}{
-		{"an empty file", oneRoom, "", false, []string{old + `" err="t.yaml is empty: somebody may be writing it"`}},
-		{"no rules", oneRoom, "log: {level: info}\n", false, []string{old + `: the file has none" file=t.yaml`}},
-		{"the same", oneRoom, oneRoom, true, []string{`level=INFO msg="rules reloaded" channels=1 routes=0`}},
-		{"a rule more", oneRoom, twoRooms, true, []string{`level=INFO msg="rules reloaded" channels=2 routes=0`}},
-		{"other settings", oneRoom, "listen: :1\nlimits: {message: 1KiB}\n" + twoRooms, true,
-			[]string{`level=INFO msg="rules reloaded" channels=2 routes=0`, changed + `"listen, limits.message"`}},
-		{"a setting of the lists", oneRoom, issuer + twoRooms, true,
-			[]string{`level=INFO msg="rules reloaded" channels=2 routes=0`, changed + "auth.issuers"}},
-		{"a secret", token + oneRoom, "auth: {jwt: {secret_file: other}}\n" + oneRoom, true,
-			[]string{`level=INFO msg="rules reloaded" channels=1 routes=0`, changed + "auth.jwt.secret_file"}},
-		{"a secret in the same file", token + oneRoom, "# written anew\n" + token + oneRoom, true,
-			[]string{`level=INFO msg="rules reloaded" channels=1 routes=0`, changed + "auth.jwt.secret_file"}},
-		{"no such key", oneRoom, "listn: x\n" + twoRooms, false, []string{old + `" err="t.yaml:1: listn: there is no such key; did you mean listen?"`}},
+		{"an empty file", oneRoom, "", false, []string{old + `"t.yaml is empty: somebody may be writing it"`}},
+		{"no rules", oneRoom, "log: {level: info}\n", false, []string{old + `"t.yaml: has no rules"`}},
+		{"the same", oneRoom, oneRoom, true, []string{reloaded(1, `""`)}},
+		{"a rule more", oneRoom, twoRooms, true, []string{reloaded(2, "t.yaml")}},
+		{"other settings", oneRoom, "listen: :1\nlimits: {message: 1KiB}\n" + twoRooms, true, []string{reloaded(2, "t.yaml"), restart + `"listen, limits.message"`}},
+		{"tokens where there were none", oneRoom, issuer + twoRooms, true, []string{reloaded(2, `"ed.pub, t.yaml"`), restart + "auth.issuers"}},
+		{"TLS where there was none", oneRoom, secure + oneRoom, true, []string{reloaded(1, `"server.crt, server.key, t.yaml"`), restart + `"tls.cert, tls.key"`}},
+		{"another secret", token + oneRoom, "auth: {jwt: {secret_file: other}}\n" + oneRoom, true, []string{reloaded(1, `"other, t.yaml"`)}},
+		{"a secret more", token + oneRoom, "auth: {jwt: {secret_file: [other, secret]}}\n" + oneRoom, true, []string{reloaded(1, `"other, t.yaml"`)}},
+		{"an issuer more", token + oneRoom, "auth: {jwt: {secret_file: secret, issuer: b}, issuers: [{issuer: a, public_key_file: ed.pub}]}\n" + oneRoom, true,
+			[]string{reloaded(1, `"ed.pub, t.yaml"`)}},
+		{"leeway", token + oneRoom, "auth: {jwt: {secret_file: secret, leeway: 1s}}\n" + oneRoom, true, []string{reloaded(1, "t.yaml"), restart + "auth.jwt.leeway"}},
+		{"a password of another user", redis + oneRoom, "redis: {user: v, password_file: other}\n" + oneRoom, true, []string{reloaded(1, `"other, t.yaml"`)}},
+		{"a password for another Redis", redis + oneRoom, "redis: {addrs: ['a:1'], user: u, password_file: other}\n" + oneRoom, true,
+			[]string{reloaded(1, `"other, t.yaml"`), restart + `"redis.addrs, redis.password_file"`}},
+		{"no such key", oneRoom, "listn: x\n" + twoRooms, false, []string{old + `"t.yaml:1: listn: there is no such key; did you mean listen?"`}},
 		{"two mistakes", oneRoom, "log: {level: loud}\nerrors: {fallback: shout}\n" + twoRooms, false,
-			[]string{old + `" err="t.yaml:2: errors.fallback: \"shout\" is none of drop, error"`, old + `" err="t.yaml:1: log.level: \"loud\" is none of debug, info, warn, error"`}},
+			[]string{old + `"t.yaml:2: errors.fallback: \"shout\" is none of drop, error"`, old + `"t.yaml:1: log.level: \"loud\" is none of debug, info, warn, error"`}},
 		{"a rule that is wrong", oneRoom, twoRooms + "routes:\n  - {match: /app/a, allow: 'true', publish: /topic/a, body: chat}\n", false,
-			[]string{old + `" err="t.yaml:5: routes[0].body: undeclared reference to 'chat'\n    chat\n    ^"`}},
+			[]string{old + `"t.yaml:5: routes[0].body: undeclared reference to 'chat'\n    chat\n    ^"`}},
 		{"other prefixes", oneRoom, "prefixes: {app: /to}\n" + twoRooms, false,
-			[]string{old + `: they go with a setting that needs a restart" key=prefixes.app at=t.yaml:1`}},
+			[]string{old + `"t.yaml:1: prefixes.app: rules go with this setting, and it needs a restart"`}},
 		{"another error destination", oneRoom, twoRooms + "errors: {destination: /session/e}\n", false,
-			[]string{old + `: they go with a setting that needs a restart" key=errors.destination at=t.yaml:4`}},
+			[]string{old + `"t.yaml:4: errors.destination: rules go with this setting, and it needs a restart"`}},
+		{"a secret that is not there", token + oneRoom, "auth: {jwt: {secret_file: none}}\n" + twoRooms, false,
+			[]string{old + `"t.yaml:1: auth.jwt.secret_file: none can't be read: no such file or directory"`}},
+		{"a key that does not fit", secure + oneRoom, "tls: {cert: server.crt, key: other.key}\n" + twoRooms, false,
+			[]string{old + `"t.yaml:1: tls.cert: with tls.key can't be used: server.crt, other.key: tls: private key does not match public key"`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			tokenFiles(t)
-			load := func() (*config.Config, error) { return config.Load(config.Source{File: "t.yaml"}) }
-			writeFile(t, "t.yaml", tt.before)
-			running, err := load()
-			if err != nil {
-				t.Fatal(err)
-			}
-			var log bytes.Buffer
-			var rules *policy.Catalogue
-			r := reloader{"t.yaml", load, running, func(c *policy.Catalogue) error { rules = c; return nil }, slog.New(slog.NewTextHandler(&log, untimed()))}
+			r := newReloadRig(t, tt.before)
+			writeFile(t, "other", "quite another secret of some characters")
+			writePair(t, "other.crt", "other.key")
 			writeFile(t, "t.yaml", tt.after)
-			if strings.HasPrefix(tt.after, "# written anew") {
-				writeFile(t, "secret", "quite another secret of some characters")
-			}
-			r.reload()
-			if got, want := log.String(), strings.Join(tt.want, "\n")+"\n"; got != want {
-				t.Errorf("it logs\n%swant\n%s", got, want)
-			}
-			if (rules != nil) != tt.set {
-				t.Errorf("rules were set: %t, want %t", rules != nil, tt.set)
+			before := r.running.Load()
+			r.reload(t.Context())
+			r.wantLog(t, tt.want...)
+			if (r.rules != nil) != tt.set || (r.bus != nil) != tt.set || (r.running.Load() != before) != tt.set {
+				t.Errorf("rules %t, bus %t, configuration %t; want %t", r.rules != nil, r.bus != nil, r.running.Load() != before, tt.set)
 			}
 		})
+	}
+}
+
+// TestReloadFiles: what is in the files counts, whether their names are the same or not, and all of it or
+// nothing.
+func TestReloadFiles(t *testing.T) {
+	const old = `level=ERROR msg="not reloaded, all stays as it was" err=`
+	r := newReloadRig(t, oneRoom+"tls: {cert: server.crt, key: server.key}\nauth: {jwt: {secret_file: secret}}\nredis: {user: u, password_file: password}\n")
+	first := r.running.Load()
+	writePair(t, "server.crt", "server.key")
+	writeFile(t, "secret", "quite another secret of some characters")
+	writeFile(t, "password", "hunter3")
+	r.reload(t.Context())
+	r.wantLog(t, `level=INFO msg=reloaded channels=1 routes=0 subscriptions_ended=3 changed="password, secret, server.crt, server.key"`)
+	second := r.running.Load()
+	if got := second.Redis.Password.Reveal(); got != "hunter3" {
+		t.Errorf("the password is %q", got)
+	}
+	if reflect.DeepEqual(second.TLS.Loaded().Certificate, first.TLS.Loaded().Certificate) {
+		t.Error("the certificate is the old one")
+	}
+	if got := string(r.issuers[0].Keys[0].([]byte)); got != "quite another secret of some characters" {
+		t.Errorf("the secret is %q", got)
+	}
+
+	writeFile(t, "password", "hunter4")
+	writeFile(t, "secret", "")
+	r.reload(t.Context())
+	r.wantLog(t, old+`"t.yaml:4: auth.jwt.secret_file: secret is empty: want the secret in it"`)
+	writeFile(t, "secret", "quite another secret of some characters")
+	r.busErr = errors.New("the bus does not take it")
+	r.rules = nil
+	r.reload(t.Context())
+	r.wantLog(t, old+`"the bus does not take it"`)
+	if r.running.Load() != second || r.rules != nil {
+		t.Error("a part of what is wrong was taken")
+	}
+	r.busErr = nil
+	r.reload(t.Context())
+	r.wantLog(t, `level=INFO msg=reloaded channels=1 routes=0 subscriptions_ended=3 changed=password`)
+}
+
+// TestTakePair: the certificate of the ports is taken when its files have changed, if it can be used.
+func TestTakePair(t *testing.T) {
+	r := newReloadRig(t, oneRoom+"tls: {cert: server.crt, key: server.key}\n")
+	pair := func() [][]byte { return r.running.Load().TLS.Loaded().Certificate }
+	first := pair()
+	r.takePair()
+	r.wantLog(t)
+	whole, err := os.ReadFile("server.crt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const old = `level=ERROR msg="the certificate has changed and can't be used, the old one stays" err=`
+	for _, tt := range []struct{ text, want string }{
+		{"", `"t.yaml:3: tls.cert: with tls.key can't be used: server.crt holds no PEM, which begins with -----BEGIN"`},
+		{string(whole[:len(whole)-30]), `"t.yaml:3: tls.cert: with tls.key can't be used: server.crt holds 1 blocks of PEM, of which 0 can be read: is it whole?"`},
+		{string(whole) + string(whole[:99]), `"t.yaml:3: tls.cert: with tls.key can't be used: server.crt holds 2 blocks of PEM, of which 1 can be read: is it whole?"`},
+	} {
+		writeFile(t, "server.crt", tt.text)
+		r.takePair()
+		r.wantLog(t, old+tt.want)
+	}
+	if !reflect.DeepEqual(pair(), first) {
+		t.Error("the old pair is gone")
+	}
+	writePair(t, "server.crt", "server.key")
+	r.takePair()
+	r.wantLog(t, `level=INFO msg="certificate reloaded" changed="server.crt, server.key"`)
+	if reflect.DeepEqual(pair(), first) {
+		t.Error("the new pair is not taken")
+	}
+}
+
+// TestRunWatches: a node takes a pair that was written without a signal.
+func TestRunWatches(t *testing.T) {
+	r := newReloadRig(t, oneRoom+"tls: {cert: server.crt, key: server.key}\n")
+	first := r.running.Load()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { r.run(ctx, nil) })
+		time.Sleep(2*watchEvery + watchEvery/2)
+		writePair(t, "server.crt", "server.key")
+		time.Sleep(2 * watchEvery)
+		stop()
+		wg.Wait()
+	})
+	r.wantLog(t, `level=INFO msg="certificate reloaded" changed="server.crt, server.key"`)
+	if r.running.Load() == first {
+		t.Error("the new pair is not taken")
+	}
+}
+
+// TestServeCertificate: who connects gets the certificate that the files have now, and who is connected stays so.
+func TestServeCertificate(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writePair(t, "server.crt", "server.key")
+	s := serveStandalone(t, "--config", writeFile(t, "t.yaml", oneRoom+"tls: {cert: server.crt, key: server.key}\n"))
+	addr, _, _ := strings.Cut(s.find(t, `STOMP +wss://(\S+)`), "/")
+	dial := func() *tls.Conn {
+		t.Helper()
+		c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	of := func(c *tls.Conn) []byte { return c.ConnectionState().PeerCertificates[0].Raw }
+	old := dial()
+	writePair(t, "server.crt", "server.key")
+	s.hangups <- nil
+	eventually(t, "the certificate is reloaded", func() bool {
+		return strings.Contains(s.stderr.String(), `changed="server.crt, server.key"`)
+	})
+	if c := dial(); bytes.Equal(of(c), of(old)) {
+		t.Error("a new connection has the old certificate")
+	}
+	writePair(t, "other.crt", "server.key")
+	s.hangups <- nil
+	eventually(t, "the log tells that the key does not fit", func() bool {
+		return strings.Contains(s.stderr.String(), "server.crt, server.key: tls: private key does not match public key")
+	})
+	if c := dial(); bytes.Equal(of(c), of(old)) {
+		t.Error("a pair that can't be used brings back the first one")
+	}
+	if _, err := old.Write([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(old).ReadString('\n')
+	if err != nil || line != "HTTP/1.1 200 OK\r\n" {
+		t.Errorf("the old connection answers %q, %v", line, err)
+	}
+}
+
+// TestWatch: a pair is worth reading again once it has been the same for two looks, whether a file was
+// written, replaced, or is another behind a link.
+func TestWatch(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, folder := range []string{"..1", "..2"} {
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		writePair(t, folder+"/tls.crt", folder+"/tls.key")
+	}
+	link := func(old, name string) {
+		t.Helper()
+		if err := os.Symlink(old, name+".new"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(name+".new", name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link("..1", "..data")
+	link("..data/tls.crt", "tls.crt")
+	link("..data/tls.key", "tls.key")
+	writeFile(t, "t.yaml", "tls: {cert: tls.crt, key: tls.key}\n"+oneRoom)
+	cfg, err := config.Load(config.Source{File: "t.yaml"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWatch(cfg)
+	want := func(what string, looks ...bool) {
+		t.Helper()
+		for i, want := range looks {
+			if got := w.changed(); got != want {
+				t.Errorf("%s: look %d says %t", what, i+1, got)
+			}
+		}
+	}
+	want("the first", true, false)
+	link("..2", "..data")
+	want("a link swapped", false, true, false)
+	writeFile(t, "..2/tls.key", "shorter")
+	want("a file written", false, true, false)
+	if err := os.Chtimes("..2/tls.key", time.Time{}, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	want("a time", false, true, false)
+	if err := os.Remove("..2/tls.crt"); err != nil {
+		t.Fatal(err)
+	}
+	want("a file removed", false, true, false)
+	writePair(t, "..2/tls.crt", "..2/tls.key")
+	want("and back", false)
+	writePair(t, "..2/tls.crt", "..2/tls.key")
+	want("while it is written", false, true, false)
+	if w := newWatch(config.Default()); w.changed() || w.changed() {
+		t.Error("a node without a certificate watches one")
 	}
 }
 
@@ -106,7 +389,9 @@ func TestServeReload(t *testing.T) {
 
 	writeFile(t, "t.yaml", twoRooms)
 	s.hangups <- nil
-	eventually(t, "the rules are reloaded", func() bool { return strings.Contains(s.stderr.String(), "rules reloaded") })
+	eventually(t, "the rules are reloaded", func() bool {
+		return strings.Contains(s.stderr.String(), "msg=reloaded channels=2 routes=0 subscriptions_ended=0 changed=t.yaml")
+	})
 	subscribe("3", "RECEIPT\n", "receipt-id:3\n")
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,8 +28,8 @@ func newServeCmd(p Process) *cobra.Command {
 		Use:   "serve",
 		Short: "Run a node until SIGTERM or SIGINT, then let its clients go",
 		Long: "Run a node until SIGTERM or SIGINT; then it accepts nobody new, closes its connections spread over\n" +
-			"drain.duration, and ends. A second signal ends it at once. SIGHUP makes it read the rules of\n" +
-			"--config anew; what is wrong there is logged, and the old ones stay.\n\n" +
+			"drain.duration, and ends. A second signal ends it at once. SIGHUP makes it read --config\n" +
+			"anew, and the files that it names; what is wrong there is logged, and all stays as it was.\n\n" +
 			"With --standalone it brings its own broker and Redis, and needs no configuration.",
 		Args: takes(),
 	}
@@ -52,11 +53,13 @@ func serve(ctx context.Context, p Process, src *source) error {
 		return err
 	}
 	loaded := *cfg // startEmbedded changes cfg
+	running := new(atomic.Pointer[config.Config])
+	running.Store(&loaded)
 	log := newLogger(p.Stderr, cfg.Log)
 	for _, warning := range cfg.Warnings() {
 		log.Warn(warning)
 	}
-	ports, err := listen(cfg)
+	ports, err := listen(cfg, running)
 	if err != nil {
 		return err
 	}
@@ -96,8 +99,10 @@ func serve(ctx context.Context, p Process, src *source) error {
 			admin.RegistryFigures(cluster.registry.Figures), cluster.control, cluster.limit)
 		wg.Go(func() { report(log, "admin", admin.Serve(base, ports.admin, h, log)) })
 	}
-	r := reloader{file: src.File, load: src.load, running: &loaded, log: log,
-		setRules: func(c *policy.Catalogue) error { return gw.SetRules(c, nil) }}
+	r := reloader{
+		file: src.File, load: src.load, running: running, log: log,
+		renewBus: func(config.Bus) error { return nil }, setIssuers: gw.SetIssuers, setRules: gw.SetRules,
+	}
 	wg.Go(func() { r.run(base, hangups) })
 	if cfg.Standalone {
 		printWelcome(p.Stdout, welcome{program: program(p.Args[0]), file: src.File, cfg: cfg, ports: ports})

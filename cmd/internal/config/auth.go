@@ -141,7 +141,7 @@ func (c *Config) loadIssuerKeys(i issuer) []error {
 func (c *Config) loadPublicKeys(i issuer) (errs []error) {
 	for n, name := range i.PublicKeyFile {
 		path := c.item(i.path+".public_key_file", n)
-		text, err := ReadFile(name)
+		text, err := c.read(name)
 		if err != nil {
 			errs = append(errs, c.fault(path, "%v", err))
 			continue
@@ -160,7 +160,11 @@ func (c *Config) loadPublicKeys(i issuer) (errs []error) {
 func (c *Config) loadSecrets(i issuer) (errs []error) {
 	for n, name := range i.SecretFile {
 		path := c.item(i.path+".secret_file", n)
-		secret, err := ReadSecret(name)
+		var secret Secret
+		text, err := c.read(name)
+		if err == nil {
+			secret, err = parseSecret(name, text)
+		}
 		if err != nil {
 			errs = append(errs, c.fault(path, "%v", err))
 			continue

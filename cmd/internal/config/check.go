@@ -1,7 +1,6 @@
 package config
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -98,30 +97,9 @@ func (c *Config) checkWeb() (errs []error) {
 			errs = append(errs, c.fault(fmt.Sprintf("origins[%d]", i), "%v", err))
 		}
 	}
-	switch {
-	case c.TLS.Cert == "" && c.TLS.Key == "":
-	case c.TLS.Cert == "":
-		errs = append(errs, c.fault("tls.cert", "is missing beside tls.key: name the file of the certificate"))
-	case c.TLS.Key == "":
-		errs = append(errs, c.fault("tls.key", "is missing beside tls.cert: name the file of the private key"))
-	case c.uses("tls"):
-		if _, err := c.TLSConfig(); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	return errs
-}
-
-// TLSConfig loads the certificate; without one it returns nil.
-func (c *Config) TLSConfig() (*tls.Config, error) {
-	if c.TLS.Cert == "" {
-		return nil, nil
-	}
-	pair, err := tls.LoadX509KeyPair(c.TLS.Cert, c.TLS.Key)
-	if err != nil {
-		return nil, c.fault("tls.cert", "with tls.key can't be used: %v; want two files in PEM", err)
-	}
-	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+	pair, faults := c.loadPair("tls", c.TLS.Cert, c.TLS.Key)
+	c.TLS.pair = pair
+	return append(errs, faults...)
 }
 
 // checkDestination checks a path of one or more segments.

@@ -1,9 +1,6 @@
 package config
 
-import (
-	"crypto/tls"
-	"crypto/x509"
-)
+import "crypto/tls"
 
 // ClientTLS says how to be sure of a server, and how it can be sure of us.
 type ClientTLS struct {
@@ -43,34 +40,9 @@ func (c *Config) loadTLS(path string, t *ClientTLS) (errs []error) {
 			return errs
 		}
 	}
-	return c.loadPair(path, t)
-}
-
-func (c *Config) loadCA(path, name string) (*x509.CertPool, []error) {
-	text, err := ReadFile(name)
-	if err != nil {
-		return nil, []error{c.fault(path, "%v", err)}
+	pair, errs := c.loadPair(path, t.Cert, t.Key)
+	if pair != nil {
+		t.loaded.Certificates = []tls.Certificate{*pair}
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, []error{c.fault(path, "%s holds no certificate in PEM", name)}
-	}
-	return pool, nil
-}
-
-func (c *Config) loadPair(path string, t *ClientTLS) []error {
-	switch {
-	case t.Cert == "" && t.Key == "":
-		return nil
-	case t.Cert == "":
-		return []error{c.fault(path+".cert", "is missing beside %s.key: name the file of the certificate", path)}
-	case t.Key == "":
-		return []error{c.fault(path+".key", "is missing beside %s.cert: name the file of the private key", path)}
-	}
-	pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
-	if err != nil {
-		return []error{c.fault(path+".cert", "with %s.key can't be used: %v; want two files in PEM", path, err)}
-	}
-	t.loaded.Certificates = []tls.Certificate{pair}
-	return nil
+	return errs
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/tls"
 	"reflect"
 	"slices"
 	"strings"
@@ -37,6 +38,7 @@ type Config struct {
 	origins origins
 	scalars map[string]scalar // what the items of lists say, by path
 	used    []string          // as Source.Uses
+	files   sums              // what all the files hold that Load has read
 	rules   *policy.Catalogue
 }
 
@@ -46,7 +48,12 @@ type TCP struct {
 
 type TLS struct {
 	Cert, Key string // files in PEM; both or neither
+
+	pair *tls.Certificate // what they hold; nil for neither
 }
+
+// Loaded returns what the files hold, nil without TLS. Load has read them.
+func (t *TLS) Loaded() *tls.Certificate { return t.pair }
 
 type Prefixes struct {
 	App    string
@@ -122,6 +129,7 @@ type Log struct {
 // Default is what a node runs with that is told nothing.
 func Default() *Config {
 	return &Config{
+		files:    sums{},
 		Listen:   "0.0.0.0:13001",
 		Endpoint: "/stomp",
 		Prefixes: Prefixes{App: "/app", Broker: []string{"/topic", "/queue"}, User: "/session"},

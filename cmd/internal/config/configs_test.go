@@ -27,7 +27,7 @@ func TestStandalone(t *testing.T) {
 		t.Fatal(err)
 	}
 	copied.Standalone = true
-	copied.origins, copied.scalars, copied.rules = built.origins, built.scalars, built.rules
+	copied.origins, copied.scalars, copied.files, copied.rules = built.origins, built.scalars, built.files, built.rules
 	if !reflect.DeepEqual(built, copied) {
 		t.Errorf("--standalone runs with\n%+v, configs/standalone.yaml says\n%+v", built, copied)
 	}

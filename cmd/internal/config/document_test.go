@@ -172,7 +172,7 @@ func TestWriteDefault(t *testing.T) {
 		}
 	}
 	want := Default()
-	want.origins, want.scalars, want.rules = c.origins, c.scalars, c.rules
+	want.origins, want.scalars, want.files, want.rules = c.origins, c.scalars, c.files, c.rules
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("the file says\n%+v\nwant\n%+v", c, want)
 	}

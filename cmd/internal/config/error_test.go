@@ -72,7 +72,7 @@ func TestErrors(t *testing.T) {
 		{"origin with a path", "origins: ['https://a.example/chat']\n", `t.yaml:1: origins[0]: "https://a.example/chat" has more than a browser sends: write https://a.example`},
 		{"origin with two stars", "origins: ['https://*.*.example']\n", `t.yaml:1: origins[0]: "https://*.*.example" has more than one *: write several origins`},
 		{"certificate without a key", "tls: {cert: a.pem}\n", "t.yaml:1: tls.key: is missing beside tls.cert: name the file of the private key"},
-		{"certificate that is not there", "tls: {cert: a.pem, key: b.pem}\n", "t.yaml:1: tls.cert: with tls.key can't be used: open a.pem: no such file or directory; want two files in PEM"},
+		{"certificate that is not there", "tls: {cert: a.pem, key: b.pem}\n", "t.yaml:1: tls.cert: with tls.key can't be used: a.pem can't be read: no such file or directory"},
 		{"prefixes that overlap", "prefixes:\n  app: /app\n  broker: [/topic, /app/x]\n", "t.yaml:3: prefixes.broker[1]: /app/x and /app (prefixes.app) overlap: no prefix may begin another"},
 		{"error destination elsewhere", "errors: {destination: /queue/e}\n", "t.yaml:1: errors.destination: /queue/e is not below prefixes.user: want one like /session/queue/request-error"},
 
@@ -117,10 +117,10 @@ func TestErrors(t *testing.T) {
 		{"no password", "bus: {kafka: {sasl: {mechanism: plain, user: u}}}\n", "t.yaml:1: bus.kafka.sasl.user: has no password: name a file that holds it with bus.kafka.sasl.password_file, or set STOMPGW_BUS_KAFKA_SASL_PASSWORD"},
 		{"TLS off and on", "bus:\n  kafka:\n    tls:\n      enabled: false\n      ca: a.pem\n", "t.yaml:4: bus.kafka.tls.enabled: is false, but beside it stand files for TLS: leave the one or the other out"},
 		{"CA that is not there", "bus: {kafka: {tls: {ca: a.pem}}}\n", "t.yaml:1: bus.kafka.tls.ca: a.pem can't be read: no such file or directory"},
-		{"CA that is none", "bus: {kafka: {tls: {ca: t.yaml}}}\n", "t.yaml:1: bus.kafka.tls.ca: t.yaml holds no certificate in PEM"},
+		{"CA that is none", "bus: {kafka: {tls: {ca: t.yaml}}}\n", "t.yaml:1: bus.kafka.tls.ca: t.yaml holds no PEM, which begins with -----BEGIN"},
 		{"client key alone", "bus: {kafka: {tls: {key: a.pem}}}\n", "t.yaml:1: bus.kafka.tls.cert: is missing beside bus.kafka.tls.key: name the file of the certificate"},
 		{"client certificate alone", "bus: {driver: nats, nats: {tls: {cert: a.pem}}}\n", "t.yaml:1: bus.nats.tls.key: is missing beside bus.nats.tls.cert: name the file of the private key"},
-		{"client certificate that is not there", "bus: {driver: nats, nats: {tls: {cert: a.pem, key: b.pem}}}\n", "t.yaml:1: bus.nats.tls.cert: with bus.nats.tls.key can't be used: open a.pem: no such file or directory; want two files in PEM"},
+		{"client certificate that is not there", "bus: {driver: nats, nats: {tls: {cert: a.pem, key: b.pem}}}\n", "t.yaml:1: bus.nats.tls.cert: with bus.nats.tls.key can't be used: a.pem can't be read: no such file or directory"},
 
 		{"NATS user alone", "bus: {driver: nats, nats: {user: u}}\n", "t.yaml:1: bus.nats.user: has no password: name a file that holds it with bus.nats.password_file, or set STOMPGW_BUS_NATS_PASSWORD"},
 		{"password file that is not there", "bus:\n  driver: nats\n  nats:\n    user: u\n    password_file: none\n", "t.yaml:5: bus.nats.password_file: none can't be read: no such file or directory"},

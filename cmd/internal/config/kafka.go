@@ -151,7 +151,7 @@ func literals(template string) (string, error) {
 func (c *Config) checkSASL() (errs []error) {
 	s := &c.Bus.Kafka.SASL
 	const path = "bus.kafka.sasl"
-	if errs = c.load(path+".password", s.PasswordFile, &s.Password, readLine); len(errs) > 0 {
+	if errs = c.load(path+".password", s.PasswordFile, &s.Password, parseLine); len(errs) > 0 {
 		return errs
 	}
 	const where = "name a file that holds it with " + path + ".password_file, or set "

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"errors"
 	"io/fs"
 	"os"
@@ -39,6 +40,9 @@ func Load(src Source) (*Config, error) {
 		return nil, err
 	}
 	c.origins, c.scalars, c.used = f.origins, f.scalars, src.Uses
+	if src.File != "" {
+		c.files[src.File] = sha256.Sum256([]byte(strings.Join(f.lines, "\n")))
+	}
 	errs := append(f.errs, checkEnviron(os.Environ(), keys)...)
 	if len(errs) == 0 {
 		errs = c.merge(f, src.Flags)

@@ -51,7 +51,7 @@ func TestDefaults(t *testing.T) {
 			continue
 		}
 		want := Default()
-		want.origins, want.rules = c.origins, c.rules
+		want.origins, want.files, want.rules = c.origins, c.files, c.rules
 		if !reflect.DeepEqual(c, want) {
 			t.Errorf("%s:\n got %+v\nwant %+v", name, c, want)
 		}

@@ -40,10 +40,10 @@ func (c *Config) checkNATS() (errs []error) {
 	if c.Bus.Driver != "nats" || !c.uses("bus.nats") {
 		return errs
 	}
-	errs = append(errs, c.load("bus.nats.password", n.PasswordFile, &n.Password, readLine)...)
-	errs = append(errs, c.load("bus.nats.token", n.TokenFile, &n.Token, readLine)...)
-	errs = append(errs, c.load("bus.nats.nkey", n.NKeyFile, &n.NKey, readNKey)...)
-	errs = append(errs, c.load("bus.nats.creds", n.CredsFile, &n.Creds, readCreds)...)
+	errs = append(errs, c.load("bus.nats.password", n.PasswordFile, &n.Password, parseLine)...)
+	errs = append(errs, c.load("bus.nats.token", n.TokenFile, &n.Token, parseLine)...)
+	errs = append(errs, c.load("bus.nats.nkey", n.NKeyFile, &n.NKey, parseNKey)...)
+	errs = append(errs, c.load("bus.nats.creds", n.CredsFile, &n.Creds, parseCreds)...)
 	errs = append(errs, c.loadTLS("bus.nats.tls", &n.TLS)...)
 	if len(errs) > 0 {
 		return errs
@@ -61,7 +61,16 @@ func (c *Config) checkLogin() []error {
 		return []error{c.fault("bus.nats.user", "has no password: name a file that holds it with bus.nats.password_file, or set %s",
 			variable("bus.nats.password"))}
 	}
-	var ways []string
+	ways := n.ways()
+	if len(ways) < 2 {
+		return nil
+	}
+	return []error{c.fault(c.Named(ways[1]), "is a second way to log in, beside %s (%s): leave one",
+		c.Named(ways[0]), c.Origin(c.Named(ways[0])))}
+}
+
+// ways are the settings of the ways to log in that are used.
+func (n *NATS) ways() (ways []string) {
 	for _, way := range []struct {
 		path string
 		used bool
@@ -76,11 +85,7 @@ func (c *Config) checkLogin() []error {
 			ways = append(ways, way.path)
 		}
 	}
-	if len(ways) < 2 {
-		return nil
-	}
-	return []error{c.fault(c.Named(ways[1]), "is a second way to log in, beside %s (%s): leave one",
-		c.Named(ways[0]), c.Origin(c.Named(ways[0])))}
+	return ways
 }
 
 // Named returns the key that said what the setting path holds: that of its file, such as
@@ -127,9 +132,9 @@ func RedactURL(raw string) string {
 	return strings.Join(parts, ",")
 }
 
-// readNKey reads the seed of a user, the form that `nk -gen user` prints.
-func readNKey(name string) (Secret, error) {
-	s, err := readLine(name)
+// parseNKey takes the seed of a user, the form that `nk -gen user` prints.
+func parseNKey(name string, text []byte) (Secret, error) {
+	s, err := parseLine(name, text)
 	if err != nil {
 		return s, err
 	}
@@ -139,9 +144,9 @@ func readNKey(name string) (Secret, error) {
 	return Secret{text: strings.TrimSpace(s.text)}, nil
 }
 
-// readCreds reads a file with the JWT of a user and the seed for it.
-func readCreds(name string) (Secret, error) {
-	s, err := ReadSecret(name)
+// parseCreds takes the JWT of a user and the seed for it.
+func parseCreds(name string, text []byte) (Secret, error) {
+	s, err := parseSecret(name, text)
 	if err != nil {
 		return s, err
 	}

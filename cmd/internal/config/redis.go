@@ -72,7 +72,7 @@ func (c *Config) checkTopology() (errs []error) {
 // checkRedisLogin loads the password of a section, and refuses half a way to log in.
 func (c *Config) checkRedisLogin(section, user string, password *Secret, file string) []error {
 	path := section + ".password"
-	if errs := c.load(path, file, password, readLine); errs != nil {
+	if errs := c.load(path, file, password, parseLine); errs != nil {
 		return errs
 	}
 	if user != "" && password.text == "" && c.uses(section) {

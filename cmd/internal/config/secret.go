@@ -62,20 +62,24 @@ func hasByteOrderMark(text []byte) bool {
 const maxSecret = 64 * KiB
 
 // ReadSecret returns what a file of secrets holds, without the line ends behind it.
-func ReadSecret(name string) (s Secret, err error) {
+func ReadSecret(name string) (Secret, error) {
 	text, err := ReadFile(name)
 	if err != nil {
 		return Secret{}, err
 	}
+	return parseSecret(name, text)
+}
+
+func parseSecret(name string, text []byte) (s Secret, err error) {
 	if err = s.UnmarshalText(text); err != nil {
 		return Secret{}, fmt.Errorf("%s %w", name, err)
 	}
 	return s, nil
 }
 
-// readLine is ReadSecret for what has no line ends inside.
-func readLine(name string) (Secret, error) {
-	s, err := ReadSecret(name)
+// parseLine is parseSecret for what has no line ends inside.
+func parseLine(name string, text []byte) (Secret, error) {
+	s, err := parseSecret(name, text)
 	if err != nil {
 		return s, err
 	}
@@ -137,7 +141,7 @@ func (c *Config) noteUnread() {
 
 // load reads the file that the setting path+"_file" names into the secret of the setting path, which is
 // one line, unless that was given in the environment, which wins.
-func (c *Config) load(path, file string, into *Secret, read func(string) (Secret, error)) []error {
+func (c *Config) load(path, file string, into *Secret, parse func(name string, text []byte) (Secret, error)) []error {
 	if into.text != "" {
 		if err := into.checkLine(); err != nil {
 			return []error{c.fault(path, "%v", err)}
@@ -147,10 +151,12 @@ func (c *Config) load(path, file string, into *Secret, read func(string) (Secret
 	if file == "" || !c.uses(path) {
 		return nil
 	}
-	s, err := read(file)
+	text, err := c.read(file)
+	if err == nil {
+		*into, err = parse(file, text)
+	}
 	if err != nil {
 		return []error{c.fault(path+"_file", "%v", err)}
 	}
-	*into = s
 	return nil
 }
