@@ -104,6 +104,7 @@ func (l *Loop) wait() error {
 		return nil // a task came in between
 	}
 	defer l.inbox.awake()
+	l.tellTime() // the process may have been stopped in the turn: that is no time slept
 	timeout := l.wheel.until(l.now)
 	if l.planned = forever; timeout >= 0 {
 		l.planned = l.now + timeout

@@ -1,7 +1,10 @@
 package loop
 
 import (
+	"context"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -108,5 +111,33 @@ func TestLostTimeDoesNotCount(t *testing.T) {
 				t.Errorf("%d and %d timeouts, want one each", soon.timeouts, late.timeouts)
 			}
 		})
+	})
+}
+
+// The same when the process was stopped in the middle of a turn.
+func TestLostTimeInATurnDoesNotCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := NewPortable(plenty)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- l.Run(ctx) }()
+		var fired atomic.Bool
+		l.Post(func() {
+			p := &probe{t: t, onTimeout: func() { fired.Store(true) }}
+			p.Conn = l.Open(nil, p)
+			p.SetTimer(5 * time.Second)
+			time.Sleep(time.Hour)
+		})
+		time.Sleep(time.Hour + time.Second)
+		l.Post(func() {})
+		if synctest.Wait(); fired.Load() {
+			t.Error("a second after an hour that was lost, a timer of five seconds has fired")
+		}
+		time.Sleep(5 * time.Second)
+		if synctest.Wait(); !fired.Load() {
+			t.Error("it has not fired at all")
+		}
+		cancel()
+		<-ended
 	})
 }
