@@ -92,6 +92,7 @@ func collectClients(s scrape, f gateway.Figures) {
 	s.counter("refusals_unheard_total", "Refusals of sessions without a subscription to the error destination.", f.Unheard)
 	s.counter("protocol_faults_total", "Connections ended with an ERROR because of a fault of the protocol.", f.Faults)
 	s.counter("slow_closes_total", "Sessions closed because they did not read, or acknowledge, fast enough.", f.SlowCloses)
+	s.counter("hung_closes_total", "Sessions closed because their clients hang: the connection lives, but no heart-beat comes.", f.HungCloses)
 	s.counter("sessions_kicked_total", "Sessions ended by an operator, or because their member had too many.", f.Kicked)
 	s.counter("blocked_attempts_total", "CONNECTs and other frames of members that an operator keeps out for a while.", f.Blocked)
 	s.counter("nacks_total", "NACKs received, which redeliver nothing.", f.Nacks)

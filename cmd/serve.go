@@ -157,6 +157,7 @@ func newGateway(cfg *config.Config, node registry.Node, b bus.Bus, reg registry.
 			ConnectTimeout: time.Duration(cfg.Limits.ConnectTimeout),
 		}),
 		gateway.WithHeartBeat(time.Duration(cfg.HeartBeat.Send), time.Duration(cfg.HeartBeat.Receive)),
+		gateway.WithHung(time.Duration(cfg.HeartBeat.Hung)),
 		gateway.WithFallback(policy.Fallback(cfg.Errors.Fallback)),
 		gateway.WithAuth(tokens),
 		gateway.WithAnonymous(cfg.Auth.Anonymous == config.AnonymousAllow),

@@ -242,3 +242,44 @@ func TestMessagesAreBeats(t *testing.T) {
 		})
 	}
 }
+
+// A page that hangs keeps its connection: the browser answers pings. The node gives it up, and counts
+// neither what else it is sent, nor time in which the node itself was stopped.
+func TestHungClient(t *testing.T) {
+	const connect = "CONNECT\naccept-version:1.2\nheart-beat:10000,0\n\n\x00"
+	for _, a := range approaches() {
+		polls := strings.HasSuffix(a.name, "polling") // which shows that the connection lives
+		if !polls && !strings.Contains(a.name, "websocket") {
+			continue
+		}
+		for _, stopped := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/stopped=%t", a.name, stopped), func(t *testing.T) {
+				s := gateway.DefaultSockJS()
+				inBubble(t, a.secure, func(t *testing.T, b *bubble) {
+					c := a.dial(t, b)
+					io.WriteString(c, connect)
+					h := listenTo(c)
+					began, lost := time.Now(), time.Duration(0)
+					if stopped {
+						time.Sleep(5 * time.Minute)
+						b.Stop(8 * time.Hour)
+						lost = 8 * time.Hour
+					}
+					time.Sleep(20 * time.Minute)
+					all := h.take()
+					last := all[len(all)-1]
+					const want = "ERROR\nmessage:no heart-beat came within 10m0s, but signs that the connection lives\n"
+					if after := last.at.Sub(began) - lost; !strings.HasPrefix(last.octets, want) || after < 10*time.Minute || after > 10*time.Minute+time.Second {
+						t.Errorf("after %s: %q", after, last.octets)
+					}
+					if h.err != io.EOF {
+						t.Errorf("then %v", h.err)
+					}
+					if n := b.Figures(); n.Sessions != 0 || n.HungCloses != 1 {
+						t.Errorf("%d sessions, %d hung", n.Sessions, n.HungCloses)
+					}
+				}, gateway.WithSockJS(&s))
+			})
+		}
+	}
+}

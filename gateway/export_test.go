@@ -22,6 +22,16 @@ func WithPortableLoops() Option {
 	}
 }
 
+// Stop does to the loops what SIGSTOP does to the process. It returns when they go on.
+func (g *Gateway) Stop(d time.Duration) {
+	var stopped sync.WaitGroup
+	for _, l := range g.engine.Load().loops {
+		stopped.Add(1)
+		l.Post(func() { defer stopped.Done(); time.Sleep(d) })
+	}
+	stopped.Wait()
+}
+
 // WatchTurns measures how long the turns of the loops take, until stop returns them.
 func (g *Gateway) WatchTurns() (stop func() []time.Duration) {
 	e := g.engine.Load()

@@ -22,6 +22,7 @@ type Figures struct {
 	Unheard      uint64                 // those of them whose session was not subscribed to the error destination
 	Faults       uint64                 // ERRORs for faults of the protocol
 	SlowCloses   uint64                 // sessions closed because they did not read, or acknowledge, fast enough
+	HungCloses   uint64                 // sessions closed because their clients hang, see WithHung
 	Nacks        uint64                 // NACKs, which redeliver nothing
 	Kicked       uint64                 // sessions ended by Kick
 	Blocked      uint64                 // CONNECTs, logins and frames of members that Block keeps out
@@ -39,6 +40,7 @@ func (g *Gateway) Figures() Figures {
 		Unheard:      g.stats.Unheard.Load(),
 		Faults:       g.stats.Faults.Load(),
 		SlowCloses:   g.stats.SlowClosed.Load(),
+		HungCloses:   g.stats.Hung.Load(),
 		Nacks:        g.stats.Nacks.Load(),
 		Kicked:       g.stats.Kicked.Load(),
 		Blocked:      g.stats.Blocked.Load(),

@@ -184,6 +184,7 @@ func (g *Gateway) newEngine() (*engine, error) {
 			Limits:         &limits,
 			Outbound:       g.set.limits.Outbound,
 			HeartBeat:      g.set.heartBeat,
+			Hung:           g.set.hung,
 			ConnectTimeout: g.set.limits.ConnectTimeout,
 			Fallback:       g.set.fallback,
 			Now:            time.Now,

@@ -25,6 +25,7 @@ type settings struct {
 	origins    []string
 	limits     Limits
 	heartBeat  stomp.HeartBeat
+	hung       time.Duration
 	fallback   policy.Fallback
 	drain      time.Duration
 	log        *slog.Logger
@@ -46,6 +47,7 @@ func defaults() settings {
 		endpoint:  "/stomp",
 		limits:    Limits{Message: 64 << 10, Outbound: 1 << 20, Connections: 1e6, ConnectTimeout: 10 * time.Second},
 		heartBeat: stomp.HeartBeat{Send: 10 * time.Second, Receive: 10 * time.Second},
+		hung:      10 * time.Minute,
 		fallback:  policy.FallbackDrop,
 		drain:     10 * time.Second,
 		log:       slog.New(slog.DiscardHandler),
@@ -80,6 +82,11 @@ func WithLimits(l Limits) Option { return func(s *settings) { s.limits = l } }
 func WithHeartBeat(send, receive time.Duration) Option {
 	return func(s *settings) { s.heartBeat = stomp.HeartBeat{Send: send, Receive: receive} }
 }
+
+// WithHung sets after how long a session is closed that has promised heart-beats and sends nothing of
+// STOMP, while its connection lives: a page that hangs answers WebSocket pings for ever. Three of the
+// promised periods are waited for in any case; 0 is never, default 10 minutes.
+func WithHung(d time.Duration) Option { return func(s *settings) { s.hung = d } }
 
 // WithFallback sets what becomes of a refusal when the session has no subscription to the error
 // destination; default policy.FallbackDrop.

@@ -219,6 +219,7 @@ func (c *Config) checkTimes() (errs []error) {
 	}
 	offered("heart_beat.send", c.HeartBeat.Send)
 	offered("heart_beat.receive", c.HeartBeat.Receive)
+	offered("heart_beat.hung", c.HeartBeat.Hung)
 	return errs
 }
 

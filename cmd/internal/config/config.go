@@ -98,9 +98,10 @@ type Limits struct {
 	ConnectTimeout Duration
 }
 
-// HeartBeat is what the server offers in each direction; 0 is none.
+// HeartBeat is what the server offers in each direction, and how long it bears with a client that keeps
+// its connection alone; 0 is none, or for ever.
 type HeartBeat struct {
-	Send, Receive Duration
+	Send, Receive, Hung Duration
 }
 
 // SockJS is for clients that don't use a bare WebSocket.
@@ -154,7 +155,7 @@ func Default() *Config {
 		},
 		Errors:    Errors{Destination: "/session/queue/request-error", Fallback: string(policy.FallbackDrop)},
 		Limits:    Limits{Message: 64 * KiB, Outbound: MiB, Connections: 1_000_000, ConnectTimeout: Duration(10 * time.Second)},
-		HeartBeat: HeartBeat{Send: Duration(10 * time.Second), Receive: Duration(10 * time.Second)},
+		HeartBeat: HeartBeat{Send: Duration(10 * time.Second), Receive: Duration(10 * time.Second), Hung: Duration(10 * time.Minute)},
 		SockJS: SockJS{
 			Enabled: true, ClientURL: "/sockjs.min.js",
 			Heartbeat: Duration(25 * time.Second), SessionTimeout: Duration(5 * time.Second), StreamLimit: 128 * KiB,

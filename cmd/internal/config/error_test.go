@@ -136,6 +136,7 @@ func TestErrors(t *testing.T) {
 		{"no connections", "limits: {connections: 0}\n", "t.yaml:1: limits.connections: 0 lets nobody connect: want 1 or more"},
 		{"expiry", "registry:\n  expiry: 6s\n", "t.yaml:2: registry.expiry: 6s is under two heartbeats of 5s, so one that is late would take the node's sessions away: want at least 10s"},
 		{"heartbeat", "registry:\n  heartbeat: 10s\n", "t.yaml:2: registry.heartbeat: 10s is over half the 15s after which a silent node is gone: raise registry.expiry too"},
+		{"hung too short", "heart_beat: {hung: 1ms}\n", "t.yaml:1: heart_beat.hung: 1ms is too short: want 1s or more, or 0s for none"},
 		{"heart-beat too short", "heart_beat: {send: 100ms}\n", "t.yaml:1: heart_beat.send: 100ms is too short: want 1s or more, or 0s for none"},
 		{"fallback", "errors: {fallback: shout}\n", `t.yaml:1: errors.fallback: "shout" is none of drop, error`},
 		{"log level", "log: {level: loud}\n", `t.yaml:1: log.level: "loud" is none of debug, info, warn, error`},

@@ -151,6 +151,7 @@ func (c *Config) boundKeys() []key {
 		{"limits.connect_timeout", &c.Limits.ConnectTimeout, "how long a client may take from connecting to CONNECT"},
 		{"heart_beat.send", &c.HeartBeat.Send, "how often the node offers to send; clients may ask for down to `1s`, `0s` is none"},
 		{"heart_beat.receive", &c.HeartBeat.Receive, "how often it wants to hear from a client; `1s` or more, `0s` is never"},
+		{"heart_beat.hung", &c.HeartBeat.Hung, "after how long without one a client is given up that promised some, whatever pongs it sends; `0s` is never"},
 		{"sockjs.enabled", &c.SockJS.Enabled, "SockJS at the endpoint"},
 		{"sockjs.echo", &c.SockJS.Echo, "`/echo`, `/close` and the like, for protocol test suites"},
 		{"sockjs.cookie_needed", &c.SockJS.CookieNeeded, "set and ask for the cookie `JSESSIONID`"},

@@ -226,5 +226,7 @@ type Publisher interface {
 // fn will not run.
 func (l *Local) Post(fn func()) bool { return l.loop.Post(fn) }
 
-// Now is the loop's time.
-func (l *Local) Now() time.Duration { return l.loop.Now() }
+// Now is the loop's time, Ticks the same in four bytes, and Since how long ago that was.
+func (l *Local) Now() time.Duration               { return l.loop.Now() }
+func (l *Local) Ticks() uint32                    { return l.loop.Ticks() }
+func (l *Local) Since(ticks uint32) time.Duration { return l.loop.Since(ticks) }

@@ -80,6 +80,7 @@ type Host struct {
 	Limits         *stomp.Limits
 	Outbound       int             // bytes that may wait for a client
 	HeartBeat      stomp.HeartBeat // what the server offers
+	Hung           time.Duration   // without a heart-beat that was promised, though the connection lives; 0 for ever
 	ConnectTimeout time.Duration   // from the first byte to CONNECT
 	Fallback       policy.Fallback
 	Now            func() time.Time // the time that tokens expire by

@@ -30,6 +30,9 @@ func (s *Session) Timeout() time.Duration {
 			patience*s.recvEvery, patience)})
 		s.end(ClosePolicy, "no heart-beat")
 		return 0
+	case s.isHung():
+		s.giveUp()
+		return 0
 	}
 	if s.expire(s.host.Now()); s.state == closed {
 		return 0
@@ -56,6 +59,37 @@ func (s *Session) silence() time.Duration {
 // silent reports whether the client has been for too long.
 func (s *Session) silent() bool { return s.recvEvery > 0 && s.silence() > patience*s.recvEvery }
 
+// isHung reports whether the client, which has promised heart-beats, has sent nothing of STOMP for
+// too long. A page that hangs answers pings for ever: the browser does.
+func (s *Session) isHung() bool { return s.hungAfter() > 0 && s.unspoken() > s.hungAfter() }
+
+// hungAfter is when that is too long, 0 for never.
+func (s *Session) hungAfter() time.Duration {
+	if s.recvEvery == 0 || s.host.Hung == 0 {
+		return 0
+	}
+	return max(s.host.Hung, patience*s.recvEvery)
+}
+
+// unspoken is for how long octets of STOMP could have come, and have not.
+func (s *Session) unspoken() time.Duration {
+	if s.paused {
+		return 0
+	}
+	return s.host.Local.Since(s.fed)
+}
+
+// giveUp ends a session whose connection lives, while what should use it does not.
+func (s *Session) giveUp() {
+	s.host.Stats.Hung.Add(1)
+	s.host.Log.Info("closed a session whose client hangs: its connection lives, but no heart-beat comes", "session", s.id, "for", s.hungAfter())
+	s.sendError(errorFrame{
+		summary: fmt.Sprintf("no heart-beat came within %s, but signs that the connection lives", s.hungAfter()),
+		detail:  fmt.Sprintf("The client has promised to send a frame or a heart-beat each %s, and hangs.", s.recvEvery),
+	})
+	s.end(ClosePolicy, "no heart-beat")
+}
+
 // beatEvery is how long the server is silent at most.
 func (s *Session) beatEvery() time.Duration { return s.sendEvery - min(headStart, s.sendEvery/2) }
 
@@ -72,7 +106,11 @@ func (s *Session) untilNext(beat time.Duration) time.Duration {
 	if s.recvEvery == 0 {
 		return beat
 	}
-	return sooner(beat, max(patience*s.recvEvery-s.silence(), 1))
+	next := sooner(beat, max(patience*s.recvEvery-s.silence(), 1))
+	if after := s.hungAfter(); after > 0 {
+		next = min(next, max(after-s.unspoken(), 1))
+	}
+	return next
 }
 
 // sooner returns the shorter of two times, of which 0 is never.

@@ -3,6 +3,7 @@ package session
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
@@ -198,4 +199,100 @@ func TestTimeoutAfterTheEnd(t *testing.T) {
 	})
 	p.want()
 	p.wantClosed(CloseGoingAway)
+}
+
+// pongs lets d of virtual time go by, in which the connection shows that it lives and the timer fires
+// as the session wants it, and returns when the session has ended; 0 for never.
+func (p *peer) pongs(d time.Duration) (after time.Duration) {
+	p.t.Helper()
+	for began := time.Now(); time.Since(began) < d && p.s.state != closed; {
+		next := p.pass(0)
+		p.hear()
+		if p.s.state == closed {
+			return time.Since(began)
+		}
+		time.Sleep(max(next, 100*time.Millisecond)) // the grain of timers
+	}
+	return 0
+}
+
+// A browser answers pings for a page that hangs.
+func TestHungClientIsClosed(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		hung      time.Duration
+		heartBeat string
+		after     time.Duration
+		period    time.Duration
+	}{
+		{"three periods and more", 10 * time.Minute, "10000,0", 10 * time.Minute, 10 * time.Second},
+		{"under three periods", 10 * time.Minute, "300000,0", 15 * time.Minute, 5 * time.Minute},
+		{"both ways", 10 * time.Minute, "10000,10000", 10 * time.Minute, 10 * time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newRig(t, func(h *Host) { h.Hung = test.hung }).connect("1.2", "heart-beat:"+test.heartBeat)
+				if after := p.pongs(time.Hour); after < test.after || after > test.after+time.Second {
+					t.Errorf("closed after %s, want %s", after, test.after)
+				}
+				frames := p.read()
+				wantFrame(t, frames[len(frames)-1], "ERROR",
+					"message:no heart-beat came within "+test.after.String()+", but signs that the connection lives",
+					"The client has promised to send a frame or a heart-beat each "+test.period.String()+", and hangs.")
+				p.wantClosed(ClosePolicy)
+				if n := p.host.Stats.Hung.Load(); n != 1 {
+					t.Errorf("%d hung sessions are counted", n)
+				}
+			})
+		})
+	}
+}
+
+func TestWhoIsNotHung(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		hung      time.Duration
+		heartBeat string
+		keep      string // what it sends each nine minutes
+	}{
+		{"heart-beats", 10 * time.Minute, "10000,0", "\n"},
+		{"a part of a frame", 10 * time.Minute, "10000,0", "S"},
+		{"has promised none", 10 * time.Minute, "0,10000", ""},
+		{"not looked for", 0, "10000,0", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newRig(t, func(h *Host) { h.Hung = test.hung }).connect("1.2", "heart-beat:"+test.heartBeat)
+				for range 10 {
+					if after := p.pongs(9 * time.Minute); after > 0 {
+						t.Fatalf("closed after %s: %q", after, p.read())
+					}
+					if test.keep != "" {
+						p.feed(test.keep)
+					}
+				}
+				p.wantOpen()
+			})
+		})
+	}
+}
+
+// What a paused session has not read, its client may have sent.
+func TestPausedSessionIsNotHung(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newRig(t, func(h *Host) { h.Hung = 10 * time.Minute }).connect("1.2", "heart-beat:10000,0").errors()
+		p.bus.refuseWith(bus.ErrFull)
+		p.feed("SEND\ndestination:/topic/a\n\n^@")
+		if after := p.pongs(time.Hour); after > 0 {
+			t.Fatalf("closed after %s of a pause", after)
+		}
+		p.bus.refuseWith(nil)
+		p.do(p.s.Unblock)
+		if p.conn.paused {
+			t.Fatal("not resumed")
+		}
+		if after := p.pongs(time.Hour); after < 10*time.Minute || after > 10*time.Minute+time.Second {
+			t.Errorf("closed %s after it went on, want 10m", after)
+		}
+	})
 }

@@ -57,10 +57,7 @@ func newRigWith(t testing.TB, b *fakeBus, outer bus.Bus, catalogue policy.Rules,
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := loop.New(1 << 20)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := loop.NewPortable(1 << 20) // which a synctest bubble sees waiting
 	node := registry.NewNode(time.Now())
 	rt := router.New(node, outer, rules, []*loop.Loop{l}, slog.New(slog.DiscardHandler))
 	limits := stomp.DefaultLimits()

@@ -39,6 +39,7 @@ type Session struct {
 	sendEvery time.Duration      // heart-beats to the client; 0 none
 	recvEvery time.Duration      // and from it
 	receipts  int                // that wait for the bus
+	fed       uint32             // loop ticks of the last octets of STOMP
 	version   stomp.Version
 	state     state
 	paused    bool
@@ -57,7 +58,7 @@ type work struct {
 
 // New begins the conversation of a connection that has just been made.
 func New(host *Host, conn Conn) *Session {
-	s := &Session{host: host, conn: conn, dec: stomp.NewDecoder(host.Limits)}
+	s := &Session{host: host, conn: conn, dec: stomp.NewDecoder(host.Limits), fed: host.Local.Ticks()}
 	conn.SetTimer(host.ConnectTimeout)
 	return s
 }
@@ -66,6 +67,7 @@ func New(host *Host, conn Conn) *Session {
 // the call alone.
 func (s *Session) Feed(b []byte) {
 	if s.state < leaving {
+		s.fed = s.host.Local.Ticks()
 		s.dec.Feed(b)
 		s.process()
 	}
@@ -261,10 +263,11 @@ func (s *Session) pause() {
 	s.conn.Pause()
 }
 
-// resume goes on with what has come, which may pause the session again.
+// resume goes on with what has come, which may pause the session again. The client is given time to be
+// heard again: nobody listened meanwhile.
 func (s *Session) resume() {
 	s.conn.Resume()
-	s.paused = false
+	s.paused, s.fed = false, s.host.Local.Ticks()
 	s.process()
 }
 

@@ -16,6 +16,7 @@ type Stats struct {
 	Unheard    atomic.Uint64           // refusals of sessions without a subscription to the error channel
 	Faults     atomic.Uint64           // ERRORs for faults of the protocol
 	SlowClosed atomic.Uint64           // sessions closed because they did not read
+	Hung       atomic.Uint64           // sessions closed because their clients hang
 	Unpackable atomic.Uint64           // MESSAGEs that the transport of a subscriber can't carry
 	Nacks      atomic.Uint64           // NACKs, which redeliver nothing
 	Kicked     atomic.Uint64           // sessions that an operator has ended
