@@ -1,8 +1,6 @@
 package admin
 
 import (
-	"context"
-	"errors"
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
@@ -31,16 +29,3 @@ func NewCluster(m redisregistry.Map, patience time.Duration) *Cluster {
 // names. What only they know is missing in what the other methods returned. A long-lived Cluster
 // forgets them after 10 minutes.
 func (c *Cluster) Silent() []string { return c.silence.nodes() }
-
-// Find returns the session of a key, of the beginning of a key that only one session has, or of an
-// id that only one live node has. Errors are ErrNoSession and *redisregistry.AmbiguousError.
-func (c *Cluster) Find(ctx context.Context, name string) (Session, error) {
-	s, err := c.reader.Find(ctx, name)
-	switch {
-	case errors.Is(err, redisregistry.ErrNotFound):
-		return Session{}, ErrNoSession
-	case err != nil:
-		return Session{}, err
-	}
-	return newSession(s), nil
-}

@@ -174,7 +174,11 @@ func TestFind(t *testing.T) {
 	onAll(t, func(t *testing.T, m redisregistry.Map) {
 		two(t, m)
 		c := admin.NewCluster(m, patience)
-		for name, want := range map[string]string{b2: b2, "00000001": a1, "00000003": b3, nodeA + "_0000000": ""} {
+		for name, want := range map[string]string{
+			b2: b2, "00000001": a1, "00000003": b3, nodeA + "_0000000": "",
+			"7c0e9d1a-1": a1, "7c0e9d1a-3": b3, // the nodes of this test begin alike
+			mustNode(t, nodeB).Principal(2, connectedAt(2)): b2,
+		} {
 			s, err := c.Find(t.Context(), name)
 			if want != "" && (err != nil || s.Key != want) {
 				t.Errorf("%s is %q, %v; want %s", name, s.Key, err, want)
@@ -183,7 +187,8 @@ func TestFind(t *testing.T) {
 				t.Errorf("%s is %q, %v; want that it is ambiguous", name, s.Key, err)
 			}
 		}
-		for _, name := range []string{"00000009", nodeA + "_00000003"} {
+		for _, name := range []string{"00000009", nodeA + "_00000003", "7c0e9d1a-9", "7c0e9d1a-02", "7c0e9d1b-1", "7c0e9d1a-", "7c0e9d1a-x", "-1",
+			nodeA + "/00000001/2025_02_03_T_14_05_06_789_KST", "bogus"} {
 			if _, err := c.Find(t.Context(), name); !errors.Is(err, admin.ErrNoSession) {
 				t.Errorf("%s gives %v, want ErrNoSession", name, err)
 			}

@@ -12,6 +12,7 @@ import (
 
 // Node is a live node as operators see it.
 type Node struct {
+	Short       string     `json:"id"` // for people: d0b6fbca
 	Name        string     `json:"node"`
 	State       string     `json:"state"` // "serving", "draining", "silent" when it does not answer, "foreign" when it is none of stompgw's
 	Sessions    int        `json:"sessions"`
@@ -54,7 +55,7 @@ func (c *Cluster) askNodes(ctx context.Context, abouts []redisregistry.About) ([
 }
 
 func newNode(about redisregistry.About) Node {
-	n := Node{Name: about.Node, State: "silent", Sessions: about.Sessions, Version: about.Version, Bus: about.Bus}
+	n := Node{Short: ShortNode(about.Node), Name: about.Node, State: "silent", Sessions: about.Sessions, Version: about.Version, Bus: about.Bus}
 	if about.Foreign() {
 		n.State = "foreign"
 	}

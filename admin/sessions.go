@@ -5,12 +5,14 @@ import (
 	"errors"
 	"time"
 
+	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
 // Session is one session of a live node, as operators see it.
 type Session struct {
-	Key         string          `json:"key"`     // names it among all nodes
+	Short       string          `json:"id"`      // names it among all nodes, for people: d0b6fbca-5
+	Key         string          `json:"key"`     // names it in Redis
 	ID          string          `json:"session"` // names it on its node
 	Node        string          `json:"node"`
 	Principal   string          `json:"principal"` // what individual messages are addressed to
@@ -26,7 +28,12 @@ type Session struct {
 }
 
 func newSession(s redisregistry.Session) Session {
+	short := s.Node.Short() + "-" + s.ID
+	if id, err := registry.ParseSessionID(s.ID); err == nil && s.Value.ConnectedAt != nil { // it is one of stompgw's
+		short = s.Node.ShortKey(id)
+	}
 	return Session{
+		Short:       short,
 		Key:         s.Key(),
 		ID:          s.ID,
 		Node:        s.Node.String(),
@@ -42,4 +49,4 @@ func newSession(s redisregistry.Session) Session {
 }
 
 // ErrNoSession reports a name that no session of a live node has.
-var ErrNoSession = errors.New("no live node has this session")
+var ErrNoSession = errors.New("no such session")

@@ -51,7 +51,7 @@ func newPublishCmd(drivers []Driver) *cobra.Command {
 		Example: "  stompgw publish /topic/chat 'hello'\n" +
 			"  stompgw publish /topic/orders '{\"id\": 7}' --content-type application/json -H priority:high\n" +
 			"  stompgw publish /topic/orders -f order.json --count 1000 --rate 100/s\n" +
-			"  stompgw publish /queue/notice 'only you' --session \"$(stompgw sessions list -o name | head -1)\"\n" +
+			"  stompgw publish /queue/notice 'only you' --session d0b6fbca-2a\n" +
 			"  stompgw publish /queue/notice 'all your tabs' --member 42\n" +
 			"  stompgw publish /topic/level -- -1   # a BODY that begins with a dash\n" +
 			"  echo '{\"chat\": \"hi\"}' | stompgw publish /app/topic/chat --via stomp --url ws://127.0.0.1:13001/stomp --token-file token.txt",
@@ -96,7 +96,7 @@ func (p *publication) addFlags(cmd *cobra.Command, src *source) {
 	flags.StringVar(&p.contentType, "content-type", "", "`TYPE` of the body (default "+textType+", and "+bytesType+" if it is not UTF-8)")
 	flags.IntVar(&p.count, "count", 1, "publish it `N` times")
 	flags.StringVar(&p.rate, "rate", "", "`RATE` of messages at most, such as 100/s, 30/m or 10/h")
-	flags.StringVar(&p.session, "session", "", "`KEY` of the one session that shall have it, as sessions list -o name prints it; its beginning is enough")
+	flags.StringVar(&p.session, "session", "", "`SESSION` that alone shall have it: its short id, key or principal, as sessions show takes it")
 	flags.StringVar(&p.member, "member", "", "`MEMBER` whose sessions shall each have it: 42 is a number, alice a text, '\"42\"' too")
 	flags.BoolVar(&p.force, "force", false, "publish although no channel of the configuration names DEST")
 	flags.StringVar(&p.via, "via", viaBus, "`WAY`: "+viaBus+", or "+viaSTOMP+" to be a client")
@@ -137,7 +137,7 @@ func (p *publication) checkFlags(cmd *cobra.Command, body bool) error {
 	case given("kafka") && given("nats"):
 		return errors.New("--kafka and --nats: a message goes over one bus")
 	case given("session") && p.session == "":
-		return errors.New("--session is empty: it needs the key of a session")
+		return errors.New("--session is empty: it needs the id of a session")
 	case given("member") && p.member == "":
 		return errors.New("--member is empty: it needs the id of a member")
 	case given("session") && given("member"):

@@ -29,7 +29,7 @@ func (p *publication) checkDestination(cfg *config.Config) error {
 		return fmt.Errorf("DEST %s is for clients to send to: the bus carries what subscribers receive, such as %s; --via %s sends as a client does",
 			p.destination, room, viaSTOMP)
 	case below(cfg.Prefixes.User) && !p.individual():
-		return fmt.Errorf("DEST %s is one session's own: say which with --session KEY or --member ID", p.destination)
+		return fmt.Errorf("DEST %s is one session's own: say which with --session SESSION or --member MEMBER", p.destination)
 	}
 	return p.checkChannels(cfg)
 }
@@ -110,15 +110,10 @@ func (p *publication) recipients(ctx context.Context, cfg *config.Config) (princ
 // ofSession finds out how the session is addressed.
 func (p *publication) ofSession(ctx context.Context, cfg *config.Config, cluster *admin.Cluster) (string, error) {
 	s, err := cluster.Find(ctx, p.session)
-	switch {
-	case errors.Is(err, admin.ErrNoSession):
-		return "", &exitError{noMatch, fmt.Errorf("--session %s: %w; `stompgw sessions list -o name` prints those there are", p.session, err)}
-	case err != nil && isNetwork(err):
-		return "", redisError(cfg, err)
-	case err != nil:
-		return "", fmt.Errorf("--session %s: %w", p.session, err)
+	if errors.Is(err, admin.ErrNoSession) {
+		return "", noSession("--session " + p.session)
 	}
-	return s.Principal, nil
+	return s.Principal, clusterError(cfg, err)
 }
 
 // maxRecipients bounds to how many sessions of a member one command publishes.

@@ -144,8 +144,7 @@ func clusterError(cfg *config.Config, err error) error {
 	case err == nil, errors.As(err, &exit), errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &session):
-		return &exitError{usage, fmt.Errorf("%s is the beginning of several sessions, such as %s: add to it",
-			session.Name, someOf(session.Keys))}
+		return &exitError{usage, several(session)}
 	case errors.As(err, &node):
 		return &exitError{usage, fmt.Errorf("%s is the beginning of several nodes, %s: add to it", node.Name, someOf(node.Nodes))}
 	case errors.Is(err, admin.ErrMember), errors.Is(err, admin.ErrCursor):
@@ -154,6 +153,15 @@ func clusterError(cfg *config.Config, err error) error {
 		return fmt.Errorf("%w; `stompgw sessions blocked` lists them, sessions unblock ends some", err)
 	}
 	return redisError(cfg, err)
+}
+
+// several says which sessions a name may mean.
+func several(e *redisregistry.AmbiguousError) error {
+	short := make([]string, len(e.Keys))
+	for i, key := range e.Keys {
+		short[i] = admin.ShortKey(key)
+	}
+	return fmt.Errorf("%s means several sessions, such as %s: say which", e.Name, someOf(short))
 }
 
 // noNode says of a name that no node has which there are.
@@ -172,9 +180,9 @@ func noNode(ctx context.Context, cluster operator, fault error) error {
 	return &exitError{noMatch, fmt.Errorf("%w: live are %s", fault, someOf(names))}
 }
 
-// noSession says where to find the keys of sessions.
+// noSession says where to find the ids of sessions.
 func noSession(name string) error {
-	return &exitError{noMatch, fmt.Errorf("%s: %w; `stompgw sessions list -o name` prints those there are", name, admin.ErrNoSession)}
+	return &exitError{noMatch, fmt.Errorf("%s: %w; `stompgw sessions list` prints those there are", name, admin.ErrNoSession)}
 }
 
 // redisError says why Redis is of no help, and which line of the configuration names it.

@@ -41,12 +41,24 @@ func (c *console) offer(src *source, find func(ctx context.Context, cluster oper
 	}
 }
 
-// offerSessions offers the keys of sessions.
+// offerSessions offers the short ids of sessions, and the keys where one was begun.
 func (c *console) offerSessions(src *source) cobra.CompletionFunc {
 	return c.offer(src, func(ctx context.Context, cluster operator, typed string, add func(name, about string) bool) {
-		node, _, _ := strings.Cut(typed, "_") // a beginning will do
-		for s, err := range cluster.Sessions(ctx, admin.Filter{Node: node}, "") {
-			if err != nil || !add(s.Key, "member "+memberCell(s.Member)+", "+s.Transport) {
+		var f admin.Filter
+		node, _, whole := strings.Cut(typed, "-")
+		isKey := strings.Contains(typed, "/")
+		if isKey {
+			node, _, whole = strings.Cut(typed, "_")
+		}
+		if whole {
+			f.Node = node
+		}
+		for s, err := range cluster.Sessions(ctx, f, "") {
+			name := s.Short
+			if isKey {
+				name = s.Key
+			}
+			if err != nil || !add(name, "member "+memberCell(s.Member)+", "+s.Transport) {
 				return
 			}
 		}

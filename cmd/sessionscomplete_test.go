@@ -21,12 +21,13 @@ func TestOffers(t *testing.T) {
 		words []string
 		want  string
 	}{
-		{[]string{"sessions", "show", ""}, nodeA + "_00000001\tmember 42, websocket\n" + nodeA + "_0000000a\tmember -, tcp\n" +
-			nodeA + "_0000000b\tmember \"世界🙂 of the \\u001b[2J\", sockjs-websocket\n" +
-			nodeB + "_00000001\tmember \"auth0|5f7c8ec7c33c6c004bbafe82\", xhr-streaming\n" +
-			nodeX + "_a\ufffdb'\ufffd\tmember 7,\n" + nothing},
+		{[]string{"sessions", "show", ""}, "7c0e9d1a-1\tmember 42, websocket\n7c0e9d1a-a\tmember -, tcp\n" +
+			"7c0e9d1a-b\tmember \"世界🙂 of the \\u001b[2J\", sockjs-websocket\n" +
+			"1b2c3d4e-1\tmember \"auth0|5f7c8ec7c33c6c004bbafe82\", xhr-streaming\n" +
+			"aaaaaaaa-a\ufffdb'\ufffd\tmember 7,\n" + nothing},
 		{[]string{"sessions", "show", nodeA + "_0000000a"}, nodeA + "_0000000a\tmember -, tcp\n" + nothing},
 		{[]string{"sessions", "show", nodeB[:15]}, nodeB + "_00000001\tmember \"auth0|5f7c8ec7c33c6c004bbafe82\", xhr-streaming\n" + nothing},
+		{[]string{"sessions", "show", "1b"}, "1b2c3d4e-1\tmember \"auth0|5f7c8ec7c33c6c004bbafe82\", xhr-streaming\n" + nothing},
 		{[]string{"sessions", "show", "9"}, nothing},
 		{[]string{"sessions", "show", "a", ""}, nothing},
 		{[]string{"sessions", "kick", nodeA, nodeA + "_00000001"}, nodeA + "_00000001\tmember 42, websocket\n" + nothing},

@@ -55,7 +55,7 @@ type fakeCluster struct {
 
 func newFakeCluster() *fakeCluster {
 	session := func(node, id, member, transport string, connected, expires *time.Time) admin.Session {
-		return admin.Session{Key: node + "_" + id, ID: id, Node: node, Principal: node + "/" + id + "/2025_02_03_T_20_56_48_000_KST",
+		return admin.Session{Short: admin.ShortKey(node + "_" + id), Key: node + "_" + id, ID: id, Node: node, Principal: node + "/" + id + "/2025_02_03_T_20_56_48_000_KST",
 			Member: json.RawMessage(member), Transport: transport, Version: "1.2", Remote: "192.0.2.7:40001",
 			ConnectedAt: connected, ExpiresAt: expires, Cursor: "c:" + id}
 	}
@@ -65,13 +65,13 @@ func newFakeCluster() *fakeCluster {
 			session(nodeA, "0000000a", "null", "tcp", ago(51*time.Hour), nil),
 			session(nodeA, "0000000b", `"世界🙂 of the \u001b[2J"`, "sockjs-websocket", ago(0), ago(time.Hour)),
 			session(nodeB, "00000001", `"auth0|5f7c8ec7c33c6c004bbafe82"`, "xhr-streaming", ago(time.Minute), ago(-26*time.Hour)),
-			{Key: nodeX + "_a\tb'\u202e", ID: "a\tb'\u202e", Node: nodeX, Principal: "?", Member: json.RawMessage("7"), Cursor: "c: x"},
+			{Short: "aaaaaaaa-a\tb'\u202e", Key: nodeX + "_a\tb'\u202e", ID: "a\tb'\u202e", Node: nodeX, Principal: "?", Member: json.RawMessage("7"), Cursor: "c: x"},
 		},
 		nodes: []admin.Node{
-			{Name: nodeA, State: "serving", Sessions: 3, Version: "0.7.0", Bus: "kafka", StartedAt: ago(49 * time.Hour), HeartbeatAt: ago(3 * time.Second),
+			{Short: "7c0e9d1a", Name: nodeA, State: "serving", Sessions: 3, Version: "0.7.0", Bus: "kafka", StartedAt: ago(49 * time.Hour), HeartbeatAt: ago(3 * time.Second),
 				Connections: new(4), Ready: new("yes")},
-			{Name: nodeB, State: "silent", Sessions: 1, Version: "0.7.0", Bus: "nats", StartedAt: ago(48 * time.Hour), HeartbeatAt: ago(-time.Second)},
-			{Name: nodeX, State: "foreign", Sessions: 1},
+			{Short: "1b2c3d4e", Name: nodeB, State: "silent", Sessions: 1, Version: "0.7.0", Bus: "nats", StartedAt: ago(48 * time.Hour), HeartbeatAt: ago(-time.Second)},
+			{Short: "aaaaaaaa", Name: nodeX, State: "foreign", Sessions: 1},
 		},
 		blocks: []admin.Block{
 			{Member: json.RawMessage("42"), Left: 9*time.Minute + 59*time.Second, Until: *ago(-599 * time.Second)},
@@ -124,7 +124,7 @@ func (c *fakeCluster) AskLive(_ context.Context, sessions []admin.Session) error
 func (c *fakeCluster) Find(_ context.Context, name string) (admin.Session, error) {
 	var hits []admin.Session
 	for _, s := range c.sessions {
-		if strings.HasPrefix(s.Key, name) || s.ID == name {
+		if strings.HasPrefix(s.Key, name) || slices.Contains([]string{s.Short, s.ID, s.Principal}, name) {
 			hits = append(hits, s)
 		}
 	}

@@ -23,15 +23,15 @@ func (c *console) sessionsKick() *cobra.Command {
 	k := kicking{console: c}
 	var rate, code, block string
 	cmd := &cobra.Command{
-		Use:   "kick KEY... | --member MEMBER | --destination DEST | --all",
+		Use:   "kick SESSION... | --member MEMBER | --destination DEST | --all",
 		Short: "End sessions, on whatever nodes they are",
 		Long: "End sessions, on whatever nodes they are: each client gets an ERROR with the reason, and its connection closes.\n\n" +
-			"A KEY may be cut short, see sessions show. What is meant by --member, --destination or --all is ended after a\n" +
+			"SESSION is written as in sessions show. What is meant by --member, --destination or --all is ended after a\n" +
 			"question, or at once with --yes; --node and --transport narrow it.\n\n" +
 			"Clients that reconnect by themselves are back within seconds: --block keeps their members out for a while, on all\n" +
 			"nodes, see sessions blocked. Who is not logged in can't be blocked.\n\n" +
 			"The exit code is 0 when all were kicked, 6 when there was none, and 7 when some were gone or their node did not answer.",
-		Example: "  stompgw sessions kick 0000002a --reason 'please reload the page'\n" +
+		Example: "  stompgw sessions kick d0b6fbca-2a --reason 'please reload the page'\n" +
 			"  stompgw sessions kick --member 42 --block 10m --yes\n" +
 			"  stompgw sessions kick --all --node 1719999999999 --rate 200/s --dry-run",
 		Args: cobra.ArbitraryArgs,
@@ -77,7 +77,7 @@ func (k *kicking) checkTarget(cmd *cobra.Command) error {
 	}
 	var said []string
 	if len(k.keys) > 0 {
-		said = append(said, "KEY")
+		said = append(said, "SESSION")
 	}
 	for _, name := range []string{"member", "destination", "all"} {
 		if cmd.Flags().Changed(name) {
@@ -87,13 +87,13 @@ func (k *kicking) checkTarget(cmd *cobra.Command) error {
 	narrowed := k.filter.Node != "" || k.filter.Transport != ""
 	switch {
 	case slices.Contains(k.keys, ""):
-		return errors.New("a KEY is empty: it needs the key of a session")
+		return errors.New("a SESSION is empty: it needs the id of a session")
 	case len(said) == 0 || said[0] == "--all" && !k.all:
-		return errors.New("whose sessions? Say KEY, --member, --destination or --all")
+		return errors.New("whose sessions? Say SESSION, --member, --destination or --all")
 	case len(said) > 1:
 		return fmt.Errorf("%s: say one of them alone", strings.Join(said, " and "))
 	case len(k.keys) > 0 && narrowed:
-		return errors.New("KEY and --node or --transport: a key says it all")
+		return errors.New("SESSION and --node or --transport: it says it all")
 	case len(k.keys) == 0 && !k.dryRun && !k.yes && !k.console.asks(cmd):
 		return fmt.Errorf("%s may end many sessions, and nobody is there to be asked: add --yes, or --dry-run to see which", said[0])
 	}

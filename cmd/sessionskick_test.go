@@ -51,7 +51,7 @@ func TestKickCodes(t *testing.T) {
 		{"one that is named twice", []string{a1, a1, a1[:len(a1)-1]}, nil, done, "1 session kicked"},
 		{"some gone", []string{a1, a2}, []string{a2}, partial, "1 session kicked, 1 already gone"},
 		{"all gone", []string{a1, a2}, []string{a1, a2}, noMatch, "0 sessions kicked, 2 already gone"},
-		{"some unknown", []string{"ffff", a2, "eeee"}, nil, partial, "1 session kicked, 2 already gone"},
+		{"some unknown", []string{"ffff", a2, "eeee"}, nil, partial, "1 session kicked, 2 not found"},
 		{"silent", []string{b1}, nil, partial, "0 sessions kicked, 1 of silent nodes, which may be kicked or not"},
 		{"silent and gone", []string{a1, b1}, []string{a1}, partial, "0 sessions kicked, 1 already gone, 1 of silent nodes, which may be kicked or not"},
 	} {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -148,7 +147,7 @@ func (k *kicking) end(ctx context.Context, cluster operator, sessions iter.Seq2[
 		}
 	}
 	for _, key := range missing {
-		r := admin.Result{Session: keyed(key), Outcome: admin.Gone}
+		r := admin.Result{Session: admin.Session{Short: key, Key: key}, Outcome: noSuchSession}
 		t.add(r)
 		if err := w.Row(k.row(r)); err != nil {
 			return err
@@ -157,8 +156,11 @@ func (k *kicking) end(ctx context.Context, cluster operator, sessions iter.Seq2[
 	return nil
 }
 
-// wouldKick is what a dry run says.
-const wouldKick admin.Outcome = "would be kicked"
+// What becomes of sessions that nobody is asked to kick.
+const (
+	wouldKick     admin.Outcome = "would be kicked" // says a dry run
+	noSuchSession admin.Outcome = "no such session" // of its name
+)
 
 func (k *kicking) results(ctx context.Context, cluster operator, sessions iter.Seq2[admin.Session, error]) iter.Seq2[admin.Result, error] {
 	if !k.dryRun {
@@ -173,21 +175,13 @@ func (k *kicking) results(ctx context.Context, cluster operator, sessions iter.S
 	}
 }
 
-// keyed is what a key alone says of its session.
-func keyed(key string) admin.Session {
-	node, id, ok := strings.Cut(key, "_")
-	if !ok {
-		node, id = "", key
-	}
-	return admin.Session{Key: key, ID: id, Node: node}
-}
-
 func kickColumns() output.Options {
-	return output.Options{Columns: []string{"SESSION", "MEMBER", "NODE", "RESULT"}, Cuts: []output.Cut{nodeCut(), memberCut()}}
+	return output.Options{Columns: []string{"SESSION", "MEMBER", "RESULT"}, Cuts: []output.Cut{memberCut()}}
 }
 
 // ended is what -o json prints of a session.
 type ended struct {
+	Short   string          `json:"id"`
 	Key     string          `json:"key"`
 	ID      string          `json:"session"`
 	Node    string          `json:"node"`
@@ -205,26 +199,30 @@ func (k *kicking) row(r admin.Result) output.Row {
 		}
 	}
 	return output.Row{
-		Cells: []string{s.ID, memberCell(s.Member), orNone(s.Node), result},
+		Cells: []string{s.Short, memberCell(s.Member), result},
 		Name:  s.Key,
-		Value: ended{s.Key, s.ID, s.Node, s.Member, r.Outcome, r.Blocked},
+		Value: ended{s.Short, s.Key, s.ID, s.Node, s.Member, r.Outcome, r.Blocked},
 	}
 }
 
 // kickTally counts what became of sessions.
 type kickTally struct {
-	rows, kicked, gone, silent int
-	nodes                      map[string]bool
+	rows, kicked, gone, unknown, silent int
+	nodes                               map[string]bool
 }
 
 func (t *kickTally) add(r admin.Result) {
 	t.rows++
-	t.nodes[r.Session.Node] = true
+	if r.Session.Node != "" {
+		t.nodes[r.Session.Node] = true
+	}
 	switch r.Outcome {
 	case admin.Kicked:
 		t.kicked++
 	case admin.Gone:
 		t.gone++
+	case noSuchSession:
+		t.unknown++
 	case admin.Silent:
 		t.silent++
 	}
@@ -232,11 +230,14 @@ func (t *kickTally) add(r admin.Result) {
 
 func (t *kickTally) summary(dryRun bool) string {
 	if dryRun {
-		return fmt.Sprintf("%s of %s would be kicked", count(t.rows-t.gone, "session"), count(len(t.nodes), "node"))
+		return fmt.Sprintf("%s of %s would be kicked", count(t.rows-t.unknown, "session"), count(len(t.nodes), "node"))
 	}
 	text := count(t.kicked, "session") + " kicked"
 	if t.gone > 0 {
 		text += fmt.Sprintf(", %d already gone", t.gone)
+	}
+	if t.unknown > 0 {
+		text += fmt.Sprintf(", %d not found", t.unknown)
 	}
 	if t.silent > 0 {
 		text += fmt.Sprintf(", %d of silent nodes, which may be kicked or not", t.silent)
@@ -247,9 +248,9 @@ func (t *kickTally) summary(dryRun bool) string {
 // result is the error of what was told; unasked says that there may be more sessions.
 func (t *kickTally) result(unasked bool) error {
 	switch {
-	case t.rows == t.gone && !unasked:
+	case t.rows == t.gone+t.unknown && !unasked:
 		return &exitError{noMatch, errTold}
-	case t.gone > 0 || t.silent > 0 || unasked:
+	case t.gone+t.unknown > 0 || t.silent > 0 || unasked:
 		return &exitError{partial, errTold}
 	}
 	return nil

@@ -25,7 +25,8 @@ func (c *console) sessionsList() *cobra.Command {
 		Use:   "list",
 		Short: "List the sessions of all live nodes",
 		Long: "List the sessions of all live nodes, as Redis has them. Several filters fit together.\n\n" +
-			"SESSION names a session on its node, and NODE and SESSION together are its key, which -o name prints.\n" +
+			"SESSION names a session among all nodes: other commands take it, as they take the key, which -o name prints, and\n" +
+			"the principal. It begins as its node's name does in nodes list.\n" +
 			"SUBS, how many subscriptions it has, and QUEUE, what waits for it, are asked of its node.",
 		Example: "  stompgw sessions list --member 42 -o wide\n" +
 			"  stompgw sessions list --destination /topic/chat --older 2h\n" +
@@ -187,9 +188,9 @@ func filterError(f admin.Filter, err error) error {
 
 func sessionColumns() output.Options {
 	return output.Options{
-		Columns: []string{"SESSION", "MEMBER", "NODE", "TRANSPORT", "AGE", "SUBS"},
+		Columns: []string{"SESSION", "MEMBER", "TRANSPORT", "AGE", "SUBS"},
 		Wide:    []string{"ADDRESS", "VERSION", "QUEUE", "TOKEN"},
-		Cuts:    []output.Cut{nodeCut(), {Column: "ADDRESS", Least: 12}, {Column: "TRANSPORT", Least: 9}, memberCut()},
+		Cuts:    []output.Cut{{Column: "ADDRESS", Least: 12}, {Column: "TRANSPORT", Least: 9}, memberCut()},
 	}
 }
 
@@ -204,7 +205,7 @@ func sessionRow(s admin.Session, now time.Time) output.Row {
 		s.Live = &admin.Live{Subscriptions: []string{}, Subscribed: s.Live.Subscribed, Queued: s.Live.Queued} // a list in JSON too
 	}
 	return output.Row{
-		Cells: []string{s.ID, memberCell(s.Member), s.Node, s.Transport, ageCell(s.ConnectedAt, now), subs,
+		Cells: []string{s.Short, memberCell(s.Member), orNone(s.Transport), ageCell(s.ConnectedAt, now), subs,
 			orNone(s.Remote), orNone(s.Version), queue, tokenCell(s, now)},
 		Name:  s.Key,
 		Value: s,

@@ -145,10 +145,10 @@ func TestOperatorsOfNodes(t *testing.T) {
 	if code, _, stderr := run("sessions list --cursor x"); code != usage || !strings.Contains(stderr, `--cursor: "x" is no cursor`) {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
-	if code, stdout, _ := run("sessions show 00000003"); code != 0 || !strings.Contains(stdout, "DESTINATIONS\t/topic/a\n") {
+	if code, stdout, _ := run("sessions show 7c0e9d1a-3"); code != 0 || !strings.Contains(stdout, "DESTINATIONS\t/topic/a\n") {
 		t.Errorf("exit code %d, %s", code, stdout)
 	}
-	if code, _, stderr := run("sessions show 00000001"); code != usage || !strings.Contains(stderr, "several sessions, such as "+nodeA+"_00000001, "+nodeB+"_00000001") {
+	if code, _, stderr := run("sessions show 00000001"); code != usage || !strings.Contains(stderr, "several sessions, such as 7c0e9d1a-1, 1b2c3d4e-1: say which") {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 	if code, stdout, _ := run("sessions count --by member --no-headers"); code != 0 || stdout != "1\t2\n2\t1\n3\t1\n" {
@@ -156,7 +156,7 @@ func TestOperatorsOfNodes(t *testing.T) {
 	}
 	code, stdout, stderr = run("sessions kick --member 1 --yes --no-headers --block 10m --code 1234 --reason bye")
 	rows := slices.Sorted(strings.Lines(stdout)) // nodes answer in any order
-	if code != partial || strings.Join(rows, "") != "00000001\t1\t"+nodeA+"\tkicked\n00000001\t1\t"+nodeB+"\tnode silent\n" {
+	if code != partial || strings.Join(rows, "") != "1b2c3d4e-1\t1\tnode silent\n7c0e9d1a-1\t1\tkicked\n" {
 		t.Errorf("exit code %d, %s%s", code, stdout, stderr)
 	}
 	if g.kick.Code != 1234 || g.kick.Reason != "bye" {

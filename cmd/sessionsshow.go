@@ -16,14 +16,14 @@ func newSessionsShowCmd() *cobra.Command { return newConsole().sessionsShow() }
 
 func (c *console) sessionsShow() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "show KEY",
+		Use:   "show SESSION",
 		Short: "Show all that is known of one session",
 		Long: "Show all that is known of one session: what Redis has, and what its node says now.\n\n" +
-			"KEY is the session's key, its beginning where only one session has that, or the id of a session where only one\n" +
-			"node has that.",
-		Example: "  stompgw sessions show 0000002a\n" +
+			"SESSION is its short id, as sessions list prints it, its key, the beginning of that where only one session has it,\n" +
+			"or its principal.",
+		Example: "  stompgw sessions show d0b6fbca-2a\n" +
 			"  stompgw sessions show \"$(stompgw sessions list --member 42 -o name | head -1)\" -o yaml",
-		Args: takes("KEY"),
+		Args: takes("SESSION"),
 	}
 	src, t := newClusterSource(cmd), newForm(cmd)
 	cmd.ValidArgsFunction = offerOnce(c.offerSessions(src))
@@ -61,8 +61,8 @@ func (c *console) showOne(cmd *cobra.Command, t *listing, fields []output.Field,
 func sessionFields(s admin.Session, now time.Time) []output.Field {
 	subs, queue := liveCells(s)
 	return []output.Field{
+		oneLine("SESSION", s.Short),
 		oneLine("KEY", s.Key),
-		oneLine("SESSION", s.ID),
 		oneLine("NODE", s.Node),
 		oneLine("PRINCIPAL", orNone(s.Principal)),
 		oneLine("MEMBER", memberCell(s.Member)),

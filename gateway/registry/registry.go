@@ -56,6 +56,19 @@ func (n Node) Principal(id SessionID, connected time.Time) string {
 	return n.name + "/" + id.String() + "/" + ConnectDatetime(connected)
 }
 
+// Short is the beginning of the node's UUID, which tells it from the others of a cluster and is short
+// enough for people.
+func (n Node) Short() string {
+	_, uuid, _ := strings.Cut(n.name, "/")
+	return uuid[:min(len(uuid), 8)]
+}
+
+// ShortKey names a session in the whole cluster as Key does, for people: d0b6fbca-5 is Short and the id
+// without leading zeros. Redis, brokers and clients know Key and Principal alone.
+func (n Node) ShortKey(id SessionID) string {
+	return n.Short() + "-" + strconv.FormatUint(uint64(id), 16)
+}
+
 // ConnectDatetime writes a time as Java's pattern yyyy_MM_dd_'T'_HH_mm_ss_SSS_z does, in t's zone.
 func ConnectDatetime(t time.Time) string {
 	zone, _ := t.Zone()

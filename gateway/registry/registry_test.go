@@ -50,6 +50,8 @@ func TestNames(t *testing.T) {
 		{"session id", registry.SessionID(255).String(), "000000ff"},
 		{"a large session id", registry.SessionID(1 << 40).String(), "10000000000"},
 		{"session key", node(t).Key(255), "1719999999999/7c0e9d1a-0000-4000-8000-000000000001_000000ff"},
+		{"short form of a node", node(t).Short(), "7c0e9d1a"},
+		{"short form of a session key", node(t).ShortKey(255), "7c0e9d1a-ff"},
 		{"connectDatetime", registry.ConnectDatetime(at), "2025_02_03_T_14_05_06_789_KST"},
 		{"principal", node(t).Principal(255, at),
 			"1719999999999/7c0e9d1a-0000-4000-8000-000000000001/000000ff/2025_02_03_T_14_05_06_789_KST"},

@@ -62,7 +62,7 @@ func (s *Session) keepOut(f *stomp.Frame, left time.Duration) {
 		s.refuseFrame(f, r)
 		return
 	}
-	s.host.Log.Debug("kept a blocked member out", "session", s.id, "left", left)
+	s.host.Log.Debug("kept a blocked member out", "session", s, "left", left)
 	receipt, _ := f.Header.Get("receipt")
 	s.sendError(errorFrame{
 		receipt: receipt, code: r.Code, retryAfter: r.RetryAfter,

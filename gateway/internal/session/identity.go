@@ -104,7 +104,7 @@ func (s *Session) verify(f *stomp.Frame, token string) {
 // identified goes on with a frame whose token says who, or is bad, which makes its sender anonymous.
 func (s *Session) identified(f *stomp.Frame, who *auth.Identity, err error, token []byte) {
 	if err != nil {
-		s.host.Log.Debug("token not taken", "session", s.id, "err", err)
+		s.host.Log.Debug("token not taken", "session", s, "err", err)
 		s.revokeToken(token, err)
 		s.inspect(f, nil)
 		return

@@ -99,7 +99,7 @@ func (h *Host) Kick(ctx context.Context, ids []registry.SessionID, k Kick, tell 
 // gone.
 func (s *Session) kick(k Kick) {
 	s.host.Stats.Kicked.Add(1)
-	s.host.Log.Debug("kicked", "session", s.id, "code", k.Code)
+	s.host.Log.Debug("kicked", "session", s, "code", k.Code)
 	s.sendError(errorFrame{summary: k.Reason, code: k.Code, detail: k.advice()})
 	s.end(ClosePolicy, k.Word)
 }

@@ -36,7 +36,7 @@ func (s *Session) tellRefusal(sub *subscription, o origin, r *policy.Refusal) {
 		Destination:       policy.Discreet(o.destination),
 	})
 	if err != nil {
-		s.host.Log.Error("a refusal can't be written", "session", s.id, "err", err)
+		s.host.Log.Error("a refusal can't be written", "session", s, "err", err)
 		return
 	}
 	s.host.Local.Deliver(s.host.Local.Message(bus.Envelope{

@@ -28,6 +28,6 @@ func (s *Session) rewritten(p *publication, tx *transaction, r *policy.Refusal) 
 		s.dispose(p, tx)
 		return
 	}
-	s.host.Log.Debug("not rewritten", "session", s.id, "destination", policy.Discreet(p.origin.destination), "err", r.Reason)
+	s.host.Log.Debug("not rewritten", "session", s, "destination", policy.Discreet(p.origin.destination), "err", r.Reason)
 	s.refuseSend(p.origin, tx, r)
 }

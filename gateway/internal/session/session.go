@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -55,6 +56,9 @@ type work struct {
 	verdicts     map[*login]verdicts // by guest, nil for the session's login
 	guests       []*login            // other members by whose token something was subscribed to
 }
+
+// LogValue names the session in logs as the operator's commands do.
+func (s *Session) LogValue() slog.Value { return slog.StringValue(s.host.Node.ShortKey(s.id)) }
 
 // New begins the conversation of a connection that has just been made.
 func New(host *Host, conn Conn) *Session {
@@ -186,7 +190,7 @@ func (s *Session) busy() *work {
 // fault answers a fault of the protocol with one ERROR, and ends the connection ("ERROR").
 func (s *Session) fault(err error, receipt []byte) {
 	s.host.Stats.Faults.Add(1)
-	s.host.Log.Debug("protocol fault", "session", s.id, "err", err)
+	s.host.Log.Debug("protocol fault", "session", s, "err", err)
 	e := errorFrame{receipt: receipt, summary: err.Error()}
 	var fault *stomp.ProtocolError
 	switch {
@@ -281,7 +285,7 @@ func (s *Session) Overflow() {
 // tooSlow ends the session of a client that does not read, or acknowledge, as fast as messages come.
 func (s *Session) tooSlow(verb string) {
 	s.host.Stats.SlowClosed.Add(1)
-	s.host.Log.Info("closed a session that "+verb+"s too slowly", "session", s.id, "waiting", s.host.Outbound)
+	s.host.Log.Info("closed a session that "+verb+"s too slowly", "session", s, "waiting", s.host.Outbound)
 	s.sendError(errorFrame{
 		summary: fmt.Sprintf("the client %ss too slowly: more than %d bytes wait for it", verb, s.host.Outbound),
 		detail:  fmt.Sprintf("Messages have been dropped. Connect again; subscribe to less, or %s faster.", verb),
@@ -305,7 +309,7 @@ func (s *Session) end(code CloseCode, reason string) {
 // Closed tells that the connection is gone. It is the last call.
 func (s *Session) Closed(err error) {
 	if s.state != closed {
-		s.host.Log.Debug("connection closed", "session", s.id, "err", err)
+		s.host.Log.Debug("connection closed", "session", s, "err", err)
 		s.release()
 	}
 }
@@ -374,7 +378,7 @@ func originOf(f *stomp.Frame) (o origin) {
 // refuse answers a frame that is not carried out.
 func (s *Session) refuse(o origin, r *policy.Refusal) {
 	s.host.Stats.refused(r.Code)
-	s.host.Log.Debug("refused", "session", s.id, "destination", policy.Discreet(o.destination), "code", r.Code)
+	s.host.Log.Debug("refused", "session", s, "destination", policy.Discreet(o.destination), "code", r.Code)
 	destination := s.host.Rules.ErrorDestination()
 	if sub := s.subscribedTo(destination); sub != nil {
 		s.tellRefusal(sub, o, r)

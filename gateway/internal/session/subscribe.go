@@ -153,7 +153,7 @@ func (s *Session) entered(sub *subscription, o origin, err error) {
 	switch {
 	case refused:
 	case err != nil:
-		s.host.Log.Debug("can't subscribe", "session", s.id, "destination", policy.Discreet(o.destination), "err", err)
+		s.host.Log.Debug("can't subscribe", "session", s, "destination", policy.Discreet(o.destination), "err", err)
 		s.drop(sub)
 		s.refuse(o, policy.Refuse(policy.CodeDestination))
 	default:
