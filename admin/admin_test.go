@@ -13,6 +13,7 @@ import (
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/membus"
+	"github.com/stompgw/stompgw/gateway"
 )
 
 func TestPublish(t *testing.T) {
@@ -88,6 +89,32 @@ func TestHandler(t *testing.T) {
 	if c, _ := get("GET", "/"); c != 404 {
 		t.Errorf("GET / is %d, want 404", c)
 	}
+}
+
+// TestVerbose: each check and each source has a line, and a source does not count.
+func TestVerbose(t *testing.T) {
+	var draining error
+	figures := gateway.Figures{Bus: &bus.Figures{Sources: []bus.SourceFigures{{Topic: "orders", Err: errors.New("gone")}, {Topic: "prices"}}}}
+	h := admin.Handler(func() gateway.Figures { return figures }, slog.New(slog.DiscardHandler),
+		admin.Check{Name: "registry", Err: func() error { return nil }},
+		admin.Check{Name: "gateway", Err: func() error { return draining }},
+	)
+	want := func(path string, code int, body string) {
+		t.Helper()
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		if w.Code != code || w.Body.String() != body {
+			t.Errorf("GET %s is %d %q, want %d %q", path, w.Code, w.Body, code, body)
+		}
+	}
+	const sources = "fails  source orders (does not count): gone\nok     source prices\n"
+	want("/readyz", 200, "ready\n")
+	want("/readyz?verbose", 200, "ok     registry\nok     gateway\n"+sources+"ready\n")
+	draining = errors.New("the node is draining")
+	want("/readyz?verbose=1", 503, "ok     registry\nfails  gateway: the node is draining\n"+sources+"not ready\n")
+	want("/readyz", 503, "gateway: the node is draining\n")
+	figures.Bus, draining = nil, nil // a bus that tells nothing
+	want("/readyz?verbose", 200, "ok     registry\nok     gateway\nready\n")
 }
 
 func TestServe(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/gateway"
 )
 
@@ -27,8 +28,9 @@ type Check struct {
 
 // Handler serves GET /healthz, which is 200 while the process runs, GET /readyz, which is 200 while
 // all checks pass and else 503 with a line for each that does not, and GET /metrics, which tells
-// Prometheus the figures of the node's gateway and of the parts. figures must not block; log is told
-// what a scrape had to leave out.
+// Prometheus the figures of the node's gateway and of the parts. GET /readyz?verbose has a line for
+// each check, and one for each source of the bus, which does not count. figures must not block; log
+// is told what a scrape had to leave out.
 func Handler(figures func() gateway.Figures, log *slog.Logger, parts ...Part) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics(figures, log, parts))
@@ -36,20 +38,72 @@ func Handler(figures func() gateway.Figures, log *slog.Logger, parts ...Part) ht
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		respond(w, http.StatusOK, "ok\n")
 	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		var reasons strings.Builder
-		for _, c := range checks {
-			if err := c.Err(); err != nil {
-				fmt.Fprintf(&reasons, "%s: %v\n", c.Name, err)
-			}
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		status, text := http.StatusOK, "ready\n"
+		found := look(checks)
+		if reasons := found.reasons(); reasons != "" {
+			status, text = http.StatusServiceUnavailable, reasons
 		}
-		if reasons.Len() > 0 {
-			respond(w, http.StatusServiceUnavailable, reasons.String())
-			return
+		if r.URL.Query().Has("verbose") {
+			text = found.lines(figures().Bus)
 		}
-		respond(w, http.StatusOK, "ready\n")
+		respond(w, status, text)
 	})
 	return mux
+}
+
+// findings are what some checks came to.
+type findings []finding
+
+type finding struct {
+	name string
+	err  error
+}
+
+func look(checks []Check) (all findings) {
+	for _, c := range checks {
+		all = append(all, finding{c.Name, c.Err()})
+	}
+	return all
+}
+
+// reasons returns a line for each check that fails.
+func (all findings) reasons() string {
+	var lines strings.Builder
+	for _, f := range all {
+		if f.err != nil {
+			fmt.Fprintf(&lines, "%s: %v\n", f.name, f.err)
+		}
+	}
+	return lines.String()
+}
+
+// lines returns a line for each check, then one for each source of the bus, and what they come to.
+// figures is nil for a bus that tells nothing.
+func (all findings) lines(figures *bus.Figures) string {
+	var lines strings.Builder
+	verdict := "ready"
+	for _, f := range all {
+		if f.err == nil {
+			fmt.Fprintf(&lines, "ok     %s\n", f.name)
+			continue
+		}
+		verdict = "not ready"
+		fmt.Fprintf(&lines, "fails  %s: %v\n", f.name, f.err)
+	}
+	if figures != nil {
+		for _, s := range figures.Sources {
+			lines.WriteString(sourceLine(s))
+		}
+	}
+	return lines.String() + verdict + "\n"
+}
+
+func sourceLine(s bus.SourceFigures) string {
+	if s.Err == nil {
+		return fmt.Sprintf("ok     source %s\n", s.Topic)
+	}
+	return fmt.Sprintf("fails  source %s (does not count): %v\n", s.Topic, s.Err)
 }
 
 func checksOf(parts []Part) (checks []Check) {

@@ -65,6 +65,7 @@ func distinct() gateway.Figures {
 				{Topic: "stompgw", Partition: 0, Lag: 3002, Age: 0},
 				{Topic: "stompgw", Partition: 1, Lag: 3003, Age: time.Hour},
 			},
+			Sources: []bus.SourceFigures{{Topic: "orders"}, {Topic: "prices", Err: errors.New("away")}},
 		},
 	}
 	for _, e := range policy.Codes() {

@@ -18,6 +18,7 @@ type Figures struct {
 	Repeated   uint64             // envelopes dropped because they had arrived before
 	Skipped    uint64             // messages of the broker that can't be understood
 	Partitions []PartitionFigures // by topic and number
+	Sources    []SourceFigures    // in the order of the configuration
 }
 
 // PartitionFigures are those of one partition that this node reads.
@@ -26,4 +27,11 @@ type PartitionFigures struct {
 	Partition int
 	Lag       int64         // messages that the broker has and this node has not read
 	Age       time.Duration // since the broker last answered a fetch
+}
+
+// SourceFigures are those of one topic of the user's own that becomes destinations. The bus goes on
+// without it.
+type SourceFigures struct {
+	Topic string
+	Err   error // nil while it is read, else why it is not, in words for an operator
 }
