@@ -32,7 +32,7 @@ func (t *trials) run(ctx context.Context, driver Driver) error {
 		t.told(t.redis(ctx))
 	}
 	if t.cfg.Bus.Driver != "embedded" {
-		t.told(t.bus(ctx, driver))
+		t.bus(ctx, driver)
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -101,15 +101,16 @@ func (t *trials) named(key, value string) string {
 
 // bus opens the bus as a node does and waits until it could receive, but publishes nothing and has
 // no topic made.
-func (t *trials) bus(ctx context.Context, driver Driver) (success string, err error) {
+func (t *trials) bus(ctx context.Context, driver Driver) {
 	settings := t.cfg.Bus
 	settings.Kafka.Create = false
 	node := registry.NewNode(time.Now())
 	b, err := driver.Open(BusSettings{Bus: settings, Message: int(t.cfg.Limits.Message), Node: node.String(), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		return "", &exitError{unreachable, err}
+		t.told("", &exitError{unreachable, err})
+		return
 	}
-	err = t.receive(ctx, b)
+	sources, err := t.receive(ctx, b)
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	b.Close(closing) // nothing was published that could be lost
@@ -123,9 +124,25 @@ func (t *trials) bus(ctx context.Context, driver Driver) (success string, err er
 		}
 	}
 	if err != nil {
-		return "", t.unusable(key, what, err, "")
+		t.told("", t.unusable(key, what, err, ""))
+		if isNetwork(err) {
+			return // nor does anything else of it answer
+		}
+	} else {
+		t.told(fmt.Sprintf("%s (%s, %s): %s", what, key, t.cfg.Origin(key), answer), nil)
 	}
-	return fmt.Sprintf("%s (%s, %s): %s", what, key, t.cfg.Origin(key), answer), nil
+	for i, s := range sources {
+		t.source(fmt.Sprintf("bus.kafka.sources[%d].topic", i), s)
+	}
+}
+
+// source tells of a source of the bus.
+func (t *trials) source(key string, s bus.SourceFigures) {
+	if s.Err != nil {
+		t.told("", t.unusable(key, "source "+s.Topic, s.Err, ""))
+		return
+	}
+	t.told(fmt.Sprintf("source %s (%s, %s): can be read", s.Topic, key, t.cfg.Origin(key)), nil)
 }
 
 const (
@@ -138,28 +155,29 @@ func lacksTopic(err error, topic string) bool {
 	return strings.Contains(err.Error(), "topic "+topic+" does not exist")
 }
 
-// receive waits until b could receive, and returns why it could not.
-func (t *trials) receive(ctx context.Context, b bus.Bus) error {
-	ctx, cancel := context.WithTimeout(ctx, t.timeout)
+// receive waits until b could receive. It returns why it could not, and how b's sources are doing.
+func (t *trials) receive(ctx context.Context, b bus.Bus) (sources []bus.SourceFigures, err error) {
+	receiving, stop := context.WithCancel(ctx) // while it receives, it tells of its sources
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
 	ready, ended := make(chan struct{}), make(chan error, 1)
-	wg.Go(func() { ended <- b.Receive(ctx, func() { close(ready) }, func(bus.Envelope) {}) })
-	var err error
+	wg.Go(func() { ended <- b.Receive(receiving, func() { close(ready) }, func(bus.Envelope) {}) })
 	select {
 	case <-ready:
-		return b.Healthy()
 	case err = <-ended:
 	case <-ctx.Done():
+		err = fmt.Errorf("it answers, but did not let a node receive within %s", t.timeout)
 	}
 	if fault := b.Healthy(); fault != nil {
 		err = fault
 	}
-	if err == nil {
-		err = fmt.Errorf("it answers, but did not let a node receive within %s", t.timeout)
+	if m, ok := b.(bus.Measured); ok {
+		sources = m.Figures().Sources
 	}
-	return err
+	return sources, err
 }
 
 // unusable says that a server which the configuration names can't be used, why, and what else to do.

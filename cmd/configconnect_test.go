@@ -344,7 +344,7 @@ func TestConnectKafka(t *testing.T) {
 	}{
 		{addr, "topic: there", patience.String(), done, "ok     Kafka at " + addr + " (bus.kafka.brokers, t.yaml:1): answers, and topic there can be read"},
 		{addr, "topic: missing, create: true", unready, done, "ok     Kafka at " + addr + " (bus.kafka.brokers, t.yaml:1): answers; topic missing is missing, and a node creates it (bus.kafka.create)"},
-		{addr, "topic: missing", unready, unreachable, "fails  Kafka at " + addr + " (bus.kafka.brokers, t.yaml:1) can't be used: kafkabus: topic missing does not exist: create it, or for the bus's own topic set bus.kafka.create"},
+		{addr, "topic: missing", unready, unreachable, "fails  Kafka at " + addr + " (bus.kafka.brokers, t.yaml:1) can't be used: kafkabus: topic missing does not exist: create it, or set bus.kafka.create"},
 		{closed, "topic: there", unready, unreachable, "fails  Kafka at " + closed + " (bus.kafka.brokers, t.yaml:1) does not answer: connection refused; start it, or set bus.kafka.brokers to another"},
 	} {
 		connectCheck(t, "bus: {driver: kafka, kafka: {brokers: ['"+tt.addr+"'], "+tt.topic+"}}\nredis: {addrs: ['"+store.Addr+"']}\n", "--timeout", tt.timeout).want(t, tt.code,
@@ -352,6 +352,30 @@ func TestConnectKafka(t *testing.T) {
 			"ok     redis "+store.Addr+" (redis.addrs, t.yaml:2): answers, and takes every command of a node", tt.want)
 	}
 	if brokers.TopicInfo("missing") != nil {
+		t.Error("config check created a topic")
+	}
+}
+
+// TestConnectSources: each topic of the user's own has a line, whatever the bus's own topic is like.
+func TestConnectSources(t *testing.T) {
+	t.Chdir(t.TempDir())
+	store := servers.Redis(t)
+	brokers := servers.Fake(t, 1, kfake.SeedTopics(1, "there", "orders"))
+	for _, tt := range []struct{ topic, timeout, want string }{
+		{"there", patience.String(), "ok     Kafka at " + brokers.Addrs[0] + " (bus.kafka.brokers, t.yaml:4): answers, and topic there can be read"},
+		{"missing", unready, "fails  Kafka at " + brokers.Addrs[0] + " (bus.kafka.brokers, t.yaml:4) can't be used: kafkabus: topic missing does not exist: create it, or set bus.kafka.create"},
+	} {
+		text := "redis: {addrs: ['" + store.Addr + "']}\nbus:\n  kafka:\n    brokers: ['" + brokers.Addrs[0] + "']\n    topic: " + tt.topic + "\n" +
+			"    sources:\n      - topic: orders\n        destination: /topic/{key}\n      - topic: prices\n        destination: /topic/{key}\n"
+		connectCheck(t, text, "--timeout", tt.timeout).want(t, unreachable,
+			fmt.Sprintf(freePort, 11),
+			"ok     redis "+store.Addr+" (redis.addrs, t.yaml:1): answers, and takes every command of a node",
+			tt.want,
+			"ok     source orders (bus.kafka.sources[0].topic, t.yaml:7): can be read",
+			"fails  source prices (bus.kafka.sources[1].topic, t.yaml:9) can't be used: kafkabus: topic prices does not exist: create it, or take it out of bus.kafka.sources",
+		)
+	}
+	if brokers.TopicInfo("prices") != nil {
 		t.Error("config check created a topic")
 	}
 }

@@ -37,7 +37,11 @@ func process(args ...string) Process {
 		return natsbus.New(natsbus.Config{URL: s.NATS.URL, Prefix: s.NATS.Prefix}, s.Node, s.Log)
 	}
 	kafka := func(s BusSettings) (bus.Bus, error) {
-		return kafkabus.New(kafkabus.Config{Brokers: s.Kafka.Brokers, Topic: s.Kafka.Topic, Create: s.Kafka.Create, Message: s.Message}, s.Node, s.Log)
+		cfg := kafkabus.Config{Brokers: s.Kafka.Brokers, Topic: s.Kafka.Topic, Create: s.Kafka.Create, Message: s.Message}
+		for _, source := range s.Kafka.Sources {
+			cfg.Sources = append(cfg.Sources, kafkabus.Source{Topic: source.Topic, Destination: source.Destination})
+		}
+		return kafkabus.New(cfg, s.Node, s.Log)
 	}
 	return Process{Args: append([]string{"stompgw"}, args...), Drivers: []Driver{{"kafka", kafka}, {"nats", nats}, {"embedded", nats}}}
 }

@@ -34,6 +34,9 @@ const (
 // errPartitions reports an answer of a broker that can't be meant.
 var errPartitions = fmt.Errorf("a partition's number is not from 0 to %d", maxPartitions-1)
 
+// errGap reports an answer of the brokers that lacks a topic that was asked for.
+var errGap = errors.New("the brokers do not say whether it exists")
+
 // none stands for the leader of a partition that has none.
 const none int32 = -1
 
@@ -143,10 +146,14 @@ func (c *cluster) ask(ctx context.Context) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newView(res.(*metadata.Response)), nil
+	return newView(res.(*metadata.Response))
 }
 
-func newView(res *metadata.Response) *view {
+// newView returns an error for an answer without brokers: they who give it know of nothing yet.
+func newView(res *metadata.Response) (*view, error) {
+	if len(res.Brokers) == 0 {
+		return nil, errors.New("the answer names no broker")
+	}
 	v := &view{hosts: make(map[int32]string)}
 	for _, b := range res.Brokers {
 		v.hosts[b.NodeID] = net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
@@ -154,11 +161,15 @@ func newView(res *metadata.Response) *view {
 	for _, t := range res.Topics {
 		v.topics = append(v.topics, newTopicView(t))
 	}
-	return v
+	return v, nil
 }
 
 func newTopicView(t metadata.ResponseTopic) topicView {
 	tv := topicView{name: t.Name}
+	if t.ErrorCode == int16(kafka.UnknownTopicOrPartition) && t.Partitions == nil {
+		tv.err = errGap // kafka-go makes this up; what a broker says has an empty list
+		return tv
+	}
 	if t.ErrorCode != 0 {
 		tv.err = kafka.Error(t.ErrorCode)
 		return tv
@@ -212,19 +223,26 @@ func (c *cluster) host(broker int32) string {
 	return fmt.Sprintf("broker %d", broker)
 }
 
-// healthy returns nil when all topics are there and all their partitions have a leader.
+// healthy returns nil when the bus's own topic is there and all its partitions have a leader.
 func (c *cluster) healthy() error {
-	v, _ := c.view()
-	if v == nil {
-		return fmt.Errorf("kafkabus: none of %s answers: %w", c.brokers, c.whyNone())
+	if err := c.reachable(); err != nil {
+		return err
 	}
-	for _, t := range v.topics {
-		if t.err != nil {
-			return topicError(t.name, t.err)
-		}
-		if i := slices.Index(t.leaders, none); i >= 0 {
-			return fmt.Errorf("kafkabus: partition %d of topic %s has no leader", i, t.name)
-		}
+	v, _ := c.view()
+	t := v.topics[0]
+	if t.err != nil {
+		return topicError(t.name, false, t.err)
+	}
+	if i := slices.Index(t.leaders, none); i >= 0 {
+		return fmt.Errorf("kafkabus: partition %d of topic %s has no leader", i, t.name)
+	}
+	return nil
+}
+
+// reachable returns nil once a broker has answered.
+func (c *cluster) reachable() error {
+	if v, _ := c.view(); v == nil {
+		return fmt.Errorf("kafkabus: none of %s answers: %w", c.brokers, c.whyNone())
 	}
 	return nil
 }
@@ -239,9 +257,15 @@ func (c *cluster) whyNone() error {
 	return c.cause
 }
 
-func topicError(topic string, err error) error {
-	if errors.Is(err, kafka.UnknownTopicOrPartition) {
-		return fmt.Errorf("kafkabus: topic %s does not exist: create it, or for the bus's own topic set bus.kafka.create", topic)
+// topicError says why a topic can't be used, and what to do about it.
+func topicError(topic string, source bool, err error) error {
+	switch {
+	case errors.Is(err, kafka.UnknownTopicOrPartition) && source:
+		return fmt.Errorf("kafkabus: topic %s does not exist: create it, or take it out of bus.kafka.sources", topic)
+	case errors.Is(err, kafka.UnknownTopicOrPartition):
+		return fmt.Errorf("kafkabus: topic %s does not exist: create it, or set bus.kafka.create", topic)
+	case errors.Is(err, kafka.TopicAuthorizationFailed):
+		return fmt.Errorf("kafkabus: topic %s: let this node's user describe and read it: %w", topic, err)
 	}
 	return fmt.Errorf("kafkabus: topic %s: %w", topic, err)
 }

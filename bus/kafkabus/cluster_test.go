@@ -42,12 +42,14 @@ func TestNewView(t *testing.T) {
 	partition := func(index, leader int32) metadata.ResponsePartition {
 		return metadata.ResponsePartition{PartitionIndex: index, LeaderID: leader}
 	}
-	got := newView(&metadata.Response{
+	got, err := newView(&metadata.Response{
 		Brokers: []metadata.ResponseBroker{{NodeID: 0, Host: "a", Port: 1}, {NodeID: 7, Host: "::1", Port: 2}},
 		Topics: []metadata.ResponseTopic{
 			{Name: "whole", Partitions: []metadata.ResponsePartition{partition(1, 7), partition(0, 0)}},
 			{Name: "leaderless", Partitions: []metadata.ResponsePartition{partition(2, 0), {PartitionIndex: 0, LeaderID: -1, ErrorCode: 5}}},
-			{Name: "missing", ErrorCode: int16(kafka.UnknownTopicOrPartition)},
+			{Name: "missing", ErrorCode: int16(kafka.UnknownTopicOrPartition), Partitions: []metadata.ResponsePartition{}},
+			{Name: "left out", ErrorCode: int16(kafka.UnknownTopicOrPartition)}, // as kafka-go has it
+			{Name: "denied", ErrorCode: int16(kafka.TopicAuthorizationFailed), Partitions: []metadata.ResponsePartition{}},
 			{Name: "empty"},
 			{Name: "negative", Partitions: []metadata.ResponsePartition{partition(0, 0), partition(-1, 0)}},
 			{Name: "huge", Partitions: []metadata.ResponsePartition{partition(math.MaxInt32, 0)}},
@@ -59,13 +61,18 @@ func TestNewView(t *testing.T) {
 			{name: "whole", leaders: []int32{0, 7}},
 			{name: "leaderless", leaders: []int32{none, none, 0}},
 			{name: "missing", err: kafka.UnknownTopicOrPartition},
+			{name: "left out", err: errGap},
+			{name: "denied", err: kafka.TopicAuthorizationFailed},
 			{name: "empty", err: kafka.LeaderNotAvailable},
 			{name: "negative", err: errPartitions},
 			{name: "huge", err: errPartitions},
 		},
 	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got %+v\nwant %+v", got, want)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
+	}
+	if v, err := newView(&metadata.Response{Topics: []metadata.ResponseTopic{{Name: "x"}}}); err == nil {
+		t.Errorf("an answer of a broker that knows of none, not even itself, is %+v", v)
 	}
 }
 
@@ -121,10 +128,14 @@ func TestClusterHealthy(t *testing.T) {
 		want string // empty for nil
 	}{
 		{nil, errors.New("no route"), "kafkabus: none of a:1, b:2 answers: no route"},
-		{&view{topics: []topicView{topic("x", 1), topic("y", 1, none)}}, nil, "kafkabus: partition 1 of topic y has no leader"},
+		{&view{topics: []topicView{topic("x", 1), topic("y", 1)}}, nil, ""},
+		{&view{topics: []topicView{topic("x", 1, none), topic("y", 1)}}, nil, "kafkabus: partition 1 of topic x has no leader"},
 		{&view{topics: []topicView{{name: "x", err: kafka.UnknownTopicOrPartition}, topic("y", 1)}}, nil,
-			"kafkabus: topic x does not exist: create it, or for the bus's own topic set bus.kafka.create"},
-		{&view{topics: []topicView{topic("x", 1), {name: "y", err: kafka.TopicAuthorizationFailed}}}, nil, "kafkabus: topic y: [29]"},
+			"kafkabus: topic x does not exist: create it, or set bus.kafka.create"},
+		{&view{topics: []topicView{{name: "x", err: kafka.TopicAuthorizationFailed}, topic("y", 1)}}, nil,
+			"kafkabus: topic x: let this node's user describe and read it: [29]"},
+		{&view{topics: []topicView{{name: "x", err: errGap}, topic("y", 1)}}, nil, "kafkabus: topic x: the brokers do not say whether it exists"},
+		{&view{topics: []topicView{topic("x", 1), {name: "y", err: kafka.UnknownTopicOrPartition}}}, nil, ""}, // a source
 		{&view{topics: []topicView{topic("x", 1), topic("y", 1)}}, nil, ""},
 		{nil, errors.New("no route"), ""}, // what is known still holds, as far as metadata tells
 	} {

@@ -143,8 +143,12 @@ func (f *fetcher) sleep(d time.Duration) {
 	}
 }
 
-// fetch asks for the records of what is due, and hands them on.
+// fetch asks for the records of what is due, and hands them on. What was never read is not to wait
+// for records: ready waits for it.
 func (f *fetcher) fetch(wait time.Duration) error {
+	if slices.ContainsFunc(f.due, func(p *partition) bool { return !p.read.Load() }) {
+		wait = 0
+	}
 	req := f.request(wait)
 	if len(req.Topics) == 0 {
 		f.succeeded() // it has answered about offsets
@@ -247,6 +251,9 @@ func (f *fetcher) take(p *partition, a *fetchedPartition, now int64) {
 	}
 	p.answered.Store(now)
 	p.end.Store(a.end)
+	if !p.read.Swap(true) {
+		f.tail.located()
+	}
 	if len(a.batches) > 0 {
 		f.after = p
 		if err := p.deliver(a.batches, f); err != nil {
@@ -291,7 +298,8 @@ func (f *fetcher) putOff(p *partition, err error) {
 		errors.Is(err, kafka.UnknownTopicOrPartition), errors.Is(err, kafka.ReplicaNotAvailable),
 		errors.Is(err, kafka.FencedLeaderEpoch), errors.Is(err, kafka.UnknownLeaderEpoch),
 		errors.Is(err, kafka.KafkaStorageError), errors.Is(err, kafka.OffsetNotAvailable),
-		errors.Is(err, kafka.OffsetOutOfRange):
+		errors.Is(err, kafka.OffsetOutOfRange),
+		errors.Is(err, kafka.TopicAuthorizationFailed): // tail.tell tells of it
 		return
 	}
 	if f.tail.seldom.permits() {

@@ -1,8 +1,7 @@
 package kafkabus
 
 import (
-	"context"
-	"fmt"
+	"cmp"
 	"slices"
 	"time"
 
@@ -18,33 +17,18 @@ func (t *tail) unreadable(p *partition, count int64, err error) {
 	}
 }
 
-// healthy returns nil if everything can be read, or was never to be. After it is ready, a broker may
-// owe an answer for limit before that counts.
+// healthy returns nil if the bus's own topic can be read, or was never to be. After the tail is
+// ready, a broker may owe an answer for limit before that counts.
 func (t *tail) healthy(limit time.Duration) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.begun {
+	switch {
+	case !t.begun:
 		return nil
+	case t.ready:
+		return t.fault(t.topics[0], limit)
 	}
-	if !t.ready {
-		return t.missing()
-	}
-	for _, p := range t.table {
-		silence, cause := t.silenceOf(p)
-		if silence < limit || p.absent {
-			continue
-		}
-		if cause == nil {
-			cause = context.DeadlineExceeded
-		}
-		from := ""
-		if p.leader != none {
-			from = " from " + t.cluster.host(p.leader)
-		}
-		return fmt.Errorf("kafkabus: no answer%s about partition %d of topic %s for %s: %w",
-			from, p.number, p.topic, silence.Truncate(time.Second), cause)
-	}
-	return nil
+	return cmp.Or(t.fault(t.topics[0], limit), t.awaited(t.topics[0]))
 }
 
 // silence returns for how long the leader of a partition of the bus's own topic has owed an answer:

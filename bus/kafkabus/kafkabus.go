@@ -129,6 +129,7 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 		skips:   skips{log: log},
 	}
 	b.out.silence = b.in.silence
+	b.in.patience = cfg.Silence
 	go b.run()
 	return b, nil
 }
@@ -225,6 +226,7 @@ func (b *Bus) Figures() bus.Figures {
 	f.Queued = b.out.outstanding()
 	f.Reconnects = b.cluster.conns.reconnects()
 	f.Skipped += b.skips.count.Load()
+	f.Sources = b.in.sources()
 	return f
 }
 

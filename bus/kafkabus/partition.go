@@ -52,11 +52,11 @@ type partition struct {
 	offset   atomic.Int64 // the next to be read, or unknownOffset
 	end      atomic.Int64 // the high watermark
 	answered atomic.Int64 // when it last came without an error, in nanoseconds of the Unix time
+	read     atomic.Bool  // it has come without an error since its place is known
 
 	trouble pulse // since when it can't be read though its broker may answer
 }
 
-// newPartition returns one that is to be read from its first record.
 // shares is into how many shares the partitions that a broker leads are dealt out, with one fetch at
 // a time for each. With a single one, whatever comes just after an answer has to wait for the next:
 // at 1,000 records a second that made the latency's p99 three times as long. A fetch for each
@@ -69,6 +69,7 @@ type share struct {
 	number int // 0 to shares-1
 }
 
+// newPartition returns one that is to be read from its first record.
 func newPartition(topic string, number int, seen *repeats) *partition {
 	p := &partition{topic: topic, number: number, leader: none, place: atFirst, epoch: -1, later: -1, seen: seen}
 	p.answered.Store(time.Now().UnixNano())

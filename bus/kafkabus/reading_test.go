@@ -46,6 +46,12 @@ type read struct {
 // record is kept.
 func startReading(t *testing.T, addrs []string, before func(*record), topics ...string) *reading {
 	t.Helper()
+	return startPatient(t, sourcePatience, addrs, before, topics...)
+}
+
+// startPatient is startReading with another patience with sources.
+func startPatient(t *testing.T, patience time.Duration, addrs []string, before func(*record), topics ...string) *reading {
+	t.Helper()
 	r := &reading{
 		t:       t,
 		limit:   untilDeadline(t).Done(),
@@ -58,6 +64,7 @@ func startReading(t *testing.T, addrs []string, before func(*record), topics ...
 		t.Fatal(err)
 	}
 	r.tail = newTail(cluster, slog.New(slog.NewTextHandler(logs{r}, nil)))
+	r.patience = patience
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { cluster.run(ctx) })

@@ -3,7 +3,6 @@ package kafkabus
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -18,8 +17,13 @@ import (
 //
 // "Now" is the next offset of each partition that a topic has when it is first seen; ready waits for
 // all of them. A partition that is seen later is new, and read from its first offset, so nothing
-// that is published after ready is missed. A partition is never forgotten: a broker with an old view
-// of the world must not make it look new.
+// that is published after ready is missed; and so are all of a topic that a broker had said does not
+// exist. No other answer makes a topic look new: one that is denied, or left out, is read on from
+// where it was. A partition is never forgotten: a broker with an old view of the world must not make
+// it look new.
+//
+// The first topic is the bus's own. The others are sources, each of which fails alone: ready waits
+// for those alone that can be read.
 //
 // Records are delivered as they are in the log, those of transactions that were aborted too, as
 // Java's consumers do unless told otherwise: an open transaction of a foreign producer would hold up
@@ -29,20 +33,23 @@ type tail struct {
 	cluster *cluster
 	log     *slog.Logger
 
-	// Set by run, before any fetcher.
+	patience time.Duration // with a source; set by newTail and New, not changed once run has begun
+
+	// Set by begin, before any fetcher.
 	ctx    context.Context
 	handle func(rec *record, seen *repeats)
+	topics []*followed // in the order of the cluster's
 
 	// Any goroutine; each guards itself.
 	gaps, missed, repeated, skipped atomic.Uint64
 	seldom                          seldom
-	found                           chan struct{} // of capacity 1: offsets have been found
+	found                           chan struct{} // of capacity 1: a partition was read for the first time
 
 	mu       sync.Mutex
 	begun    bool // run is at work
 	ready    bool
-	table    []*partition   // all ever seen, by topic and number
-	topics   map[string]int // how many partitions of each topic are in the table
+	sighted  time.Time    // since when ready waits for sources alone; zero before
+	table    []*partition // all ever seen, by topic and number
 	fetchers map[share]*fetcher
 	running  sync.WaitGroup // the fetchers
 }
@@ -52,7 +59,7 @@ func newTail(c *cluster, log *slog.Logger) *tail {
 		cluster:  c,
 		log:      log,
 		found:    make(chan struct{}, 1),
-		topics:   make(map[string]int),
+		patience: sourcePatience,
 		fetchers: make(map[share]*fetcher),
 	}
 }
@@ -63,10 +70,13 @@ func newTail(c *cluster, log *slog.Logger) *tail {
 func (t *tail) run(ctx context.Context, ready func(), handle func(rec *record, seen *repeats)) {
 	t.begin(ctx, handle)
 	defer t.end()
+	ticker := time.NewTicker(lookInterval)
+	defer ticker.Stop()
 	for {
 		v, changed := t.cluster.view()
 		if v != nil {
 			t.follow(v)
+			t.tell()
 		}
 		if n := t.becomesReady(); n > 0 {
 			t.log.Info("receiving from Kafka", "topics", t.cluster.topics, "partitions", n)
@@ -75,6 +85,7 @@ func (t *tail) run(ctx context.Context, ready func(), handle func(rec *record, s
 		select {
 		case <-changed:
 		case <-t.found:
+		case <-ticker.C:
 		case <-ctx.Done():
 			return
 		}
@@ -85,6 +96,9 @@ func (t *tail) begin(ctx context.Context, handle func(rec *record, seen *repeats
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ctx, t.handle, t.begun = ctx, handle, true
+	for i, name := range t.cluster.topics {
+		t.topics = append(t.topics, &followed{name: name, source: i > 0})
+	}
 }
 
 func (t *tail) end() {
@@ -98,9 +112,9 @@ func (t *tail) end() {
 func (t *tail) follow(v *view) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, topic := range v.topics {
-		if topic.err == nil {
-			t.grow(topic)
+	for i, topic := range v.topics {
+		if t.topics[i].follow(topic) {
+			t.grow(t.topics[i], len(topic.leaders))
 		}
 	}
 	woken := make(map[share]bool) // whose partitions have changed
@@ -116,24 +130,26 @@ func (t *tail) follow(v *view) {
 	}
 }
 
-// grow adds the partitions of a topic that are not in the table.
-func (t *tail) grow(topic topicView) {
-	had := t.topics[topic.name]
-	for number := had; number < len(topic.leaders); number++ {
-		p := newPartition(topic.name, number, newRepeats(&t.repeated))
-		if had == 0 {
+// grow adds the partitions of a topic, which has total now, that are not in the table.
+func (t *tail) grow(f *followed, total int) {
+	had := f.partitions
+	if total <= had {
+		return
+	}
+	for number := had; number < total; number++ {
+		p := newPartition(f.name, number, newRepeats(&t.repeated))
+		if had == 0 && !f.fresh {
 			p.startAtEnd()
 		}
 		t.table = append(t.table, p)
-		t.topics[topic.name] = number + 1
 	}
-	if t.topics[topic.name] == had {
-		return
-	}
+	f.partitions = total
 	slices.SortFunc(t.table, func(a, b *partition) int { return a.compare(b.topic, b.number) })
-	if had > 0 {
-		t.log.Info("a topic has new partitions; they are read from their first offset",
-			"topic", topic.name, "had", had, "has", len(topic.leaders))
+	switch {
+	case had > 0:
+		t.log.Info("a topic has new partitions; they are read from their first offset", "topic", f.name, "had", had, "has", total)
+	case f.fresh:
+		t.log.Info("a topic that did not exist is there; it is read from its first offset", "topic", f.name, "partitions", total)
 	}
 }
 
@@ -222,7 +238,7 @@ func (p *partition) comeBack(ready bool) {
 	}
 }
 
-// located tells run that some partitions have an offset now.
+// located tells run that a partition is read.
 func (t *tail) located() {
 	select {
 	case t.found <- struct{}{}:
@@ -230,37 +246,22 @@ func (t *tail) located() {
 	}
 }
 
-// becomesReady returns, once, how many partitions are read: when all of every topic have an offset.
-// Until then, and afterwards, it returns 0.
+// becomesReady returns, once, how many partitions are read: when nothing of the bus's own topic is
+// awaited any more, and nothing of the sources, which are waited for while they can be read, and
+// for t.patience at most. Until then, and afterwards, it returns 0.
 func (t *tail) becomesReady() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.ready || t.missing() != nil {
+	if t.ready || t.awaited(t.topics[0]) != nil {
+		return 0
+	}
+	if t.sighted.IsZero() {
+		t.sighted = time.Now()
+	}
+	coming := func(f *followed) bool { return t.fault(f, t.patience) == nil && t.awaited(f) != nil }
+	if time.Since(t.sighted) < t.patience && slices.ContainsFunc(t.topics[1:], coming) {
 		return 0
 	}
 	t.ready = true
 	return len(t.table)
-}
-
-// missing returns what ready waits for, nil if it waits for nothing. t.mu is held.
-func (t *tail) missing() error {
-	for _, topic := range t.cluster.topics {
-		if t.topics[topic] == 0 {
-			return fmt.Errorf("kafkabus: topic %s has not been seen yet", topic)
-		}
-	}
-	for _, p := range t.table {
-		if p.absent && p.number == 0 {
-			return fmt.Errorf("kafkabus: topic %s has gone", p.topic)
-		}
-		if p.absent || p.offset.Load() != unknownOffset {
-			continue
-		}
-		_, cause := t.silenceOf(p)
-		if cause == nil {
-			cause = kafka.OffsetNotAvailable
-		}
-		return fmt.Errorf("kafkabus: the end of partition %d of topic %s is not known yet: %w", p.number, p.topic, cause)
-	}
-	return nil
 }

@@ -2,18 +2,22 @@ package servers
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/segmentio/kafka-go"
 )
 
 // User and Password are what the SASL listeners of a Broker accept, with each of their mechanisms.
@@ -49,6 +53,50 @@ func Secure() Option {
 			b.scram = append(b.scram, "--add-scram", fmt.Sprintf("%s=[name=%s,password=%s]", mechanism, User, Password))
 		}
 	}
+}
+
+// Guarded has the broker ask for rights: those who log in have none but what Grant gives them, and
+// those who do not may do everything.
+func Guarded() Option {
+	return func(_ testing.TB, b *Broker) {
+		b.settings = append(b.settings,
+			"authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+			"super.users=User:ANONYMOUS",
+		)
+	}
+}
+
+// Grant lets User read and write a topic.
+func (b *Broker) Grant(t testing.TB, topic string) {
+	t.Helper()
+	right := kafka.ACLEntry{
+		ResourceType: kafka.ResourceTypeTopic, ResourceName: topic, ResourcePatternType: kafka.PatternTypeLiteral,
+		Principal: "User:" + User, Host: "*", PermissionType: kafka.ACLPermissionTypeAllow,
+	}
+	read, write := right, right
+	read.Operation, write.Operation = kafka.ACLOperationTypeRead, kafka.ACLOperationTypeWrite // each lets them describe it, too
+	ask(t, b.Addr, "grant topic "+topic, func(ctx context.Context, c *kafka.Client) error {
+		r, err := c.CreateACLs(ctx, &kafka.CreateACLsRequest{ACLs: []kafka.ACLEntry{read, write}})
+		if err != nil {
+			return err
+		}
+		return errors.Join(r.Errors...)
+	})
+}
+
+// Revoke takes back what Grant gave.
+func (b *Broker) Revoke(t testing.TB, topic string) {
+	t.Helper()
+	ask(t, b.Addr, "revoke topic "+topic, func(ctx context.Context, c *kafka.Client) error {
+		r, err := c.DeleteACLs(ctx, &kafka.DeleteACLsRequest{Filters: []kafka.DeleteACLsFilter{{
+			ResourceTypeFilter: kafka.ResourceTypeTopic, ResourceNameFilter: topic, ResourcePatternTypeFilter: kafka.PatternTypeLiteral,
+			PrincipalFilter: "User:" + User, HostFilter: "*", Operation: kafka.ACLOperationTypeAny, PermissionType: kafka.ACLPermissionTypeAny,
+		}}})
+		if err != nil {
+			return err
+		}
+		return r.Results[0].Error
+	})
 }
 
 // certificate returns a key and a certificate for 127.0.0.1 that it signs itself, in PEM.
