@@ -26,7 +26,6 @@ type front struct {
 	sock    *loop.Conn
 	kept    bool // an earlier request has been answered
 	unsent  int  // bytes of its answer that the system had at the last Timeout
-	parting bool // the node stops, and the client is given time for another one
 }
 
 func (g *Gateway) newFront(e *engine, host *session.Host) func(*loop.Conn) loop.Handler {
@@ -66,7 +65,11 @@ func (f *front) request(b []byte) (taken int) {
 		return len(b)
 	}
 	m, at := f.gateway.find(r.URL)
-	if m == nil {
+	switch {
+	case f.gateway.turnsAway(m, at):
+		f.refuse(http.StatusServiceUnavailable, tryAnother)
+		return len(b)
+	case m == nil:
 		f.giveAway(b)
 		return len(b)
 	}
@@ -108,7 +111,7 @@ func (f *front) refuse(status int, reason string) {
 // Timeout implements loop.Handler: no request came. A client that is still taking the answer to the
 // last one has had no time for another.
 func (f *front) Timeout() {
-	if n := f.sock.Outstanding(); f.kept && !f.parting && n > 0 && (f.unsent == 0 || n < f.unsent) {
+	if n := f.sock.Outstanding(); f.kept && n > 0 && (f.unsent == 0 || n < f.unsent) {
 		f.unsent = n
 		f.sock.SetTimer(pollIdle)
 		return
@@ -122,18 +125,13 @@ func (f *front) Overflow() { f.sock.Abort() }
 // Closed implements loop.Handler.
 func (f *front) Closed(error) {}
 
-// Drain closes the connection because the node stops. One that has been used may be that of a SockJS
-// client who is about to ask again, and to be told.
+// Drain closes the connection because the node stops. While there are sessions whose client may be
+// about to send a request on it, it stays.
 func (f *front) Drain() bool {
-	switch {
-	case !f.kept:
-		f.sock.Finish(answerLinger)
-	case f.parting:
+	if !f.engine.isShut.Load() {
 		return false
-	default:
-		f.parting = true
-		f.sock.SetTimer(f.gateway.set.parting)
 	}
+	f.sock.Finish(answerLinger)
 	return true
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/stompgw/stompgw/gateway/internal/loop"
 	"github.com/stompgw/stompgw/gateway/internal/router"
 	"github.com/stompgw/stompgw/gateway/internal/session"
+	"github.com/stompgw/stompgw/gateway/internal/sockjs"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/stomp"
@@ -63,7 +64,9 @@ type engine struct {
 	checks *session.Workers // tokens that memory does not know
 	wait   *session.Workers // code of whoever embeds the gateway
 	http   *handoff
-	leave  func() // begins the drain
+	leave  func()      // begins the drain
+	shut   func()      // closes the HTTP listeners
+	isShut atomic.Bool // it has been called
 
 	elsewhere           atomic.Int64 // connections that no loop has: in net/http, or in a TLS handshake
 	toldFull, toldPause told
@@ -92,7 +95,9 @@ func New(node registry.Node, b bus.Bus, reg registry.Registry, rules *policy.Cat
 }
 
 // Run serves what comes over the listeners, and through ServeHTTP, until ctx ends or Drain is called.
-// Then it drains: it closes the listeners, and its sessions spread over WithDrain. When it returns,
+// Then it drains: it lets nobody in, and closes its sessions spread over WithDrain. The HTTP listeners
+// stay open for as long as there are SockJS sessions over HTTP, each request of which may be a
+// connection of its own; what is not theirs is answered 503. When it returns,
 // every goroutine it started has ended. The error is nil after a drain, else what kept the node from
 // serving. It must be called once.
 func (g *Gateway) Run(ctx context.Context, lns ...Listener) error {
@@ -105,6 +110,9 @@ func (g *Gateway) Run(ctx context.Context, lns ...Listener) error {
 	e.leave = func() { fail(nil) }
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx by the drain
 	defer stop()
+	door, shut := context.WithCancel(inner)
+	defer shut()
+	e.shut = shut
 
 	var wg sync.WaitGroup
 	defer e.work.Close() // once no loop asks for any
@@ -127,7 +135,11 @@ func (g *Gateway) Run(ctx context.Context, lns ...Listener) error {
 	g.reload(e, func(int) {}) // rules that came meanwhile
 	g.router.Store(e.router)
 	for _, ln := range lns {
-		run(ln.Addr().String(), func() error { return g.accept(ctx, ln, e) })
+		open := door
+		if ln.STOMP {
+			open = ctx
+		}
+		run(ln.Addr().String(), func() error { return g.accept(open, ln, e) })
 	}
 
 	<-ctx.Done()
@@ -306,11 +318,22 @@ func (g *Gateway) Sessions() int { return int(g.stats.Open.Load()) }
 // else's server, WebSocket and SockJS need HTTP/1.1: they take the connection over.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m, at := g.find(r.URL)
-	if m == nil {
+	switch {
+	case g.turnsAway(m, at) && (m != nil || isOwn(r)):
+		g.refuseFull(w)
+		return
+	case m == nil:
 		g.set.pages.ServeHTTP(w, r)
 		return
+	case isOwn(r) && g.draining.Load():
+		w.Header().Set("Connection", "close") // see nextFront
 	}
 	g.serveSockJS(w, r, m, at)
+}
+
+// turnsAway reports whether the node drains, and a request is none of a SockJS session that it has.
+func (g *Gateway) turnsAway(m *mount, at sockjs.Resource) bool {
+	return g.draining.Load() && (m == nil || !m.Has(at))
 }
 
 const (
@@ -329,11 +352,19 @@ func (g *Gateway) drain(e *engine) {
 	tick := time.NewTicker(drainStep)
 	defer tick.Stop()
 	deadline := time.Now().Add(g.set.drain + drainWait)
-	for e.connections() > 0 && time.Now().Before(deadline) {
+	for g.shutDoor(e); e.connections() > 0 && time.Now().Before(deadline); g.shutDoor(e) {
 		for i, l := range e.loops {
 			l.Post(func() { drainSome(l, share[i]) })
 		}
 		<-tick.C
+	}
+}
+
+// shutDoor closes the HTTP listeners once no session needs them; there will be no new one.
+func (g *Gateway) shutDoor(e *engine) {
+	if !e.isShut.Load() && !slices.ContainsFunc(g.mounts, func(m *mount) bool { return m.Len() > 0 }) {
+		e.isShut.Store(true)
+		e.shut()
 	}
 }
 

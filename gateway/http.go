@@ -131,10 +131,13 @@ func (g *Gateway) serveHTTP(ctx context.Context, e *engine) error {
 	return err
 }
 
+// tryAnother is what clients read of a node that is full, or stops.
+const tryAnother = "this node takes no connections now, try another"
+
 // refuseFull sends a client elsewhere.
 func (g *Gateway) refuseFull(w http.ResponseWriter) {
 	w.Header().Set("Connection", "close")
-	http.Error(w, "this node takes no connections now, try another", http.StatusServiceUnavailable)
+	http.Error(w, tryAnother, http.StatusServiceUnavailable)
 }
 
 // refusePage words the refusal of a page of another origin, and tells the operator what would let it

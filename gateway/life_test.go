@@ -84,9 +84,14 @@ func TestWhileDraining(t *testing.T) { eachSocket(t, testWhileDraining) }
 
 func testWhileDraining(t *testing.T, start startFunc) {
 	n := start(t, pages())
-	last, page := n.session(t), n.dialRaw(t, n.web)
-	page.write(pageRequest)
-	page.wantPage("GET /page?x=1 ")
+	last := n.session(t)
+	var used []*raw
+	for range 2 {
+		c := n.dialRaw(t, n.web)
+		c.write(pageRequest)
+		c.wantPage("GET /page?x=1 ")
+		used = append(used, c)
+	}
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -97,11 +102,11 @@ func testWhileDraining(t *testing.T, start startFunc) {
 	if err := n.Ready(); err == nil || !strings.Contains(err.Error(), "draining") {
 		t.Errorf("Ready: %v", err)
 	}
-	page.write(pageRequest)
-	page.wantPage("GET /page?x=1 ")
-	page.write(upgradeRequest(n.web))
-	page.response(http.StatusServiceUnavailable)
-	page.wantEOF()
+	for i, request := range []string{pageRequest, upgradeRequest(n.web)} {
+		used[i].write(request)
+		used[i].response(http.StatusServiceUnavailable)
+		used[i].wantEOF()
+	}
 	for { // the listener may take a moment
 		conn, err := net.Dial("tcp", n.web)
 		if err != nil {

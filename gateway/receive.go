@@ -48,8 +48,12 @@ func isPlainHost(host string) bool {
 	})
 }
 
-// nextFront returns what handles a connection after an answer.
+// nextFront returns what handles a connection after an answer. It is nil, which closes the connection,
+// on a node that drains: a proxy that kept it would send a request just as the node closes it.
 func (g *Gateway) nextFront(e *engine) func(*loop.Conn) loop.Handler {
+	if g.draining.Load() {
+		return nil
+	}
 	return func(c *loop.Conn) loop.Handler {
 		c.SetTimer(pollIdle)
 		return &front{gateway: g, engine: e, host: e.hostOf(c.Loop()), sock: c, kept: true}

@@ -1,7 +1,10 @@
 package gateway_test
 
 import (
+	"net"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -117,4 +120,108 @@ func TestSockJSWhileDraining(t *testing.T) {
 	last.wantEOF()
 	last.conn.Close()
 	<-stopped
+}
+
+// TestSockJSDrainDoor holds what the ports of a node do that stops, while the client of a session over HTTP
+// has not been told: its requests are served on new connections, and all others are refused.
+func TestSockJSDrainDoor(t *testing.T) {
+	eachSocket(t, func(t *testing.T, start startFunc) {
+		for _, w := range []way{first, kept} {
+			t.Run(string(w), func(t *testing.T) { testSockJSDrainDoor(t, start, w) })
+		}
+	})
+}
+
+func testSockJSDrainDoor(t *testing.T, start startFunc, w way) {
+	n := start(t, sockJS(), pages(), gateway.WithParting(patience))
+	b := n.browser(t, w)
+	s := b.session(xhrPolling(), "/stomp")
+	newClient(t, s).connect()
+	b.get("/page").wantStatus(200).text()
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		n.stop()
+	}()
+	eventually(t, "the session is over", func() bool { return len(n.sessions.Sessions()) == 0 })
+	eventually(t, "the port for plain STOMP is closed", func() bool { return !n.listens(n.tcp) })
+	upgrade := []string{"Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}
+	for _, a := range []*answer{
+		b.get("/page"), b.get("/page"), b.get("/stomp"), b.get("/stomp/info"), b.get("/stomp/nowhere"),
+		b.get("/stomp", upgrade...), b.get(s.path+"/websocket", upgrade...),
+		b.post(newPath("/stomp")+"/xhr", ""), b.post(newPath("/stomp")+"/xhr_send", `["x"]`),
+	} {
+		if a.wantIn(503, "try another"); !a.Close {
+			t.Error("the refusal does not say that the connection closes")
+		}
+	}
+	for _, a := range []*answer{
+		b.ask("OPTIONS", s.path+"/xhr_send", "").want(204, ""),
+		b.post(s.path+"/xhr_send", `["x"]`).want(404, "there is no such session\n"), // it is over
+		b.post(s.path+"/xhr", "").want(200, goingAway+"\n"),
+	} {
+		if !a.Close {
+			t.Error("an answer does not say that the connection closes")
+		}
+	}
+	b.close()
+	<-stopped
+	if n.listens(n.web) {
+		t.Error("the HTTP port is still open")
+	}
+}
+
+func (n *node) listens(address string) bool {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}
+
+// TestSockJSDrainPosts holds that no SEND of a session over HTTP is lost while its node stops, and each comes on a
+// connection of its own: it is published, or the session was over.
+func TestSockJSDrainPosts(t *testing.T) {
+	eachSocket(t, func(t *testing.T, start startFunc) {
+		n := start(t, sockJS(), gateway.WithDrain(300*time.Millisecond), gateway.WithParting(patience))
+		const sessions = 40
+		var accepted atomic.Int64
+		var ready, done sync.WaitGroup
+		for range sessions {
+			s := n.browser(t, first).session(xhrPolling(), "/stomp")
+			newClient(t, s).connect()
+			ready.Add(1)
+			done.Go(func() { accepted.Add(int64(s.sendToTheEnd(ready.Done))) })
+		}
+		ready.Wait()
+		n.stop()
+		done.Wait()
+		if published := n.Figures().Published; published != uint64(accepted.Load()) {
+			t.Errorf("%d SENDs were accepted, and %d published", accepted.Load(), published)
+		}
+	})
+}
+
+// sendToTheEnd sends until the session is over, and returns how many SENDs were accepted. It calls
+// begun after the first.
+func (s *sock) sendToTheEnd(begun func()) (accepted int) {
+	begun = sync.OnceFunc(begun)
+	defer begun()
+	for {
+		switch err := s.trySay(encode("SEND\ndestination:/topic/x\n\nhello\x00")); err {
+		case nil:
+			accepted++
+			begun()
+			s.close() // its connections
+		case errGone:
+			if got, err := s.frame(); got != goingAway || err != nil {
+				s.t.Errorf("the session is gone, and its client is told %q, %v", got, err)
+			}
+			return accepted
+		default:
+			s.t.Errorf("after %d SENDs: %v", accepted, err)
+			return accepted
+		}
+	}
 }

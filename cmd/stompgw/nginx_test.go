@@ -42,7 +42,7 @@ func TestNginx(t *testing.T) {
 			"STOMPGW_LIMITS_CONNECT_TIMEOUT=1m") // a browser on a busy machine may take long between two requests
 		said = append(said, n.Output)
 	}
-	proxy := startNginx(t, addrs)
+	proxy := startNginx(t, addrs, true)
 	cmd := exec.CommandContext(t.Context(), node, "--test", "--test-reporter=spec", "nginx.js")
 	cmd.Dir = "../../testdata/browser"
 	cmd.Env = append(os.Environ(), "PROXY=http://"+proxy.Addr+"/")
@@ -51,8 +51,9 @@ func TestNginx(t *testing.T) {
 	}
 }
 
-// startNginx starts nginx in front of nodes, with the file that comes with stompgw but for the addresses.
-func startNginx(t *testing.T, nodes []string) *servers.Process {
+// startNginx starts nginx in front of nodes, with the file that comes with stompgw but for the addresses, and
+// perhaps for the connections to nodes that it keeps.
+func startNginx(t *testing.T, nodes []string, keeps bool) *servers.Process {
 	t.Helper()
 	nginx := installed(t, "nginx", "nginx-light")
 	text, err := os.ReadFile(nginxConfig)
@@ -60,11 +61,15 @@ func startNginx(t *testing.T, nodes []string) *servers.Process {
 		t.Fatal(err)
 	}
 	addr, config := freeAddr(t), string(text)
-	for _, change := range [][2]string{
+	changes := [][2]string{
 		{"server 127.0.0.1:13001 ", "server " + nodes[0] + " "},
 		{"server 127.0.0.1:13011 ", "server " + nodes[1] + " "},
 		{"listen 127.0.0.1:8080;", "listen " + addr + ";"},
-	} {
+	}
+	if !keeps {
+		changes = append(changes, [2]string{"keepalive 64;", ""}, [2]string{"keepalive_timeout 30s;", ""})
+	}
+	for _, change := range changes {
 		if strings.Count(config, change[0]) != 1 {
 			t.Fatalf("%s has not one %q", nginxConfig, change[0])
 		}

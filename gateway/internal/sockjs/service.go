@@ -88,6 +88,18 @@ func (s *Service) conn(id string) *Conn {
 	return s.conns[id]
 }
 
+// Has reports whether r is a request of a session over HTTP that there is.
+func (s *Service) Has(r Resource) bool {
+	return (r.Kind == Receive || r.Kind == Send) && s.conn(r.session) != nil
+}
+
+// Len is how many sessions over HTTP there are.
+func (s *Service) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
 // forget makes the id of c free.
 func (s *Service) forget(c *Conn) {
 	s.mu.Lock()
