@@ -3,8 +3,6 @@ package cmd
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -29,17 +27,7 @@ func (t *trials) redis(ctx context.Context) (success string, err error) {
 	if err := t.tryRedis(ctx, sessionMap(t.cfg, client)); err != nil {
 		return "", t.redisFault(err)
 	}
-	return fmt.Sprintf("%s (%s, %s): answers, and takes every command of a node", t.redisName(), redisAddrs, t.cfg.Origin(redisAddrs)), nil
-}
-
-const redisAddrs = "redis.addrs"
-
-func (t *trials) redisName() string {
-	name := "redis "
-	if t.cfg.Redis.Master != "" {
-		name = "redis " + t.cfg.Redis.Master + " by the Sentinels "
-	}
-	return name + strings.Join(t.cfg.Redis.Addrs, ", ")
+	return fmt.Sprintf("%s (%s, %s): answers, and takes every command of a node", redisName(t.cfg), redisAddrs, t.cfg.Origin(redisAddrs)), nil
 }
 
 // errInCluster is what a node would be told with most of the keys, if not with all.
@@ -145,11 +133,14 @@ func (k trialKeys) sessionCommands() [][]any {
 // redisFault says what is wrong with Redis, which setting that is about, and what to do.
 func (t *trials) redisFault(err error) error {
 	if isNetwork(err) && !isSentinels(err) {
-		return t.unusable(redisAddrs, t.redisName(), err, t.speechAdvice(err))
+		return t.unusable(redisAddrs, redisName(t.cfg), err, t.speechAdvice(err))
 	}
-	key, advice := t.redisAdvice(err)
+	key, advice := redisAdvice(t.cfg, err)
+	if key == "" {
+		key, advice = redisAddrs, "see to Redis, or set redis.addrs to another"
+	}
 	return &exitError{unreachable, fmt.Errorf("%s (%s, %s) can't be used: %s; %s",
-		t.redisName(), key, t.cfg.Origin(key), strings.TrimRight(err.Error(), ". "), advice)}
+		redisName(t.cfg), key, t.cfg.Origin(key), strings.TrimRight(err.Error(), ". "), advice)}
 }
 
 // speechAdvice is for a server that accepts connections and says nothing, as one does that speaks TLS to one
@@ -164,45 +155,4 @@ func (t *trials) speechAdvice(err error) string {
 	default:
 		return "if it speaks no TLS there, leave redis.tls out"
 	}
-}
-
-// isSentinels reports whether err is that no Sentinel could be asked, which go-redis says in words alone.
-func isSentinels(err error) bool { return strings.Contains(err.Error(), "sentinel") }
-
-// redisAdvice knows the answers of Redis that mean a mistake in a setting: it returns that setting, and
-// what to do.
-func (t *trials) redisAdvice(err error) (key, advice string) {
-	password := t.cfg.Named("redis.password")
-	var command *commandError
-	var record tls.RecordHeaderError
-	var signer x509.UnknownAuthorityError
-	var host x509.HostnameError
-	says := func(words string) bool { return strings.Contains(err.Error(), words) }
-	switch {
-	case errors.As(err, &record):
-		return "redis.tls.enabled", "it speaks no TLS at this address: take another port, or leave redis.tls out"
-	case errors.As(err, &signer):
-		return "redis.tls.ca", "set redis.tls.ca to the file with the certificate of who signed the server's"
-	case errors.As(err, &host):
-		return redisAddrs, "call it by a name or address that its certificate has"
-	case says("WRONGPASS"), says("ERR invalid password"):
-		return password, "check redis.user and the password"
-	case says("NOAUTH"):
-		return password, "name a file that holds the password with redis.password_file, or set STOMPGW_REDIS_PASSWORD"
-	case says("without any password configured"):
-		return password, "it has no password: leave it out"
-	case says("NOPERM") && errors.As(err, &command):
-		return "redis.user", "allow the user this command on this name, in the ACL of Redis"
-	case says("MOVED"), says("CROSSSLOT"), says("CLUSTERDOWN"):
-		return "redis.cluster", "it is one of a Redis Cluster: set redis.cluster to true"
-	case says("cluster support disabled"):
-		return "redis.cluster", "it is no Redis Cluster: set redis.cluster to false, and one address in redis.addrs"
-	case says("DB index is out of range"):
-		return "redis.db", "set redis.db to a database that it has"
-	case says("READONLY"):
-		return redisAddrs, "it is a replica: name the master, or its Sentinels with redis.master"
-	case isSentinels(err):
-		return redisAddrs, "want addresses of Sentinels that know redis.master by that name"
-	}
-	return redisAddrs, "see to Redis, or set redis.addrs to another"
 }

@@ -185,18 +185,6 @@ func noSession(name string) error {
 	return &exitError{noMatch, fmt.Errorf("%s: %w; `stompgw sessions list` prints those there are", name, admin.ErrNoSession)}
 }
 
-// redisError says why Redis is of no help, and which line of the configuration names it.
-func redisError(cfg *config.Config, err error) error {
-	what := "redis " + strings.Join(cfg.Redis.Addrs, ",")
-	switch {
-	case isNetwork(err):
-		return unreachableError(cfg, "redis.addrs", what, "--redis ADDRESS", err)
-	case strings.Contains(err.Error(), "NOAUTH "), strings.Contains(err.Error(), "WRONGPASS "):
-		return fmt.Errorf("%s (redis.addrs, %s): %w; set redis.user and redis.password or redis.password_file", what, cfg.Origin("redis.addrs"), err)
-	}
-	return fmt.Errorf("%s: %w", what, err)
-}
-
 // someOf lists names, but not all of many.
 func someOf(names []string) string {
 	const most = 5

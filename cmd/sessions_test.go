@@ -289,8 +289,11 @@ func TestClusterErrors(t *testing.T) {
 		{admin.ErrMember, "sessions kick --yes --member x", usage, "--member x: no member has such an id"},
 		{admin.ErrCursor, "sessions kick --yes --all", usage, "--cursor: no cursor of a list with the same filter; begin again without one"},
 		{refused, "sessions kick --yes --all", unreachable, "redis 127.0.0.1:6379 (redis.addrs, default) does not answer: connection refused; name another with --redis ADDRESS or --config FILE, or use --standalone for a node that was started so"},
-		{errors.New("NOAUTH Authentication required."), "sessions kick --yes --all", failed, "redis 127.0.0.1:6379 (redis.addrs, default): NOAUTH Authentication required.; set redis.user and redis.password or redis.password_file"},
-		{errors.New("LOADING Redis is loading"), "sessions kick --yes --all", failed, "redis 127.0.0.1:6379: LOADING Redis is loading"},
+		{errors.New("NOAUTH Authentication required."), "sessions kick --yes --all", unreachable, "redis 127.0.0.1:6379 (redis.password, default) can't be used: NOAUTH Authentication required; name a file that holds the password with redis.password_file, or set STOMPGW_REDIS_PASSWORD"},
+		{errors.New("redis: all sentinels specified in configuration are unreachable: WRONGPASS invalid username-password pair"), "sessions kick --yes --all", unreachable,
+			"redis 127.0.0.1:6379 (redis.sentinel.password, default) can't be used: redis: all sentinels specified in configuration are unreachable: WRONGPASS invalid username-password pair; check redis.sentinel.user and the password"},
+		{errors.New("LOADING Redis is loading"), "sessions kick --yes --all", unreachable, "redis 127.0.0.1:6379 (redis.addrs, default) can't be used: LOADING Redis is loading; wait until it is there again"},
+		{errors.New("WRONGTYPE of a key"), "sessions kick --yes --all", failed, "redis 127.0.0.1:6379: WRONGTYPE of a key"},
 	} {
 		s := newSeat(t)
 		s.cluster = &fakeCluster{walkEnds: tt.fault}
