@@ -3,6 +3,7 @@ package cmd
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -103,6 +104,35 @@ channels: [{match: "/topic/{room}", subscribe: "claims.mu == 1", send: "true"}]
 	if n := strings.Count(shown, "REDACTED"); n != 3 {
 		t.Errorf("config show tells of %d secrets, want 3:\n%s", n, shown)
 	}
+}
+
+// TestConfigFound: a command that is told no file finds one, says which, and takes none with --standalone.
+func TestConfigFound(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Chmod(".", 0o755); err != nil { // whatever the umask
+		t.Fatal(err)
+	}
+	writeFile(t, "stompgw.yaml", "log: {level: warn}\n")
+	writeFile(t, "other.yaml", "log: {level: loud}\n")
+	level := func(args ...string) string {
+		t.Helper()
+		code, stdout, stderr := run(t, append([]string{"config", "show", "--origin"}, args...)...)
+		if code != 0 {
+			return stderr
+		}
+		return regexp.MustCompile(`\n  level: .*`).FindString(stdout)
+	}
+	contains(t, level(), "warn", "# stompgw.yaml:1")
+	contains(t, level("--standalone"), "info", "# built-in standalone.yaml")
+	contains(t, level("--config", "/dev/null"), "info", "# default")
+	contains(t, level("--config="), "--config is empty: it needs the name of a YAML file")
+	_, stdout, _ := run(t, "config", "check")
+	contains(t, stdout, "stompgw.yaml: no mistakes")
+	t.Setenv("STOMPGW_CONFIG", "other.yaml")
+	contains(t, level(), `stompgw: other.yaml:1: log.level: "loud" is none of debug, info, warn, error`)
+	contains(t, level("--standalone"), "info", "# built-in standalone.yaml")
+	t.Setenv("STOMPGW_CONFIG", "")
+	contains(t, level(), "stompgw: STOMPGW_CONFIG: the variable is empty")
 }
 
 // TestConfigMistakes holds what config show and check say to who uses them wrongly.

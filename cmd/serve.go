@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -28,8 +29,8 @@ func newServeCmd(p Process) *cobra.Command {
 		Use:   "serve",
 		Short: "Run a node until SIGTERM or SIGINT, then let its clients go",
 		Long: "Run a node until SIGTERM or SIGINT; then it accepts nobody new, closes its connections spread over\n" +
-			"drain.duration, and ends. A second signal ends it at once. SIGHUP makes it read --config\n" +
-			"anew, and the files that it names; what is wrong there is logged, and all stays as it was.\n\n" +
+			"drain.duration, and ends. A second signal ends it at once. SIGHUP makes it read its file\n" +
+			"anew, and those that it names; what is wrong there is logged, and all stays as it was.\n\n" +
 			"With --standalone it brings its own broker and Redis, and needs no configuration.",
 		Args: takes(),
 	}
@@ -47,6 +48,9 @@ func newServeCmd(p Process) *cobra.Command {
 // serve runs a node from open ports to closed ones. What the gateway stands on is started before
 // it and ended after it.
 func serve(ctx context.Context, p Process, src *source) error {
+	if err := src.find(); err != nil {
+		return err
+	}
 	hangups := catchHangups(p, src.File)
 	cfg, err := src.load()
 	if err != nil {
@@ -107,7 +111,7 @@ func serve(ctx context.Context, p Process, src *source) error {
 	if cfg.Standalone {
 		printWelcome(p.Stdout, welcome{program: program(p.Args[0]), file: src.File, cfg: cfg, ports: ports})
 	}
-	log.Info("serving", "node", node.String(), "listen", ports.web.Addr().String(), "bus", cfg.Bus.Driver)
+	log.Info("serving", "node", node.String(), "listen", ports.web.Addr().String(), "bus", cfg.Bus.Driver, "config", cmp.Or(src.File, "none"))
 	wg.Go(func() { tellDrain(ctx, base, gw, cfg.Drain, log) })
 	return gw.Run(ctx, ports.gateway...)
 }

@@ -25,7 +25,7 @@ type source struct {
 func newSource(cmd *cobra.Command, standalone string) *source {
 	s := &source{flags: cmd.Flags()}
 	s.Flags = map[string]*pflag.Flag{}
-	s.flags.StringVarP(&s.File, "config", "c", "", "configuration `FILE` in YAML")
+	s.flags.StringVarP(&s.File, "config", "c", "", "configuration `FILE` in YAML (default: $STOMPGW_CONFIG, ./stompgw.yaml or /etc/stompgw/stompgw.yaml)")
 	s.flags.BoolVar(&s.Standalone, "standalone", false, standalone)
 	return s
 }
@@ -45,7 +45,25 @@ func (s *source) list(key, name string, value []string, usage string) {
 // uses says of which sections of the configuration the command uses secrets and files; without it, of all.
 func (s *source) uses(sections ...string) { s.Uses = append([]string{}, sections...) }
 
-func (s *source) load() (*config.Config, error) { return config.Load(s.Source) }
+// find looks for a file, if none was named; one that was found stays the one.
+func (s *source) find() (err error) {
+	switch {
+	case s.File != "" || s.Standalone:
+		return nil
+	case s.flags.Changed("config"):
+		return &exitError{usage, errors.New("--config is empty: it needs the name of a YAML file")}
+	}
+	s.File, err = config.Find()
+	s.Found = s.File != ""
+	return err
+}
+
+func (s *source) load() (*config.Config, error) {
+	if err := s.find(); err != nil {
+		return nil, err
+	}
+	return config.Load(s.Source)
+}
 
 // unreachableError says which server did not answer, why, who named it, and what to do.
 func unreachableError(cfg *config.Config, key, what, flag string, err error) error {

@@ -19,7 +19,7 @@ const tokenVariable = envPrefix + "TOKEN"
 // checkEnviron finds variables that look like settings and are none. environ is as os.Environ
 // returns it.
 func checkEnviron(environ []string, keys []key) (errs []error) {
-	known := []string{tokenVariable}
+	known := []string{tokenVariable, fileVariable}
 	lists := map[string]string{} // by variable, what they are called
 	for _, k := range keys {
 		if k.items() == nil {

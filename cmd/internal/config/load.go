@@ -3,7 +3,6 @@ package config
 import (
 	"crypto/sha256"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +17,7 @@ import (
 // Source says where a configuration comes from, besides the environment.
 type Source struct {
 	File       string                 // path; empty for none
+	Found      bool                   // by Find: nobody but root and this user may be able to write it
 	Standalone bool                   // use the embedded bus and Redis, and without a File the built-in one
 	Flags      map[string]*pflag.Flag // by key; one that was set wins over everything
 
@@ -65,13 +65,14 @@ func readFile(src Source, keys []key) (*file, error) {
 		}
 		return parseFile("", "", nil, keys), nil
 	}
+	if src.Found {
+		if err := checkTrust(src.File); err != nil {
+			return nil, &Error{src.File, "", err.Error()}
+		}
+	}
 	text, err := os.ReadFile(src.File)
 	if err != nil {
-		var cause *fs.PathError
-		if errors.As(err, &cause) {
-			err = cause.Err
-		}
-		return nil, &Error{src.File, "", "can't be read: " + err.Error() + "; --config takes a YAML file"}
+		return nil, &Error{src.File, "", "can't be read: " + reason(err) + "; --config takes a YAML file"}
 	}
 	return parseFile(src.File, folderOf(src.File), text, keys), nil
 }

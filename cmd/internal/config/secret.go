@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"reflect"
 	"strings"
@@ -117,11 +116,7 @@ func ReadFile(name string) ([]byte, error) {
 }
 
 func unreadable(name string, err error) error {
-	var cause *fs.PathError
-	if errors.As(err, &cause) {
-		err = cause.Err
-	}
-	return fmt.Errorf("%s can't be read: %w", name, err)
+	return fmt.Errorf("%s can't be read: %s", name, reason(err))
 }
 
 // noteUnread marks the secrets whose files are named and not read.
