@@ -18,7 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	exchangeTimeout = patience
+	exchangeTimeout, leaveTimeout = patience, patience
 	goleak.VerifyTestMain(m)
 }
 

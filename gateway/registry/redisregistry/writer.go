@@ -11,14 +11,16 @@ const (
 	linger          = time.Millisecond // how long a change waits for others to share its pipeline
 	pipelineChanges = 500              // in one pipeline, at most
 	retryPause      = time.Second      // before Redis is asked again that did not answer
-	leaveTimeout    = 2 * time.Second  // to take this node's sessions out of Redis at the end
 )
 
-// exchangeTimeout is for one pipeline and its answers. Tests have more patience.
-var exchangeTimeout = 2 * time.Second
+// Tests have more patience.
+var (
+	exchangeTimeout = 2 * time.Second  // for one pipeline and its answers
+	leaveTimeout    = 10 * time.Second // to take this node's sessions out of Redis at the end, while it answers
+)
 
-// Run writes changes and heartbeats until ctx ends, then takes what it wrote out of Redis, for two
-// seconds at most, and returns nil. It is called once, and is the only goroutine that writes: a
+// Run writes changes and heartbeats until ctx ends, then takes what it wrote out of Redis and returns
+// nil. That takes two seconds at most when Redis does not answer, and ten when it does. It is called once, and is the only goroutine that writes: a
 // heartbeat never overtakes a change, so the lengths it compares are those that Redis confirmed.
 func (r *Registry) Run(ctx context.Context) error {
 	defer r.leave(context.WithoutCancel(ctx))
@@ -135,7 +137,8 @@ func (r *Registry) redoLate() {
 	r.late = [2][]registry.SessionID{nil, r.late[0]}
 }
 
-// leave takes this node and its sessions out of Redis. What it can't take expires.
+// leave takes this node and its sessions out of Redis. It ends with the first pipeline that is not
+// answered. What it can't take expires.
 func (r *Registry) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
 	defer cancel()

@@ -249,7 +249,7 @@ func TestRunLeavesNothing(t *testing.T) {
 		onBoth(t, func(t *testing.T, client redis.UniversalClient) {
 			m := mapOf(client, layout)
 			r := newRegistryOn(t, m, nodeName, Config{Stored: func(registry.Session) {}})
-			const sessions = 5*pipelineChanges + 1
+			const sessions = 2*pipelineChanges + 1
 			for id := range registry.SessionID(sessions) {
 				r.Add(session(id))
 			}
