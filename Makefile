@@ -19,8 +19,12 @@ MODULES := testdata/browser/node_modules/.package-lock.json
 
 .PHONY: test build bench tools jars $(STEPS)
 
-test: $(STEPS)
-	@echo "steps: $(words $(STEPS)) passed, 0 failed"
+# All steps run, whatever fails, so that one run tells everything.
+test:
+	@passed=0; failed=; for step in $(STEPS); do \
+		if $(MAKE) --no-print-directory INSTALLED=yes $$step; then passed=$$((passed + 1)); else failed="$$failed $$step"; fi; \
+	done; \
+	set -- $$failed; test $$# = 0 || echo "failed:$$failed"; echo "steps: $$passed passed, $$# failed"; test $$# = 0
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/stompgw ./cmd/stompgw
@@ -29,6 +33,9 @@ bench:
 	go test -run '^$$' -bench . -benchmem ./...
 
 install: tools jars $(MODULES)
+
+# What a step needs that is not run by make test, where install is a step of its own.
+NEEDED := $(if $(INSTALLED),,install)
 
 tools:
 	.ci/tools
@@ -52,19 +59,18 @@ staticcheck:
 
 # Only Linux has the epoll loop. The others must build, their tests too.
 cross:
-	GOOS=darwin go build ./...
-	GOOS=darwin go vet ./...
-	GOOS=windows go build ./...
-	GOOS=windows go vet ./...
+	@failed=; for os in darwin windows; do for check in build vet; do \
+		echo "GOOS=$$os go $$check ./..."; GOOS=$$os go $$check ./... || failed=yes; \
+	done; done; test -z "$$failed"
 
 # With TEST_ALL, a test that misses a program fails instead of being skipped.
-race: install
+race: $(NEEDED)
 	TEST_ALL=1 TEST_WITHOUT=$(WITHOUT) go test -race -timeout 15m ./...
 
 fuzz:
 	.ci/fuzz $(FUZZTIME)
 
 # The gateway under test has the race detector in it, and the tests fail on its reports.
-browser: install
+browser: $(NEEDED)
 	go build -race -o bin/stompgw-race ./cmd/stompgw
 	cd testdata/browser && STOMPGW=../../bin/stompgw-race npm test
