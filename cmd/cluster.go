@@ -2,6 +2,8 @@ package cmd
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -43,6 +45,21 @@ func newCluster(cfg *config.Config, client *redisregistry.Client, node registry.
 	}
 	c.registry = redisregistry.New(c.sessions, node, settings, log)
 	return c
+}
+
+// claimTimeout is how long Redis may take to say whose its keys are.
+const claimTimeout = 2 * time.Second
+
+// claim returns an error where a live node of another gateway has the keys of this one. A Redis that does
+// not answer is asked again by the registry, which writes nothing before.
+func (c *cluster) claim(ctx context.Context, cfg *config.Config) error {
+	ctx, cancel := context.WithTimeout(ctx, claimTimeout)
+	defer cancel()
+	var taken *redisregistry.TakenError
+	if !errors.As(c.sessions.Claim(ctx), &taken) {
+		return nil
+	}
+	return &exitError{configuration, fmt.Errorf("redis.prefix (%s): %w; give one of the two another redis.prefix", cfg.Origin("redis.prefix"), taken)}
 }
 
 // blocked tells the gateway who may not connect, and until when by this machine's clock.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
@@ -100,7 +99,7 @@ func newTrialKeys(m redisregistry.Map) trialKeys {
 	own := m.Own() + "check:" + id
 	return trialKeys{
 		text: own + ":text", hash: own + ":hash", set: own + ":set", sorted: own + ":sorted", channel: own,
-		session: m.Prefix + registry.NewNode(time.Now()).String() + "-check-" + id,
+		session: m.Prefix + "stompgw-check_" + id,
 	}
 }
 

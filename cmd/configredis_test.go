@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -24,7 +25,7 @@ func TestTrialCommands(t *testing.T) {
 			server := servers.Redis(t)
 			client := redis.NewClient(&redis.Options{Addr: server.Addr})
 			defer client.Close()
-			useRedis(t, server.Addr, layout)
+			useRedis(t, fmt.Sprintf("{addrs: ['%s'], prefix: 'p:'}", server.Addr), layout)
 
 			stats, err := client.Info(t.Context(), "commandstats").Result()
 			if err != nil {
@@ -49,12 +50,40 @@ func TestTrialCommands(t *testing.T) {
 	}
 }
 
+// TestReadmeACLs: with a user of the README, Redis refuses nothing to a node and the tools.
+func TestReadmeACLs(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	users := regexp.MustCompile(`(?m)^ACL SETUSER stompgw .*$`).FindAllString(string(readme), -1)
+	if len(users) != 2 {
+		t.Fatalf("the README has the users %q, want one for each layout", users)
+	}
+	for i, redis := range []string{"prefix: 'stompgw:'", "prefix: ''"} {
+		layout := []redisregistry.Layout{redisregistry.Hashes, redisregistry.Keys}[i]
+		t.Run(string(layout), func(t *testing.T) {
+			tokenFiles(t)
+			writeFile(t, "password", "PASSWORD")
+			server := servers.Redis(t)
+			servers.RedisCLI(t, server, strings.Fields(users[i])...)
+			useRedis(t, fmt.Sprintf("{addrs: ['%s'], user: stompgw, password_file: password, %s}", server.Addr, redis), layout)
+			if code, stdout, _ := run(t, "config", "check", "--connect", "--config", "t.yaml"); code != 0 {
+				t.Errorf("config check ends with %d: %s", code, stdout)
+			}
+			if refused := servers.RedisCLI(t, server, "ACL", "LOG"); strings.TrimSpace(refused) != "" {
+				t.Errorf("%s: Redis refused\n%s", users[i], refused)
+			}
+		})
+	}
+}
+
 // useRedis runs a node on a Redis, and each command that asks it something.
-func useRedis(t *testing.T, addr string, layout redisregistry.Layout) {
+func useRedis(t *testing.T, redis string, layout redisregistry.Layout) {
 	t.Helper()
 	writeFile(t, "t.yaml", fmt.Sprintf("listen: 127.0.0.1:0\nadmin: {listen: ''}\nbus: {driver: embedded}\nembedded: {nats: '127.0.0.1:0'}\n"+
-		"redis: {addrs: ['%s'], prefix: 'p:'}\nregistry: {layout: %s, heartbeat: 50ms}\nsessions: {per_member: {max: 5}}\n"+
-		"auth: {jwt: {secret_file: secret}}\nchannels: [{match: /topic/a, subscribe: 'true'}]\n", addr, layout))
+		"redis: %s\nregistry: {layout: %s, heartbeat: 50ms}\nsessions: {per_member: {max: 5}}\n"+
+		"auth: {jwt: {secret_file: secret}}\nchannels: [{match: /topic/a, subscribe: 'true'}]\n", redis, layout))
 	p := process("serve", "--config", "t.yaml")
 	var out, log syncBuffer
 	p.Stdout, p.Stderr = &out, &log

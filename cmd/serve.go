@@ -83,6 +83,9 @@ func serve(ctx context.Context, p Process, src *source) error {
 	client := newRedis(cfg)
 	defer client.Close() // the cluster has ended by then
 	cluster := newCluster(cfg, client, node, log)
+	if err := cluster.claim(ctx, cfg); err != nil {
+		return err
+	}
 	tokens, err := newTokens(cfg, client)
 	if err != nil {
 		return err

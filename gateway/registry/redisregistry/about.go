@@ -12,6 +12,8 @@ type About struct {
 	Node        string    `json:"serverUuid"`
 	Version     string    `json:"version,omitempty"` // of stompgw
 	Bus         string    `json:"bus,omitempty"`     // such as "kafka"
+	Layout      Layout    `json:"layout,omitempty"`  // of its Map; missing from versions that did not say
+	Prefix      string    `json:"prefix,omitempty"`  // as Layout
 	Sessions    int       `json:"sessions"`          // when it said so
 	StartedAt   time.Time `json:"startedAt,omitzero"`
 	HeartbeatAt time.Time `json:"heartbeatAt,omitzero"` // by the node's clock
@@ -26,6 +28,8 @@ func (r *Registry) about() ([]byte, error) {
 		Node:        r.node.String(),
 		Version:     r.cfg.Version,
 		Bus:         r.cfg.Bus,
+		Layout:      r.names.layout,
+		Prefix:      r.names.prefix,
 		Sessions:    r.book.sessions(),
 		StartedAt:   r.cfg.Started,
 		HeartbeatAt: time.Now(),

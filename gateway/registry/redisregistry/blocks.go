@@ -1,11 +1,10 @@
 package redisregistry
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -26,16 +25,21 @@ type Block struct {
 	Left   time.Duration // until it ends
 }
 
-// Blocks is the list of the blocks of a cluster: a sorted set of members, by the time when their block
-// ends. That is by the clock of the Redis server that has the set, so the clocks of nodes and operators
-// don't matter. Its methods may be called from any goroutine.
+// Blocks is the list of the blocks of a cluster. It ends by the clock of the Redis server that has it, so
+// the clocks of nodes and operators don't matter. Its methods may be called from any goroutine.
 type Blocks struct {
-	client *Client
-	key    string
+	list   blockList
+	former *blockList // where versions with another Map.Own have it; nil for none
 }
 
 // NewBlocks returns the list that stands beside the session map.
-func NewBlocks(m Map) *Blocks { return &Blocks{m.Client, m.names().blocked()} }
+func NewBlocks(m Map) *Blocks {
+	b := &Blocks{list: blockList{client: m.Client, key: m.names().blocked()}}
+	if own := m.formerOwn(); own != "" {
+		b.former = &blockList{client: m.Client, key: names{own: own}.blocked(), shared: true}
+	}
+	return b
+}
 
 // Add blocks a member for d from now on, or changes until when it is blocked. d is more than 0 and at
 // most 100 years. Beyond MaxBlocks the error is ErrTooManyBlocks.
@@ -47,24 +51,11 @@ func (b *Blocks) Add(ctx context.Context, member string, d time.Duration) error 
 	case d < time.Millisecond || d > maxBlock:
 		return fmt.Errorf("a block can't last %s: want 1ms to %s", d, maxBlock)
 	}
-	home, now, err := b.now(ctx)
-	if err != nil {
+	if err := b.list.add(ctx, member, d); err != nil || b.former == nil {
 		return err
 	}
-	pipe := home.Pipeline()
-	b.forget(ctx, pipe, now)
-	count, was := pipe.ZCard(ctx, b.key), pipe.ZScore(ctx, b.key, member)
-	if err := exec(ctx, pipe); err != nil && !errors.Is(err, redis.Nil) {
-		return fmt.Errorf("read %s: %w", b.key, err)
-	}
-	if count.Val() >= MaxBlocks && errors.Is(was.Err(), redis.Nil) {
-		return ErrTooManyBlocks
-	}
-	until := now.Add(d).UnixMilli()
-	if err := home.ZAdd(ctx, b.key, redis.Z{Score: float64(until), Member: member}).Err(); err != nil {
-		return fmt.Errorf("write %s: %w", b.key, err)
-	}
-	return nil
+	_, err = b.former.remove(ctx, member)
+	return unlessRefused(err)
 }
 
 // Remove ends the block of a member, and reports whether there was one.
@@ -72,88 +63,66 @@ func (b *Blocks) Remove(ctx context.Context, member string) (was bool, err error
 	if member, err = canonical(member); err != nil {
 		return false, err
 	}
-	home, now, err := b.now(ctx)
-	if err != nil {
-		return false, err
+	if was, err = b.list.remove(ctx, member); err != nil || b.former == nil {
+		return was, err
 	}
-	pipe := home.Pipeline()
-	b.forget(ctx, pipe, now)
-	removed := pipe.ZRem(ctx, b.key, member)
-	if err := exec(ctx, pipe); err != nil {
-		return false, fmt.Errorf("write %s: %w", b.key, err)
-	}
-	return removed.Val() > 0, nil
+	before, err := b.former.remove(ctx, member)
+	return was || before, unlessRefused(err)
 }
 
-// All returns the blocks that have not ended, the one that ends first first, MaxBlocks at most.
+// All returns the blocks that have not ended, the one that ends first first, MaxBlocks at most, and as many
+// of former versions.
 func (b *Blocks) All(ctx context.Context) ([]Block, error) {
-	all, now, err := b.read(ctx, false)
+	all, err := b.read(ctx, false)
 	if err != nil {
 		return nil, err
 	}
 	blocks := make([]Block, 0, len(all))
-	for _, z := range all {
-		block, err := newBlock(z, now)
+	for _, e := range all {
+		block, err := e.block()
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", b.key, err)
+			return nil, fmt.Errorf("read %s: %w", e.key, err)
 		}
 		blocks = append(blocks, block)
 	}
-	return blocks, nil
+	return latest(blocks), nil
 }
 
-// read returns what All does, as it stands in Redis, and may take away what has ended.
-func (b *Blocks) read(ctx context.Context, tidy bool) (all []redis.Z, now time.Time, err error) {
-	home, now, err := b.now(ctx)
-	if err != nil {
-		return nil, now, err
+// read returns what stands in Redis, and may take away what has ended.
+func (b *Blocks) read(ctx context.Context, tidy bool) ([]blockEntry, error) {
+	all, err := b.list.read(ctx, tidy)
+	if err != nil || b.former == nil {
+		return all, err
 	}
-	pipe := home.Pipeline()
-	if tidy {
-		b.forget(ctx, pipe, now)
-	}
-	list := pipe.ZRangeByScoreWithScores(ctx, b.key, &redis.ZRangeBy{Min: "(" + millis(now), Max: "+inf", Count: MaxBlocks})
-	if err := exec(ctx, pipe); err != nil {
-		return nil, now, fmt.Errorf("read %s: %w", b.key, err)
-	}
-	return list.Val(), now, nil
+	former, err := b.former.read(ctx, tidy)
+	return append(all, former...), unlessRefused(err)
 }
 
-func newBlock(z redis.Z, now time.Time) (Block, error) {
-	member, err := canonical(z.Member.(string))
-	if err != nil {
-		return Block{}, err
+// unlessRefused returns nil for a user that must not touch the former list, and so has no blocks there.
+func unlessRefused(err error) error {
+	if redis.IsPermissionError(err) {
+		return nil
 	}
-	until := min(z.Score, float64(now.Add(maxBlock).UnixMilli()))
-	return Block{member, time.UnixMilli(int64(until)).Sub(now)}, nil
+	return err
 }
 
-// now returns the server that has the list, and what its clock says.
-func (b *Blocks) now(ctx context.Context) (home redis.Cmdable, now time.Time, err error) {
-	client := b.client.Redis()
-	home = client
-	if cluster, ok := client.(*redis.ClusterClient); ok {
-		if home, err = cluster.MasterForKey(ctx, b.key); err != nil {
-			return nil, time.Time{}, fmt.Errorf("find the server of %s: %w", b.key, err)
-		}
-	}
-	if now, err = home.Time(ctx).Result(); err != nil {
-		return nil, time.Time{}, fmt.Errorf("ask redis for the time: %w", err)
-	}
-	return home, now, nil
+// latest puts blocks into the order in which they end, and keeps of those of one member the last.
+func latest(blocks []Block) []Block {
+	slices.SortStableFunc(blocks, func(a, b Block) int { return cmp.Compare(b.Left, a.Left) })
+	seen := make(map[string]bool, len(blocks))
+	blocks = slices.DeleteFunc(blocks, func(b Block) bool {
+		again := seen[b.Member]
+		seen[b.Member] = true
+		return again
+	})
+	slices.Reverse(blocks)
+	return blocks
 }
-
-// forget appends the command that takes away the blocks that have ended.
-func (b *Blocks) forget(ctx context.Context, pipe redis.Pipeliner, now time.Time) {
-	pipe.ZRemRangeByScore(ctx, b.key, "-inf", millis(now))
-}
-
-func millis(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
 
 // blocksTold is what Config.Blocked was told last.
 type blocksTold struct {
 	once bool
-	all  []redis.Z
+	all  []blockEntry
 }
 
 // tellBlocks tells Config.Blocked the blocks: at the first heartbeat, when they have changed, and
@@ -164,21 +133,20 @@ func (r *Registry) tellBlocks(ctx context.Context, always bool) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
 	defer cancel()
-	list := &Blocks{r.client, r.names.blocked()}
-	all, now, err := list.read(ctx, true)
-	if err != nil || r.blocks.once && !always && slices.Equal(all, r.blocks.all) {
+	all, err := r.blocks.read(ctx, true)
+	if err != nil || r.told.once && !always && slices.EqualFunc(all, r.told.all, blockEntry.same) {
 		return err
 	}
-	r.blocks = blocksTold{true, all}
+	r.told = blocksTold{true, all}
 	blocks := make([]Block, 0, len(all))
-	for _, z := range all {
-		block, err := newBlock(z, now)
+	for _, e := range all {
+		block, err := e.block()
 		if err != nil { // others' data must not make this node unready
-			r.log.Error("skipped a block that is none", "key", list.key, "err", err)
+			r.log.Error("skipped a block that is none", "key", e.key, "err", err)
 			continue
 		}
 		blocks = append(blocks, block)
 	}
-	r.cfg.Blocked(blocks)
+	r.cfg.Blocked(latest(blocks))
 	return nil
 }

@@ -8,7 +8,9 @@
 //	sessions:<node>:<0-63>  hashes, field = session key, value = registry.Value as JSON; each expires
 //	members:<node>:<0-63>   index: sorted sets of <member as JSON> NUL <session id>, all scores 0,
 //	                        spread by the CRC-32 of the member; each expires
-//	blocked                 sorted set of members, by the time when their block ends, in Unix ms
+//	blocked                 sorted set of members, by the time when their block ends, in Unix ms less a half
+//
+// Where the prefix is empty they stand behind "stompgw:hashes:".
 //
 // A heartbeat costs a PEXPIRE and a length for each of 128 keys, however many sessions there are, and
 // a dead node's sessions go by themselves. In Keys each session is a string with the value as JSON,
@@ -17,7 +19,7 @@
 //	<prefix><session key>
 //
 // That is what the system that stompgw replaces writes, whose sessions are found here as well. All
-// the rest stands behind "stompgw:" and the prefix, and there is an index only when a Registry is
+// the rest stands behind "stompgw:", the prefix and "keys:", and there is an index only when a Registry is
 // given Config.Stored. A heartbeat costs a PEXPIRE for each session.
 //
 // No command names two keys, no key has a hash tag, and there is no script and no transaction, so

@@ -11,6 +11,12 @@ import (
 // emptied, or failed over to a replica that missed the last writes. What is lost becomes dirty, and
 // write does the rest. It also looks for blocks and for dead nodes.
 func (r *Registry) beat(ctx context.Context) error {
+	if !r.claimed {
+		if err := claim(ctx, r.client.Redis(), r.names); err != nil {
+			return err
+		}
+		r.claimed = true
+	}
 	nodes, err := r.announce(ctx)
 	if err != nil {
 		return err

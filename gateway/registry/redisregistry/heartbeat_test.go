@@ -33,7 +33,9 @@ func TestAbout(t *testing.T) {
 				t.Errorf("the last heartbeat of %+v was before %s", a, before)
 			}
 			a.HeartbeatAt = time.Time{}
-			if want := (About{Node: nodeName, Version: "1.2.3", Bus: "kafka", Sessions: 2, StartedAt: started}); a != want {
+			if want := (About{
+				Node: nodeName, Version: "1.2.3", Bus: "kafka", Layout: layout, Prefix: "stompgw:", Sessions: 2, StartedAt: started,
+			}); a != want {
 				t.Errorf("the node is %+v, want %+v", a, want)
 			}
 		})

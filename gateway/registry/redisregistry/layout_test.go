@@ -77,7 +77,8 @@ func TestKeysBytes(t *testing.T) {
 			}
 			keys := strings.Fields(servers.RedisCLI(t, server, "KEYS", "*"))
 			slices.Sort(keys)
-			want := []string{key, "stompgw:" + prefix + "alive:" + nodeName, "stompgw:" + prefix + "members:" + nodeName + ":8", "stompgw:" + prefix + "nodes"}
+			own := "stompgw:" + prefix + "keys:"
+			want := []string{key, own + "alive:" + nodeName, own + "members:" + nodeName + ":8", own + "nodes"}
 			slices.Sort(want)
 			if !slices.Equal(keys, want) {
 				t.Errorf("Redis has the keys\n%q, want\n%q", keys, want)
@@ -106,17 +107,19 @@ func TestKeysWithoutIndex(t *testing.T) {
 	}
 }
 
-// TestOwn: what is stompgw's alone is never taken for a session.
+// TestOwn: what is stompgw's alone is never taken for a session, and each layout and prefix has its own.
 func TestOwn(t *testing.T) {
 	for _, tt := range []struct {
 		m    Map
 		want string
 	}{
-		{Map{}, "stompgw:"},
+		{Map{Prefix: "stompgw:"}, "stompgw:"}, // the default,
 		{Map{Prefix: "a:"}, "a:"},
 		{Map{Prefix: "a:", Layout: Hashes}, "a:"},
-		{Map{Layout: Keys}, "stompgw:"},
-		{Map{Prefix: "a:", Layout: Keys}, "stompgw:a:"},
+		{Map{}, "stompgw:hashes:"},
+		{Map{Layout: Keys}, "stompgw:keys:"},
+		{Map{Prefix: "a:", Layout: Keys}, "stompgw:a:keys:"},
+		{Map{Prefix: "stompgw:", Layout: Keys}, "stompgw:stompgw:keys:"},
 	} {
 		if got := tt.m.Own(); got != tt.want {
 			t.Errorf("%+v has its own under %q, want %q", tt.m, got, tt.want)

@@ -55,7 +55,7 @@ func TestLost(t *testing.T) {
 			return c.Del(ctx, "stompgw:"+nodeName+"_00000041").Err()
 		}},
 		{"the index beside keys lost", Keys, 3, func(ctx context.Context, c redis.UniversalClient) error {
-			return c.Del(ctx, "stompgw:"+shard).Err()
+			return c.Del(ctx, "stompgw:stompgw:keys:"+strings.TrimPrefix(shard, "stompgw:")).Err()
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

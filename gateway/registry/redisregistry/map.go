@@ -1,6 +1,7 @@
 package redisregistry
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
@@ -30,20 +31,33 @@ const (
 	Keys Layout = "keys"
 )
 
-// Own is the prefix of what is stompgw's alone: of its keys that are no sessions, and of its channels.
+// Own is the prefix of what is stompgw's alone: of its keys that are no sessions, and of its channels. It
+// is another one for each layout and Prefix, but for a Prefix that is made to begin as these do; see Claim.
+// It begins as it did in versions where maps could share it, so that the rules of an ACL still hold.
 // In the layout Keys it never begins as a session key does, so that the tools that scan those find
 // nothing else.
 func (m Map) Own() string {
 	switch {
 	case m.Layout == Keys:
-		return "stompgw:" + m.Prefix
+		return "stompgw:" + m.Prefix + "keys:"
 	case m.Prefix == "":
-		return "stompgw:"
+		return "stompgw:hashes:"
 	}
 	return m.Prefix
 }
 
-func (m Map) names() names { return names{m.Prefix, m.Own()} }
+// formerOwn is what Own was when maps of different layouts could share it, empty where it still is.
+func (m Map) formerOwn() string {
+	if m.Layout == Keys || m.Prefix == "" {
+		return "stompgw:" + m.Prefix
+	}
+	return ""
+}
+
+// layout is Layout, which has a default.
+func (m Map) layout() Layout { return cmp.Or(m.Layout, Hashes) }
+
+func (m Map) names() names { return names{m.Prefix, m.Own(), m.layout()} }
 
 // buckets is how many hashes the sessions of one node are spread over, and how many sorted sets its
 // members, so that no single command that frees or walks one of them holds up Redis for long.
@@ -59,6 +73,7 @@ func shardOf(member string) int { return int(crc32.ChecksumIEEE([]byte(member)) 
 type names struct {
 	prefix string // of the keys of sessions in the layout Keys
 	own    string // of all others
+	layout Layout
 }
 
 func (n names) nodes() string { return n.own + "nodes" }

@@ -133,7 +133,9 @@ func (r *Reader) live(ctx context.Context) ([]About, error) {
 		if err != nil {
 			return nil, err
 		}
-		nodes = append(nodes, about)
+		if about.of(r.names) {
+			nodes = append(nodes, about)
+		}
 	}
 	return nodes, nil
 }

@@ -36,6 +36,7 @@ type Registry struct {
 	client *Client
 	node   registry.Node
 	names  names
+	blocks *Blocks
 	cfg    Config
 	log    *slog.Logger
 
@@ -55,7 +56,8 @@ type Registry struct {
 	next    int // the bucket that the next pipeline begins with
 	late    [2][]registry.SessionID
 	missing map[string]bool // nodes that had no alive key at the last heartbeat
-	blocks  blocksTold
+	told    blocksTold
+	claimed bool // no other gateway has the keys
 }
 
 // New returns the Registry of a node.
@@ -70,6 +72,7 @@ func New(m Map, node registry.Node, cfg Config, log *slog.Logger) *Registry {
 		client:  m.Client,
 		node:    node,
 		names:   m.names(),
+		blocks:  NewBlocks(m),
 		cfg:     cfg,
 		log:     log,
 		wake:    make(chan struct{}, 1),

@@ -1,0 +1,128 @@
+package redisregistry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// blockList is one sorted set of members, by the time when their block ends, in Unix ms less a half. The
+// half tells it from a block of a version in which gateways could share the set, and all of them obeyed it.
+type blockList struct {
+	client *Client
+	key    string
+	shared bool // with a gateway of which only whole milliseconds count here
+}
+
+// blockEntry is a block as it stands in Redis.
+type blockEntry struct {
+	redis.Z
+	key string    // of the set
+	now time.Time // by the clock of its server
+}
+
+func (e blockEntry) same(other blockEntry) bool { return e.Z == other.Z && e.key == other.key }
+
+func (e blockEntry) block() (Block, error) {
+	member, err := canonical(e.Member.(string))
+	if err != nil {
+		return Block{}, err
+	}
+	until := min(math.Ceil(e.Score), float64(e.now.Add(maxBlock).UnixMilli()))
+	return Block{member, time.UnixMilli(int64(until)).Sub(e.now)}, nil
+}
+
+// counts reports whether a score is that of a block of this gateway.
+func (l *blockList) counts(score float64) bool { return !l.shared || score == math.Trunc(score) }
+
+func (l *blockList) add(ctx context.Context, member string, d time.Duration) error {
+	home, now, err := l.now(ctx)
+	if err != nil {
+		return err
+	}
+	pipe := home.Pipeline()
+	l.forget(ctx, pipe, now)
+	count, was := pipe.ZCard(ctx, l.key), pipe.ZScore(ctx, l.key, member)
+	if err := exec(ctx, pipe); err != nil && !errors.Is(err, redis.Nil) {
+		return fmt.Errorf("read %s: %w", l.key, err)
+	}
+	if count.Val() >= MaxBlocks && errors.Is(was.Err(), redis.Nil) {
+		return ErrTooManyBlocks
+	}
+	until := float64(now.Add(d).UnixMilli()) - 0.5
+	if err := home.ZAdd(ctx, l.key, redis.Z{Score: until, Member: member}).Err(); err != nil {
+		return fmt.Errorf("write %s: %w", l.key, err)
+	}
+	return nil
+}
+
+func (l *blockList) remove(ctx context.Context, member string) (was bool, err error) {
+	home, now, err := l.now(ctx)
+	if err != nil {
+		return false, err
+	}
+	pipe := home.Pipeline()
+	l.forget(ctx, pipe, now)
+	score := pipe.ZScore(ctx, l.key, member)
+	if err := exec(ctx, pipe); err != nil && !errors.Is(err, redis.Nil) {
+		return false, fmt.Errorf("read %s: %w", l.key, err)
+	}
+	if score.Err() != nil || !l.counts(score.Val()) {
+		return false, nil
+	}
+	removed, err := home.ZRem(ctx, l.key, member).Result()
+	if err != nil {
+		return false, fmt.Errorf("write %s: %w", l.key, err)
+	}
+	return removed > 0, nil
+}
+
+// read returns the blocks that have not ended, MaxBlocks at most, and may take away what has ended.
+func (l *blockList) read(ctx context.Context, tidy bool) ([]blockEntry, error) {
+	home, now, err := l.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pipe := home.Pipeline()
+	if tidy {
+		l.forget(ctx, pipe, now)
+	}
+	list := pipe.ZRangeByScoreWithScores(ctx, l.key, &redis.ZRangeBy{Min: "(" + millis(now), Max: "+inf", Count: MaxBlocks})
+	if err := exec(ctx, pipe); err != nil {
+		return nil, fmt.Errorf("read %s: %w", l.key, err)
+	}
+	var all []blockEntry
+	for _, z := range list.Val() {
+		if l.counts(z.Score) {
+			all = append(all, blockEntry{z, l.key, now})
+		}
+	}
+	return all, nil
+}
+
+// now returns the server that has the list, and what its clock says.
+func (l *blockList) now(ctx context.Context) (home redis.Cmdable, now time.Time, err error) {
+	client := l.client.Redis()
+	home = client
+	if cluster, ok := client.(*redis.ClusterClient); ok {
+		if home, err = cluster.MasterForKey(ctx, l.key); err != nil {
+			return nil, time.Time{}, fmt.Errorf("find the server of %s: %w", l.key, err)
+		}
+	}
+	if now, err = home.Time(ctx).Result(); err != nil {
+		return nil, time.Time{}, fmt.Errorf("ask redis for the time: %w", err)
+	}
+	return home, now, nil
+}
+
+// forget appends the command that takes away the blocks that have ended.
+func (l *blockList) forget(ctx context.Context, pipe redis.Pipeliner, now time.Time) {
+	pipe.ZRemRangeByScore(ctx, l.key, "-inf", millis(now))
+}
+
+func millis(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
