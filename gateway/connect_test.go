@@ -32,6 +32,8 @@ func TestConnecting(t *testing.T) {
 			{"receipt", "CONNECT\naccept-version:1.2\nreceipt:r\n\n^@", "1.2"},
 			{"body in 1.0", "CONNECT\n\nignored^@", "1.0"},
 			{"content-length 0", "CONNECT\naccept-version:1.2\ncontent-length:0\n\n^@", "1.2"},
+			{"heart-beat of 1.0 that is none", "CONNECT\nheart-beat:no,such header\n\n^@", "1.0"},
+			{"heart-beat of the greatest numbers", "CONNECT\naccept-version:1.2\nheart-beat:2147483647,99999999999999999999999\n\n^@", "1.2"},
 		} {
 			t.Run(test.name, func(t *testing.T) {
 				c := dial(n)
@@ -70,8 +72,8 @@ func TestConnectFaults(t *testing.T) {
 			{"lower case", "connect\naccept-version:1.2\n\n^@", "the first frame must be CONNECT or STOMP"},
 			{"body", "CONNECT\naccept-version:1.2\n\nbody^@", "CONNECT must not have a body"},
 			{"body of STOMP", "STOMP\naccept-version:1.1\ncontent-length:1\n\nx^@", "STOMP must not have a body"},
-			{"heart-beat is no pair", "CONNECT\naccept-version:1.2\nheart-beat:10\n\n^@", `heart-beat must be two whole numbers of milliseconds of at most 9 digits, such as "10000,10000"`},
-			{"heart-beat is negative", "CONNECT\naccept-version:1.2\nheart-beat:-1,0\n\n^@", `heart-beat must be two whole numbers of milliseconds of at most 9 digits, such as "10000,10000"`},
+			{"heart-beat is no pair", "CONNECT\naccept-version:1.2\nheart-beat:10\n\n^@", `heart-beat must be two whole numbers of milliseconds, such as "10000,10000"`},
+			{"heart-beat is negative", "CONNECT\naccept-version:1.2\nheart-beat:-1,0\n\n^@", `heart-beat must be two whole numbers of milliseconds, such as "10000,10000"`},
 			{"header without a colon", "CONNECT\naccept-version\n\n^@", "a header line has no colon; it must read name:value"},
 		} {
 			t.Run(test.name, func(t *testing.T) {

@@ -9,6 +9,10 @@ import (
 // minHeartBeat is the shortest period that a client gets by asking for it.
 const minHeartBeat = time.Second
 
+// maxPeriod is what greater numbers count as: no connection lives to see the end of it, and three of
+// them are a time.Duration still.
+const maxPeriod = 10 * 365 * 24 * time.Hour
+
 // HeartBeat is a heart-beat header as its sender sees it ("Heart-beating"): the least time in
 // which it can send something, and the time in which it would like to receive something, in whole
 // milliseconds. 0 is none. A missing header is the zero HeartBeat.
@@ -16,9 +20,9 @@ type HeartBeat struct {
 	Send, Receive time.Duration
 }
 
-// ParseHeartBeat reads the value of a heart-beat header: two whole numbers of milliseconds of up
-// to nine digits (11 days) and a comma between them; spaces around the numbers are let pass. The
-// error is a *ProtocolError.
+// ParseHeartBeat reads the value of a heart-beat header: two whole numbers of milliseconds and a comma
+// between them; spaces around the numbers are let pass. The specification knows no greatest number:
+// those beyond ten years count as that. The error is a *ProtocolError.
 func ParseHeartBeat(value []byte) (HeartBeat, error) {
 	first, second, _ := bytes.Cut(value, []byte{','})
 	send, ok := parsePeriod(first)
@@ -26,7 +30,7 @@ func ParseHeartBeat(value []byte) (HeartBeat, error) {
 	if !ok || !ok2 {
 		return HeartBeat{}, &ProtocolError{
 			Section: "Heart-beating",
-			Summary: `heart-beat must be two whole numbers of milliseconds of at most 9 digits, such as "10000,10000"`,
+			Summary: `heart-beat must be two whole numbers of milliseconds, such as "10000,10000"`,
 			Offset:  -1,
 		}
 	}
@@ -36,16 +40,13 @@ func ParseHeartBeat(value []byte) (HeartBeat, error) {
 // parsePeriod reads one number of a heart-beat header.
 func parsePeriod(b []byte) (d time.Duration, ok bool) {
 	b = bytes.Trim(b, " ")
-	if len(b) == 0 || len(b) > 9 {
-		return 0, false
-	}
 	for _, c := range b {
 		if c < '0' || c > '9' {
 			return 0, false
 		}
-		d = d*10 + time.Duration(c-'0')
+		d = min(d*10+time.Duration(c-'0')*time.Millisecond, maxPeriod)
 	}
-	return d * time.Millisecond, true
+	return d, len(b) > 0
 }
 
 // String returns the header's value, such as "10000,10000". A part of a millisecond counts as a

@@ -60,7 +60,7 @@ func TestDialFails(t *testing.T) {
 		{"another version", "CONNECTED\nversion:1.1\n\n^@", "the server speaks STOMP 1.1, not 1.2"},
 		{"no version", "CONNECTED\n\n^@", "the server speaks STOMP , not 1.2"},
 		{"heart-beats of letters", "CONNECTED\nversion:1.2\nheart-beat:a,b\n\n^@",
-			`the server's CONNECTED: stomp: heart-beat must be two whole numbers of milliseconds of at most 9 digits, such as "10000,10000" (Heart-beating)`},
+			`the server's CONNECTED: stomp: heart-beat must be two whole numbers of milliseconds, such as "10000,10000" (Heart-beating)`},
 		{"HTTP", "HTTP/1.1 400 Bad Request\r\n\r\n",
 			"the server does not speak STOMP as it should: stomp: a frame must start with a command such as SEND and a line feed; is the peer speaking TLS, HTTP or another protocol? (STOMP Frames, at octet 8)"},
 		{"a huge line", "CONNECTED\nversion:" + long, "the server does not speak STOMP as it should: stomp: a header line is longer than the 65536 octets allowed (Size Limits, at octet 65546)"},

@@ -21,7 +21,7 @@ func (s *Session) connect(f *stomp.Frame, who *auth.Identity) error {
 	}
 	var client stomp.HeartBeat
 	if value, ok := f.Header.Get("heart-beat"); ok {
-		if client, err = stomp.ParseHeartBeat(value); err != nil {
+		if client, err = stomp.ParseHeartBeat(value); err != nil && version > stomp.V10 { // which has no such header
 			return err
 		}
 	}
