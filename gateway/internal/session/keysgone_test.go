@@ -90,6 +90,7 @@ func TestKeysGone(t *testing.T) {
 		p.want()
 		r.later(p, 1)
 		p.feed(sendAs(room, "", "x"))
+		p.resumed()
 		p.wantCode(policy.CodeLogin)
 	})
 	t.Run("another key", func(t *testing.T) {
