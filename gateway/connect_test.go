@@ -32,6 +32,8 @@ func TestConnecting(t *testing.T) {
 			{"receipt", "CONNECT\naccept-version:1.2\nreceipt:r\n\n^@", "1.2"},
 			{"body in 1.0", "CONNECT\n\nignored^@", "1.0"},
 			{"content-length 0", "CONNECT\naccept-version:1.2\ncontent-length:0\n\n^@", "1.2"},
+			{"content-length of another frame", "CONNECT\naccept-version:1.2\ncontent-length:1000\n\n^@", "1.2"},
+			{"content-length of another frame, in 1.0", "CONNECT\ncontent-length:99999999999\n\n^@", "1.0"},
 			{"heart-beat of 1.0 that is none", "CONNECT\nheart-beat:no,such header\n\n^@", "1.0"},
 			{"heart-beat of the greatest numbers", "CONNECT\naccept-version:1.2\nheart-beat:2147483647,99999999999999999999999\n\n^@", "1.2"},
 		} {
@@ -60,6 +62,9 @@ func isPrincipal(user, key string) bool {
 	return err == nil
 }
 
+// noBody is what a frame is told that has a content-length, and octets where its NUL should be.
+const noBody = "only SEND, MESSAGE and ERROR frames may have a body; in others, whatever content-length says, a NUL must follow the empty line"
+
 func TestConnectFaults(t *testing.T) {
 	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
 		n := start(t)
@@ -71,7 +76,9 @@ func TestConnectFaults(t *testing.T) {
 			{"a server's frame first", "CONNECTED\nversion:1.2\n\n^@", "the first frame must be CONNECT or STOMP"},
 			{"lower case", "connect\naccept-version:1.2\n\n^@", "the first frame must be CONNECT or STOMP"},
 			{"body", "CONNECT\naccept-version:1.2\n\nbody^@", "CONNECT must not have a body"},
-			{"body of STOMP", "STOMP\naccept-version:1.1\ncontent-length:1\n\nx^@", "STOMP must not have a body"},
+			{"body of STOMP", "STOMP\naccept-version:1.1\n\nx^@", "STOMP must not have a body"},
+			{"a length, and a body", "CONNECT\ncontent-length:1\n\nx^@", noBody},
+			{"a length, and another frame instead of the NUL", "CONNECT\naccept-version:1.2\ncontent-length:1000\n\nSEND\n", noBody},
 			{"heart-beat is no pair", "CONNECT\naccept-version:1.2\nheart-beat:10\n\n^@", `heart-beat must be two whole numbers of milliseconds, such as "10000,10000"`},
 			{"heart-beat is negative", "CONNECT\naccept-version:1.2\nheart-beat:-1,0\n\n^@", `heart-beat must be two whole numbers of milliseconds, such as "10000,10000"`},
 			{"header without a colon", "CONNECT\naccept-version\n\n^@", "a header line has no colon; it must read name:value"},

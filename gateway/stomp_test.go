@@ -105,11 +105,12 @@ func TestFrameFaults(t *testing.T) {
 			{"MESSAGE", "1.2", "MESSAGE\ndestination:/topic/a\nreceipt:r\n\n^@", "MESSAGE is a frame that only servers send"},
 			{"RECEIPT", "1.2", "RECEIPT\nreceipt-id:1\nreceipt:r\n\n^@", "RECEIPT is a frame that only servers send"},
 			{"ERROR", "1.0", "ERROR\nreceipt:r\n\n^@", "ERROR is a frame that only servers send"},
-			{"body of SUBSCRIBE", "1.2", "SUBSCRIBE\nid:1\ndestination:/topic/a\nreceipt:r\n\nbody^@", "only SEND, MESSAGE and ERROR frames may have a body"},
-			{"body of DISCONNECT", "1.1", "DISCONNECT\nreceipt:r\ncontent-length:1\n\nb^@", "only SEND, MESSAGE and ERROR frames may have a body"},
-			{"undefined escape", "1.2", "SEND\ndestination:/topic/a\nreceipt:r\nfoo:a\\tb\n\n^@", `undefined escape in a header line; STOMP 1.2 has \r \n \c \\`},
-			{"\\r in 1.1", "1.1", "SEND\ndestination:/topic/a\nreceipt:r\nfoo:a\\rb\n\n^@", `undefined escape in a header line; STOMP 1.1 has \n \c \\`},
-			{"escape at the end", "1.2", "SEND\ndestination:/topic/a\nreceipt:r\nfoo:a\\\n\n^@", `undefined escape in a header line; STOMP 1.2 has \r \n \c \\`},
+			{"body of SUBSCRIBE", "1.2", "SUBSCRIBE\nid:1\ndestination:/topic/a\nreceipt:r\n\nbody^@", noBody},
+			{"body of DISCONNECT", "1.1", "DISCONNECT\nreceipt:r\ncontent-length:1\n\nb^@", noBody},
+			{"length and body of a 1.0 ACK", "1.0", "ACK\nmessage-id:1\nreceipt:r\ncontent-length:1\n\nb^@", noBody},
+			{"undefined escape", "1.2", "SEND\ndestination:/topic/a\nreceipt:r\nfoo:a\\tb\n\n^@", `undefined escape \t in the value of the header "foo"; STOMP 1.2 has \r \n \c \\`},
+			{"\\r in 1.1", "1.1", "SEND\ndestination:/topic/a\nreceipt:r\nfoo:a\\rb\n\n^@", `undefined escape \r in the value of the header "foo"; STOMP 1.1 has \n \c \\`},
+			{"escape at the end", "1.2", "SEND\ndestination:/topic/a\nreceipt:r\nfoo:a\\\n\n^@", `undefined escape \ and nothing in the value of the header "foo"; STOMP 1.2 has \r \n \c \\`},
 			{"header without a colon", "1.2", "SEND\ndestination:/topic/a\nreceipt:r\nfoo\n\n^@", "a header line has no colon; it must read name:value"},
 			{"header without a name", "1.2", "SEND\ndestination:/topic/a\nreceipt:r\n:foo\n\n^@", "a header line has no name before its colon; it must read name:value"},
 			{"content-length is no number", "1.2", "SEND\ndestination:/topic/a\nreceipt:r\ncontent-length:x\n\n^@", "content-length must be a number of octets, in decimal digits alone"},
@@ -274,5 +275,22 @@ func TestClientGoes(t *testing.T) {
 		for range 100 {
 			reader.expect("MESSAGE", "x")
 		}
+	})
+}
+
+// Clients in PHP answer a MESSAGE with an ACK that has all its headers, content-length too.
+func TestAckWithTheHeadersOfItsMessage(t *testing.T) {
+	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
+		c := dial(start(t))
+		c.send("CONNECT\n\n^@")
+		c.expect("CONNECTED", "version:1.0")
+		c.send("SUBSCRIBE\ndestination:/topic/a\nack:client\ncontent-length:7\nreceipt:s\n\n^@")
+		c.expect("RECEIPT", "receipt-id:s")
+		c.send("SEND\ndestination:/topic/a\n\nhello^@")
+		_, headers, _ := strings.Cut(c.expect("MESSAGE", "content-length:5"), "\n")
+		headers, _, _ = strings.Cut(headers, "\n\n")
+		c.send("ACK\n" + headers + "\nreceipt:1\n\n^@SEND\ndestination:/topic/b\nreceipt:2\n\n^@")
+		c.expect("RECEIPT", "receipt-id:1")
+		c.expect("RECEIPT", "receipt-id:2")
 	})
 }

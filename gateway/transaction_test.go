@@ -14,7 +14,7 @@ func TestTransactionFaults(t *testing.T) {
 		for _, version := range []string{"1.0", "1.1", "1.2"} {
 			for _, test := range []struct{ name, frames, message string }{
 				{"BEGIN without a name", "BEGIN\nreceipt:r\n\n^@", "BEGIN needs a transaction header"},
-				{"BEGIN twice", begin + "BEGIN\ntransaction:t\nreceipt:r\n\n^@", "a transaction of that name has begun already in this session"},
+				{"BEGIN twice", begin + "BEGIN\ntransaction:t\nreceipt:r\n\n^@", "a transaction of the name \"t\" has begun already in this session"},
 				{"COMMIT without a name", begin + "COMMIT\nreceipt:r\n\n^@", "COMMIT needs a transaction header"},
 				{"COMMIT of what never began", "COMMIT\ntransaction:t\nreceipt:r\n\n^@", "no transaction of that name has begun in this session"},
 				{"ABORT without a name", begin + "ABORT\nreceipt:r\n\n^@", "ABORT needs a transaction header"},

@@ -26,6 +26,7 @@ func TestAppendFrame(t *testing.T) {
 			"RECEIPT\nb:1\na:2\nb:3\n\n\x00"},
 		{"a body has a content-length", Frame{CommandError, entries("message", "no"), []byte("b\x00dy")},
 			"ERROR\nmessage:no\ncontent-length:4\n\nb\x00dy\x00"},
+		{"a frame that has no body gets none", Frame{CommandConnected, entries("content-length", "3", "a", "b"), []byte("x\x00y")}, "CONNECTED\na:b\n\n\x00"},
 		{"a MESSAGE has one without a body", Frame{Command: CommandMessage}, "MESSAGE\ncontent-length:0\n\n\x00"},
 		{"those of the header are replaced", Frame{CommandSend, entries("content-length", "99", "a", "b", "content-length", "x"), []byte("xy")},
 			"SEND\na:b\ncontent-length:2\n\nxy\x00"},

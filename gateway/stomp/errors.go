@@ -14,7 +14,7 @@ var ErrIncomplete = errors.New("stomp: incomplete frame")
 var ErrNoCommonVersion = errors.New("stomp: no common protocol version, supported are " + Versions)
 
 // ProtocolError is a fault of the peer, who reads Summary in the "message" header of the ERROR
-// frame. It carries no frame content, so it is safe to log.
+// frame. Of the frame's content it carries names and ids at most, cut and quoted, so it is safe to log.
 type ProtocolError struct {
 	Section string // of the STOMP 1.2 specification, such as "Value Encoding"
 	Summary string // what is wrong, and what would be right

@@ -2,6 +2,8 @@ package stomp
 
 import (
 	"bytes"
+	"fmt"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -16,15 +18,33 @@ func encoding(v Version, command string) Version {
 	return v
 }
 
-// bodiless reports whether a frame of this command must not have a body ("Body"). Of commands
-// that the protocol does not know it knows nothing.
-func bodiless(command string) bool {
+// bodyRule is what a frame may have behind its head.
+type bodyRule uint8
+
+const (
+	bodyAllowed   bodyRule = iota // and content-length counts its octets
+	bodyIgnored                   // up to the first NUL
+	bodyTolerated                 // the same, unless there is a content-length
+	bodyRefused                   // the NUL follows
+)
+
+// bodyOf returns the rule for frames of a command: since 1.1 only SEND, MESSAGE and ERROR may have a body
+// ("Body"). 1.0, and CONNECT of clients that know nothing else, is let have one, of which 1.0 speaks for
+// one command alone ("The body of the SUBSCRIBE command is ignored"). Commands that the protocol does not
+// know are as SEND.
+func bodyOf(v Version, command string) bodyRule {
 	switch command {
 	case CommandAbort, CommandAck, CommandBegin, CommandCommit, CommandConnect, CommandConnected, CommandDisconnect,
 		CommandNack, CommandReceipt, CommandStomp, CommandSubscribe, CommandUnsubscribe:
-		return true
+		switch {
+		case v >= V11:
+			return bodyRefused
+		case v == V10 && command == CommandSubscribe:
+			return bodyIgnored
+		}
+		return bodyTolerated
 	}
-	return false
+	return bodyAllowed
 }
 
 // scanEntry checks the header line at d.scan.line, which is there to its end, and notes what it
@@ -71,7 +91,7 @@ func (d *Decoder) checkOctets(line []byte) *ProtocolError {
 		if s.encoding >= V12 {
 			known = `\r \n \c \\`
 		}
-		return d.fault("Value Encoding", s.line+at, "undefined escape in a header line; STOMP %s has %s", s.encoding, known)
+		return d.fault("Value Encoding", s.line+at, "undefined escape %s in %s; STOMP %s has %s", escapeAt(line, at), placeOf(line, at), s.encoding, known)
 	}
 	at := bytes.IndexByte(line, '\r')
 	switch {
@@ -83,6 +103,27 @@ func (d *Decoder) checkOctets(line []byte) *ProtocolError {
 		return d.fault("STOMP Frames", s.line+len(line)-1, "a carriage return ends a header value, before the end of its line")
 	}
 	return nil
+}
+
+// escapeAt shows the escape of a line that the backslash at position at begins, on one line whatever it is.
+func escapeAt(line []byte, at int) string {
+	r, _ := utf8.DecodeRune(line[at+1:])
+	switch {
+	case at+1 == len(line):
+		return `\ and nothing`
+	case unicode.IsPrint(r):
+		return `\` + string(r)
+	}
+	return fmt.Sprintf(`\ and %q`, r)
+}
+
+// placeOf says whether position at is in the name of a header line or in its value, which may be secret.
+func placeOf(line []byte, at int) string {
+	name, _, _ := bytes.Cut(line, []byte{':'})
+	if at < len(name) {
+		return fmt.Sprintf("the header name %.40q", name)
+	}
+	return fmt.Sprintf("the value of the header %.40q", name)
 }
 
 // invalidUTF8 returns the position of the first octet of b that is not part of UTF-8 text, -1 for
@@ -102,10 +143,14 @@ func invalidUTF8(b []byte) int {
 }
 
 // setLength notes the first content-length ("Header content-length"). A length over the limit
-// counts as one octet over it, so that no number is too great to be held.
+// counts as one octet over it, so that no number is too great to be held. In a frame that has no body it
+// means nothing: clients copy it there from other frames, and what it counts would be the next one.
 func (d *Decoder) setLength(digits []byte) *ProtocolError {
 	s := &d.scan
-	if s.sized {
+	if s.rule == bodyTolerated {
+		s.rule = bodyRefused
+	}
+	if s.sized || s.rule != bodyAllowed {
 		return nil
 	}
 	valid := len(digits) > 0

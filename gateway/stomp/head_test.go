@@ -2,6 +2,8 @@ package stomp
 
 import (
 	"bytes"
+	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -14,11 +16,15 @@ func TestValueEncoding(t *testing.T) {
 		{"names are escaped too", V12, "SEND\n" + `a\cb\n\\c` + ":1\n\n\x00", `SEND a:b` + "\n" + `\c="1" ""`, ""},
 		{"an escape is read once", V12, "SEND\na:" + `\\n\\\n` + "\n\n\x00", `SEND a="\\n\\\n" ""`, ""},
 		{"the octets around escapes stay", V12, "SEND\na:" + `x\cy\cz` + "\n\n\x00", `SEND a="x:y:z" ""`, ""},
-		{"an undefined escape is fatal", V12, "SEND\na:" + `b\t` + "\n\n\x00", "", `Value Encoding@8: undefined escape in a header line; STOMP 1.2 has \r \n \c \\`},
-		{"an undefined escape in a name is fatal", V12, "SEND\n" + `a\tb` + ":1\n\n\x00", "", "Value Encoding@6: undefined escape"},
+		{"an undefined escape is fatal", V12, "SEND\na:" + `b\t` + "\n\n\x00", "", `Value Encoding@8: undefined escape \t in the value of the header "a"; STOMP 1.2 has \r \n \c \\`},
+		{"an undefined escape in a name is fatal", V12, "SEND\n" + `a\tb` + ":1\n\n\x00", "", `Value Encoding@6: undefined escape \t in the header name "a\\tb"`},
+		{"an undefined escape beyond ASCII", V12, "SEND\na:" + `\日` + "\n\n\x00", "", `Value Encoding@7: undefined escape \日 in`},
+		{"an undefined escape that can't be printed", V12, "SEND\na:\\\x1b[2J\n\n\x00", "", `Value Encoding@7: undefined escape \ and '\x1b' in the value`},
+		{"an undefined escape in a long name", V12, "SEND\n" + strings.Repeat("n", 100) + `:\t` + "\n\n\x00", "",
+			`Value Encoding@106: undefined escape \t in the value of the header "` + strings.Repeat("n", 40) + `";`},
 		{"escapes are case sensitive", V12, "SEND\na:" + `\C` + "\n\n\x00", "", "Value Encoding@7: undefined escape"},
 		{`1.1 has no \r`, V11, "SEND\na:" + `\r` + "\n\n\x00", "", `Value Encoding@7: STOMP 1.1 has \n \c \\`},
-		{"a backslash at the end of a value", V12, "SEND\na:b" + `\` + "\n\n\x00", "", "Value Encoding@8: undefined escape"},
+		{"a backslash at the end of a value", V12, "SEND\na:b" + `\` + "\n\n\x00", "", `Value Encoding@8: undefined escape \ and nothing in the value of the header "a";`},
 		{"a backslash at the end of a value, with CRLF", V12, "SEND\na:b" + `\` + "\r\n\r\n\x00", "", "Value Encoding@8: undefined escape"},
 		{"a backslash at the end of a name", V12, "SEND\na" + `\` + ":b\n\n\x00", "", "Value Encoding@6: undefined escape"},
 
@@ -61,21 +67,29 @@ func TestBody(t *testing.T) {
 		{"any octets but NUL", V12, "SEND\n\n\xff\xfe\r\n\\\x00", `SEND "\xff\xfe\r\n\\"`, ""},
 		{"1.0 ignores a body", V10, "SUBSCRIBE\ndestination:a\n\nx\x00", `SUBSCRIBE destination="a" "x"`, ""},
 		{"before negotiation a body is ignored", 0, "CONNECT\n\nx\x00", `CONNECT "x"`, ""},
+		{"1.0 ignores a body, whatever its length", V10, "SUBSCRIBE\ncontent-length:9\n\nx\x00", `SUBSCRIBE content-length="9" "x"`, ""},
+		{"of no length, too", V10, "SUBSCRIBE\ncontent-length:9\n\n\x00BEGIN\n\n\x00", `SUBSCRIBE content-length="9" ""` + "\n" + `BEGIN ""`, ""},
 	})
+	const refused = "only SEND, MESSAGE and ERROR frames may have a body; in others, whatever content-length says, a NUL must follow the empty line"
 	for _, command := range []string{
 		CommandAbort, CommandAck, CommandBegin, CommandCommit, CommandConnect, CommandConnected, CommandDisconnect,
 		CommandNack, CommandReceipt, CommandStomp, CommandSubscribe, CommandUnsubscribe,
 	} {
-		for _, v := range []Version{V11, V12} {
+		for _, v := range []Version{0, V10, V11, V12} {
 			t.Run(command+" must not have a body in "+v.String(), func(t *testing.T) {
 				limits := DefaultLimits()
-				for _, wire := range []string{command + "\n\nx", command + "\n\n\n\x00", command + "\ncontent-length:1\n\n"} {
-					o := decode(v, limits, []byte(wire))
-					if err, ok := o.err.(*ProtocolError); !ok || err.Section != "Body" {
-						t.Errorf("%q: %v", wire, o)
+				for _, head := range []string{command + "\n\n", command + "\ncontent-length:1\n\n", command + "\ncontent-length:70000\n\n"} {
+					if v < V11 && !strings.Contains(head, "content-length") || v == V10 && command == CommandSubscribe {
+						continue
+					}
+					for _, body := range []string{"x", "\n\x00", "SEND\ndestination:d\n\n\x00"} {
+						row{"", v, head + body, "", fmt.Sprintf("Body@%d: %s", len(head), refused)}.run(t, limits)
 					}
 				}
-				row{"", v, command + "\ncontent-length:0\n\n\x00", command + ` content-length="0" ""`, ""}.run(t, limits)
+				for _, length := range []string{"0", "5", "99999999999999999999", "-1", "x"} {
+					row{"", v, command + "\ncontent-length:" + length + "\n\n\x00\nSEND\n\n\x00",
+						fmt.Sprintf("%s content-length=%q \"\"\nSEND \"\"", command, length), ""}.run(t, limits)
+				}
 			})
 		}
 	}
@@ -100,7 +114,7 @@ func TestContentLength(t *testing.T) {
 		{"with a sign", V12, "SEND\ncontent-length:+1\n\na\x00", "", wrong},
 		{"negative", V12, "SEND\ncontent-length:-1\n\na\x00", "", wrong},
 		{"with a space", V12, "SEND\ncontent-length: 1\n\na\x00", "", wrong},
-		{"with a space, in CONNECT", 0, "CONNECT\ncontent-length: 0\n\n\x00", "", "Header content-length@8"},
+		{"with a space, in CONNECT, where it means nothing", 0, "CONNECT\ncontent-length: 0\n\n\x00", `CONNECT content-length=" 0" ""`, ""},
 		{"hexadecimal", V12, "SEND\ncontent-length:0x1\n\na\x00", "", wrong},
 		{"digits beyond ASCII", V12, "SEND\ncontent-length:\u0661\n\na\x00", "", wrong},
 		{"a number and more", V12, "SEND\ncontent-length:1;\n\na\x00", "", wrong},

@@ -12,14 +12,14 @@ import (
 // That is why each step below judges the octets in order, and why a line that has not ended is
 // judged by those that came.
 type scan struct {
-	at       int     // octets looked at
-	line     int     // start of the line being read, 0 in the command line
-	body     int     // start of the body, 0 while in the head
-	length   int     // of the body, by the first content-length entry
-	receipt  int     // start of the value of the first receipt entry, 0 for none
-	entries  int32   // header entries
-	sized    bool    // there is a content-length entry
-	bodiless bool    // the frame must not have a body
+	at       int   // octets looked at
+	line     int   // start of the line being read, 0 in the command line
+	body     int   // start of the body, 0 while in the head
+	length   int   // of the body, by the first content-length entry
+	receipt  int   // start of the value of the first receipt entry, 0 for none
+	entries  int32 // header entries
+	sized    bool  // there is a content-length entry
+	rule     bodyRule
 	encoding Version // the version whose escapes the header uses, see encoding
 }
 
@@ -98,7 +98,7 @@ func (d *Decoder) scanCommand(buf []byte) *ProtocolError {
 func (d *Decoder) setCommand(command []byte) {
 	name := commandName(command)
 	d.scan.encoding = encoding(d.version, name)
-	d.scan.bodiless = d.version >= V11 && bodiless(name)
+	d.scan.rule = bodyOf(d.version, name)
 }
 
 // scanLine looks for the end of a header line, and reports whether it is there.
@@ -131,10 +131,7 @@ func (d *Decoder) scanLine(buf []byte) (ended bool, err *ProtocolError) {
 
 // checkLength refuses what the head says about the body, before memory is taken for it.
 func (d *Decoder) checkLength() *ProtocolError {
-	switch s := &d.scan; {
-	case s.bodiless && s.length > 0:
-		return d.refuseBody()
-	case s.length > d.limits.Body:
+	if d.scan.length > d.limits.Body {
 		return d.bodyTooLong()
 	}
 	return nil
@@ -155,7 +152,7 @@ func (d *Decoder) scanBody(buf []byte) (size int, err *ProtocolError) {
 		return size, nil
 	}
 	last := s.body + d.limits.Body // the last position where the NUL may stand
-	if s.bodiless {
+	if s.rule == bodyRefused {
 		last = s.body
 	}
 	stop := min(len(buf), last+1)
@@ -166,14 +163,15 @@ func (d *Decoder) scanBody(buf []byte) (size int, err *ProtocolError) {
 	case len(buf) <= last:
 		s.at = stop
 		return 0, nil
-	case s.bodiless:
+	case s.rule == bodyRefused:
 		return 0, d.refuseBody()
 	}
 	return 0, d.bodyTooLong()
 }
 
 func (d *Decoder) refuseBody() *ProtocolError {
-	return d.fault("Body", d.scan.body, "only SEND, MESSAGE and ERROR frames may have a body")
+	return d.fault("Body", d.scan.body, "only SEND, MESSAGE and ERROR frames may have a body; in others, "+
+		"whatever content-length says, a NUL must follow the empty line")
 }
 
 func (d *Decoder) bodyTooLong() *ProtocolError {

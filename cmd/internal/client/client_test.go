@@ -293,7 +293,7 @@ func TestEndsMidway(t *testing.T) {
 		{"a frame of clients", "SEND\ndestination:x\n\n^@", "the server sent SEND, which no server sends"},
 		{"CONNECTED again", "CONNECTED\nversion:1.2\n\n^@", "the server sent CONNECTED twice"},
 		{"a huge body", "MESSAGE\nsubscription:1\ncontent-length:101\n\n", "the server does not speak STOMP as it should: stomp: the body is longer than the 100 octets allowed (Size Limits, at octet 67)"},
-		{"a RECEIPT with a body", "RECEIPT\nreceipt-id:1\n\nabc^@", "the server does not speak STOMP as it should: stomp: only SEND, MESSAGE and ERROR frames may have a body (Body, at octet 46)"},
+		{"a RECEIPT with a body", "RECEIPT\nreceipt-id:1\n\nabc^@", "the server does not speak STOMP as it should: stomp: only SEND, MESSAGE and ERROR frames may have a body; in others, whatever content-length says, a NUL must follow the empty line (Body, at octet 46)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			o := play(t, func(s *script) {

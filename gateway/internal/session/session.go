@@ -150,6 +150,11 @@ func faultf(section, format string, args ...any) error {
 	return &stomp.ProtocolError{Section: section, Summary: fmt.Sprintf(format, args...), Offset: -1}
 }
 
+// quoted shows the name or the id that a client has made up: a part of it, on one line, and no token.
+func quoted[T string | []byte](value T) string {
+	return fmt.Sprintf("%.80q", policy.Discreet(string(value)))
+}
+
 // required returns the value of a header that the frame must have.
 func required(f *stomp.Frame, name, section string) ([]byte, error) {
 	value, ok := f.Header.Get(name)

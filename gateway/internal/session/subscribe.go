@@ -38,10 +38,9 @@ func (s *Session) subscribe(f *stomp.Frame, who *auth.Identity) error {
 	}
 	if s.named(id, name) != nil {
 		if id == "" {
-			return faultf("SUBSCRIBE", "the session is subscribed to that destination already: "+
-				"give each subscription an id header of its own")
+			return faultf("SUBSCRIBE", "the session is subscribed to %s already: give each subscription an id header of its own", quoted(name))
 		}
-		return faultf("SUBSCRIBE id Header", "a subscription of this session has that id already: each needs an id of its own")
+		return faultf("SUBSCRIBE id Header", "a subscription of this session has the id %s already: each needs an id of its own", quoted(id))
 	}
 	o := originOf(f)
 	sub, refusal := s.granted(f, o, who)

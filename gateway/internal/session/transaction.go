@@ -35,7 +35,7 @@ func (s *Session) begin(f *stomp.Frame) error {
 	}
 	work := s.busy()
 	if work.transactions[string(name)] != nil {
-		return faultf("BEGIN", "a transaction of that name has begun already in this session")
+		return faultf("BEGIN", "a transaction of the name %s has begun already in this session", quoted(name))
 	}
 	if len(work.transactions) >= maxTransactions {
 		s.refuse(originOf(f), policy.Refuse(policy.CodeTooMany))

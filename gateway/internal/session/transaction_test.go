@@ -77,7 +77,7 @@ func TestTransactionFaults(t *testing.T) {
 	for _, test := range []struct{ name, frames, want string }{
 		{"BEGIN without a name", "BEGIN\nreceipt:r\n\n^@", "BEGIN needs a transaction header"},
 		{"BEGIN with an empty name", "BEGIN\ntransaction:\nreceipt:r\n\n^@", "BEGIN needs a transaction header"},
-		{"BEGIN twice", begin("t") + "BEGIN\ntransaction:t\nreceipt:r\n\n^@", "a transaction of that name has begun already in this session"},
+		{"BEGIN twice", begin("t") + "BEGIN\ntransaction:t\nreceipt:r\n\n^@", "a transaction of the name \"t\" has begun already in this session"},
 		{"COMMIT without a name", begin("t") + "COMMIT\nreceipt:r\n\n^@", "COMMIT needs a transaction header"},
 		{"COMMIT unknown", begin("t") + "COMMIT\ntransaction:u\nreceipt:r\n\n^@", "no transaction of that name has begun in this session"},
 		{"COMMIT twice", begin("t") + "COMMIT\ntransaction:t\n\n^@COMMIT\ntransaction:t\nreceipt:r\n\n^@", "no transaction of that name has begun in this session"},
