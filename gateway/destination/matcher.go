@@ -84,6 +84,39 @@ func (m *Matcher) Covers(p Pattern) (b Bindings, ok bool) {
 	return b, ok
 }
 
+// Includes reports whether m matches every destination that other does, as far as that can be seen
+// segment by segment.
+func (m *Matcher) Includes(other *Matcher) bool {
+	var pattern strings.Builder
+	for i := range other.segments {
+		switch seg := &other.segments[i]; seg.kind {
+		case one:
+			pattern.WriteString("/*")
+		default:
+			pattern.WriteString("/" + seg.text)
+		}
+	}
+	var b Bindings
+	return len(m.segments) > 0 && match(m.segments, pattern.String(), true, &b)
+}
+
+// Reaches reports whether m matches prefix, which is a destination, or anything below it.
+func (m *Matcher) Reaches(prefix string) bool {
+	segments := m.segments
+	for part := range strings.SplitSeq(strings.TrimPrefix(prefix, "/"), "/") {
+		switch {
+		case len(segments) == 0:
+			return false
+		case segments[0].kind == many:
+			return true
+		case !segments[0].matches(part):
+			return false
+		}
+		segments = segments[1:]
+	}
+	return true
+}
+
 // Index returns the place of a variable among the Bindings, -1 if m has none of that name.
 func (m *Matcher) Index(variable string) int {
 	for i, name := range m.variables {

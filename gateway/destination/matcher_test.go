@@ -2,6 +2,7 @@ package destination
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -159,6 +160,63 @@ func TestVariables(t *testing.T) {
 	b[0] = ""
 	if got := fmt.Sprint(m.Variables(&b)); got != "map[two-2:2]" {
 		t.Errorf("with an unknown one: %s", got)
+	}
+}
+
+// TestIncludesAndReaches holds what is seen segment by segment against small destinations, all of them.
+func TestIncludesAndReaches(t *testing.T) {
+	paths := func(most int, parts ...string) (all []string) {
+		last := []string{""}
+		for range most {
+			var longer []string
+			for _, path := range last {
+				for _, part := range parts {
+					longer = append(longer, path+"/"+part)
+				}
+			}
+			all, last = append(all, longer...), longer
+		}
+		return all
+	}
+	destinations, matches := paths(4, "a", "b", "ab"), paths(2, "a", "{x}", "a*", "*", "**")
+	under := func(destination, prefix string) bool {
+		return destination == prefix || strings.HasPrefix(destination, prefix+"/")
+	}
+	for _, one := range matches {
+		m, err := NewMatcher(one)
+		if err != nil {
+			continue // {x} stands in it twice
+		}
+		for _, two := range matches {
+			other, err := NewMatcher(two)
+			if err != nil || !m.Includes(&other) {
+				continue
+			}
+			for _, d := range destinations {
+				_, includes := m.Match(d)
+				if _, included := other.Match(d); included && !includes {
+					t.Errorf("%s includes %s, but does not match %s", one, two, d)
+				}
+			}
+		}
+		for _, prefix := range paths(2, "a", "b") {
+			want := slices.ContainsFunc(destinations, func(d string) bool {
+				_, ok := m.Match(d)
+				return ok && under(d, prefix)
+			})
+			if got := m.Reaches(prefix); got != want {
+				t.Errorf("%s reaches %s: %t, want %t", one, prefix, got, want)
+			}
+		}
+	}
+	for _, pair := range []struct{ one, two string }{
+		{"/topic/{room}", "/topic/a"}, {"/topic/{room}", "/topic/{other}"}, {"/topic/**", "/topic/{a}/{b}"}, {"/**", "/topic/**"}, {"/topic/a*", "/topic/ab"},
+	} {
+		one, _ := NewMatcher(pair.one)
+		two, _ := NewMatcher(pair.two)
+		if !one.Includes(&two) || two.Includes(&one) != (pair.two == "/topic/{other}") {
+			t.Errorf("%s includes %s: %t, and the other way round: %t", pair.one, pair.two, one.Includes(&two), two.Includes(&one))
+		}
 	}
 }
 

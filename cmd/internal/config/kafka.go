@@ -105,7 +105,7 @@ func (c *Config) checkTemplate(template string) error {
 	if len(template) > maxTemplate {
 		return fmt.Errorf("has %d bytes, but a destination has %d at most", len(template), maxTemplate)
 	}
-	literal, err := literals(template)
+	literal, err := literals(template, "x")
 	switch {
 	case err != nil:
 		return fmt.Errorf("%q %w", template, err)
@@ -124,8 +124,8 @@ func (c *Config) checkTemplate(template string) error {
 	return nil
 }
 
-// literals returns template with an x for each of its placeholders.
-func literals(template string) (string, error) {
+// literals returns template with something else for each of its placeholders.
+func literals(template, placeholder string) (string, error) {
 	var literal strings.Builder
 	for rest := template; ; {
 		text, after, opened := strings.Cut(rest, "{")
@@ -143,7 +143,7 @@ func literals(template string) (string, error) {
 		if header, ok := strings.CutPrefix(name, "header."); name != "key" && name != "topic" && name != "partition" && (!ok || header == "") {
 			return "", fmt.Errorf("has the unknown {%s}: want {key}, {topic}, {partition} or {header.NAME}", name)
 		}
-		literal.WriteByte('x')
+		literal.WriteString(placeholder)
 		rest = behind
 	}
 }

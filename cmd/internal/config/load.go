@@ -40,6 +40,9 @@ func Load(src Source) (*Config, error) {
 		return nil, err
 	}
 	c.origins, c.scalars, c.used = f.origins, f.scalars, src.Uses
+	if len(f.origins) == 0 {
+		c.empty = src.File
+	}
 	if src.File != "" {
 		c.files[src.File] = sha256.Sum256([]byte(strings.Join(f.lines, "\n")))
 	}

@@ -51,7 +51,7 @@ func TestDefaults(t *testing.T) {
 			continue
 		}
 		want := Default()
-		want.origins, want.files, want.rules = c.origins, c.files, c.rules
+		want.origins, want.files, want.rules, want.empty = c.origins, c.files, c.rules, "t.yaml"
 		if !reflect.DeepEqual(c, want) {
 			t.Errorf("%s:\n got %+v\nwant %+v", name, c, want)
 		}

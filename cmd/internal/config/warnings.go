@@ -1,6 +1,11 @@
 package config
 
-import "time"
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
 
 const (
 	// shortSecret is what RFC 7518 section 3.2 wants of a secret for HS256 at least, in bytes: as many
@@ -17,6 +22,9 @@ func (c *Config) Warnings() (lines []string) {
 	warn := func(path, format string, args ...any) {
 		lines = append(lines, c.fault(path, format, args...).Error())
 	}
+	if c.empty != "" {
+		lines = append(lines, c.empty+": nothing stands in it, so that every setting has its default")
+	}
 	if c.Registry.Expiry < shortExpiry {
 		warn("registry.expiry", "after %s without a heartbeat a node's sessions are gone from Redis, and a pause of the node or of Redis can take longer: want %s or more",
 			c.Registry.Expiry, shortExpiry)
@@ -32,5 +40,37 @@ func (c *Config) Warnings() (lines []string) {
 			}
 		}
 	}
+	c.warnOfRules(warn)
 	return lines
+}
+
+// warnOfRules tells of rules that decide nothing, and of destinations that look misspelt.
+func (c *Config) warnOfRules(warn func(path, format string, args ...any)) {
+	for i, rule := range c.Channels {
+		c.warnOfPrefix(warn, fmt.Sprintf("channels[%d].match", i), rule.Match)
+	}
+	for i, rule := range c.Routes {
+		c.warnOfPrefix(warn, fmt.Sprintf("routes[%d].publish", i), rule.Publish)
+	}
+	if c.Bus.Driver == "kafka" {
+		for i, s := range c.Bus.Kafka.Sources {
+			if pattern, err := literals(s.Destination, "*"); err == nil { // else Load has said so
+				c.warnOfPrefix(warn, fmt.Sprintf("%s[%d].destination", sourcesPath, i), pattern)
+			}
+		}
+	}
+	for _, s := range c.rules.Shadows() {
+		match, _ := c.Said(s.Rule + ".match")
+		by, where := c.Said(s.By + ".match")
+		warn(s.Rule+".match", "%q never decides: %q stands before it (%s) and matches all that it does; put it first, or leave it out", match, by, where)
+	}
+}
+
+// warnOfPrefix warns of what subscribers shall receive under a name that theirs don't begin with. It
+// would work, but mostly it is a slip.
+func (c *Config) warnOfPrefix(warn func(path, format string, args ...any), path, match string) {
+	if !c.rules.Reaches(match) {
+		warn(path, "%q is below none of the prefixes %s: is it misspelt? If not, add how it begins to prefixes.broker",
+			match, strings.Join(append(slices.Clone(c.Prefixes.Broker), c.Prefixes.User), ", "))
+	}
 }
