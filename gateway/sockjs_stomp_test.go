@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/membus"
@@ -275,6 +276,41 @@ func TestSockJSUnpackable(t *testing.T) {
 	}
 	if got, want := n.Figures().Unpackable-before.Unpackable, 2*uint64(len(clients)); got != want {
 		t.Errorf("%d messages were left out, want %d", got, want)
+	}
+}
+
+// A header that is not UTF-8 is left out, and the message arrives without it: as text.
+func TestHeaderThatIsNoText(t *testing.T) {
+	cluster := membus.NewCluster()
+	n := startOn(t, cluster, sockJS())
+	backend := cluster.Bus("backend")
+	defer backend.Close(context.Background())
+	web := n.session(t)
+	web.write(frame(text, "SUBSCRIBE\nid:0\ndestination:/topic/a\nreceipt:r\n\n\x00"))
+	web.wantMessage("RECEIPT\n")
+	clients := []*client{n.dialTCP(t).connect()}
+	for _, tr := range allTransports() {
+		clients = append(clients, n.dialSock(t, tr).connect())
+	}
+	for _, c := range clients {
+		c.subscribe("0", "/topic/a")
+	}
+	e := bus.Envelope{Destination: "/topic/a", Body: []byte("caf\u00e9"), Headers: []bus.Header{
+		{Name: "content-type", Value: "caf\xe9"}, {Name: "x\xe9", Value: "1"}, {Name: "message-id", Value: "\xff"}, {Name: "kept", Value: "yes"},
+	}}
+	if err := backend.Publish(e, func(error) {}); err != nil {
+		t.Fatal(err)
+	}
+	if got := web.wantMessage("MESSAGE\n"); !strings.HasSuffix(got, "\nkept:yes\ncontent-length:5\n\ncaf\u00e9\x00") {
+		t.Errorf("got %q", got)
+	}
+	for _, c := range clients {
+		if got := c.expect("MESSAGE", "kept:yes", "caf\u00e9"); strings.Contains(got, "content-type") || !utf8.ValidString(got) {
+			t.Errorf("got %q", got)
+		}
+	}
+	if left := n.Figures().Unpackable; left != 0 {
+		t.Errorf("%d messages were left out", left)
 	}
 }
 

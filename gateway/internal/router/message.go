@@ -13,10 +13,10 @@ type Message struct {
 	Destination string
 	Seq         uint64 // this node's number of it, from 1; part of message-id
 	id          string // the message-id header
-	text        bool   // the whole frame is valid UTF-8, if the subscription id is
 	// rest is the frame from the destination header on, by version; versions that write it alike
-	// share it.
+	// share it. What a version can't write was left out, so text is said of each.
 	rest [stomp.V12 + 1][]byte
+	text [stomp.V12 + 1]bool // rest is valid UTF-8
 }
 
 // NewMessage copies what it needs of an envelope. destination is what the MESSAGE says, which for
@@ -24,20 +24,19 @@ type Message struct {
 // message-id unique among nodes.
 func NewMessage(e bus.Envelope, destination, node string, seq uint64) *Message {
 	m := &Message{Destination: destination, Seq: seq, id: messageID(node, seq)}
-	m.text = utf8.Valid(e.Body) && utf8.ValidString(destination)
 	alike := stomp.Plain(destination)
 	size := len("destination:\nmessage-id:\ncontent-length:12345678\n\n\x00") + len(destination) + len(m.id) + len(e.Body)
 	for _, h := range e.Headers {
-		m.text = m.text && utf8.ValidString(h.Name) && utf8.ValidString(h.Value)
 		alike = alike && stomp.Plain(h.Name) && stomp.Plain(h.Value)
 		size += len(h.Name) + len(h.Value) + 2
 	}
 	for v := stomp.V10; v <= stomp.V12; v++ {
 		if alike && v > stomp.V10 {
-			m.rest[v] = m.rest[stomp.V10]
+			m.rest[v], m.text[v] = m.rest[stomp.V10], m.text[stomp.V10]
 			continue
 		}
 		m.rest[v] = encodeRest(make([]byte, 0, size), v, m, e)
+		m.text[v] = utf8.Valid(m.rest[v])
 	}
 	return m
 }

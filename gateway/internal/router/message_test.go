@@ -3,6 +3,7 @@ package router
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/gateway/stomp"
@@ -77,27 +78,37 @@ func TestHeadersOfOurOwn(t *testing.T) {
 	}
 }
 
-// TestText: a frame goes as text if all of it is valid UTF-8.
+// TestText: a frame goes as text if all of it is valid UTF-8, of which what its version leaves out is no
+// part.
 func TestText(t *testing.T) {
 	const bad = "\xff"
 	for _, test := range []struct {
 		name string
 		e    bus.Envelope
 		id   string
-		want string
+		want string // in 1.0
+		then string // in 1.1 and 1.2, which write no header that is not UTF-8
 	}{
-		{"ASCII", bus.Envelope{Body: []byte("a")}, "s", "text:"},
-		{"UTF-8", bus.Envelope{Body: []byte("\u20ac"), Headers: []bus.Header{{Name: "\u00e4", Value: "\U0001f600"}}}, "\u00f6", "text:"},
-		{"NUL in the body", bus.Envelope{Body: []byte("a\x00b")}, "s", "text:"},
-		{"body", bus.Envelope{Body: []byte(bad)}, "s", "binary:"},
-		{"header value", bus.Envelope{Headers: []bus.Header{{Name: "a", Value: bad}}}, "s", "binary:"},
-		{"header name", bus.Envelope{Headers: []bus.Header{{Name: bad, Value: "a"}}}, "s", "binary:"},
-		{"destination", bus.Envelope{Destination: "/topic/" + bad}, "s", "binary:"},
-		{"subscription id", bus.Envelope{}, bad, "binary:"},
+		{"ASCII", bus.Envelope{Body: []byte("a")}, "s", "text:", "text:"},
+		{"UTF-8", bus.Envelope{Body: []byte("\u20ac"), Headers: []bus.Header{{Name: "\u00e4", Value: "\U0001f600"}}}, "\u00f6", "text:", "text:"},
+		{"NUL in the body", bus.Envelope{Body: []byte("a\x00b")}, "s", "text:", "text:"},
+		{"body", bus.Envelope{Body: []byte(bad)}, "s", "binary:", "binary:"},
+		{"header value", bus.Envelope{Headers: []bus.Header{{Name: "a", Value: bad}}}, "s", "binary:", "text:"},
+		{"content type", bus.Envelope{Headers: []bus.Header{{Name: "content-type", Value: bad}}}, "s", "binary:", "text:"},
+		{"message id, which is ours", bus.Envelope{Headers: []bus.Header{{Name: "message-id", Value: bad}}}, "s", "text:", "text:"},
+		{"header value and body", bus.Envelope{Headers: []bus.Header{{Name: "a", Value: bad}}, Body: []byte(bad)}, "s", "binary:", "binary:"},
+		{"header name", bus.Envelope{Headers: []bus.Header{{Name: bad, Value: "a"}}}, "s", "binary:", "text:"},
+		{"destination", bus.Envelope{Destination: "/topic/" + bad}, "s", "binary:", "text:"},
+		{"subscription id", bus.Envelope{}, bad, "binary:", "text:"},
 	} {
-		got := pack(test.e, Subscription{ID: test.id, Version: stomp.V10, Framing: wrapped{}})
-		if !strings.HasPrefix(got, test.want) {
-			t.Errorf("%s: got %q, want %s", test.name, got, test.want)
+		for v := stomp.V10; v <= stomp.V12; v++ {
+			got := pack(test.e, Subscription{ID: test.id, Version: v, Framing: wrapped{}})
+			if v > stomp.V10 {
+				test.want = test.then
+			}
+			if !strings.HasPrefix(got, test.want) || utf8.ValidString(got) != (test.want == "text:") {
+				t.Errorf("%s in %s: got %q, want %s", test.name, v, got, test.want)
+			}
 		}
 	}
 }

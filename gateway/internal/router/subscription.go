@@ -81,7 +81,7 @@ func (p *packer) pack(m *Message, s *Subscription) []byte {
 	}
 	p.head = head
 	rest := m.rest[s.Version]
-	b := s.Framing.Append(make([]byte, 0, s.Framing.Overhead()+len(head)+len(rest)), m.text && s.isText(), head, rest)
+	b := s.Framing.Append(make([]byte, 0, s.Framing.Overhead()+len(head)+len(rest)), m.text[s.Version] && s.isText(), head, rest)
 	p.recent[p.next] = packed{s.ID, s.Framing, s.Version, s.WantsAck, b}
 	p.next = (p.next + 1) % len(p.recent)
 	return b
