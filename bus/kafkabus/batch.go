@@ -1,22 +1,16 @@
 package kafkabus
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/compress"
 )
 
 const (
 	batchHead   = 61 // bytes of a batch before its records
 	batchPrefix = 12 // bytes of those that its own length does not count
-
-	// maxUnpacked bounds what a compressed batch may become, in bytes.
-	maxUnpacked = 64 << 20
 
 	compressionBits = 7
 	controlBit      = 1 << 5
@@ -87,6 +81,9 @@ func (b *batch) head(whole []byte) {
 // isControl reports whether the batch is the broker's own, such as the mark of a transaction's end.
 func (b *batch) isControl() bool { return b.attributes&controlBit != 0 }
 
+// isPacked reports whether the records are compressed.
+func (b *batch) isPacked() bool { return b.attributes&compressionBits != 0 }
+
 // check returns errChecksum if the batch was changed, or that it is of a version that can't be read.
 func (b *batch) check() error {
 	if b.version != 2 {
@@ -96,30 +93,6 @@ func (b *batch) check() error {
 		return errChecksum
 	}
 	return nil
-}
-
-// unpack returns the records without compression, of which there may be so many bytes: in the batch
-// itself, or in buf.
-func (b *batch) unpack(buf *bytes.Buffer, most int64) ([]byte, error) {
-	packed := compress.Compression(b.attributes & compressionBits)
-	if packed == compress.None {
-		return b.records, nil
-	}
-	codec := packed.Codec()
-	if codec == nil {
-		return nil, fmt.Errorf("the batch has the unknown compression %d", packed)
-	}
-	r := codec.NewReader(bytes.NewReader(b.records))
-	defer r.Close() // gives r back to a pool
-	buf.Reset()
-	n, err := buf.ReadFrom(io.LimitReader(r, most+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("the batch's compression (%s): %w", codec.Name(), err)
-	case n > most:
-		return nil, fmt.Errorf("the batch has more than %d bytes of records", most)
-	}
-	return buf.Bytes(), nil
 }
 
 // scanner reads the records of a batch one after the other.

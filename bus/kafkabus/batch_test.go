@@ -165,27 +165,6 @@ func TestWrongChecksum(t *testing.T) {
 	}
 }
 
-// TestBomb: a small batch that is huge when unpacked is refused without being held.
-func TestBomb(t *testing.T) {
-	const most = 1 << 20
-	var bomb bytes.Buffer
-	w := compress.Zstd.Codec().NewWriter(&bomb)
-	if _, err := w.Write(make([]byte, 64*most)); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	b := batch{version: 2, attributes: int16(compress.Zstd), records: bomb.Bytes()}
-	var buf bytes.Buffer
-	if _, err := b.unpack(&buf, most); err == nil || !strings.Contains(err.Error(), "more than") {
-		t.Errorf("error %v", err)
-	}
-	if buf.Cap() > 4*most {
-		t.Errorf("a buffer of %d bytes", buf.Cap())
-	}
-}
-
 // TestRecordsAllocs: a record costs no memory of its own.
 func TestRecordsAllocs(t *testing.T) {
 	var records []protocol.Record
@@ -229,8 +208,7 @@ func FuzzRecords(f *testing.F) {
 		if err != nil || len(rest) > 0 || b.check() != nil || b.first != offset || b.last != offset+2 {
 			t.Fatalf("batch %v, error %v", b, err)
 		}
-		var buf bytes.Buffer
-		unpacked, err := b.unpack(&buf, maxUnpacked)
+		unpacked, err := newDelivery(0, 0).fetcher.unpack(&b)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,9 +1,9 @@
 package kafkabus
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"time"
@@ -64,7 +64,8 @@ type fetcher struct {
 	lastID   int32        // of a request
 	most     int32        // bytes to ask for
 	answer   *fetched     // used again
-	unpacked bytes.Buffer
+	room     []byte       // what a batch was unpacked into last
+	large    bool         // it has a large batch
 	names    names
 	rec      record
 	answered time.Time // the last time
@@ -175,9 +176,6 @@ func (f *fetcher) fetch(wait time.Duration) error {
 	f.succeeded()
 	f.hand(answer)
 	answer.release()
-	if f.unpacked.Cap() > keptBuffer {
-		f.unpacked = bytes.Buffer{}
-	}
 	return nil
 }
 
@@ -270,7 +268,8 @@ func (f *fetcher) records(p *partition, b *batch) error {
 	if err := b.check(); err != nil || b.isControl() {
 		return err
 	}
-	unpacked, err := b.unpack(&f.unpacked, maxUnpacked)
+	unpacked, err := f.unpack(b)
+	defer f.shrink()
 	if err != nil {
 		return err
 	}
@@ -287,6 +286,44 @@ func (f *fetcher) records(p *partition, b *batch) error {
 		p.offset.Store(f.rec.offset + 1)
 	}
 	return s.err()
+}
+
+// unpack returns the records of b without compression, until shrink is called: in b, in the room that
+// f keeps, or in more, for which it waits until no other fetcher has as much.
+func (f *fetcher) unpack(b *batch) ([]byte, error) {
+	if !b.isPacked() {
+		return b.records, nil
+	}
+	unpacked, err := f.tail.unpacker.unpack(b, f.room)
+	if err == nil {
+		f.room = unpacked
+	}
+	if !errors.Is(err, errUnpacked) {
+		return unpacked, err
+	}
+	select {
+	case f.tail.large <- struct{}{}:
+		f.large = true
+	case <-f.tail.ctx.Done():
+		return nil, f.tail.ctx.Err()
+	}
+	most := f.tail.mostUnpacked
+	unpacked, err = newUnpacker(most).unpack(b, nil) // a new one: zstd remembers what it has made
+	if errors.Is(err, errUnpacked) {
+		err = fmt.Errorf("the batch unpacks to more than %d MiB", most>>20)
+	}
+	return unpacked, err
+}
+
+// shrink lets go of all that a batch took beyond the room that is kept, and another fetcher have a
+// large one.
+func (f *fetcher) shrink() {
+	clear(f.rec.headers)
+	f.rec.key, f.rec.value = nil, nil // they alias it
+	if f.large {
+		f.large = false
+		<-f.tail.large
+	}
 }
 
 // putOff leaves p out for a while. What comes with a new leader is everyday; what is out of range

@@ -33,6 +33,10 @@ type tail struct {
 	cluster *cluster
 	log     *slog.Logger
 
+	unpacker     *unpacker
+	mostUnpacked int           // bytes that a batch may become which is too large for that
+	large        chan struct{} // of capacity 1: what a fetcher puts in while it has such a batch
+
 	patience time.Duration // with a source; set by newTail and New, not changed once run has begun
 
 	// Set by begin, before any fetcher.
@@ -56,11 +60,14 @@ type tail struct {
 
 func newTail(c *cluster, log *slog.Logger) *tail {
 	return &tail{
-		cluster:  c,
-		log:      log,
-		found:    make(chan struct{}, 1),
-		patience: sourcePatience,
-		fetchers: make(map[share]*fetcher),
+		cluster:      c,
+		log:          log,
+		unpacker:     newUnpacker(keptUnpacked),
+		mostUnpacked: maxUnpacked,
+		large:        make(chan struct{}, 1),
+		found:        make(chan struct{}, 1),
+		patience:     sourcePatience,
+		fetchers:     make(map[share]*fetcher),
 	}
 }
 
