@@ -83,9 +83,14 @@ type Bus interface {
 // with Watch set to it; the copies of one watch are in order for each destination.
 type Narrower interface {
 	// Watch asks for what is published to what watch names from the moment that ready runs with
-	// nil. ready runs once, on a goroutine of the bus, and must not block; with an error, it can't be
+	// nil. ready runs on a goroutine of the bus, and must not block; with an error, it can't be
 	// watched and the watch does not exist. What this node publishes after Watch returned arrives
 	// whether or not ready has run. A watch is asked for once at a time: the router counts.
+	//
+	// A bus can take back its yes, as when a broker's permissions change: after nil ready runs once
+	// more, with why, and the watch does not exist any more. It does not come back by itself: whoever
+	// wants it calls Watch again, which asks the broker anew. After Unwatch ready hears nothing. That
+	// the connection to the broker is lost and made again takes nothing back.
 	Watch(watch string, ready func(error))
 	// Unwatch ends a watch. Envelopes already on their way may still arrive.
 	Unwatch(watch string)

@@ -104,7 +104,9 @@ The body is larger than limits.message, than the broker takes, or than a session
 may become; or what a route makes of it is. Send less at a time, or raise the limit.`,
 		policy.CodeDestination: `
 The message broker can't carry the destination: it is too long. A NATS subject holds some 1000
-bytes, and takes three for each character but letters, digits, _ and -.`,
+bytes, and takes three for each character but letters, digits, _ and -; fewer where the server's
+max_control_line is below 4096. Or its user may not publish or subscribe there: the node's log says
+so.`,
 		policy.CodeTooMany: `
 A session may have 1000 subscriptions and 16 open transactions. End some first.`,
 		policy.CodeTransaction: `
@@ -134,5 +136,9 @@ ERROR, or retryAfterMs, says when to try again.`,
 The member has more sessions, on all nodes together, than sessions.per_member allows, and this was
 one too many. End others first: a client that reconnects at once may only put an end to another of
 the same member.`,
+		policy.CodeEnded: `
+The subscription was in force, and is no more: the message broker has taken back what it had
+granted. On NATS the permissions of the node's user have changed, or the server takes shorter lines
+than before; the node's log says which. Subscribe again, in a while: the broker is asked anew.`,
 	}
 }

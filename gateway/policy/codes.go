@@ -23,6 +23,7 @@ const (
 	CodeKicked        Code = 15 // an operator has ended the session; in an ERROR
 	CodeBlocked       Code = 16 // an operator keeps the member out for a while; in an ERROR, or for a frame in another's session
 	CodeSessions      Code = 17 // the member has too many sessions; in an ERROR
+	CodeEnded         Code = 18 // the broker brings a subscription's destination no more; the subscription has ended
 )
 
 // Explanation is the entry of one code in the table that code, README and CLI share.
@@ -53,6 +54,7 @@ func Codes() []Explanation {
 		{CodeKicked, "kicked", "The session was ended by an operator", false},
 		{CodeBlocked, "blocked", "This member may not connect for a while", true},
 		{CodeSessions, "too_many_sessions", "This member has too many sessions", false},
+		{CodeEnded, "subscription_ended", "The subscription has ended: the message broker brings its destination no more", true},
 	}
 }
 

@@ -31,6 +31,7 @@ func TestCodes(t *testing.T) {
 		{15, "kicked"},
 		{16, "blocked"},
 		{17, "too_many_sessions"},
+		{18, "subscription_ended"},
 	}
 	codes := Codes()
 	if len(codes) != len(want) {

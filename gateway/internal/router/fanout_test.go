@@ -50,6 +50,8 @@ func (s *sink) Deliver(_ *Subscription, _ uint64, packed []byte) { s.bytes += le
 
 func (s *sink) Admits(*Subscription, string) bool { return true }
 
+func (s *sink) Ended(*Subscription) {}
+
 // fanOut returns the part of a loop that does not run, with subscribers, and a message for them.
 func fanOut(t testing.TB, subs int, id func(i int) string) (*Local, *Message) {
 	l := &Local{table: table{exact: map[string][]*Subscription{}}}

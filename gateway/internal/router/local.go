@@ -134,6 +134,23 @@ func (l *Local) Unsubscribe(s *Subscription) {
 	}
 }
 
+// endsAtOnce is how many subscriptions end in one turn of the loop.
+const endsAtOnce = 1000
+
+// ended ends the subscriptions that a watch serves which the bus has taken back. One that has asked for it
+// anew in this moment is among them.
+func (l *Local) ended(watch string) { l.end(l.table.served(watch)) }
+
+func (l *Local) end(list []*Subscription) {
+	now := list[:min(len(list), endsAtOnce)]
+	for _, s := range now {
+		s.Outlet.Ended(s)
+	}
+	if rest := list[len(now):]; len(rest) > 0 {
+		l.loop.Post(func() { l.end(rest) })
+	}
+}
+
 // deliver hands a message to every subscription that the watch of its destination serves.
 func (l *Local) deliver(m *Message) {
 	l.exact(m)

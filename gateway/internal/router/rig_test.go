@@ -79,6 +79,7 @@ type reader struct {
 	ready []error
 	shun  string   // the destination that it is not admitted to
 	asked []string // what Admits was asked about
+	ended int
 }
 
 // subscribe adds a subscription on loop i: by pattern, if it reads as one.
@@ -119,6 +120,14 @@ func (s *reader) Admits(sub *Subscription, destination string) bool {
 	}
 	s.asked = append(s.asked, destination)
 	return destination != s.shun
+}
+
+func (s *reader) Ended(sub *Subscription) {
+	if sub != &s.Subscription {
+		s.rig.t.Errorf("the end of %q came to %q", sub.ID, s.ID)
+	}
+	s.ended++
+	s.rig.router.Local(s.loop).Unsubscribe(sub)
 }
 
 // read returns what came since the last read.

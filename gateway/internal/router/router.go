@@ -174,11 +174,28 @@ func (r *Router) forget(in *interest) {
 }
 
 // watched tells the subscribers how a watch of the bus has turned out. After an error each of them
-// unsubscribes, and with the last one the watch is forgotten.
+// unsubscribes, and with the last one the watch is forgotten. An error after nil takes it back.
 func (r *Router) watched(in *interest, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if in.live && err != nil {
+		r.takeBack(in, err)
+		return
+	}
 	in.settle(err)
+}
+
+// takeBack ends what the bus brings no more. It is forgotten before its subscribers hear of it, so that
+// the next ones ask the bus anew.
+func (r *Router) takeBack(in *interest, err error) {
+	in.live, in.err = false, err
+	if r.interest[in.watch] != in {
+		return // they have left
+	}
+	r.forget(in)
+	for _, l := range in.loops {
+		l.loop.Post(func() { l.ended(in.watch) }) // it fails only when the node is stopping
+	}
 }
 
 // unwatch says that l has no subscriber any more that needs that watch.
@@ -186,6 +203,9 @@ func (r *Router) unwatch(watch string, l *Local) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	in := r.interest[watch]
+	if in == nil {
+		return // the bus has taken it back
+	}
 	in.loops = slices.DeleteFunc(slices.Clone(in.loops), func(have *Local) bool { return have == l })
 	if len(in.loops) > 0 {
 		return

@@ -26,6 +26,9 @@ type Outlet interface {
 	// that its pattern matches. It is asked for each message, and never for a subscription to one
 	// destination; it must not subscribe or unsubscribe.
 	Admits(sub *Subscription, destination string) bool
+	// Ended says that the bus brings nothing to sub any more, perhaps once more after sub was
+	// unsubscribed. It has to unsubscribe it.
+	Ended(sub *Subscription)
 }
 
 // Subscription is one subscription of one session. What is exported is set before Local.Subscribe

@@ -111,3 +111,12 @@ func (t *table) unwatch(watch string, g *group) {
 func (t *table) watches(watch string) bool {
 	return len(t.exact[watch]) > 0 || len(t.watching[watch]) > 0
 }
+
+// served returns a list, of the caller's own, of the subscriptions that need that watch.
+func (t *table) served(watch string) []*Subscription {
+	list := slices.Clone(t.exact[watch])
+	for _, g := range t.watching[watch] {
+		list = append(list, g.subs...)
+	}
+	return list
+}

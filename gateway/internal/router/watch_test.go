@@ -65,6 +65,76 @@ func TestWatchErrorOverLoops(t *testing.T) {
 	b.wantCalls(t, "watch /topic/a")
 }
 
+// TestTakenBack: when the bus takes back what it has granted, all subscribers hear of it, by pattern too,
+// and leave nothing behind; the next one asks it anew.
+func TestTakenBack(t *testing.T) {
+	b := newNarrowBus()
+	r := newRig(t, 2, b.fakeBus, b)
+	no := errors.New("no")
+	one, two, pattern := r.subscribe(0, "1", "/topic/a"), r.subscribe(1, "1", "/topic/a"), r.subscribe(1, "2", "/topic/**")
+	other := r.subscribe(0, "3", "/other")
+	for watch := range b.tell {
+		b.answer(watch, nil)
+	}
+	r.wait()
+	b.calls = nil
+	tell := b.tell["/topic/a"]
+	tell(no)
+	r.wait()
+	b.wantCalls(t) // it has nothing to unwatch
+	b.answer("/topic/**", no)
+	r.wait()
+	for i, s := range []*reader{one, two, pattern} {
+		if s.ended != 1 || !slices.Equal(s.ready, []error{nil}) {
+			t.Errorf("subscription %d was told %d times, and at first %v", i, s.ended, s.ready)
+		}
+	}
+	if other.ended != 0 {
+		t.Error("another subscription has ended")
+	}
+	b.wantCalls(t, "unwatch /topic") // which the pattern needs too
+	b.deliver(bus.Envelope{Destination: "/other", Watch: "/other"})
+	if got := other.read(); len(got) != 1 {
+		t.Errorf("the other got %q", got)
+	}
+	next := r.subscribe(0, "1", "/topic/a")
+	b.wantCalls(t, "watch /topic/a")
+	tell(no) // late, of the watch before
+	r.wait()
+	b.answer("/topic/a", nil)
+	r.wait()
+	if next.ended != 0 || !slices.Equal(next.ready, []error{nil}) {
+		t.Errorf("the next was told %v, and ended %d times", next.ready, next.ended)
+	}
+	next.unsubscribe()
+	b.wantCalls(t, "unwatch /topic/a")
+	other.unsubscribe()
+	if len(r.router.interest) != 0 {
+		t.Errorf("still watched: %v", r.router.interest)
+	}
+}
+
+// TestManyTakenBack: so many end that it takes several turns of the loop, which others may leave in.
+func TestManyTakenBack(t *testing.T) {
+	b := newNarrowBus()
+	r := newRig(t, 1, b.fakeBus, b)
+	var all []*reader
+	for range endsAtOnce + 10 {
+		all = append(all, r.subscribe(0, "1", "/topic/a"))
+	}
+	b.answer("/topic/a", nil)
+	b.answer("/topic/a", errors.New("no"))
+	r.wait()
+	for i, s := range all {
+		if s.ended != 1 {
+			t.Fatalf("subscription %d was told %d times", i, s.ended)
+		}
+	}
+	if len(r.router.interest) != 0 {
+		t.Errorf("still watched: %v", r.router.interest)
+	}
+}
+
 // countBus holds that a destination is watched once at a time. It answers after a while, and one
 // destination can't be watched.
 type countBus struct {

@@ -43,12 +43,7 @@ func (s *Session) reload() (ended int) {
 			sub.login, sub.suspended = given.Login, false
 		case refusal.Code == policy.CodeLogin && sub.suspended: // it waits for a renewal, as before
 		default:
-			o := origin{destination: sub.Destination}
-			if sub.entering != nil { // this is the answer
-				o, sub.entering = *sub.entering, nil
-			}
-			s.drop(sub)
-			s.refuse(o, refusal)
+			s.endSubscription(sub, refusal)
 			ended++
 		}
 		if s.state == closed {

@@ -248,6 +248,25 @@ func (sub *subscription) Deliver(_ *router.Subscription, seq uint64, packed []by
 	}
 }
 
+// Ended implements router.Outlet.
+func (sub *subscription) Ended(*router.Subscription) {
+	s := sub.session
+	if s.state == closed || !slices.Contains(s.subs, sub) {
+		return
+	}
+	s.endSubscription(sub, policy.Refuse(policy.CodeEnded))
+}
+
+// endSubscription ends sub and tells the client why.
+func (s *Session) endSubscription(sub *subscription, r *policy.Refusal) {
+	o := origin{destination: sub.Destination}
+	if sub.entering != nil { // this is the answer
+		o, sub.entering = *sub.entering, nil
+	}
+	s.drop(sub)
+	s.refuse(o, r)
+}
+
 // judgeHeld ends the session if too much waits for its acknowledgements.
 func (s *Session) judgeHeld() {
 	if s.state != closed && s.work.held > s.host.Outbound {

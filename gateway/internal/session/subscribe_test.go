@@ -372,3 +372,27 @@ func TestPrefixes(t *testing.T) {
 	p.feed("SEND\ndestination:/session/queue/x\n\n^@")
 	p.wantOne("MESSAGE", "subscription:err", "destination:/user/queue/errors")
 }
+
+// TestSubscriptionEnded: a client whose subscription the broker ends is told so, once, and can subscribe
+// again by the same id.
+func TestSubscriptionEnded(t *testing.T) {
+	r, b := newNarrowRig(t)
+	p := r.connect("1.2", "heart-beat:0,0")
+	p.feed("SUBSCRIBE\nid:err\ndestination:/session/queue/request-error\n\n^@" + subscribe("1", "/topic/a") + subscribe("2", "/topic/b"))
+	b.answer(r, "/topic/a", nil)
+	b.answer(r, "/topic/b", nil)
+	p.read()
+	b.answer(r, "/topic/a", errors.New("revoked"))
+	got := p.read()
+	if len(got) != 1 || !strings.Contains(got[0], `{"clientRequestCode":null,"errorCode":18,`) || !strings.Contains(got[0], `"error":"subscription_ended"`) ||
+		!strings.Contains(got[0], `"destination":"/topic/a"`) || !strings.Contains(got[0], `"retryable":true`) {
+		t.Fatalf("got %q, want to be told once", got)
+	}
+	b.calls = nil
+	p.feed(subscribe("1", "/topic/a"))
+	b.wantCalls(t, "watch /topic/a")
+	b.answer(r, "/topic/a", errors.New("still so"))
+	if got := p.read(); len(got) != 1 || !strings.Contains(got[0], `"errorCode":8,`) {
+		t.Errorf("got %q, want to be refused", got)
+	}
+}
