@@ -53,6 +53,11 @@ type Guarantees struct {
 }
 
 // Bus carries envelopes between nodes. Its methods may be called from any goroutine.
+//
+// It never gives up: whatever ends its connection to the broker, and whatever the broker says, it makes
+// another one until Close, and Healthy tells how that goes. What it publishes for one caller, a broker that
+// does not take it included, costs others no more than a short gap, and what the broker was found to refuse
+// is not sent again.
 type Bus interface {
 	// Publish queues e and returns at once; it never waits for a network. The bus keeps e, and the
 	// caller must not change what e refers to. done runs once, on a goroutine of the bus, with nil

@@ -3,8 +3,7 @@ package natsbus
 import (
 	"context"
 	"errors"
-
-	"github.com/nats-io/nats.go"
+	"time"
 
 	"github.com/stompgw/stompgw/bus"
 )
@@ -12,87 +11,137 @@ import (
 // confirmer asks the server for answers, one PING at a time, and settles what was written before.
 type confirmer struct {
 	*Bus
-	nc *nats.Conn
+	spent []unanswered // memory for the next batch
 }
 
 func (c *confirmer) run() {
-	var batch []unanswered
+	deadline := time.NewTimer(0)
+	defer deadline.Stop()
 	for {
 		select {
 		case <-c.out.written:
+		case <-deadline.C:
+			c.giveUp()
+			continue
 		case <-c.ctx.Done():
 			return
 		}
-		if batch = c.out.takeSent(batch); len(batch) > 0 {
-			c.settle(batch, c.ask())
+		if c.turn(); c.lost.any() {
+			deadline.Reset(c.cfg.Deadline)
 		}
 	}
 }
 
-// ask returns the number of the connection whose server has everything that was written to it
-// before, or 0 when there was no answer.
-func (c *confirmer) ask() (conn uint64) {
-	conn = c.link.number.Load()
-	ctx, cancel := c.link.whileUp(c.cfg.Deadline)
-	defer cancel()
-	if !c.nc.IsConnected() { // after whileUp: what breaks from here on ends ctx
-		return 0
+// turn settles what was written up to now.
+func (c *confirmer) turn() {
+	c.lost.mu.Lock()
+	defer c.lost.mu.Unlock()
+	c.spent = c.out.takeSent(c.spent)
+	if len(c.spent) > 0 {
+		c.settle(c.spent, c.ask())
+	}
+}
+
+// ask returns the connection whose server has everything that was written to it before, or nil when
+// there was no answer.
+func (c *confirmer) ask() *conn {
+	conn := c.adopted.Load()
+	if conn == nil || conn.isOver() {
+		return nil
 	}
 	c.link.asked()
-	if err := c.nc.FlushWithContext(ctx); err != nil {
+	ctx, cancel := context.WithTimeout(c.ctx, c.cfg.Deadline)
+	defer cancel()
+	if err := conn.nc.FlushWithContext(ctx); err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
 			c.link.hangUp() // nobody is there, whatever the socket says
 		}
-		return 0
+		await(c.ctx, conn.ended) // then it is known why
+		return nil
 	}
-	c.refusals.catchUp(ctx, c.nc)
-	if c.link.number.Load() != conn {
-		return 0 // perhaps the next connection answered
+	c.refusals.catchUp(ctx, conn.nc)
+	c.link.answered(conn)
+	if conn.unproven.CompareAndSwap(true, false) {
+		c.watches.proveAll()
 	}
-	c.link.answered()
+	c.takesPayload(conn)
 	return conn
 }
 
 // settle tells what became of a batch. conn is what ask returned.
-func (c *confirmer) settle(batch []unanswered, conn uint64) {
-	c.release(batch)
+func (c *confirmer) settle(batch []unanswered, conn *conn) {
 	var again []unanswered
+	told := batch[:0]
 	for _, u := range batch {
 		switch {
-		case u.watch != nil && conn == 0: // nats.go subscribes again, so ask again
+		case u.watch != nil && conn == nil: // the next connection is asked for it
 			again = append(again, u)
-		case u.watch != nil:
-			u.done(c.watched(u.watch))
-		case u.conn == conn && c.refusals.take(u.subject):
-			u.done(c.forbidden(u.subject))
-		case u.conn == conn:
-			u.done(nil)
+		case u.watch == nil && u.conn != conn && c.lost.keep(&u):
 		default:
-			u.done(bus.ErrUnknown)
+			told = append(told, u)
 		}
 	}
 	if len(again) > 0 {
 		c.out.again(again)
 	}
-}
-
-// watched returns what the server made of w's subscription.
-func (c *confirmer) watched(w *watch) error {
-	end, granted := c.watches.answered(w)
-	if granted {
-		return nil
+	c.release(told)
+	for i := range told {
+		c.tell(&told[i], conn)
 	}
-	unsubscribe(end)
-	return c.forbidden(w.subject)
 }
 
+// tell tells what became of one item.
+func (c *confirmer) tell(u *unanswered, conn *conn) {
+	switch {
+	case u.watch != nil:
+		c.watched(u)
+	case u.conn == conn:
+		c.lost.confirmed(len(u.envelope.Body))
+		u.done(c.outcome(u))
+	default:
+		u.done(bus.ErrUnknown)
+	}
+}
+
+// outcome is what the server has made of an envelope that it had.
+func (b *Bus) outcome(u *unanswered) error {
+	if b.refusals.take(u.subject) {
+		return b.forbidden(u.subject)
+	}
+	return nil
+}
+
+// release makes the room of envelopes that are about to hear their outcome, so that one who waits for
+// a done finds it.
 func (c *confirmer) release(batch []unanswered) {
 	count, bytes := 0, 0
-	for _, u := range batch {
-		if u.watch == nil {
+	for i := range batch {
+		if batch[i].watch == nil {
 			count++
-			bytes += u.size
+			bytes += batch[i].size
 		}
 	}
 	c.out.settled(count, bytes)
+}
+
+// watched tells what the server made of a watch.
+func (b *Bus) watched(u *unanswered) {
+	end, err := b.watches.answered(u.watch)
+	unsubscribe(end)
+	if u.done(err); err != nil {
+		return
+	}
+	if end, err = b.watches.grant(u.watch); err != nil { // refused just now
+		unsubscribe(end)
+		u.done(err)
+	}
+}
+
+// giveUp tells that of what a connection had not confirmed nobody will know, as there is no other one.
+func (c *confirmer) giveUp() {
+	c.lost.mu.Lock()
+	defer c.lost.mu.Unlock()
+	for _, u := range c.lost.take() {
+		c.out.drop(&u.item)
+	}
 }

@@ -1,36 +1,56 @@
 package natsbus
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"sync"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
 )
 
-// run connects, and keeps the writer, the confirmer and the lanes until Close ends ctx. It is the
-// only goroutine that the bus starts for itself; those are its own.
-func (b *Bus) run() {
-	defer close(b.ended)
-	defer b.out.abandon()
-	nc, err := nats.Connect(b.cfg.URL, b.options()...)
-	if err != nil { // New has checked what can be wrong, and an unreachable server is no error here
-		b.retrying(nil, err)
-		<-b.ctx.Done()
-		return
-	}
-	var wg sync.WaitGroup
-	wg.Go((&confirmer{Bus: b, nc: nc}).run)
-	for _, l := range b.watches.lanes {
-		wg.Go(func() { l.run(b.ctx, func(msg *nats.Msg) { b.logDrop(msg.Sub) }) })
-	}
-	(&writer{Bus: b, nc: nc}).run()
-	nc.Close() // frees the confirmer
-	wg.Wait()
+// conn is one connection to a server, from its handshake to its end, whatever ends it: nats.go, left
+// to make it anew, does so after some errors and after others never again.
+type conn struct {
+	nc         *nats.Conn
+	server     address
+	maxPayload atomic.Int64 // in bytes, as the server tells
+	maxSubject int          // in bytes, as it was found to take (limits.go)
+	unproven   atomic.Bool  // it has yet to answer to what the writer has subscribed at first
+	ended      chan struct{}
+	said       error // by the server, of who may use it; read when ended is closed
 }
 
-func (b *Bus) options() []nats.Option {
+// connect makes a connection to one server.
+func (b *Bus) connect(s address) (*conn, error) {
+	c := &conn{server: s, maxSubject: maxSubject, ended: make(chan struct{})}
+	c.unproven.Store(true)
+	nc, err := nats.Connect(s.url.String(), append(b.options(s),
+		// These run on one goroutine of nats.go, one after the other.
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) { b.reported(c, sub, err) }),
+		nats.ClosedHandler(func(*nats.Conn) { close(c.ended) }),
+	)...)
+	if errors.Is(err, nats.ErrNoServers) { // the dialer knows better
+		return nil, b.link.dialError()
+	}
+	if dial := (*net.OpError)(nil); errors.As(err, &dial) && dial.Op == "dial" {
+		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the NATS handshake with %s fails: check user, password and TLS: %w", s.url.Host, err)
+	}
+	c.nc = nc
+	c.maxPayload.Store(nc.MaxPayload())
+	return c, nil
+}
+
+func (b *Bus) options(s address) []nats.Option {
 	options := []nats.Option{
 		b.login,
 		nats.Name("stompgw"),
@@ -40,69 +60,193 @@ func (b *Bus) options() []nats.Option {
 		nats.FlusherTimeout(writeTimeout),
 		nats.PingInterval(10 * time.Second),
 		nats.MaxPingsOutstanding(2),
-
-		nats.RetryOnFailedConnect(true),
-		nats.MaxReconnects(-1),
-		nats.ReconnectWait(200 * time.Millisecond),
-		nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond),
-		nats.IgnoreAuthErrorAbort(), // the password may be mended on the server
-		nats.ReconnectBufSize(-1),   // the outbox is the only queue: what is in it was not sent
-
-		nats.ConnectHandler(b.connected),
-		nats.ReconnectHandler(b.connected),
-		nats.DisconnectErrHandler(b.disconnected),
-		nats.ReconnectErrHandler(b.retrying),
-		nats.ErrorHandler(b.reported),
-		nats.NoCallbacksAfterClientClose(),
+		nats.NoReconnect(),          // the next one is another conn
+		nats.IgnoreAuthErrorAbort(), // the server closes the connection, after it said why
 	}
-	if b.cfg.TLS != nil {
+	switch {
+	case s.name != "":
+		cfg := &tls.Config{MinVersion: tls.VersionTLS12}
+		if b.cfg.TLS != nil {
+			cfg = b.cfg.TLS.Clone()
+		}
+		if cfg.ServerName == "" {
+			cfg.ServerName = s.name
+		}
+		options = append(options, nats.Secure(cfg))
+	case b.cfg.TLS != nil:
 		options = append(options, nats.Secure(b.cfg.TLS))
 	}
 	return options
 }
 
-// The following run on one goroutine of nats.go, one after the other.
-
-func (b *Bus) connected(nc *nats.Conn) {
-	b.maxPayload.Store(nc.MaxPayload())
-	b.refusals.reset()
-	b.watches.reset()
-	b.link.up()
-	signal(b.out.written) // watches may wait to be confirmed
-	b.log.Info("bus connected", "server", nc.ConnectedServerName())
+// close ends the connection.
+func (c *conn) close() {
+	c.nc.Close()
+	<-c.ended
 }
 
-func (b *Bus) disconnected(_ *nats.Conn, err error) {
-	if b.ctx.Err() != nil {
-		return // by Close
+func (c *conn) isOver() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// flush returns nil when the server has answered to all that was written to c.
+func (c *conn) flush(ctx context.Context, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return c.nc.FlushWithContext(ctx)
+}
+
+// fault is what of that which was written to it made a server close a connection.
+type fault int
+
+const (
+	noFault     fault = iota // it was not that, or nobody knows
+	overPayload              // an envelope that is too large
+	overLine                 // a subject that is too long
+	otherFault               // something else, that the server has a word for
+)
+
+// why returns the server's last word on c, which has ended, and what it was about.
+func (c *conn) why() (error, fault) {
+	err := c.nc.LastError()
+	if c.said != nil && (err == nil || errors.Is(err, io.EOF)) {
+		err = c.said
 	}
 	if err == nil {
 		err = errors.New("closed by the server")
 	}
+	return err, faultOf(err)
+}
+
+// faultOf tells from its text what err, with which nats.go closed a connection, is about: there are
+// no other signs of an error that it does not know.
+func faultOf(err error) fault {
+	text := strings.ToLower(err.Error())
+	switch {
+	case strings.Contains(text, "maximum payload"):
+		return overPayload
+	case strings.Contains(text, "maximum control line"):
+		return overLine
+	case !strings.HasPrefix(text, "nats: "), isPassing(err):
+		return noFault
+	}
+	return otherFault
+}
+
+// isPassing reports whether err says nothing against what was written.
+func isPassing(err error) bool {
+	for _, passing := range []error{
+		nats.ErrStaleConnection, nats.ErrMaxConnectionsExceeded, nats.ErrMaxAccountConnectionsExceeded,
+		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired,
+		nats.ErrPermissionViolation, nats.ErrMaxSubscriptionsExceeded, nats.ErrSlowConsumer, nats.ErrConnectionClosed,
+	} {
+		if errors.Is(err, passing) {
+			return true
+		}
+	}
+	return false
+}
+
+// Between two attempts to connect, and after a connection has ended, is a pause that grows from
+// shortPause to longPause, and half as much more by chance.
+const (
+	shortPause = 100 * time.Millisecond
+	longPause  = 2 * time.Second
+)
+
+// keepConnected makes one connection after the other until Close ends ctx. Nothing that a server does
+// ends it.
+func (b *Bus) keepConnected() {
+	pause := shortPause
+	for b.ctx.Err() == nil {
+		if c, err := b.dial(); err != nil {
+			b.unreachable(err)
+		} else {
+			pause = shortPause
+			b.use(c)
+		}
+		await(b.ctx, time.After(pause+rand.N(pause/2)))
+		pause = min(2*pause, longPause)
+	}
+}
+
+// dial returns a connection to the first server that takes one, and that has nothing on it yet.
+func (b *Bus) dial() (c *conn, err error) {
+	for range b.pool.len() {
+		if c, err = b.connect(b.pool.next()); err == nil {
+			if c, err = b.learn(c); err == nil {
+				return c, nil
+			}
+		}
+	}
+	return nil, err
+}
+
+func (b *Bus) unreachable(err error) {
+	if b.ctx.Err() == nil && b.link.failed(err) {
+		b.log.Warn("bus unreachable; trying on", "err", err)
+	}
+}
+
+// use has c be the connection until it ends.
+func (b *Bus) use(c *conn) {
+	b.takes(c)
+	gap := b.link.up(c)
+	signal(b.out.queued) // the writer subscribes
+	if gap == 0 {
+		b.log.Info("bus connected", "server", c.nc.ConnectedServerName())
+	} else {
+		b.log.Warn("bus connected: what others published meanwhile, this node has missed",
+			"server", c.nc.ConnectedServerName(), "gap", gap.Round(time.Millisecond))
+	}
+	for b.outlives(c) {
+		b.look(c)
+	}
+	c.close()
+	b.pool.learn(c.server, c.nc)
+	err, _ := c.why()
 	b.link.down(err)
-	b.log.Warn("bus disconnected: until it is back, this node misses what others publish", "err", err)
-}
-
-func (b *Bus) retrying(_ *nats.Conn, err error) {
-	if errors.Is(err, nats.ErrNoServers) {
-		err = nil // the dialer knows better
-	}
-	if cause, first := b.link.failed(err); first {
-		b.log.Warn("bus unreachable; trying on", "err", cause)
+	if b.ctx.Err() == nil {
+		b.log.Warn("bus disconnected: until it is back, this node misses what others publish", "err", err)
 	}
 }
 
-// reported hears of what does not end the connection, and of refused credentials.
-func (b *Bus) reported(_ *nats.Conn, sub *nats.Subscription, err error) {
+// outlives waits until c has ended, or the bus is closed, and returns false; or true when it is time
+// to look whether the server takes more than c knows.
+func (b *Bus) outlives(c *conn) bool {
+	var due <-chan time.Time
+	for {
+		select {
+		case <-b.refusedBySize:
+			due = time.After(time.Until(b.looked.Add(lookEvery)))
+		case <-due:
+			return true
+		case <-c.ended:
+			return false
+		case <-b.ctx.Done():
+			return false
+		}
+	}
+}
+
+// reported hears of what does not end c, and of refused credentials.
+func (b *Bus) reported(c *conn, sub *nats.Subscription, err error) {
 	switch {
 	case errors.Is(err, nats.ErrSlowConsumer):
 		b.logDrop(sub)
 	case errors.Is(err, nats.ErrPermissionViolation):
 		b.notPermitted(err)
 	case errors.Is(err, nats.ErrMaxSubscriptionsExceeded):
-		b.log.Error("the NATS server takes no more subscriptions: some destinations bring nothing; raise its limit", "err", err)
+		if n, ok := b.fullLog.pass(); ok {
+			b.log.Error("the NATS server takes no more subscriptions: some destinations bring nothing; raise its limit", "err", err, "times", n)
+		}
 	default:
-		b.retrying(nil, err)
+		c.said = err
 	}
 }
 
@@ -113,30 +257,27 @@ func (b *Bus) forbidden(subject string) error {
 
 // notPermitted hears what the server refuses, and passes it on to who is to know.
 func (b *Bus) notPermitted(err error) {
-	refused, revoked := parseRefusal(err.Error()), 0
+	refused := parseRefusal(err.Error())
+	if b.isProbe(refused.subject) {
+		return
+	}
+	revoked := false
 	if refused.act == subscribing {
-		revoked = b.watches.deny(refused.subject, time.Now())
+		revoked = b.watches.deny(refused.subject, b.forbidden(refused.subject))
 	}
 	b.refusals.add(err, refused) // the confirmer waits for this, so it comes after deny
-	if revoked > 0 {
-		signal(b.out.queued) // the writer asks again
-		b.logRevoked(refused.subject, revoked)
-	} else if b.refusalLog.pass() {
-		b.log.Error("the NATS server refuses a subject; grant publish and subscribe on "+b.cfg.Prefix+".>", "err", err)
-	}
-}
-
-// logRevoked tells at most once a second that a destination brings nothing any more.
-func (b *Bus) logRevoked(subject string, revoked int) {
-	if b.revokedLog.pass() {
-		b.log.Error("the NATS server has revoked subscriptions, which bring nothing until it permits them again; grant publish and subscribe on "+b.cfg.Prefix+".>",
-			"destination", b.destinationOf(subject), "revoked", revoked)
+	if n, ok := b.refusalLog.pass(); ok {
+		b.log.Error("the NATS server refuses a subject; grant publish and subscribe on "+b.cfg.Prefix+".>",
+			"destination", b.destinationOf(refused.subject), "revoked", revoked, "times", n, "err", err)
 	}
 }
 
 // logDrop tells at most once a second that deliver is too slow.
 func (b *Bus) logDrop(sub *nats.Subscription) {
-	if b.receiving.Load() && b.dropLog.pass() {
+	if !b.receiving.Load() {
+		return
+	}
+	if _, ok := b.dropLog.pass(); ok {
 		b.log.Warn("envelopes dropped: this node is too slow for what it subscribes to",
 			"destination", b.destinationOf(sub.Subject), "dropped", b.Dropped())
 	}

@@ -14,8 +14,9 @@ import (
 
 // fakeServer speaks just enough of the NATS protocol to say, or not to say, what a test wants.
 type fakeServer struct {
-	t  *testing.T
-	ln net.Listener
+	t          *testing.T
+	ln         net.Listener
+	maxPayload int // that it tells of
 }
 
 func newFakeServer(t *testing.T) *fakeServer {
@@ -24,13 +25,23 @@ func newFakeServer(t *testing.T) *fakeServer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ln.Close() })
-	return &fakeServer{t: t, ln: ln}
+	return &fakeServer{t: t, ln: ln, maxPayload: 1 << 20}
 }
 
 func (f *fakeServer) url() string { return "nats://" + f.ln.Addr().String() }
 
-// accept takes the next connection through the handshake.
+// accept takes the next connection through the handshake, and through the question how long a line may
+// be.
 func (f *fakeServer) accept() *fakeConn {
+	f.t.Helper()
+	c := f.greet()
+	c.expectProbe()
+	c.say("PONG")
+	return c
+}
+
+// greet takes the next connection through the handshake.
+func (f *fakeServer) greet() *fakeConn {
 	f.t.Helper()
 	nc, err := f.ln.Accept()
 	if err != nil {
@@ -38,7 +49,7 @@ func (f *fakeServer) accept() *fakeConn {
 	}
 	f.t.Cleanup(func() { nc.Close() })
 	c := &fakeConn{t: f.t, Conn: nc, r: bufio.NewReader(nc)}
-	c.say(`INFO {"server_id":"fake","server_name":"fake","version":"2.10.0","proto":1,"headers":true,"max_payload":1048576}`)
+	c.say(fmt.Sprintf(`INFO {"server_id":"fake","server_name":"fake","version":"2.10.0","proto":1,"headers":true,"max_payload":%d}`, f.maxPayload))
 	if line := c.line(); !strings.HasPrefix(line, "CONNECT ") {
 		f.t.Fatalf("got %q, want CONNECT", line)
 	}
@@ -82,6 +93,19 @@ func (c *fakeConn) line() string {
 	return line + " " + string(payload[:size])
 }
 
+// expectProbe expects the longest subscription that there is, and returns the bytes of its line as a
+// server counts them.
+func (c *fakeConn) expectProbe() int {
+	c.t.Helper()
+	sub := c.line()
+	if !strings.HasPrefix(sub, "SUB stomp.n.1=2Fa.xxx") {
+		c.t.Fatalf("the server got %q, want a long subscription", sub)
+	}
+	c.expect("UNSUB 1")
+	c.expect("PING")
+	return len(strings.TrimPrefix(sub, "SUB "))
+}
+
 func (c *fakeConn) expect(want string) {
 	c.t.Helper()
 	if got := c.line(); got != want {
@@ -102,6 +126,13 @@ func (c *fakeConn) expectAnswering(want string) {
 			c.t.Fatalf("the server got %q, want %q", line, want)
 		}
 	}
+}
+
+// refuse is a server's last word.
+func (c *fakeConn) refuse(words string) {
+	c.t.Helper()
+	c.say("-ERR '" + words + "'")
+	c.Close()
 }
 
 // answerAll answers every PING until the connection ends.

@@ -5,20 +5,25 @@ import (
 	"time"
 )
 
-// gate lets one through each second, so that a flood of one kind does not fill the log. Any
+// gate lets one through in each interval, so that a flood of one kind does not fill the log. Any
 // goroutine may ask.
 type gate struct {
+	every time.Duration
+
 	mu   sync.Mutex
 	last time.Time
+	held int // since the last that passed
 }
 
-func (g *gate) pass() bool {
+// pass reports whether one may pass now, and for how many it stands, itself included.
+func (g *gate) pass() (n int, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
-	if now.Sub(g.last) < time.Second {
-		return false
+	g.held++
+	if now.Sub(g.last) < g.every {
+		return 0, false
 	}
-	g.last = now
-	return true
+	n, g.held, g.last = g.held, 0, now
+	return n, true
 }

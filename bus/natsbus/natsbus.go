@@ -20,7 +20,15 @@
 // written to a connection that then broke has an unknown outcome and is not written again; what
 // was not written waits for the next connection. What the server does not permit, it says before it
 // answers the PING: that envelope's done, or that watch's ready, hears ErrPermission (refusals.go).
-// What it permits and revokes later is asked for again each second (revoked.go).
+// Of what it permits and revokes later, ready hears a second time (revoked.go).
+//
+// # Connections
+//
+// A third goroutine (connection.go) makes one connection after the other, whatever ended the last:
+// nothing that a server says, or that a client sends, ends that. A server closes the connection over a
+// line that is longer than it takes, so a node learns how long that is before it writes (limits.go);
+// what was on its way when the server lowered its limits, or closed the connection for another reason
+// of that kind, is sorted out (lost.go, and watches.suspect).
 //
 // # Memory
 //
@@ -36,6 +44,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -44,8 +53,9 @@ import (
 	"github.com/stompgw/stompgw/bus"
 )
 
-// ErrDestination reports a destination that makes too long a subject for a NATS server.
-var ErrDestination = errors.New("natsbus: destination too long")
+// ErrDestination reports a destination that makes a subject that the NATS server does not take: mostly,
+// as it is too long.
+var ErrDestination = errors.New("natsbus: the destination can't be carried")
 
 // Config says where the broker is, and bounds what the bus holds. A field that is zero, or below,
 // takes its default.
@@ -98,17 +108,26 @@ type Bus struct {
 	cancel context.CancelFunc
 	ended  chan struct{} // closed when run has returned
 
+	// Owned by run.
+	pool   *pool
+	looked time.Time // when the server was last asked for its limits
+
 	// Any goroutine; each guards itself.
-	out        *outbox
-	watches    *watches
-	link       *link
-	refusals   *refusals
-	maxPayload atomic.Int64 // of the server, in bytes; 0 before the first connection
-	receiving  atomic.Bool
-	skipped    atomic.Uint64 // messages of foreign publishers that can't be understood
-	dropLog    gate
-	refusalLog gate
-	revokedLog gate
+	out           *outbox
+	watches       *watches
+	link          *link
+	refusals      *refusals
+	lost          lost
+	adopted       atomic.Pointer[conn] // what the writer has subscribed on
+	maxPayload    atomic.Int64         // of the server, in bytes; 0 before the first connection
+	maxSubject    atomic.Int64         // of the server, in bytes
+	hidden        atomic.Pointer[hiddenLimit]
+	refusedBySize chan struct{} // has room for one signal: the server may take more by now
+	receiving     atomic.Bool
+	ownRefused    atomic.Bool   // the server does not bring what is meant for this node's principals
+	skipped       atomic.Uint64 // messages of foreign publishers that can't be understood
+
+	dropLog, refusalLog, fullLog, limitLog gate
 }
 
 // New returns the bus of node, which is "<epoch>/<uuid>". It connects in the background, for ever
@@ -118,7 +137,7 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 	if err := checkPrefix(cfg.Prefix); err != nil {
 		return nil, err
 	}
-	addr, err := addresses(cfg.URL)
+	pool, err := parsePool(cfg.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -130,23 +149,54 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 	if node == "" || len(own) > maxSubject {
 		return nil, fmt.Errorf("natsbus: node name %.40q: 1 to about %d bytes are possible", node, maxSubject/3)
 	}
+	addr := pool.hosts()
+	pool.shuffle()
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &Bus{
-		cfg:     cfg,
-		own:     own,
-		login:   login,
-		log:     log.With("broker", addr),
-		ctx:     ctx,
-		cancel:  cancel,
-		ended:   make(chan struct{}),
-		out:     newOutbox(cfg.Queue, cfg.Bytes),
-		watches: newWatches(own, cfg.Inbox, cfg.InboxBytes, cfg.Linger),
-		link:    newLink(ctx, addr),
-
-		refusals: newRefusals(),
+		cfg:           cfg,
+		own:           own,
+		login:         login,
+		log:           log.With("broker", addr),
+		ctx:           ctx,
+		cancel:        cancel,
+		ended:         make(chan struct{}),
+		pool:          pool,
+		out:           newOutbox(cfg.Queue, cfg.Bytes),
+		watches:       newWatches(cfg.Inbox, cfg.InboxBytes, cfg.Linger),
+		link:          newLink(ctx, addr),
+		refusals:      newRefusals(),
+		refusedBySize: make(chan struct{}, 1),
+		dropLog:       gate{every: time.Second},
+		refusalLog:    gate{every: time.Minute},
+		fullLog:       gate{every: time.Minute},
+		limitLog:      gate{every: time.Hour},
 	}
+	b.maxSubject.Store(maxSubject)
 	go b.run()
 	return b, nil
+}
+
+// run keeps the connection, the writer, the confirmer and the lanes until Close ends ctx. It is the
+// only goroutine that the bus starts for itself; those are its own.
+func (b *Bus) run() {
+	defer close(b.ended)
+	defer b.abandon()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go((&confirmer{Bus: b}).run)
+	wg.Go((&writer{Bus: b}).run)
+	for _, l := range b.watches.lanes {
+		wg.Go(func() { l.run(b.ctx, func(msg *nats.Msg) { b.logDrop(msg.Sub) }) })
+	}
+	b.keepConnected()
+}
+
+// abandon tells all that is left that nobody will know: the goroutines of the bus have ended.
+func (b *Bus) abandon() {
+	for _, u := range b.lost.take() {
+		b.out.drop(&u.item)
+	}
+	b.out.abandon()
 }
 
 // Guarantees implements bus.Bus. An envelope lives in the server's memory alone.
@@ -162,7 +212,7 @@ func (b *Bus) Healthy() error {
 	if err := b.link.healthy(b.cfg.Silence); err != nil {
 		return err
 	}
-	if b.watches.isOwnDenied() {
+	if b.ownRefused.Load() {
 		return b.forbidden(b.own)
 	}
 	return nil

@@ -15,13 +15,11 @@ type item struct {
 	size     int         // of an envelope's body and headers, in bytes
 }
 
-// unanswered is what remains of an item between the writing and the server's answer.
+// unanswered is an item between the writing and the server's answer.
 type unanswered struct {
-	done    func(error)
-	watch   *watch // nil for an envelope, which has what follows
-	size    int
-	subject string
-	conn    uint64 // the number of the connection it was written to
+	item
+	subject string // of an envelope
+	conn    *conn  // that it was written to
 }
 
 // outbox holds what was accepted until it is settled. Envelopes count against its bounds;
@@ -124,7 +122,7 @@ func (o *outbox) wrote(batch []unanswered) {
 	signal(o.written)
 }
 
-// again hands the confirmer what it could not settle; who connects wakes it.
+// again puts back what could not be settled yet.
 func (o *outbox) again(batch []unanswered) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -186,19 +184,24 @@ func (o *outbox) outstanding() int {
 // abandon tells all that is left that nobody will know: the goroutines of the bus have ended.
 func (o *outbox) abandon() {
 	for _, it := range o.take(nil) {
-		if it.watch != nil || it.refused != nil {
-			it.done(bus.ErrClosed)
-		} else {
-			o.settled(1, it.size)
-			it.done(bus.ErrUnknown)
-		}
+		o.drop(&it)
 	}
 	for _, u := range o.takeSent(nil) {
-		if u.watch != nil {
-			u.done(bus.ErrClosed)
-		} else {
-			o.settled(1, u.size)
-			u.done(bus.ErrUnknown)
-		}
+		o.drop(&u.item)
 	}
+}
+
+// drop tells that nobody will know what became of it.
+func (o *outbox) drop(it *item) {
+	if it.watch != nil || it.refused != nil {
+		it.done(bus.ErrClosed)
+		return
+	}
+	o.finish(it, bus.ErrUnknown)
+}
+
+// finish makes the room of an envelope, and tells its outcome.
+func (o *outbox) finish(it *item, err error) {
+	o.settled(1, it.size)
+	it.done(err)
 }

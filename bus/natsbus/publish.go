@@ -10,7 +10,7 @@ import (
 // names no node, or with ErrDestination or bus.ErrTooLarge.
 func (b *Bus) Publish(e bus.Envelope, done func(error)) error {
 	if err := b.check(&e); err != nil {
-		return err
+		return b.refuseBySize(err)
 	}
 	if b.link.silence() >= b.cfg.Silence && !b.out.isClosed() {
 		return bus.ErrDown
@@ -18,7 +18,7 @@ func (b *Bus) Publish(e bus.Envelope, done func(error)) error {
 	return b.out.accept(item{envelope: e, done: done, size: size(&e)})
 }
 
-// check refuses what no server would take.
+// check refuses what the server would not take.
 func (b *Bus) check(e *bus.Envelope) error {
 	if err := b.checkSubject(e); err != nil {
 		return err
@@ -35,16 +35,17 @@ func (b *Bus) check(e *bus.Envelope) error {
 }
 
 func (b *Bus) checkSubject(e *bus.Envelope) error {
+	limit := int(b.maxSubject.Load())
 	if e.Principal == "" {
-		return checkLength(b.cfg.Prefix, e.Destination)
+		return checkLength(b.cfg.Prefix, e.Destination, limit)
 	}
 	node, ok := bus.Node(e.Principal)
 	if !ok {
 		return fmt.Errorf("natsbus: principal %.80q: want <epoch>/<uuid>/<session>/<time>, to know its node", e.Principal)
 	}
-	if n := len(nodeSubject(b.cfg.Prefix, node)); n > maxSubject {
+	if n := len(nodeSubject(b.cfg.Prefix, node)); n > limit {
 		return fmt.Errorf("%w: the node name in principal %.40q... takes %d bytes as a NATS subject, at most %d are possible",
-			ErrDestination, e.Principal, n, maxSubject)
+			ErrDestination, e.Principal, n, limit)
 	}
 	return nil
 }

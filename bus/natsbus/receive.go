@@ -2,7 +2,6 @@ package natsbus
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -16,7 +15,7 @@ import (
 // quarter of Config.InboxBytes, and further ones are dropped and counted. While a server does not
 // permit the node's own subject, at first, when ready waits for it, or later, Healthy says so.
 func (b *Bus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelope)) error {
-	answer := make(chan error, 1)
+	answer := make(chan error, 2) // of one Watch: the server's, and that it takes it back
 	if err := b.watchOwn(answer); err != nil {
 		return err
 	}
@@ -31,9 +30,14 @@ func (b *Bus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelo
 	return nil
 }
 
+// renewal is how long after the server refused the node's own subject it is asked again.
+const renewal = time.Second
+
 // watchOwn asks for what is meant for this node's principals.
 func (b *Bus) watchOwn(answer chan<- error) error {
-	return b.out.acceptWatch(item{watch: b.watches.open(b.own, ""), done: func(err error) { answer <- err }})
+	heard := func(err error) { answer <- err }
+	w, err := b.watches.open(b.own, "", heard)
+	return b.out.acceptWatch(item{watch: w, refused: err, done: heard})
 }
 
 // keepOwn calls ready when the server has agreed to watchOwn, and asks again when it has not, or
@@ -42,23 +46,16 @@ func (b *Bus) keepOwn(ctx context.Context, answer chan error, ready func()) {
 	for {
 		select {
 		case err := <-answer:
-			switch {
-			case err == nil:
+			b.ownRefused.Store(err != nil)
+			if err == nil {
 				ready()
-				if !await(ctx, b.watches.ownRevoked) {
-					return
-				}
-			case !errors.Is(err, ErrPermission):
-				return // the bus is closed
+				continue
 			}
 		case <-ctx.Done():
 			return
 		}
-		if !await(ctx, time.After(renewal)) {
-			return
-		}
-		if b.watchOwn(answer) != nil {
-			return // the bus is closed
+		if !await(ctx, time.After(renewal)) || b.watchOwn(answer) != nil {
+			return // or the bus is closed
 		}
 	}
 }

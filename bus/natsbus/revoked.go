@@ -1,106 +1,115 @@
 package natsbus
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
-	"time"
 
 	"github.com/nats-io/nats.go"
 )
 
 // A server takes back what it has permitted when it loads other permissions, at once or at the next
-// connection. It drops the subscription and says so once, and nobody waits for that word. So what
-// is watched is asked for again until it is granted: by the writer each second, and the node's own
-// subject, which Healthy depends on, by keepOwn.
+// connection. It drops the subscription and says so once. Then the watch has ended, and its ready
+// hears why: whoever wants it asks again. The node's own subject, which Healthy depends on, is asked
+// for again by keepOwn.
 
-// renewal is how long after the server refused a subscription it is asked again.
-const renewal = time.Second
+// maxShunned is how many subjects are remembered that a server closes the connection over.
+const maxShunned = 1024
 
-// deny notes that the server does not permit the subscription of subject. revoked is how many
-// subscriptions wait to be granted again, or 0 if this one is new and its ready will hear of it, or
-// is gone.
-func (ws *watches) deny(subject string, now time.Time) (revoked int) {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
+var errShunned = fmt.Errorf("%w: the NATS server closes the connection over its subject", ErrDestination)
+
+// deny notes that the server does not permit the subscription of subject. It reports whether it had
+// before, so that a watch has ended.
+func (ws *watches) deny(subject string, err error) (revoked bool) {
+	ws.mu.RLock()
 	w := ws.bySubject[subject]
-	if w == nil {
-		return 0
-	}
-	if !w.granted {
-		w.refused = true
-		return 0
-	}
-	if !w.revoked {
-		w.revoked = true
-		ws.noteRevoked(w, now)
-	}
-	return max(1, len(ws.revoked))
+	ws.mu.RUnlock()
+	return w != nil && ws.refuse(w, err)
 }
 
-func (ws *watches) noteRevoked(w *watch, now time.Time) {
-	if w.subject == ws.own {
-		ws.ownDenied = true
-		signal(ws.ownRevoked)
-		return
-	}
-	if len(ws.revoked) == 0 {
-		ws.renew = now.Add(renewal)
-	}
-	ws.revoked = append(ws.revoked, w)
-}
-
-// renewals takes out the watches to ask the server for again at now, and returns when to call it
-// again; zero is after the next deny. It is at most a chunk each second, as for each refusal nats.go
-// goes through all subscriptions.
-func (ws *watches) renewals(now time.Time) (due []*watch, next time.Time) {
+// refuse notes that w brings nothing, and why. If it was granted it ends, its ready hears of it, and
+// refuse returns true; else that is the answer that it waits for.
+func (ws *watches) refuse(w *watch, err error) (revoked bool) {
 	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	if len(ws.revoked) == 0 {
-		return nil, time.Time{}
+	w.refused = err
+	ready := w.ready
+	revoked, tell := w.granted && ws.bySubject[w.subject] == w, w.live
+	var end *nats.Subscription
+	if revoked {
+		end = ws.remove(w)
 	}
-	if ws.renew.After(now) {
-		return nil, ws.renew
+	ws.mu.Unlock()
+	unsubscribe(end)
+	if revoked && tell {
+		ready(err)
 	}
-	n := min(len(ws.revoked), chunk)
-	for _, w := range ws.revoked[:n] {
-		if w.live && ws.bySubject[w.subject] == w { // else the next Watch asks
-			due = append(due, w)
-		}
-	}
-	ws.revoked = slices.Delete(ws.revoked, 0, n)
-	if len(ws.revoked) == 0 {
-		return due, time.Time{}
-	}
-	ws.renew = now.Add(renewal)
-	return due, ws.renew
+	return revoked
 }
 
-// stale reports whether w has to be subscribed, at first or again, and returns the subscription to
-// be ended before. It runs before the server is asked, so that the answer can be told from the last.
-func (ws *watches) stale(w *watch) (old *nats.Subscription, stale bool) {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	if w.sub != nil && !w.revoked {
-		return nil, false
-	}
-	old, w.sub, w.revoked = w.sub, nil, false
-	ws.lost += dropped(old)
-	return old, true
-}
-
-// reset forgets what an earlier connection was refused: nats.go asks the next one for all of it.
-func (ws *watches) reset() {
+// reset begins a connection, on which nothing is subscribed or refused yet. It returns what is to be
+// subscribed, and apart from it what may be why an earlier connection was closed, the longest first.
+func (ws *watches) reset() (plain, suspects []*watch) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	for _, w := range ws.bySubject {
-		w.refused, w.revoked = false, false
+		ws.lost += dropped(w.sub)
+		w.sub, w.proven = nil, false
+		if w.fatal {
+			continue
+		}
+		w.refused = nil
+		if w.suspect {
+			suspects = append(suspects, w)
+		} else {
+			plain = append(plain, w)
+		}
 	}
-	ws.revoked = nil
+	slices.SortFunc(suspects, func(a, b *watch) int { return cmp.Compare(len(b.subject), len(a.subject)) })
+	return plain, suspects
 }
 
-// isOwnDenied reports whether the server, when it last spoke of it, did not permit the node's own
-// subject.
-func (ws *watches) isOwnDenied() bool {
-	ws.mu.RLock()
-	defer ws.mu.RUnlock()
-	return ws.ownDenied
+// prove notes that the connection has survived the subscriptions of list.
+func (ws *watches) prove(list []*watch) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for _, w := range list {
+		w.proven, w.suspect = true, false
+	}
+}
+
+// proveAll is prove for all that is subscribed.
+func (ws *watches) proveAll() {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for _, w := range ws.bySubject {
+		w.proven = w.sub != nil
+	}
+}
+
+// suspectUnproven notes that one of those that the connection had not answered to may be why it was
+// closed.
+func (ws *watches) suspectUnproven() {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for _, w := range ws.bySubject {
+		w.suspect = w.suspect || w.sub != nil && !w.proven
+	}
+}
+
+// suspect notes that one of list is why the connection was closed, and returns it if it is known: the
+// only one, the second time. It is not subscribed any more.
+func (ws *watches) suspect(list []*watch) (fatal *watch) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if len(list) == 1 && list[0].suspect {
+		fatal = list[0]
+		fatal.fatal = true
+		if len(ws.shunned) < maxShunned {
+			ws.shunned[fatal.subject] = true
+		}
+	}
+	for _, w := range list {
+		w.suspect = true
+	}
+	return fatal
 }

@@ -3,8 +3,6 @@ package natsbus
 import (
 	"bytes"
 	"errors"
-	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,12 +83,8 @@ func TestRevokedNode(t *testing.T) {
 		receive(t, b, func(e bus.Envelope) { arrived <- e })
 		for range 2 {
 			p.change(t, "stomp.d.>")
-			if line := log.await("has revoked"); !strings.Contains(line, "stomp.n.1=2Fa") {
-				t.Errorf("logged %s", line)
-			}
-			log.await("refuses a subject") // so it was asked again
-			if err := b.Healthy(); !errors.Is(err, ErrPermission) {
-				t.Errorf("Healthy says %v, want ErrPermission", err)
+			for !errors.Is(b.Healthy(), ErrPermission) {
+				time.Sleep(time.Millisecond)
 			}
 			p.change(t, "stomp.>")
 			arrives(t, b, bus.Envelope{Destination: "/queue/x", Principal: "1/a/session/now"}, arrived)
@@ -98,10 +92,14 @@ func TestRevokedNode(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 		}
+		if line := log.await("refuses a subject"); !strings.Contains(line, "stomp.n.1=2Fa") || !strings.Contains(line, "revoked=true") {
+			t.Errorf("logged %s", line)
+		}
 	})
 }
 
-// TestRevokedWatch: what is watched and may not be for a while comes again, without another Watch.
+// TestRevokedWatch: a watch that the server revokes hears of it once, and has ended: while that is so,
+// the next hears no, and when it is permitted again, yes.
 func TestRevokedWatch(t *testing.T) {
 	for _, watch := range []string{"/topic/a", "/topic/*"} {
 		t.Run(strings.ReplaceAll(watch, "/", " "), func(t *testing.T) { testRevokedWatch(t, watch) })
@@ -112,138 +110,104 @@ func testRevokedWatch(t *testing.T, watch string) {
 	eachRevocation(t, func(t *testing.T, p *permissions, b *Bus, log events) {
 		arrived := make(chan bus.Envelope, 1000)
 		receive(t, b, func(e bus.Envelope) { arrived <- e })
-		awaitWatch(t, b, watch)
-		for range 2 {
-			p.change(t, "stomp.n.>")
-			for range 2 { // so it was asked again
-				if line := log.await("has revoked"); !strings.Contains(line, "destination="+watch+" revoked=1") {
-					t.Errorf("logged %s", line)
-				}
+		ready := make(chan error, 10)
+		ask := func(want error) {
+			t.Helper()
+			b.Watch(watch, func(err error) { ready <- err })
+			if err := <-ready; !errors.Is(err, want) {
+				t.Fatalf("ready heard %v, want %v", err, want)
 			}
+		}
+		for range 2 {
+			ask(nil)
+			p.change(t, "stomp.n.>")
+			if err := <-ready; !errors.Is(err, ErrPermission) {
+				t.Fatalf("ready heard %v, want ErrPermission", err)
+			}
+			ask(ErrPermission)
 			p.change(t, "stomp.>")
+			ask(nil)
 			arrives(t, b, bus.Envelope{Destination: "/topic/a"}, arrived)
 			if err := b.Healthy(); err != nil {
 				t.Error(err)
 			}
+			b.Unwatch(watch)
+		}
+		if len(ready) > 0 {
+			t.Errorf("ready heard %v too", <-ready)
 		}
 	})
 }
 
-// TestRevocationIsNotLeftOver: a Watch after one that was revoked hears what the server says of it,
-// and not of the earlier one.
-func TestRevocationIsNotLeftOver(t *testing.T) {
-	for name, linger := range map[string]time.Duration{"lingering": time.Hour, "ended": 1} {
-		t.Run(name, func(t *testing.T) {
-			server := newFakeServer(t)
-			log, logger := newEvents()
-			b := newBus(t, Config{URL: server.url(), Linger: linger}, "1/a", logger)
-			conn := server.accept()
-			ready := make(chan error, 1)
-			watch := func() { b.Watch("/a", func(err error) { ready <- err }) }
-			watch()
-			conn.expect("SUB stomp.d.a  1")
-			conn.expect("PING")
-			conn.say("PONG")
-			if err := <-ready; err != nil {
-				t.Fatal(err)
-			}
-			conn.say(forbidden(subscribing, "stomp.d.a"))
-			log.await("has revoked")
-			b.Unwatch("/a")
-			if linger == 1 {
-				conn.expect("UNSUB 1")
-			}
-			watch()
-			subscribed := false
-			for line := ""; line != "PING"; line = conn.line() {
-				subscribed = subscribed || strings.HasPrefix(line, "SUB stomp.d.a ")
-			}
-			if !subscribed {
-				t.Error("it was not subscribed again")
-			}
-			conn.say("PONG")
-			if err := <-ready; err != nil {
-				t.Errorf("ready heard %v", err)
-			}
-		})
+// TestRevokedUnwatched: what lingers ends in silence, and the next Watch hears what the server says of it.
+func TestRevokedUnwatched(t *testing.T) {
+	server := newFakeServer(t)
+	log, logger := newEvents()
+	b := newBus(t, Config{URL: server.url(), Linger: time.Hour}, "1/a", logger)
+	conn := server.accept()
+	ready := make(chan error, 3)
+	watch := func() { b.Watch("/a", func(err error) { ready <- err }) }
+	watch()
+	conn.expect("SUB stomp.d.a  2")
+	conn.expect("PING")
+	conn.say("PONG")
+	if err := <-ready; err != nil {
+		t.Fatal(err)
+	}
+	b.Unwatch("/a")
+	conn.say(forbidden(subscribing, "stomp.d.a"))
+	log.await("refuses a subject")
+	watch()
+	conn.expectAnswering("UNSUB 2")
+	conn.expectAnswering("SUB stomp.d.a  3")
+	go conn.answerAll()
+	if err := <-ready; err != nil || len(ready) > 0 {
+		t.Errorf("ready heard %v, and more: %d", err, len(ready))
 	}
 }
 
-// granted returns a watch that the server has agreed to.
-func granted(ws *watches, subject string) *watch {
-	w := ws.open(subject, "/"+subject)
-	ws.stale(w)
-	ws.subscribed(w, new(nats.Subscription))
+// TestRevokedBeforeAnswer: between the answer and its being heard, the server can take it back; then
+// ready hears both, in this order. While another Watch waits, that one hears it; one that comes later is
+// asked anew.
+func TestRevokedBeforeAnswer(t *testing.T) {
+	ws := newWatches(1, 1, time.Minute)
+	w, _ := ws.open("a", "/a", nil)
+	if _, err := ws.answered(w); err != nil {
+		t.Fatal(err)
+	}
+	if ws.deny("a", ErrPermission) {
+		t.Error("it has ended before it was granted")
+	}
+	if _, err := ws.grant(w); err != ErrPermission || len(ws.bySubject) > 0 {
+		t.Errorf("it is told %v, and %d are watched", err, len(ws.bySubject))
+	}
+
+	w, _ = ws.open("c", "/c", nil)
 	ws.answered(w)
-	return w
-}
+	ws.close("c", time.Now())
+	ws.deny("c", ErrPermission)
+	next, _ := ws.open("c", "/c", nil)
+	if _, err := ws.grant(w); err != nil || next == w || ws.bySubject["c"] != next {
+		t.Errorf("after Unwatch it is told %v, and the next one is the same: %t", err, next == w)
+	}
 
-func TestRenewals(t *testing.T) {
-	ws := newWatches("stomp.n.own", 1, 1, time.Minute)
-	start := time.Now()
-	watched, unwatched, twice := granted(ws, "watched"), granted(ws, "unwatched"), granted(ws, "twice")
-	for _, subject := range []string{"watched", "unwatched", "twice", "twice", "never was"} {
-		ws.deny(subject, start)
+	w, _ = ws.open("b", "/b", nil)
+	ws.open("b", "/b", nil)
+	ws.answered(w)
+	ws.deny("b", ErrPermission)
+	if _, err := ws.grant(w); err != nil {
+		t.Errorf("the first is told %v", err)
 	}
-	ws.close("unwatched", start)
-	if due, next := ws.renewals(start); len(due) > 0 || next != start.Add(renewal) {
-		t.Errorf("at once: %d are due, the next at %v", len(due), next)
-	}
-	if due, _ := ws.renewals(start.Add(renewal)); !slices.Equal(due, []*watch{watched, twice}) {
-		t.Errorf("after a second %d are due, want the watched ones", len(due))
-	}
-	if due, next := ws.renewals(start.Add(time.Hour)); len(due) > 0 || !next.IsZero() {
-		t.Errorf("later %d are due, the next at %v", len(due), next)
-	}
-	if _, stale := ws.stale(unwatched); !stale {
-		t.Error("a revoked subscription serves the next Watch")
-	}
-}
-
-// TestRenewalsAreBounded: a second has only so many.
-func TestRenewalsAreBounded(t *testing.T) {
-	ws := newWatches("stomp.n.own", 1, 1, time.Minute)
-	now := time.Now()
-	for i := range chunk + 1 {
-		subject := fmt.Sprintf("s%d", i)
-		granted(ws, subject)
-		ws.deny(subject, now)
-	}
-	for _, want := range []int{0, chunk, 0, 1} {
-		if due, _ := ws.renewals(now); len(due) != want {
-			t.Errorf("%d are due, want %d", len(due), want)
-		}
-		if want == 0 {
-			now = now.Add(renewal)
-		}
-	}
-}
-
-// TestRevocationEndsWithConnection: the next one is asked for all of it.
-func TestRevocationEndsWithConnection(t *testing.T) {
-	ws := newWatches("stomp.n.own", 1, 1, time.Minute)
-	now := time.Now()
-	w, waits := granted(ws, "revoked"), ws.open("refused", "/refused")
-	ws.deny("revoked", now)
-	ws.deny("refused", now)
-	ws.reset()
-	if due, _ := ws.renewals(now.Add(renewal)); len(due) > 0 {
-		t.Errorf("%d are due", len(due))
-	}
-	if _, stale := ws.stale(w); stale {
-		t.Error("it would be subscribed twice")
-	}
-	if _, granted := ws.answered(waits); !granted {
-		t.Error("a refusal outlived its connection")
+	if _, err := ws.answered(w); err != ErrPermission {
+		t.Errorf("the second is told %v", err)
 	}
 }
 
 // TestLateSubscriptionEnds: a subscription that is made while its watch ends does not stay.
 func TestLateSubscriptionEnds(t *testing.T) {
-	ws := newWatches("stomp.n.own", 1, 1, time.Minute)
-	w := ws.open("a", "/a")
-	ws.stale(w)
-	ws.deny("a", time.Now())
+	ws := newWatches(1, 1, time.Minute)
+	w, _ := ws.open("a", "/a", nil)
+	ws.deny("a", ErrPermission)
 	ws.answered(w)
 	if ws.subscribed(w, new(nats.Subscription)) {
 		t.Error("it is a watch's")

@@ -17,7 +17,10 @@ import (
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	beServer()
+	goleak.VerifyTestMain(m)
+}
 
 // startServer runs a NATS server within the test, on the given port; 0 is a free one.
 func startServer(t testing.TB, port int, change ...func(*server.Options)) *server.Server {

@@ -18,8 +18,9 @@ import (
 //	/x//y/            d.x.=.y.=
 //	a/                r.a.=
 
-// maxSubject is the longest subject in bytes. A server's control line holds 4,096 by default, and
-// next to the subject stand a verb, a subscription id and sizes.
+// maxSubject is the longest subject in bytes, less on a server that takes shorter lines (limits.go). A
+// server's control line holds 4,096 by default, and next to the subject stand a verb, a subscription id
+// and sizes.
 const maxSubject = 3500
 
 const hexDigits = "0123456789ABCDEF"
@@ -143,16 +144,20 @@ func appendPart(dst []byte, token string) ([]byte, bool) {
 	return dst, token != ""
 }
 
-// checkLength refuses a destination whose subject would be too long.
-func checkLength(prefix, destination string) error {
-	if len(prefix)+3+3*len(destination) <= maxSubject {
+// checkLength refuses a destination whose subject would be longer than limit.
+func checkLength(prefix, destination string, limit int) error {
+	if len(prefix)+3+3*len(destination) <= limit {
 		return nil // even if every byte is escaped
 	}
-	if n := len(appendSubject(nil, prefix, destination)); n > maxSubject {
-		return fmt.Errorf("%w: %.40q... takes %d bytes as a NATS subject, at most %d are possible; bytes other than A-Z a-z 0-9 _ - / take three each",
-			ErrDestination, destination, n, maxSubject)
+	if n := len(appendSubject(nil, prefix, destination)); n > limit {
+		return tooLong(destination, n, limit)
 	}
 	return nil
+}
+
+func tooLong(destination string, n, limit int) error {
+	return fmt.Errorf("%w: %.40q... takes %d bytes as a NATS subject, at most %d are possible; bytes other than A-Z a-z 0-9 _ - / take three each",
+		ErrDestination, destination, n, limit)
 }
 
 // checkPrefix refuses a prefix that is no subject, or that leaves too little for destinations.

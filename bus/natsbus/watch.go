@@ -20,10 +20,14 @@ type watch struct {
 	lane        *lane
 
 	// Guarded by watches.mu.
-	sub       *nats.Subscription // nil until the writer has subscribed
-	granted   bool               // by the server, since the latest open
-	refused   bool               // before it was granted: with the answer it is no watch any more
-	revoked   bool               // after it was granted, and not asked for again yet
+	sub       *nats.Subscription // of the latest connection; nil until the writer has subscribed
+	ready     func(error)        // of the latest Watch
+	pending   int                // Watches that have no answer yet
+	granted   bool               // by the server, and the latest Watch has heard of it
+	refused   error              // why it brings nothing: it is no watch any more once that was told
+	proven    bool               // the latest connection has answered since it was subscribed there
+	suspect   bool               // a connection was closed before
+	fatal     bool               // and another one, when it was the only one: it is not subscribed again
 	live      bool               // false between Unwatch and the end of the linger time
 	lingering bool               // it is in watches.lingering
 	expires   time.Time          // when a watch that is not live may go
@@ -32,28 +36,23 @@ type watch struct {
 // watches are the subscriptions of this node, by subject.
 type watches struct {
 	// Never changed.
-	own        string // the subject of what is meant for this node's principals
-	linger     time.Duration
-	seed       maphash.Seed
-	lanes      [lanes]*lane
-	ownRevoked chan struct{} // has room for one signal: the server has revoked own
+	linger time.Duration
+	seed   maphash.Seed
+	lanes  [lanes]*lane
 
 	mu        sync.RWMutex
 	bySubject map[string]*watch
-	lingering []*watch  // unwatched ones, each once, about in the order in which they expire
-	revoked   []*watch  // to be asked for again, but for own
-	renew     time.Time // when
-	ownDenied bool      // the server does not permit own
-	lost      uint64    // envelopes that subscriptions dropped which are gone
+	lingering []*watch        // unwatched ones, each once, about in the order in which they expire
+	shunned   map[string]bool // subjects of fatal ones, maxShunned at most
+	lost      uint64          // envelopes that subscriptions dropped which are gone
 }
 
-func newWatches(own string, inbox, inboxBytes int, linger time.Duration) *watches {
+func newWatches(inbox, inboxBytes int, linger time.Duration) *watches {
 	ws := &watches{
-		own:        own,
-		linger:     linger,
-		seed:       maphash.MakeSeed(),
-		ownRevoked: make(chan struct{}, 1),
-		bySubject:  make(map[string]*watch),
+		linger:    linger,
+		seed:      maphash.MakeSeed(),
+		bySubject: make(map[string]*watch),
+		shunned:   make(map[string]bool),
 	}
 	for i := range ws.lanes {
 		ws.lanes[i] = newLane(inbox, inboxBytes/lanes)
@@ -67,9 +66,11 @@ func (ws *watches) lane(subject string) *lane {
 
 // Watch implements bus.Narrower. While there is no connection, ready waits for one.
 func (b *Bus) Watch(destination string, ready func(error)) {
-	it := item{done: ready, refused: checkLength(b.cfg.Prefix, destination)}
-	if it.refused == nil {
-		it.watch = b.watches.open(watchSubject(b.cfg.Prefix, destination), destination)
+	it := item{done: ready}
+	if err := checkLength(b.cfg.Prefix, destination, int(b.maxSubject.Load())); err != nil {
+		it.refused = b.refuseBySize(err)
+	} else {
+		it.watch, it.refused = b.watches.open(watchSubject(b.cfg.Prefix, destination), destination, ready)
 	}
 	if err := b.out.acceptWatch(it); err != nil {
 		go ready(err) // the bus's own goroutines are ending, and ready must not run on the caller's
@@ -79,24 +80,33 @@ func (b *Bus) Watch(destination string, ready func(error)) {
 // Unwatch implements bus.Narrower. The subscription outlives it by Config.Linger, so that a client
 // that comes and goes costs the servers nothing, but nothing of it is delivered.
 func (b *Bus) Unwatch(destination string) {
-	if checkLength(b.cfg.Prefix, destination) != nil {
+	if checkLength(b.cfg.Prefix, destination, maxSubject) != nil {
 		return // it never was a watch
 	}
 	b.watches.close(watchSubject(b.cfg.Prefix, destination), time.Now())
 	signal(b.out.queued) // the writer's timer is set by the oldest of them
 }
 
-// open returns a live watch of subject: a lingering one, or a new one.
-func (ws *watches) open(subject, destination string) *watch {
+// open returns a live watch of subject: a lingering one, or a new one. ready is to hear of its end,
+// should the server take back what it has granted.
+func (ws *watches) open(subject, destination string, ready func(error)) (*watch, error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
+	if ws.shunned[subject] {
+		return nil, errShunned
+	}
 	w := ws.bySubject[subject]
+	if w != nil && w.refused != nil { // whoever hears that ends it
+		ws.forget(w)
+		w = nil
+	}
 	if w == nil {
 		w = &watch{destination: destination, wide: bus.Wide(destination), subject: subject, lane: ws.lane(subject)}
 		ws.bySubject[subject] = w
 	}
-	w.live, w.granted = true, false
-	return w
+	w.live, w.granted, w.ready = true, false, ready
+	w.pending++
+	return w, nil
 }
 
 // close lets the watch of subject linger from now on.
@@ -139,39 +149,71 @@ func (ws *watches) expire(now time.Time) (gone []*nats.Subscription, next time.T
 	return gone, time.Time{}
 }
 
-// subscribed notes the outcome of subscribing: nil ends the watch. It reports false when the watch
-// has ended meanwhile, and with it sub has to.
+// missing reports whether w is to be subscribed.
+func (ws *watches) missing(w *watch) bool {
+	ws.mu.RLock()
+	defer ws.mu.RUnlock()
+	return w.sub == nil && !w.fatal && ws.bySubject[w.subject] == w
+}
+
+// subscribed notes that w is. It reports false when the watch has ended meanwhile, and with it sub
+// has to.
 func (ws *watches) subscribed(w *watch, sub *nats.Subscription) bool {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	if ws.bySubject[w.subject] != w {
 		return false
 	}
-	if w.sub = sub; sub == nil {
-		delete(ws.bySubject, w.subject)
-	}
+	w.sub = sub
 	return true
 }
 
-// answered notes that the server has answered about w, and returns whether it permits it. If not,
-// w ends, and end is its subscription to be ended too, unless that has happened.
-func (ws *watches) answered(w *watch) (end *nats.Subscription, granted bool) {
+// answered notes that the server has answered to a Watch of w, and returns nil if it permits it. If
+// not, w ends, and end is its subscription to be ended too, unless that has happened.
+func (ws *watches) answered(w *watch) (end *nats.Subscription, err error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	if w.subject == ws.own {
-		ws.ownDenied = w.refused
+	w.pending--
+	if w.refused == nil {
+		w.proven = true
+		return nil, nil
 	}
-	if !w.refused {
+	return ws.remove(w), w.refused
+}
+
+// grant notes that a Watch of w has heard that the server permits it. If the server has taken that
+// back meanwhile, it does as answered; but after Unwatch nobody is to hear of it.
+func (ws *watches) grant(w *watch) (end *nats.Subscription, err error) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if w.pending > 0 {
+		return nil, nil // the next one hears it
+	}
+	if w.refused == nil {
 		w.granted = true
-		return nil, true
+		return nil, nil
 	}
-	if ws.bySubject[w.subject] != w {
-		return nil, false
+	if w.live {
+		err = w.refused
 	}
-	delete(ws.bySubject, w.subject)
-	ws.lingering = slices.DeleteFunc(ws.lingering, func(have *watch) bool { return have == w })
+	return ws.remove(w), err
+}
+
+// remove takes out w, and returns its subscription, the first time.
+func (ws *watches) remove(w *watch) (end *nats.Subscription) {
+	if ws.bySubject[w.subject] == w {
+		ws.forget(w)
+	}
 	ws.lost += dropped(w.sub)
-	return w.sub, false
+	end, w.sub = w.sub, nil
+	return end
+}
+
+func (ws *watches) forget(w *watch) {
+	delete(ws.bySubject, w.subject)
+	if w.lingering {
+		ws.lingering = slices.DeleteFunc(ws.lingering, func(have *watch) bool { return have == w })
+	}
 }
 
 // live returns the watch of subject, nil if there is none, or none any more. The caller reads only

@@ -17,16 +17,19 @@ const chunk = 256
 // block in a write for writeTimeout, and for as long as there is no connection.
 type writer struct {
 	*Bus
-	nc      *nats.Conn
+	conn    *conn // the latest that it has subscribed on; nil before the first
 	enc     headerEncoder
 	subject []byte // memory for encoding
 	msg     nats.Msg
 	sent    []unanswered // of the chunk being written
+	again   []item       // to be written first: an earlier connection did not take them
 }
 
 func (w *writer) run() {
 	timer := time.NewTimer(0) // the first run finds nothing
 	defer timer.Stop()
+	defer w.handOver()
+	defer w.writeAgain()
 	var batch []item
 	for {
 		select {
@@ -35,9 +38,13 @@ func (w *writer) run() {
 		case <-w.ctx.Done():
 			return
 		}
+		if c := w.link.current.Load(); c != nil {
+			w.adopt(c)
+		}
+		w.writeAgain() // what is left of that, if c has ended over it
 		batch = w.out.take(batch)
 		w.write(batch)
-		if next, ok := earliest(w.expire(), w.renew()); ok {
+		if next := w.expire(); !next.IsZero() {
 			timer.Reset(time.Until(next))
 		}
 	}
@@ -46,7 +53,7 @@ func (w *writer) run() {
 func (w *writer) write(batch []item) {
 	for i := range batch {
 		w.writeItem(&batch[i])
-		if len(w.sent) == chunk {
+		if len(w.sent) >= chunk {
 			w.handOver()
 		}
 	}
@@ -70,27 +77,28 @@ func (w *writer) writeItem(it *item) {
 	}
 }
 
-// subscribe needs no connection: nats.go tells each new one about all subscriptions.
+// subscribe needs no connection: each new one is told of all subscriptions.
 func (w *writer) subscribe(it *item) {
-	if err := w.establish(it.watch); err != nil {
-		it.done(err)
-		return
+	if w.conn != nil {
+		w.establish(w.conn, it.watch)
 	}
-	w.sent = append(w.sent, unanswered{done: it.done, watch: it.watch})
+	w.sent = append(w.sent, unanswered{item: *it})
 }
 
-// establish subscribes what is not subscribed, or not any more as the server has revoked it.
-func (w *writer) establish(wanted *watch) error {
-	old, stale := w.watches.stale(wanted)
-	if !stale {
-		return nil
+// establish subscribes what is not subscribed on c. It fails only when c has ended, and then the next
+// connection is told.
+func (w *writer) establish(c *conn, wanted *watch) {
+	if n := len(wanted.subject); n > c.maxSubject {
+		w.watches.refuse(wanted, w.refuseBySize(tooLong(wanted.destination, n, c.maxSubject)))
+		return
 	}
-	unsubscribe(old)
-	sub, err := w.nc.ChanSubscribe(wanted.subject, wanted.lane.arrived)
-	if !w.watches.subscribed(wanted, sub) {
+	if !w.watches.missing(wanted) {
+		return
+	}
+	sub, err := c.nc.ChanSubscribe(wanted.subject, wanted.lane.arrived)
+	if err == nil && !w.watches.subscribed(wanted, sub) {
 		unsubscribe(sub)
 	}
-	return err
 }
 
 // unsubscribe ends sub, which may be nil.
@@ -101,7 +109,8 @@ func unsubscribe(sub *nats.Subscription) {
 	}
 }
 
-// expire ends the subscriptions that nobody watches any more, and returns when the next may end.
+// expire ends the subscriptions that nobody watches any more, and returns when the next may end;
+// zero is none.
 func (w *writer) expire() (next time.Time) {
 	gone, next := w.watches.expire(time.Now())
 	for _, sub := range gone {
@@ -110,61 +119,153 @@ func (w *writer) expire() (next time.Time) {
 	return next
 }
 
-// renew asks again for what the server has revoked, and returns when to do so the next time. It
-// waits for no answer: a server that refuses says so.
-func (w *writer) renew() (next time.Time) {
-	due, next := w.watches.renewals(time.Now())
-	for _, revoked := range due {
-		// It fails only on a closed connection, where no subscription matters.
-		_ = w.establish(revoked)
+// connected returns a connection that takes envelopes, which is not spent. It waits for one, and
+// returns bus.ErrDown when the server has been silent for Config.Deadline, and bus.ErrUnknown when
+// the bus closes.
+func (w *writer) connected(spent *conn) (*conn, error) {
+	if c := w.link.current.Load(); c != nil && c == w.conn && c != spent {
+		return c, nil
 	}
-	return next
+	w.handOver() // what was written to the last connection has an outcome to be told
+	deadline := time.NewTimer(w.cfg.Deadline - w.link.silence())
+	defer deadline.Stop()
+	for {
+		if c := w.link.current.Load(); c != nil && c != spent {
+			if w.adopt(c) {
+				return c, nil
+			}
+			spent = c
+		}
+		select {
+		case <-w.link.upped:
+		case <-deadline.C:
+			return nil, bus.ErrDown
+		case <-w.ctx.Done():
+			return nil, bus.ErrUnknown
+		}
+	}
 }
 
-// earliest returns the earlier of two times. Zero is none.
-func earliest(a, b time.Time) (first time.Time, ok bool) {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		a = b
+// adopt makes c the connection to write to: it subscribes on it all that is watched, and writes what an
+// earlier one had not taken. It reports whether c has survived that.
+func (w *writer) adopt(c *conn) bool {
+	if c == w.conn {
+		return true
 	}
-	return a, !a.IsZero()
+	if c.isOver() {
+		return false
+	}
+	w.handOver()
+	w.again = append(w.again, w.recover(c)...)
+	if !w.subscribeAll(c) {
+		return false
+	}
+	w.conn = c
+	w.adopted.Store(c)
+	signal(w.out.written) // watches may wait to be confirmed
+	w.writeAgain()
+	return true
+}
+
+func (w *writer) writeAgain() {
+	again := w.again
+	w.again = nil
+	for i := range again {
+		w.publish(&again[i])
+	}
+}
+
+// subscribeAll subscribes on c all that is watched, and at last, one by one, what may be why an earlier
+// connection was closed. It reports false when c has ended over that.
+func (w *writer) subscribeAll(c *conn) bool {
+	w.refusals.reset()
+	plain, suspects := w.watches.reset()
+	for _, wanted := range plain {
+		w.establish(c, wanted)
+	}
+	if len(suspects) == 0 {
+		return true
+	}
+	if !w.survives(c, plain) {
+		return false
+	}
+	for _, suspect := range suspects {
+		w.establish(c, suspect)
+		if !w.survives(c, []*watch{suspect}) {
+			return false
+		}
+	}
+	return true
+}
+
+// survives waits for c's answer to the subscriptions of ws, and notes what it is.
+func (w *writer) survives(c *conn, ws []*watch) bool {
+	if len(ws) == 0 {
+		return true
+	}
+	if c.flush(w.ctx, w.cfg.Deadline) == nil {
+		w.watches.prove(ws)
+		return true
+	}
+	c.close()
+	if err, fault := c.why(); fault == otherFault {
+		if fatal := w.watches.suspect(ws); fatal != nil {
+			w.watches.refuse(fatal, errShunned)
+			w.log.Error("the NATS server closes the connection over a subscription, which is refused from now on",
+				"destination", w.destinationOf(fatal.subject), "err", err)
+		}
+	}
+	return false
 }
 
 func (w *writer) publish(it *item) {
-	conn, err := w.put(&it.envelope)
+	c, err := w.put(&it.envelope)
 	if err != nil {
-		w.out.settled(1, it.size)
-		it.done(err)
+		w.out.finish(it, err)
 		return
 	}
-	w.sent = append(w.sent, unanswered{done: it.done, size: it.size, subject: w.msg.Subject, conn: conn})
+	w.sent = append(w.sent, unanswered{item: *it, subject: w.msg.Subject, conn: c})
 }
 
-// put writes e to a connection and returns its number. With an error, e was not written.
-func (w *writer) put(e *bus.Envelope) (conn uint64, err error) {
-	w.encode(e)
+// put writes e to a connection and returns it. With an error, e was not written.
+func (w *writer) put(e *bus.Envelope) (c *conn, err error) {
 	for {
-		// Read before the attempt: should the connection change meanwhile, the number is
-		// the older one, and the outcome counts as unknown.
-		conn, ups := w.link.number.Load(), w.link.ups.Load()
-		err := nats.ErrReconnectBufExceeded
-		if ups > 0 { // before the first connection nats.go knows no server's abilities
-			err = w.nc.PublishMsg(&w.msg)
+		if c, err = w.connected(c); err != nil {
+			return nil, err
 		}
+		w.encode(e) // after adopting, which encodes too
+		if err := w.fits(c, e); err != nil {
+			return nil, w.refuseBySize(err)
+		}
+		err := c.nc.PublishMsg(&w.msg)
 		switch {
 		case err == nil:
-			return conn, nil
-		case errors.Is(err, nats.ErrReconnectBufExceeded): // not connected, and we want no buffer there
-			if err := w.awaitUp(ups); err != nil {
-				return 0, err
-			}
-		case errors.Is(err, nats.ErrMaxPayload):
-			return 0, tooLarge(headerSize(w.msg.Header)+len(e.Body), int(w.maxPayload.Load()))
+			return c, nil
+		case errors.Is(err, nats.ErrConnectionClosed): // before it was written
+		case errors.Is(err, nats.ErrMaxPayload): // the server has told of a new limit just now
+			return nil, w.refuseBySize(tooLarge(headerSize(w.msg.Header)+len(e.Body), int(c.nc.MaxPayload())))
 		case errors.Is(err, nats.ErrHeadersNotSupported):
-			return 0, err
+			return nil, err
 		default: // a failed write, and with it goes the connection
-			return 0, fmt.Errorf("%w: %w", bus.ErrUnknown, err)
+			return nil, fmt.Errorf("%w: %w", bus.ErrUnknown, err)
 		}
 	}
+}
+
+// fits refuses e, which is encoded, if c's server does not take it. Publish has mostly done so before,
+// but perhaps by the limits of another connection.
+func (w *writer) fits(c *conn, e *bus.Envelope) error {
+	if n := len(w.msg.Subject); n > c.maxSubject {
+		return tooLong(e.Destination, n, c.maxSubject)
+	}
+	limit := int(w.maxPayload.Load())
+	if escapedSize(e) <= limit {
+		return nil
+	}
+	if wire := headerSize(w.msg.Header) + len(e.Body); wire > limit {
+		return tooLarge(wire, limit)
+	}
+	return nil
 }
 
 func (w *writer) encode(e *bus.Envelope) {
@@ -177,22 +278,4 @@ func (w *writer) encode(e *bus.Envelope) {
 	}
 	w.msg.Header = w.enc.encode(e)
 	w.msg.Data = e.Body
-}
-
-// awaitUp waits for a connection after the first ups ones. It returns bus.ErrDown when the
-// server has been silent for Config.Deadline, and bus.ErrUnknown when the bus closes.
-func (w *writer) awaitUp(ups uint64) error {
-	w.handOver() // what was written to the last connection has an outcome to be told
-	deadline := time.NewTimer(w.cfg.Deadline - w.link.silence())
-	defer deadline.Stop()
-	for w.link.ups.Load() == ups {
-		select {
-		case <-w.link.upped:
-		case <-deadline.C:
-			return bus.ErrDown
-		case <-w.ctx.Done():
-			return bus.ErrUnknown
-		}
-	}
-	return nil
 }

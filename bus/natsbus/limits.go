@@ -1,0 +1,154 @@
+package natsbus
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// A server closes the connection over a line that is longer than it takes, and with it goes all that
+// others have on their way. So a node never writes one. How large an envelope may be (max_payload),
+// the server tells in the handshake. How long a line may be (max_control_line), it does not: a new
+// connection tries with subscriptions that nobody uses, before there is anything on it to be lost.
+//
+// Both can change while a connection lives, and then it ends with the next line that is too long; the
+// next connection knows, and lost.go makes up for it. Of limits that were raised nobody says anything.
+// So after a refusal for its size a second connection has a look.
+
+const (
+	// lineRest is the most bytes that stand beside a subject in a control line, as servers count it:
+	// blanks, and a subscription id or two sizes.
+	lineRest = 20
+	// lookEvery is the least time between two looks.
+	lookEvery = 5 * time.Second
+	// hiddenFor is how long a limit counts that the server did not tell of, and was found to have.
+	hiddenFor = 10 * time.Minute
+)
+
+// learn finds out how long a subject c's server takes. Each that is too long costs the connection, so
+// it returns another one, which has survived; there is one such for most servers, which take the
+// longest that there is, and about a dozen for others, but three once their limit is known.
+func (b *Bus) learn(c *conn) (*conn, error) {
+	fits, tooLong := 0, maxSubject+1
+	for unexplained, try := 0, maxSubject; fits+1 < tooLong; try = b.nextTry(fits, tooLong) {
+		err := b.probe(c, try)
+		if err == nil {
+			fits, unexplained = try, 0
+			continue
+		}
+		c.close()
+		_, fault := c.why()
+		if fault == overLine || unexplained == 2 {
+			tooLong, unexplained = try, 0
+		} else if unexplained++; b.ctx.Err() != nil {
+			return nil, err
+		}
+		if c, err = b.connect(c.server); err != nil {
+			return nil, err
+		}
+	}
+	c.maxSubject = fits
+	c.maxPayload.Store(c.nc.MaxPayload()) // that of the account, if the server has told it meanwhile
+	return c, nil
+}
+
+// nextTry returns the length to try next, between one that fits and one that does not.
+func (b *Bus) nextTry(fits, tooLong int) int {
+	known := int(b.maxSubject.Load())
+	switch {
+	case fits < known && known < tooLong:
+		return known
+	case fits == known:
+		return known + 1
+	}
+	return (fits + tooLong) / 2
+}
+
+// probe returns nil if c carries a subject of n bytes.
+func (b *Bus) probe(c *conn, n int) error {
+	if err := b.subscribeProbe(c, n); err != nil {
+		return err
+	}
+	return c.flush(b.ctx, dialTimeout)
+}
+
+func (b *Bus) subscribeProbe(c *conn, n int) error {
+	const ends = len("  1") // of the line, in a subscription
+	subject := b.own + "."
+	subject += strings.Repeat("x", max(n+lineRest-ends-len(subject), 1))
+	sub, err := c.nc.ChanSubscribe(subject, make(chan *nats.Msg, 1))
+	if err != nil {
+		return err
+	}
+	return sub.Unsubscribe()
+}
+
+// isProbe reports whether subject is one of probe's.
+func (b *Bus) isProbe(subject string) bool { return strings.HasPrefix(subject, b.own+".") }
+
+// takes notes what may be written to c.
+func (b *Bus) takes(c *conn) {
+	b.maxSubject.Store(int64(c.maxSubject))
+	if c.maxSubject < maxSubject {
+		if _, ok := b.limitLog.pass(); ok {
+			b.log.Warn("the NATS server takes short control lines alone: longer destinations are refused; raise its max_control_line to 4096",
+				"subject_bytes", c.maxSubject)
+		}
+	}
+	b.takesPayload(c)
+}
+
+// takesPayload notes how large an envelope c takes now.
+func (b *Bus) takesPayload(c *conn) {
+	limit := c.nc.MaxPayload()
+	c.maxPayload.Store(limit)
+	if hidden := b.hidden.Load(); hidden != nil && hidden.size < limit && time.Now().Before(hidden.until) {
+		limit = hidden.size
+	}
+	b.maxPayload.Store(limit)
+}
+
+// hiddenLimit is a limit that the server has and did not tell of, such as that of an account.
+type hiddenLimit struct {
+	size  int64
+	until time.Time
+}
+
+// hide notes that the server did not take an envelope of size bytes, although it had told of no such
+// limit. Clients could come down to it byte by byte, and end a connection each time; so half of size
+// is the limit from now on, or taken, the largest that the server took, if that is more.
+func (b *Bus) hide(size, taken int) {
+	limit := &hiddenLimit{size: int64(max(size/2, taken)), until: time.Now().Add(hiddenFor)}
+	b.hidden.Store(limit)
+	b.maxPayload.Store(min(b.maxPayload.Load(), limit.size))
+	b.log.Error("the NATS server closed the connection over an envelope that its max_payload lets pass: smaller ones are refused for a while; lower limits.message",
+		"bytes", size, "limit", limit.size, "for", hiddenFor)
+}
+
+// refuseBySize passes on err, and has somebody look whether it is still true.
+func (b *Bus) refuseBySize(err error) error {
+	if errors.Is(err, ErrDestination) && b.maxSubject.Load() == maxSubject {
+		return err // no server takes that
+	}
+	signal(b.refusedBySize)
+	return err
+}
+
+// look ends c if its server takes other sizes now than it did when c began.
+func (b *Bus) look(c *conn) {
+	b.looked = time.Now()
+	fresh, err := b.connect(c.server)
+	if err == nil {
+		fresh, err = b.learn(fresh)
+	}
+	if err != nil {
+		return // c tells how the server does
+	}
+	defer fresh.close()
+	if fresh.maxSubject != c.maxSubject || fresh.maxPayload.Load() != c.maxPayload.Load() {
+		b.log.Info("the NATS server has other limits than before: connecting anew")
+		c.nc.Close()
+	}
+}

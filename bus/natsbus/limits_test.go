@@ -1,0 +1,401 @@
+package natsbus
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest/servers"
+)
+
+// configured is a server with a configuration that changes while it runs.
+type configured struct {
+	url    string
+	reload func(conf string)
+}
+
+// eachServer runs test with the NATS server of this machine, which is an old one, and with the one that is
+// linked in, each a process of its own.
+func eachServer(t *testing.T, conf string, test func(t *testing.T, s configured)) {
+	for name, start := range map[string]func(*testing.T, string) *servers.Process{"old": oldServer, "new": newServer} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // they wait for looks
+			file := filepath.Join(t.TempDir(), "nats.conf")
+			rewrite(t, file, conf)
+			p := start(t, file)
+			test(t, configured{"nats://" + p.Addr, func(conf string) { reload(t, p, file, conf) }})
+		})
+	}
+}
+
+func oldServer(t *testing.T, file string) *servers.Process { return servers.NATS(t, 0, "-c", file) }
+
+// serverFile names, in the environment of this test's own program, the configuration of the server that it
+// is to be, and serverPort where that listens.
+const serverFile, serverPort = "NATSBUS_SERVER_FILE", "NATSBUS_SERVER_PORT"
+
+func newServer(t *testing.T, file string) *servers.Process {
+	port := servers.FreePort(t)
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	return servers.Run(t, servers.Program{
+		Addr: addr,
+		Path: os.Args[0],
+		Env:  []string{serverFile + "=" + file, serverPort + "=" + strconv.Itoa(port)},
+		Answers: func(ctx context.Context) error {
+			conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+			if err == nil {
+				conn.Close()
+			}
+			return err
+		},
+	})
+}
+
+// beServer is the whole program where the environment asks for it: then it does not return.
+func beServer() {
+	file := os.Getenv(serverFile)
+	if file == "" {
+		return
+	}
+	opts, err := server.ConfigureOptions(flag.NewFlagSet("nats-server", flag.ExitOnError),
+		[]string{"-c", file, "-a", "127.0.0.1", "-p", os.Getenv(serverPort)}, nil, nil, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	s, err := server.NewServer(opts)
+	if err != nil {
+		log.Fatal(err)
+	}
+	s.ConfigureLogger()
+	s.Start()
+	s.WaitForShutdown()
+	os.Exit(0)
+}
+
+func reload(t *testing.T, p *servers.Process, file, conf string) {
+	t.Helper()
+	const reloaded = "Reloaded server configuration"
+	before := strings.Count(p.Output(), reloaded)
+	rewrite(t, file, conf)
+	p.Signal(t, syscall.SIGHUP)
+	for strings.Count(p.Output(), reloaded) == before {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func rewrite(t *testing.T, file, conf string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ask publishes n bytes to destination, and returns what becomes of it.
+func ask(b *Bus, destination string, n int) error {
+	answer := make(chan error, 1)
+	if err := b.Publish(bus.Envelope{Destination: destination, Body: make([]byte, n)}, func(err error) { answer <- err }); err != nil {
+		return err
+	}
+	return <-answer
+}
+
+// watchFor watches destination, and returns what is made of that.
+func watchFor(b *Bus, destination string) error {
+	ready := make(chan error, 2)
+	b.Watch(destination, func(err error) { ready <- err })
+	return <-ready
+}
+
+// until calls try until it returns nil.
+func until(t *testing.T, try func() error) {
+	t.Helper()
+	for err := try(); err != nil; err = try() {
+		if !errors.Is(err, ErrDestination) && !errors.Is(err, bus.ErrTooLarge) {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func wantReconnects(t *testing.T, b *Bus, want uint64) {
+	t.Helper()
+	if n := b.Figures().Reconnects; n != want {
+		t.Errorf("%d reconnects, want %d", n, want)
+	}
+}
+
+// TestPayloadLimitChanges: an envelope over a max_payload that was lowered while the node is connected is
+// refused, and no other one suffers; one over a limit that was raised passes after a while.
+func TestPayloadLimitChanges(t *testing.T) {
+	eachServer(t, "max_payload: 1000", func(t *testing.T, s configured) {
+		log, logger := newEvents()
+		b := newBus(t, Config{URL: s.url}, "1/a", logger)
+		log.await("bus connected")
+		if err := ask(b, "/a", 900); err != nil {
+			t.Fatal(err)
+		}
+		s.reload("max_payload: 500")
+		small, large, other := publish(t, b, "/a", "x"), publish(t, b, "/a", strings.Repeat("x", 600)), publish(t, b, "/b", "x")
+		for _, answer := range []struct {
+			of   string
+			c    <-chan error
+			want error
+		}{{"the one before", small, nil}, {"the large one", large, bus.ErrTooLarge}, {"the one behind", other, nil}} {
+			if err := <-answer.c; !errors.Is(err, answer.want) {
+				t.Errorf("%s heard %v, want %v", answer.of, err, answer.want)
+			}
+		}
+		log.await("bus disconnected")
+		if line := log.await("bus connected"); !strings.Contains(line, "gap=") {
+			t.Errorf("logged %s", line)
+		}
+		if err := ask(b, "/a", 501); !errors.Is(err, bus.ErrTooLarge) {
+			t.Errorf("501 bytes: got %v", err)
+		}
+		if err := ask(b, "/a", 500); err != nil {
+			t.Errorf("500 bytes: got %v", err)
+		}
+		wantReconnects(t, b, 1)
+		s.reload("max_payload: 2000")
+		until(t, func() error { return ask(b, "/a", 2000) })
+		wantReconnects(t, b, 2)
+	})
+}
+
+// long returns a destination whose subject has n bytes.
+func long(n int) string {
+	const rest = "stomp.d.long."
+	return "/long/" + strings.Repeat("x", n-len(rest))
+}
+
+// TestControlLineLimit: no destination is so long that it costs a node its connection, and the node knows
+// to the byte what is possible, when the limit has changed too.
+func TestControlLineLimit(t *testing.T) {
+	const limit = 1024 - lineRest
+	eachServer(t, "max_control_line: 1024", func(t *testing.T, s configured) {
+		log, logger := newEvents()
+		b := newBus(t, Config{URL: s.url}, "1/a", logger)
+		arrived := make(chan bus.Envelope, 10)
+		receive(t, b, func(e bus.Envelope) { arrived <- e })
+		log.await("short control lines")
+		for _, n := range []int{limit + 1, 2000, maxSubject} {
+			if err := watchFor(b, long(n)); !errors.Is(err, ErrDestination) {
+				t.Errorf("a watch with %d bytes: got %v", n, err)
+			}
+			if err := ask(b, long(n), 1); !errors.Is(err, ErrDestination) {
+				t.Errorf("an envelope with %d bytes: got %v", n, err)
+			}
+		}
+		if err := watchFor(b, long(limit)); err != nil {
+			t.Fatal(err)
+		}
+		e := bus.Envelope{Destination: long(limit), Headers: []bus.Header{{Name: "a", Value: strings.Repeat("b", 10_000)}}, Body: make([]byte, 100_000)}
+		if err := b.Publish(e, func(error) {}); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-arrived; got.Destination != long(limit) {
+			t.Errorf("%q arrived", got.Destination)
+		}
+		wantReconnects(t, b, 0)
+
+		s.reload("max_control_line: 4096")
+		until(t, func() error { return ask(b, long(2000), 1) })
+		ready := make(chan error, 2)
+		b.Watch(long(2000), func(err error) { ready <- err })
+		if err := <-ready; err != nil {
+			t.Fatal(err)
+		}
+		wantReconnects(t, b, 1)
+
+		s.reload("max_control_line: 1024")
+		before, over, behind := publish(t, b, "/a", "1"), publish(t, b, long(1500), "2"), publish(t, b, "/a", "3")
+		for i, c := range []<-chan error{before, over, behind} {
+			if err := <-c; (err != nil) != (i == 1) || i == 1 && !errors.Is(err, ErrDestination) {
+				t.Errorf("envelope %d heard %v", i+1, err)
+			}
+		}
+		if err := <-ready; !errors.Is(err, ErrDestination) {
+			t.Errorf("a watch that is too long for the next connection heard %v", err)
+		}
+		if err := watchFor(b, long(1500)); !errors.Is(err, ErrDestination) {
+			t.Errorf("a watch with 1500 bytes: got %v", err)
+		}
+		wantReconnects(t, b, 2)
+	})
+}
+
+// TestLostIsSortedOut: what a server had not confirmed when it closed the connection over a line is told
+// from what it has not read, and that is written to the next connection.
+func TestLostIsSortedOut(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		told   int   // by the next connection
+		before error // what the one before the culprit hears
+		most   int   // bytes that can be published then
+	}{
+		{"a limit that the server tells", 500, nil, 500},
+		{"a hidden limit", 1 << 20, bus.ErrUnknown, 300},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newFakeServer(t)
+			b := newBus(t, Config{URL: server.url()}, "1/a", nil)
+			conn := server.accept()
+			large := strings.Repeat("x", 600)
+			answers := []<-chan error{publish(t, b, "/a", "1"), publish(t, b, "/a", large), publish(t, b, "/a", "3"), publish(t, b, "/a", "4")}
+			for _, body := range []string{"1", large, "3", "4"} {
+				for line := ""; line != pub("stomp.d.a", body); line = conn.line() {
+					if line != "" && line != "PING" {
+						t.Fatalf("the server got %q", line)
+					}
+				}
+			}
+			server.maxPayload = tt.told
+			conn.refuse("Maximum Payload Violation")
+			conn = server.accept()
+			conn.expectAnswering(pub("stomp.d.a", "3"))
+			conn.expectAnswering(pub("stomp.d.a", "4"))
+			go conn.answerAll()
+			for i, want := range []error{tt.before, bus.ErrTooLarge, nil, nil} {
+				if err := <-answers[i]; !errors.Is(err, want) {
+					t.Errorf("envelope %d heard %v, want %v", i+1, err, want)
+				}
+			}
+			if err := ask(b, "/a", tt.most+1); !errors.Is(err, bus.ErrTooLarge) {
+				t.Errorf("%d bytes: got %v", tt.most+1, err)
+			}
+			if err := ask(b, "/a", tt.most); err != nil {
+				t.Errorf("%d bytes: got %v", tt.most, err)
+			}
+			if n := b.Figures().Queued; n != 0 {
+				t.Errorf("%d are counted as queued", n)
+			}
+		})
+	}
+}
+
+// TestFatalSubscription: whatever a server has against a subscription, so that nats.go closes the
+// connection, is found by trying one by one those that it may be, the longest first. Others go on, and it
+// is not subscribed again.
+func TestFatalSubscription(t *testing.T) {
+	server := newFakeServer(t)
+	log, logger := newEvents()
+	b := newBus(t, Config{URL: server.url()}, "1/a", logger)
+	conn := server.accept()
+	heard := make(chan string, 10)
+	watch := func(destination string) {
+		b.Watch(destination, func(err error) { heard <- fmt.Sprint(destination, " ", errors.Is(err, ErrDestination)) })
+	}
+	watch("/granted")
+	conn.expect("SUB stomp.d.granted  2")
+	conn.expect("PING")
+	conn.say("PONG")
+	if got := <-heard; got != "/granted false" {
+		t.Fatal(got)
+	}
+	watch("/bad")
+	conn.expect("SUB stomp.d.bad  3")
+	watch("/innocent")
+	for line := conn.line(); line != "SUB stomp.d.innocent  4"; line = conn.line() {
+		if line != "PING" {
+			t.Fatalf("the server got %q", line)
+		}
+	}
+	conn.refuse("Invalid Subject")
+
+	conn = server.accept()
+	conn.expect("SUB stomp.d.granted  2")
+	conn.expect("PING")
+	conn.say("PONG")
+	conn.expect("SUB stomp.d.innocent  3")
+	conn.expect("PING")
+	conn.say("PONG")
+	conn.expect("SUB stomp.d.bad  4")
+	conn.refuse("Invalid Subject")
+
+	conn = server.accept()
+	for _, line := range []string{conn.line(), conn.line()} {
+		if !strings.HasPrefix(line, "SUB stomp.d.granted ") && !strings.HasPrefix(line, "SUB stomp.d.innocent ") {
+			t.Errorf("the server got %q", line)
+		}
+	}
+	go conn.answerAll()
+	log.await("closes the connection over a subscription")
+	want := map[string]bool{"/bad true": true, "/innocent false": true}
+	for range 2 {
+		if got := <-heard; !want[got] {
+			t.Errorf("heard %s", got)
+		}
+	}
+	if watch("/bad"); <-heard != "/bad true" {
+		t.Error("it can be watched again")
+	}
+	wantReconnects(t, b, 2)
+}
+
+// TestComesBack: whatever a server says when it closes the connection, the node makes another one.
+func TestComesBack(t *testing.T) {
+	t.Parallel() // it waits before each
+	server := newFakeServer(t)
+	log, logger := newEvents()
+	b := newBus(t, Config{URL: server.url()}, "1/a", logger)
+	conn := server.accept()
+	for _, words := range []string{
+		"", "Stale Connection", "Maximum Connections Exceeded", "maximum account active connections exceeded",
+		"User Authentication Expired", "User Authentication Revoked", "Account Authentication Expired", "Authorization Violation",
+		"Unknown Protocol Operation", "Maximum Payload Violation", "maximum control line exceeded", "Invalid Subject",
+		"Invalid Publish Subject", "Parser Error", "Server Shutdown", "Connection throttling is active. Please try again later.",
+		"something that nobody has heard of",
+	} {
+		log.await("bus connected")
+		if words == "" {
+			conn.Close()
+		} else {
+			conn.refuse(words)
+		}
+		if line := log.await("bus disconnected"); !strings.Contains(strings.ToLower(line), strings.ToLower(strings.TrimPrefix(words, "User "))) {
+			t.Errorf("%q: logged %s", words, line)
+		}
+		conn = server.accept()
+		answer := publish(t, b, "/a", words)
+		conn.expectAnswering(pub("stomp.d.a", words))
+		conn.expect("PING")
+		conn.say("PONG")
+		if err := <-answer; err != nil {
+			t.Errorf("after %q: %v", words, err)
+		}
+	}
+	log.await("bus connected")
+}
+
+// TestUserChanges: a server that knows the node's user no more, and then does again, has it back.
+func TestUserChanges(t *testing.T) {
+	const users = "authorization { users: [{user: %s, password: hunter2}] }"
+	eachServer(t, fmt.Sprintf(users, "gateway"), func(t *testing.T, s configured) {
+		log, logger := newEvents()
+		b := newBus(t, Config{URL: s.url, User: "gateway", Password: "hunter2"}, "1/a", logger)
+		log.await("bus connected")
+		s.reload(fmt.Sprintf(users, "somebody"))
+		log.await("bus disconnected")
+		for err := b.Healthy(); !strings.Contains(fmt.Sprint(err), "handshake"); err = b.Healthy() {
+			time.Sleep(time.Millisecond)
+		}
+		s.reload(fmt.Sprintf(users, "gateway"))
+		log.await("bus connected")
+		if err := ask(b, "/a", 1); err != nil {
+			t.Error(err)
+		}
+	})
+}
