@@ -15,7 +15,7 @@ type Filter struct {
 	Member      string        // as ParseMember takes it
 	Node        string        // a node's name, or the beginning of one node's alone
 	Transport   string        // such as "websocket"
-	Destination string        // subscribed to it; the nodes are asked
+	Destination string        // subscribed to it, or to anything that a pattern matches; the nodes are asked
 	Older       time.Duration // connected at least so long ago; where the node did not say, a session does not fit
 }
 

@@ -259,7 +259,7 @@ func newNode(t *testing.T, m redisregistry.Map, name string, change ...func(*red
 	t.Helper()
 	n := &node{name: name, gw: &sham{sessions: map[registry.SessionID][]string{}}}
 	cfg := redisregistry.Config{
-		Version: "9.9", Bus: "membus", Started: time.Unix(1719999999, 0),
+		Host: "web-1", Address: "192.0.2.1:80", Version: "9.9", Bus: "membus", Started: time.Unix(1719999999, 0),
 		Blocked: func(blocks []redisregistry.Block) { n.gw.do(func(g *sham) { g.blocks = blocks }) },
 	}
 	for _, c := range change {

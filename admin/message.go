@@ -64,10 +64,13 @@ type answer struct {
 	State    *nodeState    `json:"state,omitempty"`
 }
 
+// ready is what a node says that lets new clients in.
+const ready = "yes"
+
 // nodeState is how a node is.
 type nodeState struct {
 	Draining    bool   `json:"draining"`
-	Ready       string `json:"ready"` // "yes", or why not
+	Ready       string `json:"ready"` // ready, or why not
 	Sessions    int    `json:"sessions"`
 	Connections int    `json:"connections"`
 }

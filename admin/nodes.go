@@ -14,7 +14,9 @@ import (
 type Node struct {
 	Short       string     `json:"id"` // for people: d0b6fbca
 	Name        string     `json:"node"`
-	State       string     `json:"state"` // "serving", "draining", "silent" when it does not answer, "foreign" when it is none of stompgw's
+	Host        string     `json:"host"`    // what people call it
+	Address     string     `json:"address"` // where clients reach it
+	State       string     `json:"state"`   // "serving", "not ready", "draining", "silent" when it does not answer, "foreign" when it is none of stompgw's
 	Sessions    int        `json:"sessions"`
 	Version     string     `json:"version"`
 	Bus         string     `json:"bus"`
@@ -55,7 +57,7 @@ func (c *Cluster) askNodes(ctx context.Context, abouts []redisregistry.About) ([
 }
 
 func newNode(about redisregistry.About) Node {
-	n := Node{Short: ShortNode(about.Node), Name: about.Node, State: "silent", Sessions: about.Sessions, Version: about.Version, Bus: about.Bus}
+	n := Node{Short: ShortNode(about.Node), Name: about.Node, Host: printable(about.Host), Address: printable(about.Address), State: "silent", Sessions: about.Sessions, Version: about.Version, Bus: about.Bus}
 	if about.Foreign() {
 		n.State = "foreign"
 	}
@@ -69,9 +71,13 @@ func newNode(about redisregistry.About) Node {
 }
 
 func (n *Node) say(s nodeState) {
-	n.State = "serving"
-	if s.Draining {
+	switch {
+	case s.Draining:
 		n.State = "draining"
+	case s.Ready != ready:
+		n.State = "not ready"
+	default:
+		n.State = "serving"
 	}
 	n.Sessions, n.Connections, n.Ready = s.Sessions, &s.Connections, &s.Ready
 }
@@ -89,11 +95,11 @@ type AmbiguousNodeError struct {
 }
 
 func (e *AmbiguousNodeError) Error() string {
-	return fmt.Sprintf("%s is the beginning of several nodes: %s", e.Name, strings.Join(e.Nodes, ", "))
+	return fmt.Sprintf("%s means several nodes: %s", e.Name, strings.Join(e.Nodes, ", "))
 }
 
-// FindNode returns the live node of a name, of the beginning of one that only one node has, or of the
-// same of its UUID. It is asked, and may be silent. Errors are ErrNoNode and *AmbiguousNodeError.
+// FindNode returns the live node of a name, of the beginning of one that only one node has, of the same
+// of its UUID, or of a host that only one has. It is asked, and may be silent. Errors are ErrNoNode and *AmbiguousNodeError.
 func (c *Cluster) FindNode(ctx context.Context, name string) (Node, error) {
 	abouts, err := c.reader.Nodes(ctx)
 	if err != nil {
@@ -119,7 +125,7 @@ func pickNode(nodes []redisregistry.About, name string) (redisregistry.About, er
 		switch {
 		case n.Node == name:
 			return n, nil
-		case name != "" && (strings.HasPrefix(n.Node, name) || strings.HasPrefix(uuid, name)):
+		case name != "" && (strings.HasPrefix(n.Node, name) || strings.HasPrefix(uuid, name) || n.Host == name):
 			hits, names = append(hits, n), append(names, n.Node)
 		}
 	}

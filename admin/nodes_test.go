@@ -32,7 +32,7 @@ func TestNodes(t *testing.T) {
 		foreign.StartedAt != nil || foreign.HeartbeatAt != nil || foreign.Connections != nil || foreign.Ready != nil {
 		t.Errorf("the foreign one is %+v", foreign)
 	}
-	if first.Name != nodeA || first.State != "serving" || first.Sessions != 2 || first.Version != "9.9" || first.Bus != "membus" ||
+	if first.Name != nodeA || first.Short != "7c0e9d1a" || first.Host != "web-1" || first.Address != "192.0.2.1:80" || first.State != "not ready" || first.Sessions != 2 || first.Version != "9.9" || first.Bus != "membus" ||
 		!first.StartedAt.Equal(time.Unix(1719999999, 0)) || first.HeartbeatAt == nil || *first.Connections != 102 || *first.Ready != "the bus is away" {
 		t.Errorf("node a is %+v", first)
 	}
@@ -56,9 +56,9 @@ func TestFindNode(t *testing.T) {
 	m := sessionMap(t, miniature(t), redisregistry.Hashes)
 	startNode(t, m, nodeA)
 	startNode(t, m, nodeB)
-	startNode(t, m, nodeC)
+	startNode(t, m, nodeC, func(c *redisregistry.Config) { c.Host = "web-3" })
 	c := admin.NewCluster(m, patience)
-	for name, want := range map[string]string{nodeA: nodeA, nodeB[:13]: nodeB, "172": nodeC, "9c": nodeC, strings.SplitAfter(nodeA, "/")[1]: nodeA} {
+	for name, want := range map[string]string{nodeA: nodeA, nodeB[:13]: nodeB, "172": nodeC, "9c": nodeC, "web-3": nodeC, strings.SplitAfter(nodeA, "/")[1]: nodeA} {
 		if n, err := c.FindNode(t.Context(), name); err != nil || n.Name != want {
 			t.Errorf("%s is %s, %v; want %s", name, n.Name, err, want)
 		}
@@ -68,7 +68,7 @@ func TestFindNode(t *testing.T) {
 			t.Errorf("%q is %s, %v; want ErrNoNode", name, n.Name, err)
 		}
 	}
-	for _, name := range []string{"7c", "17199"} {
+	for _, name := range []string{"7c", "17199", "web-1"} {
 		_, err := c.FindNode(t.Context(), name)
 		var several *admin.AmbiguousNodeError
 		if !errors.As(err, &several) || !slices.Equal(several.Nodes, []string{nodeA, nodeB}) || !strings.Contains(err.Error(), nodeA+", "+nodeB) {

@@ -71,7 +71,7 @@ func (c *Control) perform(ctx context.Context, r request) (a answer, err error) 
 
 func (c *Control) state() *nodeState {
 	f := c.gw.Figures()
-	s := nodeState{Draining: c.gw.Draining(), Ready: "yes", Sessions: f.Sessions, Connections: f.Connections}
+	s := nodeState{Draining: c.gw.Draining(), Ready: ready, Sessions: f.Sessions, Connections: f.Connections}
 	if err := c.gw.Ready(); err != nil {
 		s.Ready = err.Error()
 	}

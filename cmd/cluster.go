@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -28,12 +29,14 @@ type cluster struct {
 }
 
 // newCluster returns the cluster of a node that starts now. The client stays the caller's.
-func newCluster(cfg *config.Config, client *redisregistry.Client, node registry.Node, log *slog.Logger) *cluster {
+func newCluster(cfg *config.Config, client *redisregistry.Client, node registry.Node, address string, log *slog.Logger) *cluster {
 	c := &cluster{node: node, sessions: sessionMap(cfg, client), log: log}
 	settings := redisregistry.Config{
 		Addrs:     cfg.Redis.Addrs,
 		Heartbeat: time.Duration(cfg.Registry.Heartbeat),
 		Expiry:    time.Duration(cfg.Registry.Expiry),
+		Host:      hostName(cfg),
+		Address:   address,
 		Version:   gateway.Version,
 		Bus:       cfg.Bus.Driver,
 		Started:   time.Now(),
@@ -60,6 +63,15 @@ func (c *cluster) claim(ctx context.Context, cfg *config.Config) error {
 		return nil
 	}
 	return &exitError{configuration, fmt.Errorf("redis.prefix (%s): %w; give one of the two another redis.prefix", cfg.Origin("redis.prefix"), taken)}
+}
+
+// hostName is what people call this node.
+func hostName(cfg *config.Config) string {
+	if cfg.Node.Name != "" {
+		return cfg.Node.Name
+	}
+	name, _ := os.Hostname() // a machine without a name has none
+	return name
 }
 
 // blocked tells the gateway who may not connect, and until when by this machine's clock.

@@ -19,7 +19,9 @@ func (c *console) nodesList() *cobra.Command {
 		Use:   "list",
 		Short: "List the live nodes",
 		Long: "List the live nodes, in the order of their starts.\n\n" +
-			"STATE is serving, draining, silent for a node that does not answer, or foreign for one that is none of stompgw's.\n" +
+			"NODE is the beginning of its name, with which the ids of its sessions begin; commands take it, and HOST, which is\n" +
+			"node.name or the machine's name. STATE is serving, not ready (-o wide says why), draining, silent for a node that\n" +
+			"does not answer, or foreign for one that is none of stompgw's.\n" +
 			"HEARTBEAT is when it last said that it lives, by its own clock.",
 		Example: "  stompgw nodes list\n  stompgw nodes list -o wide --config prod.yaml",
 		Args:    takes(),
@@ -56,8 +58,8 @@ func (c *console) nodesShow() *cobra.Command {
 		Use:   "show NODE",
 		Short: "Show all that is known of one node",
 		Long: "Show all that is known of one node: what Redis has, and what it says now.\n\n" +
-			"NODE is its name, or the beginning of it, or of its UUID, where only one node has that.",
-		Example: "  stompgw nodes show 1719999999999\n  stompgw nodes show 7c0e9d1a -o yaml",
+			"NODE is as nodes list prints it, the HOST, the whole name or the beginning of it, where only one node has that.",
+		Example: "  stompgw nodes show web-1\n  stompgw nodes show 7c0e9d1a -o yaml",
 		Args:    takes("NODE"),
 	}
 	src, t := newClusterSource(cmd), newForm(cmd)
@@ -83,16 +85,16 @@ func (c *console) nodesShow() *cobra.Command {
 
 func nodeColumns() output.Options {
 	return output.Options{
-		Columns: []string{"NODE", "STATE", "SESSIONS", "VERSION", "BUS", "UPTIME", "HEARTBEAT"},
-		Wide:    []string{"CONNECTIONS", "READY"},
-		Cuts:    []output.Cut{{Column: "READY", Least: 12}, {Column: "VERSION", Least: 8}, nodeCut()},
+		Columns: []string{"NODE", "HOST", "STATE", "SESSIONS", "ADDRESS", "UPTIME", "HEARTBEAT"},
+		Wide:    []string{"VERSION", "BUS", "CONNECTIONS", "READY"},
+		Cuts:    []output.Cut{{Column: "READY", Least: 12}, {Column: "VERSION", Least: 8}, {Column: "HOST", Least: 12}, {Column: "ADDRESS", Least: 9}},
 	}
 }
 
 func nodeRow(n admin.Node, now time.Time) output.Row {
 	return output.Row{
-		Cells: []string{n.Name, n.State, strconv.Itoa(n.Sessions), orNone(n.Version), orNone(n.Bus),
-			ageCell(n.StartedAt, now), heartbeat(n, now), connections(n), readiness(n)},
+		Cells: []string{n.Short, orNone(n.Host), n.State, strconv.Itoa(n.Sessions), orNone(n.Address),
+			ageCell(n.StartedAt, now), heartbeat(n, now), orNone(n.Version), orNone(n.Bus), connections(n), readiness(n)},
 		Name:  n.Name,
 		Value: n,
 	}
@@ -101,6 +103,8 @@ func nodeRow(n admin.Node, now time.Time) output.Row {
 func nodeFields(n admin.Node, now time.Time) []output.Field {
 	return []output.Field{
 		oneLine("NODE", n.Name),
+		oneLine("HOST", orNone(n.Host)),
+		oneLine("ADDRESS", orNone(n.Address)),
 		oneLine("STATE", n.State),
 		oneLine("READY", readiness(n)),
 		oneLine("SESSIONS", strconv.Itoa(n.Sessions)),

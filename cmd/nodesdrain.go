@@ -20,9 +20,8 @@ func (c *console) nodesDrain() *cobra.Command {
 		Short: "Make a node let its sessions go, and end",
 		Long: "Make a node let its sessions go, and end, as SIGTERM does: it takes no new ones, and what is left after\n" +
 			"drain.duration is cut off. Whatever started it may start it again.\n\n" +
-			"NODE is its name, or the beginning of it, or of its UUID, where only one node has that. The exit code is 8 when\n" +
-			"the node did not answer.",
-		Example: "  stompgw nodes drain 1719999999999\n  stompgw nodes drain 7c0e9d1a --yes",
+			"NODE is written as in nodes show. The exit code is 8 when the node did not answer.",
+		Example: "  stompgw nodes drain web-1\n  stompgw nodes drain 7c0e9d1a --yes",
 		Args:    takes("NODE"),
 	}
 	src, t := newClusterSource(cmd), newListing(cmd)
@@ -45,14 +44,14 @@ func (c *console) nodesDrain() *cobra.Command {
 					return err
 				}
 			}
-			return c.drain(cmd, t, cluster, n.Name)
+			return c.drain(cmd, t, cluster, n)
 		})
 	}
 	return cmd
 }
 
 func confirmDrain(cmd *cobra.Command, n admin.Node) error {
-	question := fmt.Sprintf("Drain node %s, which has %s, and end it?", output.Printable(n.Name), count(n.Sessions, "session"))
+	question := fmt.Sprintf("Drain node %s, which has %s, and end it?", nodeName(n), count(n.Sessions, "session"))
 	yes, err := confirm(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), question)
 	if err == nil && !yes {
 		err = &exitError{failed, errors.New("the answer was not yes: nothing was done")}
@@ -62,13 +61,14 @@ func confirmDrain(cmd *cobra.Command, n admin.Node) error {
 
 // drained is what -o json prints of a node that was told to drain.
 type drained struct {
+	Short    string `json:"id"`
 	Node     string `json:"node"`
 	State    string `json:"state"`
 	Sessions int    `json:"sessions"`
 }
 
-func (c *console) drain(cmd *cobra.Command, t *listing, cluster operator, node string) error {
-	sessions, err := cluster.Drain(cmd.Context(), node)
+func (c *console) drain(cmd *cobra.Command, t *listing, cluster operator, n admin.Node) error {
+	sessions, err := cluster.Drain(cmd.Context(), n.Name)
 	switch {
 	case errors.Is(err, admin.ErrSilent):
 		return &exitError{timedOut, fmt.Errorf("%w; it may drain or not: see `stompgw nodes list`", err)}
@@ -77,9 +77,9 @@ func (c *console) drain(cmd *cobra.Command, t *listing, cluster operator, node s
 	case err != nil:
 		return err
 	}
-	d := drained{node, "draining", sessions}
-	err = c.write(cmd, t, output.Options{Columns: []string{"NODE", "STATE", "SESSIONS"}, Cuts: []output.Cut{nodeCut()}}, func(w output.Writer) error {
-		return w.Row(output.Row{Cells: []string{d.Node, d.State, strconv.Itoa(d.Sessions)}, Name: d.Node, Value: d})
+	d := drained{n.Short, n.Name, "draining", sessions}
+	err = c.write(cmd, t, output.Options{Columns: []string{"NODE", "STATE", "SESSIONS"}}, func(w output.Writer) error {
+		return w.Row(output.Row{Cells: []string{d.Short, d.State, strconv.Itoa(d.Sessions)}, Name: d.Node, Value: d})
 	})
 	if err == nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "the node lets %s go, and ends\n", count(sessions, "session"))

@@ -1,13 +1,16 @@
 package cmd
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
+	"strconv"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/cmd/internal/embedded"
@@ -64,6 +67,27 @@ func (p *ports) one(cfg *config.Config, key, flag, addr string) (net.Listener, e
 	}
 	p.all = append(p.all, ln)
 	return ln, nil
+}
+
+// addressTimeout is how long the name of Redis may take to be looked up.
+const addressTimeout = time.Second
+
+// address is where clients reach the node. One that listens on all addresses of the machine names that
+// from which it reaches Redis, as other machines do.
+func (p *ports) address(ctx context.Context, redis []string) string {
+	at := p.web.Addr().(*net.TCPAddr) // of net.Listen("tcp", …)
+	if !at.IP.IsUnspecified() {
+		return at.String()
+	}
+	ctx, cancel := context.WithTimeout(ctx, addressTimeout)
+	defer cancel()
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "udp", redis[0]) // which sends nothing
+	if err != nil {
+		return at.String()
+	}
+	defer conn.Close()
+	return net.JoinHostPort(conn.LocalAddr().(*net.UDPAddr).IP.String(), strconv.Itoa(at.Port))
 }
 
 // close closes what the gateway and the admin server have not closed already.

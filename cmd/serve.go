@@ -82,7 +82,7 @@ func serve(ctx context.Context, p Process, src *source) error {
 	defer closeBus(b, log)
 	client := newRedis(cfg)
 	defer client.Close() // the cluster has ended by then
-	cluster := newCluster(cfg, client, node, log)
+	cluster := newCluster(cfg, client, node, ports.address(ctx, cfg.Redis.Addrs), log)
 	if err := cluster.claim(ctx, cfg); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -146,7 +147,7 @@ func clusterError(cfg *config.Config, err error) error {
 	case errors.As(err, &session):
 		return &exitError{usage, several(session)}
 	case errors.As(err, &node):
-		return &exitError{usage, fmt.Errorf("%s is the beginning of several nodes, %s: add to it", node.Name, someOf(node.Nodes))}
+		return &exitError{usage, fmt.Errorf("%s means several nodes, %s: say which", node.Name, someOf(shorter(node.Nodes, admin.ShortNode)))}
 	case errors.Is(err, admin.ErrMember), errors.Is(err, admin.ErrCursor):
 		return &exitError{usage, err}
 	case errors.Is(err, redisregistry.ErrTooManyBlocks):
@@ -157,11 +158,7 @@ func clusterError(cfg *config.Config, err error) error {
 
 // several says which sessions a name may mean.
 func several(e *redisregistry.AmbiguousError) error {
-	short := make([]string, len(e.Keys))
-	for i, key := range e.Keys {
-		short[i] = admin.ShortKey(key)
-	}
-	return fmt.Errorf("%s means several sessions, such as %s: say which", e.Name, someOf(short))
+	return fmt.Errorf("%s means several sessions, such as %s: say which", e.Name, someOf(shorter(e.Keys, admin.ShortKey)))
 }
 
 // noNode says of a name that no node has which there are.
@@ -172,12 +169,20 @@ func noNode(ctx context.Context, cluster operator, fault error) error {
 	}
 	names := make([]string, len(nodes))
 	for i, n := range nodes {
-		names[i] = n.Name
+		names[i] = nodeName(n)
 	}
 	if len(names) == 0 {
 		return &exitError{noMatch, fmt.Errorf("%w: no node is live", fault)}
 	}
 	return &exitError{noMatch, fmt.Errorf("%w: live are %s", fault, someOf(names))}
+}
+
+// nodeName names a node for people.
+func nodeName(n admin.Node) string {
+	if n.Host == "" {
+		return n.Short
+	}
+	return fmt.Sprintf("%s (%s)", n.Short, output.Printable(n.Host))
 }
 
 // noSession says where to find the ids of sessions.
@@ -194,6 +199,18 @@ func someOf(names []string) string {
 	return strings.Join(names, ", ")
 }
 
+// shorter returns the short forms of names, or the names where two of them are alike.
+func shorter(names []string, form func(string) string) []string {
+	var short []string
+	for _, name := range names {
+		if slices.Contains(short, form(name)) {
+			return names
+		}
+		short = append(short, form(name))
+	}
+	return short
+}
+
 func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -206,7 +223,7 @@ func silentNodes(nodes []string) string {
 	if len(nodes) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; %s did not answer: %s", count(len(nodes), "node"), someOf(nodes))
+	return fmt.Sprintf("; %s did not answer: %s", count(len(nodes), "node"), someOf(shorter(nodes, admin.ShortNode)))
 }
 
 // memberCell writes a member's id as JSON has it, "-" for none.

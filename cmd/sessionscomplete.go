@@ -65,15 +65,16 @@ func (c *console) offerSessions(src *source) cobra.CompletionFunc {
 	})
 }
 
-// offerNodes offers the names of live nodes.
+// offerNodes offers the live nodes, and their hosts and whole names where one was begun.
 func (c *console) offerNodes(src *source) cobra.CompletionFunc {
-	return c.offer(src, func(ctx context.Context, cluster operator, _ string, add func(name, about string) bool) {
+	return c.offer(src, func(ctx context.Context, cluster operator, typed string, add func(name, about string) bool) {
 		nodes, err := cluster.Nodes(ctx)
 		if err != nil {
 			return
 		}
 		for _, n := range nodes {
-			if !add(n.Name, n.State+", "+count(n.Sessions, "session")) {
+			about := n.State + ", " + count(n.Sessions, "session")
+			if !add(n.Short, orNone(n.Host)+", "+about) || typed != "" && (!add(n.Host, n.Short+", "+about) || !add(n.Name, about)) {
 				return
 			}
 		}

@@ -10,12 +10,15 @@ import (
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/cmd/internal/output"
 )
 
 // TestOffers holds what a shell is offered behind the words so far.
 func TestOffers(t *testing.T) {
 	const nothing = ":4\n" // no file names either
-	node := func(n admin.Node) string { return n.Name + "\t" + n.State + ", " + count(n.Sessions, "session") + "\n" }
+	node := func(n admin.Node) string {
+		return n.Short + "\t" + output.Printable(orNone(n.Host)) + ", " + n.State + ", " + count(n.Sessions, "session") + "\n"
+	}
 	nodes := newFakeCluster().nodes
 	for _, tt := range []struct {
 		words []string
@@ -32,8 +35,8 @@ func TestOffers(t *testing.T) {
 		{[]string{"sessions", "show", "a", ""}, nothing},
 		{[]string{"sessions", "kick", nodeA, nodeA + "_00000001"}, nodeA + "_00000001\tmember 42, websocket\n" + nothing},
 		{[]string{"sessions", "list", "--node", ""}, node(nodes[0]) + node(nodes[1]) + node(nodes[2]) + nothing},
-		{[]string{"sessions", "list", "--node", "1719"}, node(nodes[0]) + nothing},
-		{[]string{"nodes", "show", "1719"}, node(nodes[0]) + nothing},
+		{[]string{"sessions", "list", "--node", "1719"}, nodeA + "\tserving, 3 sessions\n" + nothing},
+		{[]string{"nodes", "show", "web"}, "web-1\t7c0e9d1a, serving, 3 sessions\n" + nothing},
 		{[]string{"nodes", "drain", "x", ""}, nothing},
 		{[]string{"sessions", "unblock", ""}, "42\tfor 9m59s\nbob\tfor 1d2h\n" + nothing},
 		{[]string{"sessions", "count", "--by", ""}, "node\nmember\ntransport\n" + nothing},

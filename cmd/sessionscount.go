@@ -28,7 +28,7 @@ func (c *console) sessionsCount() *cobra.Command {
 			"  stompgw sessions count --by member --no-headers | head",
 		Args: takes(),
 	}
-	src, t := newClusterSource(cmd), newListing(cmd)
+	src, t := newClusterSource(cmd), newListing(cmd, output.Names) // a number is no name
 	ways := []string{string(admin.ByNode), string(admin.ByMember), string(admin.ByTransport)}
 	cmd.Flags().StringVar(&by, "by", "", "`WHAT` they are counted by: "+strings.Join(ways, ", "))
 	completeFlag(cmd, "by", cobra.FixedCompletions(ways, cobra.ShellCompDirectiveNoFileComp))
@@ -69,7 +69,7 @@ func (c *console) countAll(cmd *cobra.Command, t *listing, cluster operator) err
 	}
 	number := strconv.Itoa(total)
 	return c.write(cmd, t, output.Options{Columns: []string{"SESSIONS"}}, func(w output.Writer) error {
-		return w.Row(output.Row{Cells: []string{number}, Name: number, Value: counted{Sessions: total}})
+		return w.Row(output.Row{Cells: []string{number}, Value: counted{Sessions: total}})
 	})
 }
 
@@ -90,11 +90,11 @@ func countRow(by admin.By, n admin.Count) output.Row {
 	name, value := orNone(n.Name), counted{Sessions: n.Sessions}
 	switch by {
 	case admin.ByNode:
-		value.Node = &n.Name
+		name, value.Node = admin.ShortNode(n.Name), &n.Name
 	case admin.ByTransport:
 		value.Transport = &n.Name
 	case admin.ByMember:
 		name, value.Member = memberCell([]byte(n.Name)), json.RawMessage(n.Name)
 	}
-	return output.Row{Cells: []string{name, strconv.Itoa(n.Sessions)}, Name: name, Value: value}
+	return output.Row{Cells: []string{name, strconv.Itoa(n.Sessions)}, Value: value}
 }

@@ -68,9 +68,9 @@ func newFakeCluster() *fakeCluster {
 			{Short: "aaaaaaaa-a\tb'\u202e", Key: nodeX + "_a\tb'\u202e", ID: "a\tb'\u202e", Node: nodeX, Principal: "?", Member: json.RawMessage("7"), Cursor: "c: x"},
 		},
 		nodes: []admin.Node{
-			{Short: "7c0e9d1a", Name: nodeA, State: "serving", Sessions: 3, Version: "0.7.0", Bus: "kafka", StartedAt: ago(49 * time.Hour), HeartbeatAt: ago(3 * time.Second),
+			{Short: "7c0e9d1a", Name: nodeA, Host: "web-1", Address: "10.0.0.7:13001", State: "serving", Sessions: 3, Version: "0.7.0", Bus: "kafka", StartedAt: ago(49 * time.Hour), HeartbeatAt: ago(3 * time.Second),
 				Connections: new(4), Ready: new("yes")},
-			{Short: "1b2c3d4e", Name: nodeB, State: "silent", Sessions: 1, Version: "0.7.0", Bus: "nats", StartedAt: ago(48 * time.Hour), HeartbeatAt: ago(-time.Second)},
+			{Short: "1b2c3d4e", Name: nodeB, Host: "stompgw-7d9f8b6c5-x2x7k\x1b", Address: "[2001:db8::7]:13001", State: "silent", Sessions: 1, Version: "0.7.0", Bus: "nats", StartedAt: ago(48 * time.Hour), HeartbeatAt: ago(-time.Second)},
 			{Short: "aaaaaaaa", Name: nodeX, State: "foreign", Sessions: 1},
 		},
 		blocks: []admin.Block{
@@ -194,7 +194,7 @@ func (c *fakeCluster) FindNode(_ context.Context, name string) (admin.Node, erro
 	var hits []admin.Node
 	var names []string
 	for _, n := range c.nodes {
-		if strings.HasPrefix(n.Name, name) {
+		if strings.HasPrefix(n.Name, name) || n.Short == name {
 			hits, names = append(hits, n), append(names, n.Name)
 		}
 	}

@@ -72,7 +72,7 @@ type kicking struct {
 
 // checkTarget holds that it is said once, and not by accident, whose sessions end.
 func (k *kicking) checkTarget(cmd *cobra.Command) error {
-	if err := checkFilter(cmd); err != nil {
+	if err := checkFilter(cmd, k.filter); err != nil {
 		return err
 	}
 	var said []string

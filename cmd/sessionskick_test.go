@@ -77,13 +77,13 @@ func TestKickUnasked(t *testing.T) {
 	if code != partial {
 		t.Errorf("exit code %d", code)
 	}
-	wantLine(t, stderr, "3 sessions kicked; 1 node did not answer: "+nodeB)
+	wantLine(t, stderr, "3 sessions kicked; 1 node did not answer: 1b2c3d4e")
 	s.cluster.sessions = nil
 	code, _, stderr = s.run("sessions", "kick", "--destination", "/topic/a", "--yes")
 	if code != noMatch {
 		t.Errorf("exit code %d", code)
 	}
-	wantLine(t, stderr, "stompgw: no session fits; 1 node did not answer: "+nodeB)
+	wantLine(t, stderr, "stompgw: no session fits; 1 node did not answer: 1b2c3d4e")
 }
 
 // TestKickAsks: sessions of a filter end only when somebody says yes, and nothing is asked about keys.
@@ -279,8 +279,8 @@ func TestDrain(t *testing.T) {
 		want        string
 		told        bool
 	}{
-		{"yes", "y\n", []string{nodeA[:13]}, nil, done, "Drain node " + nodeA + ", which has 3 sessions, and end it? [y/N] the node lets 3 sessions go, and ends", true},
-		{"no", "n\n", []string{nodeA}, nil, failed, "Drain node " + nodeA + ", which has 3 sessions, and end it? [y/N] stompgw: the answer was not yes: nothing was done", false},
+		{"yes", "y\n", []string{nodeA[:13]}, nil, done, "Drain node 7c0e9d1a (web-1), which has 3 sessions, and end it? [y/N] the node lets 3 sessions go, and ends", true},
+		{"no", "n\n", []string{nodeA}, nil, failed, "Drain node 7c0e9d1a (web-1), which has 3 sessions, and end it? [y/N] stompgw: the answer was not yes: nothing was done", false},
 		{"silent", "", []string{nodeB, "--yes"}, fmt.Errorf("node %s: %w", nodeB, admin.ErrSilent), timedOut,
 			"stompgw: node " + nodeB + ": the node did not answer; it may drain or not: see `stompgw nodes list`", true},
 		{"refused", "", []string{nodeA, "--yes"}, fmt.Errorf("node %s: does not know what that is", nodeA), failed,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/cmd/internal/output"
+	"github.com/stompgw/stompgw/gateway/destination"
 )
 
 // sessionsPage is how many sessions are in memory at once, and their nodes asked of together.
@@ -64,7 +66,7 @@ func newFilter(cmd *cobra.Command, c *console, src *source) *admin.Filter {
 	f := new(admin.Filter)
 	flags := cmd.Flags()
 	flags.StringVar(&f.Member, "member", "", "only those of this `MEMBER`: 42 is a number, alice a text, '\"42\"' too")
-	flags.StringVar(&f.Destination, "destination", "", "only those that are subscribed to this very `DEST`")
+	flags.StringVar(&f.Destination, "destination", "", "only those that are subscribed to this `DEST`; '/topic/*' is all that it matches")
 	flags.StringVar(&f.Node, "node", "", "only those of this `NODE`; the beginning of its name, or of its UUID, will do")
 	flags.StringVar(&f.Transport, "transport", "", "only those over this `TRANSPORT`, such as websocket or tcp")
 	completeFlag(cmd, "node", c.offerNodes(src))
@@ -75,12 +77,20 @@ func newFilter(cmd *cobra.Command, c *console, src *source) *admin.Filter {
 	return f
 }
 
-// checkFilter refuses empty filters in particular: they come from a script whose variable was empty,
-// and would mean all sessions.
-func checkFilter(cmd *cobra.Command) error {
+// checkFilter refuses what no session can be, and empty filters in particular: they come from a script
+// whose variable was empty, and would mean all sessions.
+func checkFilter(cmd *cobra.Command, f *admin.Filter) error {
 	for _, name := range []string{"member", "destination", "node", "transport"} {
 		if flag := cmd.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
 			return fmt.Errorf("--%s is empty: leave it out, or say which", name)
+		}
+	}
+	if f.Transport != "" && !slices.Contains(transports(), f.Transport) {
+		return fmt.Errorf("--transport %s: want one of %s", f.Transport, strings.Join(transports(), ", "))
+	}
+	if destination.IsPattern(f.Destination) {
+		if _, err := destination.Parse(f.Destination); err != nil {
+			return fmt.Errorf("--destination %s: %w", f.Destination, err)
 		}
 	}
 	return nil
@@ -97,7 +107,7 @@ type sessionsList struct {
 }
 
 func (l *sessionsList) checkFlags(cmd *cobra.Command, f *admin.Filter) error {
-	if err := checkFilter(cmd); err != nil {
+	if err := checkFilter(cmd, f); err != nil {
 		return err
 	}
 	if cmd.Flags().Changed("older") {
@@ -193,9 +203,6 @@ func sessionColumns() output.Options {
 		Cuts:    []output.Cut{{Column: "ADDRESS", Least: 12}, {Column: "TRANSPORT", Least: 9}, memberCut()},
 	}
 }
-
-// nodeCut keeps enough of a node's name to tell it from most others, and to name it in a command.
-func nodeCut() output.Cut { return output.Cut{Column: "NODE", Least: 17} }
 
 func memberCut() output.Cut { return output.Cut{Column: "MEMBER", Least: 8, Middle: true} }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -59,22 +60,22 @@ type listing struct {
 	noHeaders bool
 }
 
-// newListing gives a command the flags of a list.
-func newListing(cmd *cobra.Command) *listing {
-	t := newForm(cmd)
+// newListing gives a command the flags of a list, which has all formats but those without.
+func newListing(cmd *cobra.Command, without ...string) *listing {
+	t := newForm(cmd, without...)
 	cmd.Flags().BoolVar(&t.noHeaders, "no-headers", false, "leave the line of column names out of the table")
 	return t
 }
 
 // newForm gives a command the flag of what shows one thing.
-func newForm(cmd *cobra.Command) *listing {
+func newForm(cmd *cobra.Command, without ...string) *listing {
 	t := new(listing)
-	formats := output.Formats()
+	formats := slices.DeleteFunc(output.Formats(), func(format string) bool { return slices.Contains(without, format) })
 	cmd.Flags().StringVarP(&t.format, "output", "o", formats[0], "`FORMAT`: "+strings.Join(formats, ", "))
 	completeFlag(cmd, "output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
-		if _, err := output.New(io.Discard, t.format, output.Options{}); err != nil {
-			return usageError(cmd, err)
+		if !slices.Contains(formats, t.format) {
+			return usageError(cmd, fmt.Errorf("-o %s: the formats are %s", output.Printable(t.format), strings.Join(formats, ", ")))
 		}
 		return nil
 	}

@@ -49,8 +49,8 @@ func (g *Gateway) Live(ctx context.Context, ids []registry.SessionID) ([]Live, e
 	return list, err
 }
 
-// Subscribers returns the sessions with a subscription to that very destination or pattern, each
-// once, in the order of their ids. It waits as Live does.
+// Subscribers returns the sessions with a subscription to that destination, or to anything that a pattern
+// matches, such as the pattern itself, each once, in the order of their ids. It waits as Live does.
 func (g *Gateway) Subscribers(ctx context.Context, destination string) ([]registry.SessionID, error) {
 	e := g.engine.Load()
 	if e == nil {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/stompgw/stompgw/gateway/policy"
 )
@@ -16,6 +17,7 @@ import (
 func (c *Config) check() []error {
 	errs := slices.Concat(
 		c.checkAddresses(),
+		c.checkNode(),
 		c.checkWeb(),
 		c.checkPrefixes(),
 		c.checkKafka(),
@@ -56,6 +58,19 @@ func (c *Config) checkAddresses() (errs []error) {
 			errs = append(errs, c.fault(a.path, "%s is the address of %s too: take another port", a.addr, other))
 		}
 		taken[a.addr] = a.path
+	}
+	return errs
+}
+
+// maxNodeName is how many bytes of a name fit a table.
+const maxNodeName = 100
+
+func (c *Config) checkNode() (errs []error) {
+	switch name := c.Node.Name; {
+	case len(name) > maxNodeName:
+		errs = append(errs, c.fault("node.name", "it has %d bytes: want %d at most", len(name), maxNodeName))
+	case strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		errs = append(errs, c.fault("node.name", "%q holds what can't be shown: want one line of text", name))
 	}
 	return errs
 }

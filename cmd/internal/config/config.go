@@ -21,6 +21,7 @@ type Config struct {
 	Bus        Bus
 	Redis      Redis
 	Embedded   Embedded
+	Node       Node
 	Registry   Registry
 	Sessions   Sessions
 	Auth       Auth
@@ -71,6 +72,10 @@ type Bus struct {
 // Embedded says where the servers of a standalone node listen.
 type Embedded struct {
 	Redis, NATS string
+}
+
+type Node struct {
+	Name string // for people; empty is the machine's
 }
 
 type Registry struct {

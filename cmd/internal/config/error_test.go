@@ -24,6 +24,8 @@ func TestErrors(t *testing.T) {
 		{"no value", "listen:\n", `t.yaml:1: listen: has no value: write one, "" for none, or leave the key out`},
 		{"single value for a list", "redis: {addrs: a:1}\n", "t.yaml:1: redis.addrs: is a single value: want a list, such as [\"a:1\"]"},
 
+		{"name of two lines", "node: {name: \"a\\nb\"}\n", `t.yaml:1: node.name: "a\nb" holds what can't be shown: want one line of text`},
+		{"name that is long", "node: {name: " + strings.Repeat("a", 101) + "}\n", "t.yaml:1: node.name: it has 101 bytes: want 100 at most"},
 		{"duration without a unit", "drain: {duration: 5}\n", "t.yaml:1: drain.duration: 5 has no unit: write 5s, or one of ms, m, h, d"},
 		{"duration zero without a unit", "drain: {duration: 0}\n", "t.yaml:1: drain.duration: 0 has no unit: write 0s, or one of ms, m, h, d"},
 		{"duration of a wrong unit", "drain: {duration: 5 sec}\n", `t.yaml:1: drain.duration: "5 sec" is not a length of time: write it like 500ms, 10s, 1h30m or 7d`},

@@ -104,6 +104,7 @@ func (c *Config) clusterKeys() []key {
 	return []key{
 		{"embedded.redis", &c.Embedded.Redis, "where the Redis of `--standalone` listens; port 0 takes a free one"},
 		{"embedded.nats", &c.Embedded.NATS, "where the embedded NATS server listens; port 0 takes a free one"},
+		{"node.name", &c.Node.Name, "what people call the node, in `nodes list`; empty is the machine's name"},
 		{"registry.layout", &c.Registry.Layout, "how sessions stand in Redis: `hashes`, or `keys`, one for each session as in the replaced system"},
 		{"registry.heartbeat", &c.Registry.Heartbeat, "how often a node says that it lives"},
 		{"registry.expiry", &c.Registry.Expiry, "after how long without, it and its sessions are gone from the list; two heartbeats or more"},

@@ -68,7 +68,7 @@ func TestEveryKey(t *testing.T) {
 		"bus.nats.user": "u", "bus.nats.password_file": "p", "bus.nats.token_file": "t", "bus.nats.nkey_file": "n", "bus.nats.creds_file": "c",
 		"redis.addrs": "10.0.0.2:6379", "redis.prefix": "p-", "embedded.redis": "127.0.0.1:3", "embedded.nats": "127.0.0.1:4",
 		"redis.cluster": "true", "redis.db": "7",
-		"registry.layout": "keys", "registry.heartbeat": "1s", "registry.expiry": "30s",
+		"node.name": "n", "registry.layout": "keys", "registry.heartbeat": "1s", "registry.expiry": "30s",
 		"sessions.per_member.max": "7", "sessions.per_member.over": "kick-newest", "auth.jwt.leeway": "1s", "auth.jwt.usage": "a",
 		"auth.claims.member": "m", "auth.claims.roles": "r", "auth.claims.usage": "u", "auth.anonymous": "allow", "auth.grace": "2s",
 		"auth.revocation.enabled": "false", "auth.revocation.prefix": "p",

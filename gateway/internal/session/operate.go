@@ -3,7 +3,9 @@ package session
 import (
 	"context"
 	"fmt"
+	"slices"
 
+	"github.com/stompgw/stompgw/gateway/destination"
 	"github.com/stompgw/stompgw/gateway/internal/router"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
@@ -57,20 +59,33 @@ func (s *Session) live() Live {
 	return l
 }
 
-// Subscribers tells which sessions have a subscription to that very destination or pattern; one that
-// has several may come as often.
-func (h *Host) Subscribers(ctx context.Context, destination string, tell func([]registry.SessionID)) {
+// Subscribers tells which sessions have a subscription to a destination, or to anything that a pattern
+// matches, such as the pattern itself; one that has several may come as often.
+func (h *Host) Subscribers(ctx context.Context, to string, tell func([]registry.SessionID)) {
 	var ids []registry.SessionID
-	if !h.Rules.IsSession(destination) {
+	if destination.IsPattern(to) {
+		pattern, err := destination.Parse(to)
+		if err != nil { // nobody can subscribe to it
+			tell(nil)
+			return
+		}
+		inTurns(ctx, h.Local, h.sessions(), func(s *Session) {
+			if slices.ContainsFunc(s.subs, func(sub *subscription) bool { return sub.Destination == to || pattern.Match(sub.Destination) }) {
+				ids = append(ids, s.id)
+			}
+		}, func() { tell(ids) })
+		return
+	}
+	if !h.Rules.IsSession(to) {
 		// In one turn: a message to them takes longer.
-		h.Local.Subscribed(destination, func(sub *router.Subscription) {
+		h.Local.Subscribed(to, func(sub *router.Subscription) {
 			ids = append(ids, sub.Outlet.(*subscription).session.id)
 		})
 		tell(ids)
 		return
 	}
 	inTurns(ctx, h.Local, h.sessions(), func(s *Session) { // the router's table does not know these
-		if s.subscribedTo(destination) != nil {
+		if s.subscribedTo(to) != nil {
 			ids = append(ids, s.id)
 		}
 	}, func() { tell(ids) })

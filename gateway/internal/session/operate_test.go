@@ -266,8 +266,8 @@ func (r *rig) subscribers(destination string) (ids []registry.SessionID) {
 	return slices.Compact(ids)
 }
 
-// TestSubscribers: those are found who have subscribed to that very destination or pattern, not those
-// whose subscription happens to receive it.
+// TestSubscribers: those are found who have subscribed to that destination, to a pattern or to what it
+// matches, and not those whose subscription by pattern happens to receive it.
 func TestSubscribers(t *testing.T) {
 	r := newLoginRig(t)
 	one, two := r.member(r.of(1, time.Hour)), r.member(r.of(2, time.Hour))
@@ -278,8 +278,11 @@ func TestSubscribers(t *testing.T) {
 	for destination, want := range map[string][]registry.SessionID{
 		"/topic/open/a":                {one.s.id},
 		"/topic/open/b":                {two.s.id},
-		"/topic/**":                    {one.s.id},
-		"/topic/**/a":                  {two.s.id},
+		"/topic/**":                    {one.s.id, two.s.id},
+		"/topic/*/b":                   {two.s.id},
+		"/session/queue/*":             {one.s.id, two.s.id},
+		"/topic/{a}":                   nil,
+		"/topic/**/a":                  {one.s.id, two.s.id},
 		"/topic/members/a":             nil,
 		"/session/queue/x":             {one.s.id, two.s.id},
 		"/session/queue/request-error": {one.s.id, two.s.id},
@@ -298,9 +301,9 @@ func TestSubscribers(t *testing.T) {
 	if got := r.subscribers("/topic/open/b"); len(got) != 1 {
 		t.Errorf("%v, want the one that has another", got)
 	}
-	for _, destination := range []string{"/topic/**", "/topic/open/a"} {
-		if got := r.subscribers(destination); len(got) != 0 {
-			t.Errorf("%s: %v, whose session has ended", destination, got)
+	for _, destination := range []string{"/topic/**/a", "/topic/open/a"} {
+		if got := r.subscribers(destination); slices.Contains(got, one.s.id) {
+			t.Errorf("%s: %v, one of whom is the one whose session has ended", destination, got)
 		}
 	}
 	if got := r.subscribers("/session/queue/x"); !slices.Equal(got, []registry.SessionID{two.s.id}) {

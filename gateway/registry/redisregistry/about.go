@@ -10,6 +10,8 @@ import (
 // it is only known that it has sessions.
 type About struct {
 	Node        string    `json:"serverUuid"`
+	Host        string    `json:"host,omitempty"`    // what people call the node
+	Address     string    `json:"address,omitempty"` // where clients reach it, host:port
 	Version     string    `json:"version,omitempty"` // of stompgw
 	Bus         string    `json:"bus,omitempty"`     // such as "kafka"
 	Layout      Layout    `json:"layout,omitempty"`  // of its Map; missing from versions that did not say
@@ -26,6 +28,8 @@ func (a About) Foreign() bool { return a.HeartbeatAt.IsZero() }
 func (r *Registry) about() ([]byte, error) {
 	return json.Marshal(About{
 		Node:        r.node.String(),
+		Host:        r.cfg.Host,
+		Address:     r.cfg.Address,
 		Version:     r.cfg.Version,
 		Bus:         r.cfg.Bus,
 		Layout:      r.names.layout,

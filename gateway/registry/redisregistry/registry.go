@@ -17,8 +17,10 @@ type Config struct {
 	Heartbeat time.Duration // how often the node says that it lives, default 5 s
 	Expiry    time.Duration // how long it counts as alive without, default three heartbeats
 
-	Version, Bus string    // of the node, for About
-	Started      time.Time // the node
+	// Of the node, for About.
+	Host, Address string
+	Version, Bus  string
+	Started       time.Time
 
 	// Stored is told that Redis has a session with a member which it did not have, or had with another
 	// one. It runs on Run's goroutine and must not block. May be nil; in the layout Keys there is no
