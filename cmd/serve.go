@@ -37,6 +37,7 @@ func newServeCmd(p Process) *cobra.Command {
 	src := newSource(cmd, "bring a NATS server and a Redis-compatible store along, instead of what --config names")
 	def := config.Default()
 	src.text("listen", "listen", def.Listen, "`ADDRESS` for WebSocket clients and pages")
+	src.list("origins", "origins", def.Origins, "`ORIGIN` whose pages may connect, such as http://localhost:5173; may stand several times (default with --standalone: localhost, at any port)")
 	src.text("admin.listen", "admin-listen", def.Admin.Listen, "`ADDRESS` of /healthz, /readyz and /metrics")
 	src.text("log.level", "log-level", def.Log.Level, "`LEVEL`: debug, info, warn, error")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -24,6 +24,7 @@ import (
 	"github.com/stompgw/stompgw/gateway/internal/router"
 	"github.com/stompgw/stompgw/gateway/internal/session"
 	"github.com/stompgw/stompgw/gateway/internal/sockjs"
+	"github.com/stompgw/stompgw/gateway/origin"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/stomp"
@@ -39,7 +40,7 @@ type Gateway struct {
 	registry registry.Registry
 	rules    atomic.Pointer[policy.Catalogue]
 	set      settings
-	origins  origins
+	origins  origin.List
 	mounts   []*mount
 	stats    session.Stats
 	blocks   session.Blocks
@@ -81,8 +82,8 @@ func New(node registry.Node, b bus.Bus, reg registry.Registry, rules *policy.Cat
 		opt(&g.set)
 	}
 	var err error
-	if g.origins, err = parseOrigins(g.set.origins); err != nil {
-		return nil, err
+	if g.origins, err = origin.Parse(g.set.origins); err != nil {
+		return nil, fmt.Errorf("gateway: WithOrigins: %w", err)
 	}
 	if g.set.limits.Outbound < g.set.limits.Message {
 		return nil, fmt.Errorf("gateway: outbound limit %d is under the %d one message may take", g.set.limits.Outbound, g.set.limits.Message)

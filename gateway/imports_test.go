@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 		"gateway/registry", "gateway/registry/redisregistry", "bus",
 	},
 	"cmd/internal/client":   {"gateway/stomp"},
-	"cmd/internal/config":   {"configs", "gateway/auth", "gateway/policy"},
+	"cmd/internal/config":   {"configs", "gateway/auth", "gateway/origin", "gateway/policy"},
 	"cmd/internal/embedded": {},
 	"cmd/internal/output":   {},
 	"cmd/internal/page":     {},
@@ -34,7 +34,7 @@ var mayImport = map[string][]string{
 
 	"gateway": {
 		"gateway/internal/loop", "gateway/internal/router", "gateway/internal/session", "gateway/internal/sockjs",
-		"gateway/internal/tcp", "gateway/internal/ws", "gateway/auth", "gateway/destination", "gateway/policy", "gateway/registry", "gateway/stomp", "bus",
+		"gateway/internal/tcp", "gateway/internal/ws", "gateway/auth", "gateway/destination", "gateway/origin", "gateway/policy", "gateway/registry", "gateway/stomp", "bus",
 	},
 	"gateway/internal/sockjs":  {"gateway/internal/ws", "gateway/internal/session", "gateway/internal/loop"},
 	"gateway/internal/ws":      {"gateway/internal/session", "gateway/internal/loop"},
@@ -47,6 +47,7 @@ var mayImport = map[string][]string{
 	"gateway/auth":                   {},
 	"gateway/auth/redislist":         {},
 	"gateway/destination":            {},
+	"gateway/origin":                 {},
 	"gateway/registry":               {},
 	"gateway/registry/redisregistry": {"gateway/registry"},
 	"gateway/stomp":                  {},

@@ -71,7 +71,9 @@ func WithEndpoint(path string) Option { return func(s *settings) { s.endpoint = 
 
 // WithOrigins adds origins whose pages may connect, beside those of the same origin and requests
 // without one: "https://app.example.com", "https://*.example.com" where * is any part of the host,
-// or "*" for all, which includes pages opened from disk. Default none.
+// "http://localhost:*" where it is any port, or "*" for all, which includes pages opened from disk. "null"
+// is these alone, and as good as all: any page can show another in a frame that has this origin. Default none.
+// See origin.Check.
 func WithOrigins(patterns []string) Option { return func(s *settings) { s.origins = patterns } }
 
 // WithLimits replaces the limits; see Limits for the defaults.

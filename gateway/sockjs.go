@@ -57,7 +57,7 @@ func (g *Gateway) newMounts() []*mount {
 		MaxPost:        max(minPost, perEscape*(g.set.limits.Message+stomp.DefaultLimits().Head)),
 		CookieNeeded:   set.CookieNeeded,
 		ClientURL:      set.ClientURL,
-		Ancestors:      g.origins.ancestors(),
+		Ancestors:      g.origins.Ancestors(),
 	}
 	periods := g.set.periods.WithPing(set.Heartbeat)
 	mounts := []*mount{{Service: sockjs.New(options), periods: periods, off: g.set.sockjs == nil}}

@@ -139,13 +139,13 @@ func TestSockJSIframePage(t *testing.T) {
 // The page is for those who may use the service, and brings the client of the operator's choice.
 func TestSockJSIframePageOptions(t *testing.T) {
 	const client = "https://cdn.example.com/sockjs-1.6.1.min.js"
-	n := start(t, gateway.WithOrigins([]string{"https://app.example.com", "https://*.example.org:8443"}),
+	n := start(t, gateway.WithOrigins([]string{"https://app.example.com", "https://*.example.org:8443", "http://localhost:*"}),
 		sockJS(func(s *gateway.SockJS) { s.ClientURL = client }))
 	for _, w := range []way{first, later} {
 		b := n.browser(t, w)
 		a := b.get("/stomp/iframe.html")
 		policy := a.Header.Get("Content-Security-Policy")
-		for _, part := range []string{"frame-ancestors", " 'self'", " https://app.example.com", " https://*.example.org:8443"} {
+		for _, part := range []string{"frame-ancestors", " 'self'", " https://app.example.com", " https://*.example.org:8443", " http://localhost:*"} {
 			if !strings.Contains(policy, part) {
 				t.Errorf("Content-Security-Policy: %q has no %q", policy, part)
 			}

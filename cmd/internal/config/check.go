@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/stompgw/stompgw/gateway/origin"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
@@ -107,8 +108,8 @@ func (c *Config) checkWeb() (errs []error) {
 	if err := checkDestination(c.Endpoint); err != nil {
 		errs = append(errs, c.fault("endpoint", "%v, such as /stomp", err))
 	}
-	for i, origin := range c.Origins {
-		if err := checkOrigin(origin); err != nil {
+	for i, pattern := range c.Origins {
+		if err := origin.Check(pattern); err != nil {
 			errs = append(errs, c.fault(fmt.Sprintf("origins[%d]", i), "%v", err))
 		}
 	}
@@ -126,24 +127,6 @@ func checkDestination(s string) error {
 		return fmt.Errorf("%q has an empty segment: write the slashes singly and none at the end", s)
 	case strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || strings.ContainsRune("*?#{}", r) }):
 		return fmt.Errorf("%q holds a space or one of * ? # { }", s)
-	}
-	return nil
-}
-
-// checkOrigin takes "*" and scheme://host[:port], with at most one * in the host.
-func checkOrigin(origin string) error {
-	if origin == "*" {
-		return nil
-	}
-	scheme, host, ok := strings.Cut(origin, "://")
-	switch {
-	case !ok || scheme == "" || host == "":
-		return fmt.Errorf(`%q is not an origin: write scheme://host, such as https://chat.example.com, or "*" for all`, origin)
-	case strings.ContainsAny(host, "/?#@ "):
-		bare, _, _ := strings.Cut(host, "/")
-		return fmt.Errorf("%q has more than a browser sends: write %s://%s", origin, scheme, bare)
-	case strings.Count(host, "*") > 1:
-		return fmt.Errorf("%q has more than one *: write several origins", origin)
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func (c *Config) webKeys() []key {
 		{"tcp.listen", &c.TCP.Listen, "address for plain STOMP, such as `0.0.0.0:61613`; empty is off"},
 		{"tls.cert", &c.TLS.Cert, "PEM file of the certificate for `listen` and `tcp.listen`; empty is no TLS"},
 		{"tls.key", &c.TLS.Key, "PEM file of its private key"},
-		{"origins", &c.Origins, "origins besides the gateway's own whose pages may connect, such as `https://*.example.com`; `*` is all"},
+		{"origins", &c.Origins, "origins besides the gateway's own whose pages may connect: `https://*.example.com`, `http://localhost:*`, `*`"},
 		{"prefixes.app", &c.Prefixes.App, "what destinations of the application begin with: `routes` say what becomes of a SEND"},
 		{"prefixes.broker", &c.Prefixes.Broker, "what destinations of subscribers begin with"},
 		{"prefixes.user", &c.Prefixes.User, "what a session's own destinations begin with"},

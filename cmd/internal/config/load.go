@@ -204,6 +204,10 @@ func (c *Config) settle(standalone bool) {
 		c.origins["redis.addrs"] = ByStandalone
 		c.replaced("redis", ByStandalone)
 	}
+	if standalone && c.Origin("origins") == ByDefault { // a front end's development server
+		c.Origins = []string{"http://localhost:*", "http://127.0.0.1:*"}
+		c.origins["origins"] = ByStandalone
+	}
 }
 
 // replaced notes that what was said of a section, but for its prefix, gave way, and to what.

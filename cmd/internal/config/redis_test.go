@@ -106,6 +106,8 @@ func TestWarnings(t *testing.T) {
 		{"sessions of nobody", "sessions: {per_member: {max: 3}}\n",
 			[]string{"t.yaml:1: sessions.per_member.max: bounds nobody: sessions have members only where somebody's tokens are taken; set auth.jwt.secret_file or auth.jwt.public_key_file"}},
 		{"sessions of members", "sessions: {per_member: {max: 3}}\nauth: {jwt: {secret_file: account}}\n", nil},
+		{"all frames", "origins: ['https://a.example', 'null']\n",
+			[]string{`t.yaml:1: origins[1]: null lets in the pages of all origins, as "*" does: any page can show another in a frame that says so`}},
 		{"a short secret", "auth: {jwt: {secret_file: password}}\n",
 			[]string{"t.yaml:1: auth.jwt.secret_file: the secret has 7 bytes, and one so short can be guessed: want 32 or more, such as `openssl rand -base64 32` makes"}},
 		{"an empty file", "# nothing yet\n", []string{"t.yaml: nothing stands in it, so that every setting has its default"}},
@@ -133,5 +135,36 @@ func TestWarnings(t *testing.T) {
 				t.Errorf("\n got %q\nwant %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestStandaloneOrigins: a development server on this machine may connect to a standalone node, unless
+// somebody has said whose pages may.
+func TestStandaloneOrigins(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, tt := range []struct {
+		name, file, text string
+		want             []string
+	}{
+		{"built in", "", "", []string{"http://localhost:*", "http://127.0.0.1:*"}},
+		{"a file that says nothing", "t.yaml", "endpoint: /ws\n", []string{"http://localhost:*", "http://127.0.0.1:*"}},
+		{"a file that says who", "t.yaml", "origins: [https://a.example]\n", []string{"https://a.example"}},
+		{"a file that says nobody", "t.yaml", "origins: []\n", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := os.WriteFile("t.yaml", []byte(tt.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			c, err := Load(Source{File: tt.file, Standalone: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(c.Origins, tt.want) {
+				t.Errorf("got %q, want %q", c.Origins, tt.want)
+			}
+		})
+	}
+	if c, err := Load(Source{File: "t.yaml"}); err != nil || len(c.Origins) > 0 {
+		t.Errorf("without --standalone: %q, %v", c.Origins, err)
 	}
 }

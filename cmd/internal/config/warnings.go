@@ -29,6 +29,9 @@ func (c *Config) Warnings() (lines []string) {
 		warn("registry.expiry", "after %s without a heartbeat a node's sessions are gone from Redis, and a pause of the node or of Redis can take longer: want %s or more",
 			c.Registry.Expiry, shortExpiry)
 	}
+	if i := slices.Index(c.Origins, "null"); i >= 0 {
+		warn(fmt.Sprintf("origins[%d]", i), `null lets in the pages of all origins, as "*" does: any page can show another in a frame that says so`)
+	}
 	if c.Sessions.PerMember.Max > 0 && !c.HasIssuer() {
 		warn("sessions.per_member.max", "bounds nobody: sessions have members only where somebody's tokens are taken; %s", nameAnIssuer)
 	}
