@@ -173,6 +173,7 @@ func newGateway(cfg *config.Config, node registry.Node, b bus.Bus, reg registry.
 		gateway.WithSockJS(newSockJS(cfg.SockJS)),
 		gateway.WithDrain(time.Duration(cfg.Drain.Duration)),
 		gateway.WithLogger(log),
+		gateway.WithEveryLine(cfg.Standalone),
 		gateway.WithPages(page.Handler(cfg.Endpoint)),
 	)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stompgw/stompgw/gateway/internal/loop"
 	"github.com/stompgw/stompgw/gateway/internal/session"
+	"github.com/stompgw/stompgw/gateway/internal/tcp"
 )
 
 const (
@@ -50,6 +51,9 @@ func (f *front) Feed(b []byte) (taken int) {
 func (f *front) request(b []byte) (taken int) {
 	size := headSize(b)
 	switch {
+	case tcp.IsProxyLine(b):
+		f.refuse(http.StatusBadRequest, tcp.NoProxy)
+		return len(b)
 	case !isHTTP(b[0]):
 		f.refuse(http.StatusBadRequest, notHTTP)
 		return len(b)
@@ -92,7 +96,9 @@ const notHTTP = "this port speaks HTTP and WebSocket, and this is neither; TLS a
 func (f *front) giveAway(b []byte) {
 	nc, rest, err := f.sock.Detach(0, b)
 	if err != nil {
-		f.gateway.set.log.Warn("a connection can't be given to net/http", "err", err)
+		if left, ok := f.gateway.set.lines.lost.Pass(); ok {
+			f.gateway.set.log.Warn("a connection can't be given to net/http", "err", err, "left_out", left)
+		}
 		return
 	}
 	if !f.engine.http.give(&prefixed{Conn: nc, rest: rest}) {

@@ -85,6 +85,9 @@ func testFirstBytes(t *testing.T, start startFunc) {
 		{"garbage", []string{"\x00\x01\x02\x03"}, status(400)},
 		{"a TLS ClientHello", []string{"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"}, status(400)},
 		{"a STOMP CONNECT", []string{"CONNECT\naccept-version:1.2\nhost:t\n\n\x00"}, status(400)},
+		{"a line of the PROXY protocol", []string{"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"}, status(400)},
+		{"a line of the PROXY protocol, cut", []string{"PRO", "XY "}, status(400)},
+		{"the PROXY protocol of version 2", []string{"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c"}, status(400)},
 		{"a request line without a version", []string{"GET /stomp\r\n\r\n"}, status(400)},
 		{"a header line without a colon", []string{strings.ReplaceAll(upgrade, "Host: ", "Host ")}, status(400)},
 		{"a name with a space", []string{strings.ReplaceAll(upgrade, "Host:", "Host :")}, status(400)},
@@ -100,6 +103,46 @@ func testFirstBytes(t *testing.T, start startFunc) {
 				ws.write(w)
 			}
 			c.want(ws)
+		})
+	}
+}
+
+// TestFirstBytesTCP holds that the port for plain STOMP says at once what it does not speak.
+func TestFirstBytesTCP(t *testing.T) { eachSocket(t, testFirstBytesTCP) }
+
+func testFirstBytesTCP(t *testing.T, start startFunc) {
+	n := start(t, connectWithin(time.Hour))
+	const connected, refused = "CONNECTED\n", "ERROR\nmessage:this port "
+	for _, c := range []struct {
+		name string
+		wire []string
+		want string
+	}{
+		{"CONNECT", []string{connectFrame}, connected},
+		{"CONNECT a byte at a time", strings.Split(connectFrame, ""), connected},
+		{"CONNECT behind heart-beats", []string{"\n", "\r\n", "\r", "\n\n" + connectFrame}, connected},
+		{"STOMP", []string{strings.Replace(connectFrame, "CONNECT", "STOMP", 1)}, connected},
+		{"SEND", []string{"SEND\ndestination:/topic/x\nreceipt:7\n\n\x00"}, "ERROR\nmessage:the first frame must be CONNECT or STOMP\nreceipt-id:7\n"},
+		{"PROXY", []string{"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"}, refused + "does not speak the PROXY protocol"},
+		{"PROXY, cut", []string{"PROX", "Y", " "}, refused + "does not speak the PROXY protocol"},
+		{"PROXY of version 2", []string{"\r\n\r\n\x00\r\n", "QUIT\n"}, refused + "does not speak the PROXY protocol"},
+		{"PROXY, and CONNECT behind it", []string{"PROXY UNKNOWN\r\n" + connectFrame}, refused + "does not speak the PROXY protocol"},
+		{"HTTP", []string{"GET /stomp HTTP/1.1\r\n"}, refused + "speaks plain STOMP, and not HTTP"},
+		{"HTTP, whole", []string{upgradeRequest(n.tcp)}, refused + "speaks plain STOMP, and not HTTP"},
+		{"TLS", []string{"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"}, refused + "speaks plain STOMP without TLS"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			conn := n.dialRaw(t, n.tcp)
+			for _, w := range c.wire {
+				conn.write(w)
+			}
+			got, err := conn.in.ReadString(0)
+			if err != nil || !strings.HasPrefix(got, c.want) {
+				t.Fatalf("got %q, %v; want %q", got, err, c.want)
+			}
+			if c.want != connected {
+				conn.wantEnd()
+			}
 		})
 	}
 }

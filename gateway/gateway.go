@@ -22,6 +22,7 @@ import (
 	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/internal/loop"
 	"github.com/stompgw/stompgw/gateway/internal/router"
+	"github.com/stompgw/stompgw/gateway/internal/seldom"
 	"github.com/stompgw/stompgw/gateway/internal/session"
 	"github.com/stompgw/stompgw/gateway/internal/sockjs"
 	"github.com/stompgw/stompgw/gateway/origin"
@@ -55,6 +56,20 @@ const (
 	maxWaiters = 1024 // code of whoever embeds the gateway, which may take long
 )
 
+// lines are what the log says, once a second at most, of what strangers cause.
+type lines struct {
+	session.Lines
+	full, pause, page, lost, failed seldom.Line
+}
+
+// always has each of them written each time.
+func (l *lines) always() {
+	l.Always()
+	for _, line := range []*seldom.Line{&l.full, &l.pause, &l.page, &l.lost, &l.failed} {
+		line.Always = true
+	}
+}
+
 // engine is what runs while Run does.
 type engine struct {
 	loops  []*loop.Loop
@@ -69,8 +84,7 @@ type engine struct {
 	shut   func()      // closes the HTTP listeners
 	isShut atomic.Bool // it has been called
 
-	elsewhere           atomic.Int64 // connections that no loop has: in net/http, or in a TLS handshake
-	toldFull, toldPause told
+	elsewhere atomic.Int64 // connections that no loop has: in net/http, or in a TLS handshake
 }
 
 // New makes a node that publishes its sessions to reg and speaks to others over b. Both stay the
@@ -80,6 +94,9 @@ func New(node registry.Node, b bus.Bus, reg registry.Registry, rules *policy.Cat
 	g.rules.Store(rules)
 	for _, opt := range opts {
 		opt(&g.set)
+	}
+	if g.set.everyLine {
+		g.set.lines.always()
 	}
 	var err error
 	if g.origins, err = origin.Parse(g.set.origins); err != nil {
@@ -202,6 +219,7 @@ func (g *Gateway) newEngine() (*engine, error) {
 			Fallback:       g.set.fallback,
 			Now:            time.Now,
 			Stats:          &g.stats,
+			Lines:          &g.set.lines.Lines,
 			Log:            g.set.log,
 		})
 	}

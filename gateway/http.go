@@ -140,18 +140,21 @@ func (g *Gateway) refuseFull(w http.ResponseWriter) {
 	http.Error(w, tryAnother, http.StatusServiceUnavailable)
 }
 
-// refusePage words the refusal of a page of another origin, and tells the operator what would let it
-// in.
+// refusePage words the refusal of a page of another origin, for its author and for the operator.
 func (g *Gateway) refusePage(r *http.Request) *ws.Refusal {
-	page := r.Header.Get("Origin")
-	page = page[:min(len(page), longestOrigin)]
-	g.set.log.Warn("refused a page of another origin; to allow it, add it to the setting origins", "origin", page, "host", r.Host)
-	return &ws.Refusal{Status: http.StatusForbidden, Reason: fmt.Sprintf("origin %q is not allowed here", page)}
+	if n := len(r.Header.Values("Origin")); n > 1 {
+		return &ws.Refusal{Status: http.StatusForbidden, Reason: fmt.Sprintf("the request has %d Origin headers, and a browser sends one: a proxy on the way may add another", n)}
+	}
+	page, host := cut(r.Header.Get("Origin")), cut(r.Host)
+	if left, ok := g.set.lines.page.Pass(); ok {
+		g.set.log.Warn("refused a page of another origin; to allow it, add it to the setting origins", "origin", page, "host", host, "left_out", left)
+	}
+	return &ws.Refusal{Status: http.StatusForbidden, Reason: fmt.Sprintf("a page of origin %q may not connect to %q: to allow it, add it to the gateway's setting origins", page, host)}
 }
 
-// longestOrigin is how much of an origin is told and logged, in bytes: a host name with its scheme
-// and port.
-const longestOrigin = 300
+// cut shortens an origin or a host to what is told and logged, in bytes: a host name with its scheme and
+// port.
+func cut(s string) string { return s[:min(len(s), 300)] }
 
 // hijack takes a connection from net/http, with what was read of it and not used.
 func hijack(w http.ResponseWriter) (nc net.Conn, rest []byte, err error) {

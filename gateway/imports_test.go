@@ -33,15 +33,16 @@ var mayImport = map[string][]string{
 	"admin": {"gateway", "gateway/policy", "gateway/registry", "gateway/registry/redisregistry", "bus"},
 
 	"gateway": {
-		"gateway/internal/loop", "gateway/internal/router", "gateway/internal/session", "gateway/internal/sockjs",
+		"gateway/internal/loop", "gateway/internal/router", "gateway/internal/seldom", "gateway/internal/session", "gateway/internal/sockjs",
 		"gateway/internal/tcp", "gateway/internal/ws", "gateway/auth", "gateway/destination", "gateway/origin", "gateway/policy", "gateway/registry", "gateway/stomp", "bus",
 	},
 	"gateway/internal/sockjs":  {"gateway/internal/ws", "gateway/internal/session", "gateway/internal/loop"},
 	"gateway/internal/ws":      {"gateway/internal/session", "gateway/internal/loop"},
 	"gateway/internal/tcp":     {"gateway/internal/session", "gateway/internal/loop"},
-	"gateway/internal/session": {"gateway/internal/router", "gateway/internal/loop", "gateway/auth", "gateway/destination", "gateway/policy", "gateway/registry", "gateway/stomp", "bus"},
-	"gateway/internal/router":  {"gateway/internal/loop", "gateway/destination", "gateway/policy", "gateway/registry", "gateway/stomp", "bus"},
+	"gateway/internal/session": {"gateway/internal/router", "gateway/internal/loop", "gateway/internal/seldom", "gateway/auth", "gateway/destination", "gateway/policy", "gateway/registry", "gateway/stomp", "bus"},
+	"gateway/internal/router":  {"gateway/internal/loop", "gateway/internal/seldom", "gateway/destination", "gateway/policy", "gateway/registry", "gateway/stomp", "bus"},
 	"gateway/internal/loop":    {},
+	"gateway/internal/seldom":  {},
 
 	"gateway/policy":                 {"gateway/destination", "gateway/stomp", "bus"},
 	"gateway/auth":                   {},

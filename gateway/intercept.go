@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime"
 	"strings"
 	"time"
@@ -162,7 +161,9 @@ func (s *settings) outcome(err error, what string, in *session.Inspection) sessi
 	if errors.Is(err, ErrDrop) {
 		return session.Outcome{Drop: true}
 	}
-	s.log.Error(what+" failed", "session", in.Session.Key, "command", in.Frame.Command, slog.Any("err", err))
+	if left, ok := s.lines.failed.Pass(); ok {
+		s.log.Error(what+" failed", "session", in.Session.Key, "command", in.Frame.Command, "err", err, "left_out", left)
+	}
 	return session.Outcome{Refusal: policy.Refuse(policy.CodeInternal)}
 }
 

@@ -73,7 +73,7 @@ func TestInterceptorSees(t *testing.T) {
 // TestInterceptorDecides: what it returns becomes of the frame.
 func TestInterceptorDecides(t *testing.T) {
 	logs := &lockedBuffer{}
-	n := start(t, gateway.WithLogger(slog.New(slog.NewTextHandler(logs, nil))), gateway.WithInterceptor(func(_ context.Context, f *gateway.Frame) error {
+	n := start(t, gateway.WithEveryLine(true), gateway.WithLogger(slog.New(slog.NewTextHandler(logs, nil))), gateway.WithInterceptor(func(_ context.Context, f *gateway.Frame) error {
 		switch f.Header.Get("want") {
 		case "change":
 			f.Header.Set("destination", "/topic/changed")

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/internal/loop"
@@ -49,7 +48,7 @@ func (g *Gateway) accept(ctx context.Context, ln Listener, e *engine) error {
 		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
 			return nil
 		default:
-			g.pauseAccept(ctx, ln, e, err)
+			g.pauseAccept(ctx, ln, err)
 		}
 	}
 }
@@ -84,27 +83,19 @@ func (g *Gateway) full(e *engine) bool {
 	if e.connections()+int(e.elsewhere.Load()) < g.set.limits.Connections {
 		return false
 	}
-	if e.toldFull.again() {
-		g.set.log.Warn("new connections are closed: limits.connections is reached", "connections", g.set.limits.Connections)
+	if left, ok := g.set.lines.full.Pass(); ok {
+		g.set.log.Warn("new connections are closed: limits.connections is reached", "connections", g.set.limits.Connections, "left_out", left)
 	}
 	return true
 }
 
 // pauseAccept waits for descriptors or memory to come back; without a pause the loop would spin.
-func (g *Gateway) pauseAccept(ctx context.Context, ln Listener, e *engine, err error) {
-	if e.toldPause.again() {
-		g.set.log.Warn("can't accept connections, they have to wait", "address", ln.Addr(), "err", err)
+func (g *Gateway) pauseAccept(ctx context.Context, ln Listener, err error) {
+	if left, ok := g.set.lines.pause.Pass(); ok {
+		g.set.log.Warn("can't accept connections, they have to wait", "address", ln.Addr(), "err", err, "left_out", left)
 	}
 	select {
 	case <-time.After(acceptPause):
 	case <-ctx.Done():
 	}
-}
-
-// told remembers that something has been logged, which is worth a line a second at most.
-type told struct{ at atomic.Int64 }
-
-func (t *told) again() bool {
-	now := time.Now().Unix()
-	return t.at.Swap(now) != now
 }

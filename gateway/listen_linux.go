@@ -47,7 +47,7 @@ func (g *Gateway) acceptDescriptors(ctx context.Context, ln Listener, e *engine)
 			g.welcome(fd, ln, e)
 		case unix.EINTR, unix.ECONNABORTED: // the client has gone again
 		default:
-			g.pauseAccept(ctx, ln, e, os.NewSyscallError("accept4", acceptErr))
+			g.pauseAccept(ctx, ln, os.NewSyscallError("accept4", acceptErr))
 		}
 	}
 }

@@ -38,6 +38,8 @@ type settings struct {
 	intercepts []Interceptor
 	handlers   []handler
 	patience   time.Duration // with interceptors and handlers
+	everyLine  bool
+	lines      lines
 	parting    time.Duration // for a SockJS client to be told that the node stops
 	newLoop    func(outbound int) (*loop.Loop, error)
 }
@@ -100,6 +102,10 @@ func WithDrain(d time.Duration) Option { return func(s *settings) { s.drain = d 
 
 // WithLogger sets where the node logs; default nowhere. Tokens and bodies are never logged.
 func WithLogger(l *slog.Logger) Option { return func(s *settings) { s.log = l } }
+
+// WithEveryLine sets whether the log has each line that a client can cause at will, as it should be while
+// the client is made; default one a second of each kind, with the number of those left out.
+func WithEveryLine(every bool) Option { return func(s *settings) { s.everyLine = every } }
 
 // WithPages sets what answers HTTP requests outside the endpoint; default 404.
 func WithPages(h http.Handler) Option { return func(s *settings) { s.pages = h } }

@@ -2,11 +2,15 @@ package gateway_test
 
 import (
 	"bytes"
+	"cmp"
+	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stompgw/stompgw/bus/membus"
 	"github.com/stompgw/stompgw/gateway"
@@ -107,22 +111,22 @@ func TestOrigin(t *testing.T) {
 		{"all, beside others", app + " *", "https://evil.com", "", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var log lines
-			n := originNode(t, c.patterns, &log)
-			if c.host == "" {
-				c.host = n.web
-			}
 			for mode, dial := range upgradeModes() {
 				t.Run(mode, func(t *testing.T) {
-					log.reset()
+					var log lines
+					n := originNode(t, c.patterns, &log)
+					host := cmp.Or(c.host, n.web)
 					status := map[bool]int{true: http.StatusSwitchingProtocols, false: http.StatusForbidden}[c.want]
 					ws := dial(t, n)
-					request := strings.Replace(upgradeRequest(c.host), "/stomp", "/stomp?token=seecret", 1)
+					request := strings.Replace(upgradeRequest(host), "/stomp", "/stomp?token=seecret", 1)
 					if c.origin != "" {
 						request = strings.Replace(request, "Upgrade:", "Origin: "+c.origin+"\r\nAuthorization: Bearer seecret\r\nUpgrade:", 1)
 					}
 					ws.write(request)
-					ws.response(status)
+					r := ws.response(status)
+					if !c.want {
+						wantForbidden(t, r, host)
+					}
 					wantRefusalLog(t, log.String(), !c.want, c.origin)
 				})
 			}
@@ -142,6 +146,9 @@ func wantRefusalLog(t *testing.T, log string, refused bool, origin string) {
 	if got := strings.Count(log, "\n"); got != map[bool]int{true: 1}[refused] {
 		t.Errorf("logged %d lines: %s", got, log)
 	}
+	if strings.Contains(log, "left_out") != refused {
+		t.Errorf("the log does not say how many lines were left out: %s", log)
+	}
 	quoted, _, _ := strings.Cut(strings.ReplaceAll(origin, `\`, `\\`), "\t")
 	if refused && !(strings.Contains(log, quoted) && strings.Contains(log, "setting origins")) {
 		t.Errorf("the log does not say what came and what to change: %s", log)
@@ -151,16 +158,51 @@ func wantRefusalLog(t *testing.T, log string, refused bool, origin string) {
 	}
 }
 
-// A browser sends one Origin; the first of two must not vouch for the second.
+// wantForbidden holds that the answer says which host it is of, and what lets the page in.
+func wantForbidden(t *testing.T, r *http.Response, host string) {
+	t.Helper()
+	body, err := io.ReadAll(r.Body)
+	if err != nil || !strings.Contains(string(body), strconv.Quote(host)) || !strings.Contains(string(body), "setting origins") {
+		t.Errorf("got %q, %v; want the host %s and the setting origins in it", body, err, host)
+	}
+}
+
+// A browser sends one Origin; the first of two must not vouch for the second, whoever may connect.
 func TestTwoOrigins(t *testing.T) {
-	n := start(t)
-	for mode, dial := range upgradeModes() {
-		t.Run(mode, func(t *testing.T) {
-			own := "Origin: http://" + n.web + "\r\n"
-			ws := dial(t, n)
-			ws.write(strings.Replace(upgradeRequest(n.web), "Upgrade:", own+"Origin: https://evil.com\r\nUpgrade:", 1))
-			ws.response(http.StatusForbidden)
-		})
+	for _, patterns := range []string{"", "*"} {
+		var log lines
+		n := originNode(t, patterns, &log)
+		for mode, dial := range upgradeModes() {
+			t.Run(patterns+mode, func(t *testing.T) {
+				own := "Origin: http://" + n.web + "\r\n"
+				ws := dial(t, n)
+				ws.write(strings.Replace(upgradeRequest(n.web), "Upgrade:", own+"Origin: https://evil.com\r\nUpgrade:", 1))
+				const want = "the request has 2 Origin headers, and a browser sends one: a proxy on the way may add another\n"
+				if body, err := io.ReadAll(ws.response(http.StatusForbidden).Body); err != nil || string(body) != want {
+					t.Errorf("got %q, %v", body, err)
+				}
+			})
+		}
+		if log.String() != "" {
+			t.Errorf("logged %s", &log)
+		}
+	}
+}
+
+// Anybody can have pages refused; the log has a line a second, and tells how many more there were.
+func TestRefusedPagesLog(t *testing.T) {
+	const refused = 50
+	var log lines
+	n := originNode(t, "", &log)
+	began := time.Now()
+	for range refused {
+		c := n.dialRaw(t, n.web)
+		c.write(strings.Replace(upgradeRequest(n.web), "Upgrade:", "Origin: https://evil.com\r\nUpgrade:", 1))
+		c.response(http.StatusForbidden)
+		c.conn.Close()
+	}
+	if most := int(time.Since(began)/time.Second) + 1; strings.Count(log.String(), "\n") > most {
+		t.Errorf("%d pages make more than %d lines:\n%s", refused, most, &log)
 	}
 }
 
@@ -191,10 +233,4 @@ func (l *lines) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
-}
-
-func (l *lines) reset() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.b.Reset()
 }

@@ -2,15 +2,15 @@ package router
 
 import (
 	"sync/atomic"
-	"time"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/internal/seldom"
 )
 
 // oversized counts what was not delivered because it is larger than what may wait for one session.
 type oversized struct {
-	count  atomic.Uint64
-	logged atomic.Int64 // when, in nanoseconds of the Unix time
+	count atomic.Uint64
+	line  seldom.Line
 }
 
 // Oversized is how many messages of the bus were too large for this node's sessions.
@@ -28,8 +28,7 @@ func (r *Router) isOversized(e *bus.Envelope) bool {
 		return false
 	}
 	n := r.oversized.count.Add(1)
-	now, last := time.Now().UnixNano(), r.oversized.logged.Load()
-	if now-last >= int64(time.Second) && r.oversized.logged.CompareAndSwap(last, now) {
+	if _, ok := r.oversized.line.Pass(); ok {
 		r.log.Warn("message not delivered: it is larger than what may wait for one client (limits.outbound)",
 			"destination", e.Destination, "bytes", size, "limit", r.limit, "count", n)
 	}

@@ -85,6 +85,7 @@ type Host struct {
 	Fallback       policy.Fallback
 	Now            func() time.Time // the time that tokens expire by
 	Stats          *Stats
+	Lines          *Lines
 	Log            *slog.Logger
 
 	frame stomp.Frame        // the frame being dispatched

@@ -82,7 +82,10 @@ func (s *Session) unspoken() time.Duration {
 // giveUp ends a session whose connection lives, while what should use it does not.
 func (s *Session) giveUp() {
 	s.host.Stats.Hung.Add(1)
-	s.host.Log.Info("closed a session whose client hangs: its connection lives, but no heart-beat comes", "session", s.id, "for", s.hungAfter())
+	if left, ok := s.host.Lines.hung.Pass(); ok {
+		s.host.Log.Info("closed a session whose client hangs: its connection lives, but no heart-beat comes",
+			"session", s, "for", s.hungAfter(), "left_out", left)
+	}
 	s.sendError(errorFrame{
 		summary: fmt.Sprintf("no heart-beat came within %s, but signs that the connection lives", s.hungAfter()),
 		detail:  fmt.Sprintf("The client has promised to send a frame or a heart-beat each %s, and hangs.", s.recvEvery),

@@ -65,7 +65,7 @@ func newRigWith(t testing.TB, b *fakeBus, outer bus.Bus, catalogue policy.Rules,
 	r.host = &Host{
 		Node: node, Server: "stompgw/test", Registry: r.book, Local: rt.Local(0), Rules: rules, Blocks: new(Blocks), Workers: NewWorkers(1), Checks: NewWorkers(8), Waiters: NewWorkers(8), Limits: &limits,
 		Outbound: 1 << 20, HeartBeat: stomp.HeartBeat{Send: 10 * time.Second, Receive: 10 * time.Second},
-		ConnectTimeout: 10 * time.Second, Fallback: policy.FallbackDrop, Stats: new(Stats), Now: time.Now,
+		ConnectTimeout: 10 * time.Second, Fallback: policy.FallbackDrop, Stats: new(Stats), Lines: new(Lines), Now: time.Now,
 		Log: slog.New(slog.NewTextHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, c := range configure {

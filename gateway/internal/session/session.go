@@ -209,6 +209,9 @@ func (s *Session) fault(err error, receipt []byte) {
 	s.end(CloseProtocol, "")
 }
 
+// Reject ends the conversation of a client that does not speak STOMP, with an ERROR that says why.
+func (s *Session) Reject(why string) { s.fault(faultf("STOMP Frames", "%s", why), nil) }
+
 type errorFrame struct {
 	receipt         []byte        // of the frame at fault; empty when it asked for none
 	version         string        // header of that name, when no version is common
@@ -290,7 +293,9 @@ func (s *Session) Overflow() {
 // tooSlow ends the session of a client that does not read, or acknowledge, as fast as messages come.
 func (s *Session) tooSlow(verb string) {
 	s.host.Stats.SlowClosed.Add(1)
-	s.host.Log.Info("closed a session that "+verb+"s too slowly", "session", s, "waiting", s.host.Outbound)
+	if left, ok := s.host.Lines.slow.Pass(); ok {
+		s.host.Log.Info("closed a session that "+verb+"s too slowly", "session", s, "waiting", s.host.Outbound, "left_out", left)
+	}
 	s.sendError(errorFrame{
 		summary: fmt.Sprintf("the client %ss too slowly: more than %d bytes wait for it", verb, s.host.Outbound),
 		detail:  fmt.Sprintf("Messages have been dropped. Connect again; subscribe to less, or %s faster.", verb),

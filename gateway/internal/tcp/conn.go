@@ -2,6 +2,7 @@
 package tcp
 
 import (
+	"bytes"
 	"net/netip"
 	"time"
 
@@ -28,6 +29,7 @@ func (Framing) Overhead() int { return 0 }
 type Conn struct {
 	sock    *loop.Conn
 	session *session.Session
+	begun   bool // the first bytes may be STOMP
 }
 
 // New starts a STOMP session of host over sock.
@@ -39,8 +41,28 @@ func New(sock *loop.Conn, host *session.Host) *Conn {
 
 // Feed implements loop.Handler. A paused session keeps what it does not take itself.
 func (c *Conn) Feed(b []byte) int {
+	if !c.begun {
+		if wait := c.begin(b); wait > 0 {
+			return len(b) - wait
+		}
+	}
 	c.session.Feed(b)
 	return len(b)
+}
+
+// begin looks at what comes before anything else, and returns how many bytes of the end of b have to wait
+// for more.
+func (c *Conn) begin(b []byte) (wait int) {
+	first := bytes.TrimLeft(b, "\r\n") // heart-beats
+	why, known := foreign(first)
+	switch {
+	case !known:
+		return len(first)
+	case why != "":
+		c.session.Reject(why)
+	}
+	c.begun = len(first) > 0
+	return 0
 }
 
 // Timeout implements loop.Handler.

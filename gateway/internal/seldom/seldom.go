@@ -1,0 +1,33 @@
+// Package seldom keeps what strangers cause from filling the log.
+package seldom
+
+import (
+	"sync"
+	"time"
+)
+
+// Line is a line of the log that is written once a second at most. Its zero value is ready, and any
+// goroutine may use it.
+type Line struct {
+	Always bool // it is written each time; not to be changed once in use
+
+	mu   sync.Mutex
+	last time.Time // when it was written; zero for never
+	left int
+}
+
+// Pass reports whether the line may be written now, and how many were left out since the last one.
+func (l *Line) Pass() (left int, ok bool) {
+	if l.Always {
+		return 0, true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if !l.last.IsZero() && now.Sub(l.last) < time.Second {
+		l.left++
+		return 0, false
+	}
+	left, l.left, l.last = l.left, 0, now
+	return left, true
+}
