@@ -152,8 +152,8 @@ func isPassing(err error) bool {
 	return false
 }
 
-// Between two attempts to connect, and after a connection has ended, is a pause that grows from
-// shortPause to longPause, and half as much more by chance.
+// Between two attempts to connect is a pause that grows from shortPause to longPause, and half as much more
+// by chance; there is none after a connection that has lasted for longer than that.
 const (
 	shortPause = 100 * time.Millisecond
 	longPause  = 2 * time.Second
@@ -164,11 +164,12 @@ const (
 func (b *Bus) keepConnected() {
 	pause := shortPause
 	for b.ctx.Err() == nil {
-		if c, err := b.dial(); err != nil {
+		c, err := b.dial()
+		if err != nil {
 			b.unreachable(err)
-		} else {
+		} else if b.use(c) > longPause {
 			pause = shortPause
-			b.use(c)
+			continue
 		}
 		await(b.ctx, time.After(pause+rand.N(pause/2)))
 		pause = min(2*pause, longPause)
@@ -193,8 +194,9 @@ func (b *Bus) unreachable(err error) {
 	}
 }
 
-// use has c be the connection until it ends.
-func (b *Bus) use(c *conn) {
+// use has c be the connection until it ends, and returns how long it has lasted.
+func (b *Bus) use(c *conn) time.Duration {
+	begin := time.Now()
 	b.takes(c)
 	gap := b.link.up(c)
 	signal(b.out.queued) // the writer subscribes
@@ -204,16 +206,21 @@ func (b *Bus) use(c *conn) {
 		b.log.Warn("bus connected: what others published meanwhile, this node has missed",
 			"server", c.nc.ConnectedServerName(), "gap", gap.Round(time.Millisecond))
 	}
-	for b.outlives(c) {
-		b.look(c)
+	outdated := false
+	for !outdated && b.outlives(c) {
+		outdated = b.look(c)
 	}
 	c.close()
 	b.pool.learn(c.server, c.nc)
 	err, _ := c.why()
+	if outdated {
+		err = errOutdated
+	}
 	b.link.down(err)
 	if b.ctx.Err() == nil {
 		b.log.Warn("bus disconnected: until it is back, this node misses what others publish", "err", err)
 	}
+	return time.Since(begin)
 }
 
 // outlives waits until c has ended, or the bus is closed, and returns false; or true when it is time
@@ -223,7 +230,7 @@ func (b *Bus) outlives(c *conn) bool {
 	for {
 		select {
 		case <-b.refusedBySize:
-			due = time.After(time.Until(b.looked.Add(lookEvery)))
+			due = time.After(time.Until(b.nextLook))
 		case <-due:
 			return true
 		case <-c.ended:

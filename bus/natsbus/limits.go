@@ -21,8 +21,9 @@ const (
 	// lineRest is the most bytes that stand beside a subject in a control line, as servers count it:
 	// blanks, and a subscription id or two sizes.
 	lineRest = 20
-	// lookEvery is the least time between two looks.
-	lookEvery = 5 * time.Second
+	// The least time between two looks grows from shortLook to longLook while they find nothing.
+	shortLook = 5 * time.Second
+	longLook  = 5 * time.Minute
 	// hiddenFor is how long a limit counts that the server did not tell of, and was found to have.
 	hiddenFor = 10 * time.Minute
 )
@@ -136,19 +137,23 @@ func (b *Bus) refuseBySize(err error) error {
 	return err
 }
 
-// look ends c if its server takes other sizes now than it did when c began.
-func (b *Bus) look(c *conn) {
-	b.looked = time.Now()
+var errOutdated = errors.New("the server has other limits than before")
+
+// look reports whether c's server takes other sizes now than it did when c began.
+func (b *Bus) look(c *conn) bool {
+	b.lookPause = min(max(2*b.lookPause, shortLook), longLook)
+	b.nextLook = time.Now().Add(b.lookPause)
 	fresh, err := b.connect(c.server)
 	if err == nil {
 		fresh, err = b.learn(fresh)
 	}
 	if err != nil {
-		return // c tells how the server does
+		return false // c tells how the server does
 	}
 	defer fresh.close()
-	if fresh.maxSubject != c.maxSubject || fresh.maxPayload.Load() != c.maxPayload.Load() {
-		b.log.Info("the NATS server has other limits than before: connecting anew")
-		c.nc.Close()
+	if fresh.maxSubject == c.maxSubject && fresh.maxPayload.Load() == c.maxPayload.Load() {
+		return false
 	}
+	b.lookPause = 0
+	return true
 }

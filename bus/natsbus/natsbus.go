@@ -109,8 +109,9 @@ type Bus struct {
 	ended  chan struct{} // closed when run has returned
 
 	// Owned by run.
-	pool   *pool
-	looked time.Time // when the server was last asked for its limits
+	pool      *pool
+	nextLook  time.Time     // at the server's limits, at the earliest
+	lookPause time.Duration // before that
 
 	// Any goroutine; each guards itself.
 	out           *outbox
