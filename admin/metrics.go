@@ -83,6 +83,7 @@ func collectClients(s scrape, f gateway.Figures) {
 	s.counter("sends_published_total", "SENDs given to the bus.", f.Published)
 	s.counter("messages_delivered_total", "MESSAGEs handed to sessions, those that tell a refusal too.", f.Delivered)
 	s.counter("messages_oversized_total", "Messages of the bus not delivered because they are larger than limits.outbound.", f.Oversized)
+	s.counter("message_headers_left_out_total", "Headers of the bus's messages left out because MESSAGE can't have them.", f.LeftOut)
 	s.counter("messages_unpackable_total", "MESSAGEs not delivered to a client whose transport can't carry them: SockJS and a body that is not UTF-8.", f.Unpackable)
 	for _, e := range policy.Codes() {
 		s.counter("refusals_total", "Frames that were not carried out, by the code that the client is told.",

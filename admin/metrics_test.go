@@ -55,7 +55,7 @@ func ours(text string) string {
 func distinct() gateway.Figures {
 	f := gateway.Figures{
 		Sessions: 1001, Connections: 1002, Frames: 1003, Published: 1004, Delivered: 1005, Unheard: 1006,
-		Kicked: 1014, Blocked: 1015, Faults: 1007, SlowCloses: 1008, HungCloses: 1016, Nacks: 1009, Oversized: 1010, Unpackable: 1011,
+		Kicked: 1014, Blocked: 1015, Faults: 1007, SlowCloses: 1008, HungCloses: 1016, Nacks: 1009, Oversized: 1010, LeftOut: 1017, Unpackable: 1011,
 		RefusedOther: 1012, Withheld: 1013, Tokens: auth.Figures{Verified: 5001, Known: 5002, Refused: 5003, Revoked: 5004, ListAway: 5005},
 		Refused: map[policy.Code]uint64{},
 		Bus: &bus.Figures{

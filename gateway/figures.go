@@ -15,6 +15,7 @@ type Figures struct {
 	Delivered    uint64                 // MESSAGEs handed to sessions, those that tell a refusal too
 	Unpackable   uint64                 // messages not delivered to a subscriber whose transport can't carry them: SockJS and what is not UTF-8
 	Oversized    uint64                 // messages of the bus that were larger than what may wait for one session
+	LeftOut      uint64                 // headers of the bus's messages that no client got, as STOMP has no place for them
 	Refused      map[policy.Code]uint64 // frames that were not carried out, with an entry for each code
 	RefusedOther uint64                 // the same, with codes that are an interceptor's own
 	Withheld     uint64                 // messages not delivered to a subscription whose login has lapsed
@@ -59,7 +60,7 @@ func (g *Gateway) Figures() Figures {
 		f.Connections = e.connections() + int(e.elsewhere.Load())
 	}
 	if r := g.router.Load(); r != nil {
-		f.Delivered, f.Oversized = r.Delivered(), r.Oversized()
+		f.Delivered, f.Oversized, f.LeftOut = r.Delivered(), r.Oversized(), r.LeftOut()
 	}
 	if b, ok := g.bus.(bus.Measured); ok {
 		f.Bus = new(b.Figures())

@@ -13,6 +13,7 @@ type Message struct {
 	Destination string
 	Seq         uint64 // this node's number of it, from 1; part of message-id
 	id          string // the message-id header
+	leftOut     int    // headers that STOMP 1.2 has no place for
 	// rest is the frame from the destination header on, by version; versions that write it alike
 	// share it. What a version can't write was left out, so text is said of each.
 	rest [stomp.V12 + 1][]byte
@@ -35,21 +36,26 @@ func NewMessage(e bus.Envelope, destination, node string, seq uint64) *Message {
 			m.rest[v], m.text[v] = m.rest[stomp.V10], m.text[stomp.V10]
 			continue
 		}
-		m.rest[v] = encodeRest(make([]byte, 0, size), v, m, e)
+		m.rest[v], m.leftOut = encodeRest(make([]byte, 0, size), v, m, e)
 		m.text[v] = utf8.Valid(m.rest[v])
 	}
 	return m
 }
 
-func encodeRest(dst []byte, v stomp.Version, m *Message, e bus.Envelope) []byte {
+// encodeRest also returns how many headers were left out.
+func encodeRest(dst []byte, v stomp.Version, m *Message, e bus.Envelope) (rest []byte, leftOut int) {
 	dst = stomp.AppendEntry(dst, v, "destination", m.Destination)
 	dst = stomp.AppendEntry(dst, v, "message-id", m.id)
 	for _, h := range e.Headers {
+		had := len(dst)
 		if !isOurs(h.Name) {
 			dst = stomp.AppendEntry(dst, v, h.Name, h.Value)
 		}
+		if len(dst) == had {
+			leftOut++
+		}
 	}
-	return stomp.AppendBody(dst, e.Body)
+	return stomp.AppendBody(dst, e.Body), leftOut
 }
 
 // isOurs reports whether MESSAGE has a header of that name which only the server can know. Programs

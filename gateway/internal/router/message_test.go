@@ -78,6 +78,24 @@ func TestHeadersOfOurOwn(t *testing.T) {
 	}
 }
 
+// TestLeftOut: the headers that MESSAGE can't have are counted, once for all versions.
+func TestLeftOut(t *testing.T) {
+	for _, test := range []struct {
+		headers []bus.Header
+		want    int
+	}{
+		{nil, 0},
+		{[]bus.Header{{Name: "a", Value: "b"}, {Name: "a:b", Value: "line\nfeed"}, {Name: "c", Value: ""}}, 0},
+		{[]bus.Header{{Name: "", Value: "no name"}, {Name: "a", Value: "b"}}, 1},
+		{[]bus.Header{{Name: "message-id", Value: "1"}, {Name: "destination", Value: "/y"}, {Name: "a", Value: "\xff"}, {Name: "\x00", Value: "b"}}, 4},
+	} {
+		e := bus.Envelope{Destination: "/topic/a", Headers: test.headers}
+		if got := NewMessage(e, e.Destination, "node", 1).leftOut; got != test.want {
+			t.Errorf("of %q %d are left out, want %d", test.headers, got, test.want)
+		}
+	}
+}
+
 // TestText: a frame goes as text if all of it is valid UTF-8, of which what its version leaves out is no
 // part.
 func TestText(t *testing.T) {

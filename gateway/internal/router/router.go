@@ -27,6 +27,7 @@ type Router struct {
 	limit    int // bytes that may wait for one session
 	log      *slog.Logger
 	seq      atomic.Uint64
+	leftOut  atomic.Uint64 // headers of messages
 
 	oversized oversized
 
@@ -75,6 +76,9 @@ func (r *Router) Delivered() (n uint64) {
 	}
 	return n
 }
+
+// LeftOut is how many headers of the bus's messages no client got, as STOMP has no place for them.
+func (r *Router) LeftOut() uint64 { return r.leftOut.Load() }
 
 // Run receives from the bus until ctx ends.
 func (r *Router) Run(ctx context.Context) error {
@@ -298,7 +302,11 @@ func (r *Router) individual(ctx context.Context, e bus.Envelope) {
 }
 
 func (r *Router) message(e bus.Envelope, destination string) *Message {
-	return NewMessage(e, destination, r.tag, r.seq.Add(1))
+	m := NewMessage(e, destination, r.tag, r.seq.Add(1))
+	if m.leftOut > 0 {
+		r.leftOut.Add(uint64(m.leftOut))
+	}
+	return m
 }
 
 func (r *Router) seqOf(id string) (uint64, bool) {
