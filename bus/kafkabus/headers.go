@@ -19,7 +19,8 @@ import (
 //
 // Whatever follows a beginning like that is the sender's own, whatever its name. A foreign
 // producer's record has no such beginning: its headers stand in any order, and destination and
-// principal are taken out of them. Of repeated ones the last counts, as Java's lastHeader has it.
+// principal are taken out of them. Of repeated ones the first counts, as in STOMP. A record without a
+// value, which only a foreign producer writes, becomes an empty body with tombstone:true.
 //
 // Kafka says that header names are UTF-8. It keeps other bytes too, but programs in Java, and a
 // broker that is set to compress a topic in its own way, replace them.
@@ -27,6 +28,10 @@ const (
 	destinationHeader = "destination"
 	principalHeader   = "principal"
 )
+
+// tombstone is the header of a message that was a record without a value, which in a topic that is
+// compacted means that its key is no more. It comes before all others, so that it counts.
+var tombstone = bus.Header{Name: "tombstone", Value: "true"}
 
 // plainHeaders returns the record headers that carry all of e but its body.
 func plainHeaders(e *bus.Envelope, node string, seq uint64) []kafka.Header {
@@ -67,17 +72,20 @@ func decodePlain(rec *record) (e bus.Envelope, from origin, err error) {
 	ours := beginning(rec.headers)
 	from = originOf(rec.headers)
 	e.Body = rec.value
-	if rest := len(rec.headers) - len(ours); rest > 0 {
-		e.Headers = make([]bus.Header, 0, rest)
-	}
+	e.Headers = headersFor(rec, len(rec.headers)-len(ours))
 	values := valuesOf(rec.headers)
+	var addressed, individual bool
 	for i, h := range rec.headers {
 		value := values.next(h)
 		switch {
 		case i < len(ours) && h.Key == destinationHeader:
-			e.Destination = value
+			if !addressed {
+				e.Destination, addressed = value, true
+			}
 		case i < len(ours) && h.Key == principalHeader:
-			e.Principal = value
+			if !individual {
+				e.Principal, individual = value, true
+			}
 		case i < 2 && from.node != "": // read by originOf
 		default:
 			e.Headers = append(e.Headers, bus.Header{Name: h.Key, Value: value})
@@ -87,6 +95,17 @@ func decodePlain(rec *record) (e bus.Envelope, from origin, err error) {
 		return bus.Envelope{}, origin{}, errors.New("the destination header is empty")
 	}
 	return e, from, nil
+}
+
+// headersFor returns the beginning of a message's headers, with room for so many of rec.
+func headersFor(rec *record, count int) (headers []bus.Header) {
+	if rec.value == nil {
+		return append(make([]bus.Header, 0, count+1), tombstone)
+	}
+	if count > 0 {
+		headers = make([]bus.Header, 0, count)
+	}
+	return headers
 }
 
 // beginning returns those of headers among which ours are, not the sender's own: the first three or

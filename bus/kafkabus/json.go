@@ -25,8 +25,8 @@ import (
 //
 // The value has no place for headers, so these travel as record headers: node, seq, and the
 // sender's own with stompPrefix before their names, lest a client sets one that a Spring consumer
-// acts on, such as __TypeId__. No other header of a record is passed on, save content-type when
-// there is none with the prefix. Without either the content type is textPlain.
+// acts on, such as __TypeId__. No other header of a record is passed on, save content-type, the first
+// one, when there is none with the prefix. Without either the content type is textPlain.
 const (
 	stompPrefix = "stomp."
 	contentType = "content-type"
@@ -186,15 +186,15 @@ func textOf(raw []byte, name string, must bool) ([]byte, error) {
 // fromJSONHeaders returns the headers of the envelope beside which the given record headers stand.
 func fromJSONHeaders(headers []kafka.Header) []bus.Header {
 	entries := make([]bus.Header, 0, len(headers)+1)
-	typ, typed := textPlain, false
+	typ, said, typed := textPlain, false, false
 	values := valuesOf(headers)
 	for _, h := range headers {
 		value := values.next(h)
 		if name, ok := strings.CutPrefix(h.Key, stompPrefix); ok {
 			entries = append(entries, bus.Header{Name: name, Value: value})
 			typed = typed || name == contentType
-		} else if h.Key == contentType && value != "" {
-			typ = value
+		} else if h.Key == contentType && value != "" && !said {
+			typ, said = value, true
 		}
 	}
 	if !typed {

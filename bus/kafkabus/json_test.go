@@ -99,6 +99,7 @@ func TestForeignJSONRecord(t *testing.T) {
 			bus.Envelope{Destination: "/topic/a", Headers: busHeaders("content-type", plain), Body: []byte("\U0001f600 \ufffd")}, origin{}},
 		{"Spring's own headers", value, kafkaHeaders("__TypeId__", "com.example.SendMessage", "spring_json_header_types", "{}", "contentType", `"a/b"`), broadcast, origin{}},
 		{"content-type", value, kafkaHeaders("foo", "1", "content-type", "a/b", "bar", "2"), withHeaders("content-type", "a/b"), origin{}},
+		{"the first content-type", value, kafkaHeaders("content-type", "a/b", "content-type", "c/d"), withHeaders("content-type", "a/b"), origin{}},
 		{"content-type with and without the prefix", value, kafkaHeaders("content-type", "a/b", "stomp.content-type", "c/d"), withHeaders("content-type", "c/d"), origin{}},
 		{"empty content-type", value, kafkaHeaders("content-type", ""), broadcast, origin{}},
 		{"headers with the prefix", value, kafkaHeaders("stomp.b", "1", "a", "2", "stomp.a", "3", "stomp.b", "4", "Stomp.c", "5"),

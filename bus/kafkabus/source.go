@@ -8,17 +8,17 @@ import (
 )
 
 // Source is a topic of the user's own that becomes a destination. The body is the record's value,
-// empty for a tombstone. The record's headers become headers with a prefix, but content-type stays
-// what it is.
+// empty with a header tombstone:true for a record without one. The record's headers become headers
+// with a prefix, but content-type stays what it is.
 type Source struct {
 	Topic string
 	// Destination is a template such as "/topic/orders/{key}". {key}, {topic}, {partition} and
-	// {header.x} (of repeated ones the last) stand for a segment or a part of one. What they become
+	// {header.x} (of repeated ones the first) stand for a segment or a part of one. What they become
 	// can't be empty, has to be UTF-8 without control characters, and can't hold a slash, or one of
 	// * ? { }, which no rule of the catalogue matches. A record that does not fit is skipped, also
 	// when the destination would have more than 1024 bytes.
 	Destination string
-	Headers     string // the prefix, default "kafka-"
+	Headers     string // the prefix, empty for none
 }
 
 // source is a Source as it is used. Any goroutine may use it.
@@ -31,9 +31,6 @@ type source struct {
 func parseSource(s Source) (*source, error) {
 	if s.Topic == "" {
 		return nil, errors.New("no topic is named")
-	}
-	if s.Headers == "" {
-		s.Headers = "kafka-"
 	}
 	if !isText([]byte(s.Headers)) {
 		return nil, fmt.Errorf("headers %q: want a prefix of UTF-8 without control characters", s.Headers)
@@ -52,10 +49,7 @@ func (s *source) envelope(rec *record) (e bus.Envelope, err error) {
 		return bus.Envelope{}, err
 	}
 	e.Body = rec.value
-	if len(rec.headers) == 0 {
-		return e, nil
-	}
-	e.Headers = make([]bus.Header, 0, len(rec.headers))
+	e.Headers = headersFor(rec, len(rec.headers))
 	values := valuesOf(rec.headers)
 	for _, h := range rec.headers {
 		name := h.Key

@@ -29,10 +29,12 @@ func TestSource(t *testing.T) {
 		name, template, prefix, destination string
 		headers                             []bus.Header
 	}{
-		{"key", "/topic/orders/{key}", "", "/topic/orders/42", all},
-		{"no place", "/topic/orders", "", "/topic/orders", all},
-		{"place and literal in one segment", "/topic/order-{key}.{partition}/x", "", "/topic/order-42.12/x", all},
-		{"all of them", "/{topic}/{partition}/{key}/{header.region}{header.a/b}", "", "/orders/12/42/usslash", all},
+		{"key", "/topic/orders/{key}", "kafka-", "/topic/orders/42", all},
+		{"no place", "/topic/orders", "kafka-", "/topic/orders", all},
+		{"place and literal in one segment", "/topic/order-{key}.{partition}/x", "kafka-", "/topic/order-42.12/x", all},
+		{"all of them", "/{topic}/{partition}/{key}/{header.region}{header.a/b}", "kafka-", "/orders/12/42/euslash", all},
+		{"no prefix", "/topic/{key}", "", "/topic/42",
+			busHeaders("region", "eu", "region", "us", "content-type", "application/json", "", "no name", "a/b", "slash")},
 		{"another prefix", "/topic/{key}", "x.", "/topic/42",
 			busHeaders("x.region", "eu", "x.region", "us", "content-type", "application/json", "x.", "no name", "x.a/b", "slash")},
 	} {
@@ -46,15 +48,23 @@ func TestSource(t *testing.T) {
 	}
 }
 
-// TestSourceBare: a record may have nothing at all, if the template needs nothing.
+// TestSourceBare: a record may have nothing at all, if the template needs nothing. One without a value
+// is told from one whose value is empty.
 func TestSourceBare(t *testing.T) {
-	got, err := mustSource(t, "/topic/{topic}", "").envelope(&record{topic: "orders"})
-	if want := (bus.Envelope{Destination: "/topic/orders"}); err != nil || !sameEnvelope(got, want) {
-		t.Errorf("got %q, %v", got, err)
-	}
-	got, err = mustSource(t, "/topic/a", "").envelope(&record{headers: []kafka.Header{{Key: "null"}}})
-	if want := (bus.Envelope{Destination: "/topic/a", Headers: busHeaders("kafka-null", "")}); err != nil || !sameEnvelope(got, want) {
-		t.Errorf("got %q, %v", got, err)
+	for _, test := range []struct {
+		name string
+		rec  record
+		want []bus.Header
+	}{
+		{"empty", record{value: []byte{}}, nil},
+		{"a header without a value", record{value: []byte{}, headers: []kafka.Header{{Key: "null"}}}, busHeaders("null", "")},
+		{"tombstone", record{}, busHeaders("tombstone", "true")},
+		{"tombstone with headers", record{headers: kafkaHeaders("a", "b", "tombstone", "no")}, busHeaders("tombstone", "true", "a", "b", "tombstone", "no")},
+	} {
+		got, err := mustSource(t, "/topic/a", "").envelope(&test.rec)
+		if want := (bus.Envelope{Destination: "/topic/a", Headers: test.want}); err != nil || !sameEnvelope(got, want) {
+			t.Errorf("%s: got %q, %v, want %q", test.name, got, err, want)
+		}
 	}
 }
 
@@ -69,7 +79,7 @@ func TestSourceRecordRefused(t *testing.T) {
 		{"no key", "/topic/{key}", record{}, "{key}" + missing},
 		{"empty key", "/topic/{key}", record{key: []byte{}}, "{key}" + missing},
 		{"no header", "/topic/{header.x}", record{headers: kafkaHeaders("X", "SECRET", "x.y", "SECRET")}, "{header.x}" + missing},
-		{"empty header", "/topic/{header.x}", record{headers: kafkaHeaders("x", "SECRET", "x", "")}, "{header.x}" + missing},
+		{"empty header", "/topic/{header.x}", record{headers: kafkaHeaders("x", "", "x", "SECRET")}, "{header.x}" + missing},
 		{"header null", "/topic/a{header.x}", record{headers: []kafka.Header{{Key: "x"}}}, "{header.x}" + missing},
 		{"not UTF-8", "/topic/{key}", record{key: []byte("SECRET\xff")}, "{key}" + noText},
 		{"line break", "/topic/{key}", record{key: []byte("SECRET\n")}, "{key}" + noText},

@@ -125,9 +125,9 @@ func (p part) append(dst []byte, rec *record) []byte {
 	case "partition":
 		return strconv.AppendInt(dst, int64(rec.partition), 10)
 	case "header":
-		for i := len(rec.headers) - 1; i >= 0; i-- {
-			if rec.headers[i].Key == p.header {
-				return append(dst, rec.headers[i].Value...)
+		for _, h := range rec.headers {
+			if h.Key == p.header {
+				return append(dst, h.Value...)
 			}
 		}
 		return dst

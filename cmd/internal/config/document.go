@@ -125,9 +125,6 @@ func (d *document) entry(name, path string, k key) {
 	for i, fields := range items {
 		dash := "- "
 		for _, f := range fields {
-			if f.isEmpty() {
-				continue
-			}
 			at := fmt.Sprintf("%s[%d].%s", path, i, f.name)
 			d.entry(d.indent()+"  "+dash+f.name+":", at, key{path: at, target: f.target})
 			dash = "  "

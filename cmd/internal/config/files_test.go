@@ -223,10 +223,10 @@ func TestBusFiles(t *testing.T) {
 			func(c *Config) bool { return c.Bus.Kafka.TLS.Loaded() != nil && c.Bus.Kafka.TLS.Enabled }},
 		{"no TLS", kafka, "tls: {}", nil,
 			func(c *Config) bool { return c.Bus.Kafka.TLS.Loaded() == nil }},
-		{"sources", kafka, "sources: [{topic: a, destination: '/topic/{topic}/{key}/{partition}/{header.x}'}, {topic: b, destination: /b, headers: h-}]", nil,
+		{"sources", kafka, "sources: [{topic: a, destination: '/topic/{topic}/{key}/{partition}/{header.x}'}, {topic: b, destination: /b, headers: h-}, {topic: c, destination: /c, headers: ''}]", nil,
 			func(c *Config) bool {
 				s := c.Bus.Kafka.Sources
-				return len(s) == 2 && s[0].Topic == "a" && s[0].Headers == "" && s[1] == KafkaSource{"b", "/b", "h-"}
+				return len(s) == 3 && s[0].Topic == "a" && s[0].Headers == "kafka-" && s[1] == KafkaSource{"b", "/b", "h-"} && s[2] == KafkaSource{"c", "/c", ""}
 			}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -23,7 +23,7 @@ const (
 type itemList interface {
 	read(f *file, n *yaml.Node, path string) // sets it
 	value() any                              // for comparing
-	items() [][]field                        // of each
+	items() [][]field                        // of each, but for what is empty as it is by default
 	fields() []field                         // of an item of which nothing is said
 }
 
@@ -31,19 +31,27 @@ type itemList interface {
 type listOf[T any] struct {
 	list     *[]T
 	fieldsOf func(*T) []field
+	initial  T // an item of which nothing is said
 }
 
 func (l listOf[T]) read(f *file, n *yaml.Node, path string) {
-	*l.list = readItems(f, n, path, l.fieldsOf)
+	*l.list = readItems(f, n, path, l.initial, l.fieldsOf)
 }
 
 func (l listOf[T]) value() any { return *l.list }
 
-func (l listOf[T]) fields() []field { return l.fieldsOf(new(T)) }
+func (l listOf[T]) fields() []field { return l.fieldsOf(new(l.initial)) }
 
 func (l listOf[T]) items() (all [][]field) {
+	initial := l.fields()
 	for i := range *l.list {
-		all = append(all, l.fieldsOf(&(*l.list)[i]))
+		var said []field
+		for j, fd := range l.fieldsOf(&(*l.list)[i]) {
+			if !fd.isEmpty() || !initial[j].isEmpty() {
+				said = append(said, fd)
+			}
+		}
+		all = append(all, said)
 	}
 	return all
 }
@@ -89,7 +97,7 @@ func sourceFields(s *KafkaSource) []field {
 	return []field{
 		{"topic", &s.Topic, true, "the topic"},
 		{"destination", &s.Destination, true, "what its records are sent to: with `{key}`, `{topic}`, `{partition}`, `{header.NAME}`"},
-		{"headers", &s.Headers, false, "what the names of record headers get before them, such as `kafka-`"},
+		{"headers", &s.Headers, false, "what the names of record headers get before them; empty is nothing"},
 	}
 }
 
@@ -104,7 +112,7 @@ func issuerFields(i *Issuer) []field {
 }
 
 // readItems reads a list of items of one kind.
-func readItems[T any](f *file, n *yaml.Node, path string, fieldsOf func(*T) []field) []T {
+func readItems[T any](f *file, n *yaml.Node, path string, initial T, fieldsOf func(*T) []field) []T {
 	if n.Kind != yaml.SequenceNode {
 		f.fault(n, path, "is %s: want a list, each item beginning with `- %s:`", kind(n), fieldsOf(new(T))[0].name)
 		return nil
@@ -116,6 +124,7 @@ func readItems[T any](f *file, n *yaml.Node, path string, fieldsOf func(*T) []fi
 	for i, item := range n.Content {
 		full := fmt.Sprintf("%s[%d]", path, i)
 		f.origins[full] = f.at(item)
+		list[i] = initial
 		f.item(item, full, fieldsOf(&list[i]))
 	}
 	return list

@@ -84,9 +84,6 @@ func (c *Config) objects(path string, list itemList, note func(path string, valu
 	for i, fields := range list.items() {
 		var o object
 		for _, f := range fields {
-			if f.isEmpty() {
-				continue
-			}
 			value := key{target: f.target}.shown()
 			o = append(o, member{f.name, value})
 			note(fmt.Sprintf("%s[%d].%s", path, i, f.name), value)

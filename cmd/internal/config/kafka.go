@@ -26,7 +26,7 @@ type Kafka struct {
 type KafkaSource struct {
 	Topic       string
 	Destination string // a template: {key}, {topic}, {partition}, {header.NAME}
-	Headers     string // what the names of record headers get before them; empty for the bus's default
+	Headers     string // what the names of record headers get before them
 }
 
 // SASL says as whom to log in; no mechanism is nobody.

@@ -49,7 +49,7 @@ func (c *Config) kafkaKeys() []key {
 		{"bus.kafka.create", &k.Create, "create the topic if it is missing"},
 		{"bus.kafka.partitions", &k.Partitions, "partitions of a topic that is created, 1 to 10000"},
 		{"bus.kafka.replication", &k.Replication, "replicas of a topic that is created; with 3 or more, two have to be in sync"},
-		{sourcesPath, listOf[KafkaSource]{&k.Sources, sourceFields}, "topics of your own that become destinations"},
+		{sourcesPath, listOf[KafkaSource]{&k.Sources, sourceFields, KafkaSource{Headers: "kafka-"}}, "topics of your own that become destinations"},
 		{"bus.kafka.tls.enabled", &k.TLS.Enabled, "TLS to the brokers; any of the next three files asks for it too"},
 		{"bus.kafka.tls.ca", &k.TLS.CA, "PEM file with who may sign the brokers' certificates; empty is who the system trusts"},
 		{"bus.kafka.tls.cert", &k.TLS.Cert, "PEM file of the node's own certificate; empty is none"},
@@ -124,7 +124,7 @@ func (c *Config) authKeys() []key {
 		{"auth.jwt.algorithms", &a.JWT.Algorithms, "such as `[RS256]`; none are those that fit the key, of a secret `HS256`"},
 		{"auth.jwt.leeway", &a.JWT.Leeway, "how far clocks may be apart; for the tokens of all issuers, as the next"},
 		{"auth.jwt.usage", &a.JWT.Usage, "what the claim for the usage has to say, where a token has it; empty is no check"},
-		{issuersPath, listOf[Issuer]{&a.Issuers, issuerFields}, "more issuers, told apart by the claim `iss`"},
+		{issuersPath, listOf[Issuer]{&a.Issuers, issuerFields, Issuer{}}, "more issuers, told apart by the claim `iss`"},
 		{"auth.claims.member", &a.Claims.Member, "the claim that says who somebody is"},
 		{"auth.claims.roles", &a.Claims.Roles, "the claim for the roles"},
 		{"auth.claims.usage", &a.Claims.Usage, "the claim for the usage; empty is no check"},
@@ -139,8 +139,8 @@ func (c *Config) ruleKeys() []key {
 	return []key{
 		{"errors.destination", &c.Errors.Destination, "where a client hears of refusals"},
 		{"errors.fallback", &c.Errors.Fallback, "for sessions that don't subscribe to it: `drop` tells them nothing, `error` closes them"},
-		{channelsPath, listOf[policy.Channel]{&c.Channels, channelFields}, "who may subscribe and send: the first that matches decides, what nothing matches is refused"},
-		{routesPath, listOf[policy.Route]{&c.Routes, routeFields}, "what a SEND to the application becomes, the first that matches"},
+		{channelsPath, listOf[policy.Channel]{&c.Channels, channelFields, policy.Channel{}}, "who may subscribe and send: the first that matches decides, what nothing matches is refused"},
+		{routesPath, listOf[policy.Route]{&c.Routes, routeFields, policy.Route{}}, "what a SEND to the application becomes, the first that matches"},
 	}
 }
 
