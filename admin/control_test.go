@@ -205,7 +205,7 @@ func TestRedisRestarts(t *testing.T) {
 	}
 	eventually(t, "the node says so", func() bool { return strings.Contains(log.String(), "can't reach this node") })
 	redis.Start(t)
-	again := admin.NewCluster(m, patience) // which repeats what comes too early
+	again := admin.NewCluster(m, time.Second) // which soon repeats what comes too early
 	eventually(t, "the node answers again", func() bool {
 		_, err := again.Drain(t.Context(), nodeA)
 		return err == nil
@@ -225,7 +225,7 @@ func TestRedisHangs(t *testing.T) {
 	start(t, control.Run)
 	awaitControl(t, m, control)
 	proxy.swallow() // connections stay, and carry nothing
-	c := admin.NewCluster(m, patience)
+	c := admin.NewCluster(m, time.Second)
 	eventually(t, "the node answers over a new connection", func() bool {
 		_, err := c.Drain(t.Context(), nodeA)
 		return err == nil

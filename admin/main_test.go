@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
 	// patience is how long a test waits for what must happen; it only decides when a test has hung.
-	patience = 20 * time.Second
+	patience = 2 * time.Minute
 
 	// impatience is how long a test waits for a node that says nothing.
 	impatience = 50 * time.Millisecond

@@ -29,7 +29,7 @@ type discard struct{}
 func (discard) Printf(context.Context, string, ...any) {}
 
 // patience is how long a test waits for what must happen; it only decides when a test has hung.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // process is the stompgw of the tests, less its outputs.
 func process(args ...string) Process {

@@ -20,7 +20,7 @@ import (
 )
 
 // patience ends a test that hangs. No test passes or fails by how long something takes.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // node is a running gateway with one HTTP port and one STOMP port.
 type node struct {

@@ -17,7 +17,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience ends a test that hangs. No test passes or fails by how long something takes.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // script is a server that does what a test says.
 type script struct {

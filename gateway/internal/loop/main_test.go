@@ -15,7 +15,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for what must happen; it only decides when a test has hung.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // plenty is an outbound limit that no test reaches by accident.
 const plenty = 1 << 30

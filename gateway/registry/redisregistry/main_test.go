@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience is how long a test waits for what must happen; it only decides when a test has hung.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // onBoth runs a test against miniredis and against the real server.
 func onBoth(t *testing.T, test func(t *testing.T, client redis.UniversalClient)) {
