@@ -91,6 +91,31 @@ func TestHandler(t *testing.T) {
 	}
 }
 
+// TestSpared: what a check finds is told and does not count, as long as the check says so.
+func TestSpared(t *testing.T) {
+	redis, spares := errors.New("away"), false
+	h := admin.Handler(noFigures, slog.New(slog.DiscardHandler),
+		admin.Check{Name: "registry", Err: func() error { return redis }, Spares: func() bool { return spares }},
+		admin.Check{Name: "gateway", Err: func() error { return nil }},
+	)
+	want := func(code int, plain, verbose, metric string) {
+		t.Helper()
+		for path, body := range map[string]string{"/readyz": plain, "/readyz?verbose": verbose} {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+			if w.Code != code || w.Body.String() != body {
+				t.Errorf("GET %s is %d %q, want %d %q", path, w.Code, w.Body, code, body)
+			}
+		}
+		wantMetrics(t, scrape(h), metric, `stompgw_check_passes{check="registry"} `+map[bool]string{true: "1", false: "0"}[redis == nil])
+	}
+	want(503, "registry: away\n", "fails  registry: away\nok     gateway\nnot ready\n", "stompgw_ready 0")
+	spares = true
+	want(200, "ready\nregistry (does not count): away\n", "fails  registry (does not count): away\nok     gateway\nready\n", "stompgw_ready 1")
+	redis = nil
+	want(200, "ready\n", "ok     registry\nok     gateway\nready\n", "stompgw_ready 1")
+}
+
 // TestVerbose: each check and each source has a line, and a source does not count.
 func TestVerbose(t *testing.T) {
 	var draining error

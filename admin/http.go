@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,10 +25,13 @@ type Part interface {
 type Check struct {
 	Name string
 	Err  func() error // nil, or what is wrong, in words for an operator; it does not block
+
+	// Spares reports whether the node is ready all the same, with what is wrong told. nil is never.
+	Spares func() bool
 }
 
 // Handler serves GET /healthz, which is 200 while the process runs, GET /readyz, which is 200 while
-// all checks pass and else 503 with a line for each that does not, and GET /metrics, which tells
+// all checks that count pass and else 503 with a line for each that does not, and GET /metrics, which tells
 // Prometheus the figures of the node's gateway and of the parts. GET /readyz?verbose has a line for
 // each check, and one for each source of the bus, which does not count. figures must not block; log
 // is told what a scrape had to leave out.
@@ -39,10 +43,10 @@ func Handler(figures func() gateway.Figures, log *slog.Logger, parts ...Part) ht
 		respond(w, http.StatusOK, "ok\n")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		status, text := http.StatusOK, "ready\n"
 		found := look(checks)
-		if reasons := found.reasons(); reasons != "" {
-			status, text = http.StatusServiceUnavailable, reasons
+		status, text := http.StatusOK, "ready\n"+found.faults()
+		if !found.ready() {
+			status, text = http.StatusServiceUnavailable, found.faults()
 		}
 		if r.URL.Query().Has("verbose") {
 			text = found.lines(figures().Bus)
@@ -56,19 +60,29 @@ func Handler(figures func() gateway.Figures, log *slog.Logger, parts ...Part) ht
 type findings []finding
 
 type finding struct {
-	name string
-	err  error
+	name   string // with a remark where it does not count
+	err    error
+	counts bool
 }
 
 func look(checks []Check) (all findings) {
 	for _, c := range checks {
-		all = append(all, finding{c.Name, c.Err()})
+		f := finding{c.Name, c.Err(), true}
+		if f.err != nil && c.Spares != nil && c.Spares() {
+			f.name, f.counts = f.name+" (does not count)", false
+		}
+		all = append(all, f)
 	}
 	return all
 }
 
-// reasons returns a line for each check that fails.
-func (all findings) reasons() string {
+// ready reports whether all pass that count.
+func (all findings) ready() bool {
+	return !slices.ContainsFunc(all, func(f finding) bool { return f.err != nil && f.counts })
+}
+
+// faults returns a line for each check that fails.
+func (all findings) faults() string {
 	var lines strings.Builder
 	for _, f := range all {
 		if f.err != nil {
@@ -83,12 +97,14 @@ func (all findings) reasons() string {
 func (all findings) lines(figures *bus.Figures) string {
 	var lines strings.Builder
 	verdict := "ready"
+	if !all.ready() {
+		verdict = "not ready"
+	}
 	for _, f := range all {
 		if f.err == nil {
 			fmt.Fprintf(&lines, "ok     %s\n", f.name)
 			continue
 		}
-		verdict = "not ready"
 		fmt.Fprintf(&lines, "fails  %s: %v\n", f.name, f.err)
 	}
 	if figures != nil {

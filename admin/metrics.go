@@ -3,7 +3,6 @@ package admin
 import (
 	"log/slog"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -58,7 +57,7 @@ func (n node) Collect(ch chan<- prometheus.Metric) {
 	for _, p := range n.parts {
 		p.collect(s)
 	}
-	s.gauge("ready", "1 while /readyz says that the node is ready, else 0.", oneIf(isReady(n.parts)))
+	s.gauge("ready", "1 while /readyz says that the node is ready, else 0.", oneIf(look(checksOf(n.parts)).ready()))
 	collectClients(s, f)
 	collectTokens(s, f)
 	s.gauge("bus_up", "1 while the broker answers, else 0.", oneIf(f.BusError == nil))
@@ -69,10 +68,6 @@ func (n node) Collect(ch chan<- prometheus.Metric) {
 
 func (c Check) collect(s scrape) {
 	s.gauge("check_passes", "1 for each check of /readyz that passes, else 0.", oneIf(c.Err() == nil), "check", c.Name)
-}
-
-func isReady(parts []Part) bool {
-	return !slices.ContainsFunc(checksOf(parts), func(c Check) bool { return c.Err() != nil })
 }
 
 // collectClients tells what the node has to do with its clients.

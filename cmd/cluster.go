@@ -74,6 +74,15 @@ func hostName(cfg *config.Config) string {
 	return name
 }
 
+// check is what /readyz asks of Redis. A node that has never reached it does not know who is blocked.
+func (c *cluster) check(cfg *config.Config) admin.Check {
+	check := admin.Check{Name: "registry", Err: c.registry.Healthy}
+	if cfg.Readiness.Redis == config.RedisIgnore {
+		check.Spares = c.registry.Reached
+	}
+	return check
+}
+
 // blocked tells the gateway who may not connect, and until when by this machine's clock.
 func (c *cluster) blocked(blocks []redisregistry.Block) {
 	until, now := make(map[string]time.Time, len(blocks)), time.Now()

@@ -103,7 +103,7 @@ func serve(ctx context.Context, p Process, src *source) error {
 	defer stopBase()
 	cluster.run(base, &wg)
 	if ports.admin != nil {
-		h := admin.Handler(gw.Figures, log, admin.Check{Name: "registry", Err: cluster.registry.Healthy}, admin.Check{Name: "gateway", Err: gw.Ready},
+		h := admin.Handler(gw.Figures, log, cluster.check(cfg), admin.Check{Name: "gateway", Err: gw.Ready},
 			admin.RegistryFigures(cluster.registry.Figures), cluster.control, cluster.limit)
 		wg.Go(func() { report(log, "admin", admin.Serve(base, ports.admin, h, log)) })
 	}

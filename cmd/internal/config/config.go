@@ -32,6 +32,7 @@ type Config struct {
 	HeartBeat  HeartBeat
 	SockJS     SockJS
 	Drain      Drain
+	Readiness  Readiness
 	Admin      Admin
 	Log        Log
 	Standalone bool // the bus and Redis are the embedded ones; not a key, see Source
@@ -125,6 +126,16 @@ type Drain struct {
 	Duration Duration
 }
 
+// Readiness says what a node needs to be ready.
+type Readiness struct {
+	Redis string // RedisIgnore or RedisRequired
+}
+
+const (
+	RedisIgnore   = "ignore"   // to have reached it once
+	RedisRequired = "required" // to reach it now
+)
+
 type Admin struct {
 	Listen string // empty is off
 }
@@ -166,9 +177,10 @@ func Default() *Config {
 			Enabled: true, ClientURL: "/sockjs.min.js",
 			Heartbeat: Duration(25 * time.Second), SessionTimeout: Duration(5 * time.Second), StreamLimit: 128 * KiB,
 		},
-		Drain: Drain{Duration: Duration(10 * time.Second)},
-		Admin: Admin{Listen: "127.0.0.1:13002"},
-		Log:   Log{Level: "info", Format: "text"},
+		Drain:     Drain{Duration: Duration(10 * time.Second)},
+		Readiness: Readiness{Redis: RedisIgnore},
+		Admin:     Admin{Listen: "127.0.0.1:13002"},
+		Log:       Log{Level: "info", Format: "text"},
 	}
 }
 

@@ -161,6 +161,7 @@ func (c *Config) boundKeys() []key {
 		{"sockjs.session_timeout", &c.SockJS.SessionTimeout, "how long a session over HTTP lives on without a request that waits"},
 		{"sockjs.stream_limit", &c.SockJS.StreamLimit, "size after which a streaming answer ends, and the client asks again"},
 		{"drain.duration", &c.Drain.Duration, "time over which a stopping node closes its sessions"},
+		{"readiness.redis", &c.Readiness.Redis, "`ignore`: a node that has lost Redis stays ready, one that never reached it is not; `required`: neither is"},
 		{"admin.listen", &c.Admin.Listen, "address of `/healthz`, `/readyz` and `/metrics`; empty is off"},
 		{"log.level", &c.Log.Level, "`debug`, `info`, `warn` or `error`"},
 		{"log.format", &c.Log.Format, "`text` or `json`"},

@@ -76,7 +76,7 @@ func TestEveryKey(t *testing.T) {
 		"limits.message": "1KiB", "limits.outbound": "2MiB", "limits.connections": "7", "limits.connect_timeout": "3s",
 		"sockjs.enabled": "false", "sockjs.echo": "true", "sockjs.cookie_needed": "true", "sockjs.client_url": "/s.js",
 		"sockjs.heartbeat": "7s", "sockjs.session_timeout": "8s", "sockjs.stream_limit": "9KiB",
-		"heart_beat.send": "5s", "heart_beat.receive": "6s", "heart_beat.hung": "7m0s", "drain.duration": "1m0s", "admin.listen": "127.0.0.1:5",
+		"heart_beat.send": "5s", "heart_beat.receive": "6s", "heart_beat.hung": "7m0s", "drain.duration": "1m0s", "readiness.redis": "required", "admin.listen": "127.0.0.1:5",
 		"log.level": "debug", "log.format": "json",
 	}
 	for _, k := range Default().keys() {

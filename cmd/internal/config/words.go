@@ -22,6 +22,7 @@ func (c *Config) words() []wordKey {
 		{"sessions.per_member.over", c.Sessions.PerMember.Over, []string{"kick-oldest", "kick-newest"}},
 		{"auth.anonymous", c.Auth.Anonymous, []string{AnonymousAllow, AnonymousRefuse}},
 		{"errors.fallback", c.Errors.Fallback, []string{string(policy.FallbackDrop), string(policy.FallbackError)}},
+		{"readiness.redis", c.Readiness.Redis, []string{RedisIgnore, RedisRequired}},
 		{"log.level", c.Log.Level, []string{"debug", "info", "warn", "error"}},
 		{"log.format", c.Log.Format, []string{"text", "json"}},
 	}

@@ -11,6 +11,8 @@ type health struct {
 	state healthState
 	err   error
 	since time.Time // of the state
+
+	reached bool // it was up once
 }
 
 type healthState uint8
@@ -31,9 +33,19 @@ func (r *Registry) Healthy() error {
 	case starting:
 		return fmt.Errorf("redis %s: has not answered yet", addrs)
 	default:
+		if !r.health.reached {
+			return fmt.Errorf("redis %s: has not answered yet: %w", addrs, r.health.err)
+		}
 		return fmt.Errorf("redis %s: away for %s, sessions wait in memory: %w",
 			addrs, time.Since(r.health.since).Round(time.Second), r.health.err)
 	}
+}
+
+// Reached reports whether Redis has answered once: the node knows the blocks then, be they of a while ago.
+func (r *Registry) Reached() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.health.reached
 }
 
 // report notes the outcome of an exchange, and logs it when it is news.
@@ -49,7 +61,7 @@ func (r *Registry) report(err error) {
 		r.health.err = err
 		return
 	}
-	r.health = health{state, err, time.Now()}
+	r.health = health{state, err, time.Now(), was.reached || state == up}
 	switch {
 	case state == away:
 		r.log.Warn("redis is away; sessions wait in memory", "addrs", r.cfg.Addrs, "err", err)
