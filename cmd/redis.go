@@ -16,16 +16,22 @@ import (
 func newRedis(cfg *config.Config) *redisregistry.Client {
 	r := &cfg.Redis
 	return redisregistry.NewClient(redisregistry.Options{
-		Addrs:        r.Addrs,
-		Cluster:      r.Cluster,
-		Master:       r.Master,
-		DB:           r.DB,
+		Addrs:   r.Addrs,
+		Cluster: r.Cluster,
+		Master:  r.Master,
+		DB:      r.DB,
+		Login:   redisLogin(r),
+	})
+}
+
+func redisLogin(r *config.Redis) redisregistry.Login {
+	return redisregistry.Login{
 		User:         r.User,
 		Password:     r.Password.Reveal(),
 		SentinelUser: r.Sentinel.User,
 		SentinelPass: r.Sentinel.Password.Reveal(),
 		TLS:          r.TLS.Loaded(),
-	})
+	}
 }
 
 // sessionMap is where the session map of the configuration stands, for a client of newRedis.

@@ -30,7 +30,7 @@ const (
 // 127.0.0.1, is to be checked with.
 func Secure() Option {
 	return func(t testing.TB, b *Broker) {
-		key, cert := certificate(t)
+		key, cert := Certificate(t)
 		b.CA = x509.NewCertPool()
 		b.CA.AppendCertsFromPEM(cert)
 		b.write(t, "server.pem", bytes.Join([][]byte{key, cert}, nil))
@@ -99,8 +99,8 @@ func (b *Broker) Revoke(t testing.TB, topic string) {
 	})
 }
 
-// certificate returns a key and a certificate for 127.0.0.1 that it signs itself, in PEM.
-func certificate(t testing.TB) (key, cert []byte) {
+// Certificate returns a key and a certificate for 127.0.0.1 that it signs itself, in PEM.
+func Certificate(t testing.TB) (key, cert []byte) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -1,9 +1,12 @@
 package redisregistry
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
+	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -12,10 +15,15 @@ import (
 
 // Options say where Redis is, and who asks it.
 type Options struct {
-	Addrs          []string    // host:port; several are a Redis Cluster, or with Master the Sentinels
-	Cluster        bool        // Addrs are of a Redis Cluster, also when it is one alone
-	Master         string      // the name of the master that Sentinels watch; empty for none
-	DB             int         // of a Redis that is no Cluster
+	Addrs   []string // host:port; several are a Redis Cluster, or with Master the Sentinels
+	Cluster bool     // Addrs are of a Redis Cluster, also when it is one alone
+	Master  string   // the name of the master that Sentinels watch; empty for none
+	DB      int      // of a Redis that is no Cluster
+	Login
+}
+
+// Login is who asks Redis, and how to be sure that it is the right one.
+type Login struct {
 	User, Password string      // of an ACL; a password alone is the default user's
 	SentinelUser   string      // of the Sentinels' own ACL
 	SentinelPass   string      // empty for Sentinels that ask for none
@@ -27,7 +35,8 @@ type Options struct {
 // so do connections, and what a Redis Cluster or Sentinels have said. Renew ends that. Its methods may be
 // called from any goroutine.
 type Client struct {
-	open func() redis.UniversalClient
+	open  func() redis.UniversalClient
+	login *atomic.Pointer[Login] // of the next connection; the same for all beside
 
 	mu      sync.Mutex
 	current redis.UniversalClient
@@ -37,11 +46,23 @@ type Client struct {
 
 // NewClient returns a Client that dials on first use; the caller closes it.
 func NewClient(o Options) *Client {
-	return newClient(func() redis.UniversalClient { return open(o) })
+	login := new(atomic.Pointer[Login])
+	login.Store(&o.Login)
+	return newClient(func() redis.UniversalClient { return open(o, login) }, login)
 }
 
-func newClient(open func() redis.UniversalClient) *Client {
-	return &Client{open: open, current: open()}
+func newClient(open func() redis.UniversalClient, login *atomic.Pointer[Login]) *Client {
+	return &Client{open: open, login: login, current: open()}
+}
+
+// SetLogin makes connections that are dialled from now on log in otherwise, and those beside; the others
+// stay. Whether there is TLS stays too. Of another login to the Sentinels go-redis would never hear, so
+// that has everything dialled anew (see Renew).
+func (c *Client) SetLogin(l Login) {
+	was := c.login.Swap(&l)
+	if l.SentinelUser != was.SentinelUser || l.SentinelPass != was.SentinelPass {
+		c.Renew()
+	}
 }
 
 // Redis returns what asks Redis now. A Renew closes it, so it is good for one exchange.
@@ -57,7 +78,7 @@ func (c *Client) Fresh() redis.UniversalClient { return c.open() }
 // Beside returns a Client with the same Options and connections of its own, that is renewed and closed
 // with this one.
 func (c *Client) Beside() *Client {
-	b := newClient(c.open)
+	b := newClient(c.open, c.login)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.beside = append(c.beside, b)
@@ -92,18 +113,15 @@ func (c *Client) Close() error {
 
 // open returns a client with the settings this package is made for: it gives up early, since the
 // Registry tries again by itself, and its buffers are small, since one connection does the work.
-func open(o Options) redis.UniversalClient {
-	return redis.NewUniversalClient(&redis.UniversalOptions{
+func open(o Options, login *atomic.Pointer[Login]) redis.UniversalClient {
+	options := &redis.UniversalOptions{
 		Addrs:                 o.Addrs,
 		IsClusterMode:         o.Cluster && o.Master == "",
 		MasterName:            o.Master,
 		DB:                    o.DB,
-		Username:              o.User,
-		Password:              o.Password,
-		SentinelUsername:      o.SentinelUser,
-		SentinelPassword:      o.SentinelPass,
-		TLSConfig:             o.TLS,
-		DialTimeout:           2 * time.Second,
+		SentinelUsername:      login.Load().SentinelUser,
+		SentinelPassword:      login.Load().SentinelPass,
+		DialTimeout:           dialTimeout,
 		DialerRetries:         1,
 		ReadTimeout:           time.Second,
 		WriteTimeout:          time.Second,
@@ -117,5 +135,23 @@ func open(o Options) redis.UniversalClient {
 		MaintNotificationsConfig: &maintnotifications.Config{
 			Mode: maintnotifications.ModeDisabled,
 		},
-	})
+		CredentialsProvider: func() (user, password string) {
+			l := login.Load()
+			return l.User, l.Password
+		},
+	}
+	if o.TLS != nil {
+		options.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: dialTimeout, KeepAliveConfig: keepAlive()}, Config: login.Load().TLS}
+			return dialer.DialContext(ctx, network, addr)
+		}
+	}
+	return redis.NewUniversalClient(options)
+}
+
+const dialTimeout = 2 * time.Second // the TLS handshake included
+
+// keepAlive is what go-redis's own dialer has TCP do.
+func keepAlive() net.KeepAliveConfig {
+	return net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 5 * time.Second, Count: 3}
 }

@@ -326,7 +326,7 @@ func wantFound(t *testing.T, m Map, key string, want bool) {
 func TestInfoRefused(t *testing.T) {
 	server := servers.Redis(t)
 	servers.RedisCLI(t, server, "ACL", "SETUSER", "node", "on", ">secret", "~*", "&*", "+@all", "-info")
-	client := clientWith(t, Options{Addrs: []string{server.Addr}, User: "node", Password: "secret"})
+	client := clientWith(t, Options{Addrs: []string{server.Addr}, Login: Login{User: "node", Password: "secret"}})
 	var logged lines
 	r := New(mapOf(client, Hashes), mustNode(t, nodeName), Config{}, logTo(&logged))
 	publish(t, r, session(1))

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,7 +46,9 @@ func clientOf(t testing.TB, addr string) redis.UniversalClient {
 // clientWith returns NewClient's client with the patience of tests.
 func clientWith(t testing.TB, o Options) (client redis.UniversalClient) {
 	t.Helper()
-	switch c := open(o).(type) {
+	login := new(atomic.Pointer[Login])
+	login.Store(&o.Login)
+	switch c := open(o, login).(type) {
 	case *redis.Client:
 		c.Close()
 		options := *c.Options()
@@ -73,7 +76,7 @@ func like(client redis.UniversalClient) *Client {
 			return redis.NewClusterClient(&options)
 		}
 		return nil // of a test that asks nothing
-	})
+	}, new(atomic.Pointer[Login]))
 }
 
 const nodeName = "1719999999999/7c0e9d1a-0000-4000-8000-000000000001"

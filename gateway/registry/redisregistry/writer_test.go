@@ -277,7 +277,7 @@ func TestNothingBlocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	client := open(Options{Addrs: []string{ln.Addr().String()}}) // which gives up early
+	client := NewClient(Options{Addrs: []string{ln.Addr().String()}}).Redis() // which gives up early
 	defer client.Close()
 	r := newRegistry(t, client, nodeName)
 	stop := run(t, r)
