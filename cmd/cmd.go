@@ -35,6 +35,11 @@ type Process struct {
 type Driver struct {
 	Name string
 	Open func(BusSettings) (bus.Bus, error)
+
+	// Renew makes new connections of a bus that Open has returned use the certificates and the login of
+	// other settings, which differ in nothing else. After an error nothing has changed. It is nil for a
+	// bus without either.
+	Renew func(bus.Bus, BusSettings) error
 }
 
 // BusSettings is what a Driver is told.

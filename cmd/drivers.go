@@ -30,6 +30,17 @@ func openBus(ctx context.Context, cfg *config.Config, drivers []Driver, node reg
 	return d.Open(BusSettings{Bus: cfg.Bus, Message: int(cfg.Limits.Message), Node: node.String(), Log: log})
 }
 
+// renewing returns what has b, which openBus opened, use the certificates and the login of other settings.
+func renewing(cfg *config.Config, drivers []Driver, b bus.Bus) func(config.Bus) error {
+	return func(settings config.Bus) error {
+		d, err := findDriver(cfg, drivers)
+		if err != nil || d.Renew == nil {
+			return err
+		}
+		return d.Renew(b, BusSettings{Bus: settings})
+	}
+}
+
 // findDriver returns the driver that the configuration names; the error is a *config.Error.
 func findDriver(cfg *config.Config, drivers []Driver) (Driver, error) {
 	var names []string

@@ -43,7 +43,7 @@ func process(args ...string) Process {
 		}
 		return kafkabus.New(cfg, s.Node, s.Log)
 	}
-	return Process{Args: append([]string{"stompgw"}, args...), Drivers: []Driver{{"kafka", kafka}, {"nats", nats}, {"embedded", nats}}}
+	return Process{Args: append([]string{"stompgw"}, args...), Drivers: []Driver{{Name: "kafka", Open: kafka}, {Name: "nats", Open: nats}, {Name: "embedded", Open: nats}}}
 }
 
 // run runs a command to its end.

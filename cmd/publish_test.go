@@ -64,7 +64,7 @@ func (l *ledger) Close(context.Context) error {
 func publishOver(t *testing.T, l *ledger, args ...string) (code int, stderr string) {
 	t.Helper()
 	p := process(append([]string{"publish", "--nats", "nats://127.0.0.1:1"}, args...)...)
-	p.Drivers = []Driver{{"nats", func(BusSettings) (bus.Bus, error) { return l, nil }}}
+	p.Drivers = []Driver{{Name: "nats", Open: func(BusSettings) (bus.Bus, error) { return l, nil }}}
 	var out, errs bytes.Buffer
 	p.Stdout, p.Stderr = &out, &errs
 	code = Main(t.Context(), p)
@@ -242,7 +242,7 @@ func TestPublishInterrupted(t *testing.T) {
 		return nil
 	}}
 	p := process("publish", "--nats", "nats://127.0.0.1:1", "/topic/a", "x", "--count", "9")
-	p.Drivers = []Driver{{"nats", func(BusSettings) (bus.Bus, error) { return l, nil }}}
+	p.Drivers = []Driver{{Name: "nats", Open: func(BusSettings) (bus.Bus, error) { return l, nil }}}
 	var errs bytes.Buffer
 	p.Stdout, p.Stderr = new(bytes.Buffer), &errs
 	if code := Main(ctx, p); code != int(partial) {
@@ -328,7 +328,7 @@ func TestPublishBody(t *testing.T) {
 				args[i] = strings.Trim(args[i], "'")
 			}
 			p := process(append([]string{"publish", "--nats", "nats://127.0.0.1:1", "/topic/a"}, args...)...)
-			p.Drivers = []Driver{{"nats", func(BusSettings) (bus.Bus, error) { return l, nil }}}
+			p.Drivers = []Driver{{Name: "nats", Open: func(BusSettings) (bus.Bus, error) { return l, nil }}}
 			var errs bytes.Buffer
 			p.Stdin, p.Stdout, p.Stderr = strings.NewReader(tt.stdin), new(bytes.Buffer), &errs
 			code := Main(t.Context(), p)

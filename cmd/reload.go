@@ -21,12 +21,13 @@ type reloader struct {
 	load func() (*config.Config, error)
 	log  *slog.Logger
 
-	// running is what the node runs with; who needs a certificate or a password asks it each time.
+	// running is what the node runs with; the ports ask it for their certificate.
 	running *atomic.Pointer[config.Config]
 
 	// What has to be told. Of these, renewBus alone can fail for what Load lets pass.
 	renewBus   func(config.Bus) error
 	setIssuers func([]auth.Issuer) error
+	setRedis   func(*config.Redis)
 	setRules   func(rules *policy.Catalogue, done func(ended int)) error
 }
 
@@ -102,6 +103,7 @@ func (r *reloader) take(ctx context.Context, cfg *config.Config) (ended int, err
 			return 0, err
 		}
 	}
+	r.setRedis(&cfg.Redis)
 	r.running.Store(cfg)
 	done := make(chan int, 1)
 	if err := r.setRules(cfg.Rules(), func(ended int) { done <- ended }); err != nil {

@@ -40,6 +40,7 @@ type reloadRig struct {
 	rules   *policy.Catalogue
 	issuers []auth.Issuer
 	bus     *config.Bus
+	redis   *config.Redis
 	busErr  error
 }
 
@@ -60,6 +61,7 @@ func newReloadRig(t *testing.T, text string) *reloadRig {
 		file: "t.yaml", load: load, running: new(atomic.Pointer[config.Config]),
 		log:        slog.New(slog.NewTextHandler(&r.log, untimed())),
 		renewBus:   func(b config.Bus) error { r.bus = &b; return r.busErr },
+		setRedis:   func(s *config.Redis) { r.redis = s },
 		setIssuers: func(list []auth.Issuer) error { r.issuers = list; return nil },
 		setRules: func(c *policy.Catalogue, done func(int)) error {
 			r.rules = c
@@ -178,7 +180,7 @@ func TestReloadFiles(t *testing.T) {
 	r.reload(t.Context())
 	r.wantLog(t, `level=INFO msg=reloaded channels=1 routes=0 subscriptions_ended=3 changed="password, secret, server.crt, server.key"`)
 	second := r.running.Load()
-	if got := second.Redis.Password.Reveal(); got != "hunter3" {
+	if got := r.redis.Password.Reveal(); got != "hunter3" {
 		t.Errorf("the password is %q", got)
 	}
 	if reflect.DeepEqual(second.TLS.Loaded().Certificate, first.TLS.Loaded().Certificate) {

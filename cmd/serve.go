@@ -109,7 +109,10 @@ func serve(ctx context.Context, p Process, src *source) error {
 	}
 	r := reloader{
 		file: src.File, load: src.load, running: running, log: log,
-		renewBus: func(config.Bus) error { return nil }, setIssuers: gw.SetIssuers, setRules: gw.SetRules,
+		renewBus:   renewing(cfg, p.Drivers, b),
+		setIssuers: gw.SetIssuers,
+		setRedis:   func(s *config.Redis) { client.SetLogin(redisLogin(s)) },
+		setRules:   gw.SetRules,
 	}
 	wg.Go(func() { r.run(base, hangups) })
 	if cfg.Standalone {

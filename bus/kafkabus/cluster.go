@@ -70,7 +70,7 @@ type cluster struct {
 }
 
 func newCluster(cfg Config, topics []string) (*cluster, error) {
-	mechanism, err := cfg.SASL.mechanism()
+	access, err := newAccess(cfg.TLS, cfg.SASL)
 	if err != nil {
 		return nil, err
 	}
@@ -80,6 +80,7 @@ func newCluster(cfg Config, topics []string) (*cluster, error) {
 		}
 	}
 	conns := newConnections()
+	conns.access.Store(access)
 	transport := &kafka.Transport{
 		Dial:           conns.dial,
 		Context:        conns.ctx, // so that nothing outlives close
@@ -87,8 +88,9 @@ func newCluster(cfg Config, topics []string) (*cluster, error) {
 		IdleTimeout:    idleTimeout,
 		MetadataTTL:    metadataTTL,
 		MetadataTopics: topics,
-		TLS:            cfg.TLS,
-		SASL:           mechanism,
+	}
+	if access.mechanism != nil {
+		transport.SASL = login{&conns.access}
 	}
 	return &cluster{
 		topics:    topics,

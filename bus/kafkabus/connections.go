@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,7 +17,8 @@ const (
 // connections are the sockets to the brokers. kafka-go's transport ends a connection when it next
 // looks at it, and nobody can wait for that; here one can.
 type connections struct {
-	login time.Duration // loginTimeout; set by newConnections, never changed
+	login  time.Duration          // loginTimeout; set by newConnections, never changed
+	access atomic.Pointer[access] // of the next one; nil, of tests, for neither TLS nor a login
 
 	mu     sync.Mutex
 	open   map[*connection]struct{}
@@ -64,7 +66,7 @@ func (c *connections) dial(ctx context.Context, network, address string) (net.Co
 	}
 	conn := &connection{Conn: nc, owner: c, address: address}
 	c.open[conn] = struct{}{}
-	return conn, nil
+	return c.access.Load().wrap(conn, address), nil
 }
 
 // failure returns why the last connection could not be made, nil if it could.

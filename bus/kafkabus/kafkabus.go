@@ -44,8 +44,8 @@ type Config struct {
 	Partitions  int           // of a topic that is created, default 12
 	Replication int           // of a topic that is created, default 1; from 3 on, two replicas have to be in sync
 	Sources     []Source      // topics of the user's own, read only
-	TLS         *tls.Config   // nil for none
-	SASL        SASL          // zero for none
+	TLS         *tls.Config   // nil for none; see Renew
+	SASL        SASL          // zero for none; see Renew
 	Message     int           // bytes of the largest body that will be published, to warn if the broker takes less; default: unknown
 	Queue       int           // envelopes published and not answered, in each partition, default 2048
 	Bytes       int           // of the bodies and headers of all of them, of which each partition has its share, default 64 MiB

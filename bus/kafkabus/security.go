@@ -1,7 +1,12 @@
 package kafkabus
 
 import (
+	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
+	"net"
+	"sync/atomic"
 
 	"github.com/segmentio/kafka-go/sasl"
 	"github.com/segmentio/kafka-go/sasl/plain"
@@ -12,6 +17,61 @@ import (
 type SASL struct {
 	Mechanism      string // plain, scram-sha-256 or scram-sha-512; empty for none
 	User, Password string
+}
+
+// access is how the next connection to a broker is made sure of, and as whom it logs in.
+type access struct {
+	tls       *tls.Config    // nil for none
+	mechanism sasl.Mechanism // nil for none
+}
+
+func newAccess(secure *tls.Config, s SASL) (*access, error) {
+	mechanism, err := s.mechanism()
+	if err != nil {
+		return nil, err
+	}
+	return &access{secure, mechanism}, nil
+}
+
+// Renew makes connections that are made from now on check the brokers, and log in, otherwise; the others
+// stay. Whether there is TLS, and the mechanism, can't change. After an error nothing does.
+func (b *Bus) Renew(secure *tls.Config, s SASL) error {
+	next, err := newAccess(secure, s)
+	if err != nil {
+		return err
+	}
+	access := &b.cluster.conns.access
+	was := access.Load()
+	if (next.tls == nil) != (was.tls == nil) || s.Mechanism != b.cfg.SASL.Mechanism {
+		return errors.New("kafkabus: TLS or no TLS, and the SASL mechanism, are for as long as the bus lives")
+	}
+	access.Store(next)
+	return nil
+}
+
+// wrap puts TLS on a new connection to address, if there is any. The handshake comes with the first
+// bytes that are written.
+func (a *access) wrap(nc net.Conn, address string) net.Conn {
+	if a == nil || a.tls == nil {
+		return nc
+	}
+	cfg := a.tls
+	if cfg.ServerName == "" {
+		cfg = cfg.Clone()
+		cfg.ServerName, _, _ = net.SplitHostPort(address)
+	}
+	return tls.Client(nc, cfg)
+}
+
+// login is the mechanism of the latest access.
+type login struct{ *atomic.Pointer[access] }
+
+// Name implements sasl.Mechanism.
+func (l login) Name() string { return l.Load().mechanism.Name() }
+
+// Start implements sasl.Mechanism.
+func (l login) Start(ctx context.Context) (sasl.StateMachine, []byte, error) {
+	return l.Load().mechanism.Start(ctx)
 }
 
 func (s SASL) mechanism() (sasl.Mechanism, error) {

@@ -6,10 +6,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
@@ -52,6 +55,84 @@ func TestSecurity(t *testing.T) {
 				checkInsecure(t, test.name, cfg, test.want)
 			}
 		})
+	}
+}
+
+// TestRenew: another password, and another authority to trust, count for the next connection, and nothing else can
+// be changed.
+func TestRenew(t *testing.T) {
+	f := servers.Fake(t, 1, kfake.SeedTopics(1, "stompgw"), kfake.EnableSASL(), kfake.Superuser("PLAIN", "user", "new"))
+	b, err := New(Config{Brokers: f.Addrs, SASL: SASL{"plain", "user", "old"}}, "1/a", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close(t.Context())
+	for err := b.Healthy(); err == nil || strings.HasSuffix(err.Error(), "not tried yet"); err = b.Healthy() {
+		time.Sleep(time.Millisecond)
+	}
+	for _, refused := range []struct {
+		name   string
+		secure *tls.Config
+		sasl   SASL
+	}{
+		{"TLS", &tls.Config{}, SASL{"plain", "user", "new"}},
+		{"no login", nil, SASL{}},
+		{"another mechanism", nil, SASL{"scram-sha-256", "user", "new"}},
+		{"no such mechanism", nil, SASL{"gssapi", "user", "new"}},
+	} {
+		if b.Renew(refused.secure, refused.sasl) == nil {
+			t.Errorf("%s is taken", refused.name)
+		}
+	}
+	if err := b.Renew(nil, SASL{"plain", "user", "new"}); err != nil {
+		t.Fatal(err)
+	}
+	for b.Healthy() != nil {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// TestWrap: TLS is for the host that is dialled, unless the configuration names another, and the latest counts.
+func TestWrap(t *testing.T) {
+	key, certificate := servers.Certificate(t)
+	pair, err := tls.X509KeyPair(certificate, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(certificate)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer ln.Close()
+	wg.Go(func() {
+		for nc, err := ln.Accept(); err == nil; nc, err = ln.Accept() {
+			tls.Server(nc, &tls.Config{Certificates: []tls.Certificate{pair}}).Handshake() // the client tells how it went
+			nc.Close()
+		}
+	})
+	for _, tt := range []struct {
+		name, address string
+		cfg           *tls.Config
+		fits          bool
+	}{
+		{"the host of the certificate", "127.0.0.1:9092", &tls.Config{RootCAs: pool}, true},
+		{"another host", "127.0.0.2:9092", &tls.Config{RootCAs: pool}, false},
+		{"a name for another host", "127.0.0.2:9092", &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"}, true},
+		{"another authority", "127.0.0.1:9092", &tls.Config{RootCAs: x509.NewCertPool()}, false},
+	} {
+		nc, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = (&access{tls: tt.cfg}).wrap(nc, tt.address).(*tls.Conn).Handshake()
+		nc.Close()
+		if (err == nil) != tt.fits {
+			t.Errorf("%s: %v", tt.name, err)
+		}
 	}
 }
 

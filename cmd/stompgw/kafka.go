@@ -22,13 +22,24 @@ func openKafka(s cmd.BusSettings) (bus.Bus, error) {
 		Replication: s.Kafka.Replication,
 		Sources:     sources(s),
 		TLS:         secure,
-		SASL:        kafkabus.SASL{Mechanism: s.Kafka.SASL.Mechanism, User: s.Kafka.SASL.User, Password: s.Kafka.SASL.Password.Reveal()},
+		SASL:        login(s),
 		Message:     s.Message,
 	}, s.Node, s.Log)
 	if err != nil {
 		return nil, fmt.Errorf("bus.kafka: %w", err)
 	}
 	return b, nil
+}
+
+func renewKafka(b bus.Bus, s cmd.BusSettings) error {
+	if err := b.(*kafkabus.Bus).Renew(s.Kafka.TLS.Loaded(), login(s)); err != nil {
+		return fmt.Errorf("bus.kafka: %w", err)
+	}
+	return nil
+}
+
+func login(s cmd.BusSettings) kafkabus.SASL {
+	return kafkabus.SASL{Mechanism: s.Kafka.SASL.Mechanism, User: s.Kafka.SASL.User, Password: s.Kafka.SASL.Password.Reveal()}
 }
 
 func sources(s cmd.BusSettings) (list []kafkabus.Source) {

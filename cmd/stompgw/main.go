@@ -30,7 +30,7 @@ func main() {
 		Stdout: os.Stdout,
 		Stderr: os.Stderr,
 		Drivers: []cmd.Driver{
-			{Name: "kafka", Open: openKafka},
+			{Name: "kafka", Open: openKafka, Renew: renewKafka},
 			{Name: "nats", Open: openNATS},
 			{Name: "embedded", Open: openNATS}, // the same client: the server is in this process
 		},

@@ -213,6 +213,20 @@ func TestEnvironErrors(t *testing.T) {
 	}
 }
 
+// TestSCRAMPassword: what a node would refuse to log in with is a mistake, and is not shown.
+func TestSCRAMPassword(t *testing.T) {
+	t.Setenv("STOMPGW_BUS_KAFKA_SASL_PASSWORD", "hunter2\x01")
+	for mechanism, want := range map[string]string{
+		"plain":         "",
+		"scram-sha-512": "STOMPGW_BUS_KAFKA_SASL_PASSWORD: bus.kafka.sasl.password: has a character that SCRAM can't carry, such as a control character",
+	} {
+		_, err := load(t, "bus: {kafka: {sasl: {mechanism: "+mechanism+", user: u}}}\n")
+		if (err == nil) != (want == "") || err != nil && err.Error() != want {
+			t.Errorf("%s:\n got %v\nwant %s", mechanism, err, want)
+		}
+	}
+}
+
 func TestFlagErrors(t *testing.T) {
 	_, err := load(t, "", "--log-level", "loud")
 	if want := `--log-level: log.level: "loud" is none of debug, info, warn, error`; err == nil || err.Error() != want {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/xdg-go/stringprep"
 )
 
 // Kafka says where the brokers are, and how envelopes become records.
@@ -167,5 +169,12 @@ func (c *Config) checkSASL() (errs []error) {
 	case s.Password.text == "" && c.uses(path):
 		return []error{c.fault(path+".user", "has no password: %s%s", where, variable(path+".password"))}
 	}
-	return nil
+	if strings.HasPrefix(s.Mechanism, "scram-") {
+		for at, text := range map[string]string{path + ".user": s.User, c.Named(path + ".password"): s.Password.text} {
+			if _, err := stringprep.SASLprep.Prepare(text); err != nil { // RFC 5802 section 2.2; it quotes the text
+				errs = append(errs, c.fault(at, "has a character that SCRAM can't carry, such as a control character"))
+			}
+		}
+	}
+	return errs
 }
