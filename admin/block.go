@@ -48,16 +48,17 @@ func (c *Cluster) Unblock(ctx context.Context, member string) (was bool, err err
 	if err != nil {
 		return was, err
 	}
-	return was, c.askAll(ctx, c.refreshes(nodes), func(*question) {})
+	return was, c.askAll(ctx, c.refreshes(nodes, request{Whom: id}), func(*question) {})
 }
 
-// refreshes are questions that have nodes read the blocks again. One that was silent just now is asked,
-// and not waited for.
-func (c *Cluster) refreshes(nodes []redisregistry.About) []*question {
+// refreshes are questions that have nodes read the blocks again; did says what for their logs tell, in
+// Whom and For. A node that was silent just now is asked, and not waited for.
+func (c *Cluster) refreshes(nodes []redisregistry.About, did request) []*question {
+	did.Op, did.By = opRefresh, c.Operator
 	var questions []*question
 	for _, n := range nodes {
 		if !n.Foreign() {
-			questions = append(questions, &question{node: n.Node, fleeting: c.silence.spares(n.Node), request: request{Op: opRefresh}})
+			questions = append(questions, &question{node: n.Node, fleeting: c.silence.spares(n.Node), request: did})
 		}
 	}
 	return questions
@@ -86,7 +87,7 @@ func (w *kicker) block(ctx context.Context, sessions []Session) error {
 			return err
 		}
 	}
-	for _, err := range w.talk.ask(ctx, w.cluster.refreshes(w.nodes)) {
+	for _, err := range w.talk.ask(ctx, w.cluster.refreshes(w.nodes, request{})) {
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,9 @@ import (
 // Cluster is all live nodes and their sessions, as an operator sees them: Redis tells who is there,
 // and the nodes, over Redis, what they alone know. Its methods may be called from any goroutine.
 type Cluster struct {
+	// Operator says who asks, for the logs of the nodes. It is set before the first call; empty is nobody.
+	Operator string
+
 	m        redisregistry.Map
 	reader   *redisregistry.Reader
 	blocks   *redisregistry.Blocks

@@ -39,6 +39,7 @@ type Control struct {
 	requests chan request
 	recent   recent // of the goroutine that listens
 	ear      listener
+	audit    audit
 
 	answered, malformed, dropped atomic.Uint64
 }
@@ -48,7 +49,7 @@ type Control struct {
 // goroutine of Run, several at a time, and may wait.
 func NewControl(m redisregistry.Map, node registry.Node, gw Controlled, refresh func(context.Context) error, log *slog.Logger) *Control {
 	return &Control{m: m, node: node, gw: gw, refresh: refresh, log: log,
-		requests: make(chan request, controlQueue), ear: listener{proves: true, look: lookEvery}}
+		requests: make(chan request, controlQueue), audit: audit{log: log}, ear: listener{proves: true, look: lookEvery}}
 }
 
 // ControlFigures are counts since a Control was made.
@@ -67,6 +68,7 @@ func (c *Control) Figures() ControlFigures {
 func (c *Control) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	wg.Go(func() { c.audit.run(ctx) })
 	for range controlWorkers {
 		wg.Go(func() { c.work(ctx) })
 	}

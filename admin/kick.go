@@ -18,6 +18,7 @@ type Kick struct {
 	Code   policy.Code   // for their programs, default policy.CodeKicked
 	Rate   float64       // sessions a second at most, 0 for no limit
 	Block  time.Duration // for which the members of the sessions can't connect, 0 for none
+	Whom   string        // says whose sessions those are, for the logs of the nodes
 }
 
 // ErrReason reports a reason that can't be told to clients.
@@ -75,8 +76,8 @@ func (c *Cluster) Kick(ctx context.Context, sessions iter.Seq2[Session, error], 
 			yield(Result{}, err)
 			return
 		}
-		w := &kicker{cluster: c, kick: k, pace: pace{rate: k.Rate}, blocked: map[string]bool{}}
-		defer w.close()
+		w := &kicker{cluster: c, kick: k, pace: pace{rate: k.Rate}, blocked: map[string]bool{}, asked: map[string]bool{}}
+		defer w.close(ctx)
 		if err := w.run(ctx, sessions, yield); err != nil {
 			yield(Result{}, err)
 		}
@@ -94,11 +95,25 @@ type kicker struct {
 	talk    *talk                 // nil until there is something to ask
 	nodes   []redisregistry.About // to be told of blocks; nil until there is one
 	blocked map[string]bool       // members
+	asked   map[string]bool       // nodes
 }
 
-func (w *kicker) close() {
-	if w.talk != nil {
-		w.talk.close()
+// close lets the nodes know that this was all. One that does not hear it finds out by itself.
+func (w *kicker) close(ctx context.Context) {
+	if w.talk == nil {
+		return
+	}
+	defer w.talk.close()
+	if w.cluster.Operator == "" {
+		return
+	}
+	var questions []*question
+	for node := range w.asked {
+		questions = append(questions, &question{node: node, fleeting: true, request: request{Op: opDone, Call: w.talk.token}})
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second) // also after Ctrl-C
+	defer cancel()
+	for range w.talk.ask(ctx, questions) {
 	}
 }
 
@@ -175,8 +190,8 @@ func (w *kicker) end(ctx context.Context, sessions []Session, send func(Result) 
 func (w *kicker) questions(nodes map[string][]Session) []*question {
 	var questions []*question
 	for node, sessions := range nodes {
-		q := &question{node: node, fleeting: w.cluster.silence.spares(node),
-			request: request{Op: opKick, Reason: w.kick.Reason, Code: w.kick.Code}}
+		w.asked[node] = true
+		q := &question{node: node, fleeting: w.cluster.silence.spares(node), request: w.request()}
 		for _, s := range sessions {
 			id, _ := s.own() // it is, see end
 			q.request.Sessions = append(q.request.Sessions, id)
@@ -184,6 +199,17 @@ func (w *kicker) questions(nodes map[string][]Session) []*question {
 		questions = append(questions, q)
 	}
 	return questions
+}
+
+func (w *kicker) request() request {
+	r := request{Op: opKick, Reason: w.kick.Reason, Code: w.kick.Code}
+	if w.cluster.Operator != "" {
+		r.By, r.Whom, r.Call = w.cluster.Operator, w.kick.Whom, w.talk.token
+		if w.kick.Block > 0 {
+			r.For = w.kick.Block.String()
+		}
+	}
+	return r
 }
 
 // results are what a node's answer means for its sessions.

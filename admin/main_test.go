@@ -2,10 +2,10 @@ package admin_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -105,7 +105,32 @@ type node struct {
 	registry *redisregistry.Registry
 	control  *admin.Control
 	gw       *sham
+	log      logged
 	leave    func() // has the node answer no operator any more
+}
+
+// logged is what a node has logged. It may be read meanwhile.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+// lines returns the lines with what, less their times.
+func (l *logged) lines(what string) (found []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for line := range strings.Lines(l.text.String()) {
+		if _, line, _ = strings.Cut(line, " "); strings.Contains(line, what) {
+			found = append(found, strings.TrimSpace(line))
+		}
+	}
+	return found
 }
 
 // sham stands for the gateway of a node.
@@ -265,7 +290,7 @@ func newNode(t *testing.T, m redisregistry.Map, name string, change ...func(*red
 	for _, c := range change {
 		c(&cfg)
 	}
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.NewTextHandler(&n.log, nil))
 	n.registry = redisregistry.New(m, mustNode(t, name), cfg, log)
 	n.gw.registry = n.registry
 	n.control = admin.NewControl(m, mustNode(t, name), n.gw, n.registry.Refresh, log)

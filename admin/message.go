@@ -38,6 +38,7 @@ const (
 	opKick        op = "kick"        // end sessions, and name those that it had
 	opDrain       op = "drain"       // let its sessions go, and end
 	opRefresh     op = "refresh"     // read the blocks of members again, and answer when that is done
+	opDone        op = "done"        // that was all of a call: write its line
 )
 
 // request is what a node is asked, as JSON. It comes once or several times with the same ID, since
@@ -50,6 +51,12 @@ type request struct {
 	Destination string      `json:"destination,omitempty"`
 	Reason      string      `json:"reason,omitempty"`
 	Code        policy.Code `json:"code,omitempty"`
+
+	// For the log of the node.
+	By   string `json:"by,omitempty"`   // who asks; empty for no operator
+	Call string `json:"call,omitempty"` // what several requests of opKick have in common
+	Whom string `json:"whom,omitempty"` // whose sessions are ended, or which member is blocked, or not any more
+	For  string `json:"for,omitempty"`  // how long members are blocked; empty for not any more
 }
 
 // answer is what a node says to a request, or one of several parts of it.

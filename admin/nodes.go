@@ -142,7 +142,7 @@ func pickNode(nodes []redisregistry.About, name string) (redisregistry.About, er
 // are ErrSilent, what the node says, and those of Redis.
 func (c *Cluster) Drain(ctx context.Context, node string) (sessions int, err error) {
 	var said error
-	q := &question{node: node, request: request{Op: opDrain}}
+	q := &question{node: node, request: request{Op: opDrain, By: c.Operator}}
 	if err := c.askAll(ctx, []*question{q}, func(q *question) { said = q.err() }); err != nil {
 		return 0, err
 	}

@@ -58,15 +58,30 @@ func (c *Control) perform(ctx context.Context, r request) (a answer, err error) 
 		var kicked []registry.SessionID
 		kicked, err = c.gw.Kick(ctx, ids, gateway.Kick{Reason: r.Reason, Code: r.Code})
 		a.Sessions = sessionIDs[sessionID](kicked)
+		c.audit.kicked(r, len(kicked))
 	case opDrain:
 		a.State = c.state()
-		c.log.Info("an operator drains this node", "sessions", a.State.Sessions)
+		c.log.Info("an operator drains this node", "by", printable(r.By), "sessions", a.State.Sessions)
 	case opRefresh:
 		err = c.refresh(ctx)
+		c.noteBlock(r)
+	case opDone:
+		c.audit.end(r.Call)
 	default:
 		err = fmt.Errorf("this node, of version %s, does not know what %q is", gateway.Version, r.Op)
 	}
 	return a, err
+}
+
+// noteBlock writes the line of a block, or of its end. What a kick blocks stands in the line of the kick.
+func (c *Control) noteBlock(r request) {
+	switch {
+	case r.Whom == "":
+	case r.For == "":
+		c.log.Info("an operator unblocked a member", "by", printable(r.By), "member", printable(r.Whom))
+	default:
+		c.log.Info("an operator blocked a member", "by", printable(r.By), "member", printable(r.Whom), "for", printable(r.For))
+	}
 }
 
 func (c *Control) state() *nodeState {

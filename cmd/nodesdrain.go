@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,19 +15,20 @@ import (
 func newNodesDrainCmd() *cobra.Command { return newConsole().nodesDrain() }
 
 func (c *console) nodesDrain() *cobra.Command {
-	var yes bool
+	var yes, wait bool
 	cmd := &cobra.Command{
 		Use:   "drain NODE",
 		Short: "Make a node let its sessions go, and end",
 		Long: "Make a node let its sessions go, and end, as SIGTERM does: it takes no new ones, and what is left after\n" +
 			"drain.duration is cut off. Whatever started it may start it again.\n\n" +
 			"NODE is written as in nodes show. The exit code is 8 when the node did not answer.",
-		Example: "  stompgw nodes drain web-1\n  stompgw nodes drain 7c0e9d1a --yes",
+		Example: "  stompgw nodes drain web-1\n  stompgw nodes drain 7c0e9d1a --yes --wait",
 		Args:    takes("NODE"),
 	}
 	src, t := newClusterSource(cmd), newListing(cmd)
 	cmd.ValidArgsFunction = offerOnce(c.offerNodes(src))
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "don't ask")
+	cmd.Flags().BoolVar(&wait, "wait", false, "return when the node has ended")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if !yes && !c.asks(cmd) {
 			return usageError(cmd, errors.New("the node will end, and nobody is there to be asked: add --yes"))
@@ -44,7 +46,10 @@ func (c *console) nodesDrain() *cobra.Command {
 					return err
 				}
 			}
-			return c.drain(cmd, t, cluster, n)
+			if err := c.drain(cmd, t, cluster, n); err != nil || !wait {
+				return err
+			}
+			return c.awaitEnd(cmd, cluster, n.Name)
 		})
 	}
 	return cmd
@@ -85,6 +90,27 @@ func (c *console) drain(cmd *cobra.Command, t *listing, cluster operator, n admi
 		fmt.Fprintf(cmd.ErrOrStderr(), "the node lets %s go, and ends\n", count(sessions, "session"))
 	}
 	return err
+}
+
+// awaitEnd returns when the node is not in the list any more: it leaves it last of all.
+func (c *console) awaitEnd(cmd *cobra.Command, cluster operator, node string) error {
+	again := time.NewTicker(c.every)
+	defer again.Stop()
+	for {
+		_, err := cluster.FindNode(cmd.Context(), node)
+		switch {
+		case errors.Is(err, admin.ErrNoNode):
+			fmt.Fprintln(cmd.ErrOrStderr(), "the node has ended")
+			return nil
+		case err != nil:
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-cmd.Context().Done():
+			return cmd.Context().Err()
+		}
+	}
 }
 
 // nodeError names the node that was meant.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
+	"os/user"
 	"slices"
 	"strings"
 	"time"
@@ -39,15 +41,27 @@ type console struct {
 	screen func(io.Writer) screen
 	asks   func(*cobra.Command) bool // whether somebody is there to answer
 	now    func() time.Time
+	every  time.Duration // between two looks at what changes
 }
 
 func newConsole() *console {
-	return &console{open: openCluster, screen: screenOf, asks: someoneThere, now: time.Now}
+	return &console{open: openCluster, screen: screenOf, asks: someoneThere, now: time.Now, every: time.Second}
 }
 
 func openCluster(cfg *config.Config, patience time.Duration) (operator, func()) {
 	client := newRedis(cfg)
-	return admin.NewCluster(sessionMap(cfg, client), patience), func() { client.Close() } // nothing is lost with it
+	cluster := admin.NewCluster(sessionMap(cfg, client), patience)
+	cluster.Operator = operatorName()
+	return cluster, func() { client.Close() } // nothing is lost with it
+}
+
+// operatorName says who runs the command, as far as the system knows.
+func operatorName() string {
+	name, _ := os.Hostname() // a machine without a name has none
+	if u, err := user.Current(); err == nil {
+		name = u.Username + "@" + name
+	}
+	return name
 }
 
 func someoneThere(cmd *cobra.Command) bool {

@@ -44,6 +44,8 @@ type fakeCluster struct {
 	walkEnds error       // of a walk, behind its last session
 	stop     func(n int) // called before a session is kicked
 	drainErr error
+	draining string // a node that is gone when it is asked for the third time
+	lookups  int    // of it
 	calls    []string
 
 	filter  admin.Filter // of the last walk
@@ -191,6 +193,11 @@ func (c *fakeCluster) Unblock(_ context.Context, member string) (bool, error) {
 func (c *fakeCluster) Nodes(context.Context) ([]admin.Node, error) { return c.nodes, c.fault }
 
 func (c *fakeCluster) FindNode(_ context.Context, name string) (admin.Node, error) {
+	if name == c.draining {
+		if c.lookups++; c.lookups == 3 {
+			c.nodes = slices.DeleteFunc(c.nodes, func(n admin.Node) bool { return n.Name == name })
+		}
+	}
 	var hits []admin.Node
 	var names []string
 	for _, n := range c.nodes {
@@ -211,6 +218,7 @@ func (c *fakeCluster) FindNode(_ context.Context, name string) (admin.Node, erro
 
 func (c *fakeCluster) Drain(_ context.Context, node string) (int, error) {
 	c.called("drain %s", node)
+	c.draining = node
 	return 3, c.drainErr
 }
 
@@ -232,6 +240,7 @@ func (s *seat) console() *console {
 		screen: func(io.Writer) screen { return s.screen },
 		asks:   func(*cobra.Command) bool { return s.stdin != nil },
 		now:    noon,
+		every:  time.Millisecond,
 	}
 }
 

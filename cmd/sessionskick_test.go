@@ -24,14 +24,14 @@ func TestKickFlags(t *testing.T) {
 		"--reason", "come back later", "--code", "1234", "--rate", "120/m", "--block", "1d"); code != partial {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
-	if want := (admin.Kick{Reason: "come back later", Code: 1234, Rate: 2, Block: 24 * time.Hour}); s.cluster.kick != want {
+	if want := (admin.Kick{Reason: "come back later", Code: 1234, Rate: 2, Block: 24 * time.Hour, Whom: "destination /topic/a, node 1719, transport tcp"}); s.cluster.kick != want {
 		t.Errorf("kicked with %+v, want %+v", s.cluster.kick, want)
 	}
 	if want := (admin.Filter{Destination: "/topic/a", Node: "1719", Transport: "tcp"}); s.cluster.filter != want {
 		t.Errorf("kicked %+v, want %+v", s.cluster.filter, want)
 	}
 	for code, want := range map[string]policy.Code{"kicked": 15, "16": 16, "too_many_sessions": 17} {
-		if s.run("sessions", "kick", "0000000a", "--code", code); s.cluster.kick != (admin.Kick{Code: want}) {
+		if s.run("sessions", "kick", "0000000a", "--code", code); s.cluster.kick != (admin.Kick{Code: want, Whom: "session 0000000a"}) {
 			t.Errorf("--code %s: kicked with %+v", code, s.cluster.kick)
 		}
 	}
@@ -283,6 +283,7 @@ func TestDrain(t *testing.T) {
 		{"no", "n\n", []string{nodeA}, nil, failed, "Drain node 7c0e9d1a (web-1), which has 3 sessions, and end it? [y/N] stompgw: the answer was not yes: nothing was done", false},
 		{"silent", "", []string{nodeB, "--yes"}, fmt.Errorf("node %s: %w", nodeB, admin.ErrSilent), timedOut,
 			"stompgw: node " + nodeB + ": the node did not answer; it may drain or not: see `stompgw nodes list`", true},
+		{"wait", "", []string{nodeA, "--yes", "--wait"}, nil, done, "the node lets 3 sessions go, and ends\nthe node has ended", true},
 		{"refused", "", []string{nodeA, "--yes"}, fmt.Errorf("node %s: does not know what that is", nodeA), failed,
 			"stompgw: node " + nodeA + ": does not know what that is", true},
 	} {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -49,6 +50,23 @@ func (k *kicking) run(cmd *cobra.Command, cluster operator) error {
 	}
 	fmt.Fprintln(cmd.ErrOrStderr(), t.summary(k.dryRun)+silentNodes(k.unasked(cluster)))
 	return t.result(len(k.unasked(cluster)) > 0)
+}
+
+// whom says whose sessions are meant, for the logs of the nodes.
+func (k *kicking) whom() string {
+	var said []string
+	for _, part := range []struct{ what, which string }{
+		{"session", someOf(k.keys)},
+		{"member", k.filter.Member}, {"destination", k.filter.Destination}, {"node", k.filter.Node}, {"transport", k.filter.Transport},
+	} {
+		if part.which != "" {
+			said = append(said, part.what+" "+part.which)
+		}
+	}
+	if k.all {
+		said = slices.Insert(said, 0, "all")
+	}
+	return strings.Join(said, ", ")
 }
 
 // target returns the sessions that are meant, and the keys that no session has. A key that might mean
@@ -164,6 +182,7 @@ const (
 
 func (k *kicking) results(ctx context.Context, cluster operator, sessions iter.Seq2[admin.Session, error]) iter.Seq2[admin.Result, error] {
 	if !k.dryRun {
+		k.how.Whom = k.whom()
 		return cluster.Kick(ctx, sessions, k.how)
 	}
 	return func(yield func(admin.Result, error) bool) {

@@ -363,6 +363,7 @@ const (
 
 // drain closes all sessions in groups, so that a cluster is not asked to take them in at once.
 func (g *Gateway) drain(e *engine) {
+	began, sessions := time.Now(), g.Sessions()
 	steps := max(int(g.set.drain/drainStep), 1)
 	share := make([]int, len(e.loops))
 	for i, l := range e.loops {
@@ -377,6 +378,8 @@ func (g *Gateway) drain(e *engine) {
 		}
 		<-tick.C
 	}
+	cut := e.connections() // of clients that did not close theirs in time
+	g.set.log.Info("stopped", "sessions_let_go", max(sessions-cut, 0), "cut_off", cut, "in", time.Since(began).Round(drainStep).String())
 }
 
 // shutDoor closes the HTTP listeners once no session needs them; there will be no new one.

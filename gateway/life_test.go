@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -137,9 +138,10 @@ func TestDrainEndsRequests(t *testing.T) {
 	c.wantEnd()
 }
 
-// TestDrainMany holds that more sessions than go at one time all go in peace.
+// TestDrainMany holds that more sessions than go at one time all go in peace, and that the log says so.
 func TestDrainMany(t *testing.T) {
-	n := start(t, gateway.WithDrain(200*time.Millisecond))
+	logs := &lockedBuffer{}
+	n := start(t, gateway.WithDrain(200*time.Millisecond), gateway.WithLogger(slog.New(slog.NewTextHandler(logs, nil))))
 	var clients []*raw
 	for range 100 {
 		clients = append(clients, n.session(t))
@@ -154,6 +156,9 @@ func TestDrainMany(t *testing.T) {
 		c.conn.Close()
 	}
 	<-stopped
+	if !strings.Contains(logs.String(), "msg=stopped sessions_let_go=100 cut_off=0 in=") {
+		t.Errorf("the log says\n%s", logs)
+	}
 }
 
 // fullBus takes nothing, and tells when it was asked to.

@@ -76,9 +76,7 @@ func (g *Gateway) Kick(ctx context.Context, ids []registry.SessionID, k Kick) (k
 	}
 	shares := e.share(ids)
 	kicked, err = gather(ctx, e, func(i int, tell func([]registry.SessionID)) { e.hosts[i].Kick(ctx, shares[i], how, tell) })
-	if len(kicked) > 0 {
-		g.set.log.Info("ended sessions for an operator", "sessions", len(kicked), "code", how.Code, "reason", how.Reason)
-	}
+	g.set.log.Debug("ended sessions", "sessions", len(kicked), "code", how.Code, "reason", how.Reason)
 	return kicked, err
 }
 
