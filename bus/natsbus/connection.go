@@ -51,8 +51,9 @@ func (b *Bus) connect(s address) (*conn, error) {
 }
 
 func (b *Bus) options(s address) []nats.Option {
+	access := b.access.Load()
 	options := []nats.Option{
-		b.login,
+		access.login,
 		nats.Name("stompgw"),
 		nats.SetCustomDialer(b.link),
 		nats.SkipHostLookup(), // the dialer does it, and can be ended
@@ -66,15 +67,15 @@ func (b *Bus) options(s address) []nats.Option {
 	switch {
 	case s.name != "":
 		cfg := &tls.Config{MinVersion: tls.VersionTLS12}
-		if b.cfg.TLS != nil {
-			cfg = b.cfg.TLS.Clone()
+		if access.tls != nil {
+			cfg = access.tls.Clone()
 		}
 		if cfg.ServerName == "" {
 			cfg.ServerName = s.name
 		}
 		options = append(options, nats.Secure(cfg))
-	case b.cfg.TLS != nil:
-		options = append(options, nats.Secure(b.cfg.TLS))
+	case access.tls != nil:
+		options = append(options, nats.Secure(access.tls))
 	}
 	return options
 }

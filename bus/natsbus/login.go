@@ -1,6 +1,7 @@
 package natsbus
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/url"
@@ -9,6 +10,32 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 )
+
+// access is how the next connection logs in, and makes sure of its server.
+type access struct {
+	login nats.Option // nil for none
+	tls   *tls.Config // as Config has it
+}
+
+func newAccess(cfg Config) (*access, error) {
+	login, err := login(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &access{login, cfg.TLS}, nil
+}
+
+// Renew makes connections that are made from now on log in, and use TLS, as cfg says, of which nothing
+// else counts; the one that there is stays. After an error nothing has changed.
+func (b *Bus) Renew(cfg Config) error {
+	cfg.URL = b.cfg.URL
+	next, err := newAccess(cfg)
+	if err != nil {
+		return err
+	}
+	b.access.Store(next)
+	return nil
+}
 
 // login returns the option that says as whom cfg logs in; nil is for nobody, or for what nats.go
 // finds in the URL. Its errors show no secret.

@@ -47,6 +47,42 @@ func TestLogin(t *testing.T) {
 	}
 }
 
+// TestRenew: a node that is not let in tries on with what Renew gives it, each way to log in and TLS; what is no
+// login is refused, and changes nothing.
+func TestRenew(t *testing.T) {
+	user, seed := newKey(t, nkeys.CreateUser)
+	_, stranger := newKey(t, nkeys.CreateUser)
+	operator, foreign, ca := newOperator(t), newOperator(t), newAuthority(t)
+	for _, tt := range []struct {
+		name       string
+		server     func(*server.Options)
+		wrong, cfg Config
+	}{
+		{"user", func(o *server.Options) { o.Username, o.Password = "gateway", "new" }, Config{User: "gateway", Password: "old"}, Config{User: "gateway", Password: "new"}},
+		{"token", func(o *server.Options) { o.Authorization = "new" }, Config{Token: "old"}, Config{Token: "new"}},
+		{"NKey", func(o *server.Options) { o.Nkeys = []*server.NkeyUser{{Nkey: user}} }, Config{NKey: stranger}, Config{NKey: seed}},
+		{"creds", operator.configure, Config{Creds: foreign.creds}, Config{Creds: operator.creds}},
+		{"certificates", func(o *server.Options) {
+			o.TLS, o.TLSVerify = true, true
+			o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{ca.issue(t, "127.0.0.1")}, ClientCAs: ca.pool, ClientAuth: tls.RequireAndVerifyClientCert}
+		}, Config{TLS: &tls.Config{RootCAs: newAuthority(t).pool}}, Config{TLS: &tls.Config{RootCAs: ca.pool, Certificates: []tls.Certificate{ca.issue(t, "gateway")}}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			log, logger := newEvents()
+			tt.wrong.URL = startServer(t, 0, tt.server).ClientURL()
+			b := newBus(t, tt.wrong, "1/a", logger)
+			log.await("bus unreachable")
+			if err := b.Renew(Config{NKey: "no seed"}); err == nil {
+				t.Error("what is no login is taken")
+			}
+			if err := b.Renew(tt.cfg); err != nil {
+				t.Fatal(err)
+			}
+			log.await("bus connected")
+		})
+	}
+}
+
 func newKey(t *testing.T, create func() (nkeys.KeyPair, error)) (public, seed string) {
 	t.Helper()
 	pair, err := create()

@@ -101,8 +101,7 @@ func orElse[T cmp.Ordered](field *T, value T) {
 type Bus struct {
 	// Set by New, never changed.
 	cfg    Config
-	own    string      // the subject of what is meant for this node's principals
-	login  nats.Option // nil for none
+	own    string // the subject of what is meant for this node's principals
 	log    *slog.Logger
 	ctx    context.Context // ends when Close has waited enough
 	cancel context.CancelFunc
@@ -114,6 +113,7 @@ type Bus struct {
 	lookPause time.Duration // before that
 
 	// Any goroutine; each guards itself.
+	access        atomic.Pointer[access] // of the next connection
 	out           *outbox
 	watches       *watches
 	link          *link
@@ -142,7 +142,7 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 	if err != nil {
 		return nil, err
 	}
-	login, err := login(cfg)
+	access, err := newAccess(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +156,6 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 	b := &Bus{
 		cfg:           cfg,
 		own:           own,
-		login:         login,
 		log:           log.With("broker", addr),
 		ctx:           ctx,
 		cancel:        cancel,
@@ -173,6 +172,7 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 		limitLog:      gate{every: time.Hour},
 	}
 	b.maxSubject.Store(maxSubject)
+	b.access.Store(access)
 	go b.run()
 	return b, nil
 }

@@ -31,7 +31,7 @@ func main() {
 		Stderr: os.Stderr,
 		Drivers: []cmd.Driver{
 			{Name: "kafka", Open: openKafka, Renew: renewKafka},
-			{Name: "nats", Open: openNATS},
+			{Name: "nats", Open: openNATS, Renew: renewNATS},
 			{Name: "embedded", Open: openNATS}, // the same client: the server is in this process
 		},
 		Hangups: func() <-chan os.Signal {
