@@ -269,14 +269,14 @@ func (b *Bus) notPermitted(err error) {
 	if b.isProbe(refused.subject) {
 		return
 	}
-	revoked := false
+	destination, revoked := b.destinationOf(refused.subject), false // before the watch is gone
 	if refused.act == subscribing {
 		revoked = b.watches.deny(refused.subject, b.forbidden(refused.subject))
 	}
 	b.refusals.add(err, refused) // the confirmer waits for this, so it comes after deny
 	if n, ok := b.refusalLog.pass(); ok {
 		b.log.Error("the NATS server refuses a subject; grant publish and subscribe on "+b.cfg.Prefix+".>",
-			"destination", b.destinationOf(refused.subject), "revoked", revoked, "times", n, "err", err)
+			"destination", destination, "revoked", revoked, "times", n, "err", err)
 	}
 }
 
