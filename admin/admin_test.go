@@ -60,8 +60,9 @@ func TestPublishWithoutAnAnswer(t *testing.T) {
 }
 
 func TestHandler(t *testing.T) {
-	var redis, gateway error
+	var redis, gateway, bus error
 	h := admin.Handler(noFigures, slog.New(slog.DiscardHandler),
+		admin.Alive(func() error { return bus }),
 		admin.Check{Name: "redis", Err: func() error { return redis }},
 		admin.Check{Name: "gateway", Err: func() error { return gateway }},
 	)
@@ -83,6 +84,8 @@ func TestHandler(t *testing.T) {
 	redis = errors.New("away")
 	want("/readyz", 503, "redis: away\ngateway: the node is draining\n")
 	want("/healthz", 200, "ok\n")
+	bus = errors.New("its goroutines have ended")
+	want("/healthz", 503, "its goroutines have ended\n")
 	if c, _ := get("POST", "/readyz"); c != 405 {
 		t.Errorf("POST /readyz is %d, want 405", c)
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/stompgw/stompgw/gateway"
 )
 
-// Part is something of a node beside its gateway that Handler tells of: a Check, RegistryFigures, a
-// *Control or a *MemberLimit.
+// Part is something of a node beside its gateway that Handler tells of: a Check, an Alive, RegistryFigures,
+// a *Control or a *MemberLimit.
 type Part interface {
 	collect(s scrape)
 }
@@ -30,8 +30,14 @@ type Check struct {
 	Spares func() bool
 }
 
-// Handler serves GET /healthz, which is 200 while the process runs, GET /readyz, which is 200 while
-// all checks that count pass and else 503 with a line for each that does not, and GET /metrics, which tells
+// Alive is what GET /healthz asks: nil while the process can do its work, or why only a new one can. It
+// depends on nothing outside of the process, and does not block.
+type Alive func() error
+
+func (Alive) collect(scrape) {} // /healthz tells
+
+// Handler serves GET /healthz, which is 200 while the process runs and every Alive says nil, GET /readyz,
+// which is 200 while all checks that count pass and else 503 with a line for each that does not, and GET /metrics, which tells
 // Prometheus the figures of the node's gateway and of the parts. GET /readyz?verbose has a line for
 // each check, and one for each source of the bus, which does not count. figures must not block; log
 // is told what a scrape had to leave out.
@@ -40,6 +46,10 @@ func Handler(figures func() gateway.Figures, log *slog.Logger, parts ...Part) ht
 	mux.Handle("GET /metrics", metrics(figures, log, parts))
 	checks := checksOf(parts)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := alive(parts); err != nil {
+			respond(w, http.StatusServiceUnavailable, err.Error()+"\n")
+			return
+		}
 		respond(w, http.StatusOK, "ok\n")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
@@ -54,6 +64,17 @@ func Handler(figures func() gateway.Figures, log *slog.Logger, parts ...Part) ht
 		respond(w, status, text)
 	})
 	return mux
+}
+
+func alive(parts []Part) error {
+	for _, p := range parts {
+		if ask, ok := p.(Alive); ok {
+			if err := ask(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // findings are what some checks came to.

@@ -35,3 +35,10 @@ type SourceFigures struct {
 	Topic string
 	Err   error // nil while it is read, else why it is not, in words for an operator
 }
+
+// Living is a bus that can tell whether its own goroutines are at work.
+type Living interface {
+	// Alive returns nil while they are, however the broker does; else nobody connects to it any more,
+	// and nothing but a new process helps. It may be called from any goroutine, and waits for nothing.
+	Alive() error
+}

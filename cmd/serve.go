@@ -104,7 +104,7 @@ func serve(ctx context.Context, p Process, src *source) error {
 	cluster.run(base, &wg)
 	if ports.admin != nil {
 		h := admin.Handler(gw.Figures, log, cluster.check(cfg), admin.Check{Name: "gateway", Err: gw.Ready},
-			admin.RegistryFigures(cluster.registry.Figures), cluster.control, cluster.limit)
+			admin.Alive(gw.Alive), admin.RegistryFigures(cluster.registry.Figures), cluster.control, cluster.limit)
 		wg.Go(func() { report(log, "admin", admin.Serve(base, ports.admin, h, log)) })
 	}
 	r := reloader{

@@ -147,7 +147,13 @@ func (g *Gateway) Run(ctx context.Context, lns ...Listener) error {
 	for _, l := range e.loops {
 		run("event loop", func() error { return l.Run(inner) })
 	}
-	run("bus", func() error { return e.router.Run(inner) })
+	run("bus", func() error {
+		err := e.router.Run(inner)
+		if err == nil && inner.Err() == nil {
+			err = errors.New("it has stopped to deliver by itself")
+		}
+		return err
+	})
 	run("http", func() error { return g.serveHTTP(inner, e) })
 	g.engine.Store(e)
 	g.reload(e, func(int) {}) // rules that came meanwhile
@@ -269,6 +275,15 @@ func (g *Gateway) Ready() error {
 	}
 	if !e.router.Live() {
 		return errors.New("bus: it does not deliver yet")
+	}
+	return nil
+}
+
+// Alive returns nil while the node can do its work once its broker does, else why nothing but a new
+// process helps. What the broker does, it never depends on.
+func (g *Gateway) Alive() error {
+	if b, ok := g.bus.(bus.Living); ok {
+		return b.Alive()
 	}
 	return nil
 }

@@ -187,17 +187,19 @@ func TestDrainPaused(t *testing.T) {
 	c.wantClosing(1001, "")
 }
 
-// TestRunFails holds that a node which can't serve says why.
+// TestRunFails holds that a node which can't serve says why, and that one whose bus stops by itself can't.
 func TestRunFails(t *testing.T) {
-	broken := errors.New("no more messages")
-	b := brokenBus{membus.NewCluster().Bus("n"), broken}
-	defer b.Close(context.Background())
-	g, err := gateway.New(registry.NewNode(time.Now()), b, registry.NewMemory(), rules(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := g.Run(t.Context(), gateway.Listener{Listener: listen(t)}); !errors.Is(err, broken) || !strings.HasPrefix(err.Error(), "bus: ") {
-		t.Errorf("Run: %v", err)
+	for _, broken := range []error{errors.New("no more messages"), nil} {
+		b := brokenBus{membus.NewCluster().Bus("n"), broken}
+		defer b.Close(context.Background())
+		g, err := gateway.New(registry.NewNode(time.Now()), b, registry.NewMemory(), rules(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = g.Run(t.Context(), gateway.Listener{Listener: listen(t)})
+		if err == nil || broken != nil && !errors.Is(err, broken) || !strings.HasPrefix(err.Error(), "bus: ") {
+			t.Errorf("the bus ends with %v, and Run with %v", broken, err)
+		}
 	}
 }
 

@@ -26,6 +26,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -75,7 +76,7 @@ func orElse[T cmp.Ordered](field *T, value T) {
 	}
 }
 
-// Bus is one node's end of the brokers. It implements bus.Bus and bus.Measured.
+// Bus is one node's end of the brokers. It implements bus.Bus, bus.Measured and bus.Living.
 type Bus struct {
 	// Set by New, never changed.
 	cfg     Config
@@ -218,6 +219,18 @@ func (b *Bus) Healthy() error {
 		return err
 	}
 	return b.out.healthy()
+}
+
+// Alive implements bus.Living.
+func (b *Bus) Alive() error {
+	select {
+	case <-b.ended:
+		if !b.out.isClosed() {
+			return errors.New("kafkabus: its goroutines have ended")
+		}
+	default:
+	}
+	return nil
 }
 
 // Figures implements bus.Measured.

@@ -18,6 +18,7 @@ import (
 var (
 	_ bus.Bus      = (*Bus)(nil)
 	_ bus.Measured = (*Bus)(nil)
+	_ bus.Living   = (*Bus)(nil)
 )
 
 // shared is a real Kafka. Starting one takes seconds, and only TestMain sees the end of all tests.

@@ -97,7 +97,7 @@ func orElse[T cmp.Ordered](field *T, value T) {
 	}
 }
 
-// Bus is one node's end of the broker. It implements bus.Bus, bus.Narrower and bus.Measured.
+// Bus is one node's end of the broker. It implements bus.Bus, bus.Narrower, bus.Measured and bus.Living.
 type Bus struct {
 	// Set by New, never changed.
 	cfg    Config
@@ -215,6 +215,18 @@ func (b *Bus) Healthy() error {
 	}
 	if b.ownRefused.Load() {
 		return b.forbidden(b.own)
+	}
+	return nil
+}
+
+// Alive implements bus.Living.
+func (b *Bus) Alive() error {
+	select {
+	case <-b.ended:
+		if !b.out.isClosed() {
+			return errors.New("natsbus: its goroutines have ended")
+		}
+	default:
 	}
 	return nil
 }

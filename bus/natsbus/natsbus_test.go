@@ -10,6 +10,7 @@ import (
 var (
 	_ bus.Narrower = (*Bus)(nil)
 	_ bus.Measured = (*Bus)(nil)
+	_ bus.Living   = (*Bus)(nil)
 )
 
 // namespaces makes clusters on one server, each with a prefix of its own.
@@ -26,4 +27,22 @@ func TestBusOnEmbeddedServer(t *testing.T) {
 
 func TestBusOnServerProcess(t *testing.T) {
 	bustest.Run(t, namespaces(startProcess(t)))
+}
+
+// TestAlive: a bus is alive whatever its broker does, and when it was closed; not if it has ended by itself.
+func TestAlive(t *testing.T) {
+	server := newFakeServer(t)
+	server.ln.Close()
+	b := newBus(t, Config{URL: server.url()}, "1/a", nil)
+	if err := b.Alive(); err != nil || b.Healthy() == nil {
+		t.Errorf("without a server, Alive says %v, and Healthy %v", err, b.Healthy())
+	}
+	b.cancel() // as nobody does but Close, after it has refused what comes
+	<-b.ended
+	if b.Alive() == nil {
+		t.Error("it is alive after its goroutines have ended")
+	}
+	if err := b.Close(t.Context()); err != nil || b.Alive() != nil {
+		t.Errorf("Close says %v, and Alive after it %v", err, b.Alive())
+	}
 }
