@@ -50,7 +50,7 @@ func (c *Config) checkAddresses() (errs []error) {
 		if a.addr == "" && a.optional {
 			continue
 		}
-		port, err := parseAddr(a.addr)
+		_, port, err := parseAddr(a.addr)
 		if err != nil {
 			errs = append(errs, c.fault(a.path, "%v", err))
 			continue
@@ -85,23 +85,26 @@ func (c *Config) checkAddrs(path string, addrs []string, example string) (errs [
 		at := fmt.Sprintf("%s[%d]", path, i)
 		if strings.ContainsAny(addr, "/@") { // it may hold a password
 			errs = append(errs, c.fault(at, "is more than an address: write host:port alone; user, password and TLS have keys of their own"))
-		} else if _, err := parseAddr(addr); err != nil {
+		} else if host, port, err := parseAddr(addr); err != nil {
 			errs = append(errs, c.fault(at, "%v", err))
+		} else if (host == "" || port == 0) && c.Origin(path) != ByStandalone { // where the embedded one listens
+			errs = append(errs, c.fault(at, "%q names no server: write host:port, such as %s", addr, example))
 		}
 	}
 	return errs
 }
 
-func parseAddr(addr string) (port int, err error) {
-	_, text, err := net.SplitHostPort(addr)
+// parseAddr reads an address to listen at. Without a host it is every one of the machine.
+func parseAddr(addr string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(addr)
+	if err != nil || strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", 0, fmt.Errorf("%q is not an address: write host:port, such as 127.0.0.1:13001", addr)
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
 	if err != nil {
-		return 0, fmt.Errorf("%q is not an address: write host:port, such as 127.0.0.1:13001", addr)
+		return "", 0, fmt.Errorf("%q has no port from 0 to 65535, such as 127.0.0.1:13001", addr)
 	}
-	port, err = strconv.Atoi(text)
-	if err != nil || port < 0 || port > 65535 {
-		return 0, fmt.Errorf("%q has no port from 0 to 65535, such as 127.0.0.1:13001", addr)
-	}
-	return port, nil
+	return host, int(n), nil
 }
 
 func (c *Config) checkWeb() (errs []error) {
@@ -191,6 +194,9 @@ func (c *Config) checkLimits() (errs []error) {
 	return errs
 }
 
+// maxHeartBeat is what a browser's timer can wait, 2^31 ms, in whole days. With more it does not wait at all.
+const maxHeartBeat = Duration(24 * 24 * time.Hour)
+
 func (c *Config) checkTimes() (errs []error) {
 	positive := func(path string, d Duration) {
 		if d <= 0 {
@@ -215,6 +221,13 @@ func (c *Config) checkTimes() (errs []error) {
 			errs = append(errs, c.fault(path, "%s is too short: want 1s or more, or 0s for none", d))
 		}
 	}
+	timed := func(path string, d Duration) {
+		if d > maxHeartBeat {
+			errs = append(errs, c.fault(path, "is over 24d, and timers of browsers hold no more: want less, or 0s for none"))
+		}
+	}
+	timed("heart_beat.send", c.HeartBeat.Send)
+	timed("heart_beat.receive", c.HeartBeat.Receive)
 	offered("heart_beat.send", c.HeartBeat.Send)
 	offered("heart_beat.receive", c.HeartBeat.Receive)
 	offered("heart_beat.hung", c.HeartBeat.Hung)

@@ -8,9 +8,9 @@ import (
 // TestErrors holds the text of each error: where, which key, what is wrong, what would be right.
 func TestErrors(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
-		{"not YAML", "listen: [", "t.yaml:1: is not YAML: did not find expected node content"},
+		{"not YAML", "listen: [", "t.yaml:1: is not YAML: did not find expected node content: write a value, or leave the key out"},
 		{"not a mapping", "- a\n", "t.yaml:1: is a list: want keys below it, each with a value"},
-		{"two documents", "listen: :1\n---\nlisten: :2\n", "t.yaml: holds several YAML documents: leave one, without --- lines between"},
+		{"two documents", "listen: :1\n---\nlisten: :2\n", "t.yaml:2: begins a second YAML document: leave one, without --- lines between"},
 		{"key twice", "listen: :1\nendpoint: /x\nlisten: :2\n", "t.yaml:3: listen: stands twice, first on line 1: leave one"},
 		{"unknown key, near", "\nlimits:\n  outbond: 4KiB\n", "t.yaml:3: limits.outbond: there is no such key; did you mean limits.outbound?"},
 		{"unknown key, elsewhere", "outbound_limit: 4KiB\n", "t.yaml:1: outbound_limit: there is no such key; did you mean limits.outbound?"},
@@ -21,7 +21,7 @@ func TestErrors(t *testing.T) {
 		{"upper case", "Listen: :1\n", "t.yaml:1: Listen: there is no such key; did you mean listen?"},
 		{"section with a value", "limits: 4\n", "t.yaml:1: limits: is a single value: want keys below it, each with a value"},
 		{"value with a section", "listen:\n  a: b\n", "t.yaml:2: listen: is a section: want a single value"},
-		{"no value", "listen:\n", `t.yaml:1: listen: has no value: write one, "" for none, or leave the key out`},
+		{"no value", "listen:\n", `t.yaml:1: listen: has no value: write one, or leave it out`},
 		{"single value for a list", "redis: {addrs: a:1}\n", "t.yaml:1: redis.addrs: is a single value: want a list, such as [\"a:1\"]"},
 
 		{"name of two lines", "node: {name: \"a\\nb\"}\n", `t.yaml:1: node.name: "a\nb" holds what can't be shown: want one line of text`},
@@ -33,7 +33,7 @@ func TestErrors(t *testing.T) {
 		{"size of a wrong unit", "limits: {message: 64KB}\n", `t.yaml:1: limits.message: "64KB": the units are B, KiB, MiB and GiB, as in 64KiB`},
 		{"size that is none", "limits: {message: 1.5MiB}\n", `t.yaml:1: limits.message: "1.5MiB" is not a size: write it like 65536, 64KiB or 1MiB`},
 		{"size too large", "limits: {message: 9GiB}\n", `t.yaml:1: limits.message: "9GiB" is too large: sizes go up to 2GiB`},
-		{"number that is none", "limits: {connections: many}\n", `t.yaml:1: limits.connections: "many" is not a whole number`},
+		{"number that is none", "limits: {connections: many}\n", `t.yaml:1: limits.connections: "many" is not a whole number, such as 10`},
 
 		{"address without a port", "listen: localhost\n", `t.yaml:1: listen: "localhost" is not an address: write host:port, such as 127.0.0.1:13001`},
 		{"port out of range", "listen: 127.0.0.1:99999\n", `t.yaml:1: listen: "127.0.0.1:99999" has no port from 0 to 65535, such as 127.0.0.1:13001`},
@@ -130,7 +130,7 @@ func TestErrors(t *testing.T) {
 		{"NATS user alone", "bus: {driver: nats, nats: {user: u}}\n", "t.yaml:1: bus.nats.user: has no password: name a file that holds it with bus.nats.password_file, or set STOMPGW_BUS_NATS_PASSWORD"},
 		{"password file that is not there", "bus:\n  driver: nats\n  nats:\n    user: u\n    password_file: none\n", "t.yaml:5: bus.nats.password_file: none can't be read: no such file or directory"},
 		{"password file that is a folder", "bus: {driver: nats, nats: {user: u, password_file: .}}\n", "t.yaml:1: bus.nats.password_file: . can't be read: is a directory"},
-		{"endless password file", "bus: {driver: nats, nats: {user: u, password_file: /dev/zero}}\n", "t.yaml:1: bus.nats.password_file: /dev/zero is larger than 64KiB: is it the right file?"},
+		{"endless password file", "bus: {driver: nats, nats: {user: u, password_file: /dev/zero}}\n", "t.yaml:1: bus.nats.password_file: /dev/zero is larger than 64KiB, so it can't be the right file"},
 		{"empty password file", "bus: {driver: nats, nats: {user: u, password_file: /dev/null}}\n", "t.yaml:1: bus.nats.password_file: /dev/null is empty: want the secret in it"},
 		{"password file of two lines", "# hunter2\nbus: {driver: nats, nats: {user: u, password_file: t.yaml}}\n", "t.yaml:2: bus.nats.password_file: t.yaml holds more than one line: want the secret alone in it"},
 		{"NKey that is none", "bus: {driver: nats, nats: {nkey_file: t.yaml}}\n", "t.yaml:1: bus.nats.nkey_file: t.yaml holds no seed of a user: want one that begins with SU, as `nk -gen user` prints it"},
@@ -153,7 +153,7 @@ func TestErrors(t *testing.T) {
 		{"rule for those who log in", "channels:\n  - match: /topic/x\n    subscribe: claims.mu == 1\n", "t.yaml:3: channels[0].subscribe: asks who is logged in, but nobody's tokens are taken: set auth.jwt.secret_file or auth.jwt.public_key_file"},
 		{"route for those who log in", "routes:\n  - match: /app/x\n    allow: 'true'\n    publish: /topic/x\n    headers: |\n      {'m': string(claims.mu)}\n", "t.yaml:5: routes[0].headers: asks who is logged in, but nobody's tokens are taken: set auth.jwt.secret_file or auth.jwt.public_key_file"},
 		{"patterns", "channels:\n  - match: /topic/x\n    patterns: yes\n", `t.yaml:3: channels[0].patterns: "yes" is neither true nor false`},
-		{"patterns without a value", "channels:\n  - match: /topic/x\n    patterns:\n", `t.yaml:3: channels[0].patterns: has no value: write one, "" for none, or leave the key out`},
+		{"patterns without a value", "channels:\n  - match: /topic/x\n    patterns:\n", `t.yaml:3: channels[0].patterns: has no value: write one, or leave it out`},
 		{"patterns that are a list", "channels:\n  - match: /topic/x\n    patterns: [/topic/*]\n", "t.yaml:3: channels[0].patterns: is a list: want a single value"},
 		{"several", "listen: x\ndrain: {duration: 5}\nlog: {level: loud}\n", "t.yaml:2: drain.duration: 5 has no unit: write 5s, or one of ms, m, h, d"},
 		{"several of one kind", "listen: x\nlog: {level: loud}\n", `t.yaml:1: listen: "x" is not an address: write host:port, such as 127.0.0.1:13001` + "\n" +
@@ -198,7 +198,7 @@ func TestEnvironErrors(t *testing.T) {
 		{"STOMPGW_REDIS_PASWORD", "hunter2", "STOMPGW_REDIS_PASWORD: there is no such setting; did you mean STOMPGW_REDIS_PASSWORD?"},
 		{"STOMPGW_REDIS_SENTINEL_PASSWORD", "hunter2", "STOMPGW_REDIS_SENTINEL_PASSWORD: redis.sentinel.password: is for Sentinels, but there are none: set redis.master to the name under which they watch Redis, or leave this out"},
 		{"STOMPGW_REDIS_USER", "u", "STOMPGW_REDIS_USER: redis.user: has no password: name a file that holds it with redis.password_file, or set STOMPGW_REDIS_PASSWORD"},
-		{"STOMPGW_REDIS_DB", "first", `STOMPGW_REDIS_DB: redis.db: "first" is not a whole number`},
+		{"STOMPGW_REDIS_DB", "first", `STOMPGW_REDIS_DB: redis.db: "first" is not a whole number, such as 10`},
 		{"STOMPGW_BUS_KAFKA_SOURCES", "x", "STOMPGW_BUS_KAFKA_SOURCES: sources can only stand in the file: use --config"},
 		{"STOMPGW_BUS_NATS_PASWORD", "hunter2", "STOMPGW_BUS_NATS_PASWORD: there is no such setting; did you mean STOMPGW_BUS_NATS_PASSWORD?"},
 		{"STOMPGW_BUS_KAFKA_SASL_PASSWORD", "hunter2", "STOMPGW_BUS_KAFKA_SASL_PASSWORD: bus.kafka.sasl.password: has no user: set bus.kafka.sasl.user and bus.kafka.sasl.mechanism"},

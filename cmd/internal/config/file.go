@@ -30,9 +30,14 @@ type file struct {
 
 // parseFile reads the text of a configuration. The name is for errors.
 func parseFile(name, folder string, text []byte, keys []key) *file {
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	f := &file{
 		name: name, folder: folder, values: map[string][]string{}, keys: keys, origins: origins{},
-		lines: strings.Split(string(text), "\n"),
+		lines: splitLines(string(text)),
+	}
+	if err := f.checkText(text); err != nil {
+		f.errs = append(f.errs, err)
+		return f
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	var doc yaml.Node
@@ -43,25 +48,15 @@ func parseFile(name, folder string, text []byte, keys []key) *file {
 		f.errs = append(f.errs, f.syntaxError(err))
 		return f
 	}
-	if dec.Decode(new(yaml.Node)) != io.EOF {
-		f.errs = append(f.errs, &Error{name, "", "holds several YAML documents: leave one, without --- lines between"})
+	var next yaml.Node
+	if err := dec.Decode(&next); err != io.EOF {
+		f.errs = append(f.errs, f.severalDocuments(&next, err))
+		return f
 	}
 	if root := doc.Content[0]; root.Tag != "!!null" {
 		f.section(root, "")
 	}
 	return f
-}
-
-// syntaxError makes "file:line: reason" of the library's "yaml: line 3: reason".
-func (f *file) syntaxError(err error) error {
-	reason := strings.TrimPrefix(err.Error(), "yaml: ")
-	where := f.name
-	if rest, ok := strings.CutPrefix(reason, "line "); ok {
-		if line, tail, ok := strings.Cut(rest, ": "); ok {
-			where, reason = where+":"+line, tail
-		}
-	}
-	return &Error{where, "", "is not YAML: " + reason}
 }
 
 func (f *file) fault(n *yaml.Node, path, format string, args ...any) {
@@ -75,6 +70,8 @@ func (f *file) section(n *yaml.Node, path string) {
 	f.entries(n, path, func(name string, key, value *yaml.Node) {
 		full := join(path, name)
 		switch k, known := f.key(full); {
+		case strings.Contains(name, "."):
+			f.fault(key, full, "there is no such key: write a section for each part, as log: {level: info}")
 		case known && k.items() != nil:
 			k.items().read(f, value, full)
 		case known && k.isSecret():
@@ -99,6 +96,10 @@ func (f *file) entries(n *yaml.Node, path string, visit func(name string, key, v
 		f.fault(n, path, "is %s: want keys below it, each with a value", kind(n))
 		return
 	}
+	if merge := mergeKey(n); merge != nil {
+		f.fault(merge, path, "has a merge key (<<), which is not understood here: write the keys out")
+		return
+	}
 	lines := map[string]int{}
 	for i := 0; i < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
@@ -111,6 +112,16 @@ func (f *file) entries(n *yaml.Node, path string, visit func(name string, key, v
 		f.origins[full] = f.at(key)
 		visit(key.Value, key, value)
 	}
+}
+
+// mergeKey returns the key of a mapping that takes another's entries in, nil for none.
+func mergeKey(n *yaml.Node) *yaml.Node {
+	for i := 0; i < len(n.Content); i += 2 {
+		if n.Content[i].Tag == "!!merge" {
+			return n.Content[i]
+		}
+	}
+	return nil
 }
 
 func join(path, name string) string {
@@ -213,10 +224,14 @@ func (f *file) text(n *yaml.Node, path string) string {
 		n = n.Alias
 	}
 	switch {
+	case strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!"): // as of !has(x), which is "has(x)", a tag, and no value
+		f.fault(n, path, "begins with !, which YAML takes for the name of a type: put the value in quotes")
+	case n.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle != 0:
+		f.fault(n, path, "is %s: want a single value; put one in quotes that begins with {", kind(n))
 	case n.Kind != yaml.ScalarNode:
 		f.fault(n, path, "is %s: want a single value", kind(n))
 	case n.Tag == "!!null":
-		f.fault(n, path, `has no value: write one, "" for none, or leave the key out`)
+		f.fault(n, path, "has no value: write one, or leave it out")
 	}
 	return n.Value
 }
@@ -232,8 +247,11 @@ func (f *file) list(n *yaml.Node, k key) []string {
 	case k.isFiles() && n.Kind != yaml.SequenceNode:
 		f.fault(n, path, "is %s: want the name of a file, or a list of them", kind(n))
 		return nil
-	case n.Kind != yaml.SequenceNode:
+	case n.Kind == yaml.ScalarNode && n.Tag != "!!null":
 		f.fault(n, path, "is %s: want a list, such as [%q]", kind(n), n.Value)
+		return nil
+	case n.Kind != yaml.SequenceNode:
+		f.fault(n, path, "is %s: want a list, such as [a, b], or [] for none", kind(n))
 		return nil
 	}
 	values := []string{}

@@ -22,7 +22,7 @@ func find(places ...string) (file string, err error) {
 			return "", &Error{fileVariable, "", "the variable is empty: write the name of a YAML file, or unset it"}
 		}
 		if _, err := os.Stat(name); err != nil {
-			return "", &Error{fileVariable, "", unreadable(name, err).Error() + "; write the name of a YAML file, or unset it"}
+			return "", &Error{fileVariable, "", name + " can't be read: " + reason(err) + "; write the name of a YAML file, or unset it"}
 		}
 		return name, nil
 	}

@@ -113,6 +113,9 @@ func issuerFields(i *Issuer) []field {
 
 // readItems reads a list of items of one kind.
 func readItems[T any](f *file, n *yaml.Node, path string, initial T, fieldsOf func(*T) []field) []T {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
 	if n.Kind != yaml.SequenceNode {
 		f.fault(n, path, "is %s: want a list, each item beginning with `- %s:`", kind(n), fieldsOf(new(T))[0].name)
 		return nil

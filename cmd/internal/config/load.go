@@ -61,6 +61,9 @@ func Load(src Source) (*Config, error) {
 	return c, nil
 }
 
+// maxFile bounds a configuration, in bytes: a thousand rules take some 200 KiB.
+const maxFile = 16 * MiB
+
 func readFile(src Source, keys []key) (*file, error) {
 	if src.File == "" {
 		if src.Standalone {
@@ -73,9 +76,9 @@ func readFile(src Source, keys []key) (*file, error) {
 			return nil, &Error{src.File, "", err.Error()}
 		}
 	}
-	text, err := os.ReadFile(src.File)
+	text, err := readUpTo(src.File, maxFile)
 	if err != nil {
-		return nil, &Error{src.File, "", "can't be read: " + reason(err) + "; --config takes a YAML file"}
+		return nil, &Error{src.File, "", err.Error() + "; --config takes a YAML file"}
 	}
 	return parseFile(src.File, folderOf(src.File), text, keys), nil
 }

@@ -2,9 +2,10 @@ package config
 
 import "strings"
 
-// Nearest returns the candidate that a mistyped word most likely means, or "" when none is near.
+// Nearest returns the candidate that a mistyped word most likely means, or "" when none is near: one that
+// has nothing of the word is not.
 func Nearest(word string, candidates []string) string {
-	best, bound := "", max(2, len(word)/3)+1
+	best, bound := "", min(max(2, len(word)/3)+1, len(word))
 	for _, c := range candidates {
 		if d := distance(plain(word), plain(c)); d < bound {
 			best, bound = c, d

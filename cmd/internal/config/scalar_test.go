@@ -58,7 +58,7 @@ func TestExpressionErrors(t *testing.T) {
 			"t.yaml:6: routes[0].body: is a timestamp: want a map with keys of text, a list, text, bytes, a number, a bool or null\n    timestamp(text)\n    ^"},
 		{"too long", "    body:\n      '" + strings.Repeat("x", 5000) + "'",
 			"t.yaml:6: routes[0].body: is 5000 characters long: an expression may have 4096"},
-		{"no text", "    body: {a: b}", "t.yaml:6: routes[0].body: is a section: want a single value"},
+		{"no text", "    body: {a: b}", "t.yaml:6: routes[0].body: is a section: want a single value; put one in quotes that begins with {"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := load(t, before+tt.text+after)

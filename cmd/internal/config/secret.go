@@ -97,17 +97,9 @@ func (s Secret) checkLine() error {
 
 // ReadFile returns the bytes of a file with a key or certificates; its errors name the file and no content.
 func ReadFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
+	text, err := readUpTo(name, maxSecret)
 	if err != nil {
-		return nil, unreadable(name, err)
-	}
-	defer f.Close() // it was only read
-	text, err := io.ReadAll(io.LimitReader(f, int64(maxSecret)+1))
-	if err != nil {
-		return nil, unreadable(name, err)
-	}
-	if len(text) > int(maxSecret) {
-		return nil, fmt.Errorf("%s is larger than %s: is it the right file?", name, maxSecret)
+		return nil, fmt.Errorf("%s %w", name, err)
 	}
 	if hasByteOrderMark(text) {
 		return nil, fmt.Errorf("%s %w", name, errByteOrderMark)
@@ -115,8 +107,21 @@ func ReadFile(name string) ([]byte, error) {
 	return text, nil
 }
 
-func unreadable(name string, err error) error {
-	return fmt.Errorf("%s can't be read: %s", name, reason(err))
+// readUpTo reads a file that is no larger than that. The error is for behind its name.
+func readUpTo(name string, most Size) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, errors.New("can't be read: " + reason(err))
+	}
+	defer f.Close() // it was only read
+	text, err := io.ReadAll(io.LimitReader(f, int64(most)+1))
+	switch {
+	case err != nil:
+		return nil, errors.New("can't be read: " + reason(err))
+	case len(text) > int(most):
+		return nil, fmt.Errorf("is larger than %s, so it can't be the right file", most)
+	}
+	return text, nil
 }
 
 // noteUnread marks the secrets whose files are named and not read.

@@ -26,7 +26,7 @@ func (s *Size) UnmarshalText(text []byte) error {
 		return fmt.Errorf("%q: %w", text, err)
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || n < 0 {
+	if err != nil && !errors.Is(err, strconv.ErrRange) || n < 0 {
 		return fmt.Errorf("%q is not a size: write it like 65536, 64KiB or 1MiB", text)
 	}
 	if n > math.MaxInt32/int64(unit) {
@@ -94,8 +94,8 @@ func (k key) set(values []string) error {
 		switch {
 		case errors.Is(err, strconv.ErrRange):
 			return fmt.Errorf("%s is out of bounds: want a number nearer to 0", text)
-		case err != nil:
-			return fmt.Errorf("%q is not a whole number", text)
+		case err != nil, strconv.Itoa(n) != text: // 010 is 8 to some
+			return fmt.Errorf("%q is not a whole number, such as 10", text)
 		}
 		*target = n
 	case *bool:
