@@ -74,15 +74,15 @@ routes[0].body: match has no variable {romm} (line 1, column 26)
 {"a": vars.rom, "b": vars["romm"]}
                          ^`},
 		{"a time", `timestamp(text)`, ``, `
-routes[0].body: is a timestamp: want a map with keys of text, a list, text, bytes, a number, a bool or null (line 1, column 1)
+routes[0].body: is a time: want a map with keys of text, a list, text, bytes, a number, true or false, or null (line 1, column 1)
 timestamp(text)
 ^`},
 		{"a type", "\n  type(body)", ``, `
-routes[0].body: is a type(dyn): want a map with keys of text, a list, text, bytes, a number, a bool or null (line 2, column 3)
+routes[0].body: is a type(dyn): want a map with keys of text, a list, text, bytes, a number, true or false, or null (line 2, column 3)
   type(body)
   ^`},
 		{"a map with numbers for keys", `{1: 2}`, ``, `
-routes[0].body: is a map(int, int): want a map with keys of text, a list, text, bytes, a number, a bool or null (line 1, column 1)
+routes[0].body: is a map(int, int): want a map with keys of text, a list, text, bytes, a number, true or false, or null (line 1, column 1)
 {1: 2}
 ^`},
 		{"a regular expression", `text.matches("a(b")`, ``, "\nroutes[0].body: error parsing regexp: missing closing ): `a(b` (line 1, column 14)\n" + `text.matches("a(b")
@@ -105,11 +105,11 @@ body.map(x, x).map(x, x).map(x, x).map(x, x).map(x, x).map(x, x).map(x, x).map(x
         ^`},
 
 		{"headers that are text", ``, `"a: b"`, `
-routes[0].headers: is a string: want a map(string, string), such as {"x-room": vars.room} (line 1, column 1)
+routes[0].headers: is a text: want a map of texts, such as {"x-room": vars.room} (line 1, column 1)
 "a: b"
 ^`},
 		{"headers of numbers", ``, `{"a": 1}`, `
-routes[0].headers: is a map(string, int): want a map(string, string), such as {"x-room": vars.room} (line 1, column 1)
+routes[0].headers: is a map(string, int): want a map of texts, such as {"x-room": vars.room} (line 1, column 1)
 {"a": 1}
 ^`},
 		{"headers of STOMP's own", ``, `{"x-a": "b", "destination": text}`, `

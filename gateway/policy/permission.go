@@ -2,9 +2,7 @@ package policy
 
 import (
 	"context"
-	"fmt"
 
-	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
 
 	"github.com/stompgw/stompgw/gateway/destination"
@@ -35,7 +33,7 @@ func (e *expression) reviewPermission() []error {
 	case types.BoolKind, types.DynKind:
 		return nil
 	default:
-		return e.whole(fmt.Sprintf(`is a %s: want a bool, such as "ROLE_ADMIN" in claims.rl`, cel.FormatCELType(t)))
+		return e.whole("is " + typeName(t) + `: want true or false, such as "ROLE_ADMIN" in claims.rl`)
 	}
 }
 

@@ -157,11 +157,11 @@ channels[0].subscribe: undeclared reference to 'text'; who may do what can depen
 body.a == 1 || is_json || text == ""
                           ^`},
 		{"no answer", `claims.rl.size()`, `
-channels[0].subscribe: is a int: want a bool, such as "ROLE_ADMIN" in claims.rl (line 1, column 1)
+channels[0].subscribe: is a whole number: want true or false, such as "ROLE_ADMIN" in claims.rl (line 1, column 1)
 claims.rl.size()
 ^`},
 		{"a list", ` ["ROLE_ADMIN"]`, `
-channels[0].subscribe: is a list(string): want a bool, such as "ROLE_ADMIN" in claims.rl (line 1, column 2)
+channels[0].subscribe: is a list(string): want true or false, such as "ROLE_ADMIN" in claims.rl (line 1, column 2)
  ["ROLE_ADMIN"]
  ^`},
 		{"the sender's regular expression", `vars.room.matches(headers.pattern)`, `

@@ -91,7 +91,7 @@ func (e *expression) reviewBody() []error {
 			return nil
 		}
 	}
-	return e.whole(fmt.Sprintf("is a %s: want a map with keys of text, a list, text, bytes, a number, a bool or null", cel.FormatCELType(t)))
+	return e.whole("is " + typeName(t) + ": want a map with keys of text, a list, text, bytes, a number, true or false, or null")
 }
 
 // reviewHeaders checks that the expression makes header entries, and that a message carries those
@@ -100,9 +100,32 @@ func (e *expression) reviewHeaders() []error {
 	t := e.ast.OutputType()
 	isMap := t.Kind() == types.MapKind && isText(t.Parameters()[0]) && isText(t.Parameters()[1])
 	if !isMap && t.Kind() != types.DynKind {
-		return e.whole(fmt.Sprintf(`is a %s: want a map(string, string), such as {"x-room": vars.room}`, cel.FormatCELType(t)))
+		return e.whole("is " + typeName(t) + `: want a map of texts, such as {"x-room": vars.room}`)
 	}
 	return e.reviewNames(e.ast.NativeRep().Expr())
+}
+
+// typeName is what messages call a type of CEL.
+func typeName(t *cel.Type) string {
+	switch t.Kind() {
+	case types.IntKind, types.UintKind:
+		return "a whole number"
+	case types.DoubleKind:
+		return "a number"
+	case types.StringKind:
+		return "a text"
+	case types.BoolKind:
+		return "true or false"
+	case types.BytesKind:
+		return "bytes"
+	case types.NullTypeKind:
+		return "null"
+	case types.TimestampKind:
+		return "a time"
+	case types.DurationKind:
+		return "a length of time"
+	}
+	return "a " + cel.FormatCELType(t)
 }
 
 func isText(t *cel.Type) bool {

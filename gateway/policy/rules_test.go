@@ -53,7 +53,7 @@ func TestRuleErrors(t *testing.T) {
 		{"patterns of the session", channel(Channel{Match: "/session/queue/{a}", Patterns: true}), `channels[1].patterns: "/session/queue/{a}" is under the session prefix /session, where messages reach subscriptions by name alone`},
 		{"route without match", route(Route{Publish: "/topic/a"}), `routes[1].match: "" does not begin with a slash`},
 		{"route elsewhere", route(Route{Match: "/application/a", Publish: "/topic/a"}), `routes[1].match: "/application/a" is not under the application prefix /app`},
-		{"allow is no permission", route(Route{Match: "/app/a", Allow: "1", Publish: "/topic/a"}), `routes[1].allow: is a int: want a bool, such as "ROLE_ADMIN" in claims.rl (line 1, column 1)`},
+		{"allow is no permission", route(Route{Match: "/app/a", Allow: "1", Publish: "/topic/a"}), `routes[1].allow: is a whole number: want true or false, such as "ROLE_ADMIN" in claims.rl (line 1, column 1)`},
 		{"publish is missing", route(Route{Match: "/app/a"}), `routes[1].publish: "" does not begin with a slash`},
 		{"publish with a wildcard", route(Route{Match: "/app/a", Publish: "/topic/a?"}), `routes[1].publish: "a?": the wildcards * and ? can't be used here; a variable of match, such as {room}, can`},
 		{"publish with an unknown variable", route(Route{Match: "/app/{a}", Publish: "/topic/{b}"}), `routes[1].publish: match has no variable {b}`},

@@ -55,7 +55,7 @@ func TestExpressionErrors(t *testing.T) {
 				"t.yaml:8: routes[0].body: undeclared reference to 'd'\n    \"c\": d}\n         ^"},
 		{"unknown key", "    summary: x", "t.yaml:6: routes[0].summary: there is no such key; here stand match, allow, publish, body, headers"},
 		{"a whole", "    body: timestamp(text)",
-			"t.yaml:6: routes[0].body: is a timestamp: want a map with keys of text, a list, text, bytes, a number, a bool or null\n    timestamp(text)\n    ^"},
+			"t.yaml:6: routes[0].body: is a time: want a map with keys of text, a list, text, bytes, a number, true or false, or null\n    timestamp(text)\n    ^"},
 		{"too long", "    body:\n      '" + strings.Repeat("x", 5000) + "'",
 			"t.yaml:6: routes[0].body: is 5000 characters long: an expression may have 4096"},
 		{"no text", "    body: {a: b}", "t.yaml:6: routes[0].body: is a section: want a single value; put one in quotes that begins with {"},
