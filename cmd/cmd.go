@@ -115,6 +115,8 @@ func newRootCmd(p Process) *cobra.Command {
 	)
 	root.SilenceUsage, root.SilenceErrors = true, true // Main prints
 	root.SetFlagErrorFunc(flagError)
+	root.Version = newBuild().String()
+	root.SetVersionTemplate("{{.Version}}\n")
 	return root
 }
 
@@ -130,6 +132,9 @@ func group(name, short string, below ...*cobra.Command) *cobra.Command {
 			return unknownCommand(cmd, args[0])
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	if one, several := strings.CutSuffix(name, "s"); several {
+		cmd.Aliases = []string{one}
 	}
 	cmd.AddCommand(below...)
 	return cmd

@@ -54,3 +54,28 @@ func TestComplete(t *testing.T) {
 		}
 	}
 }
+
+// TestOfferedWords: what the configuration and the program itself know is offered too.
+func TestOfferedWords(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeFile(t, "c.yaml", "channels: [{match: /topic/chat, subscribe: true}, {match: \"/topic/room/{id}\", subscribe: true}, {match: \"/topic/room/*/log\", subscribe: true}]\n"+
+		"routes: [{match: /app/chat, publish: /topic/chat, allow: true}]\n")
+	const done, more = ":4\n", ":6\n" // no file names; and no space behind
+	for _, tt := range []struct{ words, want string }{
+		{"publish -c c.yaml /topic/c", "/topic/chat\n" + done},
+		{"publish -c c.yaml /topic/chat ", done},
+		{"subscribe -c c.yaml /topic/chat /t", "/topic/chat\n/topic/room/\n" + more},
+		{"sessions kick -c c.yaml --destination /topic/r", "/topic/room/\n" + more},
+		{"policy test ", "SUBSCRIBE\nSEND\n" + done},
+		{"policy test -c c.yaml SEND /a", "/app/chat\n" + done},
+		{"policy test -c none.yaml SEND /a", done},
+	} {
+		words := strings.Split(tt.words, " ")
+		if code, stdout, _ := run(t, append([]string{"__complete"}, words...)...); code != 0 || stdout != tt.want {
+			t.Errorf("%s: exit code %d, %q, want %q", tt.words, code, stdout, tt.want)
+		}
+	}
+	if _, stdout, _ := run(t, "__complete", "explain", ""); !strings.HasPrefix(stdout, "login\tNeed Login\nnot_allowed\t") {
+		t.Errorf("codes: %q", stdout)
+	}
+}

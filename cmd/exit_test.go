@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"encoding/json"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
@@ -51,6 +53,11 @@ func TestMistakes(t *testing.T) {
 		{"no time of a flag", []string{"publish", "/topic/a", "b", "--timeout", "5"}, usage, "--timeout: 5 has no unit: write 5s, or one of ms, m, h, d; see stompgw publish --help"},
 		{"neither true nor false", []string{"sessions", "kick", "--all=maybe"}, usage, "--all maybe: want true or false; see stompgw sessions kick --help"},
 		{"no list", []string{"sessions", "list", "--redis", "\"a"}, usage, "--redis \"a: want values with commas between them; see stompgw sessions list --help"},
+		{"alias and singular", []string{"session", "ps", "--limit", "-1"}, usage, "--limit -1: want a number of sessions, or 0 for all; see stompgw sessions list --help"},
+		{"alias of nodes list", []string{"node", "ls", "x"}, usage, `there is no argument for "x" here; see stompgw nodes list --help`},
+		{"alias of publish", []string{"pub"}, usage, "DEST is missing; see stompgw publish --help"},
+		{"alias of subscribe", []string{"sub"}, usage, "DEST is missing; see stompgw subscribe --help"},
+		{"format of the version", []string{"version", "-o", "xml"}, usage, "-o xml: the formats are text, json; see stompgw version --help"},
 		{"argument missing", []string{"publish", "/topic/a"}, usage, "BODY is missing; see stompgw publish --help"},
 		{"argument too many", []string{"version", "x"}, usage, `there is no argument for "x" here; see stompgw version --help`},
 		{"format", []string{"sessions", "list", "-o", "xml"}, usage, "-o xml: the formats are table, wide, json, yaml, name; see stompgw sessions list --help"},
@@ -227,8 +234,16 @@ func (fullDisk) Write([]byte) (int, error) {
 
 func TestVersion(t *testing.T) {
 	code, stdout, _ := run(t, "version")
-	if code != 0 || !strings.HasPrefix(stdout, "stompgw ") {
+	if code != 0 || !strings.HasPrefix(stdout, "stompgw "+gateway.Version+" ") {
 		t.Errorf("exit code %d, %q", code, stdout)
+	}
+	if _, flag, _ := run(t, "--version"); flag != stdout {
+		t.Errorf("--version says %q, version %q", flag, stdout)
+	}
+	code, stdout, _ = run(t, "version", "-o", "json")
+	var b build
+	if err := json.Unmarshal([]byte(stdout), &b); err != nil || code != 0 || b != newBuild() || b.Version != gateway.Version {
+		t.Errorf("exit code %d, %v, %q", code, err, stdout)
 	}
 }
 

@@ -21,6 +21,7 @@ func newExplainCmd() *cobra.Command {
 		Example: "  stompgw explain 2\n  stompgw explain no_rule",
 		Args:    cobra.ArbitraryArgs,
 	}
+	cmd.ValidArgsFunction = offerOnce(cobra.FixedCompletions(codeWords(), cobra.ShellCompDirectiveNoFileComp))
 	t := newListing(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 1 {

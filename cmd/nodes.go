@@ -16,8 +16,9 @@ func newNodesListCmd() *cobra.Command { return newConsole().nodesList() }
 
 func (c *console) nodesList() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the live nodes",
+		Use:     "list",
+		Aliases: []string{"ls", "ps"},
+		Short:   "List the live nodes",
 		Long: "List the live nodes, in the order of their starts.\n\n" +
 			"NODE is the beginning of its name, with which the ids of its sessions begin; commands take it, and HOST, which is\n" +
 			"node.name or the machine's name. STATE is serving, not ready (-o wide says why), draining, silent for a node that\n" +

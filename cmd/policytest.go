@@ -37,6 +37,15 @@ func newPolicyTestCmd() *cobra.Command {
 		Args: takes("COMMAND", "DEST"),
 	}
 	src := newSource(cmd, "use the rules of serve --standalone")
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		switch len(args) {
+		case 0:
+			return []cobra.Completion{subscribe, send}, cobra.ShellCompDirectiveNoFileComp
+		case 1:
+			return offerDestinations(src)(cmd, args, typed)
+		}
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.token, "token", "", "`TOKEN` of the frame; - reads it from standard input")
 	flags.StringVar(&f.claims, "claims", "", "`JSON` object with the claims of a token that is good")

@@ -26,7 +26,8 @@ type publication struct {
 	via         string // over the bus, or stomp as a client
 
 	session, member string // of individual delivery
-	force           bool   // though no channel names the destination
+	force           bool   // though no channel names the destination, or the body is long
+	chomp           bool
 
 	gateway clientFlags // its timeout is that of the broker, too
 	receipt bool
@@ -59,6 +60,8 @@ func newPublishCmd(drivers []Driver) *cobra.Command {
 	}
 	src := newSource(cmd, "publish to the node that runs as serve --standalone on this machine")
 	p.addFlags(cmd, src)
+	cmd.Aliases = []string{"pub"}
+	cmd.ValidArgsFunction = offerOnce(offerDestinations(src))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		p.destination = args[0]
 		if err := p.checkFlags(cmd, len(args) > 1); err != nil {
@@ -91,14 +94,15 @@ func (p *publication) addFlags(cmd *cobra.Command, src *source) {
 	src.text("bus.nats.url", "nats", def.Bus.NATS.URL, "`URL` of a NATS server to publish over")
 	src.list("redis.addrs", "redis", def.Redis.Addrs, "`ADDRESS` of Redis, for --session and --member")
 	flags := cmd.Flags()
-	flags.StringVarP(&p.file, "file", "f", "", "`FILE` with the body; - is standard input")
+	flags.StringVarP(&p.file, "file", "f", "", "`FILE` with the body, sent as it is, its last line end too; - is standard input")
 	flags.StringArrayVarP(&p.headers, "header", "H", nil, "header `NAME:VALUE` of the message; may stand several times")
 	flags.StringVar(&p.contentType, "content-type", "", "`TYPE` of the body (default "+textType+", and "+bytesType+" if it is not UTF-8)")
 	flags.IntVar(&p.count, "count", 1, "publish it `N` times")
 	flags.StringVar(&p.rate, "rate", "", "`RATE` of messages at most, such as 100/s, 30/m or 10/h")
 	flags.StringVar(&p.session, "session", "", "`SESSION` that alone shall have it: its short id, key or principal, as sessions show takes it")
 	flags.StringVar(&p.member, "member", "", "`MEMBER` whose sessions shall each have it: 42 is a number, alice a text, '\"42\"' too")
-	flags.BoolVar(&p.force, "force", false, "publish although no channel of the configuration names DEST")
+	flags.BoolVar(&p.force, "force", false, "publish although no channel of the configuration names DEST, or the body is longer than limits.message")
+	flags.BoolVar(&p.chomp, "chomp", false, "leave out the line end behind the last line of the file or of standard input")
 	flags.StringVar(&p.via, "via", viaBus, "`WAY`: "+viaBus+", or "+viaSTOMP+" to be a client")
 	p.gateway.add(cmd)
 	durationVar(flags, &p.gateway.timeout, "timeout", 5*time.Second, "how long the broker, or the gateway, may take to answer")
@@ -144,6 +148,8 @@ func (p *publication) checkFlags(cmd *cobra.Command, body bool) error {
 		return errors.New("--session and --member: it goes to one session, or to each of a member's")
 	case body && given("file"):
 		return errors.New("BODY and --file: a message has one body")
+	case body && p.chomp:
+		return errors.New("BODY and --chomp: that is for --file and standard input")
 	case given("file") && p.file == "":
 		return errors.New("--file is empty: it needs the name of a file, or - for standard input")
 	case !body && p.gateway.token == "-" && (p.file == "-" || !given("file")):
@@ -165,7 +171,7 @@ func (p *publication) checkFlags(cmd *cobra.Command, body bool) error {
 func (p *publication) checkWay(given func(string) bool) error {
 	others, way := clientFlagNames(), viaSTOMP
 	if p.via == viaSTOMP {
-		others, way = []string{"kafka", "nats", "redis", "session", "member", "force"}, viaBus
+		others, way = []string{"kafka", "nats", "redis", "session", "member"}, viaBus
 	}
 	for _, name := range others {
 		if given(name) {

@@ -298,7 +298,10 @@ func TestPublishBody(t *testing.T) {
 	writeFile(t, "full", strings.Repeat("x", 64<<10))
 	writeFile(t, "long", strings.Repeat("x", 64<<10+1))
 	const text, see = "text/plain;charset=UTF-8", "; see stompgw publish --help"
-	tooLong := "stompgw: the body is longer than limits.message, 64KiB (default): subscribers of this configuration are not sent such"
+	tooLong := "stompgw: the body is longer than limits.message, 64KiB (default): clients may not send such; --force publishes it, and nodes deliver up to limits.outbound, 1MiB"
+	tooLongForNodes := "stompgw: the body is longer than limits.outbound, 1MiB (default): nodes leave such out, since it would end every client that it is for as a slow one"
+	writeFile(t, "windows", "hello\r\n")
+	writeFile(t, "fullline", strings.Repeat("x", 64<<10)+"\r\n")
 	for _, tt := range []struct {
 		name, args, stdin, body, contentType, want string
 	}{
@@ -314,6 +317,14 @@ func TestPublishBody(t *testing.T) {
 
 		{"nothing on standard input", "", "", "", "", "stompgw: BODY is missing, and standard input is empty: '' as BODY is an empty body" + see},
 		{"long file", "-f long", "", "", "", tooLong},
+		{"long file by force", "-f long --force", "", strings.Repeat("x", 64<<10+1), text, ""},
+		{"too long for nodes", "--force", strings.Repeat("x", 1<<20+1), "", "", tooLongForNodes},
+		{"less its line end", "-f hello --chomp", "", "hello", text, ""},
+		{"less one of Windows", "-f windows --chomp", "", "hello", text, ""},
+		{"less one of two", "--chomp", "s\n\n", "s\n", text, ""},
+		{"less none", "--chomp", "s", "s", text, ""},
+		{"long less its line end", "-f fullline --chomp", "", strings.Repeat("x", 64<<10), text, ""},
+		{"argument less its line end", "b --chomp", "", "", "", "stompgw: BODY and --chomp: that is for --file and standard input" + see},
 		{"long standard input", "", strings.Repeat("x", 1<<20), "", "", tooLong},
 		{"long argument", strings.Repeat("x", 64<<10+1), "", "", "", tooLong},
 		{"no file", "-f none", "", "", "", "stompgw: --file: none can't be read: no such file or directory"},
@@ -440,7 +451,6 @@ func TestPublishMistakes(t *testing.T) {
 		{"/a b --via stomp --session x", "--session is for --via bus" + see},
 		{"/a b --via stomp --member x", "--member is for --via bus" + see},
 		{"/a b --via stomp --nats nats://x", "--nats is for --via bus" + see},
-		{"/a b --via stomp --force", "--force is for --via bus" + see},
 		{"/a b --via stomp --receipt=false", "--receipt=false: without a RECEIPT nobody knows whether a message was published" + see},
 		{"/a --via stomp --token -", "--token - and the body: standard input is one of them; --token-file names a file" + see},
 		{"/a -f - --via stomp --token -", "--token - and the body: standard input is one of them; --token-file names a file" + see},

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,11 @@ import (
 // readBody returns the message's body: BODY, what --file names, or standard input. It is bounded as
 // those of clients are.
 func (p *publication) readBody(cmd *cobra.Command, cfg *config.Config, args []string) (body []byte, err error) {
-	most := int(cfg.Limits.Message)
+	limit, key := cfg.Limits.Message, "limits.message"
+	if p.force {
+		limit, key = cfg.Limits.Outbound, "limits.outbound"
+	}
+	most := int(limit) + 2 // the end of a line may go
 	stdin := cmd.InOrStdin()
 	switch {
 	case len(args) > 0:
@@ -32,11 +37,24 @@ func (p *publication) readBody(cmd *cobra.Command, cfg *config.Config, args []st
 	default:
 		return nil, usageError(cmd, errors.New("BODY is missing"))
 	}
-	if err == nil && len(body) > most {
-		err = &exitError{usage, fmt.Errorf("the body is longer than limits.message, %s (%s): subscribers of this configuration are not sent such",
-			cfg.Limits.Message, cfg.Origin("limits.message"))}
+	if p.chomp {
+		body = bytes.TrimSuffix(bytes.TrimSuffix(body, []byte("\n")), []byte("\r"))
+	}
+	if err == nil && len(body) > int(limit) {
+		err = &exitError{usage, fmt.Errorf("the body is longer than %s, %s (%s): %s", key, limit, cfg.Origin(key), p.tooLong(cfg))}
 	}
 	return body, err
+}
+
+// tooLong says what becomes of a body over the limit.
+func (p *publication) tooLong(cfg *config.Config) string {
+	switch {
+	case p.force:
+		return "nodes leave such out, since it would end every client that it is for as a slow one"
+	case p.via == viaSTOMP:
+		return "a gateway of this configuration takes no such from clients; --force sends it all the same"
+	}
+	return fmt.Sprintf("clients may not send such; --force publishes it, and nodes deliver up to limits.outbound, %s", cfg.Limits.Outbound)
 }
 
 func (p *publication) readFile(ctx context.Context, most int) ([]byte, error) {

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,6 +39,38 @@ func (c *console) offer(src *source, find func(ctx context.Context, cluster oper
 			return len(offers) < offerMost
 		})
 		return offers, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// offerDestinations offers what the channels and routes of the configuration name: up to a wildcard,
+// behind which whoever types goes on.
+func offerDestinations(src *source) cobra.CompletionFunc {
+	return func(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		cfg, err := src.load()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var offers []cobra.Completion
+		directive := cobra.ShellCompDirectiveNoFileComp
+		add := func(match string) {
+			fixed := match
+			if i := strings.IndexAny(match, "*?{"); i >= 0 {
+				fixed = match[:i]
+			}
+			if !strings.HasPrefix(fixed, typed) || slices.Contains(offers, fixed) {
+				return
+			}
+			if offers = append(offers, fixed); fixed != match {
+				directive |= cobra.ShellCompDirectiveNoSpace
+			}
+		}
+		for _, ch := range cfg.Channels {
+			add(ch.Match)
+		}
+		for _, r := range cfg.Routes {
+			add(r.Match)
+		}
+		return offers, directive
 	}
 }
 

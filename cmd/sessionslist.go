@@ -24,8 +24,9 @@ func newSessionsListCmd() *cobra.Command { return newConsole().sessionsList() }
 func (c *console) sessionsList() *cobra.Command {
 	var l sessionsList
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the sessions of all live nodes",
+		Use:     "list",
+		Aliases: []string{"ls", "ps"},
+		Short:   "List the sessions of all live nodes",
 		Long: "List the sessions of all live nodes, as Redis has them. Several filters fit together.\n\n" +
 			"SESSION names a session among all nodes: other commands take it, as they take the key, which -o name prints, and\n" +
 			"the principal. It begins as its node's name does in nodes list.\n" +
@@ -71,9 +72,8 @@ func newFilter(cmd *cobra.Command, c *console, src *source) *admin.Filter {
 	flags.StringVar(&f.Transport, "transport", "", "only those over this `TRANSPORT`, such as websocket or tcp")
 	completeFlag(cmd, "node", c.offerNodes(src))
 	completeFlag(cmd, "transport", cobra.FixedCompletions(transports(), cobra.ShellCompDirectiveNoFileComp))
-	for _, name := range []string{"member", "destination"} {
-		completeFlag(cmd, name, cobra.NoFileCompletions)
-	}
+	completeFlag(cmd, "destination", offerDestinations(src))
+	completeFlag(cmd, "member", cobra.NoFileCompletions)
 	return f
 }
 

@@ -48,6 +48,8 @@ func newSubscribeCmd() *cobra.Command {
 	}
 	src := newSource(cmd, "connect to the node that runs as serve --standalone on this machine")
 	src.uses()
+	cmd.Aliases = []string{"sub"}
+	cmd.ValidArgsFunction = offerDestinations(src)
 	l.gateway.add(cmd)
 	flags := cmd.Flags()
 	flags.IntVar(&l.count, "count", 0, "end after `N` messages")

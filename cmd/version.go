@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -11,34 +12,61 @@ import (
 )
 
 func newVersionCmd() *cobra.Command {
-	return &cobra.Command{
+	var format string
+	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version and what it was built from",
 		Args:  takes(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			fmt.Fprintf(cmd.OutOrStdout(), "stompgw %s%s %s %s/%s\n",
-				gateway.Version, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return nil
-		},
 	}
+	cmd.Flags().StringVarP(&format, "output", "o", "text", "`FORMAT`: text, json")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		switch format {
+		case "text":
+			fmt.Fprintln(cmd.OutOrStdout(), newBuild())
+		case "json":
+			return json.NewEncoder(cmd.OutOrStdout()).Encode(newBuild())
+		default:
+			return usageError(cmd, fmt.Errorf("-o %s: the formats are text, json", format))
+		}
+		return nil
+	}
+	return cmd
 }
 
-// revision is the commit the binary was built from, when the build knew it.
-func revision() string {
+// build is what this program was built from.
+type build struct {
+	Version  string `json:"version"`
+	Commit   string `json:"commit"` // empty when the build did not know it
+	Modified bool   `json:"modified"`
+	Go       string `json:"go"`
+	OS       string `json:"os"`
+	Arch     string `json:"arch"`
+}
+
+func newBuild() build {
+	b := build{Version: gateway.Version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return ""
+		return b
 	}
-	settings := map[string]string{}
 	for _, s := range info.Settings {
-		settings[s.Key] = s.Value
+		switch s.Key {
+		case "vcs.revision":
+			b.Commit = s.Value
+		case "vcs.modified":
+			b.Modified = s.Value == "true"
+		}
 	}
-	commit := settings["vcs.revision"]
-	if commit == "" {
-		return ""
+	return b
+}
+
+func (b build) String() string {
+	commit := ""
+	switch {
+	case b.Commit != "" && b.Modified:
+		commit = fmt.Sprintf(" (%.12s, modified)", b.Commit)
+	case b.Commit != "":
+		commit = fmt.Sprintf(" (%.12s)", b.Commit)
 	}
-	if settings["vcs.modified"] == "true" {
-		return fmt.Sprintf(" (%.12s, modified)", commit)
-	}
-	return fmt.Sprintf(" (%.12s)", commit)
+	return fmt.Sprintf("stompgw %s%s %s %s/%s", b.Version, commit, b.Go, b.OS, b.Arch)
 }
