@@ -20,7 +20,8 @@ import (
 
 func TestMain(m *testing.M) {
 	exchangeTimeout, leaveTimeout = patience, patience
-	goleak.VerifyTestMain(m)
+	// go-redis looks once a second for a Redis that is away, and sleeps on for as long when it is closed.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
 }
 
 // patience is how long a test waits for what must happen; it only decides when a test has hung.
