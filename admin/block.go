@@ -34,6 +34,20 @@ func (c *Cluster) Blocks(ctx context.Context) ([]Block, error) {
 	return list, nil
 }
 
+// Block keeps a member, named as ParseMember takes it, from connecting and logging in for d, whether it has
+// sessions or not; those it has stay. It returns when the nodes know, but for silent ones, which learn it
+// with a heartbeat of theirs. Beyond redisregistry.MaxBlocks the error is redisregistry.ErrTooManyBlocks.
+func (c *Cluster) Block(ctx context.Context, member string, d time.Duration) error {
+	id, err := ParseMember(member)
+	if err != nil {
+		return err
+	}
+	if err := c.blocks.Add(ctx, id, d); err != nil {
+		return err
+	}
+	return c.tellBlocks(ctx, request{Whom: id, For: d.String()})
+}
+
 // Unblock lets a member connect again, named as ParseMember takes it, and reports whether it was blocked.
 // It returns when the nodes know, but for silent ones, which learn it with a heartbeat of theirs.
 func (c *Cluster) Unblock(ctx context.Context, member string) (was bool, err error) {
@@ -44,11 +58,16 @@ func (c *Cluster) Unblock(ctx context.Context, member string) (was bool, err err
 	if was, err = c.blocks.Remove(ctx, id); err != nil || !was {
 		return was, err
 	}
+	return was, c.tellBlocks(ctx, request{Whom: id})
+}
+
+// tellBlocks has the nodes read the blocks again; did is as for refreshes.
+func (c *Cluster) tellBlocks(ctx context.Context, did request) error {
 	nodes, err := c.reader.Nodes(ctx)
 	if err != nil {
-		return was, err
+		return err
 	}
-	return was, c.askAll(ctx, c.refreshes(nodes, request{Whom: id}), func(*question) {})
+	return c.askAll(ctx, c.refreshes(nodes, did), func(*question) {})
 }
 
 // refreshes are questions that have nodes read the blocks again; did says what for their logs tell, in

@@ -226,6 +226,28 @@ func TestKickAndBlock(t *testing.T) {
 		if _, err := c.Unblock(t.Context(), `"bob`); !errors.Is(err, admin.ErrMember) {
 			t.Errorf("%v, want ErrMember", err)
 		}
+
+		// Nobody has a session of these.
+		for _, member := range []string{"77", `"77"`, "carol"} {
+			if err := c.Block(t.Context(), member, time.Hour); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, n := range []*node{a, b} {
+			n.gw.do(func(g *sham) {
+				var known []string
+				for _, b := range g.blocks {
+					known = append(known, b.Member)
+				}
+				slices.Sort(known)
+				if want := []string{`"77"`, `"bob"`, `"carol"`, `77`}; !slices.Equal(known, want) {
+					t.Errorf("node %s knows of %q when Block returns, want %q", n.name, known, want)
+				}
+			})
+		}
+		if err := c.Block(t.Context(), `"bob`, time.Hour); !errors.Is(err, admin.ErrMember) {
+			t.Errorf("%v, want ErrMember", err)
+		}
 	})
 }
 

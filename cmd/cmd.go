@@ -104,6 +104,7 @@ func newRootCmd(p Process) *cobra.Command {
 		group("config", "Look at configurations", newConfigCheckCmd(p.Drivers), newConfigShowCmd(), newConfigDefaultCmd()),
 		group("sessions", "Look at the sessions of all live nodes, and end some", newSessionsListCmd(), newSessionsShowCmd(), newSessionsCountCmd(),
 			newSessionsKickCmd(), newSessionsBlockedCmd(), newSessionsUnblockCmd()),
+		newMembersCmd(),
 		group("nodes", "Look at the live nodes, and have one let its sessions go", newNodesListCmd(), newNodesShowCmd(), newNodesDrainCmd()),
 		newPublishCmd(p.Drivers),
 		newSubscribeCmd(),

@@ -28,6 +28,7 @@ type operator interface {
 	Count(ctx context.Context, by admin.By) ([]admin.Count, error)
 	Kick(ctx context.Context, sessions iter.Seq2[admin.Session, error], k admin.Kick) iter.Seq2[admin.Result, error]
 	Blocks(ctx context.Context) ([]admin.Block, error)
+	Block(ctx context.Context, member string, d time.Duration) error
 	Unblock(ctx context.Context, member string) (was bool, err error)
 	Nodes(ctx context.Context) ([]admin.Node, error)
 	FindNode(ctx context.Context, name string) (admin.Node, error)

@@ -2,9 +2,7 @@ package cmd
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +16,7 @@ func newSessionsBlockedCmd() *cobra.Command { return newConsole().sessionsBlocke
 func (c *console) sessionsBlocked() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "blocked",
-		Short:   "List the members that sessions kick --block keeps out, and for how long",
+		Short:   "List the members that are kept out, and for how long",
 		Example: "  stompgw sessions blocked\n  stompgw sessions blocked -o wide",
 		Args:    takes(),
 	}
@@ -61,29 +59,18 @@ func (c *console) sessionsUnblock() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unblock MEMBER...",
 		Short: "Let members connect again before their time",
-		Long: "Let members connect again before their time. MEMBER is written as in sessions blocked; the quotes of a text may be\n" +
+		Long: "Let members connect again before their time. MEMBER is written as in members list; the quotes of a text may be\n" +
 			"left out unless it looks like a number.\n\n" +
 			"The exit code is 6 when none of them was blocked, and 7 when some were not.",
 		Example: "  stompgw sessions unblock 42\n  stompgw sessions unblock bob alice",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return takes("MEMBER")(cmd, args)
-			}
-			if slices.Contains(args, "") {
-				return usageError(cmd, errors.New("a MEMBER is empty"))
-			}
-			return nil
-		},
+		Args:    takesMembers,
 	}
 	src, t := newClusterSource(cmd), newListing(cmd)
 	cmd.ValidArgsFunction = c.offerBlocked(src)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		members := make([]string, len(args))
-		for i, name := range args {
-			var err error
-			if members[i], err = admin.ParseMember(name); err != nil {
-				return usageError(cmd, fmt.Errorf("MEMBER %s: %w", name, err))
-			}
+		members, err := parseMembers(args)
+		if err != nil {
+			return usageError(cmd, err)
 		}
 		return c.use(cmd.Context(), src, func(cluster operator) error {
 			n := 0

@@ -182,6 +182,11 @@ func (c *fakeCluster) Kick(ctx context.Context, sessions iter.Seq2[admin.Session
 
 func (c *fakeCluster) Blocks(context.Context) ([]admin.Block, error) { return c.blocks, c.fault }
 
+func (c *fakeCluster) Block(_ context.Context, member string, d time.Duration) error {
+	c.called("block %s %s", member, d)
+	return c.fault
+}
+
 func (c *fakeCluster) Unblock(_ context.Context, member string) (bool, error) {
 	if member == `"` {
 		return false, fmt.Errorf("%w: %s is not the JSON of a string", admin.ErrMember, member)
@@ -247,6 +252,7 @@ func (s *seat) console() *console {
 func (c *console) root() *cobra.Command {
 	root := group("stompgw", "",
 		group("sessions", "", c.sessionsList(), c.sessionsShow(), c.sessionsCount(), c.sessionsKick(), c.sessionsBlocked(), c.sessionsUnblock()),
+		c.members(),
 		group("nodes", "", c.nodesList(), c.nodesShow(), c.nodesDrain()))
 	root.SilenceUsage, root.SilenceErrors = true, true
 	root.SetFlagErrorFunc(flagError)

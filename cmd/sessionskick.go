@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -29,8 +28,9 @@ func (c *console) sessionsKick() *cobra.Command {
 			"SESSION is written as in sessions show. What is meant by --member, --destination or --all is ended after a\n" +
 			"question, or at once with --yes; --node and --transport narrow it.\n\n" +
 			"Clients that reconnect by themselves are back within seconds: --block keeps their members out for a while, on all\n" +
-			"nodes, see sessions blocked. Who is not logged in can't be blocked.\n\n" +
-			"The exit code is 0 when all were kicked, 6 when there was none, and 7 when some were gone or their node did not answer.",
+			"nodes, see members list; that of --member also when it has no session. Who is not logged in can't be blocked.\n\n" +
+			"The exit code is 0 when all were kicked, 6 when there was none and nobody was blocked,\n" +
+			"and 7 when some were gone or their node did not answer.",
 		Example: "  stompgw sessions kick d0b6fbca-2a --reason 'please reload the page'\n" +
 			"  stompgw sessions kick --member 42 --block 10m --yes\n" +
 			"  stompgw sessions kick --all --node 1719999999999 --rate 200/s --dry-run",
@@ -116,11 +116,8 @@ func (k *kicking) checkHow(cmd *cobra.Command, rate, code, block string) (err er
 		}
 	}
 	if cmd.Flags().Changed("block") {
-		if k.how.Block, err = parseSpan(block); err != nil {
-			return fmt.Errorf("--block: %w", err)
-		}
-		if k.how.Block < time.Second {
-			return fmt.Errorf("--block %s: want 1s or more", block)
+		if k.how.Block, err = blockSpan("block", block); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -37,6 +37,9 @@ func (k *kicking) run(cmd *cobra.Command, cluster operator) error {
 	}
 	t := kickTally{nodes: map[string]bool{}}
 	err = k.end(ctx, cluster, sessions, missing, w, &t)
+	if err == nil && t.rows == 0 && k.blocksAlone() {
+		return k.blockAlone(cmd, cluster)
+	}
 	if t.rows > 0 { // what was done is told, whatever came then
 		err = errors.Join(err, w.Close())
 	} else if err == nil {
@@ -101,6 +104,18 @@ func (k *kicking) target(ctx context.Context, cluster operator) (iter.Seq2[admin
 	}, missing, nil
 }
 
+// blocksAlone reports whether a member is to be blocked that need not have a session.
+func (k *kicking) blocksAlone() bool { return k.how.Block > 0 && k.filter.Member != "" && !k.dryRun }
+
+// blockAlone blocks a member that has no session to end.
+func (k *kicking) blockAlone(cmd *cobra.Command, cluster operator) error {
+	if err := cluster.Block(cmd.Context(), k.filter.Member, k.how.Block); err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "no session fits; member %s is blocked for %s\n", k.filter.Member, output.Age(k.how.Block))
+	return nil
+}
+
 // errNoneFits reports that no session is what the flags say.
 var errNoneFits = errors.New("no session fits")
 
@@ -116,10 +131,13 @@ func (k *kicking) ask(cmd *cobra.Command, sessions iter.Seq2[admin.Session, erro
 		n++
 		nodes[s.Node] = true
 	}
-	if n == 0 {
+	question := fmt.Sprintf("End %s of %s?", count(n, "session"), count(len(nodes), "node"))
+	switch {
+	case n == 0 && k.blocksAlone():
+		question = fmt.Sprintf("No session fits. Block member %s for %s?", k.filter.Member, output.Age(k.how.Block))
+	case n == 0:
 		return errNoneFits
 	}
-	question := fmt.Sprintf("End %s of %s?", count(n, "session"), count(len(nodes), "node"))
 	yes, err := confirm(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), question)
 	if err == nil && !yes {
 		err = &exitError{failed, errNotConfirmed}

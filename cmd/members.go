@@ -1,0 +1,107 @@
+package cmd
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/cmd/internal/output"
+)
+
+func newMembersCmd() *cobra.Command { return newConsole().members() }
+
+// members is for those who need not have a session; list and unblock are those of sessions, by other names.
+func (c *console) members() *cobra.Command {
+	list, unblock := c.sessionsBlocked(), c.sessionsUnblock()
+	list.Use, list.Short = "list", "List the members that are kept out, and for how long"
+	list.Example = "  stompgw members list\n  stompgw members list -o wide"
+	unblock.Example = "  stompgw members unblock 42\n  stompgw members unblock bob alice"
+	return group("members", "Keep members out for a while, connected or not", list, c.membersBlock(), unblock)
+}
+
+func (c *console) membersBlock() *cobra.Command {
+	var span string
+	cmd := &cobra.Command{
+		Use:   "block MEMBER... --for TIME",
+		Short: "Keep members out for a while, connected or not",
+		Long: "Keep members out for a while: they can't connect or log in, on any node. MEMBER need not be connected. 42 is the\n" +
+			"number, bob the text, and '\"42\"' the text of digits. Who is blocked already is from now on.\n\n" +
+			"The sessions that they have stay: sessions kick --member MEMBER --block TIME ends those as well.",
+		Example: "  stompgw members block 42 --for 10m\n  stompgw members block bob '\"42\"' --for 1d",
+		Args:    takesMembers,
+	}
+	src, t := newClusterSource(cmd), newListing(cmd)
+	cmd.Flags().StringVar(&span, "for", "", "keep them out for this `TIME`, such as 10m or 1d")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		d, err := blockSpan("for", span)
+		if err != nil {
+			return usageError(cmd, err)
+		}
+		members, err := parseMembers(args)
+		if err != nil {
+			return usageError(cmd, err)
+		}
+		return c.use(cmd.Context(), src, func(cluster operator) error {
+			until := c.now().Add(d)
+			err := c.act(cmd, t, blockColumns(), func(w output.Writer) error {
+				for _, member := range members {
+					if err := cluster.Block(cmd.Context(), member, d); err != nil {
+						return err
+					}
+					if err := w.Row(blockRow(admin.Block{Member: json.RawMessage(member), Left: d, Until: until})); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err == nil {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s blocked\n", count(len(members), "member"))
+			}
+			return err
+		})
+	}
+	return cmd
+}
+
+// takesMembers checks that there are arguments, each a member.
+func takesMembers(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return takes("MEMBER")(cmd, args)
+	}
+	if slices.Contains(args, "") {
+		return usageError(cmd, errors.New("a MEMBER is empty"))
+	}
+	return nil
+}
+
+// parseMembers returns the ids that the arguments of a command mean, as JSON.
+func parseMembers(args []string) ([]string, error) {
+	members := make([]string, len(args))
+	for i, name := range args {
+		var err error
+		if members[i], err = admin.ParseMember(name); err != nil {
+			return nil, fmt.Errorf("MEMBER %s: %w", name, err)
+		}
+	}
+	return members, nil
+}
+
+// blockSpan reads how long a block lasts, from the flag of that name.
+func blockSpan(flag, text string) (time.Duration, error) {
+	if text == "" {
+		return 0, fmt.Errorf("for how long? Say --%s TIME, such as --%s 10m", flag, flag)
+	}
+	d, err := parseSpan(text)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("--%s: %w", flag, err)
+	case d < time.Second:
+		return 0, fmt.Errorf("--%s %s: want 1s or more", flag, text)
+	}
+	return d, nil
+}
