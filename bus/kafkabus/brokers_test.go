@@ -8,6 +8,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -306,13 +308,45 @@ func alterLimit(t *testing.T, addr, topic string, limit int) {
 // TestJavaPartitions: Kafka's own producer puts a key where this one does.
 func TestJavaPartitions(t *testing.T) {
 	b := shared.Kafka(t)
+	checkPartitions(t, b, func(topic string, lines []string) {
+		b.Produce(t, topic, lines, "--property", "parse.key=true", "--property", "key.separator=|")
+	})
+}
+
+// TestKcatPartitions: so does kcat, as the README has it.
+func TestKcatPartitions(t *testing.T) {
+	kcat := servers.Kcat(t)
+	b := shared.Kafka(t)
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, line, _ := strings.Cut(string(readme), "kcat -P ")
+	line, _, _ = strings.Cut(line, "\n")
+	_, partitioner, found := strings.Cut(line, " -X ")
+	if !found {
+		t.Fatalf("kcat %s does not say how to choose the partition", line)
+	}
+	checkPartitions(t, b, func(topic string, lines []string) {
+		cmd := exec.CommandContext(t.Context(), kcat, "-P", "-b", b.Addr, "-t", topic, "-K", "|", "-X", strings.Fields(partitioner)[0])
+		cmd.Stdin = strings.NewReader(strings.Join(lines, "\n") + "\n")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	})
+}
+
+// checkPartitions has produce write lines of a key, a bar and a value, and checks that this node puts
+// the same keys into the same partitions.
+func checkPartitions(t *testing.T, b *servers.Broker, produce func(topic string, lines []string)) {
+	t.Helper()
 	topic := realTopic(t, b, 7)
 	var lines []string
 	for i := range 100 {
 		key := strings.Repeat("k", i%9) + fmt.Sprintf("/topic/%d/ä€", i)
-		lines = append(lines, key+"|by java")
+		lines = append(lines, key+"|by another")
 	}
-	b.Produce(t, topic, lines, "--property", "parse.key=true", "--property", "key.separator=|")
+	produce(topic, lines)
 	o := newOutlet(t, Config{Brokers: []string{b.Addr}, Topic: topic}, nil)
 	for _, line := range lines {
 		key, _, _ := strings.Cut(line, "|")
@@ -320,7 +354,7 @@ func TestJavaPartitions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	at := make(map[string][2]int) // by key: by java, by us
+	at := make(map[string][2]int) // by key: by another, by us
 	for _, e := range readLog(t, b.Addr, topic) {
 		both := at[e.key]
 		if e.body == "by us" {
@@ -332,7 +366,7 @@ func TestJavaPartitions(t *testing.T) {
 	}
 	for key, both := range at {
 		if both[0] != both[1] {
-			t.Errorf("%s is in partition %d by Java and in %d by us", key, both[0]-1, both[1]-1)
+			t.Errorf("%s is in partition %d by another and in %d by us", key, both[0]-1, both[1]-1)
 		}
 	}
 	if len(at) != len(lines) {

@@ -25,3 +25,9 @@ func (b *Broker) Consume(t testing.TB, topic string, count int, args ...string) 
 	out := b.Run(t, "", "org.apache.kafka.tools.consumer.ConsoleConsumer", args...)
 	return strings.Split(strings.TrimSuffix(out, "\n"), "\n")
 }
+
+// Kcat returns where kcat is, which speaks to Kafka as programs in C do.
+func Kcat(t testing.TB) string {
+	t.Helper()
+	return lookPath(t, "kcat", "kcat")
+}
