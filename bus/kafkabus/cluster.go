@@ -44,6 +44,7 @@ const none int32 = -1
 type view struct {
 	topics []topicView // in the order of cluster.topics
 	hosts  map[int32]string
+	id     string // of the cluster, empty if brokers don't tell
 }
 
 // topicView is one topic of a view.
@@ -156,7 +157,7 @@ func newView(res *metadata.Response) (*view, error) {
 	if len(res.Brokers) == 0 {
 		return nil, errors.New("the answer names no broker")
 	}
-	v := &view{hosts: make(map[int32]string)}
+	v := &view{hosts: make(map[int32]string), id: res.ClusterID}
 	for _, b := range res.Brokers {
 		v.hosts[b.NodeID] = net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
 	}
@@ -203,7 +204,7 @@ func (c *cluster) learn(v *view, err error) {
 }
 
 func (v *view) equal(o *view) bool {
-	return v != nil && o != nil && slices.EqualFunc(v.topics, o.topics, func(a, b topicView) bool {
+	return v != nil && o != nil && v.id == o.id && slices.EqualFunc(v.topics, o.topics, func(a, b topicView) bool {
 		return a.name == b.name && a.err == b.err && slices.Equal(a.leaders, b.leaders)
 	})
 }

@@ -43,7 +43,8 @@ func TestNewView(t *testing.T) {
 		return metadata.ResponsePartition{PartitionIndex: index, LeaderID: leader}
 	}
 	got, err := newView(&metadata.Response{
-		Brokers: []metadata.ResponseBroker{{NodeID: 0, Host: "a", Port: 1}, {NodeID: 7, Host: "::1", Port: 2}},
+		ClusterID: "c",
+		Brokers:   []metadata.ResponseBroker{{NodeID: 0, Host: "a", Port: 1}, {NodeID: 7, Host: "::1", Port: 2}},
 		Topics: []metadata.ResponseTopic{
 			{Name: "whole", Partitions: []metadata.ResponsePartition{partition(1, 7), partition(0, 0)}},
 			{Name: "leaderless", Partitions: []metadata.ResponsePartition{partition(2, 0), {PartitionIndex: 0, LeaderID: -1, ErrorCode: 5}}},
@@ -56,6 +57,7 @@ func TestNewView(t *testing.T) {
 		},
 	})
 	want := &view{
+		id:    "c",
 		hosts: map[int32]string{0: "a:1", 7: "[::1]:2"},
 		topics: []topicView{
 			{name: "whole", leaders: []int32{0, 7}},

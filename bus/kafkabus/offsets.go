@@ -101,6 +101,7 @@ type sight struct {
 	first, last listed
 	end         listed  // of the epoch of the last record read
 	id          topicID // all zero if it is not known
+	cluster     string  // empty if it is not known
 }
 
 // locate finds where to read on, of those among the partitions of which that is not known.
@@ -152,18 +153,20 @@ func (f *fetcher) look(parts []*partition) (map[*partition]sight, error) {
 	}
 	seen := make(map[*partition]sight)
 	for _, p := range parts {
-		if err := cmp.Or(ids[p.topic].err, ends[p].err, firsts[p].err, lasts[p].err); err != nil {
+		topic := ids.found[p.topic]
+		if err := cmp.Or(topic.err, ends[p].err, firsts[p].err, lasts[p].err); err != nil {
 			f.putOff(p, err)
 			continue
 		}
-		seen[p] = sight{first: firsts[p], last: lasts[p], end: ends[p], id: ids[p.topic].id}
+		seen[p] = sight{first: firsts[p], last: lasts[p], end: ends[p], id: topic.id, cluster: ids.cluster}
 	}
 	return seen, nil
 }
 
 // begin has p read from its end on, or its first offset.
 func (p *partition) begin(s sight) {
-	p.id, p.epoch = s.id, s.last.epoch
+	p.epoch = s.last.epoch
+	p.recognize(s)
 	p.end.Store(s.last.offset)
 	if p.place == atEnd {
 		p.offset.Store(s.last.offset)
@@ -171,18 +174,34 @@ func (p *partition) begin(s sight) {
 	p.place = known
 }
 
+// recognize keeps what tells p's log from others.
+func (p *partition) recognize(s sight) {
+	if s.id != (topicID{}) {
+		p.id = s.id
+	}
+	if s.cluster != "" {
+		p.cluster = s.cluster
+	}
+}
+
 // relocate decides where to go on in a log that may not be the one it was.
 //
 // A log that does not have all that was read of it was either deleted with its topic, which was made
 // again, and then all of it is new; or its end was lost, with a leader that did not have it, and then
 // what is left is old, and what came after is new. The topic's identity tells which, and that a log
-// is another one though it has more than was read of the old one.
+// is another one though it has more than was read of the old one. Another cluster that took the place
+// of the old one has logs with a past of their own, such as mirrors: none of that is new.
 func (f *fetcher) relocate(p *partition, s sight) {
 	at, log := p.offset.Load(), f.tail.log.With("topic", p.topic, "partition", p.number)
 	cut := s.end.offset >= 0 && s.end.epoch <= p.epoch && s.end.offset < at
-	again := p.madeAgain(s, cut)
+	moved := p.cluster != "" && s.cluster != "" && p.cluster != s.cluster
+	again := !moved && p.madeAgain(s, cut)
 	to := at
 	switch {
+	case moved:
+		to = s.last.offset
+		f.tail.gaps.Add(1)
+		log.Warn("the brokers are another cluster now; the partition is read from its end", "offset", at, "from", to, "cluster", s.cluster)
 	case again:
 		to = s.first.offset
 		f.tail.gaps.Add(1)
@@ -201,10 +220,11 @@ func (f *fetcher) relocate(p *partition, s sight) {
 		f.tail.gaps.Add(1)
 		log.Warn("the partition has lost its end; it is read from where it ends now", "offset", at, "from", to)
 	}
-	if p.epoch = max(p.epoch, p.later, s.last.epoch); again {
+	if p.epoch = max(p.epoch, p.later, s.last.epoch); again || moved {
 		p.epoch = s.last.epoch
 	}
-	p.place, p.returned, p.later, p.id = known, false, -1, s.id
+	p.place, p.returned, p.later = known, false, -1
+	p.recognize(s)
 	p.end.Store(s.last.offset)
 	p.offset.Store(to)
 }

@@ -1,6 +1,7 @@
 package kafkabus
 
 import (
+	"cmp"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -9,7 +10,10 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/stompgw/stompgw/bus/bustest/servers"
 )
 
 // TestRetention: when the broker removes what was not read, reading goes on behind it, and the gap
@@ -307,9 +311,59 @@ func TestRelocateByIdentity(t *testing.T) {
 			p := newPartition("a", 0, nil)
 			p.place, p.id, p.returned, p.epoch = unsure, test.was, true, test.epoch
 			p.offset.Store(100)
-			newFetcher(newTail(nil, slog.New(slog.DiscardHandler)), share{broker: 1}).relocate(p, sight{listed{offset: 10}, test.last, test.end, test.is})
-			if p.offset.Load() != test.want || p.place != known || p.id != test.is {
-				t.Errorf("goes on at %d, want %d; place %d, identity %v", p.offset.Load(), test.want, p.place, p.id)
+			newFetcher(newTail(nil, slog.New(slog.DiscardHandler)), share{broker: 1}).relocate(p, sight{listed{offset: 10}, test.last, test.end, test.is, ""})
+			if known := cmp.Or(test.is, test.was); p.id != known {
+				t.Errorf("the identity is %v, want %v", p.id, known)
+			}
+			if p.offset.Load() != test.want || p.place != known {
+				t.Errorf("goes on at %d, want %d; place %d", p.offset.Load(), test.want, p.place)
+			}
+		})
+	}
+}
+
+// TestAnotherCluster: where another cluster takes the place of the brokers, under their addresses, what
+// it has had before is not delivered, whatever its logs look like; what comes then is.
+func TestAnotherCluster(t *testing.T) {
+	for _, records := range []int{1, 5, 10} { // fewer, as many and more than this node has read
+		t.Run(strconv.Itoa(records), func(t *testing.T) {
+			f := fake(t, 1, "a", 1)
+			r := readFrom(t, f.Addrs, "a")
+			w := newWriter(t, f.Addrs)
+			w.must("a", 0, "1", "2", "3", "4", "5")
+			r.of("a", 0, 5)
+			past := kfake.DataDir(t.TempDir())
+			another := servers.Fake(t, 1, past, kfake.ClusterID("another"), kfake.SeedTopics(2, "a"))
+			w = newWriter(t, another.Addrs)
+			w.must("a", 1, "old")
+			for range records {
+				w.must("a", 0, "old")
+			}
+			another.Stop()
+			f.Stop()
+			_, port, _ := strings.Cut(f.Addrs[0], ":")
+			n, err := strconv.Atoi(port)
+			if err != nil {
+				t.Fatal(err)
+			}
+			brokers, err := kfake.NewCluster(past, kfake.ClusterID("another"), kfake.Ports(n))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer brokers.Close()
+			r.poll("for the other cluster to be noticed", func() bool { return strings.Contains(r.log(), "the brokers are another cluster now") })
+			w = newWriter(t, f.Addrs)
+			w.must("a", 0, "new")
+			if got := values(r.of("a", 0, 6)); got != "1 2 3 4 5 new" {
+				t.Errorf("got %s", got)
+			}
+			r.poll("for the second partition", func() bool { return len(r.figures().Partitions) == 2 })
+			w.must("a", 1, "new")
+			if got := values(r.of("a", 1, 1)); got != "new" {
+				t.Errorf("got %s of the second partition", got)
+			}
+			if f := r.figures(); f.Gaps != 1 || f.Missed != 0 {
+				t.Errorf("figures %+v, want a gap", f)
 			}
 		})
 	}

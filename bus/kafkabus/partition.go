@@ -40,6 +40,7 @@ type partition struct {
 	// Owned by the owner.
 	place    place
 	id       topicID
+	cluster  string
 	returned bool  // it was away since its place was known
 	epoch    int32 // the latest of a leader whose records were read, or which led at the start; -1 for none
 	later    int32 // one above epoch that has come since, else -1

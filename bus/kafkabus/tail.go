@@ -1,6 +1,7 @@
 package kafkabus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -52,6 +53,7 @@ type tail struct {
 	mu       sync.Mutex
 	begun    bool // run is at work
 	ready    bool
+	home     string       // the id of the cluster of the latest view that told it
 	sighted  time.Time    // since when ready waits for sources alone; zero before
 	table    []*partition // all ever seen, by topic and number
 	fetchers map[share]*fetcher
@@ -119,9 +121,13 @@ func (t *tail) end() {
 func (t *tail) follow(v *view) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	moved := t.home != "" && v.id != "" && t.home != v.id
+	t.home = cmp.Or(v.id, t.home)
 	for i, topic := range v.topics {
-		if t.topics[i].follow(topic) {
-			t.grow(t.topics[i], len(topic.leaders))
+		f := t.topics[i]
+		f.fresh = f.fresh && !moved
+		if f.follow(topic) {
+			t.grow(f, len(topic.leaders), moved)
 		}
 	}
 	woken := make(map[share]bool) // whose partitions have changed
@@ -137,15 +143,16 @@ func (t *tail) follow(v *view) {
 	}
 }
 
-// grow adds the partitions of a topic, which has total now, that are not in the table.
-func (t *tail) grow(f *followed, total int) {
+// grow adds the partitions of a topic, which has total now, that are not in the table. Those of a
+// cluster that took the place of another one are not new.
+func (t *tail) grow(f *followed, total int, moved bool) {
 	had := f.partitions
 	if total <= had {
 		return
 	}
 	for number := had; number < total; number++ {
 		p := newPartition(f.name, number, newRepeats(&t.repeated))
-		if had == 0 && !f.fresh {
+		if moved || had == 0 && !f.fresh {
 			p.startAtEnd()
 		}
 		t.table = append(t.table, p)
@@ -153,6 +160,8 @@ func (t *tail) grow(f *followed, total int) {
 	f.partitions = total
 	slices.SortFunc(t.table, func(a, b *partition) int { return a.compare(b.topic, b.number) })
 	switch {
+	case moved:
+		t.log.Info("a topic has more partitions on another cluster; they are read from their end", "topic", f.name, "had", had, "has", total)
 	case had > 0:
 		t.log.Info("a topic has new partitions; they are read from their first offset", "topic", f.name, "had", had, "has", total)
 	case f.fresh:

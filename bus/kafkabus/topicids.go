@@ -22,15 +22,16 @@ type identity struct {
 // version that kafka-go does not know. Of a broker that does not offer it nothing is asked, and the
 // answer is empty.
 type topicIDs struct {
-	topics []string
-	found  map[string]identity
+	topics  []string
+	found   map[string]identity
+	cluster string // empty for unknown
 }
 
 // topicIDsVersion is of Kafka 3.0.
 const topicIDsVersion = 11
 
-// topicIDs returns the identities of the partitions' topics, by name.
-func (f *fetcher) topicIDs(parts []*partition) (map[string]identity, error) {
+// topicIDs returns the identities of the partitions' topics, by name, and of their cluster.
+func (f *fetcher) topicIDs(parts []*partition) (*topicIDs, error) {
 	ctx, cancel := context.WithTimeout(f.round, answerTimeout)
 	defer cancel()
 	t := &topicIDs{found: make(map[string]identity)}
@@ -44,7 +45,7 @@ func (f *fetcher) topicIDs(parts []*partition) (map[string]identity, error) {
 	if _, err := f.ask(ctx, t, nil); err != nil {
 		return nil, fmt.Errorf("ask for the topics: %w", err)
 	}
-	return t.found, nil
+	return t, nil
 }
 
 // ApiKey implements protocol.Message.
@@ -80,8 +81,8 @@ func (t *topicIDs) parse(body []byte, x *exchange) error {
 		w.bytes(w.length()) // rack
 		w.tags()
 	}
-	w.bytes(w.length()) // cluster
-	w.int32()           // controller
+	t.cluster = string(w.bytes(w.length()))
+	w.int32() // controller
 	for topics := w.length(); topics > 0 && !w.bad; topics-- {
 		t.parseTopic(&w)
 	}
