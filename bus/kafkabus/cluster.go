@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -27,6 +28,10 @@ const (
 	pollTimeout = 5 * time.Second // for the first answer of any broker
 
 	greetTimeout = 2 * time.Second // after which the log hears that there was none
+
+	// seedPatience is for how long nobody may answer whom the transport asks for the view, before it
+	// asks the brokers of the latest view as well.
+	seedPatience = 5 * time.Second
 
 	maxPartitions = 10_000 // of a topic: each has a goroutine
 )
@@ -59,12 +64,17 @@ type topicView struct {
 type cluster struct {
 	// Set by newCluster, never changed.
 	topics    []string // Config.Topic first, then those of the sources
-	brokers   string   // those of Config, to show
+	told      []string // the brokers of Config
+	brokers   string   // the same, to show
 	conns     *connections
 	transport *kafka.Transport
-	client    *kafka.Client
+	client    *kafka.Client // requests over it need addr
+
+	patience time.Duration // seedPatience; set by newCluster, not changed once run has begun
 
 	mu      sync.Mutex
+	seeds   []string      // whom the transport asks for the view
+	address net.Addr      // the same
 	latest  *view         // nil before the first
 	changed chan struct{} // closed when latest changes
 	cause   error         // why there is none
@@ -95,10 +105,14 @@ func newCluster(cfg Config, topics []string) (*cluster, error) {
 	}
 	return &cluster{
 		topics:    topics,
+		told:      cfg.Brokers,
 		brokers:   strings.Join(cfg.Brokers, ", "),
 		conns:     conns,
 		transport: transport,
 		client:    &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: transport},
+		patience:  seedPatience,
+		seeds:     cfg.Brokers,
+		address:   kafka.TCP(cfg.Brokers...),
 		changed:   make(chan struct{}),
 		cause:     errors.New("not tried yet"),
 	}, nil
@@ -111,12 +125,39 @@ func (c *cluster) run(ctx context.Context) {
 	for {
 		v, err := c.ask(ctx)
 		c.learn(v, err)
+		if c.conns.silence(c.seeds) >= c.patience {
+			c.reseed()
+		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// reseed has the transport ask those who are the brokers now: it never asks others than it was told of,
+// who may all have gone for good, or have other addresses.
+func (c *cluster) reseed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.latest == nil {
+		return
+	}
+	seeds := slices.Concat(c.told, slices.Sorted(maps.Values(c.latest.hosts)))
+	if slices.Equal(seeds, c.seeds) {
+		return
+	}
+	c.seeds, c.address = seeds, kafka.TCP(seeds...)
+	c.transport.CloseIdleConnections() // and forget whom it asked
+}
+
+// addr is where requests go that are for no certain broker, and how the transport knows which brokers
+// are meant.
+func (c *cluster) addr() net.Addr {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.address
 }
 
 // greet tells the log that the brokers have answered for the first time, and before that, once, why
@@ -145,7 +186,7 @@ func (c *cluster) greet(ctx context.Context, log *slog.Logger) {
 func (c *cluster) ask(ctx context.Context) (*view, error) {
 	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
-	res, err := c.transport.RoundTrip(ctx, c.client.Addr, &metadata.Request{TopicNames: c.topics})
+	res, err := c.transport.RoundTrip(ctx, c.addr(), &metadata.Request{TopicNames: c.topics})
 	if err != nil {
 		return nil, err
 	}

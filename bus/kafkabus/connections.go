@@ -3,6 +3,7 @@ package kafkabus
 import (
 	"context"
 	"errors"
+	"math"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -27,17 +28,19 @@ type connections struct {
 	cancel context.CancelFunc
 	empty  chan struct{} // closed when closed and none is open
 
-	lost   map[string]bool // by address: the last connection broke
-	again  uint64          // connections made after such a loss
-	failed error           // of the last attempt, nil if it succeeded
+	lost   map[string]bool      // by address: the last connection broke
+	silent map[string]time.Time // by address: since when none could be made
+	again  uint64               // connections made after such a loss
+	failed error                // of the last attempt, nil if it succeeded
 }
 
 func newConnections() *connections {
 	c := &connections{
-		login: loginTimeout,
-		open:  make(map[*connection]struct{}),
-		empty: make(chan struct{}),
-		lost:  make(map[string]bool),
+		login:  loginTimeout,
+		open:   make(map[*connection]struct{}),
+		empty:  make(chan struct{}),
+		lost:   make(map[string]bool),
+		silent: make(map[string]time.Time),
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
@@ -54,8 +57,12 @@ func (c *connections) dial(ctx context.Context, network, address string) (net.Co
 	defer c.mu.Unlock()
 	c.failed = err
 	if err != nil {
+		if c.silent[address].IsZero() {
+			c.silent[address] = time.Now()
+		}
 		return nil, err
 	}
+	delete(c.silent, address)
 	if c.closed {
 		nc.Close() // unused
 		return nil, net.ErrClosed
@@ -74,6 +81,21 @@ func (c *connections) failure() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.failed
+}
+
+// silence returns for how long there has been no way to any of the addresses, 0 if there may be one.
+func (c *connections) silence(addresses []string) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	least := time.Duration(math.MaxInt64)
+	for _, address := range addresses {
+		since := c.silent[address]
+		if since.IsZero() {
+			return 0
+		}
+		least = min(least, time.Since(since))
+	}
+	return least
 }
 
 // reconnects returns how often a connection took the place of a broken one.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,6 +25,95 @@ func listen(t *testing.T) net.Listener {
 	}
 	t.Cleanup(func() { ln.Close() })
 	return ln
+}
+
+// TestSeedsGone: a cluster whose only address that this node was told of is no more is followed by
+// what it said of its brokers.
+func TestSeedsGone(t *testing.T) {
+	f := fake(t, 1, "a", 1)
+	ln := listen(t)
+	seed := ln.Addr().String()
+	var links sync.WaitGroup
+	ctx, unplug := context.WithCancel(t.Context())
+	defer links.Wait()
+	defer unplug()
+	links.Go(func() { relay(ctx, &links, ln, f.Addrs[0]) })
+	c, err := newCluster(Config{Brokers: []string{seed}}, []string{"a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	c.patience = 10 * time.Millisecond
+	var running sync.WaitGroup
+	defer running.Wait()
+	run, stop := context.WithCancel(t.Context())
+	defer stop()
+	running.Go(func() { c.run(run) })
+	until := func(what string, holds func(*view) bool) {
+		t.Helper()
+		for {
+			v, changed := c.view()
+			if v != nil && holds(v) {
+				return
+			}
+			select {
+			case <-changed:
+			case <-untilDeadline(t).Done():
+				t.Fatalf("waited in vain %s", what)
+			}
+		}
+	}
+	until("for the first view", func(v *view) bool { return len(v.topics[0].leaders) == 1 })
+	unplug()
+	ln.Close()
+	f.AddPartitions(t, "a", 2)
+	until("for a view without the seed", func(v *view) bool { return len(v.topics[0].leaders) == 2 })
+}
+
+// relay connects whoever comes to ln with the other end, until ctx ends.
+func relay(ctx context.Context, links *sync.WaitGroup, ln net.Listener, to string) {
+	for {
+		near, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		far, err := net.Dial("tcp", to)
+		if err != nil {
+			near.Close()
+			continue
+		}
+		context.AfterFunc(ctx, func() { near.Close(); far.Close() })
+		for _, pair := range [][2]net.Conn{{near, far}, {far, near}} {
+			links.Go(func() {
+				_, _ = io.Copy(pair[0], pair[1]) // until either end closes
+				pair[0].Close()
+			})
+		}
+	}
+}
+
+// TestConnectionsSilence: there is no way to some addresses once there is none to each of them.
+func TestConnectionsSilence(t *testing.T) {
+	here, c := listen(t), newConnections()
+	ln := listen(t)
+	gone := ln.Addr().String()
+	ln.Close()
+	both := []string{gone, here.Addr().String()}
+	if s := c.silence(both[:1]); s != 0 {
+		t.Errorf("%s before any attempt", s)
+	}
+	for _, address := range both {
+		if conn, err := c.dial(t.Context(), "tcp", address); err == nil {
+			conn.Close()
+		}
+	}
+	for c.silence(both[:1]) == 0 {
+		time.Sleep(time.Millisecond) // a clock may stand still for so long
+	}
+	if s := c.silence(both); s != 0 {
+		t.Errorf("%s with one that answers", s)
+	}
+	<-c.close()
 }
 
 // TestConnectionsClose: close ends what is read and waits until whoever reads has closed.

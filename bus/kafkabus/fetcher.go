@@ -184,7 +184,7 @@ func (f *fetcher) fetch(wait time.Duration) error {
 func (f *fetcher) ask(ctx context.Context, req protocol.Message, answer readable) (protocol.Message, error) {
 	f.lastID++
 	c := f.tail.cluster
-	return c.transport.RoundTrip(ctx, c.client.Addr, &exchange{
+	return c.transport.RoundTrip(ctx, c.addr(), &exchange{
 		broker:  f.broker,
 		id:      f.lastID,
 		client:  c.transport.ClientID,

@@ -155,7 +155,7 @@ func (t *topic) create(ctx context.Context) error {
 	if t.cfg.Replication >= 3 {
 		topic.ConfigEntries = []kafka.ConfigEntry{{ConfigName: "min.insync.replicas", ConfigValue: "2"}}
 	}
-	res, err := t.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{topic}})
+	res, err := t.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Addr: t.cluster.addr(), Topics: []kafka.TopicConfig{topic}})
 	if err != nil {
 		return err
 	}
@@ -194,6 +194,7 @@ func (t *topic) learn(ctx context.Context) {
 // ask returns the limit as the broker has it.
 func (t *topic) ask(ctx context.Context) (int64, error) {
 	res, err := t.client.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{
+		Addr: t.cluster.addr(),
 		Resources: []kafka.DescribeConfigRequestResource{{
 			ResourceType: kafka.ResourceTypeTopic,
 			ResourceName: t.cfg.Topic,

@@ -78,6 +78,7 @@ func wait(ctx context.Context, pause time.Duration) bool {
 func (l *lane) try(ctx context.Context, pc *parcel) (outcome, error) {
 	a := &attempt{format: l.p.cfg.Envelope, node: l.p.node, parcel: pc}
 	res, err := l.p.produce(ctx, &kafka.ProduceRequest{
+		Addr:         l.p.cluster.addr(),
 		Topic:        l.p.cfg.Topic,
 		Partition:    l.partition,
 		RequiredAcks: kafka.RequireAll,
