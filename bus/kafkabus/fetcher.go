@@ -16,9 +16,11 @@ import (
 const (
 	maxWait       = 500 * time.Millisecond // that a broker may hold back an answer without records
 	answerTimeout = 5 * time.Second        // for an answer, beyond what it may be held back
+	mostTimeout   = 30 * time.Second       // for one that can't be smaller
 
 	// Bytes of records that one fetch asks for. A timeout halves what the next one asks for, down
-	// to leastBytes, and it grows again slowly: a thin line would never bring an answer in time.
+	// to leastBytes, and it grows again slowly: a thin line would never bring an answer in time. A
+	// batch comes whole all the same, so from there on each timeout doubles the time.
 	mostBytes      = 16 << 20
 	leastBytes     = 64 << 10
 	partitionBytes = 1 << 20 // of one partition
@@ -58,14 +60,15 @@ type fetcher struct {
 	wake  context.CancelFunc
 
 	// Owned by the goroutine.
-	held     []*partition // those it owns, in the order of the tail's table
-	due      []*partition // those of them that a fetch asks for
-	after    *partition   // the next fetch begins behind it
-	lastID   int32        // of a request
-	most     int32        // bytes to ask for
-	answer   *fetched     // used again
-	room     []byte       // what a batch was unpacked into last
-	large    bool         // it has a large batch
+	held     []*partition  // those it owns, in the order of the tail's table
+	due      []*partition  // those of them that a fetch asks for
+	after    *partition    // the next fetch begins behind it
+	lastID   int32         // of a request
+	most     int32         // bytes to ask for
+	timeout  time.Duration // for the answer
+	answer   *fetched      // used again
+	room     []byte        // what a batch was unpacked into last
+	large    bool          // it has a large batch
 	names    names
 	rec      record
 	answered time.Time // the last time
@@ -75,13 +78,14 @@ type fetcher struct {
 
 func newFetcher(t *tail, s share) *fetcher {
 	return &fetcher{
-		tail:   t,
-		share:  s,
-		pulse:  new(pulse),
-		wake:   func() {},
-		most:   mostBytes,
-		answer: new(fetched),
-		names:  make(names),
+		tail:    t,
+		share:   s,
+		pulse:   new(pulse),
+		wake:    func() {},
+		most:    mostBytes,
+		timeout: answerTimeout,
+		answer:  new(fetched),
+		names:   make(names),
 	}
 }
 
@@ -160,11 +164,11 @@ func (f *fetcher) fetch(wait time.Duration) error {
 	if answer == nil {
 		answer = new(fetched)
 	}
-	ctx, cancel := context.WithTimeout(f.round, wait+answerTimeout)
+	ctx, cancel := context.WithTimeout(f.round, wait+f.timeout)
 	defer cancel()
 	if _, err := f.ask(ctx, req, answer); err != nil {
 		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) { // ctx's, or the socket's at the same time
-			f.most = max(f.most/2, leastBytes)
+			f.late()
 		}
 		return err
 	}
@@ -172,11 +176,25 @@ func (f *fetcher) fetch(wait time.Duration) error {
 	if answer.code != 0 {
 		return answer.code
 	}
-	f.most = min(f.most+f.most/8, mostBytes)
+	f.inTime()
 	f.succeeded()
 	f.hand(answer)
 	answer.release()
 	return nil
+}
+
+// late asks for less from now on or, if that is not possible, gives more time.
+func (f *fetcher) late() {
+	if f.most == leastBytes {
+		f.timeout = min(2*f.timeout, mostTimeout)
+	}
+	f.most = max(f.most/2, leastBytes)
+}
+
+// inTime undoes some of what late did.
+func (f *fetcher) inTime() {
+	f.most = min(f.most+f.most/8, mostBytes)
+	f.timeout = max(f.timeout/2, answerTimeout)
 }
 
 // ask sends a request to the broker. ctx has to have a deadline: nothing else ends the reading of

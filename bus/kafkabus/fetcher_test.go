@@ -276,6 +276,35 @@ func TestBrokenAnswers(t *testing.T) {
 	}
 }
 
+// TestThinLine: what does not come in time is asked for in smaller pieces, and then with more time, as
+// a batch has no smaller pieces; and all that is undone when the line is good again.
+func TestThinLine(t *testing.T) {
+	f := newDelivery(0, 100).fetcher
+	for f.most > leastBytes {
+		most := f.most
+		f.late()
+		if f.most != max(most/2, leastBytes) || f.timeout != answerTimeout {
+			t.Fatalf("asks for %d bytes within %s", f.most, f.timeout)
+		}
+	}
+	for _, want := range []time.Duration{10, 20, 30, 30} {
+		f.late()
+		if f.most != leastBytes || f.timeout != want*time.Second {
+			t.Fatalf("asks for %d bytes within %s, want %d and %ds", f.most, f.timeout, leastBytes, want)
+		}
+	}
+	f.inTime()
+	if f.most <= leastBytes || f.timeout != mostTimeout/2 {
+		t.Errorf("asks for %d bytes within %s after one that came in time", f.most, f.timeout)
+	}
+	for range 100 {
+		f.inTime()
+	}
+	if f.most != mostBytes || f.timeout != answerTimeout {
+		t.Errorf("asks for %d bytes within %s in the end", f.most, f.timeout)
+	}
+}
+
 // TestFairness: the fetch after one that brought records begins behind them, so that partitions with
 // many of them do not starve the others.
 func TestFairness(t *testing.T) {
