@@ -154,7 +154,7 @@ func isPassing(err error) bool {
 }
 
 // Between two attempts to connect is a pause that grows from shortPause to longPause, and half as much more
-// by chance; there is none after a connection that has lasted for longer than that.
+// by chance, until a connection has brought an answer; there is none after one that has lasted for longer.
 const (
 	shortPause = 100 * time.Millisecond
 	longPause  = 2 * time.Second
@@ -168,9 +168,14 @@ func (b *Bus) keepConnected() {
 		c, err := b.dial()
 		if err != nil {
 			b.unreachable(err)
-		} else if b.use(c) > longPause {
-			pause = shortPause
-			continue
+		} else {
+			lasted := b.use(c)
+			if !c.unproven.Load() {
+				pause = shortPause
+			}
+			if lasted > longPause {
+				continue
+			}
 		}
 		await(b.ctx, time.After(pause+rand.N(pause/2)))
 		pause = min(2*pause, longPause)

@@ -1,0 +1,73 @@
+package natsbus
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// startPeer runs a server that is in one cluster with those of routes, and lets in who knows the password.
+func startPeer(t *testing.T, routes ...string) *server.Server {
+	return startServer(t, 0, func(o *server.Options) {
+		o.Username, o.Password = "gateway", "hunter2"
+		o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: server.RANDOM_PORT, PoolSize: -1}
+		o.Routes = server.RoutesFromStr(strings.Join(routes, ","))
+	})
+}
+
+// TestOtherServersOfCluster: a node that was given one server of a cluster goes to another when that ends,
+// with the login of the first one's URL, and back when both have changed.
+func TestOtherServersOfCluster(t *testing.T) {
+	one := startPeer(t)
+	two := startPeer(t, "nats-route://"+one.ClusterAddr().String())
+	for one.NumRoutes() == 0 || two.NumRoutes() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	log, logger := newEvents()
+	b := newBus(t, Config{URL: strings.Replace(one.ClientURL(), "nats://", "nats://gateway:hunter2@", 1)}, "1/a", logger)
+	log.await("bus connected")
+	awaitWatch(t, b, "/topic/a")
+	port := portOf(t, one.ClientURL())
+	stopServer(one)
+	if line := log.await("bus connected"); !strings.Contains(line, two.Name()) {
+		t.Errorf("logged %s, want a connection to %s", line, two.Name())
+	}
+	if err := ask(b, "/topic/a", 1); err != nil {
+		t.Error(err)
+	}
+	stopServer(two)
+	startServer(t, port, func(o *server.Options) { o.Username, o.Password = "gateway", "hunter2" })
+	log.await("bus connected")
+	if err := ask(b, "/topic/a", 1); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestServersInTurn: each is tried before one is tried again, those that were told of too.
+func TestServersInTurn(t *testing.T) {
+	p, err := parsePool("nats://a, tls://b:1,c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.hosts(); got != "a,b:1,c" {
+		t.Errorf("they are called %q", got)
+	}
+	p.told = []address{{url: &url.URL{Scheme: "nats", Host: "d:4222"}}}
+	seen := map[string]int{}
+	for range 2 * p.len() {
+		seen[p.next().url.Host]++
+	}
+	for _, host := range []string{"a", "b:1", "c", "d:4222"} {
+		if seen[host] != 2 {
+			t.Errorf("in two rounds %s was tried %d times", host, seen[host])
+		}
+	}
+	for host, want := range map[string]bool{"a:4222": true, "a:4223": false, "b:1": true, "d:4222": false} {
+		if p.has(host) != want {
+			t.Errorf("%s counts as configured: %t", host, !want)
+		}
+	}
+}
