@@ -16,7 +16,7 @@ import (
 )
 
 // Part is something of a node beside its gateway that Handler tells of: a Check, an Alive, RegistryFigures,
-// a *Control or a *MemberLimit.
+// a *Control, a *MemberLimit or Certificates.
 type Part interface {
 	collect(s scrape)
 }

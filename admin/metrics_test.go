@@ -151,6 +151,18 @@ func TestMetricsOfANodeWithoutALimit(t *testing.T) {
 }
 
 // TestMetricsOfProcess: those of the Go runtime are there, and on Linux those of the process.
+// TestMetricsOfCertificates holds how long the certificates of now are good.
+func TestMetricsOfCertificates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		list := []admin.Certificate{{Key: "tls.cert", File: "a.pem", Expires: time.Now().Add(24 * time.Hour)}, {Key: "redis.tls.ca", File: "b.pem", Expires: time.Now().Add(-time.Minute)}}
+		h := admin.Handler(noFigures, slog.New(slog.DiscardHandler), admin.Certificates(func() []admin.Certificate { return list }))
+		wantMetrics(t, scrape(h), `stompgw_certificate_expiry_seconds{file="a.pem",key="tls.cert"} 86400`, `stompgw_certificate_expiry_seconds{file="b.pem",key="redis.tls.ca"} -60`)
+		list = list[:1]
+		time.Sleep(time.Hour)
+		wantMetrics(t, scrape(h), `stompgw_certificate_expiry_seconds{file="a.pem",key="tls.cert"} 82800`)
+	})
+}
+
 func TestMetricsOfProcess(t *testing.T) {
 	text := scrape(admin.Handler(noFigures, slog.New(slog.DiscardHandler))).Body.String()
 	names := []string{"go_goroutines", "go_memstats_heap_alloc_bytes", "go_gc_duration_seconds_count"}

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -38,7 +39,10 @@ func newConfigCheckCmd(drivers []Driver) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		for _, warning := range cfg.Warnings() {
+		if err := errors.Join(cfg.Expired(time.Now(), nil)...); err != nil {
+			return err
+		}
+		for _, warning := range append(cfg.Warnings(), cfg.ExpireSoon(time.Now())...) {
 			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", warning)
 		}
 		name := src.File

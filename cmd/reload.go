@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -34,8 +35,10 @@ type reloader struct {
 // run reloads at each hangup, and takes the certificate of the ports when its files change, until ctx
 // ends.
 func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
-	tick := time.NewTicker(watchEvery)
+	tick, daily := time.NewTicker(watchEvery), time.NewTicker(24*time.Hour)
 	defer tick.Stop()
+	defer daily.Stop()
+	r.tellExpiry()
 	files := newWatch(r.running.Load())
 	for {
 		select {
@@ -48,6 +51,8 @@ func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 			if files.changed() {
 				r.takePair()
 			}
+		case <-daily.C:
+			r.tellExpiry()
 		}
 	}
 }
@@ -60,7 +65,7 @@ func (r *reloader) reload(ctx context.Context) {
 	before := r.running.Load()
 	next, err := r.read()
 	if err == nil {
-		err = r.fits(before, next)
+		err = errors.Join(r.fits(before, next), fresh(before, next))
 	}
 	if err != nil {
 		for _, fault := range faults(err) {
@@ -78,6 +83,24 @@ func (r *reloader) reload(ctx context.Context) {
 		"changed", list(before.ChangedFiles(taken)))
 	if changed := taken.Changed(next); len(changed) > 0 {
 		r.log.Warn("settings changed that need a restart", "keys", list(changed))
+	}
+	r.tellExpiry()
+}
+
+// fresh refuses certificates that have expired, but for those that stay as they were.
+func fresh(before, next *config.Config) error {
+	changed := before.ChangedFiles(next)
+	return errors.Join(next.Expired(time.Now(), func(file string) bool { return slices.Contains(changed, file) })...)
+}
+
+// tellExpiry logs which certificates have expired, or will soon.
+func (r *reloader) tellExpiry() {
+	cfg, now := r.running.Load(), time.Now()
+	for _, fault := range cfg.Expired(now, nil) {
+		r.log.Error("a certificate is good no more", "err", fault)
+	}
+	for _, line := range cfg.ExpireSoon(now) {
+		r.log.Warn(line)
 	}
 }
 
@@ -120,6 +143,9 @@ func (r *reloader) take(ctx context.Context, cfg *config.Config) (ended int, err
 func (r *reloader) takePair() {
 	before := r.running.Load()
 	cfg, err := before.TakePair()
+	if err == nil {
+		err = fresh(before, cfg)
+	}
 	if err != nil {
 		for _, fault := range faults(err) {
 			r.log.Error("the certificate has changed and can't be used, the old one stays", "err", fault)
@@ -129,6 +155,7 @@ func (r *reloader) takePair() {
 	if changed := before.ChangedFiles(cfg); len(changed) > 0 {
 		r.running.Store(cfg)
 		r.log.Info("certificate reloaded", "changed", list(changed))
+		r.tellExpiry()
 	}
 }
 
@@ -154,9 +181,13 @@ func boundToRules(key string) bool {
 func list(names []string) string { return strings.Join(names, ", ") }
 
 // faults takes a joined error apart.
-func faults(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return joined.Unwrap()
+func faults(err error) (all []error) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
 	}
-	return []error{err}
+	for _, err := range joined.Unwrap() {
+		all = append(all, faults(err)...)
+	}
+	return all
 }

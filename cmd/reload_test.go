@@ -86,14 +86,19 @@ func (r *reloadRig) wantLog(t *testing.T, lines ...string) {
 	r.log.Reset()
 }
 
-// writePair writes a self-signed certificate and its key.
+// writePair writes a self-signed certificate, good for a year, and its key.
 func writePair(t *testing.T, cert, key string) {
+	t.Helper()
+	writePairUntil(t, cert, key, time.Now().Add(365*24*time.Hour))
+}
+
+func writePairUntil(t *testing.T, cert, key string, end time.Time) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(365 * 24 * time.Hour), DNSNames: []string{"localhost"}}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: end, DNSNames: []string{"localhost"}}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
 	if err != nil {
 		t.Fatal(err)
@@ -236,6 +241,51 @@ func TestTakePair(t *testing.T) {
 	r.wantLog(t, `level=INFO msg="certificate reloaded" changed="server.crt, server.key"`)
 	if reflect.DeepEqual(pair(), first) {
 		t.Error("the new pair is not taken")
+	}
+}
+
+// TestExpiry: an expired certificate is not taken, and stays if it was there. One that will expire is told of at a
+// start, at a reload and once a day. (A bubble begins in the year 2000.)
+func TestExpiry(t *testing.T) {
+	const section = "tls: {cert: server.crt, key: server.key}\n"
+	r := newReloadRig(t, section+oneRoom)
+	was := r.running.Load()
+	writePairUntil(t, "server.crt", "server.key", time.Date(1999, 2, 3, 0, 0, 0, 0, time.UTC))
+	const fault = `err="t.yaml:1: tls.cert: server.crt expired on 1999-02-03: put a new one in its place"`
+	r.reload(t.Context())
+	r.wantLog(t, `level=ERROR msg="not reloaded, all stays as it was" `+fault)
+	r.takePair()
+	r.wantLog(t, `level=ERROR msg="the certificate has changed and can't be used, the old one stays" `+fault)
+	if r.running.Load() != was {
+		t.Error("an expired certificate is taken")
+	}
+	code, stdout, stderr := run(t, "config", "check", "--config", "t.yaml")
+	if code != int(configuration) || stdout != "" || stderr != "stompgw: t.yaml:1: tls.cert: server.crt expired on 1999-02-03: put a new one in its place\n" {
+		t.Errorf("config check: exit code %d\n%s%s", code, stdout, stderr)
+	}
+	started, err := r.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.running.Store(started)
+	writeFile(t, "t.yaml", section+twoRooms)
+	r.reload(t.Context())
+	const told = `level=ERROR msg="a certificate is good no more" ` + fault
+	r.wantLog(t, `level=INFO msg=reloaded channels=2 routes=0 subscriptions_ended=3 changed=t.yaml`, told)
+
+	synctest.Test(t, func(t *testing.T) {
+		writePairUntil(t, "server.crt", "server.key", time.Now().Add(15*24*time.Hour+time.Minute))
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { r.run(ctx, nil) })
+		time.Sleep(3*24*time.Hour + time.Minute)
+		stop()
+		wg.Wait()
+	})
+	lines := strings.Split(strings.TrimSpace(r.log.String()), "\n")
+	if len(lines) != 4 || lines[0] != told || !strings.Contains(lines[1], "certificate reloaded") ||
+		!strings.Contains(lines[2], "level=WARN") || !strings.Contains(lines[2], ", in 13 days:") || !strings.Contains(lines[3], ", in 12 days:") {
+		t.Errorf("it logs\n%s\nwant what has expired, the new one, and that this is good for 13 and then 12 days", r.log.String())
 	}
 }
 

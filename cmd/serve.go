@@ -104,7 +104,7 @@ func serve(ctx context.Context, p Process, src *source) error {
 	cluster.run(base, &wg)
 	if ports.admin != nil {
 		h := admin.Handler(gw.Figures, log, cluster.check(cfg), admin.Check{Name: "gateway", Err: gw.Ready},
-			admin.Alive(gw.Alive), admin.RegistryFigures(cluster.registry.Figures), cluster.control, cluster.limit)
+			admin.Alive(gw.Alive), admin.RegistryFigures(cluster.registry.Figures), cluster.control, cluster.limit, certificates(running))
 		wg.Go(func() { report(log, "admin", admin.Serve(base, ports.admin, h, log)) })
 	}
 	r := reloader{
@@ -121,6 +121,16 @@ func serve(ctx context.Context, p Process, src *source) error {
 	log.Info("serving", "node", node.String(), "listen", ports.web.Addr().String(), "bus", cfg.Bus.Driver, "config", cmp.Or(src.File, "none"))
 	wg.Go(func() { tellDrain(ctx, base, gw, cfg.Drain, log) })
 	return gw.Run(ctx, ports.gateway...)
+}
+
+// certificates tells of those that the node uses now.
+func certificates(running *atomic.Pointer[config.Config]) admin.Certificates {
+	return func() (list []admin.Certificate) {
+		for _, c := range running.Load().Certificates() {
+			list = append(list, admin.Certificate{Key: c.Path, File: c.File, Expires: c.Expires})
+		}
+		return list
+	}
 }
 
 // tellDrain logs that ctx has ended, which makes the gateway drain. It waits for that, or for the end

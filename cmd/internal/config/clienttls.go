@@ -1,6 +1,9 @@
 package config
 
-import "crypto/tls"
+import (
+	"crypto/tls"
+	"time"
+)
 
 // ClientTLS says how to be sure of a server, and how it can be sure of us.
 type ClientTLS struct {
@@ -8,7 +11,8 @@ type ClientTLS struct {
 	CA        string // file in PEM with who may have signed the server's certificate; empty is the system's
 	Cert, Key string // files in PEM of our own certificate; both or neither
 
-	loaded *tls.Config
+	loaded    *tls.Config
+	caExpires time.Time // zero without CA
 }
 
 // Loaded returns what the files hold, nil without TLS. Load has read them.
@@ -36,7 +40,7 @@ func (c *Config) loadTLS(path string, t *ClientTLS) (errs []error) {
 	}
 	t.loaded = &tls.Config{MinVersion: tls.VersionTLS12}
 	if t.CA != "" {
-		if t.loaded.RootCAs, errs = c.loadCA(path+".ca", t.CA); errs != nil {
+		if t.loaded.RootCAs, t.caExpires, errs = c.loadCA(path+".ca", t.CA); errs != nil {
 			return errs
 		}
 	}

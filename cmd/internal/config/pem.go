@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // loadPair reads the certificate and the private key that two settings of a section name, if
@@ -46,17 +47,16 @@ func (c *Config) readPair(cert, key string) (*tls.Certificate, error) {
 	return &pair, nil
 }
 
-// loadCA reads the certificates of who may sign those of others.
-func (c *Config) loadCA(path, name string) (*x509.CertPool, []error) {
+// loadCA reads the certificates of who may sign those of others, and when the last of them expires.
+func (c *Config) loadCA(path, name string) (pool *x509.CertPool, last time.Time, errs []error) {
 	text, err := c.readPEM(name)
 	if err != nil {
-		return nil, []error{c.fault(path, "%v", err)}
+		return nil, last, []error{c.fault(path, "%v", err)}
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, []error{c.fault(path, "%s holds no certificate in PEM", name)}
+	if pool, last, err = authorities(text); err != nil {
+		return nil, last, []error{c.fault(path, "%s %v", name, err)}
 	}
-	return pool, nil
+	return pool, last, nil
 }
 
 // readPEM is read for a file of PEM, which has to be whole: what is cut off would be passed over by those
