@@ -75,7 +75,11 @@ func unreachableError(cfg *config.Config, key, what, flag string, err error) err
 	case config.ByDefault:
 		hint = fmt.Sprintf("name another with %s or --config FILE, or use --standalone for a node that was started so", flag)
 	}
-	return &exitError{unreachable, fmt.Errorf("%s (%s, %s) does not answer: %w; %s", what, key, where, cause(err), hint)}
+	why := cause(err).Error()
+	if errors.Is(err, context.DeadlineExceeded) {
+		why = "nothing came in time"
+	}
+	return &exitError{unreachable, fmt.Errorf("%s (%s, %s) does not answer: %s; %s", what, key, where, why, hint)}
 }
 
 // isNetwork reports whether a server could not be reached, rather than answered something.

@@ -493,6 +493,8 @@ func TestURL(t *testing.T) {
 		{"tcps://a:3/", "tcps://a:3/", "a:3", "/", ""},
 		{"a:1", "", "", "", "want a URL that begins with ws://, wss:// (WebSocket), http://, https:// (SockJS), tcp:// or tcps:// (STOMP alone)"},
 		{"ws://bob:s3cret@a", "", "", "", "a URL with a name or password is not taken: log in with a token"},
+		{"ws://h:99999/x", "", "", "", "the URL has no port from 1 to 65535: want one like ws://127.0.0.1:13001"},
+		{"tcp://h:0", "", "", "", "the URL has no port from 1 to 65535: want one like tcp://127.0.0.1:13001"},
 		{"ws:///x", "", "", "", "the URL names no host: want one like ws://127.0.0.1:13001"},
 		{"ws://a:s3cret/x", "", "", "", "this is no URL: want one like ws://127.0.0.1:13001/stomp"},
 		{"tcp://a/stomp", "", "", "", "tcp:// has no path: want tcp://HOST:PORT"},

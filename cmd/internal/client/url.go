@@ -1,8 +1,10 @@
 package client
 
 import (
+	"cmp"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -59,9 +61,9 @@ func (s scheme) parse(u *url.URL) (*URL, error) {
 	case s.raw && (strings.Trim(u.Path, "/") != "" || u.RawQuery != ""):
 		return nil, &URLError{s.name + ":// has no path: want " + s.name + "://HOST:PORT"}
 	}
-	port := u.Port()
-	if port == "" {
-		port = s.port
+	port := cmp.Or(u.Port(), s.port)
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return nil, &URLError{"the URL has no port from 1 to 65535: want one like " + s.name + "://127.0.0.1:13001"}
 	}
 	u.Fragment, u.RawFragment = "", ""
 	return &URL{scheme: s, host: u.Hostname(), port: port, resource: u.RequestURI(), path: u.EscapedPath()}, nil

@@ -50,7 +50,7 @@ func (c *Config) checkAddresses() (errs []error) {
 		if a.addr == "" && a.optional {
 			continue
 		}
-		_, port, err := parseAddr(a.addr)
+		_, port, err := parseAddr(a.addr, "127.0.0.1:13001")
 		if err != nil {
 			errs = append(errs, c.fault(a.path, "%v", err))
 			continue
@@ -85,7 +85,7 @@ func (c *Config) checkAddrs(path string, addrs []string, example string) (errs [
 		at := fmt.Sprintf("%s[%d]", path, i)
 		if strings.ContainsAny(addr, "/@") { // it may hold a password
 			errs = append(errs, c.fault(at, "is more than an address: write host:port alone; user, password and TLS have keys of their own"))
-		} else if host, port, err := parseAddr(addr); err != nil {
+		} else if host, port, err := parseAddr(addr, example); err != nil {
 			errs = append(errs, c.fault(at, "%v", err))
 		} else if (host == "" || port == 0) && c.Origin(path) != ByStandalone { // where the embedded one listens
 			errs = append(errs, c.fault(at, "%q names no server: write host:port, such as %s", addr, example))
@@ -95,14 +95,14 @@ func (c *Config) checkAddrs(path string, addrs []string, example string) (errs [
 }
 
 // parseAddr reads an address to listen at. Without a host it is every one of the machine.
-func parseAddr(addr string) (host string, port int, err error) {
+func parseAddr(addr, example string) (host string, port int, err error) {
 	host, text, err := net.SplitHostPort(addr)
 	if err != nil || strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", 0, fmt.Errorf("%q is not an address: write host:port, such as 127.0.0.1:13001", addr)
+		return "", 0, fmt.Errorf("%q is not an address: write host:port, such as %s", addr, example)
 	}
 	n, err := strconv.ParseUint(text, 10, 16)
 	if err != nil {
-		return "", 0, fmt.Errorf("%q has no port from 0 to 65535, such as 127.0.0.1:13001", addr)
+		return "", 0, fmt.Errorf("%q has no port from 0 to 65535, such as %s", addr, example)
 	}
 	return host, int(n), nil
 }

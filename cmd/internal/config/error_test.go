@@ -38,7 +38,7 @@ func TestErrors(t *testing.T) {
 		{"address without a port", "listen: localhost\n", `t.yaml:1: listen: "localhost" is not an address: write host:port, such as 127.0.0.1:13001`},
 		{"port out of range", "listen: 127.0.0.1:99999\n", `t.yaml:1: listen: "127.0.0.1:99999" has no port from 0 to 65535, such as 127.0.0.1:13001`},
 		{"the same address twice", "listen: 127.0.0.1:1\nadmin:\n  listen: 127.0.0.1:1\n", "t.yaml:3: admin.listen: 127.0.0.1:1 is the address of listen too: take another port"},
-		{"bad address in a list", "redis:\n  addrs:\n    - a:1\n    - b\n", `t.yaml:4: redis.addrs[1]: "b" is not an address: write host:port, such as 127.0.0.1:13001`},
+		{"bad address in a list", "redis:\n  addrs:\n    - a:1\n    - b\n", `t.yaml:4: redis.addrs[1]: "b" is not an address: write host:port, such as 127.0.0.1:6379`},
 		{"no address", "redis: {addrs: []}\n", "t.yaml:1: redis.addrs: is empty: want at least one address, such as [127.0.0.1:6379]"},
 
 		{"URL for an address", "redis: {addrs: ['redis://:hunter2@h:6379']}\n", "t.yaml:1: redis.addrs[0]: is more than an address: write host:port alone; user, password and TLS have keys of their own"},

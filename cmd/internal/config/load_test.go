@@ -260,11 +260,11 @@ func TestListsOfVariables(t *testing.T) {
 	const text = "redis:\n  addrs:\n    - a:1\n    - b:2\norigins: [https://a.example]\n"
 	t.Setenv("STOMPGW_REDIS_ADDRS", "a:1, b")
 	_, err := load(t, text)
-	if want := `STOMPGW_REDIS_ADDRS: redis.addrs[1]: "b" is not an address: write host:port, such as 127.0.0.1:13001`; err == nil || err.Error() != want {
+	if want := `STOMPGW_REDIS_ADDRS: redis.addrs[1]: "b" is not an address: write host:port, such as 127.0.0.1:6379`; err == nil || err.Error() != want {
 		t.Errorf("\n got %v\nwant %s", err, want)
 	}
 	_, err = load(t, text, "--redis", "a")
-	if want := `--redis: redis.addrs[0]: "a" is not an address: write host:port, such as 127.0.0.1:13001`; err == nil || err.Error() != want {
+	if want := `--redis: redis.addrs[0]: "a" is not an address: write host:port, such as 127.0.0.1:6379`; err == nil || err.Error() != want {
 		t.Errorf("\n got %v\nwant %s", err, want)
 	}
 }
