@@ -159,6 +159,34 @@ func TestSourceLost(t *testing.T) {
 	}
 }
 
+// TestOwnTopicLost: the bus's own topic is read on from where it was, too, whatever the brokers said of
+// it meanwhile.
+func TestOwnTopicLost(t *testing.T) {
+	for _, code := range []kafka.Error{kafka.UnknownTopicOrPartition, kafka.TopicAuthorizationFailed, leftOut, kafka.LeaderNotAvailable} {
+		t.Run(strconv.Itoa(int(code)), func(t *testing.T) {
+			f := fake(t, 1, "orders", 1)
+			w := newWriter(t, f.Addrs)
+			w.must("orders", 0, "old")
+			brokers := says(f)
+			r := readFrom(t, f.Addrs, "orders")
+			w.must("orders", 0, "1", "2")
+			r.of("orders", 0, 2)
+			brokers.say(code)
+			r.poll("for the topic to be lost", func() bool { return r.cluster.healthy() != nil })
+			w.must("orders", 0, "3")
+			brokers.say(0)
+			w.must("orders", 0, "4")
+			if got := values(r.of("orders", 0, 4)); got != "1 2 3 4" {
+				t.Errorf("got %s", got)
+			}
+			r.poll("for health", func() bool { return r.cluster.healthy() == nil && r.healthy(time.Hour) == nil })
+			if f := r.figures(); f.Gaps > 0 {
+				t.Errorf("figures %+v", f)
+			}
+		})
+	}
+}
+
 // TestSourceDenied: what may be described and not read counts as read by nobody: a source fails alone,
 // and a node is not ready that may not read its own topic.
 func TestSourceDenied(t *testing.T) {
