@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +24,10 @@ const (
 	// Together they find a new leader or partition within half a second.
 	metadataTTL  = 400 * time.Millisecond
 	pollInterval = 100 * time.Millisecond
+
+	// mostTTL bounds what becomes of metadataTTL where brokers are slower: an answer may take no
+	// longer than that.
+	mostTTL = 10 * time.Second
 
 	idleTimeout = 5 * time.Minute // of connections to brokers
 	pollTimeout = 5 * time.Second // for the first answer of any broker
@@ -71,6 +76,8 @@ type cluster struct {
 	client    *kafka.Client // requests over it need addr
 
 	patience time.Duration // seedPatience; set by newCluster, not changed once run has begun
+
+	given time.Time // when the transport got more time for the view the last time; owned by run
 
 	mu      sync.Mutex
 	seeds   []string      // whom the transport asks for the view
@@ -125,6 +132,7 @@ func (c *cluster) run(ctx context.Context) {
 	for {
 		v, err := c.ask(ctx)
 		c.learn(v, err)
+		c.giveTime(err)
 		if c.conns.silence(c.seeds) >= c.patience {
 			c.reseed()
 		}
@@ -134,6 +142,20 @@ func (c *cluster) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// giveTime gives the transport more time for the first view, if brokers that take connections don't give it
+// in time. Nobody else uses the transport before there is one.
+func (c *cluster) giveTime(err error) {
+	v, _ := c.view()
+	late := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
+	ttl := c.transport.MetadataTTL
+	if v != nil || !late || c.conns.failure() != nil || time.Since(c.given) < 2*ttl {
+		return
+	}
+	c.given = time.Now()
+	c.transport.MetadataTTL = min(2*ttl, mostTTL)
+	c.transport.CloseIdleConnections() // a new pool of connections takes it over
 }
 
 // reseed has the transport ask those who are the brokers now: it never asks others than it was told of,

@@ -70,6 +70,51 @@ func TestSeedsGone(t *testing.T) {
 	until("for a view without the seed", func(v *view) bool { return len(v.topics[0].leaders) == 2 })
 }
 
+// TestSlowBrokers: brokers that need longer for the view than the transport waits are waited for.
+func TestSlowBrokers(t *testing.T) {
+	f := fake(t, 1, "a", 1)
+	c, err := newCluster(Config{Brokers: f.Addrs}, []string{"a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	dial := c.transport.Dial
+	c.transport.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		nc, err := dial(ctx, network, address)
+		return &far{Conn: nc}, err
+	}
+	run, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer stop()
+	running.Go(func() { c.run(run) })
+	_, changed := c.view()
+	select {
+	case <-changed:
+	case <-untilDeadline(t).Done():
+		t.Fatal("there is no view: ", c.healthy())
+	}
+}
+
+// far is a connection over which each answer takes longer than a view may take.
+type far struct {
+	net.Conn
+	asked bool
+}
+
+func (f *far) Write(p []byte) (int, error) {
+	f.asked = true
+	return f.Conn.Write(p)
+}
+
+func (f *far) Read(p []byte) (int, error) {
+	if f.asked {
+		time.Sleep(metadataTTL + metadataTTL/4)
+		f.asked = false
+	}
+	return f.Conn.Read(p)
+}
+
 // relay connects whoever comes to ln with the other end, until ctx ends.
 func relay(ctx context.Context, links *sync.WaitGroup, ln net.Listener, to string) {
 	for {
