@@ -48,6 +48,7 @@ type Rules struct {
 	ErrorDestination string // where refusals go; every session may subscribe to it; empty for nowhere
 	Channels         []Channel
 	Routes           []Route
+	Where            func(rule string) string // where one such as "channels[2]" stands, for the log; nil for nowhere
 }
 
 // RuleError says which rule can't be used and why.
@@ -81,7 +82,7 @@ func (e *RuleError) Caret() string {
 }
 
 type channel struct {
-	path            string // such as "channels[2]"
+	path, where     string // such as "channels[2]" and "prod.yaml:14"
 	match           destination.Matcher
 	subscribe, send permission
 	patterns        bool
@@ -89,6 +90,7 @@ type channel struct {
 
 type route struct {
 	path    string
+	where   string
 	match   destination.Matcher
 	allow   permission
 	publish destination.Template
@@ -108,12 +110,17 @@ type Catalogue struct {
 // when an expression has several mistakes.
 func New(r Rules) (*Catalogue, error) {
 	c := &Catalogue{prefixes: r.Prefixes, errorDest: r.ErrorDestination}
+	where := r.Where
+	if where == nil {
+		where = func(string) string { return "" }
+	}
 	permissions, rewrites := &compiler{}, &compiler{bodies: true}
 	for i, rule := range r.Channels {
 		ch := channel{path: fmt.Sprintf("channels[%d]", i), patterns: rule.Patterns}
 		if err := ch.compile(permissions, rule, r.Prefixes); err != nil {
 			return nil, err
 		}
+		ch.where = where(ch.path)
 		c.channels = append(c.channels, ch)
 	}
 	for i, rule := range r.Routes {
@@ -125,9 +132,25 @@ func New(r Rules) (*Catalogue, error) {
 		if err != nil {
 			return nil, err
 		}
+		rt.where = where(rt.path)
 		c.routes = append(c.routes, rt)
 	}
 	return c, nil
+}
+
+// Where is where a rule such as "channels[2]" stands; empty if nobody has said.
+func (c *Catalogue) Where(rule string) string {
+	for i := range c.channels {
+		if c.channels[i].path == rule {
+			return c.channels[i].where
+		}
+	}
+	for i := range c.routes {
+		if c.routes[i].path == rule {
+			return c.routes[i].where
+		}
+	}
+	return ""
 }
 
 func (ch *channel) compile(c *compiler, rule Channel, p Prefixes) (err error) {

@@ -240,6 +240,10 @@ func (c *Config) checkRules() []error {
 		ErrorDestination: c.Errors.Destination,
 		Channels:         c.Channels,
 		Routes:           c.Routes,
+		Where: func(rule string) string {
+			_, where := c.Said(rule + ".match")
+			return where
+		},
 	})
 	if err != nil {
 		return c.ruleFaults(err)

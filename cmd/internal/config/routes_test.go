@@ -49,3 +49,16 @@ func TestRoutesOfConfigs(t *testing.T) {
 		}
 	}
 }
+
+// TestRulesSayWhere: a rule that says no can be found.
+func TestRulesSayWhere(t *testing.T) {
+	c, err := loadHere(t, "channels:\n  - match: /topic/a\n  - {subscribe: 'true', match: /topic/b}\nroutes:\n  - publish: /topic/a\n    allow: 'true'\n    match: /app/a\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rule, want := range map[string]string{"channels[0]": "t.yaml:2", "channels[1]": "t.yaml:3", "routes[0]": "t.yaml:7", "channels[2]": "", "": ""} {
+		if got := c.Rules().Where(rule); got != want {
+			t.Errorf("%q: got %q, want %q", rule, got, want)
+		}
+	}
+}

@@ -4,12 +4,12 @@ import "github.com/stompgw/stompgw/gateway/internal/seldom"
 
 // Lines are what the log says, once a second and node at most, of what clients cause.
 type Lines struct {
-	slow, hung seldom.Line
+	slow, hung, unheard, token seldom.Line
 }
 
 // Always has each of them written each time.
 func (l *Lines) Always() {
-	for _, line := range []*seldom.Line{&l.slow, &l.hung} {
+	for _, line := range []*seldom.Line{&l.slow, &l.hung, &l.unheard, &l.token} {
 		line.Always = true
 	}
 }

@@ -3,6 +3,8 @@ package session
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stompgw/stompgw/gateway/policy"
 )
@@ -65,8 +67,9 @@ func TestFallback(t *testing.T) {
 		if refused, unheard := p.host.Stats.Refused[policy.CodeNoRule].Load(), p.host.Stats.Unheard.Load(); refused != 1 || unheard != 1 {
 			t.Errorf("%d refused, %d unheard", refused, unheard)
 		}
-		if !strings.Contains(p.logs.String(), "destination=/elsewhere code=3") {
-			t.Errorf("log: %s", p.logs)
+		const want = `level=WARN msg="refused, and the client was not told: it has no subscription to /session/queue/request-error" `
+		if log := p.logs.String(); !strings.Contains(log, want) || !strings.Contains(log, " command=SEND destination=/elsewhere word=no_rule code=3 left_out=0\n") {
+			t.Errorf("log: %s", log)
 		}
 	})
 	t.Run("error", func(t *testing.T) {
@@ -95,4 +98,73 @@ func TestRefusalAfterUnsubscribe(t *testing.T) {
 	p.want(receipt("unerr"))
 	p.feed("SEND\ndestination:/elsewhere\n\n^@")
 	p.want()
+}
+
+// TestUnheardLog holds what the log says of refusals that no client is told: one a second and node, of which
+// none shows a token or can be mistaken for another line.
+func TestUnheardLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newFakeBus()
+		r := newRigWith(t, b, b, policy.Rules{
+			Prefixes:         policy.DefaultPrefixes(),
+			ErrorDestination: "/session/queue/request-error",
+			Channels: []policy.Channel{
+				{Match: "/topic/open", Subscribe: "true"},
+				{Match: "/topic/{room}", Subscribe: "claims.mu == 42", Send: "false"},
+			},
+			Routes: []policy.Route{{Match: "/app/{x}", Allow: "false", Publish: "/topic/{x}"}},
+			Where:  func(rule string) string { return "prod.yaml, " + rule },
+		})
+		p, told := r.connect("1.2"), r.connect("1.2").errors()
+		warned := func(frame string, want ...string) {
+			t.Helper()
+			before := len(r.logs.String())
+			p.feed(frame)
+			var lines []string
+			for line := range strings.Lines(r.logs.String()[before:]) {
+				if strings.Contains(line, "level=WARN") {
+					lines = append(lines, line)
+				}
+			}
+			if len(lines) != min(len(want), 1) {
+				t.Fatalf("got %d warnings %q, want %q", len(lines), lines, want)
+			}
+			for _, w := range want {
+				if !strings.Contains(lines[0], w) {
+					t.Errorf("got %s, want %q", lines[0], w)
+				}
+			}
+		}
+		warned("SEND\ndestination:/topic/a\n\nsecret^@", " command=SEND destination=/topic/a word=not_allowed rule=channels[1] at=\"prod.yaml, channels[1]\" code=2 left_out=0\n")
+		warned("SEND\ndestination:/topic/a\n\nsecret^@")
+		warned("SUBSCRIBE\nid:1\ndestination:/topic/a\n\n^@")
+		told.feed("SEND\ndestination:/topic/a\n\n^@") // is no reason to warn, nor counted
+		told.wantRefusal("not_allowed")
+		time.Sleep(time.Second)
+		warned("SUBSCRIBE\nid:1\ndestination:/topic/a\n\n^@", "command=SUBSCRIBE", "word=login", "reason=", "left_out=2\n")
+		time.Sleep(time.Second)
+		warned("SEND\ndestination:/app/b\n\n^@", "rule=routes[0]", `at="prod.yaml, routes[0]"`, "left_out=0\n")
+		time.Sleep(time.Second)
+		warned("SEND\ndestination:/nowhere/x level=ERROR\\nfaked\n\n^@", `destination="/nowhere/x level=ERROR\nfaked"`)
+		time.Sleep(time.Second)
+		warned("SEND\ndestination:/nowhere/Bearer eyJhbGciOi.eyJtdSI6NDJ9.c2ln\n\n^@", `destination="(looks like a token)"`)
+		time.Sleep(time.Second)
+		warned("SEND\ndestination:/nowhere/"+strings.Repeat("ü", 300)+"\n\n^@", "destination=/nowhere/"+strings.Repeat("ü", 191)+"… ")
+		if strings.Contains(r.logs.String(), "secret") {
+			t.Error("the log has a body")
+		}
+	})
+}
+
+// While clients are made, each of them is worth a line.
+func TestUnheardLogAlways(t *testing.T) {
+	r := newRig(t)
+	r.host.Lines.Always()
+	p := r.connect("1.2")
+	for range 3 {
+		p.feed("SEND\ndestination:/topic/closed\n\n^@")
+	}
+	if n := strings.Count(r.logs.String(), "level=WARN"); n != 3 {
+		t.Errorf("%d warnings:\n%s", n, r.logs)
+	}
 }

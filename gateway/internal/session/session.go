@@ -44,6 +44,7 @@ type Session struct {
 	version   stomp.Version
 	state     state
 	paused    bool
+	late      bool // CONNECT has brought a token that has expired
 }
 
 // work is what only some sessions have.
@@ -370,6 +371,7 @@ func (s *Session) Describe() policy.Session {
 
 // origin is what an answer needs of a frame that is gone by then.
 type origin struct {
+	command     string // empty when no frame has asked
 	destination string
 	receipt     string  // empty when none is asked for
 	requestCode *string // nil when there is none
@@ -378,7 +380,7 @@ type origin struct {
 func originOf(f *stomp.Frame) (o origin) {
 	destination, _ := f.Header.Get("destination")
 	receipt, _ := f.Header.Get("receipt")
-	o.destination, o.receipt = string(destination), string(receipt)
+	o.command, o.destination, o.receipt = f.Command, string(destination), string(receipt)
 	if code, ok := f.Header.Get("client-request-code"); ok {
 		o.requestCode = new(string(code))
 	}
@@ -388,14 +390,17 @@ func originOf(f *stomp.Frame) (o origin) {
 // refuse answers a frame that is not carried out.
 func (s *Session) refuse(o origin, r *policy.Refusal) {
 	s.host.Stats.refused(r.Code)
-	s.host.Log.Debug("refused", "session", s, "destination", policy.Discreet(o.destination), "code", r.Code)
 	destination := s.host.Rules.ErrorDestination()
 	if sub := s.subscribedTo(destination); sub != nil {
+		s.logRefusal(o, r)
 		s.tellRefusal(sub, o, r)
 		return
 	}
 	s.host.Stats.Unheard.Add(1)
-	if s.host.Fallback == policy.FallbackError {
+	if s.host.Fallback != policy.FallbackError {
+		s.logUnheard(o, r)
+	} else {
+		s.logRefusal(o, r)
 		s.sendError(errorFrame{receipt: []byte(o.receipt), summary: r.Message,
 			detail: fmt.Sprintf("Code %d. Subscribe to %s to be told of refusals without losing the connection.", r.Code, destination)})
 		s.end(ClosePolicy, "refused")
