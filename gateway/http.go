@@ -137,7 +137,11 @@ const tryAnother = "this node takes no connections now, try another"
 // refuseFull sends a client elsewhere.
 func (g *Gateway) refuseFull(w http.ResponseWriter) {
 	w.Header().Set("Connection", "close")
-	http.Error(w, tryAnother, http.StatusServiceUnavailable)
+	why := tryAnother
+	if g.engine.Load() == nil && !g.draining.Load() {
+		why = "this gateway does not run: the program that it is in has not called Run"
+	}
+	http.Error(w, why, http.StatusServiceUnavailable)
 }
 
 // refusePage words the refusal of a page of another origin, for its author and for the operator.

@@ -3,9 +3,11 @@ package gateway_test
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -121,6 +123,27 @@ func testWhileDraining(t *testing.T, start startFunc) {
 	<-stopped
 	if err := n.Ready(); err == nil {
 		t.Error("a stopped node is ready")
+	}
+}
+
+// A program that embeds the gateway and forgets to run it is told so.
+func TestNotRun(t *testing.T) {
+	b := membus.NewCluster().Bus("n")
+	defer b.Close(t.Context())
+	g, err := gateway.New(registry.NewNode(time.Now()), b, registry.NewMemory(), rules(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(g)
+	defer server.Close()
+	n := &node{web: server.Listener.Addr().String()}
+	for _, request := range []string{upgradeRequest(n.web), request("POST", newPath("/stomp")+"/xhr", "")} {
+		c := n.dialRaw(t, n.web)
+		c.write(request)
+		body, err := io.ReadAll(c.response(http.StatusServiceUnavailable).Body)
+		if err != nil || !strings.Contains(string(body), "has not called Run") {
+			t.Errorf("got %q, %v", body, err)
+		}
 	}
 }
 
