@@ -484,6 +484,11 @@ func TestPublishAsClient(t *testing.T) {
 		if wantLine(t, stderr, "stompgw: /topic/members: refused with code 1: Need Login; `stompgw explain 1` tells what to do"); code != int(notAllowed) {
 			t.Errorf("exit code %d", code)
 		}
+		old := gen(t, "--member", "42", "--secret-file", "secret", "--ttl", "-1h")
+		code, _, stderr = run(t, append(send, "--token", old)...)
+		if !strings.HasPrefix(stderr, "warning: the token has expired: the gateway takes this client for nobody\n") || code != int(notAllowed) {
+			t.Errorf("exit code %d, %s", code, stderr)
+		}
 		code, _, stderr = run(t, append(send, "--token-file", writeFile(t, "token", token), "--receipt")...)
 		if wantLine(t, stderr, "published 5 bytes to /topic/members"); code != 0 {
 			t.Errorf("exit code %d", code)

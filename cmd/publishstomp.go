@@ -21,7 +21,7 @@ func (p *publication) overSTOMP(cmd *cobra.Command, cfg *config.Config, r *batch
 		return err
 	}
 	ctx := cmd.Context()
-	c, err := p.gateway.dial(ctx, cfg, cmd.InOrStdin())
+	c, err := p.gateway.dial(ctx, cfg, cmd)
 	if err != nil {
 		return err
 	}

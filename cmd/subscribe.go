@@ -97,7 +97,7 @@ func (l *listening) run(cmd *cobra.Command, cfg *config.Config) error {
 	ctx, stop := context.WithCancelCause(cmd.Context())
 	defer stop(nil)
 	defer watchReader(cmd.OutOrStdout(), func() { stop(errEnough) })()
-	c, err := l.gateway.dial(ctx, cfg, cmd.InOrStdin())
+	c, err := l.gateway.dial(ctx, cfg, cmd)
 	if err != nil {
 		return cmp.Or(context.Cause(ctx), err)
 	}

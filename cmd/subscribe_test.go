@@ -197,7 +197,8 @@ func TestSubscribeToken(t *testing.T) {
 	runBeside(t, listen...).wantEnd(t, notAllowed, "", "0 messages\nstompgw: /topic/members: refused with code 1: Need Login; `stompgw explain 1` tells what to do\n")
 	t.Setenv("STOMPGW_TOKEN", token)
 	runBeside(t, listen...).wantEnd(t, done, "", subscribed)
-	runBeside(t, append(listen, "--token", "x.y.z")...).wantEnd(t, notAllowed, "", "0 messages\nstompgw: /topic/members: refused with code 1: Need Login; `stompgw explain 1` tells what to do\n")
+	const warning = "warning: the gateway refuses the token, and takes this client for nobody; `stompgw token check` tells why\n"
+	runBeside(t, append(listen, "--token", "x.y.z")...).wantEnd(t, notAllowed, "", warning+"0 messages\nstompgw: /topic/members: refused with code 1: Need Login; `stompgw explain 1` tells what to do\n")
 	t.Setenv("STOMPGW_TOKEN", "")
 	runBeside(t, listen...).wantEnd(t, usage, "", "stompgw: STOMPGW_TOKEN: there is no token in it\n")
 }

@@ -58,9 +58,10 @@ func (f *clientFlags) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// dial opens a session. The error has the exit code of its kind.
-func (f *clientFlags) dial(ctx context.Context, cfg *config.Config, stdin io.Reader) (*stompclient.Client, error) {
-	o, err := f.options(cfg, stdin)
+// dial opens a session, and warns on stderr if it is nobody's though there is a token. The error has the
+// exit code of its kind.
+func (f *clientFlags) dial(ctx context.Context, cfg *config.Config, cmd *cobra.Command) (*stompclient.Client, error) {
+	o, err := f.options(cfg, cmd.InOrStdin())
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +69,20 @@ func (f *clientFlags) dial(ctx context.Context, cfg *config.Config, stdin io.Rea
 	if err != nil && ctx.Err() == nil {
 		return nil, f.dialError(cfg, o.URL, err)
 	}
+	if err == nil {
+		warnOfToken(cmd.ErrOrStderr(), c.TokenFault())
+	}
 	return c, err
+}
+
+// warnOfToken says what it means that a gateway has not taken the token.
+func warnOfToken(w io.Writer, fault string) {
+	switch fault {
+	case "expired":
+		fmt.Fprintln(w, "warning: the token has expired: the gateway takes this client for nobody")
+	case "refused":
+		fmt.Fprintln(w, "warning: the gateway refuses the token, and takes this client for nobody; `stompgw token check` tells why")
+	}
 }
 
 func (f *clientFlags) options(cfg *config.Config, stdin io.Reader) (o stompclient.Options, err error) {

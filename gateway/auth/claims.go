@@ -113,7 +113,9 @@ func expired(at, now time.Time, leeway time.Duration) *Error {
 	if now.Before(at.Add(leeway)) {
 		return nil
 	}
-	return fault(CheckExpiry, "the token expired %s ago, by this node's clock", span(now.Sub(at)))
+	f := fault(CheckExpiry, "the token expired %s ago, by this node's clock", span(now.Sub(at)))
+	f.late = true
+	return f
 }
 
 // span writes how far apart two times are, which may be more than a Duration holds.

@@ -22,10 +22,16 @@ const (
 type Error struct {
 	Check  string // what has failed, such as CheckExpiry
 	Reason string // for people who run a gateway
+
+	late bool // see Expired
 }
+
+// Expired reports whether the token was good, as far as its signature, issuer and type go, and its time is
+// over: its bearer needs a new one.
+func (e *Error) Expired() bool { return e.late }
 
 func (e *Error) Error() string { return e.Check + ": " + e.Reason }
 
 func fault(check, format string, args ...any) *Error {
-	return &Error{check, fmt.Sprintf(format, args...)}
+	return &Error{Check: check, Reason: fmt.Sprintf(format, args...)}
 }

@@ -75,6 +75,7 @@ type Client struct {
 	// The reader's.
 	dec    stomp.Decoder
 	agreed stomp.HeartBeat // from greeted on anybody's
+	token  string          // the same: what became of it, "expired" or "refused"; empty for taken, or untold
 
 	mu    sync.Mutex
 	calls map[string]func(error) // that wait for an answer, by receipt; nil when there will be none
@@ -180,6 +181,10 @@ func (c *Client) bearer(h Header) Header {
 	}
 	return append(h, stomp.Entry{Name: "Authorization", Value: []byte("Bearer " + c.o.Token)})
 }
+
+// TokenFault says why the client is nobody though it has brought a token: "expired" or "refused". It is empty
+// where the gateway has taken the token, has got none, or does not tell.
+func (c *Client) TokenFault() string { return c.token }
 
 // Next returns the next message, of whichever subscription. A *Refusal that answers no call, such as
 // when the token has expired, comes as an error too; the session goes on. Any other error is the end:

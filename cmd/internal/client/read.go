@@ -111,6 +111,9 @@ func (c *Client) connected(f *stomp.Frame) error {
 			return fmt.Errorf("the server's CONNECTED: %w", err)
 		}
 	}
+	if token, _ := f.Header.Get("token"); string(token) == "expired" || string(token) == "refused" {
+		c.token = string(token)
+	}
 	c.dec.SetVersion(stomp.V12)
 	offer := stomp.HeartBeat{Send: c.o.HeartBeat, Receive: c.o.HeartBeat}
 	c.agreed = offer.Agree(server)

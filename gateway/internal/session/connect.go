@@ -1,6 +1,8 @@
 package session
 
 import (
+	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/auth"
@@ -44,7 +46,8 @@ func (s *Session) connect(f *stomp.Frame, who *auth.Identity) error {
 	s.id = s.host.Local.Join(s)
 	s.host.Stats.Open.Add(1)
 	s.enroll()
-	s.greet(answer)
+	_, named, _ := tokenOf(f)
+	s.greet(answer, who, named)
 	s.conn.SetTimer(s.untilDue())
 	return nil
 }
@@ -64,8 +67,9 @@ func (s *Session) enroll() {
 	s.host.Registry.Add(entry)
 }
 
-// greet sends CONNECTED, whose header is never escaped ("Value Encoding").
-func (s *Session) greet(answer stomp.HeartBeat) {
+// greet sends CONNECTED, whose header is never escaped ("Value Encoding"). It says who the session is of, or
+// what became of the token that the client has brought.
+func (s *Session) greet(answer stomp.HeartBeat, who *auth.Identity, named bool) {
 	const unescaped = stomp.Version(0)
 	out := stomp.AppendCommand(s.host.out[:0], "CONNECTED")
 	out = stomp.AppendEntry(out, unescaped, "version", s.version.String())
@@ -73,5 +77,24 @@ func (s *Session) greet(answer stomp.HeartBeat) {
 	out = stomp.AppendEntry(out, unescaped, "user-name", s.Principal())
 	out = stomp.AppendEntry(out, unescaped, "session", s.host.Node.Key(s.id))
 	out = stomp.AppendEntry(out, unescaped, "server", s.host.Server)
+	switch {
+	case who != nil:
+		if id := idOf(who.Member); !strings.ContainsAny(id, "\r\n\x00") {
+			out = stomp.AppendEntry(out, unescaped, "member", id)
+		}
+	case named && s.late:
+		out = stomp.AppendEntry(out, unescaped, "token", "expired")
+	case named:
+		out = stomp.AppendEntry(out, unescaped, "token", "refused")
+	}
 	s.queue(stomp.AppendEnd(out))
+}
+
+// idOf is a member's id as people write it: the number, or the text, that the JSON says.
+func idOf(member string) string {
+	var text string
+	if json.Unmarshal([]byte(member), &text) != nil {
+		return member // a number
+	}
+	return text
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -13,13 +14,14 @@ import (
 // admit finds who f acts for, and carries it out. Where memory can't tell, the session waits.
 func (s *Session) admit(f *stomp.Frame) {
 	if s.host.Auth == nil || !asksWho(f.Command) {
-		s.inspect(f, nil)
+		s.admitNobody(f)
 		return
 	}
 	now := s.host.Now()
 	token, named, wellFormed := tokenOf(f)
 	switch {
 	case named && !wellFormed:
+		s.logToken(errNoBearer)
 		s.inspect(f, nil)
 	case s.actsAsSession(token, named, now):
 		s.admitMember(f, now)
@@ -32,6 +34,16 @@ func (s *Session) admit(f *stomp.Frame) {
 			s.verify(f, string(token))
 		}
 	}
+}
+
+// admitNobody carries out a frame of which no token counts.
+func (s *Session) admitNobody(f *stomp.Frame) {
+	if s.state == connecting && s.host.Auth == nil {
+		if _, named, _ := tokenOf(f); named {
+			s.logToken(errNoIssuer)
+		}
+	}
+	s.inspect(f, nil)
 }
 
 // actsAsSession reports whether a frame acts for the session's member: without a token while the login
@@ -104,7 +116,9 @@ func (s *Session) verify(f *stomp.Frame, token string) {
 // identified goes on with a frame whose token says who, or is bad, which makes its sender anonymous.
 func (s *Session) identified(f *stomp.Frame, who *auth.Identity, err error, token []byte) {
 	if err != nil {
-		s.host.Log.Debug("token not taken", "session", s, "err", err)
+		s.logToken(err)
+		fault, ok := errors.AsType[*auth.Error](err)
+		s.late = s.state == connecting && ok && fault.Expired()
 		s.revokeToken(token, err)
 		s.inspect(f, nil)
 		return
@@ -115,6 +129,24 @@ func (s *Session) identified(f *stomp.Frame, who *auth.Identity, err error, toke
 	}
 	s.adopt(who)
 	s.inspect(f, who)
+}
+
+// Why a token is not looked at.
+var (
+	errNoIssuer = errors.New("this node takes nobody's tokens: no issuer is configured")
+	errNoBearer = errors.New("the header Authorization is not the word Bearer and a token")
+)
+
+// logToken tells why a token was not taken. It is worth a line where a client has connected as nobody for
+// that: CONNECTED says no more of it than the word.
+func (s *Session) logToken(err error) {
+	if s.state == connecting {
+		if left, ok := s.host.Lines.token.Pass(); ok {
+			s.host.Log.Info("the token of a CONNECT is not taken", "remote", s.conn.Remote().String(), "err", err, "left_out", left)
+			return
+		}
+	}
+	s.host.Log.Debug("token not taken", "session", s, "err", err)
 }
 
 // adopt lets an identity count beyond its frame where it may: the first that logs the session in,
