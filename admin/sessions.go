@@ -24,7 +24,7 @@ type Session struct {
 	ExpiresAt   *time.Time      `json:"token_expires_at"` // null when nobody is logged in
 	Live        *Live           `json:"live"`             // null when its node was not asked, or did not answer
 
-	Cursor string `json:"-"` // with which a walk goes on behind this session
+	Cursor string `json:"cursor,omitempty"` // with which a walk goes on behind this session; empty outside of one
 }
 
 func newSession(s redisregistry.Session) Session {

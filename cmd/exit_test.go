@@ -60,7 +60,7 @@ func TestMistakes(t *testing.T) {
 		{"format of the version", []string{"version", "-o", "xml"}, usage, "-o xml: the formats are text, json; see stompgw version --help"},
 		{"argument missing", []string{"publish", "/topic/a"}, usage, "BODY is missing; see stompgw publish --help"},
 		{"argument too many", []string{"version", "x"}, usage, `there is no argument for "x" here; see stompgw version --help`},
-		{"format", []string{"sessions", "list", "-o", "xml"}, usage, "-o xml: the formats are table, wide, json, yaml, name; see stompgw sessions list --help"},
+		{"format", []string{"sessions", "list", "-o", "xml"}, usage, "-o xml: the formats are table, wide, json, jsonl, yaml, name; see stompgw sessions list --help"},
 
 		{"no such file", []string{"serve", "--config", "none.yaml"}, configuration, "none.yaml: can't be read: no such file or directory; --config takes a YAML file"},
 		{"unknown key", []string{"serve", "--config", "unknown.yaml"}, configuration, "unknown.yaml:1: listn: there is no such key; did you mean listen?"},

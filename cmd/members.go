@@ -19,6 +19,7 @@ func newMembersCmd() *cobra.Command { return newConsole().members() }
 func (c *console) members() *cobra.Command {
 	list, unblock := c.sessionsBlocked(), c.sessionsUnblock()
 	list.Use, list.Short = "list", "List the members that are kept out, and for how long"
+	list.Aliases = []string{"ls"}
 	list.Example = "  stompgw members list\n  stompgw members list -o wide"
 	unblock.Example = "  stompgw members unblock 42\n  stompgw members unblock bob alice"
 	return group("members", "Keep members out for a while, connected or not", list, c.membersBlock(), unblock)

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,9 +28,10 @@ func (c *console) nodesList() *cobra.Command {
 		Example: "  stompgw nodes list\n  stompgw nodes list -o wide --config prod.yaml",
 		Args:    takes(),
 	}
-	src, t := newClusterSource(cmd), newListing(cmd)
+	src := newClusterSource(cmd)
+	t := newWatched(cmd, slices.Concat(nodeColumns().Columns, nodeColumns().Wide))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return c.use(cmd.Context(), src, func(cluster operator) error {
+		show := func(cluster operator) error {
 			nodes, err := cluster.Nodes(cmd.Context())
 			if err != nil {
 				return err
@@ -47,6 +49,9 @@ func (c *console) nodesList() *cobra.Command {
 				fmt.Fprintf(cmd.ErrOrStderr(), "%s%s\n", count(len(nodes), "live node"), silentNodes(cluster.Silent()))
 			}
 			return err
+		}
+		return c.use(cmd.Context(), src, func(cluster operator) error {
+			return c.watch(cmd, t, func() error { return show(cluster) })
 		})
 	}
 	return cmd

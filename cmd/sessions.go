@@ -95,7 +95,14 @@ func (c *console) use(ctx context.Context, src *source, do func(operator) error)
 // writer is what a list is written to.
 func (c *console) writer(cmd *cobra.Command, t *listing, o output.Options) (output.Writer, error) {
 	out := cmd.OutOrStdout()
-	return output.New(out, t.format, t.options(o, c.screen(out)))
+	w, err := output.New(out, t.format, t.options(o, c.screen(out)))
+	if err != nil || t.sort == "" {
+		return w, err
+	}
+	if w, err = output.Sorted(w, o, t.sort, t.most); err != nil {
+		return nil, usageError(cmd, err)
+	}
+	return w, nil
 }
 
 // write writes a list.

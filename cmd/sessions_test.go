@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,6 +38,7 @@ func TestOperatorOutput(t *testing.T) {
 		{"a pipe", screen{}, []string{"-o", "wide"}},
 		{"a pipe", screen{}, []string{"--no-headers"}},
 		{"a pipe", screen{}, []string{"-o", "json"}},
+		{"a pipe", screen{}, []string{"-o", "jsonl"}},
 		{"a pipe", screen{}, []string{"-o", "yaml"}},
 		{"a pipe", screen{}, []string{"-o", "name"}},
 	}
@@ -97,6 +99,12 @@ func checkSyntax(t *testing.T, name, text, format string) {
 	t.Helper()
 	var v any
 	switch format {
+	case "jsonl":
+		for line := range strings.Lines(text) {
+			if !json.Valid([]byte(line)) {
+				t.Errorf("%s: not JSON: %s", name, line)
+			}
+		}
 	case "json":
 		if !json.Valid([]byte(text)) {
 			t.Errorf("%s: not JSON:\n%s", name, text)
@@ -108,11 +116,75 @@ func checkSyntax(t *testing.T, name, text, format string) {
 	}
 }
 
+// TestSort: in whatever format, and less than all of them.
+func TestSort(t *testing.T) {
+	for _, tt := range []struct{ args, want string }{
+		{"sessions list -o name --sort age", "_0000000b _00000001 _00000001 _0000000a _a"},
+		{"sessions list -o name --sort -subs --limit 2", "_00000001 _0000000b"},
+		{"sessions list -o name --sort queue", "_0000000a _0000000b _00000001 _00000001 _a"},
+		{"nodes list -o name --sort -uptime", nodeA[26:] + " " + nodeB[26:] + " " + nodeX[26:]},
+		{"sessions blocked -o name --sort -left", `"bob" 42`},
+		{"sessions count --by member --no-headers --sort sessions", "\"世界\"\t1 -\t7 42\t12"},
+	} {
+		code, stdout, _ := newSeat(t).run(strings.Fields(tt.args)...)
+		var got []string
+		for line := range strings.Lines(stdout) {
+			line, _, _ = strings.Cut(strings.TrimSpace(line), "\ufffd")
+			_, id, isKey := strings.Cut(line, "_")
+			switch {
+			case isKey:
+				line = "_" + id
+			case len(line) == len(nodeA):
+				line = line[26:]
+			}
+			got = append(got, line)
+		}
+		if code != 0 || strings.Join(got, " ") != tt.want {
+			t.Errorf("%s: exit code %d, %q, want %s", tt.args, code, got, tt.want)
+		}
+	}
+}
+
+// TestCursorInJSON: each session says how to go on behind it, unless the order is another one.
+func TestCursorInJSON(t *testing.T) {
+	if _, stdout, _ := newSeat(t).run("sessions", "list", "-o", "jsonl", "--limit", "1"); !strings.HasSuffix(stdout, `,"cursor":"c:00000001"}`+"\n") {
+		t.Errorf("%s", stdout)
+	}
+	if _, stdout, _ := newSeat(t).run("sessions", "list", "-o", "json", "--sort", "age"); strings.Contains(stdout, "cursor") {
+		t.Errorf("%s", stdout)
+	}
+}
+
+// TestWatchLists: a list comes again until Ctrl-C, on a terminal in the place of the last.
+func TestWatchLists(t *testing.T) {
+	for _, args := range []string{"sessions list", "nodes list", "sessions blocked", "sessions count", "sessions count --by node"} {
+		s := newSeat(t)
+		s.screen = screen{terminal: true, width: 80}
+		ctx, cancel := context.WithCancel(t.Context())
+		seen := make(writes, 100)
+		root := s.console().root()
+		root.SetArgs(append(strings.Fields(args), "--watch=100ms"))
+		root.SetOut(seen)
+		root.SetErr(io.Discard)
+		ended := make(chan error, 1)
+		go func() { ended <- root.ExecuteContext(ctx) }()
+		for range 2 {
+			if clear, list := <-seen, <-seen; clear != "\x1b[H\x1b[2J" || !strings.Contains(list, "\n") {
+				t.Errorf("%s: %q and %q", args, clear, list)
+			}
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("%s: %v", args, err)
+		}
+	}
+}
+
 // TestEmptyLists: they have column names, and are lists in JSON and YAML.
 func TestEmptyLists(t *testing.T) {
 	var all strings.Builder
 	for _, args := range []string{"sessions list", "sessions count --by member", "sessions blocked", "nodes list"} {
-		for _, format := range []string{"table", "wide", "json", "yaml", "name"} {
+		for _, format := range []string{"table", "wide", "json", "jsonl", "yaml", "name"} {
 			s := newSeat(t)
 			s.cluster = &fakeCluster{}
 			if strings.Contains(args, "count") {
@@ -208,7 +280,7 @@ func TestOperatorMistakes(t *testing.T) {
 		code exitCode
 		want string
 	}{
-		{[]string{"sessions", "list", "-o", "xml"}, usage, "-o xml: the formats are table, wide, json, yaml, name; see stompgw sessions list --help"},
+		{[]string{"sessions", "list", "-o", "xml"}, usage, "-o xml: the formats are table, wide, json, jsonl, yaml, name; see stompgw sessions list --help"},
 		{[]string{"sessions", "list", "x"}, usage, `there is no argument for "x" here; see stompgw sessions list --help`},
 		{[]string{"sessions", "list", "--older", "5"}, usage, `--older: 5 has no unit: write 5s, or one of ms, m, h, d; see stompgw sessions list --help`},
 		{[]string{"sessions", "list", "--older", "0s"}, usage, `--older: 0s is no time: want more than nothing, such as 10m; see stompgw sessions list --help`},
@@ -248,7 +320,10 @@ func TestOperatorMistakes(t *testing.T) {
 		{[]string{"sessions", "kick", keyA, "--reason", long}, usage, "--reason: it has 201 bytes: want 200 at most; see stompgw sessions kick --help"},
 		{[]string{"sessions", "kick", "--all", "--yes", "--transport", "foo"}, usage, "--transport foo: want one of websocket, sockjs-websocket, xhr-streaming, xhr-polling, eventsource, htmlfile, jsonp-polling, tcp; see stompgw sessions kick --help"},
 		{[]string{"sessions", "list", "--destination", "/topic/{a}"}, usage, "--destination /topic/{a}: a pattern has no braces: * stands for one segment; see stompgw sessions list --help"},
-		{[]string{"sessions", "count", "-o", "name"}, usage, "-o name: the formats are table, wide, json, yaml; see stompgw sessions count --help"},
+		{[]string{"sessions", "list", "--sort", "colour"}, usage, "--sort colour: the columns are session, member, transport, age, subs, address, version, queue, token; see stompgw sessions list --help"},
+		{[]string{"sessions", "list", "--sort", "age", "--cursor", "x"}, usage, "--sort and --cursor: only a list in its own order can be gone on with; see stompgw sessions list --help"},
+		{[]string{"nodes", "list", "--watch=1ms"}, usage, "--watch=1ms: want 100ms or more; see stompgw nodes list --help"},
+		{[]string{"sessions", "count", "-o", "name"}, usage, "-o name: the formats are table, wide, json, jsonl, yaml; see stompgw sessions count --help"},
 		{[]string{"sessions", "kick", "ffff"}, noMatch, "ffff: no such session; `stompgw sessions list` prints those there are"},
 		{[]string{"sessions", "kick", "ffff", "eeee"}, noMatch, "ffff, eeee: no such session; `stompgw sessions list` prints those there are"},
 		{[]string{"sessions", "kick", keyA, "00000001"}, usage, "00000001 means several sessions, such as 7c0e9d1a-1, 1b2c3d4e-1: say which"},

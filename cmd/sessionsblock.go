@@ -3,6 +3,7 @@ package cmd
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,9 +21,10 @@ func (c *console) sessionsBlocked() *cobra.Command {
 		Example: "  stompgw sessions blocked\n  stompgw sessions blocked -o wide",
 		Args:    takes(),
 	}
-	src, t := newClusterSource(cmd), newListing(cmd)
+	src := newClusterSource(cmd)
+	t := newWatched(cmd, slices.Concat(blockColumns().Columns, blockColumns().Wide))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return c.use(cmd.Context(), src, func(cluster operator) error {
+		show := func(cluster operator) error {
 			blocks, err := cluster.Blocks(cmd.Context())
 			if err != nil {
 				return err
@@ -35,6 +37,9 @@ func (c *console) sessionsBlocked() *cobra.Command {
 				}
 				return nil
 			})
+		}
+		return c.use(cmd.Context(), src, func(cluster operator) error {
+			return c.watch(cmd, t, func() error { return show(cluster) })
 		})
 	}
 	return cmd

@@ -40,7 +40,7 @@ func TestOffers(t *testing.T) {
 		{[]string{"nodes", "drain", "x", ""}, nothing},
 		{[]string{"sessions", "unblock", ""}, "42\tfor 9m59s\nbob\tfor 1d2h\n" + nothing},
 		{[]string{"sessions", "count", "--by", ""}, "node\nmember\ntransport\n" + nothing},
-		{[]string{"sessions", "list", "-o", "y"}, "table\nwide\njson\nyaml\nname\n" + nothing}, // the shell chooses
+		{[]string{"sessions", "list", "-o", "y"}, "table\nwide\njson\njsonl\nyaml\nname\n" + nothing}, // the shell chooses
 		{[]string{"sessions", "list", "--member", ""}, nothing},
 	} {
 		s := newSeat(t)

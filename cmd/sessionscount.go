@@ -28,15 +28,16 @@ func (c *console) sessionsCount() *cobra.Command {
 			"  stompgw sessions count --by member --no-headers | head",
 		Args: takes(),
 	}
-	src, t := newClusterSource(cmd), newListing(cmd, output.Names) // a number is no name
 	ways := []string{string(admin.ByNode), string(admin.ByMember), string(admin.ByTransport)}
+	src := newClusterSource(cmd)
+	t := newWatched(cmd, append([]string{"sessions"}, ways...), output.Names) // a number is no name
 	cmd.Flags().StringVar(&by, "by", "", "`WHAT` they are counted by: "+strings.Join(ways, ", "))
 	completeFlag(cmd, "by", cobra.FixedCompletions(ways, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if cmd.Flags().Changed("by") && !slices.Contains(ways, by) {
 			return usageError(cmd, fmt.Errorf("--by %s: want one of %s", by, strings.Join(ways, ", ")))
 		}
-		return c.use(cmd.Context(), src, func(cluster operator) error {
+		show := func(cluster operator) error {
 			if by == "" {
 				return c.countAll(cmd, t, cluster)
 			}
@@ -52,6 +53,9 @@ func (c *console) sessionsCount() *cobra.Command {
 				}
 				return nil
 			})
+		}
+		return c.use(cmd.Context(), src, func(cluster operator) error {
+			return c.watch(cmd, t, func() error { return show(cluster) })
 		})
 	}
 	return cmd

@@ -36,7 +36,8 @@ func (c *console) sessionsList() *cobra.Command {
 			"  stompgw sessions list --transport websocket --limit 100 -o json",
 		Args: takes(),
 	}
-	src, t := newClusterSource(cmd), newListing(cmd)
+	src := newClusterSource(cmd)
+	t := newWatched(cmd, slices.Concat(sessionColumns().Columns, sessionColumns().Wide))
 	f := newFilter(cmd, c, src)
 	flags := cmd.Flags()
 	flags.StringVar(&l.older, "older", "", "only those that have been connected for this `TIME` or longer, such as 90s, 10m or 3d2h")
@@ -46,8 +47,15 @@ func (c *console) sessionsList() *cobra.Command {
 		if err := l.checkFlags(cmd, f); err != nil {
 			return usageError(cmd, err)
 		}
-		l.filter, l.live, l.now = *f, t.format != output.Names, c.now()
-		return c.use(cmd.Context(), src, func(cluster operator) error {
+		l.filter, l.live = *f, t.format != output.Names || t.sort != ""
+		if t.sort != "" {
+			if l.cursor != "" {
+				return usageError(cmd, errors.New("--sort and --cursor: only a list in its own order can be gone on with"))
+			}
+			t.most, l.limit, l.sorted = l.limit, 0, true
+		}
+		show := func(cluster operator) error {
+			l.now = c.now()
 			var summary string
 			err := c.write(cmd, t, sessionColumns(), func(w output.Writer) (err error) {
 				summary, err = l.run(cmd.Context(), cluster, w)
@@ -57,6 +65,9 @@ func (c *console) sessionsList() *cobra.Command {
 				fmt.Fprintln(cmd.ErrOrStderr(), summary)
 			}
 			return err
+		}
+		return c.use(cmd.Context(), src, func(cluster operator) error {
+			return c.watch(cmd, t, func() error { return show(cluster) })
 		})
 	}
 	return cmd
@@ -102,6 +113,7 @@ type sessionsList struct {
 	older  string
 	limit  int
 	cursor string
+	sorted bool
 	live   bool // ask the nodes
 	now    time.Time
 }
@@ -173,6 +185,9 @@ func (l *sessionsList) printPage(ctx context.Context, cluster operator, page []a
 		}
 	}
 	for _, s := range page {
+		if l.sorted {
+			s.Cursor = "" // which is for the list's own order
+		}
 		if err := w.Row(sessionRow(s, l.now)); err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -54,10 +55,13 @@ func terminalOf(stream any) (*os.File, bool) {
 	return f, ok && term.IsTerminal(int(f.Fd()))
 }
 
-// listing is what the flags -o and --no-headers say of a command's output.
+// listing is what the flags say of a command's output.
 type listing struct {
 	format    string
 	noHeaders bool
+	sort      string        // a column; empty for none
+	most      int           // rows of what is sorted, 0 for all
+	watch     time.Duration // after which it is shown again; 0 for once
 }
 
 // newListing gives a command the flags of a list, which has all formats but those without.
@@ -65,6 +69,53 @@ func newListing(cmd *cobra.Command, without ...string) *listing {
 	t := newForm(cmd, without...)
 	cmd.Flags().BoolVar(&t.noHeaders, "no-headers", false, "leave the line of column names out of the table")
 	return t
+}
+
+// newWatched gives a command the flags of a list that changes by itself, with these columns.
+func newWatched(cmd *cobra.Command, columns []string, without ...string) *listing {
+	t := newListing(cmd, without...)
+	flags := cmd.Flags()
+	flags.StringVar(&t.sort, "sort", "", "in the order of this `COLUMN`; with a dash before it, such as -age, the other way round")
+	flags.Var(&durationFlag{to: &t.watch}, "watch", "show it again every 2s, or --watch=`TIME`, until Ctrl-C")
+	flags.Lookup("watch").NoOptDefVal = "2s"
+	var names []string
+	for _, column := range columns {
+		names = append(names, strings.ToLower(column))
+	}
+	completeFlag(cmd, "sort", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
+	return t
+}
+
+// leastWatch keeps a cluster from being asked all the time.
+const leastWatch = 100 * time.Millisecond
+
+// watch shows a list once, or with --watch again and again until Ctrl-C.
+func (c *console) watch(cmd *cobra.Command, t *listing, show func() error) error {
+	switch {
+	case t.watch == 0:
+		return show()
+	case t.watch < leastWatch:
+		return usageError(cmd, fmt.Errorf("--watch=%s: want %s or more", t.watch, leastWatch))
+	}
+	ctx, stop := context.WithCancel(cmd.Context())
+	defer stop()
+	out := cmd.OutOrStdout()
+	defer watchReader(out, stop)()
+	again := time.NewTicker(t.watch)
+	defer again.Stop()
+	for {
+		if c.screen(out).terminal {
+			io.WriteString(out, "\x1b[H\x1b[2J") // the rows are written next, and tell if it can't be
+		}
+		if err := show(); err != nil && ctx.Err() == nil {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // newForm gives a command the flag of what shows one thing.

@@ -40,6 +40,24 @@ func (l *jsonList) end() error {
 	return err
 }
 
+// lines writes a value a line.
+type lines struct {
+	w io.Writer
+}
+
+func (l lines) row(r Row) error {
+	text, err := marshal(r.Value)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(l.w, "%s\n", text)
+	return err
+}
+
+func (l lines) flush() error { return nil }
+
+func (l lines) end() error { return nil }
+
 // marshal returns JSON on one line, which is safe to show: what is not printable is escaped.
 func marshal(value any) ([]byte, error) {
 	text, err := json.Marshal(value)

@@ -32,12 +32,13 @@ const (
 	Table = "table" // columns
 	Wide  = "wide"  // more columns
 	JSON  = "json"  // an array, with one element a line
+	Lines = "jsonl" // a value of JSON a line, as soon as it is known
 	YAML  = "yaml"  // a list, with the keys and types of JSON
 	Names = "name"  // one name a line
 )
 
 // Formats are the names that New takes, the default first.
-func Formats() []string { return []string{Table, Wide, JSON, YAML, Names} }
+func Formats() []string { return []string{Table, Wide, JSON, Lines, YAML, Names} }
 
 // Options say how a table looks.
 type Options struct {
@@ -70,6 +71,8 @@ func New(w io.Writer, format string, o Options) (Writer, error) {
 	switch format {
 	case JSON:
 		p.form = &jsonList{w: p.out}
+	case Lines:
+		p.form = lines{p.out}
 	case YAML:
 		p.form = &yamlList{w: p.out}
 	case Names:

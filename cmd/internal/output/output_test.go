@@ -84,7 +84,7 @@ func TestFormats(t *testing.T) {
 }
 
 func TestUnknownFormat(t *testing.T) {
-	const want = "-o x\ufffdml: the formats are table, wide, json, yaml, name"
+	const want = "-o x\ufffdml: the formats are table, wide, json, jsonl, yaml, name"
 	if _, err := output.New(nil, "x\x1bml", output.Options{}); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

@@ -18,7 +18,7 @@ func One(w io.Writer, format string, o Options, fields []Field, r Row) error {
 		return err
 	}
 	switch format {
-	case JSON:
+	case JSON, Lines:
 		text, err := marshal(r.Value)
 		if err != nil {
 			return err
