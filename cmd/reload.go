@@ -45,8 +45,9 @@ func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 		case <-ctx.Done():
 			return
 		case <-hangups:
-			r.reload(ctx)
-			files = newWatch(r.running.Load())
+			if r.reload(ctx) {
+				files = newWatch(r.running.Load()) // which may be others
+			}
 		case <-tick.C:
 			if files.changed() {
 				r.takePair()
@@ -60,8 +61,8 @@ func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 const notReloaded = "not reloaded, all stays as it was"
 
 // reload reads the configuration and all files that it names anew. They take effect if nothing in them
-// is wrong; else nothing does. Settings that need a restart are named.
-func (r *reloader) reload(ctx context.Context) {
+// is wrong; else nothing does, and it returns false. Settings that need a restart are named.
+func (r *reloader) reload(ctx context.Context) (taken bool) {
 	before := r.running.Load()
 	next, err := r.read()
 	if err == nil {
@@ -71,20 +72,24 @@ func (r *reloader) reload(ctx context.Context) {
 		for _, fault := range faults(err) {
 			r.log.Error(notReloaded, "err", fault)
 		}
-		return
+		return false
 	}
-	taken := before.Take(next)
-	ended, err := r.take(ctx, taken)
+	cfg := before.Take(next)
+	ended, err := r.take(ctx, cfg)
 	if err != nil {
 		r.log.Error(notReloaded, "err", err)
-		return
+		return false
 	}
-	r.log.Info("reloaded", "channels", len(taken.Channels), "routes", len(taken.Routes), "subscriptions_ended", ended,
-		"changed", list(before.ChangedFiles(taken)))
-	if changed := taken.Changed(next); len(changed) > 0 {
+	r.log.Info("reloaded", "channels", len(cfg.Channels), "routes", len(cfg.Routes), "subscriptions_ended", ended,
+		"changed", list(before.ChangedFiles(cfg)))
+	if changed := cfg.Changed(next); len(changed) > 0 {
 		r.log.Warn("settings changed that need a restart", "keys", list(changed))
 	}
+	for _, warning := range cfg.Warnings() {
+		r.log.Warn(warning)
+	}
 	r.tellExpiry()
+	return true
 }
 
 // fresh refuses certificates that have expired, but for those that stay as they were.

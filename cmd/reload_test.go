@@ -137,6 +137,8 @@ func TestReload(t *testing.T) {
 		{"tokens where there were none", oneRoom, issuer + twoRooms, true, []string{reloaded(2, `"ed.pub, t.yaml"`), restart + "auth.issuers"}},
 		{"TLS where there was none", oneRoom, secure + oneRoom, true, []string{reloaded(1, `"server.crt, server.key, t.yaml"`), restart + `"tls.cert, tls.key"`}},
 		{"another secret", token + oneRoom, "auth: {jwt: {secret_file: other}}\n" + oneRoom, true, []string{reloaded(1, `"other, t.yaml"`)}},
+		{"a short secret", token + oneRoom, "auth: {jwt: {secret_file: password}}\n" + oneRoom, true, []string{reloaded(1, `"password, t.yaml"`),
+			"level=WARN msg=\"t.yaml:1: auth.jwt.secret_file: the secret has 7 bytes, and one so short can be guessed: want 32 or more, such as `openssl rand -base64 32` makes\""}},
 		{"a secret more", token + oneRoom, "auth: {jwt: {secret_file: [other, secret]}}\n" + oneRoom, true, []string{reloaded(1, `"other, t.yaml"`)}},
 		{"an issuer more", token + oneRoom, "auth: {jwt: {secret_file: secret, issuer: b}, issuers: [{issuer: a, public_key_file: ed.pub}]}\n" + oneRoom, true,
 			[]string{reloaded(1, `"ed.pub, t.yaml"`)}},
@@ -164,7 +166,9 @@ func TestReload(t *testing.T) {
 			writePair(t, "other.crt", "other.key")
 			writeFile(t, "t.yaml", tt.after)
 			before := r.running.Load()
-			r.reload(t.Context())
+			if got := r.reload(t.Context()); got != tt.set {
+				t.Errorf("it says %t", got)
+			}
 			r.wantLog(t, tt.want...)
 			if (r.rules != nil) != tt.set || (r.bus != nil) != tt.set || (r.running.Load() != before) != tt.set {
 				t.Errorf("rules %t, bus %t, configuration %t; want %t", r.rules != nil, r.bus != nil, r.running.Load() != before, tt.set)

@@ -26,6 +26,11 @@ func TestSecurity(t *testing.T) {
 	as := func(mechanism string) SASL { return SASL{mechanism, servers.User, servers.Password} }
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	wg.Go(func() {
+		wrong := SASL{"scram-sha-512", servers.User, "bad horse"}
+		checkRenewed(t, Config{Brokers: []string{b.BothAddr}, TLS: &tls.Config{RootCAs: x509.NewCertPool()}, SASL: wrong}, secure, as("scram-sha-512"))
+		checkRenewed(t, Config{Brokers: []string{b.BothAddr}, TLS: secure, SASL: wrong}, secure, as("scram-sha-512"))
+	})
 	for _, test := range []struct {
 		name, addr string
 		tls        *tls.Config
@@ -55,6 +60,34 @@ func TestSecurity(t *testing.T) {
 				checkInsecure(t, test.name, cfg, test.want)
 			}
 		})
+	}
+}
+
+// checkRenewed checks that a bus which the broker does not let in goes on with what Renew gives it.
+func checkRenewed(t *testing.T, wrong Config, secure *tls.Config, login SASL) {
+	b, _ := open(t, "renewed", wrong)
+	if b == nil {
+		return
+	}
+	for err := b.Healthy(); err == nil || strings.HasSuffix(err.Error(), "not tried yet"); err = b.Healthy() {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := b.Renew(secure, login); err != nil {
+		t.Errorf("renewed: %v", err)
+	}
+	answer := make(chan error, 1)
+	for b.Healthy() != nil {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := b.Publish(bus.Envelope{Destination: "/topic/x"}, func(err error) { answer <- err }); err != nil {
+		t.Errorf("renewed: publish: %v", err)
+		answer <- err
+	}
+	if err := <-answer; err != nil {
+		t.Errorf("renewed: done heard %v", err)
+	}
+	if err := b.Close(context.Background()); err != nil {
+		t.Errorf("renewed: %v", err)
 	}
 }
 
