@@ -219,7 +219,7 @@ func TestRedisRestarts(t *testing.T) {
 // TestRedisHangs: a subscription on which nothing comes any more is made again.
 func TestRedisHangs(t *testing.T) {
 	proxy := newProxy(t, servers.Redis(t).Addr)
-	m := sessionMap(t, proxy.addr, redisregistry.Hashes)
+	m := hastyMap(t, proxy.addr)
 	control := admin.NewControl(m, mustNode(t, nodeA), &sham{}, noBlocks, slog.New(slog.DiscardHandler))
 	control.SetLook(100 * time.Millisecond)
 	start(t, control.Run)

@@ -92,9 +92,21 @@ func miniature(t *testing.T) (addr string) {
 	return m.Addr()
 }
 
+// sessionMap is asked with the patience of tests.
 func sessionMap(t *testing.T, addr string, layout redisregistry.Layout) redisregistry.Map {
 	t.Helper()
-	client := redisregistry.NewClient(redisregistry.Options{Addrs: []string{addr}})
+	return connectMap(t, redisregistry.Options{Addrs: []string{addr}, Patience: patience}, layout)
+}
+
+// hastyMap is asked with no more patience than a node has, where a Redis may hang.
+func hastyMap(t *testing.T, addr string) redisregistry.Map {
+	t.Helper()
+	return connectMap(t, redisregistry.Options{Addrs: []string{addr}}, redisregistry.Hashes)
+}
+
+func connectMap(t *testing.T, o redisregistry.Options, layout redisregistry.Layout) redisregistry.Map {
+	t.Helper()
+	client := redisregistry.NewClient(o)
 	t.Cleanup(func() { client.Close() })
 	return redisregistry.Map{Client: client, Layout: layout}
 }

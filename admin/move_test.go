@@ -122,7 +122,5 @@ func startWatchful(t *testing.T, m redisregistry.Map) *node {
 
 func clusterMap(t *testing.T, addrs ...string) redisregistry.Map {
 	t.Helper()
-	client := redisregistry.NewClient(redisregistry.Options{Addrs: addrs, Cluster: true})
-	t.Cleanup(func() { client.Close() })
-	return redisregistry.Map{Client: client}
+	return connectMap(t, redisregistry.Options{Addrs: addrs, Cluster: true, Patience: patience}, redisregistry.Hashes)
 }

@@ -1,6 +1,7 @@
 package redisregistry
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -20,6 +21,8 @@ type Options struct {
 	Master  string   // the name of the master that Sentinels watch; empty for none
 	DB      int      // of a Redis that is no Cluster
 	Login
+
+	Patience time.Duration // for an answer, default 1 s
 }
 
 // Login is who asks Redis, and how to be sure that it is the right one.
@@ -123,8 +126,8 @@ func open(o Options, login *atomic.Pointer[Login]) redis.UniversalClient {
 		SentinelPassword:      login.Load().SentinelPass,
 		DialTimeout:           dialTimeout,
 		DialerRetries:         1,
-		ReadTimeout:           time.Second,
-		WriteTimeout:          time.Second,
+		ReadTimeout:           cmp.Or(o.Patience, time.Second),
+		WriteTimeout:          cmp.Or(o.Patience, time.Second),
 		MaxRetries:            1, // for a connection that Redis closed while it was idle
 		ContextTimeoutEnabled: true,
 		PoolSize:              4,

@@ -60,8 +60,9 @@ func (r *Registry) noteLost(lost int) {
 // compared, not lengths alone, and every value written again, since a login may be lost as well. Other
 // connections may still lead to the former servers, and are given up.
 func (r *Registry) compare(ctx context.Context) error {
-	inDoubt := r.lineage.doubt
-	refusal, err := r.lineage.check(ctx, r.client.Redis(), r.health.state == away)
+	client := r.client.Redis()
+	stale := client == r.lineage.asked && !r.lineage.doubt // nobody has renewed it yet
+	refusal, err := r.lineage.check(ctx, client, r.health.state == away)
 	if err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func (r *Registry) compare(ctx context.Context) error {
 	if !r.lineage.doubt {
 		return nil
 	}
-	if !inDoubt {
+	if stale {
 		r.client.Renew()
 	}
 	r.log.Info("redis was started again or failed over; comparing the session map", "sessions", r.book.sessions())
