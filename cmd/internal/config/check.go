@@ -36,31 +36,43 @@ func (c *Config) check() []error {
 }
 
 func (c *Config) checkAddresses() (errs []error) {
-	taken := map[string]string{} // address to key
+	type address struct{ path, host string }
+	taken := map[int][]address{} // by port
 	for _, a := range []struct {
-		path, addr string
-		optional   bool
+		path, addr     string
+		optional, used bool
 	}{
-		{"listen", c.Listen, false},
-		{"tcp.listen", c.TCP.Listen, true},
-		{"admin.listen", c.Admin.Listen, true},
-		{"embedded.redis", c.Embedded.Redis, false},
-		{"embedded.nats", c.Embedded.NATS, false},
+		{"listen", c.Listen, false, true},
+		{"tcp.listen", c.TCP.Listen, true, true},
+		{"admin.listen", c.Admin.Listen, true, true},
+		{"embedded.redis", c.Embedded.Redis, false, c.Standalone},
+		{"embedded.nats", c.Embedded.NATS, false, c.Bus.Driver == "embedded"},
 	} {
 		if a.addr == "" && a.optional {
 			continue
 		}
-		_, port, err := parseAddr(a.addr, "127.0.0.1:13001")
+		host, port, err := parseAddr(a.addr, "127.0.0.1:13001")
 		if err != nil {
 			errs = append(errs, c.fault(a.path, "%v", err))
 			continue
 		}
-		if other, twice := taken[a.addr]; twice && port != 0 {
-			errs = append(errs, c.fault(a.path, "%s is the address of %s too: take another port", a.addr, other))
+		if !a.used {
+			continue
 		}
-		taken[a.addr] = a.path
+		for _, other := range taken[port] {
+			if port != 0 && (other.host == host || isEvery(other.host) || isEvery(host)) {
+				errs = append(errs, c.fault(a.path, "%s is the address of %s too: take another port", a.addr, other.path))
+			}
+		}
+		taken[port] = append(taken[port], address{a.path, host})
 	}
 	return errs
+}
+
+// isEvery reports whether a host is all addresses of the machine.
+func isEvery(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "" || ip != nil && ip.IsUnspecified()
 }
 
 // maxNodeName is how many bytes of a name fit a table.
@@ -168,10 +180,17 @@ func within(destination, prefix string) bool {
 	return ok && (rest == "" || rest[0] == '/')
 }
 
+// maxEmbedded is the largest body that fits, with its headers, into the 64 MiB that the embedded NATS
+// server lets wait for a connection.
+const maxEmbedded = 63 * MiB
+
 func (c *Config) checkLimits() (errs []error) {
 	l := c.Limits
 	if l.Message < 1 {
 		errs = append(errs, c.fault("limits.message", "%s lets no message pass: write it like 64KiB", l.Message))
+	}
+	if l.Message > maxEmbedded && c.Bus.Driver == "embedded" {
+		errs = append(errs, c.fault("limits.message", "%s is more than the embedded bus carries: want %s at most", l.Message, maxEmbedded))
 	}
 	switch {
 	case l.Outbound >= l.Message:

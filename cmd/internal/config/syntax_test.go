@@ -58,6 +58,9 @@ func TestSyntax(t *testing.T) {
 		{"port with a sign", "listen: \"h:+1\"\n", `t.yaml:1: listen: "h:+1" has no port from 0 to 65535, such as 127.0.0.1:13001`},
 		{"server without a name", "redis: {addrs: [\":6379\"]}\n", `t.yaml:1: redis.addrs[0]: ":6379" names no server: write host:port, such as 127.0.0.1:6379`},
 		{"server without a port", "bus: {kafka: {brokers: [\"h:0\"]}}\n", `t.yaml:1: bus.kafka.brokers[0]: "h:0" names no server: write host:port, such as 127.0.0.1:9092`},
+		{"a port twice", "listen: 0.0.0.0:13001\nadmin: {listen: 127.0.0.1:13001}\n", "t.yaml:2: admin.listen: 127.0.0.1:13001 is the address of listen too: take another port"},
+		{"a port twice, the other way round", "listen: 127.0.0.1:7\ntcp: {listen: \":7\"}\n", "t.yaml:2: tcp.listen: :7 is the address of listen too: take another port"},
+		{"a message that the embedded bus can't carry", "bus: {driver: embedded}\nlimits: {message: 64MiB, outbound: 64MiB}\n", "t.yaml:2: limits.message: 64MiB is more than the embedded bus carries: want 63MiB at most"},
 		{"heart-beat beyond timers", "heart_beat: {send: 25d}\n", "t.yaml:1: heart_beat.send: is over 24d, and timers of browsers hold no more: want less, or 0s for none"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
