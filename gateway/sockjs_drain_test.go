@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stompgw/stompgw/bus/membus"
 	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 // TestSockJSDrain holds what clients see when their node stops, and that none of them keeps it.
@@ -169,6 +171,30 @@ func testSockJSDrainDoor(t *testing.T, start startFunc, w way) {
 	if n.listens(n.web) {
 		t.Error("the HTTP port is still open")
 	}
+}
+
+// TestSockJSDrainPaused holds that a post which waits for the bus when the node stops is not said to be taken.
+func TestSockJSDrainPaused(t *testing.T) {
+	name := registry.NewNode(time.Now())
+	bus := fullBus{membus.NewCluster().Bus(name.String()), make(chan struct{}, 1)}
+	n := startNode(t, name, bus, nil, sockJS(), gateway.WithParting(patience))
+	b := n.browser(t, first)
+	s := b.session(xhrPolling(), "/stomp")
+	newClient(t, s).connect()
+	post := b.begin("POST", s.path+"/xhr_send", encode("SEND\ndestination:/topic/x\n\nhello\x00"))
+	<-bus.asked
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		n.stop()
+	}()
+	if <-post.done; post.err != nil {
+		t.Fatal(post.err)
+	}
+	post.answer.want(404, "there is no such session\n")
+	s.want(goingAway)
+	b.close()
+	<-stopped
 }
 
 func (n *node) listens(address string) bool {

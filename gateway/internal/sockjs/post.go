@@ -75,13 +75,14 @@ func (c *Conn) feedPeer(b []byte) {
 	}
 }
 
-// refusePosts answers what came after the end of the session.
+// refusePosts answers what came after the end of the session, and what it had begun with: the end is in it,
+// unless the node has ended it.
 func (c *Conn) refusePosts() {
 	posts := c.posts
 	c.posts = nil
 	for _, p := range posts {
-		if p.begun {
-			p.end(nil) // the end is in it
+		if p.begun && !c.draining {
+			p.end(nil)
 		} else {
 			p.end(errGone)
 		}
