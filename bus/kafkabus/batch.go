@@ -25,6 +25,7 @@ var errChecksum = errors.New("the batch's checksum is wrong")
 // batch is what brokers store and send: the records of one produce request. See "Record Batch" in
 // Kafka's documentation of its message format, version 2.
 type batch struct {
+	length      int32 // bytes of it, but for the first batchPrefix
 	first, last int64 // offsets; those of the records lie between, not always all of them
 	epoch       int32 // of the leader that appended it; it never shrinks along a log
 	version     int8
@@ -41,6 +42,7 @@ func cutBatch(set []byte) (b batch, rest []byte, err error) {
 	w := wire{b: set}
 	b.first = w.int64()
 	length := w.int32()
+	b.length = length
 	epoch := w.int32()
 	b.version = w.int8()
 	if w.bad {
@@ -64,6 +66,19 @@ func cutBatch(set []byte) (b batch, rest []byte, err error) {
 		return b, rest, errors.New("the batch's last offset lies before its first")
 	}
 	return b, rest, nil
+}
+
+// batchHeadOf returns the head of the first batch of set, which may be cut off behind it.
+func batchHeadOf(set []byte) (b batch, ok bool) {
+	if len(set) < batchHead {
+		return b, false
+	}
+	b, _, _ = cutBatch(set) // it is cut off
+	if b.version != 2 {
+		return b, false
+	}
+	b.head(set[:batchHead])
+	return b, b.last >= b.first
 }
 
 // head reads what comes after the version.

@@ -273,7 +273,7 @@ func FuzzDeliver(f *testing.F) {
 func FuzzFetched(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 'a', 0, 0, 0, 1}, int16(11))
 	f.Fuzz(func(t *testing.T, body []byte, version int16) {
-		answer := new(fetched)
+		answer := newFetched(maxAnswer)
 		wire := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
 		err := answer.read(io.MultiReader(bytes.NewReader(wire), bytes.NewReader(body)), fetchExchange(version%12))
 		size := 0
@@ -314,7 +314,7 @@ func TestFetchedRefuses(t *testing.T) {
 		"cut off":          "\x00\x00\x00\x0e\x00\x00\x00\x01\x00",
 		"too many topics":  "\x00\x00\x00\x12\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x7f\xff\xff\xff",
 	} {
-		answer := new(fetched)
+		answer := newFetched(maxAnswer)
 		if err := answer.read(strings.NewReader(bytesRead), fetchExchange(11)); err == nil {
 			t.Errorf("%s: no error", name)
 		}
@@ -322,7 +322,7 @@ func TestFetchedRefuses(t *testing.T) {
 			t.Errorf("%s: %d bytes taken", name, cap(answer.buf))
 		}
 	}
-	if err := new(fetched).read(strings.NewReader(""), fetchExchange(3)); err == nil || !strings.Contains(err.Error(), "0.11") {
+	if err := newFetched(maxAnswer).read(strings.NewReader(""), fetchExchange(3)); err == nil || !strings.Contains(err.Error(), "0.11") {
 		t.Errorf("an old broker: %v", err)
 	}
 }

@@ -83,7 +83,7 @@ func (x *exchange) exchange(rw io.ReadWriter, q unknown) error {
 	if err := send(rw, q.appendTo(x.head(q))); err != nil {
 		return err
 	}
-	answer, err := readAnswer(rw, nil)
+	answer, err := readAnswer(rw)
 	if err != nil {
 		return err
 	}

@@ -11,8 +11,9 @@ import (
 
 const (
 	// maxAnswer bounds an answer: what a fetch asks for and one batch more, which a broker sends
-	// whole however large it is.
-	maxAnswer = 256 << 20
+	// whole however large it is. Of a larger one so much is read that it tells which batch that is.
+	maxAnswer  = 256 << 20
+	answerHead = 64 << 10
 
 	// keptBuffer is how large a buffer may be and still be kept for the next answer.
 	keptBuffer = 4 << 20
@@ -23,6 +24,7 @@ const (
 
 // fetched is the answer to a fetch, versions 4 to 11.
 type fetched struct {
+	most       int32 // bytes of it, set by newFetched
 	buf        []byte
 	code       kafka.Error // about the whole request
 	partitions []fetchedPartition
@@ -37,6 +39,19 @@ type fetchedPartition struct {
 	batches []byte // the last one may be cut off
 }
 
+func newFetched(most int32) *fetched { return &fetched{most: most} }
+
+// tooLarge reports an answer that was not read because of a batch that is too large, and which one.
+type tooLarge struct {
+	size      int32
+	partition fetchedPartition
+	batch     batch
+}
+
+func (e *tooLarge) Error() string {
+	return fmt.Sprintf("a batch makes the answer larger (%d bytes) than can be read", e.size)
+}
+
 // ApiKey implements protocol.Message.
 func (f *fetched) ApiKey() protocol.ApiKey { return protocol.Fetch }
 
@@ -44,22 +59,54 @@ func (f *fetched) read(r io.Reader, x *exchange) error {
 	if v := x.version(); v < minFetch {
 		return fmt.Errorf("the broker is older than Kafka 0.11: its fetch protocol ends at version %d", v)
 	}
-	var err error
-	if f.buf, err = readAnswer(r, f.buf); err != nil {
+	size, err := readSize(r)
+	if err != nil {
+		return err
+	}
+	if size > f.most {
+		return f.readHead(r, x, size)
+	}
+	if f.buf, err = readSized(r, f.buf, size, f.most); err != nil {
 		return err
 	}
 	return f.parse(x)
 }
 
-// readAnswer reads an answer behind its size, into buf if that is large enough.
-func readAnswer(r io.Reader, buf []byte) ([]byte, error) {
-	var size [4]byte
-	if _, err := io.ReadFull(r, size[:]); err != nil {
+// readHead reads the beginning of an answer that is too large, and returns why.
+func (f *fetched) readHead(r io.Reader, x *exchange, size int32) error {
+	head := fetched{buf: make([]byte, answerHead)}
+	if _, err := io.ReadFull(r, head.buf); err != nil {
+		return err
+	}
+	_ = head.parse(x) // it ends too early; the batch is in the last partition that it came to
+	if n := len(head.partitions); n > 0 {
+		last := head.partitions[n-1]
+		if b, ok := batchHeadOf(last.batches); ok && b.length > f.most-mostBytes {
+			return &tooLarge{size, last, b}
+		}
+	}
+	return fmt.Errorf("an answer of %d bytes, want at most %d", size, f.most)
+}
+
+// readAnswer reads an answer behind its size.
+func readAnswer(r io.Reader) ([]byte, error) {
+	size, err := readSize(r)
+	if err != nil {
 		return nil, err
 	}
-	n := int32(binary.BigEndian.Uint32(size[:]))
-	if n < 0 || n > maxAnswer {
-		return nil, fmt.Errorf("an answer of %d bytes, want at most %d", n, maxAnswer)
+	return readSized(r, nil, size, maxAnswer)
+}
+
+func readSize(r io.Reader) (int32, error) {
+	var size [4]byte
+	_, err := io.ReadFull(r, size[:])
+	return int32(binary.BigEndian.Uint32(size[:])), err
+}
+
+// readSized reads n bytes, into buf if that is large enough.
+func readSized(r io.Reader, buf []byte, n, most int32) ([]byte, error) {
+	if n < 0 || n > most {
+		return nil, fmt.Errorf("an answer of %d bytes, want at most %d", n, most)
 	}
 	if int(n) > cap(buf) {
 		buf = make([]byte, n)
@@ -111,9 +158,12 @@ func (p *fetchedPartition) parse(w *wire, version int16) {
 	if version >= 11 {
 		w.int32() // preferred replica
 	}
-	if n := w.int32(); n > 0 {
-		p.batches = w.bytes(int64(n))
+	n := int64(max(0, w.int32()))
+	if n > int64(len(w.b)) { // it ends too early: what there is tells readHead why
+		p.batches, w.bad = w.b, true
+		return
 	}
+	p.batches = w.bytes(n)
 }
 
 // release gives up what is too large to keep.

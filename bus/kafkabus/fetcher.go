@@ -84,7 +84,7 @@ func newFetcher(t *tail, s share) *fetcher {
 		wake:    func() {},
 		most:    mostBytes,
 		timeout: answerTimeout,
-		answer:  new(fetched),
+		answer:  newFetched(t.mostAnswer),
 		names:   make(names),
 	}
 }
@@ -162,13 +162,17 @@ func (f *fetcher) fetch(wait time.Duration) error {
 	answer := f.answer
 	f.answer = nil // if it fails, the connection may read into it for some time
 	if answer == nil {
-		answer = new(fetched)
+		answer = newFetched(f.tail.mostAnswer)
 	}
 	ctx, cancel := context.WithTimeout(f.round, wait+f.timeout)
 	defer cancel()
 	if _, err := f.ask(ctx, req, answer); err != nil {
 		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) { // ctx's, or the socket's at the same time
 			f.late()
+		}
+		var large *tooLarge
+		if errors.As(err, &large) {
+			f.pass(large)
 		}
 		return err
 	}
@@ -181,6 +185,17 @@ func (f *fetcher) fetch(wait time.Duration) error {
 	f.hand(answer)
 	answer.release()
 	return nil
+}
+
+// pass leaves out the batch that makes an answer too large. The answer is an error all the same: its
+// connection is of no use any more.
+func (f *fetcher) pass(large *tooLarge) {
+	for _, p := range f.due {
+		if p.number == int(large.partition.number) && p.topic == string(large.partition.topic) {
+			p.end.Store(large.partition.end)
+			p.passBy(&large.batch, large, f.tail)
+		}
+	}
 }
 
 // late asks for less from now on or, if that is not possible, gives more time.

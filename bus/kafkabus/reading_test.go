@@ -46,11 +46,22 @@ type read struct {
 // record is kept.
 func startReading(t *testing.T, addrs []string, before func(*record), topics ...string) *reading {
 	t.Helper()
-	return startPatient(t, sourcePatience, addrs, before, topics...)
+	return start(t, func(*tail) {}, addrs, before, topics...)
 }
 
 // startPatient is startReading with another patience with sources.
 func startPatient(t *testing.T, patience time.Duration, addrs []string, before func(*record), topics ...string) *reading {
+	t.Helper()
+	return start(t, func(t *tail) { t.patience = patience }, addrs, before, topics...)
+}
+
+// startBounded is startReading with another bound on answers.
+func startBounded(t *testing.T, most int32, addrs []string, topics ...string) *reading {
+	t.Helper()
+	return start(t, func(t *tail) { t.mostAnswer = most }, addrs, nil, topics...)
+}
+
+func start(t *testing.T, change func(*tail), addrs []string, before func(*record), topics ...string) *reading {
 	t.Helper()
 	r := &reading{
 		t:       t,
@@ -64,7 +75,7 @@ func startPatient(t *testing.T, patience time.Duration, addrs []string, before f
 		t.Fatal(err)
 	}
 	r.tail = newTail(cluster, slog.New(slog.NewTextHandler(logs{r}, nil)))
-	r.patience = patience
+	change(r.tail)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { cluster.run(ctx) })

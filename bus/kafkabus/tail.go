@@ -34,6 +34,7 @@ type tail struct {
 	cluster *cluster
 	log     *slog.Logger
 
+	mostAnswer   int32 // bytes of an answer; maxAnswer
 	unpacker     *unpacker
 	mostUnpacked int           // bytes that a batch may become which is too large for that
 	large        chan struct{} // of capacity 1: what a fetcher puts in while it has such a batch
@@ -64,6 +65,7 @@ func newTail(c *cluster, log *slog.Logger) *tail {
 	return &tail{
 		cluster:      c,
 		log:          log,
+		mostAnswer:   maxAnswer,
 		unpacker:     newUnpacker(keptUnpacked),
 		mostUnpacked: maxUnpacked,
 		large:        make(chan struct{}, 1),

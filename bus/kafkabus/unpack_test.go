@@ -13,6 +13,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/segmentio/kafka-go/compress"
 	"github.com/segmentio/kafka-go/protocol"
+
+	"github.com/stompgw/stompgw/bus/bustest/servers"
 )
 
 // codecs are all compressions, and the snappy of producers that are not Java.
@@ -154,6 +156,32 @@ func TestUnpackClaims(t *testing.T) {
 		if cost > 1<<20 {
 			t.Errorf("%s: %d bytes were allocated", name, cost)
 		}
+	}
+}
+
+// TestTooLargeAnswer: a batch that is larger than an answer may be is counted and skipped, before it is
+// read; those around it and other partitions come.
+func TestTooLargeAnswer(t *testing.T) {
+	f := servers.Fake(t, 1)
+	if err := f.CreateTopic("a", 2, map[string]string{limitName: "40000000"}); err != nil {
+		t.Fatal(err)
+	}
+	w := newWriter(t, f.Addrs)
+	r := startBounded(t, mostBytes+1<<20, f.Addrs, "a")
+	r.wait(r.ready, "to be ready")
+	w.must("a", 0, "before")
+	r.of("a", 0, 1)
+	w.must("a", 0, strings.Repeat("x", mostBytes+2<<20))
+	w.must("a", 0, "after")
+	w.must("a", 1, "beside")
+	if got := values(r.of("a", 0, 2)); got != "before after" {
+		t.Errorf("got %.100s", got)
+	}
+	if got := values(r.of("a", 1, 1)); got != "beside" {
+		t.Errorf("got %.100s of the other partition", got)
+	}
+	if f := r.figures(); f.Skipped != 1 {
+		t.Errorf("figures %+v", f)
 	}
 }
 
