@@ -49,7 +49,7 @@ func (c *console) nodesDrain() *cobra.Command {
 			if err := c.drain(cmd, t, cluster, n); err != nil || !wait {
 				return err
 			}
-			return c.awaitEnd(cmd, cluster, n.Name)
+			return c.awaitEnd(cmd, src, cluster, n.Name)
 		})
 	}
 	return cmd
@@ -92,14 +92,15 @@ func (c *console) drain(cmd *cobra.Command, t *listing, cluster operator, n admi
 	return err
 }
 
-// awaitEnd returns when the node is not in the list any more: it leaves it last of all.
-func (c *console) awaitEnd(cmd *cobra.Command, cluster operator, node string) error {
+// awaitEnd returns when the node is not in the list any more: it leaves it last of all. A standalone one
+// takes the list with it.
+func (c *console) awaitEnd(cmd *cobra.Command, src *source, cluster operator, node string) error {
 	again := time.NewTicker(c.every)
 	defer again.Stop()
 	for {
 		_, err := cluster.FindNode(cmd.Context(), node)
 		switch {
-		case errors.Is(err, admin.ErrNoNode):
+		case errors.Is(err, admin.ErrNoNode), src.Standalone && isNetwork(err):
 			fmt.Fprintln(cmd.ErrOrStderr(), "the node has ended")
 			return nil
 		case err != nil:

@@ -46,6 +46,7 @@ type fakeCluster struct {
 	drainErr error
 	draining string // a node that is gone when it is asked for the third time
 	lookups  int    // of it
+	lost     error  // of every method from then on
 	calls    []string
 
 	filter  admin.Filter // of the last walk
@@ -200,6 +201,7 @@ func (c *fakeCluster) Nodes(context.Context) ([]admin.Node, error) { return c.no
 func (c *fakeCluster) FindNode(_ context.Context, name string) (admin.Node, error) {
 	if name == c.draining {
 		if c.lookups++; c.lookups == 3 {
+			c.fault = c.lost
 			c.nodes = slices.DeleteFunc(c.nodes, func(n admin.Node) bool { return n.Name == name })
 		}
 	}

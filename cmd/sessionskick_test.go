@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -294,5 +295,16 @@ func TestDrain(t *testing.T) {
 			t.Errorf("%s: exit code %d, told %t, want %d, %t", tt.name, code, told, tt.code, tt.told)
 		}
 		wantLine(t, stderr, tt.want)
+	}
+}
+
+// TestDrainStandalone: the Redis of a standalone node ends with it, which no other's may.
+func TestDrainStandalone(t *testing.T) {
+	for flag, want := range map[string]exitCode{"--standalone": done, "--redis=127.0.0.1:1": unreachable} {
+		s := newSeat(t)
+		s.cluster.lost = &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+		if code, _, stderr := s.run("nodes", "drain", nodeA, "--yes", "--wait", flag); code != want {
+			t.Errorf("%s: exit code %d, want %d: %s", flag, code, want, stderr)
+		}
 	}
 }
