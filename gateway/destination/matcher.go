@@ -100,6 +100,19 @@ func (m *Matcher) Includes(other *Matcher) bool {
 	return len(m.segments) > 0 && match(m.segments, pattern.String(), true, &b)
 }
 
+// Begin returns the segments that every destination begins with that m matches: "/topic" of
+// "/topic/{room}/a", and "" where a variable or a wildcard comes first.
+func (m *Matcher) Begin() string {
+	var begin strings.Builder
+	for i := range m.segments {
+		if m.segments[i].kind != literal {
+			break
+		}
+		begin.WriteString("/" + m.segments[i].text)
+	}
+	return begin.String()
+}
+
 // Reaches reports whether m matches prefix, which is a destination, or anything below it.
 func (m *Matcher) Reaches(prefix string) bool {
 	segments := m.segments

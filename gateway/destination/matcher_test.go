@@ -192,6 +192,9 @@ func TestIncludesAndReaches(t *testing.T) {
 			if err != nil || !m.Includes(&other) {
 				continue
 			}
+			if !strings.HasPrefix(other.Begin()+"/", m.Begin()+"/") {
+				t.Errorf("%s includes %s, but begins with %s, and that with %s", one, two, m.Begin(), other.Begin())
+			}
 			for _, d := range destinations {
 				_, includes := m.Match(d)
 				if _, included := other.Match(d); included && !includes {
