@@ -109,7 +109,12 @@ func (c *Conn) Handle(h Handler) {
 }
 
 // Handler is what Handle set last, nil after Finish.
-func (c *Conn) Handler() Handler { return c.handler }
+func (c *Conn) Handler() Handler {
+	if c.finishing {
+		return nil
+	}
+	return c.handler
+}
 
 // Loop is the owner.
 func (c *Conn) Loop() *Loop { return c.loop }
@@ -227,15 +232,17 @@ func (c *Conn) Resume() {
 }
 
 // Finish ends the connection in peace: what is queued is sent, our side is closed, and when the
-// other side has closed too, the socket is. After linger it is reset, whatever has not left by
-// then. The Handler is not called again.
+// other side has closed too, the socket is. After linger in which the other side took nothing of what is
+// on its way, or has all and does not close, it is reset: perhaps inside a frame, and then nothing
+// follows. One that keeps taking has half a minute, if linger is not longer. The Handler is not called
+// again.
 func (c *Conn) Finish(linger time.Duration) {
 	if c.finishing || c.closed {
 		return
 	}
+	c.handler = &farewell{conn: c, linger: linger, unsent: c.Outstanding(), until: c.loop.now + max(linger, longestFarewell)}
 	c.setTimer(linger)
 	c.finishing, c.mute, c.paused, c.in = true, true, false, nil
-	c.handler = nil
 	c.touch()
 	c.enqueue() // what has arrived is thrown away, or the close would be a reset
 }
@@ -325,7 +332,7 @@ func (c *Conn) feed(b []byte) {
 	all := len(b)
 	for h := Handler(nil); h != c.handler && len(b) > 0 && !c.paused; {
 		if h = c.handler; h == nil {
-			return // finished: thrown away
+			return // the connection is gone
 		}
 		b = b[h.Feed(b):]
 	}
@@ -374,13 +381,7 @@ func (c *Conn) leave() {
 	c.loop.conns.remove(c)
 }
 
-func (c *Conn) timeout() {
-	if c.finishing {
-		c.Abort()
-		return
-	}
-	c.handler.Timeout()
-}
+func (c *Conn) timeout() { c.handler.Timeout() }
 
 // flush writes what is queued, as far as the socket takes it, and judges a client that does not
 // read by what is left.

@@ -1,8 +1,12 @@
 package loop
 
 import (
+	"context"
 	"io"
+	"net"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -370,4 +374,109 @@ func wantOneError(t *testing.T, p *probe) {
 	if len(p.ends) != 1 || p.ends[0] == nil {
 		t.Errorf("Closed was called with %v, want one error", p.ends)
 	}
+}
+
+// farewellOf ends a connection in memory, on virtual time, with last queued for its client, and hands
+// the client to read.
+func farewellOf(t *testing.T, last []byte, read func(client net.Conn)) {
+	synctest.Test(t, func(t *testing.T) {
+		l := NewPortable(plenty)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- l.Run(ctx) }()
+		client, server := net.Pipe()
+		l.AdoptConn(server, nil, func(c *Conn) Handler {
+			p := &probe{t: t, Conn: c}
+			for piece := range slices.Chunk(last, 64<<10) {
+				p.Queue(piece)
+			}
+			p.finish(time.Second)
+			return p
+		})
+		read(client)
+		synctest.Wait()
+		if n := l.Len(); n != 0 {
+			t.Errorf("the loop still has %d connections", n)
+		}
+		cancel()
+		<-ended
+		client.Close()
+	})
+}
+
+// A client that reads slowly gets all that was queued, one that stops gets nothing after that, and none
+// keeps its connection for ever.
+func TestFinishWaitsForSlowReaders(t *testing.T) {
+	last := noise(2 << 20)
+	t.Run("slow", func(t *testing.T) {
+		farewellOf(t, last, func(client net.Conn) {
+			var got []byte
+			for buf := make([]byte, 64<<10); ; time.Sleep(800 * time.Millisecond) {
+				n, err := io.ReadFull(client, buf)
+				got = append(got, buf[:n]...)
+				if err != nil {
+					break
+				}
+			}
+			wantSame(t, got, last)
+		})
+	})
+	t.Run("stopped", func(t *testing.T) {
+		farewellOf(t, last, func(client net.Conn) {
+			got := make([]byte, 1<<20)
+			io.ReadFull(client, got)
+			time.Sleep(3 * time.Second)
+			rest, _ := io.ReadAll(client)
+			wantSame(t, append(got, rest...), last[:len(got)])
+		})
+	})
+	t.Run("too slow", func(t *testing.T) {
+		last := noise(4 << 20)
+		farewellOf(t, last, func(client net.Conn) {
+			began := time.Now()
+			var got []byte
+			for buf := make([]byte, 64<<10); ; time.Sleep(900 * time.Millisecond) {
+				n, err := io.ReadFull(client, buf)
+				if got = append(got, buf[:n]...); err != nil {
+					break
+				}
+			}
+			if d := time.Since(began); d < 28*time.Second || d > longestFarewell+2*time.Second {
+				t.Errorf("it was given %s", d)
+			}
+			wantSame(t, got, last[:len(got)])
+		})
+	})
+}
+
+// Where the system says what it still has of a descriptor's output, that counts.
+func TestFinishLooksIntoTheSystem(t *testing.T) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := start(t, plenty)
+		p, c := r.openTCP(k, nil)
+		last := noise(16 << 20)
+		var f *farewell
+		r.do(func() {
+			p.Queue(last)
+			p.finish(time.Hour)
+			f = p.handler.(*farewell)
+			f.until = forever
+		})
+		r.until("the system is full", func() bool { return p.blocked })
+		for range 2 {
+			before := 0
+			r.do(func() { before = f.unsent })
+			wantRead(t, c, last[:4<<20])
+			last = last[4<<20:]
+			r.until("it has gone on", func() bool { return p.Outstanding() < before })
+			r.do(func() {
+				if f.Timeout(); p.closed {
+					t.Error("a client that takes what is sent is given up")
+				}
+			})
+		}
+		r.until("one that does not take it is given up", func() bool { f.Timeout(); return p.closed })
+		r.wantGone()
+		wantReset(t, c)
+	})
 }

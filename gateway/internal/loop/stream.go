@@ -108,6 +108,7 @@ func (s *stream) write(c *Conn, b []byte) (int, error) {
 		return 0, errAgain
 	}
 	s.writing, c.blocked = true, true
+	s.left.Store(int64(len(b))) // before anybody asks how much is on its way
 	b = slices.Clone(b)
 	c.loop.wg.Go(func() {
 		err := s.writeAll(b)
@@ -128,14 +129,13 @@ func (s *stream) write(c *Conn, b []byte) (int, error) {
 // writeAll writes in pieces, so that it can be seen how it gets on.
 func (s *stream) writeAll(b []byte) error {
 	for len(b) > 0 {
-		s.left.Store(int64(len(b)))
 		n, err := s.nc.Write(b[:min(len(b), streamPiece)])
 		if err != nil {
 			return err
 		}
 		b = b[n:]
+		s.left.Store(int64(len(b)))
 	}
-	s.left.Store(0)
 	return nil
 }
 
