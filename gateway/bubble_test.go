@@ -16,8 +16,9 @@ import (
 // bubble is a node on virtual time: no test of a period waits for it.
 type bubble struct {
 	*node
-	web, stomp pipes       // where clients come in
-	secure     *tls.Config // of clients; nil for none
+	web, stomp pipes         // where clients come in
+	secure     *tls.Config   // of clients; nil for none
+	sip        time.Duration // that clients take for each 64 KiB they read from now on
 }
 
 // inBubble runs test in a bubble, with TLS or without.
@@ -63,24 +64,38 @@ func (b *bubble) dial(t testing.TB, to pipes) net.Conn {
 	t.Cleanup(func() { client.Close() })
 	to.conns <- server
 	if b.secure == nil {
-		return timeless{client}
+		return &pipe{Conn: client, bubble: b}
 	}
 	conn := tls.Client(client, b.secure)
 	if err := conn.Handshake(); err != nil {
 		t.Fatal(err)
 	}
-	return timeless{conn}
+	return &pipe{Conn: conn, bubble: b}
 }
 
 func (b *bubble) browser(t testing.TB) *browser {
 	return &browser{t: t, way: kept, dial: func() (net.Conn, error) { return b.dial(t, b.web), nil }}
 }
 
-// timeless is a connection for which the patience of a test counts nothing: a bubble that hangs
-// fails by itself.
-type timeless struct{ net.Conn }
+// pipe is a client's end of a connection.
+type pipe struct {
+	net.Conn
+	bubble *bubble
+	read   int // bytes, since it has waited last
+}
 
-func (timeless) SetDeadline(time.Time) error { return nil }
+// SetDeadline does nothing: a bubble that hangs fails by itself.
+func (p *pipe) SetDeadline(time.Time) error { return nil }
+
+func (p *pipe) Read(b []byte) (int, error) {
+	if p.bubble.sip > 0 && p.read >= 64<<10 {
+		time.Sleep(p.bubble.sip)
+		p.read -= 64 << 10
+	}
+	n, err := p.Conn.Read(b[:min(len(b), 64<<10)])
+	p.read += n
+	return n, err
+}
 
 // pipes is a listener of connections in memory, which a bubble can see waiting.
 type pipes struct {

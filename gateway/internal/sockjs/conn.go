@@ -9,8 +9,12 @@ import (
 	"github.com/stompgw/stompgw/gateway/internal/session"
 )
 
-// slowTime is for a client that does not read to take the last word.
-const slowTime = time.Second
+// slowTime is for a client that does not read to take some of the last word, and longestParting for one
+// that reads slowly to take all of it.
+const (
+	slowTime       = time.Second
+	longestParting = 30 * time.Second
+)
 
 // maxPosts is how many posts may wait for a session that is paused. Clients send one at a time.
 const maxPosts = 8
@@ -43,7 +47,7 @@ type Conn struct {
 	last     *Receiver     // the one before it, nil for none
 	posts    []*post       // what waits while the session is paused, oldest first
 	goodbye  string        // the frame that ends it all; empty while the session is open
-	due      time.Duration // loop time of the session's next Timeout, 0 for none
+	due      time.Duration // loop time of the session's next Timeout, 0 for none; after its end, of that of all patience
 	beat     time.Duration // loop time of the receiver's next heart-beat
 	lapse    time.Duration // loop time at which the session ends for want of a receiver
 	started  bool
@@ -175,6 +179,10 @@ func (c *Conn) late(now time.Duration) bool {
 		return false
 	}
 	if r := c.receiver; r != nil {
+		if now < c.due && r.takes() {
+			c.expect()
+			return false
+		}
 		c.receiver = nil
 		r.sock.Abort()
 		return true
@@ -284,7 +292,10 @@ func (c *Conn) Close(code session.CloseCode, reason string) {
 	if c.goodbye != "" {
 		return
 	}
-	c.peer, c.goodbye = nil, closeFrame(int(code), reason)
+	c.peer, c.goodbye, c.due = nil, closeFrame(int(code), reason), c.loop.Now()+longestParting
+	if c.receiver != nil {
+		c.receiver.takes() // from now on
+	}
 	c.expect()
 	c.feed()
 	c.arm()

@@ -39,7 +39,7 @@ type Receiver struct {
 	held   bool // the socket is not read, because of bytes behind the request
 	over   bool // the answer is whole
 	left   bool // and the socket has taken all of it
-	unsent int  // bytes of it that were on their way when the session looked last
+	unsent int  // bytes of it that were on their way when the session looked last; see takes, too
 	stuck  int  // and when Timeout did
 
 	hurried bool // the node stops
@@ -51,7 +51,7 @@ func (s *Service) NewReceiver(r *http.Request, at Resource, next func(*loop.Conn
 	if r.Method != at.transport.method {
 		return nil, &Refusal{Status: http.StatusMethodNotAllowed, Allow: at.transport.allowed()}
 	}
-	rc := &Receiver{session: at.session, transport: at.transport, next: next}
+	rc := &Receiver{session: at.session, transport: at.transport, next: next, unsent: math.MaxInt}
 	if at.transport.callback {
 		var fault string
 		if rc.callback, fault = callbackOf(r); fault != "" {
@@ -234,6 +234,15 @@ func (r *Receiver) arriving(before *int) bool {
 	n := r.sock.Outstanding()
 	progress := n > 0 && n < *before
 	*before = n
+	return progress
+}
+
+// takes reports whether the client has taken some of an answer that goes on, since it was asked last. More
+// may have been sent meanwhile, so what was sent before is set off.
+func (r *Receiver) takes() bool {
+	n := r.sock.Outstanding() - r.sent
+	progress := n < r.unsent
+	r.unsent = n
 	return progress
 }
 
