@@ -40,11 +40,13 @@ func (b *Bus) learn(c *conn) (*conn, error) {
 			continue
 		}
 		c.close()
-		_, fault := c.why()
-		if fault == overLine || unexplained == 2 {
-			tooLong, unexplained = try, 0
-		} else if unexplained++; b.ctx.Err() != nil {
+		switch _, fault := c.why(); {
+		case b.ctx.Err() != nil:
 			return nil, err
+		case fault == overLine, unexplained == 2: // its word can be lost with the connection
+			tooLong, unexplained = try, 0
+		default:
+			unexplained++
 		}
 		if c, err = b.connect(c.server); err != nil {
 			return nil, err
