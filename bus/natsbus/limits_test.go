@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/stompgw/stompgw/bus"
@@ -396,6 +397,31 @@ func TestUserChanges(t *testing.T) {
 		log.await("bus connected")
 		if err := ask(b, "/a", 1); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// TestLimitOfAccount: what is over the limit of the node's account, of which not every server tells, is
+// refused, and what is not passes.
+func TestLimitOfAccount(t *testing.T) {
+	o := newOperator(t, func(claims *jwt.AccountClaims) { claims.Limits.Payload = 500 })
+	conf := fmt.Sprintf("operator: %s\nresolver: MEMORY\nresolver_preload: { %s: %s }", o.jwt, o.account, o.accountJWT)
+	eachServer(t, conf, func(t *testing.T, s configured) {
+		log, logger := newEvents()
+		b := newBus(t, Config{URL: s.url, Creds: o.creds}, "1/a", logger)
+		log.await("bus connected")
+		for range 3 {
+			if err := ask(b, "/a", 300); err != nil {
+				t.Error(err)
+			}
+			for n := 800; n > 500; n -= 50 {
+				if err := ask(b, "/a", n); !errors.Is(err, bus.ErrTooLarge) {
+					t.Errorf("%d bytes: got %v", n, err)
+				}
+			}
+		}
+		if n := b.Figures().Reconnects; n > 1 {
+			t.Errorf("%d reconnects", n)
 		}
 	})
 }

@@ -101,16 +101,22 @@ func newKey(t *testing.T, create func() (nkeys.KeyPair, error)) (public, seed st
 
 // operator is one of a server with accounts: one account, with one user.
 type operator struct {
-	key, account, accountJWT, creds string
+	key, jwt, account, accountJWT, creds string
 }
 
-func newOperator(t *testing.T) (o operator) {
+// newOperator makes one; change changes the account's limits.
+func newOperator(t *testing.T, change ...func(*jwt.AccountClaims)) (o operator) {
 	t.Helper()
 	var operatorSeed, accountSeed string
 	o.key, operatorSeed = newKey(t, nkeys.CreateOperator)
 	o.account, accountSeed = newKey(t, nkeys.CreateAccount)
 	user, userSeed := newKey(t, nkeys.CreateUser)
-	o.accountJWT = encode(t, jwt.NewAccountClaims(o.account), operatorSeed)
+	claims := jwt.NewAccountClaims(o.account)
+	for _, f := range change {
+		f(claims)
+	}
+	o.accountJWT = encode(t, claims, operatorSeed)
+	o.jwt = encode(t, jwt.NewOperatorClaims(o.key), operatorSeed)
 	creds, err := jwt.FormatUserConfig(encode(t, jwt.NewUserClaims(user), accountSeed), []byte(userSeed))
 	if err != nil {
 		t.Fatal(err)
