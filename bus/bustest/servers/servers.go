@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -40,13 +41,17 @@ func missing(program, debianPackage string) string {
 	return fmt.Sprintf("no %s on PATH; get it with: apt-get install %s", program, debianPackage)
 }
 
-// FreePort returns a port on which nobody listens. It is below the ports that systems give to
+// FreePort returns a port on which nobody listens, and which no other call returns, in this process or
+// another one, before the test has ended: on Linux, that is. It is below the ports that systems give to
 // outgoing connections: one of those could take the port of a server that is down for a while.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	const first, last, tries = 20000, 32000, 100
 	for range tries {
 		port := first + rand.IntN(last-first)
+		if !reserve(t, port) { // before a look that takes the port for a moment
+			continue
+		}
 		ln, err := net.Listen("tcp", loopback(port))
 		if err != nil {
 			continue
@@ -58,6 +63,20 @@ func FreePort(t testing.TB) int {
 	}
 	t.Fatalf("none of %d ports from %d to %d is free", tries, first, last)
 	return 0
+}
+
+// reserve reports whether the port is the test's alone until it ends. What tells is a name that the kernel
+// forgets with whoever had it.
+func reserve(t testing.TB, port int) bool {
+	if runtime.GOOS != "linux" {
+		return true
+	}
+	ln, err := net.Listen("unix", fmt.Sprintf("@stompgw/port/%d", port))
+	if err != nil {
+		return false
+	}
+	t.Cleanup(func() { ln.Close() }) // nobody connects to it
+	return true
 }
 
 func loopback(port int) string {

@@ -180,3 +180,15 @@ func wantRecords(t *testing.T, by string, got, want []string) {
 		t.Errorf("read by %s: %q, want %q", by, got, want)
 	}
 }
+
+// TestFreePort: no port comes twice while its test runs, bound or not.
+func TestFreePort(t *testing.T) {
+	seen := map[int]bool{}
+	for range 300 { // of 12,000: by chance alone one would come twice
+		port := FreePort(t)
+		if seen[port] {
+			t.Fatalf("port %d is given twice", port)
+		}
+		seen[port] = true
+	}
+}
