@@ -109,7 +109,7 @@ func TestHangup(t *testing.T) {
 	await(t, stderr, "did you mean channels?")
 	write("channels: [{match: /topic/a}]\n")
 	notify(t, cmd, syscall.SIGHUP)
-	await(t, stderr, "rules reloaded\" channels=1 routes=0")
+	await(t, stderr, "msg=reloaded channels=1 routes=0")
 	notify(t, cmd, syscall.SIGTERM)
 	await(t, stderr, "draining")
 	for stderr.Scan() { // until the process closes it
