@@ -130,7 +130,7 @@ func TestErrors(t *testing.T) {
 		{"NATS user alone", "bus: {driver: nats, nats: {user: u}}\n", "t.yaml:1: bus.nats.user: has no password: name a file that holds it with bus.nats.password_file, or set STOMPGW_BUS_NATS_PASSWORD"},
 		{"password file that is not there", "bus:\n  driver: nats\n  nats:\n    user: u\n    password_file: none\n", "t.yaml:5: bus.nats.password_file: none can't be read: no such file or directory"},
 		{"password file that is a folder", "bus: {driver: nats, nats: {user: u, password_file: .}}\n", "t.yaml:1: bus.nats.password_file: . can't be read: is a directory"},
-		{"endless password file", "bus: {driver: nats, nats: {user: u, password_file: /dev/zero}}\n", "t.yaml:1: bus.nats.password_file: /dev/zero is larger than 64KiB, so it can't be the right file"},
+		{"endless password file", "bus: {driver: nats, nats: {user: u, password_file: /dev/zero}}\n", "t.yaml:1: bus.nats.password_file: /dev/zero is larger than 1MiB, so it can't be the right file"},
 		{"empty password file", "bus: {driver: nats, nats: {user: u, password_file: /dev/null}}\n", "t.yaml:1: bus.nats.password_file: /dev/null is empty: want the secret in it"},
 		{"password file of two lines", "# hunter2\nbus: {driver: nats, nats: {user: u, password_file: t.yaml}}\n", "t.yaml:2: bus.nats.password_file: t.yaml holds more than one line: want the secret alone in it"},
 		{"NKey that is none", "bus: {driver: nats, nats: {nkey_file: t.yaml}}\n", "t.yaml:1: bus.nats.nkey_file: t.yaml holds no seed of a user: want one that begins with SU, as `nk -gen user` prints it"},

@@ -57,8 +57,9 @@ func hasByteOrderMark(text []byte) bool {
 		(bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff"))) && bytes.IndexByte(text, 0) >= 0
 }
 
-// maxSecret bounds the file of a secret, in bytes: certificates and creds files take a few KiB.
-const maxSecret = 64 * KiB
+// maxSecret bounds the file of a secret or of certificates, in bytes: that with all authorities of a system
+// takes some 250 KiB.
+const maxSecret = MiB
 
 // ReadSecret returns what a file of secrets holds, without the line ends behind it.
 func ReadSecret(name string) (Secret, error) {
