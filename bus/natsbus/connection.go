@@ -20,6 +20,7 @@ import (
 type conn struct {
 	nc         *nats.Conn
 	server     address
+	secure     bool         // over TLS
 	maxPayload atomic.Int64 // in bytes, as the server tells
 	maxSubject int          // in bytes, as it was found to take (limits.go)
 	unproven   atomic.Bool  // it has yet to answer to what the writer has subscribed at first
@@ -46,6 +47,8 @@ func (b *Bus) connect(s address) (*conn, error) {
 		return nil, fmt.Errorf("the NATS handshake with %s fails: check user, password and TLS: %w", s.url.Host, err)
 	}
 	c.nc = nc
+	_, plain := nc.TLSConnectionState()
+	c.secure = plain == nil
 	c.maxPayload.Store(nc.MaxPayload())
 	return c, nil
 }
@@ -217,7 +220,7 @@ func (b *Bus) use(c *conn) time.Duration {
 		outdated = b.look(c)
 	}
 	c.close()
-	b.pool.learn(c.server, c.nc)
+	b.pool.learn(c)
 	err, _ := c.why()
 	if outdated {
 		err = errOutdated

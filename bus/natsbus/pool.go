@@ -1,14 +1,13 @@
 package natsbus
 
 import (
+	"cmp"
 	"errors"
 	"math/rand/v2"
 	"net"
 	"net/url"
 	"slices"
 	"strings"
-
-	"github.com/nats-io/nats.go"
 )
 
 // pool is the servers to connect to, in turn: what the configuration names, in an order of chance, and
@@ -66,26 +65,29 @@ func (s *pool) next() address {
 	return s.told[i-len(s.own)]
 }
 
-// learn takes over what the server at the other end of nc, which is from, told of its cluster. They
-// take the same login, and have certificates of the same name.
-func (s *pool) learn(from address, nc *nats.Conn) {
+// learn takes over what the server at the other end of c told of its cluster. They take the same login,
+// and where that one had TLS they have to have it too; those with an address alone, with certificates
+// for its name.
+func (s *pool) learn(c *conn) {
 	s.told = nil
-	_, plain := nc.TLSConnectionState()
-	for _, text := range nc.DiscoveredServers() {
+	for _, text := range c.nc.DiscoveredServers() {
 		u, err := url.Parse(text)
 		if err != nil || s.has(u.Host) {
 			continue
 		}
-		u.User = from.url.User
+		u.User = c.server.url.User
 		told := address{url: u}
-		if plain == nil && net.ParseIP(u.Hostname()) != nil {
-			if told.name = from.name; told.name == "" {
-				told.name = from.url.Hostname()
+		if c.secure {
+			u.Scheme = "tls"
+			if name := cmp.Or(c.server.name, c.server.url.Hostname()); isIP(u.Hostname()) && !isIP(name) {
+				told.name = name
 			}
 		}
 		s.told = append(s.told, told)
 	}
 }
+
+func isIP(host string) bool { return net.ParseIP(host) != nil }
 
 func (s *pool) has(host string) bool {
 	return slices.ContainsFunc(s.own, func(own address) bool {

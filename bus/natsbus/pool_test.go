@@ -1,6 +1,9 @@
 package natsbus
 
 import (
+	"crypto/tls"
+	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"testing"
@@ -9,20 +12,24 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// startPeer runs a server that is in one cluster with those of routes, and lets in who knows the password.
-func startPeer(t *testing.T, routes ...string) *server.Server {
-	return startServer(t, 0, func(o *server.Options) {
+// startPeer runs a server that is the first of a cluster, or joins one, and lets in who knows the password.
+func startPeer(t *testing.T, change ...func(*server.Options)) *server.Server {
+	return startServer(t, 0, append(change, func(o *server.Options) {
 		o.Username, o.Password = "gateway", "hunter2"
 		o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: server.RANDOM_PORT, PoolSize: -1}
-		o.Routes = server.RoutesFromStr(strings.Join(routes, ","))
-	})
+	})...)
+}
+
+// routeTo has a server join the cluster of another one.
+func routeTo(s *server.Server) func(*server.Options) {
+	return func(o *server.Options) { o.Routes = server.RoutesFromStr("nats-route://" + s.ClusterAddr().String()) }
 }
 
 // TestOtherServersOfCluster: a node that was given one server of a cluster goes to another when that ends,
 // with the login of the first one's URL, and back when both have changed.
 func TestOtherServersOfCluster(t *testing.T) {
 	one := startPeer(t)
-	two := startPeer(t, "nats-route://"+one.ClusterAddr().String())
+	two := startPeer(t, routeTo(one))
 	for one.NumRoutes() == 0 || two.NumRoutes() == 0 {
 		time.Sleep(time.Millisecond)
 	}
@@ -44,6 +51,30 @@ func TestOtherServersOfCluster(t *testing.T) {
 	if err := ask(b, "/topic/a", 1); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestOtherServersByName: where the certificates of a cluster have names alone, the servers that were told
+// of by address have to have the name of the one that told.
+func TestOtherServersByName(t *testing.T) {
+	ca := newAuthority(t)
+	secure := func(o *server.Options) {
+		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{ca.issue(t, "localhost")}}
+	}
+	one := startPeer(t, secure)
+	two := startPeer(t, secure, routeTo(one))
+	for one.NumRoutes() == 0 || two.NumRoutes() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	log, logger := newEvents()
+	url := fmt.Sprintf("tls://gateway:hunter2@localhost:%d", one.Addr().(*net.TCPAddr).Port)
+	b := newBus(t, Config{URL: url, TLS: &tls.Config{RootCAs: ca.pool}}, "1/a", logger)
+	log.await("bus connected")
+	awaitWatch(t, b, "/topic/a")
+	stopServer(one)
+	if line := log.await("bus connected"); !strings.Contains(line, two.Name()) {
+		t.Errorf("logged %s, want a connection to %s", line, two.Name())
+	}
+	stopServer(two)
 }
 
 // TestServersInTurn: each is tried before one is tried again, those that were told of too.
