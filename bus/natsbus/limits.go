@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/stompgw/stompgw/bus"
 )
 
 // A server closes the connection over a line that is longer than it takes, and with it goes all that
@@ -130,12 +132,12 @@ func (b *Bus) hide(size, taken int) {
 		"bytes", size, "limit", limit.size, "for", hiddenFor)
 }
 
-// refuseBySize passes on err, and has somebody look whether it is still true.
+// refuseBySize passes on err, and where the server may take what was too much for it by now, has somebody
+// look.
 func (b *Bus) refuseBySize(err error) error {
-	if errors.Is(err, ErrDestination) && b.maxSubject.Load() == maxSubject {
-		return err // no server takes that
+	if errors.Is(err, bus.ErrTooLarge) || errors.Is(err, ErrDestination) && b.maxSubject.Load() < maxSubject {
+		signal(b.refusedBySize)
 	}
-	signal(b.refusedBySize)
 	return err
 }
 

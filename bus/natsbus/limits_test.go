@@ -238,6 +238,23 @@ func TestControlLineLimit(t *testing.T) {
 	})
 }
 
+// TestLooksForSizesAlone: nobody looks at the server's limits for what no limit would let pass.
+func TestLooksForSizesAlone(t *testing.T) {
+	b := newBus(t, Config{URL: "nats://127.0.0.1:1"}, "1/a", nil)
+	for _, e := range []bus.Envelope{
+		{Principal: "nobody's", Destination: "/queue/a"},
+		{Destination: "/" + strings.Repeat("x", maxSubject)},
+	} {
+		if err := b.Publish(e, func(error) { t.Error("it was taken") }); err == nil || len(b.refusedBySize) > 0 {
+			t.Errorf("to %.20s: got %v, looks: %d", e.Destination, err, len(b.refusedBySize))
+		}
+	}
+	b.maxPayload.Store(10)
+	if err := b.Publish(bus.Envelope{Destination: "/a", Body: make([]byte, 11)}, nil); !errors.Is(err, bus.ErrTooLarge) || len(b.refusedBySize) != 1 {
+		t.Errorf("a large one: got %v, looks: %d", err, len(b.refusedBySize))
+	}
+}
+
 // TestLostIsSortedOut: what a server had not confirmed when it closed the connection over a line is told
 // from what it has not read, and that is written to the next connection.
 func TestLostIsSortedOut(t *testing.T) {
