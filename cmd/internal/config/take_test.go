@@ -85,3 +85,23 @@ func TestTake(t *testing.T) {
 		})
 	}
 }
+
+// TestTakeOfEmpty: a file that was empty once is not said to be for ever.
+func TestTakeOfEmpty(t *testing.T) {
+	t.Chdir(t.TempDir())
+	var read [2]*Config
+	for i, text := range []string{"", "log: {level: debug}\n"} {
+		writeFile(t, "t.yaml", text)
+		c, err := Load(Source{File: "t.yaml"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		read[i] = c
+	}
+	if n := len(read[0].Warnings()); n != 1 {
+		t.Fatalf("%d warnings of an empty file", n)
+	}
+	if lines := read[0].Take(read[1]).Warnings(); len(lines) > 0 {
+		t.Errorf("warned %q", lines)
+	}
+}
