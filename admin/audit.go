@@ -57,7 +57,7 @@ func (a *audit) end(call string) {
 	a.close(call)
 }
 
-// run ends the calls whose operator has gone away in between, until ctx ends, and then all.
+// run ends the calls whose operator has gone away in between, until ctx ends.
 func (a *audit) run(ctx context.Context) {
 	tick := time.NewTicker(auditIdle / 4)
 	defer tick.Stop()
@@ -66,11 +66,13 @@ func (a *audit) run(ctx context.Context) {
 		case now := <-tick.C:
 			a.sweep(now.Add(-auditIdle))
 		case <-ctx.Done():
-			a.sweep(time.Now())
 			return
 		}
 	}
 }
+
+// finish ends all calls.
+func (a *audit) finish() { a.sweep(time.Now()) }
 
 // sweep ends the calls that have done nothing since.
 func (a *audit) sweep(since time.Time) {

@@ -1,11 +1,16 @@
 package admin
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/registry"
+	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
 // TestAuditEnds: what no operator has ended is told too, when it has been quiet for long, or when too
@@ -31,5 +36,39 @@ func TestAuditEnds(t *testing.T) {
 	}
 	if !strings.HasSuffix(log.String(), "whom=0 sessions=1\n") || len(a.open) != auditCalls {
 		t.Errorf("%d are open: %s", len(a.open), &log)
+	}
+}
+
+// lateGateway ends sessions when the node stops.
+type lateGateway struct {
+	Controlled
+	asked chan struct{}
+}
+
+func (g lateGateway) Kick(ctx context.Context, ids []registry.SessionID, _ gateway.Kick) ([]registry.SessionID, error) {
+	close(g.asked)
+	<-ctx.Done()
+	time.Sleep(50 * time.Millisecond) // for whoever does not wait
+	return ids, nil
+}
+
+// TestAuditAtTheEnd: the log has a line of the sessions that a request ends while the node stops.
+func TestAuditAtTheEnd(t *testing.T) {
+	client := redisregistry.NewClient(redisregistry.Options{Addrs: []string{"127.0.0.1:1"}})
+	defer client.Close()
+	var text strings.Builder
+	gw := lateGateway{asked: make(chan struct{})}
+	c := NewControl(redisregistry.Map{Client: client}, registry.NewNode(time.Now()), gw, nil, slog.New(slog.NewTextHandler(&text, nil)))
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(ctx) }()
+	c.requests <- request{ID: "1", Op: opKick, Call: "1", By: "alice", Sessions: []sessionID{1, 2}}
+	<-gw.asked
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if log := text.String(); !strings.Contains(log, "ended sessions") || !strings.Contains(log, "sessions=2") {
+		t.Errorf("logged %q", log)
 	}
 }

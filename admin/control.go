@@ -66,8 +66,9 @@ func (c *Control) Figures() ControlFigures {
 
 // Run answers operators until ctx ends. While Redis is away nobody can ask. It must be called once.
 func (c *Control) Run(ctx context.Context) error {
+	defer c.audit.finish()
 	var wg sync.WaitGroup
-	defer wg.Wait()
+	defer wg.Wait() // for what is being carried out
 	wg.Go(func() { c.audit.run(ctx) })
 	for range controlWorkers {
 		wg.Go(func() { c.work(ctx) })
