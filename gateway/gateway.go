@@ -22,13 +22,13 @@ import (
 	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/internal/loop"
 	"github.com/stompgw/stompgw/gateway/internal/router"
-	"github.com/stompgw/stompgw/gateway/internal/seldom"
 	"github.com/stompgw/stompgw/gateway/internal/session"
 	"github.com/stompgw/stompgw/gateway/internal/sockjs"
 	"github.com/stompgw/stompgw/gateway/origin"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/stomp"
+	"github.com/stompgw/stompgw/internal/seldom"
 )
 
 // Version is this gateway's, as CONNECTED tells it.
