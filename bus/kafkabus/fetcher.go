@@ -372,9 +372,9 @@ func (f *fetcher) putOff(p *partition, err error) {
 		errors.Is(err, kafka.TopicAuthorizationFailed): // tail.tell tells of it
 		return
 	}
-	if f.tail.seldom.permits() {
+	if left, ok := f.tail.logged.Pass(); ok {
 		f.tail.log.Warn("a partition can't be read; it is tried again",
-			"topic", p.topic, "partition", p.number, "offset", p.offset.Load(), "err", err)
+			"topic", p.topic, "partition", p.number, "offset", p.offset.Load(), "err", err, "left_out", left)
 	}
 }
 

@@ -11,9 +11,9 @@ import (
 // unreadable counts records that can't be read, at p's offset, and logs them.
 func (t *tail) unreadable(p *partition, count int64, err error) {
 	t.skipped.Add(uint64(count))
-	if t.seldom.permits() {
+	if left, ok := t.logged.Pass(); ok {
 		t.log.Warn("records can't be read and are skipped",
-			"topic", p.topic, "partition", p.number, "offset", p.offset.Load(), "records", count, "err", err)
+			"topic", p.topic, "partition", p.number, "offset", p.offset.Load(), "records", count, "err", err, "left_out", left)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/internal/seldom"
 )
 
 // expiryInterval is how often what waits for the first view is looked at.
@@ -31,7 +32,7 @@ type producer struct {
 	unsettled atomic.Int64  // envelopes accepted and not settled
 	settling  sync.Once     // closes idle
 	idle      chan struct{} // closed when closed and nothing is unsettled
-	logged    seldom
+	logged    seldom.Line
 
 	mu         sync.RWMutex
 	waiting    *lane   // for the first view; nobody runs it
@@ -213,14 +214,14 @@ func (p *producer) healthy() error {
 
 // warn logs what l meets, at most once a second for all lanes.
 func (p *producer) warn(l *lane, message string, err error) {
-	if p.logged.permits() {
-		p.log.Warn(message, "topic", p.cfg.Topic, "partition", l.partition, "err", err)
+	if left, ok := p.logged.Pass(); ok {
+		p.log.Warn(message, "topic", p.cfg.Topic, "partition", l.partition, "err", err, "left_out", left)
 	}
 }
 
 // say is warn for good news.
 func (p *producer) say(l *lane, message string, more ...any) {
-	if p.logged.permits() {
+	if _, ok := p.logged.Pass(); ok {
 		p.log.Info(message, append([]any{"topic", p.cfg.Topic, "partition", l.partition}, more...)...)
 	}
 }

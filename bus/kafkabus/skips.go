@@ -3,18 +3,20 @@ package kafkabus
 import (
 	"log/slog"
 	"sync/atomic"
+
+	"github.com/stompgw/stompgw/internal/seldom"
 )
 
 // skips counts the records that can't be understood, and logs one of them now and then.
 type skips struct {
 	log    *slog.Logger
-	logged seldom
+	logged seldom.Line
 	count  atomic.Uint64
 }
 
 func (s *skips) add(rec *record, err error) {
 	n := s.count.Add(1)
-	if s.logged.permits() {
+	if _, ok := s.logged.Pass(); ok {
 		s.log.Warn("record skipped: it can't be understood",
 			"topic", rec.topic, "partition", rec.partition, "offset", rec.offset, "err", err, "skipped", n)
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/stompgw/stompgw/internal/seldom"
 )
 
 // tail reads every partition of every topic from "now" on, without a consumer group: nothing of it
@@ -48,7 +50,7 @@ type tail struct {
 
 	// Any goroutine; each guards itself.
 	gaps, missed, repeated, skipped atomic.Uint64
-	seldom                          seldom
+	logged                          seldom.Line
 	found                           chan struct{} // of capacity 1: a partition was read for the first time
 
 	mu       sync.Mutex

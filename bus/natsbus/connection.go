@@ -258,8 +258,8 @@ func (b *Bus) reported(c *conn, sub *nats.Subscription, err error) {
 	case errors.Is(err, nats.ErrPermissionViolation):
 		b.notPermitted(err)
 	case errors.Is(err, nats.ErrMaxSubscriptionsExceeded):
-		if n, ok := b.fullLog.pass(); ok {
-			b.log.Error("the NATS server takes no more subscriptions: some destinations bring nothing; raise its limit", "err", err, "times", n)
+		if left, ok := b.fullLog.Pass(); ok {
+			b.log.Error("the NATS server takes no more subscriptions: some destinations bring nothing; raise its limit", "err", err, "left_out", left)
 		}
 	default:
 		c.said = err
@@ -282,9 +282,9 @@ func (b *Bus) notPermitted(err error) {
 		revoked = b.watches.deny(refused.subject, b.forbidden(refused.subject))
 	}
 	b.refusals.add(err, refused) // the confirmer waits for this, so it comes after deny
-	if n, ok := b.refusalLog.pass(); ok {
+	if left, ok := b.refusalLog.Pass(); ok {
 		b.log.Error("the NATS server refuses a subject; grant publish and subscribe on "+b.cfg.Prefix+".>",
-			"destination", destination, "revoked", revoked, "times", n, "err", err)
+			"destination", destination, "revoked", revoked, "err", err, "left_out", left)
 	}
 }
 
@@ -293,7 +293,7 @@ func (b *Bus) logDrop(sub *nats.Subscription) {
 	if !b.receiving.Load() {
 		return
 	}
-	if _, ok := b.dropLog.pass(); ok {
+	if _, ok := b.dropLog.Pass(); ok {
 		b.log.Warn("envelopes dropped: this node is too slow for what it subscribes to",
 			"destination", b.destinationOf(sub.Subject), "dropped", b.Dropped())
 	}

@@ -97,7 +97,7 @@ func (b *Bus) isProbe(subject string) bool { return strings.HasPrefix(subject, b
 func (b *Bus) takes(c *conn) {
 	b.maxSubject.Store(int64(c.maxSubject))
 	if c.maxSubject < maxSubject {
-		if _, ok := b.limitLog.pass(); ok {
+		if _, ok := b.limitLog.Pass(); ok {
 			b.log.Warn("the NATS server takes short control lines alone: longer destinations are refused; raise its max_control_line to 4096",
 				"subject_bytes", c.maxSubject)
 		}

@@ -51,6 +51,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/internal/seldom"
 )
 
 // ErrDestination reports a destination that makes a subject that the NATS server does not take: mostly,
@@ -128,7 +129,7 @@ type Bus struct {
 	ownRefused    atomic.Bool   // the server does not bring what is meant for this node's principals
 	skipped       atomic.Uint64 // messages of foreign publishers that can't be understood
 
-	dropLog, refusalLog, fullLog, limitLog gate
+	dropLog, refusalLog, fullLog, limitLog seldom.Line
 }
 
 // New returns the bus of node, which is "<epoch>/<uuid>". It connects in the background, for ever
@@ -166,10 +167,9 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 		link:          newLink(ctx, addr),
 		refusals:      newRefusals(),
 		refusedBySize: make(chan struct{}, 1),
-		dropLog:       gate{every: time.Second},
-		refusalLog:    gate{every: time.Minute},
-		fullLog:       gate{every: time.Minute},
-		limitLog:      gate{every: time.Hour},
+		refusalLog:    seldom.Line{Every: time.Minute},
+		fullLog:       seldom.Line{Every: time.Minute},
+		limitLog:      seldom.Line{Every: time.Hour},
 	}
 	b.maxSubject.Store(maxSubject)
 	b.access.Store(access)

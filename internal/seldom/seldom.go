@@ -2,14 +2,17 @@
 package seldom
 
 import (
+	"cmp"
 	"sync"
 	"time"
 )
 
-// Line is a line of the log that is written once a second at most. Its zero value is ready, and any
+// Line is a line of the log that is written once in a while at most. Its zero value is ready, and any
 // goroutine may use it.
 type Line struct {
-	Always bool // it is written each time; not to be changed once in use
+	// Not to be changed once in use.
+	Every  time.Duration // how often, default a second
+	Always bool          // it is written each time
 
 	mu   sync.Mutex
 	last time.Time // when it was written; zero for never
@@ -24,7 +27,7 @@ func (l *Line) Pass() (left int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	if !l.last.IsZero() && now.Sub(l.last) < time.Second {
+	if !l.last.IsZero() && now.Sub(l.last) < cmp.Or(l.Every, time.Second) {
 		l.left++
 		return 0, false
 	}

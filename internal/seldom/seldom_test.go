@@ -30,6 +30,18 @@ func TestLine(t *testing.T) {
 	})
 }
 
+func TestLineEvery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := Line{Every: time.Minute}
+		for i, want := range []bool{true, false, true} {
+			if _, ok := l.Pass(); ok != want {
+				t.Errorf("after %d halves of a minute: %v", i, ok)
+			}
+			time.Sleep(time.Minute / 2)
+		}
+	})
+}
+
 func TestLineAlways(t *testing.T) {
 	l := Line{Always: true}
 	for range 3 {
