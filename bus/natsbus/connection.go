@@ -115,8 +115,8 @@ const (
 	otherFault               // something else, that the server has a word for
 )
 
-// why returns the server's last word on c, which has ended, and what it was about.
-func (c *conn) why() (error, fault) {
+// why returns what the server's last word on c, which has ended, was about, and that word.
+func (c *conn) why() (fault, error) {
 	err := c.nc.LastError()
 	if c.said != nil && (err == nil || errors.Is(err, io.EOF)) {
 		err = c.said
@@ -124,7 +124,7 @@ func (c *conn) why() (error, fault) {
 	if err == nil {
 		err = errors.New("closed by the server")
 	}
-	return err, faultOf(err)
+	return faultOf(err), err
 }
 
 // faultOf tells from its text what err, with which nats.go closed a connection, is about: there are
@@ -221,7 +221,7 @@ func (b *Bus) use(c *conn) time.Duration {
 	}
 	c.close()
 	b.pool.learn(c)
-	err, _ := c.why()
+	_, err := c.why()
 	if outdated {
 		err = errOutdated
 	}

@@ -42,7 +42,7 @@ func (b *Bus) learn(c *conn) (*conn, error) {
 			continue
 		}
 		c.close()
-		switch _, fault := c.why(); {
+		switch fault, _ := c.why(); {
 		case b.ctx.Err() != nil:
 			return nil, err
 		case fault == overLine, unexplained == 2: // its word can be lost with the connection

@@ -27,7 +27,7 @@ func (l *lost) keep(u *unanswered) bool {
 	if !u.conn.isOver() {
 		return false
 	}
-	if _, fault := u.conn.why(); fault != overPayload && fault != overLine {
+	if fault, _ := u.conn.why(); fault != overPayload && fault != overLine {
 		return false
 	}
 	l.kept = append(l.kept, *u)
@@ -56,7 +56,7 @@ func (w *writer) recover(c *conn) (again []item) {
 	w.lost.mu.Lock()
 	defer w.lost.mu.Unlock()
 	if w.conn != nil {
-		if _, fault := w.conn.why(); fault == otherFault {
+		if fault, _ := w.conn.why(); fault == otherFault {
 			w.watches.suspectUnproven()
 		}
 	}
@@ -117,7 +117,7 @@ func (w *writer) largest(kept []unanswered, most int) int {
 	if len(kept) == 0 {
 		return -1
 	}
-	if _, fault := kept[0].conn.why(); fault != overPayload {
+	if fault, _ := kept[0].conn.why(); fault != overPayload {
 		return -1
 	}
 	at, size := 0, 0

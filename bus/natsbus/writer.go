@@ -208,7 +208,7 @@ func (w *writer) survives(c *conn, ws []*watch) bool {
 		return true
 	}
 	c.close()
-	if err, fault := c.why(); fault == otherFault {
+	if fault, err := c.why(); fault == otherFault {
 		if fatal := w.watches.suspect(ws); fatal != nil {
 			w.watches.refuse(fatal, errShunned)
 			w.log.Error("the NATS server closes the connection over a subscription, which is refused from now on",
