@@ -119,8 +119,12 @@ func serve(ctx context.Context, p Process, src *source) error {
 		printWelcome(p.Stdout, welcome{program: program(p.Args[0]), file: src.File, cfg: cfg, ports: ports})
 	}
 	log.Info("serving", "node", node.String(), "listen", ports.web.Addr().String(), "bus", cfg.Bus.Driver, "config", cmp.Or(src.File, "none"))
-	wg.Go(func() { tellDrain(ctx, base, gw, cfg.Drain, log) })
-	return gw.Run(ctx, ports.gateway...)
+	run, drain := context.WithCancel(base)
+	wg.Go(func() {
+		defer drain()
+		tellDrain(ctx, base, gw, cfg.Drain, log)
+	})
+	return gw.Run(run, ports.gateway...)
 }
 
 // certificates tells of those that the node uses now.
@@ -133,8 +137,9 @@ func certificates(running *atomic.Pointer[config.Config]) admin.Certificates {
 	}
 }
 
-// tellDrain logs that ctx has ended, which makes the gateway drain. It waits for that, or for the end
-// of base where the gateway failed.
+// tellDrain waits until ctx ends, and logs that the gateway will drain. The gateway's own context ends
+// behind it, so that this line comes before all that the gateway logs of its drain. It returns without
+// one when base ends: the gateway has ended by itself, or at an operator's request.
 func tellDrain(ctx, base context.Context, gw *gateway.Gateway, drain config.Drain, log *slog.Logger) {
 	select {
 	case <-ctx.Done():

@@ -70,6 +70,7 @@ func TestSignalEndsCleanly(t *testing.T) {
 		await(t, stderr, "serving")
 		notify(t, cmd, sig)
 		await(t, stderr, "draining")
+		await(t, stderr, "stopped") // behind it, also where no session has to go
 		for stderr.Scan() { // until the process closes it
 		}
 		if err := cmd.Wait(); err != nil {
