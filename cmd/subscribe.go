@@ -53,10 +53,10 @@ func newSubscribeCmd() *cobra.Command {
 	l.gateway.add(cmd)
 	flags := cmd.Flags()
 	flags.IntVar(&l.count, "count", 0, "end after `N` messages")
-	durationVar(flags, &l.period, "for", 0, "end after this time")
+	durationVar(flags, &l.period, "for", 0, "end after this `TIME`, such as 30s")
 	flags.BoolVar(&l.headers, "headers", false, "print the headers, too; jsonl always has them")
 	flags.StringVarP(&l.format, "output", "o", "text", "`FORMAT`: text, jsonl")
-	durationVar(flags, &l.gateway.timeout, "timeout", 10*time.Second, "how long the gateway may take to let the client in, and to confirm a subscription")
+	durationVar(flags, &l.gateway.timeout, "timeout", 10*time.Second, "`TIME` that the gateway may take to let the client in, and to confirm a subscription")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		l.destinations = args
 		if err := l.check(cmd); err != nil {
