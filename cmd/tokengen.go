@@ -48,7 +48,7 @@ func newTokenGenCmd() *cobra.Command {
 	flags.StringVar(&f.member, "member", "", "`ID` of the member: 42 is a number, alice a text, '\"42\"' too")
 	flags.StringArrayVar(&f.roles, "role", nil, "`ROLE` of the member; may stand several times")
 	f.ttl = time.Hour
-	flags.Var(&durationFlag{to: &f.ttl, signed: true}, "ttl", "how long the token holds; -1m makes one that has expired")
+	flags.Var(&durationFlag{to: &f.ttl, signed: true}, "ttl", "`TIME` that the token holds; -1m makes one that has expired")
 	flags.StringVar(&f.issuer, "issuer", "", "`NAME` of who issues it; by default the configuration's only one")
 	flags.StringArrayVar(&f.audience, "audience", nil, "`NAME` of whom it is for, may stand several times; by default the issuer's first")
 	flags.StringVar(&f.usage, "usage", config.Default().Auth.JWT.Usage, "`USAGE` that the token is for; empty leaves the claim out")

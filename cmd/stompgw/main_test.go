@@ -71,7 +71,7 @@ func TestSignalEndsCleanly(t *testing.T) {
 		notify(t, cmd, sig)
 		await(t, stderr, "draining")
 		await(t, stderr, "stopped") // behind it, also where no session has to go
-		for stderr.Scan() { // until the process closes it
+		for stderr.Scan() {         // until the process closes it
 		}
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("after %s: %v, want exit code 0", sig, err)

@@ -15,6 +15,8 @@ func TestErrors(t *testing.T) {
 		{"unknown key, near", "\nlimits:\n  outbond: 4KiB\n", "t.yaml:3: limits.outbond: there is no such key; did you mean limits.outbound?"},
 		{"unknown key, elsewhere", "outbound_limit: 4KiB\n", "t.yaml:1: outbound_limit: there is no such key; did you mean limits.outbound?"},
 		{"unknown section, elsewhere", "nats:\n  url: x\n", "t.yaml:1: nats: there is no such key; did you mean bus.nats?"},
+		{"unknown key, part of which is beside it", "tls: {cert_file: a}\n", "t.yaml:1: tls.cert_file: there is no such key; did you mean tls.cert?"},
+		{"a section of the top, elsewhere", "tcp:\n  tls: {cert: a}\n", "t.yaml:2: tcp.tls: there is no such key; did you mean tls?"},
 		{"unknown empty section", "kafak: {}\n", "t.yaml:1: kafak: there is no such key; did you mean bus.kafka?"},
 		{"unknown key, far", "tls:\n  zzzzzzzz: 1\n", "t.yaml:2: tls.zzzzzzzz: there is no such key; here stand cert, key"},
 		{"unknown key of a rule", "channels:\n  - match: /topic/x\n    subscibe: 'true'\n", "t.yaml:3: channels[0].subscibe: there is no such key; did you mean subscribe?"},

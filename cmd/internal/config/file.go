@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -147,7 +148,7 @@ func (f *file) isSection(path string) bool {
 // called alike elsewhere.
 func (f *file) unknown(path, name string) string {
 	beside := f.beside(path)
-	if near := Nearest(name, beside); near != "" {
+	if near := cmp.Or(Nearest(name, beside), partOf(name, beside)); near != "" {
 		return "there is no such key; did you mean " + join(path, near) + "?"
 	}
 	if alike := f.alike(name); alike != "" {
@@ -164,17 +165,20 @@ func (f *file) alike(name string) string {
 		if k.isSecret() {
 			continue
 		}
-		for path := k.path; strings.Contains(path, "."); path = path[:strings.LastIndex(path, ".")] {
-			paths[path[strings.LastIndex(path, ".")+1:]] = path
+		parts := strings.Split(k.path, ".")
+		for i, part := range parts {
+			paths[part] = strings.Join(parts[:i+1], ".")
 		}
 	}
 	names := slices.Sorted(maps.Keys(paths))
-	if near := Nearest(name, names); near != "" {
-		return paths[near]
-	}
+	return paths[cmp.Or(Nearest(name, names), partOf(name, names))]
+}
+
+// partOf returns the first of names that is part of name, or "".
+func partOf(name string, names []string) string {
 	for _, part := range names {
 		if strings.Contains(plain(name), plain(part)) {
-			return paths[part]
+			return part
 		}
 	}
 	return ""
