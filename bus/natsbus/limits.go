@@ -1,6 +1,7 @@
 package natsbus
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"time"
@@ -43,7 +44,7 @@ func (b *Bus) learn(c *conn) (*conn, error) {
 		}
 		c.close()
 		switch fault, _ := c.why(); {
-		case b.ctx.Err() != nil:
+		case errors.Is(err, context.DeadlineExceeded), b.ctx.Err() != nil: // nobody has closed it over the line
 			return nil, err
 		case fault == overLine, unexplained == 2: // its word can be lost with the connection
 			tooLong, unexplained = try, 0

@@ -238,6 +238,32 @@ func TestControlLineLimit(t *testing.T) {
 	})
 }
 
+// TestSlowToAnswer: that a server does not answer in time is no sign that it takes shorter lines alone.
+func TestSlowToAnswer(t *testing.T) {
+	server := newFakeServer(t)
+	b := newBus(t, Config{URL: "nats://127.0.0.1:1"}, "1/a", nil)
+	learned := make(chan error, 1)
+	go func() {
+		pool, err := parsePool(server.url())
+		if err == nil {
+			var c *conn
+			if c, err = b.connect(pool.next()); err == nil {
+				_, err = b.learn(c)
+			}
+		}
+		learned <- err
+	}()
+	server.greet().expectProbe()
+	if err := <-learned; !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	server.ln.(*net.TCPListener).SetDeadline(time.Now().Add(time.Millisecond))
+	if conn, err := server.ln.Accept(); err == nil {
+		conn.Close()
+		t.Error("it was tried on at once, with a shorter line in the end")
+	}
+}
+
 // TestLooksForSizesAlone: nobody looks at the server's limits for what no limit would let pass.
 func TestLooksForSizesAlone(t *testing.T) {
 	b := newBus(t, Config{URL: "nats://127.0.0.1:1"}, "1/a", nil)
