@@ -37,10 +37,10 @@ type Alive func() error
 func (Alive) collect(scrape) {} // /healthz tells
 
 // Handler serves GET /healthz, which is 200 while the process runs and every Alive says nil, GET /readyz,
-// which is 200 while all checks that count pass and else 503 with a line for each that does not, and GET /metrics, which tells
-// Prometheus the figures of the node's gateway and of the parts. GET /readyz?verbose has a line for
-// each check, and one for each source of the bus, which does not count. figures must not block; log
-// is told what a scrape had to leave out.
+// which is 200 while all checks that count pass and else 503 with a line for each that does not, and GET
+// /metrics, which tells Prometheus the figures of the node's gateway and of the parts. GET /readyz?verbose
+// has a line for each check, and one for each source of the bus, which does not count. figures must not
+// block; log is told what a scrape had to leave out.
 func Handler(figures func() gateway.Figures, log *slog.Logger, parts ...Part) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics(figures, log, parts))

@@ -98,8 +98,9 @@ func (e *AmbiguousNodeError) Error() string {
 	return fmt.Sprintf("%s means several nodes: %s", e.Name, strings.Join(e.Nodes, ", "))
 }
 
-// FindNode returns the live node of a name, of the beginning of one that only one node has, of the same
-// of its UUID, or of a host that only one has. It is asked, and may be silent. Errors are ErrNoNode and *AmbiguousNodeError.
+// FindNode returns the live node of a name, of the beginning of one that only one node has, of the same of
+// its UUID, or of a host that only one has. It is asked, and may be silent. Errors are ErrNoNode and
+// *AmbiguousNodeError.
 func (c *Cluster) FindNode(ctx context.Context, name string) (Node, error) {
 	abouts, err := c.reader.Nodes(ctx)
 	if err != nil {

@@ -2,10 +2,10 @@
 //
 // # Subjects
 //
-// A broadcast goes to <prefix>.d.<tokens>, so that "nats pub stomp.d.topic.chat hi" reaches
-// /topic/chat; subject.go tells how any destination becomes a subject, and back. A node subscribes
-// only to what it watches; a pattern is a subject with wildcards. An individual envelope goes to <prefix>.n.<node>, the subject of the
-// node that holds the principal's session, which every receiving node subscribes to.
+// A broadcast goes to <prefix>.d.<tokens>, so that "nats pub stomp.d.topic.chat hi" reaches /topic/chat;
+// subject.go tells how any destination becomes a subject, and back. A node subscribes only to what it
+// watches; a pattern is a subject with wildcards. An individual envelope goes to <prefix>.n.<node>, the
+// subject of the node that holds the principal's session, which every receiving node subscribes to.
 //
 // # Messages
 //
