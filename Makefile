@@ -10,7 +10,7 @@
 # Debian keeps nats-server and nginx in /usr/sbin, which is not in everyone's PATH.
 export PATH := $(PATH):/usr/sbin:/usr/local/sbin
 
-CODE := admin bus cmd configs gateway internal
+CODE := admin bus cmd configs gateway
 STEPS := install fmt vet staticcheck cross race fuzz browser
 FUZZTIME ?= 5s
 # The real Kafka may be missing where there is no Java or Maven, but not on CI.

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/seldom"
 	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/internal/loop"
 	"github.com/stompgw/stompgw/gateway/internal/router"
@@ -28,7 +29,6 @@ import (
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/stomp"
-	"github.com/stompgw/stompgw/internal/seldom"
 )
 
 // Version is this gateway's, as CONNECTED tells it.

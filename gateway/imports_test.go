@@ -34,13 +34,13 @@ var mayImport = map[string][]string{
 
 	"gateway": {
 		"gateway/internal/loop", "gateway/internal/router", "gateway/internal/session", "gateway/internal/sockjs",
-		"gateway/internal/tcp", "gateway/internal/ws", "gateway/auth", "gateway/destination", "gateway/origin", "gateway/policy", "gateway/registry", "gateway/stomp", "bus", "internal/seldom",
+		"gateway/internal/tcp", "gateway/internal/ws", "gateway/auth", "gateway/destination", "gateway/origin", "gateway/policy", "gateway/registry", "gateway/stomp", "bus", "bus/seldom",
 	},
 	"gateway/internal/sockjs":  {"gateway/internal/ws", "gateway/internal/session", "gateway/internal/loop"},
 	"gateway/internal/ws":      {"gateway/internal/session", "gateway/internal/loop"},
 	"gateway/internal/tcp":     {"gateway/internal/session", "gateway/internal/loop"},
-	"gateway/internal/session": {"gateway/internal/router", "gateway/internal/loop", "gateway/auth", "gateway/destination", "gateway/policy", "gateway/registry", "gateway/stomp", "bus", "internal/seldom"},
-	"gateway/internal/router":  {"gateway/internal/loop", "gateway/destination", "gateway/policy", "gateway/registry", "gateway/stomp", "bus", "internal/seldom"},
+	"gateway/internal/session": {"gateway/internal/router", "gateway/internal/loop", "gateway/auth", "gateway/destination", "gateway/policy", "gateway/registry", "gateway/stomp", "bus", "bus/seldom"},
+	"gateway/internal/router":  {"gateway/internal/loop", "gateway/destination", "gateway/policy", "gateway/registry", "gateway/stomp", "bus", "bus/seldom"},
 	"gateway/internal/loop":    {},
 
 	"gateway/policy":                 {"gateway/destination", "gateway/stomp", "bus"},
@@ -57,11 +57,10 @@ var mayImport = map[string][]string{
 	"bus":                 {},
 	"bus/bustest":         {"bus"},
 	"bus/bustest/servers": {},
-	"bus/kafkabus":        {"bus", "internal/seldom"},
+	"bus/kafkabus":        {"bus", "bus/seldom"},
 	"bus/membus":          {"bus"},
-	"bus/natsbus":         {"bus", "internal/seldom"},
-
-	"internal/seldom": {},
+	"bus/natsbus":         {"bus", "bus/seldom"},
+	"bus/seldom":          {},
 }
 
 // outside are packages of others that only some of ours may import; test files are free to.

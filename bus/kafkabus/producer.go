@@ -10,7 +10,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/stompgw/stompgw/bus"
-	"github.com/stompgw/stompgw/internal/seldom"
+	"github.com/stompgw/stompgw/bus/seldom"
 )
 
 // expiryInterval is how often what waits for the first view is looked at.

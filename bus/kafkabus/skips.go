@@ -4,7 +4,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 
-	"github.com/stompgw/stompgw/internal/seldom"
+	"github.com/stompgw/stompgw/bus/seldom"
 )
 
 // skips counts the records that can't be understood, and logs one of them now and then.

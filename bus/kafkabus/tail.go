@@ -12,7 +12,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"github.com/stompgw/stompgw/internal/seldom"
+	"github.com/stompgw/stompgw/bus/seldom"
 )
 
 // tail reads every partition of every topic from "now" on, without a consumer group: nothing of it

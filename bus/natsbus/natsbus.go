@@ -51,7 +51,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/stompgw/stompgw/bus"
-	"github.com/stompgw/stompgw/internal/seldom"
+	"github.com/stompgw/stompgw/bus/seldom"
 )
 
 // ErrDestination reports a destination that makes a subject that the NATS server does not take: mostly,

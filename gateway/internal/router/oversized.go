@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/stompgw/stompgw/bus"
-	"github.com/stompgw/stompgw/internal/seldom"
+	"github.com/stompgw/stompgw/bus/seldom"
 )
 
 // oversized counts what was not delivered because it is larger than what may wait for one session.

@@ -1,6 +1,6 @@
 package session
 
-import "github.com/stompgw/stompgw/internal/seldom"
+import "github.com/stompgw/stompgw/bus/seldom"
 
 // Lines are what the log says, once a second and node at most, of what clients cause.
 type Lines struct {
