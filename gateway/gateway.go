@@ -25,6 +25,8 @@ import (
 	"github.com/stompgw/stompgw/gateway/internal/router"
 	"github.com/stompgw/stompgw/gateway/internal/session"
 	"github.com/stompgw/stompgw/gateway/internal/sockjs"
+	"github.com/stompgw/stompgw/gateway/internal/tcp"
+	"github.com/stompgw/stompgw/gateway/internal/ws"
 	"github.com/stompgw/stompgw/gateway/origin"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
@@ -393,8 +395,29 @@ func (g *Gateway) drain(e *engine) {
 		}
 		<-tick.C
 	}
-	cut := e.connections() // of clients that did not close theirs in time
+	cut := e.clients()
 	g.set.log.Info("stopped", "sessions_let_go", max(sessions-cut, 0), "cut_off", cut, "in", time.Since(began).Round(drainStep).String())
+}
+
+// clients is how many have not closed their connections, be it one with a session or on the way to one. Those
+// of HTTP, which may be several of a client, count as nothing.
+func (e *engine) clients() int {
+	if e.connections() == 0 {
+		return 0
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second) // a loop that has failed answers nothing
+	defer cancel()
+	left, _ := gather(ctx, e, func(i int, tell func([]loop.Handler)) {
+		var left []loop.Handler
+		e.loops[i].Each(func(c *loop.Conn) {
+			switch h := c.Handler().(type) {
+			case *ws.Conn, *tcp.Conn, *sockjs.Conn:
+				left = append(left, h)
+			}
+		})
+		tell(left)
+	})
+	return len(left)
 }
 
 // shutDoor closes the HTTP listeners once no session needs them; there will be no new one.

@@ -184,6 +184,29 @@ func TestDrainMany(t *testing.T) {
 	}
 }
 
+// TestStopCounts holds that the log tells clients that did not close their connections from those that did.
+func TestStopCounts(t *testing.T) {
+	logs := &lockedBuffer{}
+	patient := ws.DefaultPeriods()
+	patient.Close = time.Hour
+	inBubble(t, false, func(t *testing.T, b *bubble) {
+		polite, silent := b.webSocket(t), b.webSocket(t)
+		for _, c := range []*webSocket{polite, silent} {
+			io.WriteString(c, "CONNECT\naccept-version:1.2\n\n\x00")
+			if _, err := c.Read(make([]byte, 1000)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		go io.Copy(io.Discard, polite)      // answers the Close frame
+		go io.Copy(io.Discard, silent.conn) // does not
+		b.Drain()
+		time.Sleep(time.Minute)
+		if !strings.Contains(logs.String(), "msg=stopped sessions_let_go=1 cut_off=1 in=") {
+			t.Errorf("the log says\n%s", logs)
+		}
+	}, gateway.WithLogger(slog.New(slog.NewTextHandler(logs, nil))), gateway.WithPeriods(patient))
+}
+
 // fullBus takes nothing, and tells when it was asked to.
 type fullBus struct {
 	*membus.Bus
