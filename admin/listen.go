@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"net"
 	"sync"
 	"time"
 
@@ -52,7 +53,8 @@ func listen(ctx context.Context, client *redisregistry.Client, l listener, chann
 			client.Renew()
 			look = min(2*look, max(lookRarely, l.look))
 		}
-		if ctx.Err() == nil {
+		renewed := errors.Is(err, net.ErrClosed) // by the node itself, which is no loss
+		if ctx.Err() == nil && !renewed {
 			l.away(err)
 		}
 		select {

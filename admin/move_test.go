@@ -111,6 +111,35 @@ func TestListeningGoesOn(t *testing.T) {
 	}
 }
 
+// TestRenewIsNoLoss: the connections that a node makes anew itself are not told as lost, and operators reach it after.
+func TestRenewIsNoLoss(t *testing.T) {
+	server := servers.Redis(t)
+	m, direct := sessionMap(t, server.Addr, redisregistry.Hashes), sessionMap(t, server.Addr, redisregistry.Hashes)
+	var log logText
+	control := admin.NewControl(m, mustNode(t, nodeA), &sham{}, noBlocks, slog.New(slog.NewTextHandler(&log, nil)))
+	start(t, control.Run)
+	awaitControl(t, direct, control)
+	before := subscribers(t, server)
+	m.Client.Renew()
+	eventually(t, "it has subscribed anew", func() bool { now := subscribers(t, server); return now != "" && now != before })
+	a := newAsker(t, direct, nodeA)
+	a.publish(t, a.request("x", "about", ""))
+	a.hear(t)
+	if text := log.String(); strings.Contains(text, "WARN") {
+		t.Errorf("the log says %s", text)
+	}
+}
+
+// subscribers names the connections that subscribe to something.
+func subscribers(t *testing.T, server *servers.Process) (ids string) {
+	t.Helper()
+	for line := range strings.Lines(servers.RedisCLI(t, server, "CLIENT", "LIST", "TYPE", "pubsub")) {
+		id, _, _ := strings.Cut(line, " ")
+		ids += id
+	}
+	return strings.TrimSpace(ids)
+}
+
 // startWatchful starts a node that looks after its connections many times a second.
 func startWatchful(t *testing.T, m redisregistry.Map) *node {
 	t.Helper()
