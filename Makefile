@@ -65,7 +65,7 @@ cross:
 
 # With TEST_ALL, a test that misses a program fails instead of being skipped.
 race: $(NEEDED)
-	TEST_ALL=1 TEST_WITHOUT=$(WITHOUT) go test -race -timeout 15m ./...
+	TEST_ALL=1 TEST_WITHOUT=$(WITHOUT) go test -race -timeout 30m ./...
 
 fuzz:
 	.ci/fuzz $(FUZZTIME)
