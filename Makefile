@@ -12,7 +12,7 @@ export PATH := $(PATH):/usr/sbin:/usr/local/sbin
 
 CODE := admin bus cmd configs gateway
 STEPS := install fmt vet staticcheck cross race fuzz browser
-FUZZTIME ?= 5s
+FUZZTIME ?= 3s
 # The real Kafka may be missing where there is no Java or Maven, but not on CI.
 WITHOUT = $(if $(CI),,$(shell command -v javac >/dev/null && command -v mvn >/dev/null || echo kafka))
 MODULES := testdata/browser/node_modules/.package-lock.json

@@ -22,6 +22,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("RUN_AS_STOMPGW") != "" {
 		main()
 	}
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // of the processes of the tests: the race detector has each wait for a second at its end
 	testscript.Main(m, map[string]func(){"stompgw": main, "nats": natsPub})
 }
 
