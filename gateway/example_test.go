@@ -87,8 +87,10 @@ func ExampleNew() {
 	go func() { ended <- serve(ctx, ln, node, bus, registry.NewMemory(), rules) }()
 
 	ws, _, err := websocket.Dial(ctx, "ws://"+ln.Addr().String()+"/stomp", nil)
-	if err != nil {
-		log.Fatal(err)
+	for began := time.Now(); err != nil; ws, _, err = websocket.Dial(ctx, "ws://"+ln.Addr().String()+"/stomp", nil) {
+		if time.Since(began) > patience { // it is 503 until Run has begun
+			log.Fatal(err)
+		}
 	}
 	conn := websocket.NetConn(context.Background(), ws, websocket.MessageText)
 	answers := newScanner(conn)

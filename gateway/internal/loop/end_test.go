@@ -454,7 +454,7 @@ func TestFinishLooksIntoTheSystem(t *testing.T) {
 	onAll(t, func(t *testing.T, k kind) {
 		r := start(t, plenty)
 		p, c := r.openTCP(k, nil)
-		last := noise(16 << 20)
+		last := noise(64 << 20) // far more than both sides' systems hold
 		var f *farewell
 		r.do(func() {
 			p.Queue(last)
