@@ -117,7 +117,7 @@ test('SIGTERM closes every tab with 1001 and ends with exit code 0', TIMEOUT, as
 });
 
 test('a page of another origin may not connect', TIMEOUT, async (t) => {
-  const gateway = await Gateway.start(t);
+  const gateway = await Gateway.start(t, { env: { STOMPGW_ORIGINS: 'https://chat.example.com' } }); // or all of localhost may
   const context = await browser.newContext();
   t.after(() => context.close());
   const stranger = await context.newPage();
