@@ -99,6 +99,7 @@ func TestFrameFaults(t *testing.T) {
 			{"unknown in 1.2", "1.2", "PUBLISH\nreceipt:r\n\n^@", unknown12},
 			{"unknown in 1.1", "1.1", "PUBLISH\nreceipt:r\n\n^@", unknown11},
 			{"unknown in 1.0", "1.0", "PUBLISH\nreceipt:r\n\n^@", unknown10},
+			{"unknown with a body to come", "1.2", "PUBLISH\nreceipt:r\ncontent-length:100\n\n", unknown12},
 			{"NACK in 1.0", "1.0", "NACK\nmessage-id:1\nreceipt:r\n\n^@", unknown10},
 			{"commands in lower case", "1.2", "send\ndestination:/topic/a\nreceipt:r\n\n^@", unknown12},
 			{"CONNECTED", "1.2", "CONNECTED\nversion:1.2\nreceipt:r\n\n^@", "CONNECTED is a frame that only servers send"},

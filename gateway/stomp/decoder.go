@@ -67,6 +67,9 @@ func (d *Decoder) Feed(b []byte) {
 // appended to without a copy. End-of-lines between frames are heart-beats and skipped
 // ("Heart-beating").
 //
+// Of a frame whose command the protocol does not know, f has the head, as soon as that is there. Where such a
+// frame ends nobody knows, so the caller has to refuse it and close.
+//
 // Any other error is a *ProtocolError, the same for every further call: the decoder is spent, and
 // the connection has to close ("ERROR").
 func (d *Decoder) Next(f *Frame) error {

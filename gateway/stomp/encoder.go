@@ -8,7 +8,8 @@ import (
 // AppendFrame appends f as version v writes it, CONNECT, CONNECTED and STOMP as all do. A MESSAGE,
 // and any frame with a body, gets a content-length of its own instead of those that f's header may
 // have ("Header content-length"). Entries that AppendEntry can't write are left out, and so is the body
-// of a frame that may have none; what 1.0 tolerates in its place has no content-length.
+// of a frame that may have none; what 1.0 tolerates in its place has no content-length. A command that the
+// protocol does not know has none.
 func AppendFrame(dst []byte, v Version, f *Frame) []byte {
 	rule := bodyOf(v, f.Command)
 	v = encoding(v, f.Command)
@@ -21,10 +22,10 @@ func AppendFrame(dst []byte, v Version, f *Frame) []byte {
 	switch {
 	case rule == bodyAllowed && (len(f.Body) > 0 || f.Command == CommandMessage):
 		return AppendBody(dst, f.Body)
-	case rule == bodyAllowed || rule == bodyRefused || bytes.IndexByte(f.Body, 0) >= 0:
-		return AppendEnd(dst)
+	case (rule == bodyIgnored || rule == bodyTolerated) && bytes.IndexByte(f.Body, 0) < 0:
+		return append(append(append(dst, '\n'), f.Body...), 0)
 	}
-	return append(append(append(dst, '\n'), f.Body...), 0)
+	return AppendEnd(dst)
 }
 
 // AppendCommand begins a frame. The caller answers for command: it is one of the protocol's.

@@ -26,12 +26,13 @@ const (
 	bodyIgnored                   // up to the first NUL
 	bodyTolerated                 // the same, unless there is a content-length
 	bodyRefused                   // the NUL follows
+	bodyUnknown                   // whatever follows
 )
 
 // bodyOf returns the rule for frames of a command: since 1.1 only SEND, MESSAGE and ERROR may have a body
 // ("Body"). 1.0, and CONNECT of clients that know nothing else, is let have one, of which 1.0 speaks for
-// one command alone ("The body of the SUBSCRIBE command is ignored"). Commands that the protocol does not
-// know are as SEND.
+// one command alone ("The body of the SUBSCRIBE command is ignored"). Of commands that the protocol does not
+// know, nobody can tell.
 func bodyOf(v Version, command string) bodyRule {
 	switch command {
 	case CommandAbort, CommandAck, CommandBegin, CommandCommit, CommandConnect, CommandConnected, CommandDisconnect,
@@ -43,8 +44,10 @@ func bodyOf(v Version, command string) bodyRule {
 			return bodyIgnored
 		}
 		return bodyTolerated
+	case CommandError, CommandMessage, CommandSend:
+		return bodyAllowed
 	}
-	return bodyAllowed
+	return bodyUnknown
 }
 
 // scanEntry checks the header line at d.scan.line, which is there to its end, and notes what it
@@ -176,8 +179,11 @@ func trimValue(value []byte, v Version) []byte {
 
 // parse fills f with a frame that is there to its end and found without a fault.
 func (d *Decoder) parse(f *Frame, frame []byte) {
-	body := frame[d.scan.body : len(frame)-1]
-	line, rest := cutLine(frame[:d.scan.body])
+	head, body := frame[:d.scan.body], frame[d.scan.body:]
+	if len(body) > 0 {
+		body = body[:len(body)-1] // without the NUL
+	}
+	line, rest := cutLine(head)
 	f.Command = commandName(line)
 	f.Header = f.Header[:0]
 	for line, rest = cutLine(rest); len(line) > 0; line, rest = cutLine(rest) {

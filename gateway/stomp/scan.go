@@ -140,6 +140,9 @@ func (d *Decoder) checkLength() *ProtocolError {
 // scanBody looks for the NUL after the body and returns the frame's size, 0 when it is not there.
 func (d *Decoder) scanBody(buf []byte) (size int, err *ProtocolError) {
 	s := &d.scan
+	if s.rule == bodyUnknown {
+		return s.body, nil
+	}
 	if s.sized {
 		size := s.end()
 		if len(buf) < size {
