@@ -374,7 +374,7 @@ func (g *Gateway) turnsAway(m *mount, at sockjs.Resource) bool {
 
 const (
 	drainStep = 100 * time.Millisecond // between two groups of sessions
-	drainLow  = 10                     // sessions of a loop that a group has at least
+	drainLow  = 10                     // connections of a loop that a group has at least, of each kind
 	drainWait = 7 * time.Second        // for the closing handshakes after the last group
 )
 
@@ -382,16 +382,16 @@ const (
 func (g *Gateway) drain(e *engine) {
 	began, sessions := time.Now(), g.Sessions()
 	steps := max(int(g.set.drain/drainStep), 1)
-	share := make([]int, len(e.loops))
+	groups := make([]group, len(e.loops)) // each its loop's own
 	for i, l := range e.loops {
-		share[i] = max((l.Len()+steps-1)/steps, drainLow)
+		l.Post(func() { groups[i] = newGroup(l, steps) })
 	}
 	tick := time.NewTicker(drainStep)
 	defer tick.Stop()
 	deadline := time.Now().Add(g.set.drain + drainWait)
 	for g.shutDoor(e); e.connections() > 0 && time.Now().Before(deadline); g.shutDoor(e) {
 		for i, l := range e.loops {
-			l.Post(func() { drainSome(l, share[i]) })
+			l.Post(func() { groups[i].drain(l) })
 		}
 		<-tick.C
 	}
@@ -407,17 +407,27 @@ func (e *engine) clients() int {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second) // a loop that has failed answers nothing
 	defer cancel()
-	left, _ := gather(ctx, e, func(i int, tell func([]loop.Handler)) {
-		var left []loop.Handler
-		e.loops[i].Each(func(c *loop.Conn) {
-			switch h := c.Handler().(type) {
-			case *ws.Conn, *tcp.Conn, *sockjs.Conn:
-				left = append(left, h)
-			}
-		})
-		tell(left)
-	})
+	left, _ := gather(ctx, e, func(i int, tell func([]loop.Handler)) { tell(clientsOf(e.loops[i])) })
 	return len(left)
+}
+
+// clientsOf returns a client each of a loop, on which it has to be called.
+func clientsOf(l *loop.Loop) (clients []loop.Handler) {
+	l.Each(func(c *loop.Conn) {
+		if h := c.Handler(); isClient(h) {
+			clients = append(clients, h)
+		}
+	})
+	return clients
+}
+
+// isClient tells a connection that is one client from those over which a SockJS client sends and receives.
+func isClient(h loop.Handler) bool {
+	switch h.(type) {
+	case *ws.Conn, *tcp.Conn, *sockjs.Conn:
+		return true
+	}
+	return false
 }
 
 // shutDoor closes the HTTP listeners once no session needs them; there will be no new one.
@@ -428,17 +438,26 @@ func (g *Gateway) shutDoor(e *engine) {
 	}
 }
 
-// drainSome tells up to n connections of a loop to leave, those without a session too.
-func drainSome(l *loop.Loop, n int) {
-	l.Each(func(c *loop.Conn) {
-		if n > 0 && drainOne(c.Handler()) {
-			n--
-		}
-	})
+// group is how many connections of a loop are told to leave at a time. A SockJS client over HTTP has several,
+// so they are counted apart.
+type group struct{ clients, others int }
+
+// newGroup divides what a loop has into steps. It runs on the loop, as drain does.
+func newGroup(l *loop.Loop, steps int) group {
+	clients := len(clientsOf(l))
+	share := func(n int) int { return max((n+steps-1)/steps, drainLow) }
+	return group{share(clients), share(l.Len() - clients)}
 }
 
-// drainOne reports false for a connection that is leaving already.
-func drainOne(h loop.Handler) bool {
-	d, ok := h.(interface{ Drain() bool })
-	return ok && d.Drain()
+// drain tells a group to leave, those without a session too.
+func (g group) drain(l *loop.Loop) {
+	l.Each(func(c *loop.Conn) {
+		left := &g.others
+		if isClient(c.Handler()) {
+			left = &g.clients
+		}
+		if d, ok := c.Handler().(interface{ Drain() bool }); ok && *left > 0 && d.Drain() { // false for one that is leaving
+			*left--
+		}
+	})
 }

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -53,6 +54,21 @@ func testSockJSDrain(t *testing.T, start startFunc, w way, tr transport) {
 	if f := n.Figures(); f.Sessions != 0 || f.Connections != 0 || len(n.sessions.Sessions()) != 0 {
 		t.Errorf("left: %+v", f)
 	}
+}
+
+// TestSockJSDrainIsSpread holds that a client which has a receiver beside its session counts once.
+func TestSockJSDrainIsSpread(t *testing.T) {
+	inBubble(t, false, func(t *testing.T, b *bubble) {
+		clients := 30 * runtime.GOMAXPROCS(0) // of each loop three times what goes in any case
+		for range clients {
+			newClient(t, b.browser(t).session(xhrStreaming(), "/stomp")).connect()
+		}
+		b.Drain()
+		time.Sleep(50 * time.Millisecond) // between the two groups
+		if left := b.Sessions(); left < clients/4 || left > clients*3/4 {
+			t.Errorf("of %d sessions, %d are left when half of them should be", clients, left)
+		}
+	}, sockJS(), gateway.WithDrain(200*time.Millisecond))
 }
 
 // A client that is between two polls when its node stops is told by the next one.

@@ -47,9 +47,10 @@ type Conn struct {
 	last     *Receiver     // the one before it, nil for none
 	posts    []*post       // what waits while the session is paused, oldest first
 	goodbye  string        // the frame that ends it all; empty while the session is open
-	due      time.Duration // loop time of the session's next Timeout, 0 for none; after its end, of that of all patience
+	due      time.Duration // loop time of the session's next Timeout, 0 for none
 	beat     time.Duration // loop time of the receiver's next heart-beat
 	lapse    time.Duration // loop time at which the session ends for want of a receiver
+	until    time.Duration // loop time at which a client has to have taken goodbye and what came before
 	started  bool
 	opened   bool // the open frame has been sent
 	parted   bool // goodbye has been sent at least once
@@ -179,7 +180,7 @@ func (c *Conn) late(now time.Duration) bool {
 		return false
 	}
 	if r := c.receiver; r != nil {
-		if now < c.due && r.takes() {
+		if now < c.until && r.takes() {
 			c.expect()
 			return false
 		}
@@ -292,7 +293,7 @@ func (c *Conn) Close(code session.CloseCode, reason string) {
 	if c.goodbye != "" {
 		return
 	}
-	c.peer, c.goodbye, c.due = nil, closeFrame(int(code), reason), c.loop.Now()+longestParting
+	c.peer, c.goodbye, c.until = nil, closeFrame(int(code), reason), c.loop.Now()+longestParting
 	if c.receiver != nil {
 		c.receiver.takes() // from now on
 	}
