@@ -25,8 +25,7 @@ type front struct {
 	engine  *engine
 	host    *session.Host
 	sock    *loop.Conn
-	kept    bool // an earlier request has been answered
-	unsent  int  // bytes of its answer that the system had at the last Timeout
+	unsent  int // bytes of the answer to an earlier request that were on their way at the last Timeout, or when it began
 }
 
 func (g *Gateway) newFront(e *engine, host *session.Host) func(*loop.Conn) loop.Handler {
@@ -115,9 +114,9 @@ func (f *front) refuse(status int, reason string) {
 }
 
 // Timeout implements loop.Handler: no request came. A client that is still taking the answer to the
-// last one has had no time for another.
+// last one has had no time for another; one that has taken nothing of it is not waited for.
 func (f *front) Timeout() {
-	if n := f.sock.Outstanding(); f.kept && n > 0 && (f.unsent == 0 || n < f.unsent) {
+	if n := f.sock.Outstanding(); n > 0 && n < f.unsent {
 		f.unsent = n
 		f.sock.SetTimer(pollIdle)
 		return

@@ -56,7 +56,7 @@ func (g *Gateway) nextFront(e *engine) func(*loop.Conn) loop.Handler {
 	}
 	return func(c *loop.Conn) loop.Handler {
 		c.SetTimer(pollIdle)
-		return &front{gateway: g, engine: e, host: e.hostOf(c.Loop()), sock: c, kept: true}
+		return &front{gateway: g, engine: e, host: e.hostOf(c.Loop()), sock: c, unsent: c.Outstanding()}
 	}
 }
 
