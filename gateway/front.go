@@ -3,6 +3,7 @@ package gateway
 import (
 	"bufio"
 	"bytes"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -95,9 +96,7 @@ const notHTTP = "this port speaks HTTP and WebSocket, and this is neither; TLS a
 func (f *front) giveAway(b []byte) {
 	nc, rest, err := f.sock.Detach(0, b)
 	if err != nil {
-		if left, ok := f.gateway.set.lines.lost.Pass(); ok {
-			f.gateway.set.log.Warn("a connection can't be given to net/http", "err", err, "left_out", left)
-		}
+		f.gateway.set.lines.lost.Log(f.gateway.set.log, slog.LevelWarn, "a connection can't be given to net/http", "err", err)
 		return
 	}
 	if !f.engine.http.give(&prefixed{Conn: nc, rest: rest}) {

@@ -64,12 +64,8 @@ type lines struct {
 	full, pause, page, lost, failed seldom.Line
 }
 
-// always has each of them written each time.
-func (l *lines) always() {
-	l.Always()
-	for _, line := range []*seldom.Line{&l.full, &l.pause, &l.page, &l.lost, &l.failed} {
-		line.Always = true
-	}
+func (l *lines) all() []*seldom.Line {
+	return append(l.All(), &l.full, &l.pause, &l.page, &l.lost, &l.failed)
 }
 
 // engine is what runs while Run does.
@@ -97,8 +93,8 @@ func New(node registry.Node, b bus.Bus, reg registry.Registry, rules *policy.Cat
 	for _, opt := range opts {
 		opt(&g.set)
 	}
-	if g.set.everyLine {
-		g.set.lines.always()
+	for _, line := range g.set.lines.all() {
+		line.Always = g.set.everyLine
 	}
 	var err error
 	if g.origins, err = origin.Parse(g.set.origins); err != nil {
@@ -134,6 +130,11 @@ func (g *Gateway) Run(ctx context.Context, lns ...Listener) error {
 	defer shut()
 	e.shut = shut
 
+	defer func() {
+		for _, line := range g.set.lines.all() {
+			line.Close()
+		}
+	}()
 	var wg sync.WaitGroup
 	defer e.work.Close() // once no loop asks for any
 	defer e.checks.Close()

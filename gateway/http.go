@@ -150,9 +150,7 @@ func (g *Gateway) refusePage(r *http.Request) *ws.Refusal {
 		return &ws.Refusal{Status: http.StatusForbidden, Reason: fmt.Sprintf("the request has %d Origin headers, and a browser sends one: a proxy on the way may add another", n)}
 	}
 	page, host := cut(r.Header.Get("Origin")), cut(r.Host)
-	if left, ok := g.set.lines.page.Pass(); ok {
-		g.set.log.Warn("refused a page of another origin; to allow it, add it to the setting origins", "origin", page, "host", host, "left_out", left)
-	}
+	g.set.lines.page.Log(g.set.log, slog.LevelWarn, "refused a page of another origin; to allow it, add it to the setting origins", "origin", page, "host", host)
 	return &ws.Refusal{Status: http.StatusForbidden, Reason: fmt.Sprintf("a page of origin %q may not connect to %q: to allow it, add it to the gateway's setting origins", page, host)}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"strings"
 	"time"
@@ -161,9 +162,7 @@ func (s *settings) outcome(err error, what string, in *session.Inspection) sessi
 	if errors.Is(err, ErrDrop) {
 		return session.Outcome{Drop: true}
 	}
-	if left, ok := s.lines.failed.Pass(); ok {
-		s.log.Error(what+" failed", "session", in.Session.Key, "command", in.Frame.Command, "err", err, "left_out", left)
-	}
+	s.lines.failed.Log(s.log, slog.LevelError, what+" failed", "session", in.Session.Key, "command", in.Frame.Command, "err", err)
 	return session.Outcome{Refusal: policy.Refuse(policy.CodeInternal)}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"log/slog"
 	"net"
 	"sync"
 	"time"
@@ -83,17 +84,13 @@ func (g *Gateway) full(e *engine) bool {
 	if e.connections()+int(e.elsewhere.Load()) < g.set.limits.Connections {
 		return false
 	}
-	if left, ok := g.set.lines.full.Pass(); ok {
-		g.set.log.Warn("new connections are closed: limits.connections is reached", "connections", g.set.limits.Connections, "left_out", left)
-	}
+	g.set.lines.full.Log(g.set.log, slog.LevelWarn, "new connections are closed: limits.connections is reached", "connections", g.set.limits.Connections)
 	return true
 }
 
 // pauseAccept waits for descriptors or memory to come back; without a pause the loop would spin.
 func (g *Gateway) pauseAccept(ctx context.Context, ln Listener, err error) {
-	if left, ok := g.set.lines.pause.Pass(); ok {
-		g.set.log.Warn("can't accept connections, they have to wait", "address", ln.Addr(), "err", err, "left_out", left)
-	}
+	g.set.lines.pause.Log(g.set.log, slog.LevelWarn, "can't accept connections, they have to wait", "address", ln.Addr(), "err", err)
 	select {
 	case <-time.After(acceptPause):
 	case <-ctx.Done():

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"log/slog"
 	"sync/atomic"
 
 	"github.com/stompgw/stompgw/bus"
@@ -28,9 +29,7 @@ func (r *Router) isOversized(e *bus.Envelope) bool {
 		return false
 	}
 	n := r.oversized.count.Add(1)
-	if _, ok := r.oversized.line.Pass(); ok {
-		r.log.Warn("message not delivered: it is larger than what may wait for one client (limits.outbound)",
-			"destination", e.Destination, "bytes", size, "limit", r.limit, "count", n)
-	}
+	r.oversized.line.Log(r.log, slog.LevelWarn, "message not delivered: it is larger than what may wait for one client (limits.outbound)",
+		"destination", e.Destination, "bytes", size, "limit", r.limit, "count", n)
 	return true
 }

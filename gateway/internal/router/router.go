@@ -82,6 +82,7 @@ func (r *Router) LeftOut() uint64 { return r.leftOut.Load() }
 
 // Run receives from the bus until ctx ends.
 func (r *Router) Run(ctx context.Context) error {
+	defer r.oversized.line.Close()
 	return r.bus.Receive(ctx, r.ready, func(e bus.Envelope) { r.deliver(ctx, e) })
 }
 

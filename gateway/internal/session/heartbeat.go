@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"log/slog"
 	"time"
 )
 
@@ -82,10 +83,8 @@ func (s *Session) unspoken() time.Duration {
 // giveUp ends a session whose connection lives, while what should use it does not.
 func (s *Session) giveUp() {
 	s.host.Stats.Hung.Add(1)
-	if left, ok := s.host.Lines.hung.Pass(); ok {
-		s.host.Log.Info("closed a session whose client hangs: its connection lives, but no heart-beat comes",
-			"session", s, "for", s.hungAfter(), "left_out", left)
-	}
+	s.host.Lines.hung.Log(s.host.Log, slog.LevelInfo, "closed a session whose client hangs: its connection lives, but no heart-beat comes",
+		"session", s, "for", s.hungAfter())
 	s.sendError(errorFrame{
 		summary: fmt.Sprintf("no heart-beat came within %s, but signs that the connection lives", s.hungAfter()),
 		detail:  fmt.Sprintf("The client has promised to send a frame or a heart-beat each %s, and hangs.", s.recvEvery),

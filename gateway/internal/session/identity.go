@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -140,13 +141,10 @@ var (
 // logToken tells why a token was not taken. It is worth a line where a client has connected as nobody for
 // that: CONNECTED says no more of it than the word.
 func (s *Session) logToken(err error) {
-	if s.state == connecting {
-		if left, ok := s.host.Lines.token.Pass(); ok {
-			s.host.Log.Info("the token of a CONNECT is not taken", "remote", s.conn.Remote().String(), "err", err, "left_out", left)
-			return
-		}
+	if s.state != connecting ||
+		!s.host.Lines.token.Log(s.host.Log, slog.LevelInfo, "the token of a CONNECT is not taken", "remote", s.conn.Remote(), "err", err) {
+		s.host.Log.Debug("token not taken", "session", s, "err", err)
 	}
-	s.host.Log.Debug("token not taken", "session", s, "err", err)
 }
 
 // adopt lets an identity count beyond its frame where it may: the first that logs the session in,

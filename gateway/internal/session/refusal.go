@@ -1,7 +1,6 @@
 package session
 
 import (
-	"context"
 	"encoding/json"
 	"log/slog"
 
@@ -24,45 +23,44 @@ type refusal struct {
 
 // logRefusal notes a refusal that the client is told.
 func (s *Session) logRefusal(o origin, r *policy.Refusal) {
-	if s.host.Log.Enabled(context.Background(), slog.LevelDebug) {
-		s.host.Log.Debug("refused", s.explain(o, r)...)
-	}
+	s.host.Log.Debug("refused", "", refused{s, o, r})
 }
 
 // logUnheard tells the operator of a refusal that the client is not told: what a front end without a
 // subscription to the error destination does not do is the most frequent question there is.
 func (s *Session) logUnheard(o origin, r *policy.Refusal) {
-	if !s.host.Log.Enabled(context.Background(), slog.LevelWarn) {
-		return
-	}
-	left, ok := s.host.Lines.unheard.Pass()
-	if !ok {
+	if !s.host.Lines.unheard.Log(s.host.Log, slog.LevelWarn,
+		"refused, and the client was not told: it has no subscription to "+s.host.Rules.ErrorDestination(), "", refused{s, o, r}) {
 		s.logRefusal(o, r)
-		return
 	}
-	s.host.Log.Warn("refused, and the client was not told: it has no subscription to "+s.host.Rules.ErrorDestination(),
-		append(s.explain(o, r), "left_out", left)...)
 }
 
-// explain is what the log says of a refusal.
-func (s *Session) explain(o origin, r *policy.Refusal) []any {
-	args := []any{"session", s}
+// refused is a refusal as the log tells it, worded only where it does.
+type refused struct {
+	s *Session
+	origin
+	*policy.Refusal
+}
+
+// LogValue makes attributes of their own of a refusal that has no key.
+func (r refused) LogValue() slog.Value {
+	attrs := []slog.Attr{{Key: "session", Value: r.s.LogValue()}}
 	for _, a := range [...][2]string{
-		{"command", o.command},
-		{"destination", shortened(policy.Discreet(o.destination))},
+		{"command", r.command},
+		{"destination", shortened(policy.Discreet(r.destination))},
 		{"word", r.Word},
 		{"rule", r.Rule},
-		{"at", s.host.Rules.Where(r.Rule)},
+		{"at", r.s.host.Rules.Where(r.Rule)},
 	} {
 		if a[1] != "" {
-			args = append(args, a[0], a[1])
+			attrs = append(attrs, slog.String(a[0], a[1]))
 		}
 	}
-	args = append(args, "code", r.Code)
+	attrs = append(attrs, slog.Any("code", r.Code))
 	if r.Reason != nil {
-		args = append(args, "reason", r.Reason)
+		attrs = append(attrs, slog.Any("reason", r.Reason))
 	}
-	return args
+	return slog.GroupValue(attrs...)
 }
 
 // shortened is text, or its first 200 characters.

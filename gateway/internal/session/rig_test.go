@@ -74,7 +74,15 @@ func newRigWith(t testing.TB, b *fakeBus, outer bus.Bus, catalogue policy.Rules,
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	r.end = func() { cancel(); wg.Wait() }
-	t.Cleanup(func() { r.end(); r.host.Workers.Close(); r.host.Checks.Close(); r.host.Waiters.Close() })
+	t.Cleanup(func() {
+		r.end()
+		r.host.Workers.Close()
+		r.host.Checks.Close()
+		r.host.Waiters.Close()
+		for _, line := range r.host.Lines.All() {
+			line.Close()
+		}
+	})
 	wg.Go(func() { l.Run(ctx) })
 	wg.Go(func() { rt.Run(ctx) })
 	<-b.receiving

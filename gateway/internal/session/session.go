@@ -294,9 +294,7 @@ func (s *Session) Overflow() {
 // tooSlow ends the session of a client that does not read, or acknowledge, as fast as messages come.
 func (s *Session) tooSlow(verb string) {
 	s.host.Stats.SlowClosed.Add(1)
-	if left, ok := s.host.Lines.slow.Pass(); ok {
-		s.host.Log.Info("closed a session that "+verb+"s too slowly", "session", s, "waiting", s.host.Outbound, "left_out", left)
-	}
+	s.host.Lines.slow.Log(s.host.Log, slog.LevelInfo, "closed a session that "+verb+"s too slowly", "session", s, "waiting", s.host.Outbound)
 	s.sendError(errorFrame{
 		summary: fmt.Sprintf("the client %ss too slowly: more than %d bytes wait for it", verb, s.host.Outbound),
 		detail:  fmt.Sprintf("Messages have been dropped. Connect again; subscribe to less, or %s faster.", verb),
