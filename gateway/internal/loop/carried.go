@@ -24,7 +24,7 @@ func (l *Loop) Open(carrier Carrier, h Handler) *Conn {
 }
 
 // Hear notes that the other side has been heard, for Conn.Heard.
-func (c *Conn) Hear() { c.heard = c.loop.Ticks() }
+func (c *Conn) Hear() { c.heard = c.loop.Listened() }
 
 // Writable tells that the Carrier, after a refusal, can take frames again.
 func (c *Conn) Writable() { c.writable() }

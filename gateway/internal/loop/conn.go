@@ -53,7 +53,7 @@ type Conn struct {
 	fd    int32  // -1 when medium serves it
 	slot  uint32 // in the loop's table
 	gen   uint32 // tells this connection from an earlier one in the same slot
-	heard uint32 // tick of the last byte read
+	heard uint32 // Listened at the last byte read
 	wrote uint32 // tick of the last write
 
 	queued    bool // on the loop's ready list
@@ -127,8 +127,9 @@ func (c *Conn) Remote() netip.AddrPort {
 	return remoteOf(int(c.fd))
 }
 
-// Heard and Wrote are how long ago the connection's last byte came and went.
-func (c *Conn) Heard() time.Duration { return c.loop.Since(c.heard) }
+// Heard and Wrote are how long ago the connection's last byte came and went; Heard without the sleeps
+// in which the process was stopped.
+func (c *Conn) Heard() time.Duration { return c.loop.Silence(c.heard) }
 func (c *Conn) Wrote() time.Duration { return c.loop.Since(c.wrote) }
 
 // Queue sends frame, which must not be empty, at the end of the turn. The frame may be shared with
@@ -226,7 +227,7 @@ func (c *Conn) Pause() { c.paused = !c.finishing }
 // nobody listened meanwhile.
 func (c *Conn) Resume() {
 	if c.paused {
-		c.paused, c.again, c.heard = false, true, c.loop.Ticks()
+		c.paused, c.again, c.heard = false, true, c.loop.Listened()
 		c.enqueue()
 	}
 }
@@ -308,7 +309,7 @@ func (c *Conn) read() int {
 	}
 	b, err := c.receive()
 	if len(b) > 0 {
-		c.heard = c.loop.Ticks()
+		c.heard = c.loop.Listened()
 		c.feed(b)
 		c.received(len(b))
 	}

@@ -23,6 +23,10 @@ const readBudget = 64 << 10
 // process was not running.
 const oversleep = time.Second
 
+// longestSleep bounds a sleep while there are timers: a stop of the process that ends within a sleep is
+// not noticed, and counts as slept.
+const longestSleep = 10 * time.Second
+
 // ErrStopped reports that the loop has ended or is about to.
 var ErrStopped = errors.New("loop: stopped")
 
@@ -37,6 +41,7 @@ type Loop struct {
 	start   time.Time
 	now     time.Duration // since start, set once a turn
 	planned time.Duration // when the turn was to begin at the latest
+	deaf    time.Duration // of now: in what counts as slept of stops, nothing could be heard
 	wheel   wheel
 	conns   table
 	todo    []func() // taken from the inbox
@@ -107,6 +112,7 @@ func (l *Loop) wait() error {
 	l.tellTime() // the process may have been stopped in the turn: that is no time slept
 	timeout := l.wheel.until(l.now)
 	if l.planned = forever; timeout >= 0 {
+		timeout = min(timeout, longestSleep)
 		l.planned = l.now + timeout
 	}
 	return l.poller.poll(l, timeout)
@@ -114,12 +120,15 @@ func (l *Loop) wait() error {
 
 // tellTime sets the time of the turn. Time in which the process did not run, because it or its
 // machine was stopped, does not count: what clients sent meanwhile is still to be read, and no
-// timer may judge them before.
+// timer may judge them before. Of the sleep in which it was stopped nobody knows how much it slept:
+// what the loop owes is due by all of it, and whoever is listened to has said nothing for none.
 func (l *Loop) tellTime() {
+	before := l.now
 	l.now = time.Since(l.start)
 	if lost := l.now - l.planned; lost > oversleep {
 		l.start = l.start.Add(lost)
 		l.now -= lost
+		l.deaf += l.now - before
 	}
 }
 
@@ -174,7 +183,7 @@ func (l *Loop) flush() {
 
 // begin makes c a connection of the loop. rest is fed first.
 func (l *Loop) begin(c *Conn, rest []byte, newHandler func(*Conn) Handler) {
-	c.loop, c.heard, c.wrote = l, l.Ticks(), l.Ticks()
+	c.loop, c.heard, c.wrote = l, l.Listened(), l.Ticks()
 	l.conns.add(c)
 	h := newHandler(c)
 	if c.finishing || c.closed {
@@ -244,3 +253,11 @@ func (l *Loop) Ticks() uint32 { return uint32(l.now / tick) }
 
 // Since is how long ago Ticks was that.
 func (l *Loop) Since(ticks uint32) time.Duration { return time.Duration(l.Ticks()-ticks) * tick }
+
+// Listened is Ticks without the sleeps in which the process was stopped, for Silence.
+func (l *Loop) Listened() uint32 { return uint32((l.now - l.deaf) / tick) }
+
+// Silence is for how long the loop could hear somebody since Listened was that.
+func (l *Loop) Silence(listened uint32) time.Duration {
+	return time.Duration(l.Listened()-listened) * tick
+}

@@ -114,6 +114,36 @@ func TestLostTimeDoesNotCount(t *testing.T) {
 	})
 }
 
+// Of a sleep in which the process was stopped nobody knows how much it slept: timers that were due in it
+// are, and no client was silent in it. One that is stopped for long within a sleep is noticed as well.
+func TestStoppedSleepIsNoSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := NewPortable(plenty)
+		c := &Conn{loop: l}
+		l.wheel.set(c, uint32(time.Hour/tick))
+		sleep := func(now, silent time.Duration) {
+			t.Helper()
+			if err := l.wait(); err != nil {
+				t.Fatal(err)
+			}
+			l.turn()
+			if l.Now() != now || c.Heard() != silent || c.Wrote() != now {
+				t.Errorf("now is %s, heard %s ago, wrote %s ago; want %s, %s, %s", l.Now(), c.Heard(), c.Wrote(), now, silent, now)
+			}
+		}
+		sleep(longestSleep, longestSleep)
+		go func() {
+			time.Sleep(longestSleep / 2)
+			synctest.Wait()
+			l.start = l.start.Add(-8 * time.Hour) // the process was stopped
+			l.Post(func() {})
+		}()
+		sleep(2*longestSleep, longestSleep)
+		sleep(3*longestSleep, 2*longestSleep)
+		l.inbox.wakers.Wait()
+	})
+}
+
 // The same when the process was stopped in the middle of a turn.
 func TestLostTimeInATurnDoesNotCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -243,7 +243,6 @@ type Publisher interface {
 // fn will not run.
 func (l *Local) Post(fn func()) bool { return l.loop.Post(fn) }
 
-// Now is the loop's time, Ticks the same in four bytes, and Since how long ago that was.
-func (l *Local) Now() time.Duration               { return l.loop.Now() }
-func (l *Local) Ticks() uint32                    { return l.loop.Ticks() }
-func (l *Local) Since(ticks uint32) time.Duration { return l.loop.Since(ticks) }
+// Listened and Silence are the loop's.
+func (l *Local) Listened() uint32                      { return l.loop.Listened() }
+func (l *Local) Silence(listened uint32) time.Duration { return l.loop.Silence(listened) }

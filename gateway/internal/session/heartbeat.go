@@ -77,7 +77,7 @@ func (s *Session) unspoken() time.Duration {
 	if s.paused {
 		return 0
 	}
-	return s.host.Local.Since(s.fed)
+	return s.host.Local.Silence(s.fed)
 }
 
 // giveUp ends a session whose connection lives, while what should use it does not.

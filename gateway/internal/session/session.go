@@ -40,7 +40,7 @@ type Session struct {
 	sendEvery time.Duration      // heart-beats to the client; 0 none
 	recvEvery time.Duration      // and from it
 	receipts  int                // that wait for the bus
-	fed       uint32             // loop ticks of the last octets of STOMP
+	fed       uint32             // the loop's Listened at the last octets of STOMP
 	version   stomp.Version
 	state     state
 	paused    bool
@@ -63,7 +63,7 @@ func (s *Session) LogValue() slog.Value { return slog.StringValue(s.host.Node.Sh
 
 // New begins the conversation of a connection that has just been made.
 func New(host *Host, conn Conn) *Session {
-	s := &Session{host: host, conn: conn, dec: stomp.NewDecoder(host.Limits), fed: host.Local.Ticks()}
+	s := &Session{host: host, conn: conn, dec: stomp.NewDecoder(host.Limits), fed: host.Local.Listened()}
 	conn.SetTimer(host.ConnectTimeout)
 	return s
 }
@@ -72,7 +72,7 @@ func New(host *Host, conn Conn) *Session {
 // the call alone.
 func (s *Session) Feed(b []byte) {
 	if s.state < leaving {
-		s.fed = s.host.Local.Ticks()
+		s.fed = s.host.Local.Listened()
 		s.dec.Feed(b)
 		s.process()
 	}
@@ -280,7 +280,7 @@ func (s *Session) pause() {
 // heard again: nobody listened meanwhile.
 func (s *Session) resume() {
 	s.conn.Resume()
-	s.paused, s.fed = false, s.host.Local.Ticks()
+	s.paused, s.fed = false, s.host.Local.Listened()
 	s.process()
 }
 
