@@ -50,6 +50,7 @@ func (c *confirmer) ask() *conn {
 		return nil
 	}
 	c.link.asked()
+	upTo := conn.subscribed.Load()
 	ctx, cancel := context.WithTimeout(c.ctx, c.cfg.Deadline)
 	defer cancel()
 	if err := conn.nc.FlushWithContext(ctx); err != nil {
@@ -61,9 +62,7 @@ func (c *confirmer) ask() *conn {
 	}
 	c.refusals.catchUp(ctx, conn.nc)
 	c.link.answered(conn)
-	if conn.unproven.CompareAndSwap(true, false) {
-		c.watches.proveAll()
-	}
+	conn.answered.Store(upTo)
 	c.takesPayload(conn)
 	return conn
 }
@@ -72,9 +71,10 @@ func (c *confirmer) ask() *conn {
 func (c *confirmer) settle(batch []unanswered, conn *conn) {
 	var again []unanswered
 	told := batch[:0]
+	unknown := conn == nil || conn.isCrowded() // which watches it has
 	for _, u := range batch {
 		switch {
-		case u.watch != nil && conn == nil: // the next connection is asked for it
+		case u.watch != nil && unknown: // the next connection is asked for it
 			again = append(again, u)
 		case u.watch == nil && u.conn != conn && c.lost.keep(&u):
 		default:

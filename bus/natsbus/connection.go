@@ -23,15 +23,18 @@ type conn struct {
 	secure     bool         // over TLS
 	maxPayload atomic.Int64 // in bytes, as the server tells
 	maxSubject int          // in bytes, as it was found to take (limits.go)
-	unproven   atomic.Bool  // it has yet to answer to what the writer has subscribed at first
 	ended      chan struct{}
 	said       error // by the server, of who may use it; read when ended is closed
+
+	subscribed atomic.Int64 // subscriptions that the writer has made on it, and one more
+	answered   atomic.Int64 // those that the server has answered to; 0 before its first answer
+	refused    atomic.Int64 // those that it did not take, as it takes no more (crowd.go)
 }
 
 // connect makes a connection to one server.
 func (b *Bus) connect(s address) (*conn, error) {
 	c := &conn{server: s, maxSubject: maxSubject, ended: make(chan struct{})}
-	c.unproven.Store(true)
+	c.subscribed.Store(1)
 	nc, err := nats.Connect(s.url.String(), append(b.options(s),
 		// These run on one goroutine of nats.go, one after the other.
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) { b.reported(c, sub, err) }),
@@ -173,7 +176,7 @@ func (b *Bus) keepConnected() {
 			b.unreachable(err)
 		} else {
 			lasted := b.use(c)
-			if !c.unproven.Load() {
+			if c.answered.Load() > 0 {
 				pause = shortPause
 			}
 			if lasted > longPause {
@@ -238,7 +241,7 @@ func (b *Bus) outlives(c *conn) bool {
 	var due <-chan time.Time
 	for {
 		select {
-		case <-b.refusedBySize:
+		case <-b.refusedByLimit:
 			due = time.After(time.Until(b.nextLook))
 		case <-due:
 			return true
@@ -258,9 +261,8 @@ func (b *Bus) reported(c *conn, sub *nats.Subscription, err error) {
 	case errors.Is(err, nats.ErrPermissionViolation):
 		b.notPermitted(err)
 	case errors.Is(err, nats.ErrMaxSubscriptionsExceeded):
-		if left, ok := b.fullLog.Pass(); ok {
-			b.log.Error("the NATS server takes no more subscriptions: some destinations bring nothing; raise its limit", "err", err, "left_out", left)
-		}
+		c.refused.Add(1)
+		signal(b.out.queued) // the writer leaves it
 	default:
 		c.said = err
 	}

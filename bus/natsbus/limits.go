@@ -18,7 +18,8 @@ import (
 //
 // Both can change while a connection lives, and then it ends with the next line that is too long; the
 // next connection knows, and lost.go makes up for it. Of limits that were raised nobody says anything.
-// So after a refusal for its size a second connection has a look.
+// So after a refusal for its size, or as the server takes no more subscriptions (crowd.go), a second
+// connection has a look.
 
 const (
 	// lineRest is the most bytes that stand beside a subject in a control line, as servers count it:
@@ -133,11 +134,11 @@ func (b *Bus) hide(size, taken int) {
 		"bytes", size, "limit", limit.size, "for", hiddenFor)
 }
 
-// refuseBySize passes on err, and where the server may take what was too much for it by now, has somebody
+// refuseByLimit passes on err, and where the server may take what was too much for it by now, has somebody
 // look.
-func (b *Bus) refuseBySize(err error) error {
-	if errors.Is(err, bus.ErrTooLarge) || errors.Is(err, ErrDestination) && b.maxSubject.Load() < maxSubject {
-		signal(b.refusedBySize)
+func (b *Bus) refuseByLimit(err error) error {
+	if errors.Is(err, bus.ErrTooLarge) || err == errCrowded || errors.Is(err, ErrDestination) && b.maxSubject.Load() < maxSubject {
+		signal(b.refusedByLimit)
 	}
 	return err
 }
@@ -148,6 +149,7 @@ var errOutdated = errors.New("the server has other limits than before")
 func (b *Bus) look(c *conn) bool {
 	b.lookPause = min(max(2*b.lookPause, shortLook), longLook)
 	b.nextLook = time.Now().Add(b.lookPause)
+	b.lookForRoom(c)
 	fresh, err := b.connect(c.server)
 	if err == nil {
 		fresh, err = b.learn(fresh)

@@ -55,11 +55,6 @@ func (l *lost) any() bool {
 func (w *writer) recover(c *conn) (again []item) {
 	w.lost.mu.Lock()
 	defer w.lost.mu.Unlock()
-	if w.conn != nil {
-		if fault, _ := w.conn.why(); fault == otherFault {
-			w.watches.suspectUnproven()
-		}
-	}
 	w.collect()
 	most := w.lost.most
 	kept := w.lost.take()

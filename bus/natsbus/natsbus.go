@@ -114,22 +114,23 @@ type Bus struct {
 	lookPause time.Duration // before that
 
 	// Any goroutine; each guards itself.
-	access        atomic.Pointer[access] // of the next connection
-	out           *outbox
-	watches       *watches
-	link          *link
-	refusals      *refusals
-	lost          lost
-	adopted       atomic.Pointer[conn] // what the writer has subscribed on
-	maxPayload    atomic.Int64         // of the server, in bytes; 0 before the first connection
-	maxSubject    atomic.Int64         // of the server, in bytes
-	hidden        atomic.Pointer[hiddenLimit]
-	refusedBySize chan struct{} // has room for one signal: the server may take more by now
-	receiving     atomic.Bool
-	ownRefused    atomic.Bool   // the server does not bring what is meant for this node's principals
-	skipped       atomic.Uint64 // messages of foreign publishers that can't be understood
+	access           atomic.Pointer[access] // of the next connection
+	out              *outbox
+	watches          *watches
+	link             *link
+	refusals         *refusals
+	lost             lost
+	adopted          atomic.Pointer[conn] // what the writer has subscribed on
+	maxPayload       atomic.Int64         // of the server, in bytes; 0 before the first connection
+	maxSubject       atomic.Int64         // of the server, in bytes
+	hidden           atomic.Pointer[hiddenLimit]
+	maxSubscriptions atomic.Int64  // of a connection, as the server was found to take; 0: it has not refused one
+	refusedByLimit   chan struct{} // has room for one signal: the server may take more by now
+	receiving        atomic.Bool
+	ownRefused       atomic.Pointer[error] // why the server does not bring what is meant for this node's principals
+	skipped          atomic.Uint64         // messages of foreign publishers that can't be understood
 
-	dropLog, refusalLog, fullLog, limitLog seldom.Line
+	dropLog, refusalLog, limitLog seldom.Line
 }
 
 // New returns the bus of node, which is "<epoch>/<uuid>". It connects in the background, for ever
@@ -155,21 +156,20 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 	pool.shuffle()
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &Bus{
-		cfg:           cfg,
-		own:           own,
-		log:           log.With("broker", addr),
-		ctx:           ctx,
-		cancel:        cancel,
-		ended:         make(chan struct{}),
-		pool:          pool,
-		out:           newOutbox(cfg.Queue, cfg.Bytes),
-		watches:       newWatches(cfg.Inbox, cfg.InboxBytes, cfg.Linger),
-		link:          newLink(ctx, addr),
-		refusals:      newRefusals(),
-		refusedBySize: make(chan struct{}, 1),
-		refusalLog:    seldom.Line{Every: time.Minute},
-		fullLog:       seldom.Line{Every: time.Minute},
-		limitLog:      seldom.Line{Every: time.Hour},
+		cfg:            cfg,
+		own:            own,
+		log:            log.With("broker", addr),
+		ctx:            ctx,
+		cancel:         cancel,
+		ended:          make(chan struct{}),
+		pool:           pool,
+		out:            newOutbox(cfg.Queue, cfg.Bytes),
+		watches:        newWatches(cfg.Inbox, cfg.InboxBytes, cfg.Linger),
+		link:           newLink(ctx, addr),
+		refusals:       newRefusals(),
+		refusedByLimit: make(chan struct{}, 1),
+		refusalLog:     seldom.Line{Every: time.Minute},
+		limitLog:       seldom.Line{Every: time.Hour},
 	}
 	b.maxSubject.Store(maxSubject)
 	b.access.Store(access)
@@ -184,8 +184,9 @@ func (b *Bus) run() {
 	defer b.abandon()
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	wg.Go((&confirmer{Bus: b}).run)
-	wg.Go((&writer{Bus: b}).run)
+	c := &confirmer{Bus: b}
+	wg.Go(c.run)
+	wg.Go((&writer{Bus: b, confirmer: c}).run)
 	for _, l := range b.watches.lanes {
 		wg.Go(func() { l.run(b.ctx, func(msg *nats.Msg) { b.logDrop(msg.Sub) }) })
 	}
@@ -213,8 +214,8 @@ func (b *Bus) Healthy() error {
 	if err := b.link.healthy(b.cfg.Silence); err != nil {
 		return err
 	}
-	if b.ownRefused.Load() {
-		return b.forbidden(b.own)
+	if refused := b.ownRefused.Load(); refused != nil {
+		return *refused
 	}
 	return nil
 }

@@ -236,7 +236,7 @@ func TestExpireWaitsForSubscription(t *testing.T) {
 		t.Fatal("it ended without a subscription")
 	}
 	sub := new(nats.Subscription)
-	ws.subscribed(w, sub)
+	ws.subscribed(w, sub, 2)
 	if gone, next := ws.expire(start); len(gone) > 0 || next != start.Add(time.Minute) {
 		t.Errorf("before its time: %d ended, the next at %v", len(gone), next)
 	}

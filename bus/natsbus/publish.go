@@ -10,7 +10,7 @@ import (
 // names no node, or with ErrDestination or bus.ErrTooLarge.
 func (b *Bus) Publish(e bus.Envelope, done func(error)) error {
 	if err := b.check(&e); err != nil {
-		return b.refuseBySize(err)
+		return b.refuseByLimit(err)
 	}
 	if b.link.silence() >= b.cfg.Silence && !b.out.isClosed() {
 		return bus.ErrDown

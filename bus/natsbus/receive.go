@@ -46,11 +46,12 @@ func (b *Bus) keepOwn(ctx context.Context, answer chan error, ready func()) {
 	for {
 		select {
 		case err := <-answer:
-			b.ownRefused.Store(err != nil)
 			if err == nil {
+				b.ownRefused.Store(nil)
 				ready()
 				continue
 			}
+			b.ownRefused.Store(&err)
 		case <-ctx.Done():
 			return
 		}

@@ -117,7 +117,7 @@ func TestRefusedWatchIsForgotten(t *testing.T) {
 	refused, _ := ws.open("stomp.d.a", "/a", nil)
 	ws.close("stomp.d.a", time.Now())
 	own := new(nats.Subscription)
-	ws.subscribed(refused, own)
+	ws.subscribed(refused, own, 2)
 	ws.deny("stomp.d.a", ErrPermission)
 	if sub, err := ws.answered(refused); err == nil || sub != own {
 		t.Errorf("it is told %v; the subscription to end is %v", err, sub)

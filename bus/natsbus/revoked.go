@@ -46,54 +46,35 @@ func (ws *watches) refuse(w *watch, err error) (revoked bool) {
 	return revoked
 }
 
-// reset begins a connection, on which nothing is subscribed or refused yet. It returns what is to be
-// subscribed, and apart from it what may be why an earlier connection was closed, the longest first.
-func (ws *watches) reset() (plain, suspects []*watch) {
+// reset begins a connection, on which nothing is subscribed or refused yet; last is the one that was
+// subscribed on before, nil for none, and blame that it was closed over a line. It returns what is to be subscribed: first what was granted, the node's own subject ahead, then
+// what was not; and apart from it what may be why an earlier connection was closed, the longest first.
+func (ws *watches) reset(last *conn, blame bool) (plain, suspects []*watch) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
+	var asked []*watch
 	for _, w := range ws.bySubject {
+		if w.sub != nil {
+			w.suspect = w.number > last.answered.Load() && (w.suspect || blame)
+		}
 		ws.lost += dropped(w.sub)
-		w.sub, w.proven = nil, false
-		if w.fatal {
+		w.sub = nil
+		switch {
+		case w.fatal:
 			continue
+		case w.suspect:
+			suspects = append(suspects, w)
+		case w.destination == "":
+			plain = slices.Insert(plain, 0, w)
+		case w.granted:
+			plain = append(plain, w)
+		default:
+			asked = append(asked, w)
 		}
 		w.refused = nil
-		if w.suspect {
-			suspects = append(suspects, w)
-		} else {
-			plain = append(plain, w)
-		}
 	}
 	slices.SortFunc(suspects, func(a, b *watch) int { return cmp.Compare(len(b.subject), len(a.subject)) })
-	return plain, suspects
-}
-
-// prove notes that the connection has survived the subscriptions of list.
-func (ws *watches) prove(list []*watch) {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	for _, w := range list {
-		w.proven, w.suspect = true, false
-	}
-}
-
-// proveAll is prove for all that is subscribed.
-func (ws *watches) proveAll() {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	for _, w := range ws.bySubject {
-		w.proven = w.sub != nil
-	}
-}
-
-// suspectUnproven notes that one of those that the connection had not answered to may be why it was
-// closed.
-func (ws *watches) suspectUnproven() {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	for _, w := range ws.bySubject {
-		w.suspect = w.suspect || w.sub != nil && !w.proven
-	}
+	return append(plain, asked...), suspects
 }
 
 // suspect notes that one of list is why the connection was closed, and returns it if it is known: the

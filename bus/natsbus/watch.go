@@ -25,8 +25,8 @@ type watch struct {
 	pending   int                // Watches that have no answer yet
 	granted   bool               // by the server, and the latest Watch has heard of it
 	refused   error              // why it brings nothing: it is no watch any more once that was told
-	proven    bool               // the latest connection has answered since it was subscribed there
-	suspect   bool               // a connection was closed before
+	number    int64              // of sub on its connection, which answers to them in this order
+	suspect   bool               // a connection was closed before it answered to it
 	fatal     bool               // and another one, when it was the only one: it is not subscribed again
 	live      bool               // false between Unwatch and the end of the linger time
 	lingering bool               // it is in watches.lingering
@@ -68,7 +68,7 @@ func (ws *watches) lane(subject string) *lane {
 func (b *Bus) Watch(destination string, ready func(error)) {
 	it := item{done: ready}
 	if err := checkLength(b.cfg.Prefix, destination, int(b.maxSubject.Load())); err != nil {
-		it.refused = b.refuseBySize(err)
+		it.refused = b.refuseByLimit(err)
 	} else {
 		it.watch, it.refused = b.watches.open(watchSubject(b.cfg.Prefix, destination), destination, ready)
 	}
@@ -156,15 +156,15 @@ func (ws *watches) missing(w *watch) bool {
 	return w.sub == nil && !w.fatal && ws.bySubject[w.subject] == w
 }
 
-// subscribed notes that w is. It reports false when the watch has ended meanwhile, and with it sub
-// has to.
-func (ws *watches) subscribed(w *watch, sub *nats.Subscription) bool {
+// subscribed notes that w is, as which number on its connection. It reports false when the watch has
+// ended meanwhile, and with it sub has to.
+func (ws *watches) subscribed(w *watch, sub *nats.Subscription, number int64) bool {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	if ws.bySubject[w.subject] != w {
 		return false
 	}
-	w.sub = sub
+	w.sub, w.number = sub, number
 	return true
 }
 
@@ -175,7 +175,6 @@ func (ws *watches) answered(w *watch) (end *nats.Subscription, err error) {
 	defer ws.mu.Unlock()
 	w.pending--
 	if w.refused == nil {
-		w.proven = true
 		return nil, nil
 	}
 	return ws.remove(w), w.refused

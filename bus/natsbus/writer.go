@@ -17,12 +17,14 @@ const chunk = 256
 // block in a write for writeTimeout, and for as long as there is no connection.
 type writer struct {
 	*Bus
-	conn    *conn // the latest that it has subscribed on; nil before the first
-	enc     headerEncoder
-	subject []byte // memory for encoding
-	msg     nats.Msg
-	sent    []unanswered // of the chunk being written
-	again   []item       // to be written first: an earlier connection did not take them
+	confirmer *confirmer
+	tried     *conn // the latest that it has subscribed on; nil before the first
+	conn      *conn // the latest that has survived that
+	enc       headerEncoder
+	subject   []byte // memory for encoding
+	msg       nats.Msg
+	sent      []unanswered // of the chunk being written
+	again     []item       // to be written first: an earlier connection did not take them
 }
 
 func (w *writer) run() {
@@ -42,6 +44,7 @@ func (w *writer) run() {
 			w.adopt(c)
 		}
 		w.writeAgain() // what is left of that, if c has ended over it
+		w.leaveCrowded()
 		batch = w.out.take(batch)
 		w.write(batch)
 		if next := w.expire(); !next.IsZero() {
@@ -89,14 +92,18 @@ func (w *writer) subscribe(it *item) {
 // connection is told.
 func (w *writer) establish(c *conn, wanted *watch) {
 	if n := len(wanted.subject); n > c.maxSubject {
-		w.watches.refuse(wanted, w.refuseBySize(tooLong(wanted.destination, n, c.maxSubject)))
+		w.watches.refuse(wanted, w.refuseByLimit(tooLong(wanted.destination, n, c.maxSubject)))
 		return
 	}
 	if !w.watches.missing(wanted) {
 		return
 	}
+	if w.isFull(c) {
+		w.watches.refuse(wanted, w.refuseByLimit(errCrowded))
+		return
+	}
 	sub, err := c.nc.ChanSubscribe(wanted.subject, wanted.lane.arrived)
-	if err == nil && !w.watches.subscribed(wanted, sub) {
+	if err == nil && !w.watches.subscribed(wanted, sub, c.subscribed.Add(1)) {
 		unsubscribe(sub)
 	}
 }
@@ -179,7 +186,13 @@ func (w *writer) writeAgain() {
 // connection was closed. It reports false when c has ended over that.
 func (w *writer) subscribeAll(c *conn) bool {
 	w.refusals.reset()
-	plain, suspects := w.watches.reset()
+	blame := false
+	if w.tried != nil && w.tried == w.conn { // else survives has found out more
+		fault, _ := w.tried.why()
+		blame = fault == otherFault
+	}
+	plain, suspects := w.watches.reset(w.tried, blame)
+	w.tried = c
 	for _, wanted := range plain {
 		w.establish(c, wanted)
 	}
@@ -204,7 +217,7 @@ func (w *writer) survives(c *conn, ws []*watch) bool {
 		return true
 	}
 	if c.flush(w.ctx, w.cfg.Deadline) == nil {
-		w.watches.prove(ws)
+		c.answered.Store(c.subscribed.Load())
 		return true
 	}
 	c.close()
@@ -235,7 +248,7 @@ func (w *writer) put(e *bus.Envelope) (c *conn, err error) {
 		}
 		w.encode(e) // after adopting, which encodes too
 		if err := w.fits(c, e); err != nil {
-			return nil, w.refuseBySize(err)
+			return nil, w.refuseByLimit(err)
 		}
 		err := c.nc.PublishMsg(&w.msg)
 		switch {
@@ -243,7 +256,7 @@ func (w *writer) put(e *bus.Envelope) (c *conn, err error) {
 			return c, nil
 		case errors.Is(err, nats.ErrConnectionClosed): // before it was written
 		case errors.Is(err, nats.ErrMaxPayload): // the server has told of a new limit just now
-			return nil, w.refuseBySize(tooLarge(headerSize(w.msg.Header)+len(e.Body), int(c.nc.MaxPayload())))
+			return nil, w.refuseByLimit(tooLarge(headerSize(w.msg.Header)+len(e.Body), int(c.nc.MaxPayload())))
 		case errors.Is(err, nats.ErrHeadersNotSupported):
 			return nil, err
 		default: // a failed write, and with it goes the connection
