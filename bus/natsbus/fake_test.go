@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stompgw/stompgw/bus"
@@ -136,14 +137,23 @@ func (c *fakeConn) refuse(words string) {
 }
 
 // answerAll answers every PING until the connection ends.
-func (c *fakeConn) answerAll() {
+func (c *fakeConn) answerAll() { c.answerBut("nothing", new(atomic.Int64)) }
+
+// answerBut answers every PING, and counts, until a line begins with bad: that ends the connection, and it
+// returns true.
+func (c *fakeConn) answerBut(bad string, answers *atomic.Int64) bool {
 	for {
 		line, err := c.r.ReadString('\n')
-		if err != nil {
-			return
-		}
-		if line == "PING\r\n" {
+		switch {
+		case err != nil:
+			return false
+		case line == "PING\r\n":
+			answers.Add(1)
 			io.WriteString(c.Conn, "PONG\r\n") // an error ends the next read too
+		case strings.HasPrefix(line, bad):
+			io.WriteString(c.Conn, "-ERR 'Invalid Subject'\r\n")
+			c.Close()
+			return true
 		}
 	}
 }

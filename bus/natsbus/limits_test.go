@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -467,4 +468,34 @@ func TestLimitOfAccount(t *testing.T) {
 			t.Errorf("%d reconnects", n)
 		}
 	})
+}
+
+// TestFatalAmongMany: the one of a thousand subscriptions that a server closes the connection over is found
+// by a few connections, and not by an answer to each.
+func TestFatalAmongMany(t *testing.T) {
+	const others = 1000
+	server := newFakeServer(t)
+	b := newBus(t, Config{URL: server.url()}, "1/a", nil)
+	granted, bad := make(chan error, 2*others), make(chan error, 2)
+	for n := range others {
+		b.Watch(fmt.Sprint("/", n), func(err error) { granted <- err })
+	}
+	b.Watch("/bad", func(err error) { bad <- err })
+	var closed, answers atomic.Int64
+	go func() {
+		for server.accept().answerBut("SUB stomp.d.bad ", &answers) {
+			closed.Add(1)
+		}
+	}()
+	if err := <-bad; !errors.Is(err, ErrDestination) {
+		t.Errorf("the bad one heard %v", err)
+	}
+	for range others {
+		if err := <-granted; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if closed.Load() > 5 || answers.Load() > 300 {
+		t.Errorf("it took %d connections and %d answers", closed.Load(), answers.Load())
+	}
 }

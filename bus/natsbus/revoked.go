@@ -77,8 +77,8 @@ func (ws *watches) reset(last *conn, blame bool) (plain, suspects []*watch) {
 	return append(plain, asked...), suspects
 }
 
-// suspect notes that one of list is why the connection was closed, and returns it if it is known: the
-// only one, the second time. It is not subscribed any more.
+// suspect notes that one of list is why the connection was closed, and no other one. It returns it if it
+// is known: the only one, the second time. It is not subscribed any more.
 func (ws *watches) suspect(list []*watch) (fatal *watch) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -88,6 +88,9 @@ func (ws *watches) suspect(list []*watch) (fatal *watch) {
 		if len(ws.shunned) < maxShunned {
 			ws.shunned[fatal.subject] = true
 		}
+	}
+	for _, w := range ws.bySubject {
+		w.suspect = false
 	}
 	for _, w := range list {
 		w.suspect = true

@@ -3,6 +3,7 @@ package natsbus
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -182,8 +183,9 @@ func (w *writer) writeAgain() {
 	}
 }
 
-// subscribeAll subscribes on c all that is watched, and at last, one by one, what may be why an earlier
-// connection was closed. It reports false when c has ended over that.
+// subscribeAll subscribes on c all that is watched, and at last, in groups, what may be why an earlier
+// connection was closed. It reports false when c has ended over that; then the next one is asked for a
+// smaller group, until a single one is left.
 func (w *writer) subscribeAll(c *conn) bool {
 	w.refusals.reset()
 	blame := false
@@ -202,9 +204,12 @@ func (w *writer) subscribeAll(c *conn) bool {
 	if !w.survives(c, plain) {
 		return false
 	}
-	for _, suspect := range suspects {
-		w.establish(c, suspect)
-		if !w.survives(c, []*watch{suspect}) {
+	const groups = 64 // with as many suspects, each is one
+	for group := range slices.Chunk(suspects, (len(suspects)+groups-1)/groups) {
+		for _, suspect := range group {
+			w.establish(c, suspect)
+		}
+		if !w.survives(c, group) {
 			return false
 		}
 	}
