@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"time"
 
+	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
@@ -21,9 +21,6 @@ type Kick struct {
 	Whom   string        // says whose sessions those are, for the logs of the nodes
 }
 
-// ErrReason reports a reason that can't be told to clients.
-var ErrReason = errors.New("this reason can't be told")
-
 const minRate = 0.001 // a session in a quarter of an hour
 
 func (k Kick) check() error {
@@ -32,12 +29,8 @@ func (k Kick) check() error {
 		return fmt.Errorf("a rate of %g sessions a second: want %g or more, or 0 for no limit", k.Rate, minRate)
 	case k.Block < 0:
 		return fmt.Errorf("members can't be blocked for %s", k.Block)
-	case k.Code < 0:
-		return fmt.Errorf("%d can't be a code: want 1 or more", k.Code)
-	case k.Reason == "" && k.Code != 0 && !slices.ContainsFunc(policy.Codes(), func(e policy.Explanation) bool { return e.Code == k.Code }):
-		return fmt.Errorf("%w: it is missing, and code %d says nothing by itself", ErrReason, k.Code)
 	}
-	return checkReason(k.Reason)
+	return gateway.Kick{Reason: k.Reason, Code: k.Code}.Check()
 }
 
 // batch is how many sessions are kicked at once. What the rate allows in a tenth of a second keeps

@@ -8,8 +8,8 @@ import (
 	"io"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
+	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
@@ -20,7 +20,6 @@ const (
 	maxParts       = 1 << 10   // of one answer, 6 million sessions
 	maxError       = 1 << 10   // bytes of an answer's error that are told
 	maxIDs         = 500       // sessions of one request
-	maxReason      = 200       // bytes
 	maxDestination = 8 << 10   // bytes, as in a frame
 	maxRequestID   = 64        // bytes
 	maxOp          = 32        // bytes
@@ -132,20 +131,10 @@ func parseRequest(payload string) (r request, err error) {
 	case r.Code < 0:
 		return r, errors.New("a negative code")
 	}
-	return r, checkReason(r.Reason)
-}
-
-// checkReason refuses what can't be the header of an ERROR, or a line of a log.
-func checkReason(reason string) error {
-	switch {
-	case reason != "" && strings.TrimSpace(reason) == "":
-		return fmt.Errorf("%w: it is blank", ErrReason)
-	case len(reason) > maxReason:
-		return fmt.Errorf("%w: it has %d bytes, the limit is %d", ErrReason, len(reason), maxReason)
-	case !utf8.ValidString(reason) || strings.ContainsFunc(reason, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return fmt.Errorf("%w: it is not one line of printable text", ErrReason)
+	if err := gateway.CheckReason(r.Reason); err != nil {
+		return r, fmt.Errorf("the reason can't be told: %w", err)
 	}
-	return nil
+	return r, nil
 }
 
 // parseAnswer takes a message of a reply channel.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
@@ -40,7 +41,7 @@ func TestParseRequestRefuses(t *testing.T) {
 		"a session that is null":    `{"id":"a","reply":"` + token + `","op":"kick","sessions":[7]}`,
 		"too many sessions":         `{"id":"a","reply":"` + token + `","op":"kick","sessions":["00000001"` + strings.Repeat(`,"00000001"`, maxIDs) + `]}`,
 		"a long destination":        `{"id":"a","reply":"` + token + `","op":"subscribers","destination":"` + strings.Repeat("a", maxDestination+1) + `"}`,
-		"a long reason":             `{"id":"a","reply":"` + token + `","op":"kick","reason":"` + strings.Repeat("a", maxReason+1) + `"}`,
+		"a long reason":             `{"id":"a","reply":"` + token + `","op":"kick","reason":"` + strings.Repeat("a", 201) + `"}`,
 		"a reason of two lines":     `{"id":"a","reply":"` + token + `","op":"kick","reason":"a\nb"}`,
 		"a reason with an escape":   `{"id":"a","reply":"` + token + `","op":"kick","reason":"\u001b[31m"}`,
 		"a blank reason":            `{"id":"a","reply":"` + token + `","op":"kick","reason":"  "}`,
@@ -162,7 +163,7 @@ func FuzzParseRequest(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if len(r.Sessions) > maxIDs || len(r.Reason) > maxReason || !isToken(r.Reply) || len(r.Destination) > maxDestination {
+		if len(r.Sessions) > maxIDs || gateway.CheckReason(r.Reason) != nil || !isToken(r.Reply) || len(r.Destination) > maxDestination {
 			t.Errorf("%+v is over the limits", r)
 		}
 		text, err := json.Marshal(r)

@@ -49,14 +49,9 @@ func TestKickCheck(t *testing.T) {
 	}
 	nan := 0.0
 	nan /= nan
-	for _, k := range []Kick{{Rate: -1}, {Rate: 1e-9}, {Rate: nan}, {Rate: 1e300}, {Block: -1}, {Code: -1, Reason: "a"}} {
-		if err := k.check(); err == nil || errors.Is(err, ErrReason) {
-			t.Errorf("%+v: %v", k, err)
-		}
-	}
-	for _, k := range []Kick{{Reason: "a\nb"}, {Reason: "\xff"}, {Reason: " "}, {Code: 4711}} {
-		if err := k.check(); !errors.Is(err, ErrReason) {
-			t.Errorf("%+v: %v, want ErrReason", k, err)
+	for _, k := range []Kick{{Rate: -1}, {Rate: 1e-9}, {Rate: nan}, {Rate: 1e300}, {Block: -1}, {Code: -1, Reason: "a"}, {Reason: "a\nb"}, {Code: 4711}} {
+		if err := k.check(); err == nil {
+			t.Errorf("%+v is taken", k)
 		}
 	}
 	for rate, want := range map[float64]int{0: maxIDs, 0.5: 1, 9: 1, 200: 20, 1e9: maxIDs} {

@@ -6,13 +6,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
@@ -107,7 +106,7 @@ func (k *kicking) checkHow(cmd *cobra.Command, rate, code, block string) (err er
 	if k.how.Code >= ownCodes && k.how.Reason == "" {
 		return fmt.Errorf("--code %s has no reason of its own: say one with --reason", code)
 	}
-	if err := checkReason(k.how.Reason); err != nil {
+	if err := gateway.CheckReason(k.how.Reason); err != nil {
 		return fmt.Errorf("--reason: %w", err)
 	}
 	if cmd.Flags().Changed("rate") {
@@ -152,19 +151,4 @@ func codeWords() (words []string) {
 		words = append(words, e.Word+"\t"+e.Message)
 	}
 	return words
-}
-
-// maxReason is how many bytes of a reason clients are told.
-const maxReason = 200
-
-func checkReason(reason string) error {
-	switch {
-	case len(reason) > maxReason:
-		return fmt.Errorf("it has %d bytes: want %d at most", len(reason), maxReason)
-	case !utf8.ValidString(reason) || strings.ContainsFunc(reason, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return errors.New("it holds what can't be shown: want one line of text")
-	case reason != "" && strings.TrimSpace(reason) == "":
-		return errors.New("it is blank: say what the clients shall read, or leave it out")
-	}
-	return nil
 }

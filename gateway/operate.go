@@ -83,6 +83,26 @@ func (g *Gateway) Kick(ctx context.Context, ids []registry.SessionID, k Kick) (k
 // maxReason is how many bytes of a reason fit what people read.
 const maxReason = 200
 
+// CheckReason returns why reason can't be told to a client, nil when it can. An empty one can: it means
+// that of the code. The rule keeps it fit for the header of an ERROR and for a line of a log.
+func CheckReason(reason string) error {
+	switch {
+	case len(reason) > maxReason:
+		return fmt.Errorf("it has %d bytes: want %d at most", len(reason), maxReason)
+	case !utf8.ValidString(reason) || strings.ContainsFunc(reason, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return errors.New("it holds what can't be shown: want one line of text")
+	case reason != "" && strings.TrimSpace(reason) == "":
+		return errors.New("it is blank: say what the clients shall read, or leave it out")
+	}
+	return nil
+}
+
+// Check returns why sessions can't be ended like this, nil when they can.
+func (k Kick) Check() error {
+	_, err := k.explain()
+	return err
+}
+
 // explain fills in what k leaves out. Codes that are not of policy.Codes are the caller's own.
 func (k Kick) explain() (session.Kick, error) {
 	how := session.Kick{Reason: k.Reason, Code: k.Code, Word: "kicked"}
@@ -97,16 +117,13 @@ func (k Kick) explain() (session.Kick, error) {
 			}
 		}
 	}
-	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
-	switch {
+	switch err := CheckReason(k.Reason); {
+	case err != nil:
+		return how, fmt.Errorf("gateway: the reason can't be told: %w", err)
 	case how.Code < 0:
 		return how, fmt.Errorf("gateway: %d is no code for a client: want a positive number", how.Code)
-	case strings.TrimSpace(how.Reason) == "":
+	case how.Reason == "":
 		return how, fmt.Errorf("gateway: code %d has no message of its own: give a reason", how.Code)
-	case len(how.Reason) > maxReason:
-		return how, fmt.Errorf("gateway: the reason has %d bytes, and may have %d", len(how.Reason), maxReason)
-	case !utf8.ValidString(how.Reason) || strings.ContainsFunc(how.Reason, unprintable):
-		return how, errors.New("gateway: the reason has to be one line of printable text in UTF-8")
 	}
 	return how, nil
 }
