@@ -62,7 +62,7 @@ func TestAuditAtTheEnd(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(ctx) }()
-	c.requests <- request{ID: "1", Op: opKick, Call: "1", By: "alice", Sessions: []sessionID{1, 2}}
+	c.requests <- request{ID: "1", Op: opKick, Call: "1", By: "alice", Sessions: []registry.SessionID{1, 2}}
 	<-gw.asked
 	stop()
 	if err := <-ended; err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
@@ -36,7 +37,7 @@ func TestAudit(t *testing.T) {
 		}
 	}
 	c.Operator = "alice@bastion"
-	kick(admin.Kick{Rate: 200, Whom: "member bob\x1b[2J", Reason: "bye", Code: 1234, Block: 10 * time.Minute}) // 20 at a time
+	kick(admin.Kick{Rate: 200, Whom: "member bob\x1b[2J", Kick: gateway.Kick{Reason: "bye", Code: 1234}, Block: 10 * time.Minute}) // 20 at a time
 	want("ended sessions", `level=INFO msg="an operator ended sessions" by=alice@bastion whom="member bob [2J" sessions=45 code=1234 reason=bye blocked_for=10m0s`)
 	want("blocked a member")
 

@@ -13,7 +13,7 @@ import (
 
 // Controlled is what operators can ask of a node; *gateway.Gateway is one.
 type Controlled interface {
-	Live(ctx context.Context, ids []registry.SessionID) ([]gateway.Live, error)
+	Live(ctx context.Context, ids []registry.SessionID) ([]registry.Live, error)
 	Subscribers(ctx context.Context, destination string) ([]registry.SessionID, error)
 	Kick(ctx context.Context, ids []registry.SessionID, k gateway.Kick) ([]registry.SessionID, error)
 	Figures() gateway.Figures

@@ -18,6 +18,7 @@ import (
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
@@ -278,7 +279,7 @@ func TestAskLive(t *testing.T) {
 		if err := c.AskLive(t.Context(), sessions); err != nil {
 			t.Fatal(err)
 		}
-		want := map[string]*admin.Live{
+		want := map[string]*registry.Live{
 			a1: {Subscriptions: []string{"/topic/a", "/topic/b"}, Subscribed: 2, Queued: 1},
 			b2: {Subscriptions: []string{"/topic/b"}, Subscribed: 1, Queued: 2},
 			b3: {Queued: 3},
@@ -302,8 +303,8 @@ func TestAskLiveOfManySessions(t *testing.T) {
 	var sessions []admin.Session
 	at := connectedAt(0)
 	for id := range 1201 {
-		n.gw.do(func(g *sham) { g.sessions[sessionID(id)] = nil })
-		text := sessionID(id).String()
+		n.gw.do(func(g *sham) { g.sessions[registry.SessionID(id)] = nil })
+		text := registry.SessionID(id).String()
 		sessions = append(sessions, admin.Session{Key: nodeA + "_" + text, Node: nodeA, ID: text, ConnectedAt: &at})
 	}
 	if err := admin.NewCluster(m, patience).AskLive(t.Context(), sessions); err != nil {

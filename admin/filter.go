@@ -105,7 +105,7 @@ func (w *walk) fits(s Session) bool {
 }
 
 // subscribers are sessions by their nodes, each list in order.
-type subscribers map[string][]sessionID
+type subscribers map[string][]registry.SessionID
 
 func (s subscribers) none() bool {
 	for _, ids := range s {
@@ -121,7 +121,7 @@ func (s subscribers) has(of Session) bool {
 	if err != nil {
 		return false
 	}
-	_, ok := slices.BinarySearch(s[of.Node], sessionID(id))
+	_, ok := slices.BinarySearch(s[of.Node], id)
 	return ok
 }
 

@@ -90,7 +90,7 @@ func TestOperatorAndClients(t *testing.T) {
 		}
 	}
 	walk := operator.Sessions(t.Context(), admin.Filter{Destination: "/topic/b"}, "")
-	for key, outcome := range outcomes(t, operator.Kick(t.Context(), walk, admin.Kick{Reason: "closing time"})) {
+	for key, outcome := range outcomes(t, operator.Kick(t.Context(), walk, admin.Kick{Kick: gateway.Kick{Reason: "closing time"}})) {
 		if key != all[1].Key || outcome != admin.Kicked {
 			t.Errorf("%s: %s", key, outcome)
 		}

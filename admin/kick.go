@@ -8,17 +8,16 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/gateway"
-	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
 // Kick says how sessions are ended.
 type Kick struct {
-	Reason string        // for the clients; one line of at most 200 bytes, default that of Code
-	Code   policy.Code   // for their programs, default policy.CodeKicked
-	Rate   float64       // sessions a second at most, 0 for no limit
-	Block  time.Duration // for which the members of the sessions can't connect, 0 for none
-	Whom   string        // says whose sessions those are, for the logs of the nodes
+	gateway.Kick               // what the clients are told
+	Rate         float64       // sessions a second at most, 0 for no limit
+	Block        time.Duration // for which the members of the sessions can't connect, 0 for none
+	Whom         string        // says whose sessions those are, for the logs of the nodes
 }
 
 const minRate = 0.001 // a session in a quarter of an hour
@@ -30,7 +29,7 @@ func (k Kick) check() error {
 	case k.Block < 0:
 		return fmt.Errorf("members can't be blocked for %s", k.Block)
 	}
-	return gateway.Kick{Reason: k.Reason, Code: k.Code}.Check()
+	return k.Kick.Check()
 }
 
 // batch is how many sessions are kicked at once. What the rate allows in a tenth of a second keeps
@@ -195,7 +194,7 @@ func (w *kicker) questions(nodes map[string][]Session) []*question {
 }
 
 func (w *kicker) request() request {
-	r := request{Op: opKick, Reason: w.kick.Reason, Code: w.kick.Code}
+	r := request{Op: opKick, Kick: w.kick.Kick}
 	if w.cluster.Operator != "" {
 		r.By, r.Whom, r.Call = w.cluster.Operator, w.kick.Whom, w.talk.token
 		if w.kick.Block > 0 {
@@ -208,7 +207,7 @@ func (w *kicker) request() request {
 // results are what a node's answer means for its sessions.
 func results(sessions []Session, q *question) iter.Seq[Result] {
 	return func(yield func(Result) bool) {
-		had := map[sessionID]bool{}
+		had := map[registry.SessionID]bool{}
 		for _, id := range q.whole.Sessions {
 			had[id] = true
 		}

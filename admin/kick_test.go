@@ -73,7 +73,7 @@ func TestKick(t *testing.T) {
 		all := list(t, c.Sessions(t.Context(), admin.Filter{}, ""))
 		b.gw.do(func(g *sham) { delete(g.sessions, 2) }) // it has just ended
 		foreign := admin.Session{Key: "1/x_7d5c", Node: "1/x", ID: "7d5c", Member: json.RawMessage("42")}
-		how := admin.Kick{Reason: "closing time", Code: 4711}
+		how := admin.Kick{Kick: gateway.Kick{Reason: "closing time", Code: 4711}}
 		got := outcomes(t, c.Kick(t.Context(), walk(append(all, foreign), nil), how))
 		wantOutcomes(t, got, map[string]admin.Outcome{
 			a1: admin.Kicked, a2: admin.Kicked, b2: admin.Gone, b3: admin.Kicked, foreign.Key: admin.Silent,
@@ -312,7 +312,7 @@ func TestKickStops(t *testing.T) {
 		t.Errorf("%v, want that it was cancelled", err)
 	}
 	before := left()
-	for _, err = range c.Kick(t.Context(), walk(all, nil), admin.Kick{Reason: "a\nb"}) {
+	for _, err = range c.Kick(t.Context(), walk(all, nil), admin.Kick{Kick: gateway.Kick{Reason: "a\nb"}}) {
 	}
 	if err == nil || left() != before {
 		t.Errorf("a reason that can't be told ends %d sessions, %v", before-left(), err)
@@ -323,7 +323,7 @@ func TestKickStops(t *testing.T) {
 func TestKickWithoutRedis(t *testing.T) {
 	m := sessionMap(t, "127.0.0.1:1", redisregistry.Hashes)
 	at := connectedAt(1)
-	for r, err := range admin.NewCluster(m, patience).Kick(t.Context(), walk([]admin.Session{{Key: a1, Node: nodeA, ID: "00000001", ConnectedAt: &at}}, nil), admin.Kick{Code: policy.CodeKicked}) {
+	for r, err := range admin.NewCluster(m, patience).Kick(t.Context(), walk([]admin.Session{{Key: a1, Node: nodeA, ID: "00000001", ConnectedAt: &at}}, nil), admin.Kick{Kick: gateway.Kick{Code: policy.CodeKicked}}) {
 		if err == nil {
 			t.Errorf("%+v", r)
 		}

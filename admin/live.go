@@ -7,13 +7,6 @@ import (
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
-// Live is what the owner node says of a session.
-type Live struct {
-	Subscriptions []string `json:"destinations"`  // the first of them, 100 and 64 KiB at most
-	Subscribed    int      `json:"subscriptions"` // how many there are
-	Queued        int      `json:"queued_bytes"`  // that wait for the client
-}
-
 // AskLive sets Live of the sessions whose nodes answer. Nodes that did not answer once are not asked
 // again by this Cluster for 30 s, so that a page costs the patience once at most.
 func (c *Cluster) AskLive(ctx context.Context, sessions []Session) error {
@@ -42,7 +35,8 @@ func (c *Cluster) askLive(ctx context.Context, sessions []Session) (silent map[s
 		}
 		for _, l := range q.whole.Live {
 			if i, ok := index[sessionKey(q.node, l.ID)]; ok {
-				sessions[i].Live = &l.Live
+				l.ID = 0 // the session has it
+				sessions[i].Live = &l
 			}
 		}
 	})
@@ -51,8 +45,8 @@ func (c *Cluster) askLive(ctx context.Context, sessions []Session) (silent map[s
 
 // byNode groups the ids of those sessions that a node of stompgw has, and notes in index where each
 // stands.
-func byNode(sessions []Session, index map[string]int) map[string][]sessionID {
-	nodes := map[string][]sessionID{}
+func byNode(sessions []Session, index map[string]int) map[string][]registry.SessionID {
+	nodes := map[string][]registry.SessionID{}
 	for i, s := range sessions {
 		if id, ok := s.own(); ok {
 			index[s.Key] = i
@@ -64,11 +58,11 @@ func byNode(sessions []Session, index map[string]int) map[string][]sessionID {
 
 // own returns the id of a session of stompgw. A node of the replaced system can't be asked: it says
 // nothing of a session but the four fields.
-func (s Session) own() (sessionID, bool) {
+func (s Session) own() (registry.SessionID, bool) {
 	id, err := registry.ParseSessionID(s.ID)
-	return sessionID(id), err == nil && s.ConnectedAt != nil
+	return id, err == nil && s.ConnectedAt != nil
 }
 
-func sessionKey(node string, id sessionID) string {
-	return node + "_" + registry.SessionID(id).String()
+func sessionKey(node string, id registry.SessionID) string {
+	return node + "_" + id.String()
 }

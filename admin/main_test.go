@@ -183,16 +183,16 @@ func (g *sham) note(ctx context.Context, what string) error {
 	return err
 }
 
-func (g *sham) Live(ctx context.Context, ids []registry.SessionID) ([]gateway.Live, error) {
+func (g *sham) Live(ctx context.Context, ids []registry.SessionID) ([]registry.Live, error) {
 	if err := g.note(ctx, "live"); err != nil {
 		return nil, err
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	var found []gateway.Live
+	var found []registry.Live
 	for _, id := range ids {
 		if subs, ok := g.sessions[id]; ok {
-			found = append(found, gateway.Live{ID: id, Subscriptions: subs, Subscribed: len(subs), Queued: int(id)})
+			found = append(found, registry.Live{ID: id, Subscriptions: subs, Subscribed: len(subs), Queued: int(id)})
 		}
 	}
 	return found, nil

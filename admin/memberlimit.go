@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
@@ -215,7 +216,7 @@ func (l *MemberLimit) excess(sessions []Session) []Session {
 }
 
 func (l *MemberLimit) kick(ctx context.Context, sessions []Session) error {
-	for r, err := range l.cluster.Kick(ctx, all(sessions), Kick{Code: policy.CodeSessions}) {
+	for r, err := range l.cluster.Kick(ctx, all(sessions), Kick{Kick: gateway.Kick{Code: policy.CodeSessions}}) {
 		if err != nil {
 			return err
 		}

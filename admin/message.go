@@ -10,7 +10,6 @@ import (
 	"unicode"
 
 	"github.com/stompgw/stompgw/gateway"
-	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
@@ -43,13 +42,12 @@ const (
 // request is what a node is asked, as JSON. It comes once or several times with the same ID, since
 // nobody knows whether the first has arrived; a node acts on it once.
 type request struct {
-	ID          string      `json:"id"`
-	Reply       string      `json:"reply"` // the token of the channel for the answer
-	Op          op          `json:"op"`
-	Sessions    []sessionID `json:"sessions,omitempty"`
-	Destination string      `json:"destination,omitempty"`
-	Reason      string      `json:"reason,omitempty"`
-	Code        policy.Code `json:"code,omitempty"`
+	ID          string               `json:"id"`
+	Reply       string               `json:"reply"` // the token of the channel for the answer
+	Op          op                   `json:"op"`
+	Sessions    []registry.SessionID `json:"sessions,omitempty"`
+	Destination string               `json:"destination,omitempty"`
+	gateway.Kick
 
 	// For the log of the node.
 	By   string `json:"by,omitempty"`   // who asks; empty for no operator
@@ -60,14 +58,14 @@ type request struct {
 
 // answer is what a node says to a request, or one of several parts of it.
 type answer struct {
-	ID       string        `json:"id"` // of the request
-	Node     string        `json:"node"`
-	Part     int           `json:"part"`            // from 0 on
-	Parts    int           `json:"parts"`           // of the whole answer
-	Error    string        `json:"error,omitempty"` // why it was not done
-	Sessions []sessionID   `json:"sessions,omitempty"`
-	Live     []liveSession `json:"live,omitempty"`
-	State    *nodeState    `json:"state,omitempty"`
+	ID       string               `json:"id"` // of the request
+	Node     string               `json:"node"`
+	Part     int                  `json:"part"`            // from 0 on
+	Parts    int                  `json:"parts"`           // of the whole answer
+	Error    string               `json:"error,omitempty"` // why it was not done
+	Sessions []registry.SessionID `json:"sessions,omitempty"`
+	Live     []registry.Live      `json:"live,omitempty"`
+	State    *nodeState           `json:"state,omitempty"`
 }
 
 // ready is what a node says that lets new clients in.
@@ -79,34 +77,6 @@ type nodeState struct {
 	Ready       string `json:"ready"` // ready, or why not
 	Sessions    int    `json:"sessions"`
 	Connections int    `json:"connections"`
-}
-
-// liveSession is Live of one session.
-type liveSession struct {
-	ID sessionID `json:"id"`
-	Live
-}
-
-// sessionID is a registry.SessionID as people see it, also in JSON.
-type sessionID registry.SessionID
-
-func (id sessionID) MarshalText() ([]byte, error) {
-	return []byte(registry.SessionID(id).String()), nil
-}
-
-func (id *sessionID) UnmarshalText(text []byte) error {
-	parsed, err := registry.ParseSessionID(string(text))
-	*id = sessionID(parsed)
-	return err
-}
-
-// sessionIDs changes the type of a list; the result shares no memory with it.
-func sessionIDs[To, From ~uint64](ids []From) []To {
-	out := make([]To, len(ids))
-	for i, id := range ids {
-		out[i] = To(id)
-	}
-	return out
 }
 
 // parseRequest takes a message of a control channel. Its errors quote nothing of the message.
@@ -183,8 +153,8 @@ func split(a answer) ([]string, error) {
 	var whole []answer
 	for rest := a; ; {
 		part, n := rest, 0
-		part.Sessions, n = fill(rest.Sessions, n, func(sessionID) int { return len(`"0123456789abcdef",`) })
-		part.Live, _ = fill(rest.Live, n, liveSession.size)
+		part.Sessions, n = fill(rest.Sessions, n, func(registry.SessionID) int { return len(`"0123456789abcdef",`) })
+		part.Live, _ = fill(rest.Live, n, sizeOfLive)
 		whole = append(whole, part)
 		rest.Sessions, rest.Live = rest.Sessions[len(part.Sessions):], rest.Live[len(part.Live):]
 		if len(rest.Sessions)+len(rest.Live) == 0 {
@@ -214,10 +184,10 @@ func fill[T any](all []T, n int, size func(T) int) ([]T, int) {
 	return all, n
 }
 
-// size is about how many bytes s takes as JSON.
-func (s liveSession) size() int {
+// sizeOfLive is about how many bytes l takes as JSON.
+func sizeOfLive(l registry.Live) int {
 	n := 100
-	for _, d := range s.Subscriptions {
+	for _, d := range l.Subscriptions {
 		n += len(d) + len(`"",`)
 	}
 	return n

@@ -16,7 +16,7 @@ const token = "00112233445566778899aabbccddeeff"
 func TestParseRequest(t *testing.T) {
 	const want = `{"id":"a-1","reply":"` + token + `","op":"kick","sessions":["0000002a"],"reason":"bye","code":15}`
 	r, err := parseRequest(want)
-	if err != nil || r.Op != opKick || !slices.Equal(r.Sessions, []sessionID{42}) || r.Reason != "bye" || r.Code != 15 {
+	if err != nil || r.Op != opKick || !slices.Equal(r.Sessions, []registry.SessionID{42}) || r.Reason != "bye" || r.Code != 15 {
 		t.Errorf("%+v, %v", r, err)
 	}
 	if text, err := json.Marshal(r); err != nil || string(text) != want {
@@ -60,11 +60,11 @@ func TestParseRequestRefuses(t *testing.T) {
 func TestSplit(t *testing.T) {
 	many := answer{ID: "a", Node: "n"}
 	for i := range 100_000 {
-		many.Sessions = append(many.Sessions, sessionID(i)<<32)
+		many.Sessions = append(many.Sessions, registry.SessionID(i)<<32)
 	}
 	long := answer{ID: "a", Node: "n"}
 	for i := range maxIDs {
-		l := liveSession{ID: sessionID(i)}
+		l := registry.Live{ID: registry.SessionID(i)}
 		for range 100 {
 			l.Subscriptions = append(l.Subscriptions, strings.Repeat("<", 650))
 		}
@@ -99,7 +99,7 @@ func TestSplit(t *testing.T) {
 			}
 		}
 		slices.Sort(q.whole.Sessions)
-		slices.SortFunc(q.whole.Live, func(a, b liveSession) int { return int(a.ID) - int(b.ID) })
+		slices.SortFunc(q.whole.Live, func(a, b registry.Live) int { return int(a.ID) - int(b.ID) })
 		if !reflect.DeepEqual(q.whole.Sessions, a.Sessions) || !reflect.DeepEqual(q.whole.Live, a.Live) || q.whole.Error != a.Error {
 			t.Errorf("%s: %d sessions, %d live and %q came", what, len(q.whole.Sessions), len(q.whole.Live), q.whole.Error)
 		}

@@ -44,21 +44,16 @@ func (c *Control) serve(ctx context.Context, r request) {
 
 // perform does what r asks for.
 func (c *Control) perform(ctx context.Context, r request) (a answer, err error) {
-	ids := sessionIDs[registry.SessionID](r.Sessions)
 	switch r.Op {
 	case opAbout:
 		a.State = c.state()
 	case opLive:
-		a.Live, err = c.live(ctx, ids)
+		a.Live, err = c.live(ctx, r.Sessions)
 	case opSubscribers:
-		var found []registry.SessionID
-		found, err = c.gw.Subscribers(ctx, r.Destination)
-		a.Sessions = sessionIDs[sessionID](found)
+		a.Sessions, err = c.gw.Subscribers(ctx, r.Destination)
 	case opKick:
-		var kicked []registry.SessionID
-		kicked, err = c.gw.Kick(ctx, ids, gateway.Kick{Reason: r.Reason, Code: r.Code})
-		a.Sessions = sessionIDs[sessionID](kicked)
-		c.audit.kicked(r, len(kicked))
+		a.Sessions, err = c.gw.Kick(ctx, r.Sessions, r.Kick)
+		c.audit.kicked(r, len(a.Sessions))
 	case opDrain:
 		a.State = c.state()
 		c.log.Info("an operator drains this node", "by", printable(r.By), "sessions", a.State.Sessions)
@@ -93,13 +88,12 @@ func (c *Control) state() *nodeState {
 	return &s
 }
 
-func (c *Control) live(ctx context.Context, ids []registry.SessionID) ([]liveSession, error) {
+func (c *Control) live(ctx context.Context, ids []registry.SessionID) ([]registry.Live, error) {
 	found, err := c.gw.Live(ctx, ids)
-	out := make([]liveSession, len(found))
-	for i, l := range found {
-		out[i] = liveSession{sessionID(l.ID), Live{Subscriptions: shown(l.Subscriptions), Subscribed: l.Subscribed, Queued: l.Queued}}
+	for i := range found {
+		found[i].Subscriptions = shown(found[i].Subscriptions)
 	}
-	return out, err
+	return found, err
 }
 
 // shown returns the first destinations, as many as are told.

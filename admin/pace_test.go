@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/stompgw/stompgw/gateway"
 )
 
 func TestPace(t *testing.T) {
@@ -42,14 +44,14 @@ func TestPace(t *testing.T) {
 }
 
 func TestKickCheck(t *testing.T) {
-	for _, k := range []Kick{{}, {Rate: minRate}, {Rate: 1e9}, {Code: 17}, {Code: 4711, Reason: "out of beer"}, {Reason: "über 100 €"}} {
+	for _, k := range []Kick{{}, {Rate: minRate}, {Rate: 1e9}, {Kick: gateway.Kick{Code: 17}}, {Kick: gateway.Kick{Code: 4711, Reason: "out of beer"}}} {
 		if err := k.check(); err != nil {
 			t.Errorf("%+v: %v", k, err)
 		}
 	}
 	nan := 0.0
 	nan /= nan
-	for _, k := range []Kick{{Rate: -1}, {Rate: 1e-9}, {Rate: nan}, {Rate: 1e300}, {Block: -1}, {Code: -1, Reason: "a"}, {Reason: "a\nb"}, {Code: 4711}} {
+	for _, k := range []Kick{{Rate: -1}, {Rate: 1e-9}, {Rate: nan}, {Rate: 1e300}, {Block: -1}, {Kick: gateway.Kick{Reason: "a\nb"}}, {Kick: gateway.Kick{Code: 4711}}} {
 		if err := k.check(); err == nil {
 			t.Errorf("%+v is taken", k)
 		}

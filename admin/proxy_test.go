@@ -4,11 +4,7 @@ import (
 	"net"
 	"sync"
 	"testing"
-
-	"github.com/stompgw/stompgw/gateway/registry"
 )
-
-func sessionID[T ~int](id T) registry.SessionID { return registry.SessionID(id) }
 
 // proxy passes connections on to a server. Its address is as good as a name: another server may come to
 // be behind it.

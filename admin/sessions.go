@@ -22,7 +22,7 @@ type Session struct {
 	Remote      string          `json:"remote_address"`
 	ConnectedAt *time.Time      `json:"connected_at"`     // null when its node did not say
 	ExpiresAt   *time.Time      `json:"token_expires_at"` // null when nobody is logged in
-	Live        *Live           `json:"live"`             // null when its node was not asked, or did not answer
+	Live        *registry.Live  `json:"live"`             // null when its node was not asked, or did not answer
 
 	Cursor string `json:"cursor,omitempty"` // with which a walk goes on behind this session; empty outside of one
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
@@ -37,7 +38,7 @@ type fakeCluster struct {
 	sessions []admin.Session
 	nodes    []admin.Node
 	blocks   []admin.Block
-	live     map[string]admin.Live // by key
+	live     map[string]registry.Live // by key
 	gone     map[string]bool       // sessions that end before they are kicked, by key
 	silent   []string
 	fault    error       // of every method
@@ -83,7 +84,7 @@ func newFakeCluster() *fakeCluster {
 		gone:   map[string]bool{},
 		silent: []string{nodeB},
 	}
-	c.live = map[string]admin.Live{
+	c.live = map[string]registry.Live{
 		c.sessions[0].Key: {Subscriptions: []string{"/topic/chat", "/session/queue/request-error", "/topic/\x1b*"}, Subscribed: 5, Queued: 1536},
 		c.sessions[1].Key: {},
 		c.sessions[2].Key: {Subscriptions: []string{"/topic/chat"}, Subscribed: 1},

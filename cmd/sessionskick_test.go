@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
@@ -25,14 +26,14 @@ func TestKickFlags(t *testing.T) {
 		"--reason", "come back later", "--code", "1234", "--rate", "120/m", "--block", "1d"); code != partial {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
-	if want := (admin.Kick{Reason: "come back later", Code: 1234, Rate: 2, Block: 24 * time.Hour, Whom: "destination /topic/a, node 1719, transport tcp"}); s.cluster.kick != want {
+	if want := (admin.Kick{Kick: gateway.Kick{Reason: "come back later", Code: 1234}, Rate: 2, Block: 24 * time.Hour, Whom: "destination /topic/a, node 1719, transport tcp"}); s.cluster.kick != want {
 		t.Errorf("kicked with %+v, want %+v", s.cluster.kick, want)
 	}
 	if want := (admin.Filter{Destination: "/topic/a", Node: "1719", Transport: "tcp"}); s.cluster.filter != want {
 		t.Errorf("kicked %+v, want %+v", s.cluster.filter, want)
 	}
 	for code, want := range map[string]policy.Code{"kicked": 15, "16": 16, "too_many_sessions": 17} {
-		if s.run("sessions", "kick", "0000000a", "--code", code); s.cluster.kick != (admin.Kick{Code: want, Whom: "session 0000000a"}) {
+		if s.run("sessions", "kick", "0000000a", "--code", code); s.cluster.kick != (admin.Kick{Kick: gateway.Kick{Code: want}, Whom: "session 0000000a"}) {
 			t.Errorf("--code %s: kicked with %+v", code, s.cluster.kick)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/cmd/internal/output"
 	"github.com/stompgw/stompgw/gateway/destination"
+	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 // sessionsPage is how many sessions are in memory at once, and their nodes asked of together.
@@ -224,7 +225,7 @@ func memberCut() output.Cut { return output.Cut{Column: "MEMBER", Least: 8, Midd
 func sessionRow(s admin.Session, now time.Time) output.Row {
 	subs, queue := liveCells(s)
 	if s.Live != nil && s.Live.Subscriptions == nil {
-		s.Live = &admin.Live{Subscriptions: []string{}, Subscribed: s.Live.Subscribed, Queued: s.Live.Queued} // a list in JSON too
+		s.Live = &registry.Live{Subscriptions: []string{}, Subscribed: s.Live.Subscribed, Queued: s.Live.Queued} // a list in JSON too
 	}
 	return output.Row{
 		Cells: []string{s.Short, memberCell(s.Member), orNone(s.Transport), ageCell(s.ConnectedAt, now), subs,

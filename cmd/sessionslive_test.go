@@ -29,12 +29,12 @@ type shamGateway struct {
 	drained  bool
 }
 
-func (g *shamGateway) Live(_ context.Context, ids []registry.SessionID) (live []gateway.Live, err error) {
+func (g *shamGateway) Live(_ context.Context, ids []registry.SessionID) (live []registry.Live, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, id := range ids {
 		if slices.Contains(g.sessions, id) {
-			live = append(live, gateway.Live{ID: id, Subscriptions: []string{"/topic/a"}, Subscribed: 1, Queued: 7})
+			live = append(live, registry.Live{ID: id, Subscriptions: []string{"/topic/a"}, Subscribed: 1, Queued: 7})
 		}
 	}
 	return live, nil

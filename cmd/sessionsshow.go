@@ -10,6 +10,7 @@ import (
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/cmd/internal/output"
+	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 func newSessionsShowCmd() *cobra.Command { return newConsole().sessionsShow() }
@@ -97,7 +98,7 @@ func expiry(s admin.Session, now time.Time) string {
 }
 
 // destinationLines are a line each. A node does not tell more than so many.
-func destinationLines(l *admin.Live) []string {
+func destinationLines(l *registry.Live) []string {
 	switch {
 	case l == nil || l.Subscribed == 0:
 		return []string{"-"}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/stompgw/stompgw/gateway/internal/session"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
@@ -18,35 +18,26 @@ import (
 // ErrNotRunning reports that Run does not run, so that there is no session to ask for.
 var ErrNotRunning = errors.New("gateway: the node does not run")
 
-// Live is what the node alone knows of one of its sessions.
-type Live struct {
-	ID            registry.SessionID
-	Subscriptions []string // the destinations and patterns, in the order of SUBSCRIBE, 100 at most
-	Subscribed    int      // how many subscriptions there are
-	Queued        int      // bytes that wait for the client, or for it to acknowledge others
-}
-
 // Kick says how sessions are ended.
 type Kick struct {
-	Reason string      // for the client, in the message header of its ERROR: a line of at most 200 bytes, default that of Code
-	Code   policy.Code // for its programs, in the error-code header; default policy.CodeKicked
+	// Reason is for the client, in the message header of its ERROR: a line of at most 200 bytes, default that of Code.
+	Reason string `json:"reason,omitempty"`
+
+	// Code is for its programs, in the error-code header; default policy.CodeKicked. Those that are not of
+	// policy.Codes are the caller's own.
+	Code policy.Code `json:"code,omitempty"`
 }
 
 // Live returns what the node knows of those of the given sessions that it has, in no order. It waits
 // for every loop, until ctx ends: then it returns what it has, and ctx's error. It must not be called
 // on a loop, where a Registry is.
-func (g *Gateway) Live(ctx context.Context, ids []registry.SessionID) ([]Live, error) {
+func (g *Gateway) Live(ctx context.Context, ids []registry.SessionID) ([]registry.Live, error) {
 	e := g.engine.Load()
 	if e == nil {
 		return nil, ErrNotRunning
 	}
 	shares := e.share(ids)
-	found, err := gather(ctx, e, func(i int, tell func([]session.Live)) { e.hosts[i].Live(ctx, shares[i], tell) })
-	list := make([]Live, len(found))
-	for i, l := range found {
-		list[i] = Live(l)
-	}
-	return list, err
+	return gather(ctx, e, func(i int, tell func([]registry.Live)) { e.hosts[i].Live(ctx, shares[i], tell) })
 }
 
 // Subscribers returns the sessions with a subscription to that destination, or to anything that a pattern
@@ -66,7 +57,7 @@ func (g *Gateway) Subscribers(ctx context.Context, destination string) ([]regist
 // returns those that the node had, in no order; of the others it knows nothing any more. It waits as
 // Live does: when ctx ends before all is done, more may be ended than it returns, and some not.
 func (g *Gateway) Kick(ctx context.Context, ids []registry.SessionID, k Kick) (kicked []registry.SessionID, err error) {
-	how, err := k.explain()
+	why, err := k.explain()
 	if err != nil {
 		return nil, err
 	}
@@ -75,8 +66,8 @@ func (g *Gateway) Kick(ctx context.Context, ids []registry.SessionID, k Kick) (k
 		return nil, ErrNotRunning
 	}
 	shares := e.share(ids)
-	kicked, err = gather(ctx, e, func(i int, tell func([]registry.SessionID)) { e.hosts[i].Kick(ctx, shares[i], how, tell) })
-	g.set.log.Debug("ended sessions", "sessions", len(kicked), "code", how.Code, "reason", how.Reason)
+	kicked, err = gather(ctx, e, func(i int, tell func([]registry.SessionID)) { e.hosts[i].Kick(ctx, shares[i], why, tell) })
+	g.set.log.Debug("ended sessions", "sessions", len(kicked), "code", why.Code, "reason", why.Message)
 	return kicked, err
 }
 
@@ -103,29 +94,23 @@ func (k Kick) Check() error {
 	return err
 }
 
-// explain fills in what k leaves out. Codes that are not of policy.Codes are the caller's own.
-func (k Kick) explain() (session.Kick, error) {
-	how := session.Kick{Reason: k.Reason, Code: k.Code, Word: "kicked"}
-	if how.Code == 0 {
-		how.Code = policy.CodeKicked
+// explain fills in what k leaves out.
+func (k Kick) explain() (policy.Explanation, error) {
+	code := cmp.Or(k.Code, policy.CodeKicked)
+	why, known := policy.Explain(code)
+	if !known {
+		why = policy.Explanation{Code: code, Word: "kicked"}
 	}
-	for _, e := range policy.Codes() {
-		if e.Code == how.Code {
-			how.Word = e.Word
-			if how.Reason == "" {
-				how.Reason = e.Message
-			}
-		}
-	}
+	why.Message = cmp.Or(k.Reason, why.Message)
 	switch err := CheckReason(k.Reason); {
 	case err != nil:
-		return how, fmt.Errorf("gateway: the reason can't be told: %w", err)
-	case how.Code < 0:
-		return how, fmt.Errorf("gateway: %d is no code for a client: want a positive number", how.Code)
-	case how.Reason == "":
-		return how, fmt.Errorf("gateway: code %d has no message of its own: give a reason", how.Code)
+		return why, fmt.Errorf("gateway: the reason can't be told: %w", err)
+	case code < 0:
+		return why, fmt.Errorf("gateway: %d is no code for a client: want a positive number", code)
+	case why.Message == "":
+		return why, fmt.Errorf("gateway: code %d has no message of its own: give a reason", code)
 	}
-	return how, nil
+	return why, nil
 }
 
 // share sorts sessions by the loop that has them.

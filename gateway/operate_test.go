@@ -37,7 +37,7 @@ func TestLive(t *testing.T) {
 	if err != nil || len(live) != sessions {
 		t.Fatalf("%d sessions, %v", len(live), err)
 	}
-	seen := map[registry.SessionID]gateway.Live{}
+	seen := map[registry.SessionID]registry.Live{}
 	for _, l := range live {
 		seen[l.ID] = l
 	}

@@ -69,12 +69,21 @@ type Refusal struct {
 
 // Refuse returns the refusal of a code of the table; a code that is not in it is a fault of ours.
 func Refuse(code Code) *Refusal {
+	e, ok := Explain(code)
+	if !ok {
+		panic("policy: a code without an explanation")
+	}
+	return &Refusal{Explanation: e}
+}
+
+// Explain returns the entry of a code in the table.
+func Explain(code Code) (Explanation, bool) {
 	for _, e := range Codes() {
 		if e.Code == code {
-			return &Refusal{Explanation: e}
+			return e, true
 		}
 	}
-	panic("policy: a code without an explanation")
+	return Explanation{}, false
 }
 
 // Fallback is what becomes of a refusal when the session has no subscription to the error

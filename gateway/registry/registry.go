@@ -91,6 +91,23 @@ func ParseSessionID(s string) (SessionID, error) {
 	return SessionID(id), nil
 }
 
+// MarshalText writes what String does, so that people read the same in JSON.
+func (id SessionID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText takes what String writes.
+func (id *SessionID) UnmarshalText(text []byte) (err error) {
+	*id, err = ParseSessionID(string(text))
+	return err
+}
+
+// Live is what the node alone knows of one of its sessions.
+type Live struct {
+	ID            SessionID `json:"id,omitzero"`   // 0, which no session has, where something else names the session
+	Subscriptions []string  `json:"destinations"`  // and patterns, in the order of SUBSCRIBE; the first of them, 100 and 64 KiB at most
+	Subscribed    int       `json:"subscriptions"` // how many there are
+	Queued        int       `json:"queued_bytes"`  // that wait for the client, or for it to acknowledge others
+}
+
 // Session is what the book holds of one session.
 type Session struct {
 	ID          SessionID

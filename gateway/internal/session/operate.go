@@ -17,17 +17,9 @@ import (
 // maxShown is how many subscriptions of one session an operator is shown.
 const maxShown = 100
 
-// Live is what an operator is told of a session.
-type Live struct {
-	ID            registry.SessionID
-	Subscriptions []string // in the order of SUBSCRIBE, maxShown at most
-	Subscribed    int
-	Queued        int // bytes that wait for the client, or for it to acknowledge others
-}
-
 // Live tells of those of the sessions that the loop has.
-func (h *Host) Live(ctx context.Context, ids []registry.SessionID, tell func([]Live)) {
-	var all []Live
+func (h *Host) Live(ctx context.Context, ids []registry.SessionID, tell func([]registry.Live)) {
+	var all []registry.Live
 	inTurns(ctx, h.Local, ids, func(id registry.SessionID) {
 		if s := h.session(id); s != nil {
 			all = append(all, s.live())
@@ -48,8 +40,8 @@ func (h *Host) sessions() []*Session {
 	return all
 }
 
-func (s *Session) live() Live {
-	l := Live{ID: s.id, Subscribed: len(s.subs), Queued: s.conn.Queued()}
+func (s *Session) live() registry.Live {
+	l := registry.Live{ID: s.id, Subscribed: len(s.subs), Queued: s.conn.Queued()}
 	for _, sub := range s.subs[:min(len(s.subs), maxShown)] {
 		l.Subscriptions = append(l.Subscriptions, sub.Destination)
 	}
@@ -91,39 +83,32 @@ func (h *Host) Subscribers(ctx context.Context, to string, tell func([]registry.
 	}, func() { tell(ids) })
 }
 
-// Kick is what the client of a session is told that an operator ends.
-type Kick struct {
-	Reason string // one line
-	Code   policy.Code
-	Word   string // of the code
-}
-
-// Kick ends sessions, and tells which of them the loop had. One whose DISCONNECT waits for the bus is
+// Kick ends sessions, whose clients read why, and tells which of them the loop had. One whose DISCONNECT waits for the bus is
 // one of them; one that is being closed is not.
-func (h *Host) Kick(ctx context.Context, ids []registry.SessionID, k Kick, tell func([]registry.SessionID)) {
+func (h *Host) Kick(ctx context.Context, ids []registry.SessionID, why policy.Explanation, tell func([]registry.SessionID)) {
 	var had []registry.SessionID
 	inTurns(ctx, h.Local, ids, func(id registry.SessionID) {
 		if s := h.session(id); s != nil {
 			had = append(had, id)
-			s.kick(k)
+			s.kick(why)
 		}
 	}, func() { tell(had) })
 }
 
 // kick ends the session with an ERROR behind what waits for its client. What was not committed is
 // gone.
-func (s *Session) kick(k Kick) {
+func (s *Session) kick(why policy.Explanation) {
 	s.host.Stats.Kicked.Add(1)
-	s.host.Log.Debug("kicked", "session", s, "code", k.Code)
-	s.sendError(errorFrame{summary: k.Reason, code: k.Code, detail: k.advice()})
-	s.end(ClosePolicy, k.Word)
+	s.host.Log.Debug("kicked", "session", s, "code", why.Code)
+	s.sendError(errorFrame{summary: why.Message, code: why.Code, detail: kickAdvice(why.Code)})
+	s.end(ClosePolicy, why.Word)
 }
 
-// advice says what the client's people can do.
-func (k Kick) advice() string {
+// kickAdvice says what the client's people can do.
+func kickAdvice(code policy.Code) string {
 	do := "Connect again if you need to, or ask whoever runs this gateway."
-	if k.Code == policy.CodeSessions {
+	if code == policy.CodeSessions {
 		do = "End other sessions of this member first: a client that connects again at once may only end another."
 	}
-	return fmt.Sprintf("Code %d. Transactions that were not committed are gone. %s", k.Code, do)
+	return fmt.Sprintf("Code %d. Transactions that were not committed are gone. %s", code, do)
 }

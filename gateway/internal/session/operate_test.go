@@ -13,15 +13,15 @@ import (
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
-func kicked(reason string) Kick {
-	return Kick{Reason: reason, Code: policy.CodeKicked, Word: "kicked"}
+func kicked(reason string) policy.Explanation {
+	return policy.Explanation{Message: reason, Code: policy.CodeKicked, Word: "kicked"}
 }
 
 // kick ends sessions, and returns those that the loop had.
-func (r *rig) kick(k Kick, ids ...registry.SessionID) []registry.SessionID {
+func (r *rig) kick(why policy.Explanation, ids ...registry.SessionID) []registry.SessionID {
 	r.t.Helper()
 	told := make(chan []registry.SessionID, 1)
-	r.loop.Post(func() { r.host.Kick(context.Background(), ids, k, func(had []registry.SessionID) { told <- had }) })
+	r.loop.Post(func() { r.host.Kick(context.Background(), ids, why, func(had []registry.SessionID) { told <- had }) })
 	return <-told
 }
 
@@ -80,7 +80,7 @@ func TestKick(t *testing.T) {
 func TestKickTooMany(t *testing.T) {
 	r := newRig(t)
 	p := r.connect("1.2")
-	r.kick(Kick{Reason: "one too many", Code: policy.CodeSessions, Word: "too_many_sessions"}, p.s.id)
+	r.kick(policy.Explanation{Message: "one too many", Code: policy.CodeSessions, Word: "too_many_sessions"}, p.s.id)
 	p.wantOne("ERROR", "message:one too many", "error-code:17",
 		"Code 17. Transactions that were not committed are gone. End other sessions of this member first: a client that connects again at once may only end another.")
 	if p.conn.reason != "too_many_sessions" {
@@ -221,9 +221,9 @@ func TestInTurnsEnds(t *testing.T) {
 	}
 }
 
-func (r *rig) live(ids ...registry.SessionID) (list []Live) {
-	told := make(chan []Live, 1)
-	r.loop.Post(func() { r.host.Live(context.Background(), ids, func(l []Live) { told <- l }) })
+func (r *rig) live(ids ...registry.SessionID) (list []registry.Live) {
+	told := make(chan []registry.Live, 1)
+	r.loop.Post(func() { r.host.Live(context.Background(), ids, func(l []registry.Live) { told <- l }) })
 	return <-told
 }
 
