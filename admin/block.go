@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
@@ -34,11 +35,11 @@ func (c *Cluster) Blocks(ctx context.Context) ([]Block, error) {
 	return list, nil
 }
 
-// Block keeps a member, named as ParseMember takes it, from connecting and logging in for d, whether it has
+// Block keeps a member, named as registry.ParseMember takes it, from connecting and logging in for d, whether it has
 // sessions or not; those it has stay. It returns when the nodes know, but for silent ones, which learn it
 // with a heartbeat of theirs. Beyond redisregistry.MaxBlocks the error is redisregistry.ErrTooManyBlocks.
 func (c *Cluster) Block(ctx context.Context, member string, d time.Duration) error {
-	id, err := ParseMember(member)
+	id, err := registry.ParseMember(member)
 	if err != nil {
 		return err
 	}
@@ -48,10 +49,10 @@ func (c *Cluster) Block(ctx context.Context, member string, d time.Duration) err
 	return c.tellBlocks(ctx, request{Whom: id, For: d.String()})
 }
 
-// Unblock lets a member connect again, named as ParseMember takes it, and reports whether it was blocked.
+// Unblock lets a member connect again, named as registry.ParseMember takes it, and reports whether it was blocked.
 // It returns when the nodes know, but for silent ones, which learn it with a heartbeat of theirs.
 func (c *Cluster) Unblock(ctx context.Context, member string) (was bool, err error) {
-	id, err := ParseMember(member)
+	id, err := registry.ParseMember(member)
 	if err != nil {
 		return false, err
 	}
@@ -88,7 +89,7 @@ func (c *Cluster) refreshes(nodes []redisregistry.About, did request) []*questio
 func (w *kicker) block(ctx context.Context, sessions []Session) error {
 	fresh := false
 	for _, s := range sessions {
-		m := memberID(s.Member)
+		m := s.member()
 		if m == "" || w.blocked[m] {
 			continue
 		}

@@ -38,7 +38,7 @@ func (c *Cluster) count(ctx context.Context, by By, most int) ([]Count, error) {
 	case ByNode:
 		return c.countNodes(ctx)
 	case ByMember:
-		of = Session.member
+		of = func(s Session) string { return cmp.Or(s.member(), "null") }
 	case ByTransport:
 		of = func(s Session) string { return s.Transport }
 	default:
@@ -79,11 +79,4 @@ func sortCounts(list []Count) []Count {
 		return cmp.Or(cmp.Compare(b.Sessions, a.Sessions), cmp.Compare(a.Name, b.Name))
 	})
 	return list
-}
-
-func (s Session) member() string {
-	if m := memberID(s.Member); m != "" {
-		return m
-	}
-	return "null"
 }

@@ -12,7 +12,7 @@ import (
 
 // Filter says which sessions are meant: those that all of its fields fit. Its zero value means all.
 type Filter struct {
-	Member      string        // as ParseMember takes it
+	Member      string        // as registry.ParseMember takes it
 	Node        string        // a node's name, or the beginning of one node's alone
 	Transport   string        // such as "websocket"
 	Destination string        // subscribed to it, or to anything that a pattern matches; the nodes are asked
@@ -25,7 +25,7 @@ var ErrCursor = redisregistry.ErrCursor
 // Sessions walks the sessions that fit, behind the one whose Cursor is after, or from the first on.
 // It keeps a bounded part of them in memory, and of those that are subscribed to a Destination 8 bytes
 // each. Sessions of nodes that don't say who is subscribed are left out; Silent names those nodes. An
-// error ends the walk; it may be ErrNoNode, *AmbiguousNodeError, ErrMember or ErrCursor.
+// error ends the walk; it may be ErrNoNode, *AmbiguousNodeError, registry.ErrMember or ErrCursor.
 func (c *Cluster) Sessions(ctx context.Context, f Filter, after string) iter.Seq2[Session, error] {
 	return func(yield func(Session, error) bool) {
 		w, err := c.newWalk(ctx, f)
@@ -49,7 +49,7 @@ type walk struct {
 func (c *Cluster) newWalk(ctx context.Context, f Filter) (*walk, error) {
 	w := &walk{transport: f.Transport}
 	if f.Member != "" {
-		member, err := ParseMember(f.Member)
+		member, err := registry.ParseMember(f.Member)
 		if err != nil {
 			return nil, err
 		}

@@ -92,7 +92,7 @@ func TestSessionsRefuses(t *testing.T) {
 	if err := first(admin.Filter{Node: "17"}, ""); !errors.As(err, &several) || !slices.Equal(several.Nodes, []string{nodeA, nodeB}) {
 		t.Errorf("%v, want that two nodes are meant", err)
 	}
-	if err := first(admin.Filter{Member: `"bob`}, ""); !errors.Is(err, admin.ErrMember) {
+	if err := first(admin.Filter{Member: `"bob`}, ""); !errors.Is(err, registry.ErrMember) {
 		t.Errorf("%v, want ErrMember", err)
 	}
 	for after, f := range map[string]admin.Filter{"c:x": {Member: `42`}, "x": {}, "1:x": {Member: `42`}, "bob": {Node: nodeA}} {

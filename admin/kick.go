@@ -112,7 +112,7 @@ func (w *kicker) close(ctx context.Context) {
 // run returns nil too when yield wants no more.
 func (w *kicker) run(ctx context.Context, sessions iter.Seq2[Session, error], yield func(Result, error) bool) error {
 	send := func(r Result) error {
-		r.Blocked = w.blocked[memberID(r.Session.Member)]
+		r.Blocked = w.blocked[r.Session.member()]
 		if !yield(r, nil) {
 			return errStopped
 		}

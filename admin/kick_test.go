@@ -223,7 +223,7 @@ func TestKickAndBlock(t *testing.T) {
 		if blocks, err := c.Blocks(t.Context()); err != nil || len(blocks) != 1 || string(blocks[0].Member) != `"bob"` {
 			t.Errorf("%v, %v", blocks, err)
 		}
-		if _, err := c.Unblock(t.Context(), `"bob`); !errors.Is(err, admin.ErrMember) {
+		if _, err := c.Unblock(t.Context(), `"bob`); !errors.Is(err, registry.ErrMember) {
 			t.Errorf("%v, want ErrMember", err)
 		}
 
@@ -245,7 +245,7 @@ func TestKickAndBlock(t *testing.T) {
 				}
 			})
 		}
-		if err := c.Block(t.Context(), `"bob`, time.Hour); !errors.Is(err, admin.ErrMember) {
+		if err := c.Block(t.Context(), `"bob`, time.Hour); !errors.Is(err, registry.ErrMember) {
 			t.Errorf("%v, want ErrMember", err)
 		}
 	})

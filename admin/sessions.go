@@ -48,5 +48,11 @@ func newSession(s redisregistry.Session) Session {
 	}
 }
 
+// member returns the id of the session's member as the gateway writes it, "" when nobody is logged in.
+func (s Session) member() string {
+	id, _ := registry.CanonicalMember(string(s.Member)) // null is nobody
+	return id
+}
+
 // ErrNoSession reports a name that no session of a live node has.
 var ErrNoSession = errors.New("no such session")

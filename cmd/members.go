@@ -11,6 +11,7 @@ import (
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/cmd/internal/output"
+	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 func newMembersCmd() *cobra.Command { return newConsole().members() }
@@ -85,7 +86,7 @@ func parseMembers(args []string) ([]string, error) {
 	members := make([]string, len(args))
 	for i, name := range args {
 		var err error
-		if members[i], err = admin.ParseMember(name); err != nil {
+		if members[i], err = registry.ParseMember(name); err != nil {
 			return nil, fmt.Errorf("MEMBER %s: %w", name, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/gateway/destination"
+	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 // checkDestination refuses what no client could subscribe to: a message there would reach nobody, and
@@ -123,7 +124,7 @@ const maxRecipients = 100_000
 func (p *publication) ofMember(ctx context.Context, cfg *config.Config, cluster *admin.Cluster) (principals []string, err error) {
 	for s, err := range cluster.Sessions(ctx, admin.Filter{Member: p.member}, "") {
 		switch {
-		case errors.Is(err, admin.ErrMember):
+		case errors.Is(err, registry.ErrMember):
 			return nil, &exitError{usage, fmt.Errorf("--member %s: %w", p.member, err)}
 		case err != nil && isNetwork(err):
 			return nil, redisError(cfg, err)

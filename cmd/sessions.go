@@ -17,6 +17,7 @@ import (
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/cmd/internal/output"
+	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
@@ -170,7 +171,7 @@ func clusterError(cfg *config.Config, err error) error {
 		return &exitError{usage, several(session)}
 	case errors.As(err, &node):
 		return &exitError{usage, fmt.Errorf("%s means several nodes, %s: say which", node.Name, someOf(shorter(node.Nodes, admin.ShortNode)))}
-	case errors.Is(err, admin.ErrMember), errors.Is(err, admin.ErrCursor):
+	case errors.Is(err, registry.ErrMember), errors.Is(err, admin.ErrCursor):
 		return &exitError{usage, err}
 	case errors.Is(err, redisregistry.ErrTooManyBlocks):
 		return fmt.Errorf("%w; `stompgw sessions blocked` lists them, sessions unblock ends some", err)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/cmd/internal/output"
+	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 // TestOperatorOutput holds what each command for operators prints, in each format, on terminals and piped.
@@ -364,7 +365,7 @@ func TestClusterErrors(t *testing.T) {
 	}{
 		{admin.ErrNoNode, "sessions kick --all --yes --node 9", noMatch, "--node 9: no live node has this name: no node is live"},
 		{&admin.AmbiguousNodeError{Name: "1", Nodes: []string{"1a", "1b"}}, "sessions kick --all --yes --node 1", usage, "1 means several nodes, 1a, 1b: say which"},
-		{admin.ErrMember, "sessions kick --yes --member x", usage, "--member x: no member has such an id"},
+		{registry.ErrMember, "sessions kick --yes --member x", usage, "--member x: no member has such an id"},
 		{admin.ErrCursor, "sessions kick --yes --all", usage, "--cursor: no cursor of a list with the same filter; begin again without one"},
 		{refused, "sessions kick --yes --all", unreachable, "redis 127.0.0.1:6379 (redis.addrs, default) does not answer: connection refused; name another with --redis ADDRESS or --config FILE, or use --standalone for a node that was started so"},
 		{errors.New("NOAUTH Authentication required."), "sessions kick --yes --all", unreachable, "redis 127.0.0.1:6379 (redis.password, default) can't be used: NOAUTH Authentication required; name a file that holds the password with redis.password_file, or set STOMPGW_REDIS_PASSWORD"},

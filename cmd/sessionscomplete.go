@@ -10,6 +10,7 @@ import (
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/cmd/internal/output"
+	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 // What a shell may wait for, and how much it offers.
@@ -132,7 +133,7 @@ func (c *console) offerBlocked(src *source) cobra.CompletionFunc {
 // typedMember is how a person writes a member, without quotes where it means the same.
 func typedMember(id string) string {
 	bare := strings.Trim(id, `"`)
-	if meant, err := admin.ParseMember(bare); err == nil && meant == id {
+	if meant, err := registry.ParseMember(bare); err == nil && meant == id {
 		return bare
 	}
 	return id

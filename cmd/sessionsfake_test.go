@@ -39,7 +39,7 @@ type fakeCluster struct {
 	nodes    []admin.Node
 	blocks   []admin.Block
 	live     map[string]registry.Live // by key
-	gone     map[string]bool       // sessions that end before they are kicked, by key
+	gone     map[string]bool          // sessions that end before they are kicked, by key
 	silent   []string
 	fault    error       // of every method
 	walkEnds error       // of a walk, behind its last session
@@ -191,7 +191,7 @@ func (c *fakeCluster) Block(_ context.Context, member string, d time.Duration) e
 
 func (c *fakeCluster) Unblock(_ context.Context, member string) (bool, error) {
 	if member == `"` {
-		return false, fmt.Errorf("%w: %s is not the JSON of a string", admin.ErrMember, member)
+		return false, fmt.Errorf("%w: %s is not the JSON of a string", registry.ErrMember, member)
 	}
 	c.called("unblock %s", member)
 	return slices.Contains(c.blocked, member), c.fault

@@ -204,7 +204,7 @@ func filterError(f admin.Filter, err error) error {
 		return fmt.Errorf("--node %s: %w", f.Node, err)
 	case errors.As(err, &ambiguous):
 		return fmt.Errorf("--node: %w", err)
-	case errors.Is(err, admin.ErrMember):
+	case errors.Is(err, registry.ErrMember):
 		return fmt.Errorf("--member %s: %w", f.Member, err)
 	case errors.Is(err, admin.ErrCursor):
 		return fmt.Errorf("--cursor: %w", err)

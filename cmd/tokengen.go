@@ -13,9 +13,9 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/spf13/cobra"
 
-	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/gateway/auth"
+	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 // tokenFlags are what token gen is asked for.
@@ -174,7 +174,7 @@ func (f *tokenFlags) method(key any, used []string) (jwt.SigningMethod, error) {
 func (f *tokenFlags) payload(names config.Claims, issuer config.Issuer, now time.Time) (jwt.MapClaims, error) {
 	claims := f.usual(names, issuer, now)
 	if f.member != "" {
-		member, err := admin.ParseMember(f.member)
+		member, err := registry.ParseMember(f.member)
 		if err != nil {
 			return nil, fmt.Errorf("--member %s: %w", f.member, err)
 		}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 // blockList is one sorted set of members, by the time when their block ends, in Unix ms less a half. The
@@ -29,7 +31,7 @@ type blockEntry struct {
 func (e blockEntry) same(other blockEntry) bool { return e.Z == other.Z && e.key == other.key }
 
 func (e blockEntry) block() (Block, error) {
-	member, err := canonical(e.Member.(string))
+	member, err := registry.CanonicalMember(e.Member.(string))
 	if err != nil {
 		return Block{}, err
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 // MaxBlocks is how many members can be blocked at once.
@@ -44,7 +46,7 @@ func NewBlocks(m Map) *Blocks {
 // Add blocks a member for d from now on, or changes until when it is blocked. d is more than 0 and at
 // most 100 years. Beyond MaxBlocks the error is ErrTooManyBlocks.
 func (b *Blocks) Add(ctx context.Context, member string, d time.Duration) error {
-	member, err := canonical(member)
+	member, err := registry.CanonicalMember(member)
 	switch {
 	case err != nil:
 		return err
@@ -60,7 +62,7 @@ func (b *Blocks) Add(ctx context.Context, member string, d time.Duration) error 
 
 // Remove ends the block of a member, and reports whether there was one.
 func (b *Blocks) Remove(ctx context.Context, member string) (was bool, err error) {
-	if member, err = canonical(member); err != nil {
+	if member, err = registry.CanonicalMember(member); err != nil {
 		return false, err
 	}
 	if was, err = b.list.remove(ctx, member); err != nil || b.former == nil {

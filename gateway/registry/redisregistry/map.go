@@ -2,7 +2,6 @@ package redisregistry
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"hash/crc32"
 	"strconv"
@@ -99,30 +98,4 @@ func parseKey(key string) (node registry.Node, id string, err error) {
 	}
 	node, err = registry.ParseNode(name)
 	return node, id, err
-}
-
-// maxMember is how long a member's id may be, as JSON: 256 bytes of text, each perhaps escaped.
-const maxMember = 6*256 + 2
-
-// canonical returns the id of a member as this package writes it, so that equal ids are equal texts.
-func canonical(member string) (string, error) {
-	if len(member) > maxMember {
-		return "", fmt.Errorf("the id of a member has %d bytes, which is over %d", len(member), maxMember)
-	}
-	var id any
-	decoder := json.NewDecoder(strings.NewReader(member))
-	decoder.UseNumber()
-	if err := decoder.Decode(&id); err != nil || decoder.More() {
-		return "", fmt.Errorf("%q is not the id of a member as JSON: want 42 or \"bob\"", member)
-	}
-	switch id := id.(type) {
-	case json.Number:
-		if _, err := strconv.ParseInt(id.String(), 10, 64); err == nil {
-			return id.String(), nil
-		}
-	case string:
-		text, err := json.Marshal(id)
-		return string(text), err
-	}
-	return "", fmt.Errorf("%q is not the id of a member: want an integer or a string, as JSON", member)
 }

@@ -150,7 +150,7 @@ func (r *Reader) Sessions(ctx context.Context, q Query) iter.Seq2[Session, error
 	if q.Member == "" {
 		return r.source.walk(ctx, q)
 	}
-	member, err := canonical(q.Member)
+	member, err := registry.CanonicalMember(q.Member)
 	if err != nil {
 		return func(yield func(Session, error) bool) { yield(Session{}, err) }
 	}
@@ -162,7 +162,7 @@ func (r *Reader) Sessions(ctx context.Context, q Query) iter.Seq2[Session, error
 // order of nodes and ids. There are 10,000 at most, the first in that order. In the layout Keys only nodes
 // with Config.Stored keep an index.
 func (r *Reader) Member(ctx context.Context, member string) ([]Session, error) {
-	member, err := canonical(member)
+	member, err := registry.CanonicalMember(member)
 	if err != nil {
 		return nil, err
 	}
@@ -248,7 +248,7 @@ func isMember(value json.RawMessage, member string) bool {
 	if bytes.Equal(value, []byte(member)) {
 		return true
 	}
-	id, err := canonical(string(value)) // others may escape text in another way
+	id, err := registry.CanonicalMember(string(value)) // others may escape text in another way
 	return err == nil && id == member
 }
 

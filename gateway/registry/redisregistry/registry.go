@@ -98,8 +98,8 @@ func newLayout(m Map, r *Registry) layout {
 
 // Add implements registry.Registry.
 func (r *Registry) Add(s registry.Session) {
-	if s.Member != "" && !simple(s.Member) {
-		member, err := canonical(s.Member)
+	if s.Member != "" {
+		member, err := registry.CanonicalMember(s.Member)
 		if err != nil {
 			r.log.Error("session is published without its member", "session", s.ID.String(), "err", err)
 		}
@@ -107,23 +107,6 @@ func (r *Registry) Add(s registry.Session) {
 	}
 	r.book.add(s)
 	signal(r.wake)
-}
-
-// simple reports, without an allocation, whether a member is an integer or text that is written as
-// canonical does for certain.
-func simple(member string) bool {
-	text := member[0] == '"' && len(member) >= 2 && member[len(member)-1] == '"'
-	if text {
-		member = member[1 : len(member)-1]
-	}
-	for _, c := range []byte(member) {
-		digit := c >= '0' && c <= '9'
-		letter := c|0x20 >= 'a' && c|0x20 <= 'z' || c == '-' || c == '_' || c == '.' || c == '@'
-		if !digit && !(text && letter) {
-			return false
-		}
-	}
-	return text && len(member) <= 256 || !text && len(member) <= 18 && (member[0] != '0' || member == "0")
 }
 
 // Remove implements registry.Registry.

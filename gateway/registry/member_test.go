@@ -1,8 +1,8 @@
-package admin
+package registry
 
 import (
-	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 )
 
@@ -32,13 +32,16 @@ func TestParseMember(t *testing.T) {
 	}
 }
 
-func TestMemberID(t *testing.T) {
+func TestCanonicalMember(t *testing.T) {
 	for raw, want := range map[string]string{
 		`42`: `42`, `"bob"`: `"bob"`, `"\u0062ob"`: `"bob"`, `"a<b"`: `"a\u003cb"`,
-		`null`: "", ``: "", `""`: "", `1.5`: "", `{}`: "", `[1]`: "", `true`: "", `042`: "",
+		`0`: `0`, `-5`: `-5`, `9223372036854775807`: `9223372036854775807`, `"42"`: `"42"`,
+		`null`: "", ``: "", `""`: "", `1.5`: "", `{}`: "", `[1]`: "", `true`: "", `042`: "", `-0`: "", `-05`: "", `+5`: "", `bob`: "", `1 2`: "",
+		`"` + strings.Repeat("x", 2000) + `"`: "", strings.Repeat("1", 30): "",
 	} {
-		if got := memberID(json.RawMessage(raw)); got != want {
-			t.Errorf("%s is member %s, want %s", raw, got, want)
+		got, err := CanonicalMember(raw)
+		if got != want || errors.Is(err, ErrMember) != (want == "") {
+			t.Errorf("%s is member %s, %v; want %s", raw, got, err, want)
 		}
 	}
 }

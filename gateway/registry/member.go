@@ -1,0 +1,60 @@
+package registry
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// ErrMember reports what can't be a member's id.
+var ErrMember = errors.New("no member has such an id")
+
+// maxMember is how long a member's id may be, as JSON: 256 bytes of text, each perhaps escaped.
+const maxMember = 6*256 + 2
+
+// CanonicalMember returns a member's id, 42 or "bob" as JSON, as the gateway writes it: equal ids are equal
+// texts then, also those of nodes of the replaced system. The error is ErrMember, also for null.
+func CanonicalMember(id string) (string, error) {
+	if isInteger(id) {
+		return id, nil
+	}
+	if len(id) > maxMember {
+		return "", fmt.Errorf("%w: it has %d bytes, which is over %d", ErrMember, len(id), maxMember)
+	}
+	var text string
+	if json.Unmarshal([]byte(id), &text) != nil || text == "" {
+		return "", fmt.Errorf("%w: %q is neither an integer nor a string, as JSON", ErrMember, id)
+	}
+	quoted, err := json.Marshal(text)
+	if err != nil || string(quoted) == id {
+		return id, err // which shares its memory with the caller's
+	}
+	return string(quoted), nil
+}
+
+// ParseMember returns the id that people mean, as CanonicalMember does: 42 is the number, alice the text, and
+// "42" in the quotes of JSON a text that looks like a number. The error is ErrMember.
+func ParseMember(text string) (string, error) {
+	switch {
+	case text == "":
+		return "", fmt.Errorf("%w: it is empty or no text", ErrMember)
+	case isInteger(text):
+		return text, nil
+	case !strings.HasPrefix(text, `"`):
+		quoted, err := json.Marshal(text)
+		return string(quoted), err
+	}
+	id, err := CanonicalMember(text)
+	if err != nil {
+		return "", fmt.Errorf("%w: %s is not the JSON of a string", ErrMember, text)
+	}
+	return id, nil
+}
+
+// isInteger reports whether text is an integer of 64 bits as JSON writes it.
+func isInteger(text string) bool {
+	n, err := strconv.ParseInt(text, 10, 64)
+	return err == nil && strconv.FormatInt(n, 10) == text
+}
