@@ -26,6 +26,7 @@ func (a About) Foreign() bool { return a.HeartbeatAt.IsZero() }
 
 // about is what the node of r says now.
 func (r *Registry) about() ([]byte, error) {
+	sessions, _ := r.book.count()
 	return json.Marshal(About{
 		Node:        r.node.String(),
 		Host:        r.cfg.Host,
@@ -34,7 +35,7 @@ func (r *Registry) about() ([]byte, error) {
 		Bus:         r.cfg.Bus,
 		Layout:      r.names.layout,
 		Prefix:      r.names.prefix,
-		Sessions:    r.book.sessions(),
+		Sessions:    sessions,
 		StartedAt:   r.cfg.Started,
 		HeartbeatAt: time.Now(),
 	})

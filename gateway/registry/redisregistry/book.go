@@ -21,51 +21,45 @@ func (b *book) remove(id registry.SessionID) {
 	b.buckets[bucketOf(id)].remove(id)
 }
 
-// sessions is how many there are.
-func (b *book) sessions() (n int) {
+// count is how many sessions there are, and how many changes Redis has still to be told of.
+func (b *book) count() (sessions, waiting int) {
 	for i := range b.buckets {
-		n += b.buckets[i].count(func(k *bucket) int { return k.live })
+		k := &b.buckets[i]
+		k.mu.Lock()
+		sessions, waiting = sessions+k.live, waiting+len(k.dirty)
+		k.mu.Unlock()
 	}
-	return n
+	return sessions, waiting
 }
 
-// waiting is how many changes Redis has still to be told of.
-func (b *book) waiting() (n int) {
+// eachSettled is that of all buckets, one after the other.
+func (b *book) eachSettled(of func(id registry.SessionID, e entry) bool) (marked int) {
 	for i := range b.buckets {
-		n += b.buckets[i].count(func(k *bucket) int { return len(k.dirty) })
+		marked += b.buckets[i].eachSettled(of)
 	}
-	return n
+	return marked
 }
 
 // restart makes every session of the book dirty.
 func (b *book) restart() {
-	for i := range b.buckets {
-		b.buckets[i].restart()
-	}
+	b.eachSettled(func(registry.SessionID, entry) bool { return true })
 }
 
 // listed counts the sessions that the index has to have, shard by shard: those of members, less what
 // is dirty.
 func (b *book) listed() (n [buckets]int) {
-	for i := range b.buckets {
-		b.buckets[i].eachSettled(func(_ registry.SessionID, e entry) bool {
-			if e.member != "" {
-				n[shardOf(e.member)]++
-			}
-			return false
-		})
-	}
+	b.eachSettled(func(_ registry.SessionID, e entry) bool {
+		if e.member != "" {
+			n[shardOf(e.member)]++
+		}
+		return false
+	})
 	return n
 }
 
 // relist makes the sessions of some shards dirty, and returns how many were not.
-func (b *book) relist(shards map[int]bool) (n int) {
-	for i := range b.buckets {
-		n += b.buckets[i].eachSettled(func(_ registry.SessionID, e entry) bool {
-			return e.member != "" && shards[shardOf(e.member)]
-		})
-	}
-	return n
+func (b *book) relist(shards map[int]bool) int {
+	return b.eachSettled(func(_ registry.SessionID, e entry) bool { return e.member != "" && shards[shardOf(e.member)] })
 }
 
 // bucket is the part of the book that stands in one hash. Add and remove come from any goroutine;
@@ -79,12 +73,6 @@ type bucket struct {
 	// stale holds members under which the index may still list an entry, besides its own. It is there
 	// for the moment between another login and its way to Redis.
 	stale map[registry.SessionID][]string
-}
-
-func (b *bucket) count(of func(*bucket) int) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return of(b)
 }
 
 func (b *bucket) add(id registry.SessionID, e entry) {
@@ -155,11 +143,6 @@ func (b *bucket) mark(id registry.SessionID) {
 		b.dirty = make(map[registry.SessionID]struct{})
 	}
 	b.dirty[id] = struct{}{}
-}
-
-// restart makes every session of the bucket dirty.
-func (b *bucket) restart() {
-	b.eachSettled(func(registry.SessionID, entry) bool { return true })
 }
 
 // eachSettled calls of with each session that Redis was told of, less what is dirty. Those for which

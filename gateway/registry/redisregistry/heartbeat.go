@@ -53,7 +53,7 @@ func (r *Registry) noteLost(lost int) {
 		return
 	}
 	r.rewritten.Add(uint64(lost))
-	r.log.Warn("redis lost sessions of this node; writing them again", "sessions", lost, "of", r.book.sessions())
+	r.log.Warn("redis lost sessions of this node; writing them again", "sessions", lost, "of", r.Figures().Sessions)
 }
 
 // compare finds out whether Redis has other data than at the last heartbeat. If so everything is
@@ -75,7 +75,7 @@ func (r *Registry) compare(ctx context.Context) error {
 	if stale {
 		r.client.Renew()
 	}
-	r.log.Info("redis was started again or failed over; comparing the session map", "sessions", r.book.sessions())
+	r.log.Info("redis was started again or failed over; comparing the session map", "sessions", r.Figures().Sessions)
 	lost, err := r.layout.refresh(ctx, r.client.Redis().Pipeline(), true)
 	if r.noteLost(lost); err != nil {
 		return err

@@ -60,23 +60,14 @@ func ask(ctx context.Context, client redis.UniversalClient) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var (
-		all  []string
-		mu   sync.Mutex
-		wg   sync.WaitGroup
-		errs []error
-	)
-	for _, master := range masters {
-		wg.Go(func() {
-			said, err := askOne(ctx, master.client)
-			mu.Lock()
-			defer mu.Unlock()
-			all, errs = append(all, said), append(errs, err)
-		})
+	all := make([]string, len(masters))
+	for i, master := range masters {
+		if all[i], err = askOne(ctx, master.client); err != nil {
+			return "", err
+		}
 	}
-	wg.Wait()
 	slices.Sort(all)
-	return strings.Join(all, " "), errors.Join(errs...)
+	return strings.Join(all, " "), nil
 }
 
 // askOne returns the id of a run of a server, and that of its data's history: a master that was a

@@ -157,9 +157,10 @@ type Figures struct {
 
 // Figures may be called from any goroutine.
 func (r *Registry) Figures() Figures {
+	sessions, waiting := r.book.count()
 	return Figures{
-		Sessions:  r.book.sessions(),
-		Waiting:   r.book.waiting(),
+		Sessions:  sessions,
+		Waiting:   waiting,
 		Rewritten: r.rewritten.Load(),
 		Swept:     r.swept.Load(),
 		Away:      r.Healthy() != nil,
