@@ -2,11 +2,13 @@ package redisregistry
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,9 +19,6 @@ import (
 
 // ErrNotFound reports a session that no live node has.
 var ErrNotFound = errors.New("redisregistry: no such session")
-
-// ErrCursor reports a Query.After that is none of a walk with the same Query.
-var ErrCursor = errors.New("no cursor of a list with the same filter; begin again without one")
 
 const (
 	pageSize     = 500    // sessions whose values are in memory at once
@@ -49,15 +48,20 @@ type source interface {
 	// count sets how many sessions nodes have, and adds those of the replaced system.
 	count(ctx context.Context, nodes []About) ([]About, error)
 
-	// walk walks the sessions that q means, whose Member is canonical. An error ends it.
-	walk(ctx context.Context, q Query) iter.Seq2[Session, error]
+	// walk walks the keys of all sessions, or of those of a node, behind a cursor. An error ends it.
+	walk(ctx context.Context, node string, after cursor) iter.Seq2[batch, error]
 
-	// get returns the sessions of a node with the given ids, in their order, less those that have ended.
-	get(ctx context.Context, node registry.Node, ids []registry.SessionID) ([]Session, error)
+	// like walks keys among which are all that name may mean. An error ends it.
+	like(ctx context.Context, name string) iter.Seq2[batch, error]
 
-	// find returns the session with the key name or else some of those that name means, in the order of
-	// their keys. name is not empty.
-	find(ctx context.Context, name string) ([]Session, error)
+	// get returns the sessions with some keys, in their order, minus those that have ended.
+	get(ctx context.Context, keys []string) ([]Session, error)
+}
+
+// batch is what one step of a walk has found: keys of sessions, behind a cursor and in the order of the walk.
+type batch struct {
+	keys []string
+	at   cursor
 }
 
 // NewReader returns a Reader of what Registries write to the same Map.
@@ -89,8 +93,6 @@ type Query struct {
 	After  string // a Session.Cursor of an earlier walk with the same Query; any other gives ErrCursor
 }
 
-func badCursor(text string) error { return fmt.Errorf("%q is %w", text, ErrCursor) }
-
 // Nodes returns the live nodes, in the order of their names and so of their starts. Sessions is what
 // Redis has of each now. In the layout Keys that takes a walk over all keys, which also finds the nodes
 // of the replaced system.
@@ -105,39 +107,11 @@ func (r *Reader) Nodes(ctx context.Context) ([]About, error) {
 // live returns what the live nodes of stompgw said with their last heartbeats, in the order of their
 // names.
 func (r *Reader) live(ctx context.Context) ([]About, error) {
-	names, err := r.client.Redis().SMembers(ctx, r.names.nodes()).Result()
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", r.names.nodes(), err)
+	nodes, odd, err := abouts(ctx, r.client.Redis(), r.names)
+	if err = cmp.Or(err, odd); err != nil {
+		return nil, err
 	}
-	slices.Sort(names)
-	pipe := r.client.Redis().Pipeline()
-	said := make([]*redis.StringCmd, len(names))
-	for i, name := range names {
-		said[i] = pipe.Get(ctx, r.names.alive(name))
-	}
-	_, _ = pipe.Exec(ctx) // each command has its own error
-	var nodes []About
-	for i, name := range names {
-		key := r.names.alive(name)
-		text, err := said[i].Bytes()
-		if errors.Is(err, redis.Nil) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", key, err)
-		}
-		if _, err := registry.ParseNode(name); err != nil {
-			return nil, fmt.Errorf("read %s: %w", r.names.nodes(), err)
-		}
-		about, err := parseAbout(key, name, text)
-		if err != nil {
-			return nil, err
-		}
-		if about.of(r.names) {
-			nodes = append(nodes, about)
-		}
-	}
-	return nodes, nil
+	return slices.DeleteFunc(nodes, func(a About) bool { return !a.of(r.names) }), nil
 }
 
 // Sessions walks the sessions of live nodes. It keeps a bounded part of them in memory. A session
@@ -147,15 +121,45 @@ func (r *Reader) live(ctx context.Context) ([]About, error) {
 // nodes and ids. In the layout Keys it is Redis' own, a session may come twice while Redis makes its
 // table larger or smaller, and a Cursor ends with a fail-over of Redis.
 func (r *Reader) Sessions(ctx context.Context, q Query) iter.Seq2[Session, error] {
-	if q.Member == "" {
-		return r.source.walk(ctx, q)
+	after, err := parseCursor(q.After, r.names.layout)
+	if err == nil && q.Member != "" {
+		q.Member, err = registry.CanonicalMember(q.Member)
 	}
-	member, err := registry.CanonicalMember(q.Member)
-	if err != nil {
+	switch {
+	case err != nil:
 		return func(yield func(Session, error) bool) { yield(Session{}, err) }
+	case q.Member != "" && r.names.layout == Hashes:
+		return r.read(ctx, r.walkIndex(ctx, q.Node, q.Member, after), q.Member)
 	}
-	q.Member = member
-	return r.source.walk(ctx, q)
+	return r.read(ctx, r.source.walk(ctx, q.Node, after), q.Member)
+}
+
+// read walks the sessions whose keys a walk finds, or those of a member among them.
+func (r *Reader) read(ctx context.Context, walk iter.Seq2[batch, error], member string) iter.Seq2[Session, error] {
+	return func(yield func(Session, error) bool) {
+		for b, err := range walk {
+			if err != nil {
+				yield(Session{}, err)
+				return
+			}
+			for page := range slices.Chunk(b.keys, pageSize) {
+				sessions, err := r.source.get(ctx, page)
+				if err != nil {
+					yield(Session{}, err)
+					return
+				}
+				for _, s := range sessions {
+					if member != "" && !isMember(s.Value.MemberUID, member) {
+						continue
+					}
+					s.Cursor = b.at.behind(s.Key()).String()
+					if !yield(s, nil) {
+						return
+					}
+				}
+			}
+		}
+	}
 }
 
 // Member returns the sessions that a member has on live nodes of stompgw, by the index alone, in the
@@ -166,81 +170,81 @@ func (r *Reader) Member(ctx context.Context, member string) ([]Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	nodes, err := r.live(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var all []Session
-	for _, about := range nodes {
-		for s, err := range r.walkMember(ctx, about.Node, member, "") {
-			if err != nil {
-				return nil, err
-			}
-			if all = append(all, s); len(all) == maxOfMember {
-				return all, nil
-			}
+	for s, err := range r.read(ctx, r.walkIndex(ctx, "", member, cursor{}), member) {
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, s); len(all) == maxOfMember {
+			break
 		}
 	}
 	return all, nil
 }
 
-// walkMember walks the sessions that a member has on a node, by the index, in the order of their ids
-// and behind the id after. An error ends the walk.
-func (r *Reader) walkMember(ctx context.Context, name, member, after string) iter.Seq2[Session, error] {
-	return func(yield func(Session, error) bool) {
-		for more := true; more; {
-			sessions, next, err := r.pageOfMember(ctx, name, member, after)
-			if err != nil {
-				yield(Session{}, err)
-				return
-			}
-			for _, s := range sessions {
-				s.Cursor = s.Key()
-				if isMember(s.Value.MemberUID, member) && !yield(s, nil) {
+// walkIndex walks the keys that the index has of a member's sessions, in the order of nodes and ids.
+func (r *Reader) walkIndex(ctx context.Context, node, member string, after cursor) iter.Seq2[batch, error] {
+	return func(yield func(batch, error) bool) {
+		nodes, id, err := r.liveBehind(ctx, node, after)
+		if err != nil {
+			yield(batch{}, err)
+			return
+		}
+		for _, n := range nodes {
+			for more := true; more; {
+				var keys []string
+				keys, id, err = r.listed(ctx, n, member, id)
+				if !yield(batch{keys: keys}, err) || err != nil {
 					return
 				}
+				more = len(keys) == pageSize
 			}
-			after, more = next, next != ""
+			id = ""
 		}
 	}
 }
 
-// pageOfMember returns some of a member's sessions on a node, and the id behind which the next ones
-// are, which is empty when there are none.
-func (r *Reader) pageOfMember(ctx context.Context, name, member, after string) (sessions []Session, next string, err error) {
-	node, err := registry.ParseNode(name)
+// liveBehind returns the live nodes that a walk of a node's sessions, or of all, has not left behind, and
+// behind which id it is on the first of them; none where that is its beginning.
+func (r *Reader) liveBehind(ctx context.Context, node string, after cursor) (nodes []registry.Node, id string, err error) {
+	all, err := r.live(ctx)
 	if err != nil {
 		return nil, "", err
 	}
-	ids, err := r.listed(ctx, node, member, after)
-	if err != nil {
-		return nil, "", err
+	last, at, _ := parseKey(after.key) // nothing of the beginning
+	for _, about := range all {
+		if node != "" && about.Node != node || about.Node < last.String() {
+			continue
+		}
+		n, err := registry.ParseNode(about.Node)
+		if err != nil {
+			return nil, "", err
+		}
+		if nodes = append(nodes, n); n == last {
+			id = at
+		}
 	}
-	if len(ids) == pageSize {
-		next = ids[len(ids)-1].String()
-	}
-	sessions, err = r.source.get(ctx, node, ids)
-	return sessions, next, err
+	return nodes, id, nil
 }
 
-// listed returns a page of the sessions that the index has of a member on a node, behind the id after.
-func (r *Reader) listed(ctx context.Context, node registry.Node, member, after string) ([]registry.SessionID, error) {
-	key := r.names.members(node.String(), shardOf(member))
-	elements, err := r.client.Redis().ZRangeByLex(ctx, key, &redis.ZRangeBy{
+// listed returns a page of the keys that the index has of a member on a node, behind an id, and the last one's id.
+func (r *Reader) listed(ctx context.Context, node registry.Node, member, after string) (keys []string, last string, err error) {
+	shard := r.names.members(node.String(), shardOf(member))
+	elements, err := r.client.Redis().ZRangeByLex(ctx, shard, &redis.ZRangeBy{
 		Min: "(" + member + "\x00" + after, Max: "(" + member + "\x01", Count: pageSize,
 	}).Result()
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", key, err)
-	}
-	ids := make([]registry.SessionID, len(elements))
-	for i, element := range elements {
-		l, err := parseElement(element)
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", key, err)
+	for _, element := range elements {
+		l, wrong := parseElement(element)
+		if wrong != nil {
+			err = wrong
 		}
-		ids[i] = l.id
+		last = l.id.String()
+		keys = append(keys, node.Key(l.id))
 	}
-	return ids, nil
+	if err != nil {
+		return nil, "", fmt.Errorf("read %s: %w", shard, err)
+	}
+	return keys, last, nil
 }
 
 // isMember reports whether the member in a session's value is the given one.
@@ -258,18 +262,43 @@ func (r *Reader) Find(ctx context.Context, name string) (Session, error) {
 	if name == "" {
 		return Session{}, ErrNotFound
 	}
-	found, err := r.source.find(ctx, name)
-	switch {
-	case err != nil:
-		return Session{}, err
-	case len(found) == 0:
-		return Session{}, ErrNotFound
-	case len(found) == 1 || found[0].Key() == name:
-		return found[0], nil
+	found := map[string]Session{} // by key, since a walk may come to one twice
+	for b, err := range r.source.like(ctx, name) {
+		if err != nil {
+			return Session{}, err
+		}
+		keys := slices.DeleteFunc(b.keys, func(key string) bool { return !means(name, key) })
+		for page := range slices.Chunk(keys, pageSize) {
+			sessions, err := r.source.get(ctx, page)
+			if err != nil {
+				return Session{}, err
+			}
+			for _, s := range sessions {
+				if found[s.Key()] = s; s.Key() == name {
+					return s, nil
+				}
+			}
+			if len(found) >= maxAmbiguous {
+				return Session{}, newAmbiguousError(name, found)
+			}
+		}
 	}
-	ambiguous := &AmbiguousError{Name: name}
-	for _, s := range found[:min(len(found), maxAmbiguous)] {
-		ambiguous.Keys = append(ambiguous.Keys, s.Key())
+	if len(found) > 1 {
+		return Session{}, newAmbiguousError(name, found)
 	}
-	return Session{}, ambiguous
+	for _, s := range found {
+		return s, nil
+	}
+	return Session{}, ErrNotFound
+}
+
+// means reports whether name is the beginning of a session's key, or its id.
+func means(name, key string) bool {
+	_, id, _ := parseKey(key)
+	return strings.HasPrefix(key, name) || id == name
+}
+
+func newAmbiguousError(name string, found map[string]Session) error {
+	keys := slices.Sorted(maps.Keys(found))
+	return &AmbiguousError{name, keys[:min(len(keys), maxAmbiguous)]}
 }

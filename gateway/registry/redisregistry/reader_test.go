@@ -1,6 +1,7 @@
 package redisregistry
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -48,7 +49,9 @@ func TestReaderOrder(t *testing.T) {
 				ids = append(ids, id)
 			}
 			publish(t, r)
-			slices.SortFunc(ids, order)
+			slices.SortFunc(ids, func(a, b registry.SessionID) int {
+				return cmp.Or(cmp.Compare(bucketOf(a), bucketOf(b)), cmp.Compare(a, b))
+			})
 			for _, id := range ids {
 				if name != deadNode {
 					want = append(want, fmt.Sprintf("%x", uint64(id)))

@@ -1,0 +1,67 @@
+package redisregistry
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/stompgw/stompgw/gateway/registry"
+)
+
+// ErrCursor reports a Query.After that is none of a walk with the same Query.
+var ErrCursor = errors.New("no cursor of a list with the same filter; begin again without one")
+
+// cursor is where a walk is: behind the session with a key. In the layout Keys it is also at a step of the
+// SCAN of a server; what a step finds is sorted, so that keys that come or go in between don't matter. A
+// cursor without a key is the beginning.
+type cursor struct {
+	key    string
+	scan   bool   // it is of the layout Keys
+	step   uint64 // what Redis calls a cursor
+	server string // the address; empty when there is only one
+}
+
+// String is what parseCursor takes.
+func (c cursor) String() string {
+	if !c.scan {
+		return c.key
+	}
+	return strconv.FormatUint(c.step, 10) + "|" + c.server + "|" + c.key
+}
+
+// behind is where the walk is when it has come to a session.
+func (c cursor) behind(key string) cursor {
+	c.key = key
+	return c
+}
+
+// parseCursor takes a Query.After of a layout.
+func parseCursor(text string, layout Layout) (cursor, error) {
+	c := cursor{key: text, scan: layout == Keys}
+	switch {
+	case text == "":
+		return c, nil
+	case !c.scan:
+		_, id, err := parseKey(text)
+		if err == nil {
+			_, err = registry.ParseSessionID(id)
+		}
+		if err != nil {
+			return c, badCursor(text)
+		}
+		return c, nil
+	}
+	parts := strings.SplitN(text, "|", 3)
+	if len(parts) != 3 {
+		return c, badCursor(text)
+	}
+	var err error
+	if c.step, err = strconv.ParseUint(parts[0], 10, 64); err != nil {
+		return c, badCursor(text)
+	}
+	c.server, c.key = parts[1], parts[2]
+	return c, nil
+}
+
+func badCursor(text string) error { return fmt.Errorf("%q is %w", text, ErrCursor) }
