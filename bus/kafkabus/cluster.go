@@ -35,7 +35,8 @@ const (
 	greetTimeout = 2 * time.Second // after which the log hears that there was none
 
 	// seedPatience is for how long nobody may answer whom the transport asks for the view, before it
-	// asks the brokers of the latest view as well.
+	// asks the brokers of the latest view as well; and for how long a leader that the view names may be
+	// out of reach before another broker is asked whether it still leads.
 	seedPatience = 5 * time.Second
 
 	maxPartitions = 10_000 // of a topic: each has a goroutine
@@ -77,7 +78,9 @@ type cluster struct {
 
 	patience time.Duration // seedPatience; set by newCluster, not changed once run has begun
 
-	given time.Time // when the transport got more time for the view the last time; owned by run
+	// Owned by run.
+	given   time.Time // when the transport got more time for the view the last time
+	doubted time.Time // when it was made to ask another broker for the view the last time
 
 	mu      sync.Mutex
 	seeds   []string      // whom the transport asks for the view
@@ -133,8 +136,13 @@ func (c *cluster) run(ctx context.Context) {
 		v, err := c.ask(ctx)
 		c.learn(v, err)
 		c.giveTime(err)
-		if c.conns.silence(c.seeds) >= c.patience {
+		if c.conns.silence(c.seeds...) >= c.patience {
 			c.reseed()
+		}
+		if v != nil && c.leaderLost(v) && time.Since(c.doubted) >= c.patience {
+			c.doubted = time.Now()
+			c.reseed()
+			c.transport.CloseIdleConnections() // it chooses whom it asks by chance
 		}
 		select {
 		case <-ticker.C:
@@ -172,6 +180,19 @@ func (c *cluster) reseed() {
 	}
 	c.seeds, c.address = seeds, kafka.TCP(seeds...)
 	c.transport.CloseIdleConnections() // and forget whom it asked
+}
+
+// leaderLost reports whether v names a leader that has been out of reach for long. The transport asks
+// one broker for the view as long as that answers, and one that is cut off from the others answers
+// with how things were.
+func (c *cluster) leaderLost(v *view) bool {
+	for id, host := range v.hosts {
+		leads := func(t topicView) bool { return slices.Contains(t.leaders, id) }
+		if c.conns.silence(host) >= c.patience && slices.ContainsFunc(v.topics, leads) {
+			return true
+		}
+	}
+	return false
 }
 
 // addr is where requests go that are for no certain broker, and how the transport knows which brokers
@@ -258,7 +279,11 @@ func newTopicView(t metadata.ResponseTopic) topicView {
 func (c *cluster) learn(v *view, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cause = err; err != nil || c.latest.equal(v) {
+	if c.cause = err; err != nil {
+		return
+	}
+	c.conns.keep(slices.Concat(c.seeds, slices.Collect(maps.Values(v.hosts))))
+	if c.latest.equal(v) {
 		return
 	}
 	c.latest = v
@@ -267,7 +292,7 @@ func (c *cluster) learn(v *view, err error) {
 }
 
 func (v *view) equal(o *view) bool {
-	return v != nil && o != nil && v.id == o.id && slices.EqualFunc(v.topics, o.topics, func(a, b topicView) bool {
+	return v != nil && o != nil && v.id == o.id && maps.Equal(v.hosts, o.hosts) && slices.EqualFunc(v.topics, o.topics, func(a, b topicView) bool {
 		return a.name == b.name && a.err == b.err && slices.Equal(a.leaders, b.leaders)
 	})
 }

@@ -3,8 +3,10 @@ package kafkabus
 import (
 	"context"
 	"errors"
+	"maps"
 	"math"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -84,7 +86,7 @@ func (c *connections) failure() error {
 }
 
 // silence returns for how long there has been no way to any of the addresses, 0 if there may be one.
-func (c *connections) silence(addresses []string) time.Duration {
+func (c *connections) silence(addresses ...string) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	least := time.Duration(math.MaxInt64)
@@ -96,6 +98,15 @@ func (c *connections) silence(addresses []string) time.Duration {
 		least = min(least, time.Since(since))
 	}
 	return least
+}
+
+// keep forgets what is known of other addresses: those of brokers come and go for as long as a node lives.
+func (c *connections) keep(addresses []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	other := func(address string) bool { return !slices.Contains(addresses, address) }
+	maps.DeleteFunc(c.lost, func(address string, _ bool) bool { return other(address) })
+	maps.DeleteFunc(c.silent, func(address string, _ time.Time) bool { return other(address) })
 }
 
 // reconnects returns how often a connection took the place of a broken one.

@@ -38,62 +38,96 @@ func TestSeedsGone(t *testing.T) {
 	defer links.Wait()
 	defer unplug()
 	links.Go(func() { relay(ctx, &links, ln, f.Addrs[0]) })
-	c, err := newCluster(Config{Brokers: []string{seed}}, []string{"a"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.close()
-	c.patience = 10 * time.Millisecond
-	var running sync.WaitGroup
-	defer running.Wait()
-	run, stop := context.WithCancel(t.Context())
-	defer stop()
-	running.Go(func() { c.run(run) })
-	until := func(what string, holds func(*view) bool) {
-		t.Helper()
-		for {
-			v, changed := c.view()
-			if v != nil && holds(v) {
-				return
-			}
-			select {
-			case <-changed:
-			case <-untilDeadline(t).Done():
-				t.Fatalf("waited in vain %s", what)
-			}
-		}
-	}
-	until("for the first view", func(v *view) bool { return len(v.topics[0].leaders) == 1 })
+	w := watch(t, []string{seed}, nil)
+	w.until("for the first view", func(v *view) bool { return len(v.topics[0].leaders) == 1 })
 	unplug()
 	ln.Close()
 	f.AddPartitions(t, "a", 2)
-	until("for a view without the seed", func(v *view) bool { return len(v.topics[0].leaders) == 2 })
+	w.until("for a view without the seed", func(v *view) bool { return len(v.topics[0].leaders) == 2 })
+}
+
+// TestStaleBroker: a broker that is cut off from the others, and goes on naming a leader that is no more,
+// is believed until that leader has been out of reach for some time.
+func TestStaleBroker(t *testing.T) {
+	f := fake(t, 2, "a", 1)
+	ln := listen(t)
+	gone := ln.Addr().String()
+	ln.Close()
+	brokers := f.Cluster
+	if err := brokers.MoveTopicPartition("a", 0, 1); err != nil {
+		t.Fatal(err)
+	}
+	brokers.ControlKey(kmsg.Metadata.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		brokers.KeepControl()
+		if brokers.CurrentNode() == 1 {
+			return nil, nil, false
+		}
+		res := withoutLeader(brokers, append(f.Addrs, gone), req.(*kmsg.MetadataRequest), "a", 1, none)
+		res.(*kmsg.MetadataResponse).Topics[0].Partitions[0].Leader = 2
+		return res, nil, true
+	})
+	w := watch(t, f.Addrs[:1], nil)
+	w.until("for the old view", func(v *view) bool { return v.topics[0].leaders[0] == 2 })
+	if nc, err := w.conns.dial(t.Context(), "tcp", gone); err == nil { // as whoever reads or writes does
+		nc.Close()
+	}
+	w.until("for a view of another broker", func(v *view) bool { return v.topics[0].leaders[0] == 1 })
+}
+
+// watched is a cluster whose view a test watches.
+type watched struct {
+	*cluster
+	t *testing.T
+}
+
+// watch follows what the brokers say of the topic a until the test ends. wrap, if set, changes its connections.
+func watch(t *testing.T, brokers []string, wrap func(net.Conn) net.Conn) watched {
+	t.Helper()
+	c, err := newCluster(Config{Brokers: brokers}, []string{"a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.patience = 10 * time.Millisecond
+	if dial := c.transport.Dial; wrap != nil {
+		c.transport.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			nc, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return wrap(nc), nil
+		}
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { c.run(ctx) })
+	t.Cleanup(func() {
+		stop()
+		running.Wait()
+		c.close()
+	})
+	return watched{c, t}
+}
+
+func (w watched) until(what string, holds func(*view) bool) {
+	w.t.Helper()
+	for {
+		v, changed := w.view()
+		if v != nil && holds(v) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-untilDeadline(w.t).Done():
+			w.t.Fatalf("waited in vain %s: %v", what, w.healthy())
+		}
+	}
 }
 
 // TestSlowBrokers: brokers that need longer for the view than the transport waits are waited for.
 func TestSlowBrokers(t *testing.T) {
 	f := fake(t, 1, "a", 1)
-	c, err := newCluster(Config{Brokers: f.Addrs}, []string{"a"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.close()
-	dial := c.transport.Dial
-	c.transport.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-		nc, err := dial(ctx, network, address)
-		return &far{Conn: nc}, err
-	}
-	run, stop := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer stop()
-	running.Go(func() { c.run(run) })
-	_, changed := c.view()
-	select {
-	case <-changed:
-	case <-untilDeadline(t).Done():
-		t.Fatal("there is no view: ", c.healthy())
-	}
+	w := watch(t, f.Addrs, func(nc net.Conn) net.Conn { return &far{Conn: nc} })
+	w.until("for a view", func(*view) bool { return true })
 }
 
 // far is a connection over which each answer takes longer than a view may take.
@@ -144,7 +178,7 @@ func TestConnectionsSilence(t *testing.T) {
 	gone := ln.Addr().String()
 	ln.Close()
 	both := []string{gone, here.Addr().String()}
-	if s := c.silence(both[:1]); s != 0 {
+	if s := c.silence(gone); s != 0 {
 		t.Errorf("%s before any attempt", s)
 	}
 	for _, address := range both {
@@ -152,11 +186,15 @@ func TestConnectionsSilence(t *testing.T) {
 			conn.Close()
 		}
 	}
-	for c.silence(both[:1]) == 0 {
+	for c.silence(gone) == 0 {
 		time.Sleep(time.Millisecond) // a clock may stand still for so long
 	}
-	if s := c.silence(both); s != 0 {
+	if s := c.silence(both...); s != 0 {
 		t.Errorf("%s with one that answers", s)
+	}
+	c.keep(both[1:])
+	if s := c.silence(gone); s != 0 {
+		t.Errorf("%s of an address that is no broker's any more", s)
 	}
 	<-c.close()
 }
