@@ -283,6 +283,30 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
+// TestRealRequestLimit: a broker whose socket.request.max.bytes is below the topic's max.message.bytes closes
+// the connection on what is larger, which is refused; all else arrives, also what waits in large batches.
+func TestRealRequestLimit(t *testing.T) {
+	b := servers.Kafka(t, servers.Setting("socket.request.max.bytes=200000"))
+	b.CreateTopic(t, "stompgw", 1)
+	o := newOutlet(t, Config{Brokers: []string{b.Addr}}, nil)
+	large := o.send("/topic/x", strings.Repeat("L", 300_000))
+	var small []<-chan error
+	for i := range 100 {
+		small = append(small, o.send("/topic/x", fmt.Sprint(i)+strings.Repeat("s", 10_000)))
+	}
+	if err := <-large; !errors.Is(err, bus.ErrTooLarge) {
+		t.Errorf("done heard %v, want ErrTooLarge", err)
+	}
+	for i, answer := range small {
+		if err := <-answer; err != nil {
+			t.Errorf("a small one, %d: %v", i, err)
+		}
+	}
+	if got := len(firsts(readLog(t, b.Addr, "stompgw"))); got != len(small) {
+		t.Errorf("the log has %d records, want %d", got, len(small))
+	}
+}
+
 func alterLimit(t *testing.T, addr, topic string, limit int) {
 	t.Helper()
 	transport := new(kafka.Transport)

@@ -13,6 +13,7 @@ const (
 	taken    outcome = iota // the leader has the batch on all in-sync replicas
 	notTaken                // it does not have it, and may take it later
 	unclear                 // it may have it, and may take it (again) later
+	cut                     // so may it; the connection ended after it was sent
 	unfit                   // it does not have it: a record, or the size, is not as it should be
 	refused                 // it does not have it, and will not take it
 )

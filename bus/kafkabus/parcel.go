@@ -25,6 +25,8 @@ type parcel struct {
 	items []item
 	first uint64 // the number of the first record; the others follow
 	maybe bool   // the leader may have it: an attempt got no answer, or one that does not say
+	heard bool   // it was not for its size that an attempt got none
+	cuts  int    // attempts in a row whose connection ended after it was sent
 	lent  bool   // kafka-go may still be reading items, after an attempt without an answer
 }
 
@@ -38,11 +40,39 @@ func (p *parcel) deadline() (last time.Time) {
 	return last
 }
 
+// size returns how many bytes its batch takes at most.
+func (p *parcel) size() int {
+	size := batchHead
+	for i := range p.items {
+		size += p.items[i].size
+	}
+	return size
+}
+
+// A broker closes the connection on a request that is larger than its socket.request.max.bytes, and
+// that is all that it says. So mostCuts connections in a row that end on one parcel are its answer,
+// unless the parcel is so small that no broker has a limit like that.
+const (
+	mostCuts = 3
+	leastCut = 64 << 10 // bytes
+)
+
+// noteCut notes how an attempt ended, and reports whether p is too large for its connection.
+func (p *parcel) noteCut(result outcome) (tooLarge bool) {
+	if result != cut {
+		p.cuts = 0
+		p.heard = p.heard || result == unclear
+		return false
+	}
+	p.cuts++
+	return p.cuts >= mostCuts && !p.heard && p.size() >= leastCut
+}
+
 // halves returns p as two parcels. It must have two items at least.
 func (p *parcel) halves() (first, second *parcel) {
 	n := len(p.items) / 2
-	return &parcel{items: p.items[:n], first: p.first, maybe: p.maybe},
-		&parcel{items: p.items[n:], first: p.first + uint64(n), maybe: p.maybe}
+	return &parcel{items: p.items[:n], first: p.first, maybe: p.maybe, heard: p.heard},
+		&parcel{items: p.items[n:], first: p.first + uint64(n), maybe: p.maybe, heard: p.heard}
 }
 
 // attempt hands the records of a parcel to kafka-go once, which reads them on a goroutine of the

@@ -39,11 +39,22 @@ type topic struct {
 
 	limit   atomic.Int64 // bytes of a batch, 0 before it is known
 	guessed atomic.Bool  // limit is Kafka's default, as the broker does not tell
+	closing atomic.Pointer[closing]
 
 	// Owned by run.
 	told   string // the complaint that the log has heard last
 	warned int64  // the limit that the log has heard to be too low
 }
+
+// closing is a batch on which a broker closed the connection, each time. Its brokers may be told to
+// take more, so that it counts for limitAge.
+type closing struct {
+	size int // bytes
+	at   time.Time
+}
+
+// errCloses reports a batch that is too large for the connection.
+var errCloses = errors.New("the broker closes the connection")
 
 func newTopic(c *cluster, client *kafka.Client, cfg Config, log *slog.Logger) *topic {
 	return &topic{
@@ -57,6 +68,9 @@ func newTopic(c *cluster, client *kafka.Client, cfg Config, log *slog.Logger) *t
 
 // check returns an error that wraps bus.ErrTooLarge if the topic does not take a record of size bytes.
 func (t *topic) check(size int) error {
+	if err := t.checkClosing(size + batchHead); err != nil {
+		return fmt.Errorf("%w: %w", bus.ErrTooLarge, err)
+	}
 	limit := t.limit.Load()
 	if limit == 0 || int64(size+batchHead) <= limit {
 		return nil
@@ -69,12 +83,36 @@ func (t *topic) check(size int) error {
 		bus.ErrTooLarge, size+batchHead, limitName, limit, guess)
 }
 
+// checkClosing returns an error that wraps errCloses if a broker closes the connection on a batch of size bytes.
+func (t *topic) checkClosing(size int) error {
+	if size < t.closesAt() {
+		return nil
+	}
+	return fmt.Errorf("%w on a batch of %d bytes: raise its socket.request.max.bytes, or lower limits.message", errCloses, size)
+}
+
 // batchLimit returns how many bytes a batch may take.
 func (t *topic) batchLimit() int {
-	if limit := t.limit.Load(); limit > 0 && limit < maxBatch {
-		return int(limit)
+	most := min(maxBatch, t.closesAt()/2)
+	if limit := t.limit.Load(); limit > 0 {
+		return min(most, int(limit))
 	}
-	return maxBatch
+	return most
+}
+
+// closesOn notes that a broker closes the connection on a batch of size bytes.
+func (t *topic) closesOn(size int) {
+	if size < t.closesAt() {
+		t.closing.Store(&closing{size, time.Now()})
+	}
+}
+
+// closesAt returns on how many bytes of a batch a broker closes the connection, as far as that is known.
+func (t *topic) closesAt() int {
+	if c := t.closing.Load(); c != nil && time.Since(c.at) < limitAge {
+		return c.size
+	}
+	return math.MaxInt
 }
 
 // changed says that limit seems to be wrong.

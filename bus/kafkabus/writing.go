@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -42,10 +43,17 @@ func (l *lane) write(ctx context.Context, pc *parcel) {
 // insist tries pc until the leader has judged it, its deadline has passed, or ctx has ended. The
 // error is what done hears.
 func (l *lane) insist(ctx context.Context, pc *parcel) (outcome, error) {
+	if err := l.p.topic.checkClosing(pc.size()); err != nil && !pc.heard {
+		return unfit, l.judged(pc, unfit, err)
+	}
 	within, cancel := context.WithDeadline(ctx, pc.deadline())
 	defer cancel()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		result, err := l.try(within, pc)
+		if pc.noteCut(result) {
+			l.p.topic.closesOn(pc.size())
+			result, err = unfit, l.p.topic.checkClosing(pc.size())
+		}
 		switch result {
 		case taken:
 			l.answered()
@@ -54,7 +62,7 @@ func (l *lane) insist(ctx context.Context, pc *parcel) (outcome, error) {
 			l.answered()
 			return result, l.judged(pc, result, err)
 		}
-		pc.maybe = pc.maybe || result == unclear
+		pc.maybe = pc.maybe || result == unclear || result == cut
 		l.failed(err)
 		if !wait(within, pause) {
 			return result, l.unjudged(ctx, pc, err)
@@ -87,11 +95,15 @@ func (l *lane) try(ctx context.Context, pc *parcel) (outcome, error) {
 	if err == nil {
 		return outcomeOf(res.Error), res.Error
 	}
-	if a.end() {
-		pc.lent = true
+	if !a.end() {
+		return notTaken, bare(err)
+	}
+	pc.lent = true
+	var late net.Error
+	if errors.As(err, &late) && late.Timeout() || ctx.Err() != nil {
 		return unclear, bare(err)
 	}
-	return notTaken, bare(err)
+	return cut, bare(err)
 }
 
 // bare returns what err says below the words of kafka-go, which name a request by the wrong name.
@@ -128,6 +140,9 @@ func (l *lane) failed(err error) {
 // anybody, as when this node may not write to the topic, is for clients like a broker that is away.
 func (l *lane) judged(pc *parcel, result outcome, err error) error {
 	switch {
+	case errors.Is(err, errCloses):
+		l.p.warn(l, "a broker closes the connection on a large batch", err)
+		return fmt.Errorf("%w: %w", bus.ErrTooLarge, l.wrap(err))
 	case pc.maybe: // by an earlier attempt
 		return fmt.Errorf("%w: %w", bus.ErrUnknown, l.wrap(err))
 	case isTooLarge(err):

@@ -307,3 +307,67 @@ func TestLaneSplit(t *testing.T) {
 		})
 	}
 }
+
+// TestLaneCut: a broker that closes the connection on a large request, each time, has answered: what is
+// large is refused, the batch around it is split, and all else goes on.
+func TestLaneCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 3 * leastCut
+		held, release := holding()
+		b := newBench(t, Config{}, func(ctx context.Context, w sending) verdict {
+			size := 0
+			for _, e := range w.entries {
+				size += len(e.body)
+			}
+			if size > most {
+				return verdict{lost: syscall.ECONNRESET}
+			}
+			return held(ctx, w)
+		})
+		b.view(1)
+		body := func(c string, size int) string { return strings.Repeat(c, size) }
+		small := []string{"b", body("c", leastCut), body("d", leastCut), body("e", leastCut)}
+		large := body("L", most+1)
+		b.must("a")
+		synctest.Wait()
+		b.must(append(small, large, "f")...)
+		release()
+		time.Sleep(time.Second)
+		b.wantAnswers(nil, append(small, "a", "f")...)
+		b.wantAnswers(bus.ErrTooLarge, large)
+		b.wantLogged("a broker closes the connection on a large batch", 1)
+		attempts := len(b.sent())
+		err := b.send(body("M", most+1))
+		const words = "raise its socket.request.max.bytes, or lower limits.message"
+		if !errors.Is(err, bus.ErrTooLarge) || !strings.HasSuffix(err.Error(), words) {
+			t.Errorf("another one: %v, want %s", err, words)
+		}
+		time.Sleep(limitAge)
+		b.must(body("N", most+2))
+		time.Sleep(time.Second)
+		if got := len(b.sent()) - attempts; got != mostCuts {
+			t.Errorf("after a minute one was tried %d times, want %d", got, mostCuts)
+		}
+	})
+}
+
+// TestLaneCutOnce: connections that end now and then, or on what a broker has been slow to answer, tell
+// nothing of a size.
+func TestLaneCutOnce(t *testing.T) {
+	reset := verdict{lost: syscall.ECONNRESET}
+	for _, verdicts := range [][]verdict{
+		{reset, reset},
+		{reset, reset, {lost: refusedDial, unread: true}, reset, reset},
+		{{code: kafka.RequestTimedOut, append: true}, reset, reset, reset, reset},
+		{{lost: context.DeadlineExceeded, append: true}, reset, reset, reset, reset},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, Config{}, refusing(verdicts...))
+			b.view(1)
+			large := strings.Repeat("L", 10*leastCut)
+			b.must(large)
+			time.Sleep(time.Minute)
+			b.wantAnswers(nil, large)
+		})
+	}
+}
