@@ -7,17 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"log/slog"
-	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/compress"
 	"github.com/segmentio/kafka-go/protocol"
-	"github.com/segmentio/kafka-go/protocol/fetch"
+
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
+
+const batchPrefix = 12 // bytes of a batch that its own length does not count
 
 // written returns a batch as kafka-go writes it, at the given offset.
 func written(t testing.TB, offset int64, attributes protocol.Attributes, records ...protocol.Record) []byte {
@@ -68,7 +69,7 @@ func newDelivery(offset, end int64) *delivery {
 	d.place = known
 	t := newTail(nil, slog.New(slog.DiscardHandler))
 	t.ctx = context.Background()
-	t.handle = func(rec *record, _ *repeats) { d.got = append(d.got, fmt.Sprintf("%d:%s", rec.offset, rec.value)) }
+	t.handle = func(rec *wire.Record, _ *repeats) { d.got = append(d.got, fmt.Sprintf("%d:%s", rec.Offset, rec.Value)) }
 	d.fetcher = newFetcher(t, share{broker: 1})
 	d.offset.Store(offset)
 	d.end.Store(end)
@@ -96,15 +97,15 @@ func TestDeliver(t *testing.T) {
 		{"a hole, as compaction leaves", 5, join(abc, written(t, 50, 0, text("x")...)), "10:a 11:b 12:c 50:x", 51, 0, nil},
 		{"the last batch is cut off", 10, join(abc, de[:len(de)-1]), "10:a 11:b 12:c", 13, 0, nil},
 		{"the head of the last batch is cut off", 10, join(abc, de[:20]), "10:a 11:b 12:c", 13, 0, nil},
-		{"the only batch is cut off", 10, abc[:40], "", 10, 0, errCut},
-		{"nothing new", 15, join(abc, de), "", 15, 0, errCut},
+		{"the only batch is cut off", 10, abc[:40], "", 10, 0, wire.ErrCut},
+		{"nothing new", 15, join(abc, de), "", 15, 0, wire.ErrCut},
 		{"a control batch", 10, join(written(t, 10, protocol.Control, text("mark")...), de), "13:d 14:e", 15, 0, nil},
 		{"a control batch alone", 10, written(t, 10, protocol.Control, text("mark")...), "", 11, 0, nil},
 		{"transactional records", 10, join(written(t, 10, protocol.Transactional, text("a")...), de), "10:a 13:d 14:e", 15, 0, nil},
-		{"an empty batch, as compaction leaves", 10, join(alter(alter(abc[:batchHead], 57, 0, 0, 0, 0), 8, 0, 0, 0, batchHead-batchPrefix), de), "13:d 14:e", 15, 0, nil},
+		{"an empty batch, as compaction leaves", 10, join(alter(alter(abc[:wire.BatchHead], 57, 0, 0, 0, 0), 8, 0, 0, 0, wire.BatchHead-batchPrefix), de), "13:d 14:e", 15, 0, nil},
 		{"a batch whose last records are gone", 10, join(alter(abc, 23, 0, 0, 0, 9), written(t, 20, 0, text("x")...)), "10:a 11:b 12:c 20:x", 21, 0, nil},
 
-		{"a wrong checksum is asked for again", 10, join(wrong, de), "", 10, 0, errChecksum},
+		{"a wrong checksum is asked for again", 10, join(wrong, de), "", 10, 0, wire.ErrChecksum},
 		{"an unknown compression", 10, join(alter(abc, 22, 7), de), "13:d 14:e", 15, 3, nil},
 		{"compressed, it says", 10, join(alter(abc, 22, byte(compress.Gzip)), de), "13:d 14:e", 15, 3, nil},
 		{"an old version", 10, join(setVersion(abc, 1), de), "13:d 14:e", 15, 1, nil},
@@ -149,7 +150,7 @@ func TestWrongChecksum(t *testing.T) {
 	next := written(t, 12, 0, text("c")...)
 	d := newDelivery(10, 13)
 	for range checksumTries - 1 {
-		if err := d.deliver(join(bad, next), d.fetcher); !errors.Is(err, errChecksum) {
+		if err := d.deliver(join(bad, next), d.fetcher); !errors.Is(err, wire.ErrChecksum) {
 			t.Fatalf("error %v", err)
 		}
 	}
@@ -177,7 +178,7 @@ func TestRecordsAllocs(t *testing.T) {
 	set := written(t, 0, 0, records...)
 	d := newDelivery(0, 1000)
 	handed := 0
-	d.fetcher.tail.handle = func(*record, *repeats) { handed++ }
+	d.fetcher.tail.handle = func(*wire.Record, *repeats) { handed++ }
 	n := testing.AllocsPerRun(10, func() {
 		d.offset.Store(0)
 		_ = d.deliver(set, d.fetcher)
@@ -185,52 +186,6 @@ func TestRecordsAllocs(t *testing.T) {
 	if n > 10 || handed < 1000 {
 		t.Errorf("%v allocations for 1000 records, %d handed on", n, handed)
 	}
-}
-
-// FuzzRecords holds that records come back as kafka-go wrote them, whatever is in them.
-func FuzzRecords(f *testing.F) {
-	f.Add([]byte("key"), []byte("value"), "name", []byte("header"), byte(0), int64(7))
-	f.Add([]byte(nil), []byte{}, "", []byte(nil), byte(4), int64(0))
-	f.Fuzz(func(t *testing.T, key, value []byte, name string, header []byte, packed byte, offset int64) {
-		offset = max(0, offset&(1<<60-1))
-		var records []protocol.Record
-		for i := range 3 {
-			r := protocol.Record{Headers: []protocol.Header{{Key: name, Value: header}, {Key: name + "2"}}[:i%3]}
-			if key != nil {
-				r.Key = protocol.NewBytes(key)
-			}
-			if value != nil && i != 1 {
-				r.Value = protocol.NewBytes(value)
-			}
-			records = append(records, r)
-		}
-		b, rest, err := cutBatch(written(t, offset, protocol.Attributes(packed%5), records...))
-		if err != nil || len(rest) > 0 || b.check() != nil || b.first != offset || b.last != offset+2 {
-			t.Fatalf("batch %v, error %v", b, err)
-		}
-		unpacked, err := newDelivery(0, 0).fetcher.unpack(&b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := scanner{wire: wire{b: unpacked}, batch: &b, names: make(names)}
-		var rec record
-		for i := range 3 {
-			if !s.next(&rec) {
-				t.Fatal(s.err())
-			}
-			want := records[i]
-			if rec.offset != offset+int64(i) || !bytes.Equal(rec.key, key) || (rec.key == nil) != (key == nil) ||
-				(rec.value == nil) != (want.Value == nil) || rec.value != nil && !bytes.Equal(rec.value, value) {
-				t.Errorf("got %+v", rec)
-			}
-			if len(rec.headers) != len(want.Headers) || len(want.Headers) > 0 && !sameHeader(rec.headers[0], want.Headers[0]) {
-				t.Errorf("headers %v, want %v", rec.headers, want.Headers)
-			}
-		}
-		if s.next(&rec) || s.err() != nil {
-			t.Errorf("more than three records, or %v", s.err())
-		}
-	})
 }
 
 func sameHeader(a, b kafka.Header) bool {
@@ -244,16 +199,16 @@ func FuzzDeliver(f *testing.F) {
 	f.Add(written(f, 10, protocol.Control, text("mark")...), true)
 	f.Add(setVersion(written(f, 10, 0, text("a")...), 1), false)
 	f.Fuzz(func(t *testing.T, set []byte, right bool) {
-		if right && len(set) > batchHead {
+		if right && len(set) > wire.BatchHead {
 			set = resum(bytes.Clone(set))
 		}
 		d := newDelivery(10, 1000)
 		last := int64(9)
-		d.fetcher.tail.handle = func(rec *record, _ *repeats) {
-			if rec.offset <= last {
-				t.Fatalf("offset %d after %d", rec.offset, last)
+		d.fetcher.tail.handle = func(rec *wire.Record, _ *repeats) {
+			if rec.Offset <= last {
+				t.Fatalf("offset %d after %d", rec.Offset, last)
 			}
-			last = rec.offset
+			last = rec.Offset
 		}
 		for range checksumTries {
 			at := d.offset.Load()
@@ -267,76 +222,4 @@ func FuzzDeliver(f *testing.F) {
 			}
 		}
 	})
-}
-
-// FuzzFetched holds that an answer is either understood within its bytes or refused.
-func FuzzFetched(f *testing.F) {
-	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 'a', 0, 0, 0, 1}, int16(11))
-	f.Fuzz(func(t *testing.T, body []byte, version int16) {
-		answer := newFetched(maxAnswer)
-		wire := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
-		err := answer.read(io.MultiReader(bytes.NewReader(wire), bytes.NewReader(body)), fetchExchange(version%12))
-		size := 0
-		for _, p := range answer.partitions {
-			size += len(p.batches)
-		}
-		if err == nil && size > len(body) {
-			t.Errorf("%d bytes of batches in %d", size, len(body))
-		}
-	})
-}
-
-// FuzzLook holds that answers about topics and epochs are either understood or refused.
-func FuzzLook(f *testing.F) {
-	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 2, 'a', 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0, 1, 0, 0, 0, 0, 0, 0})
-	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 'a', 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 9})
-	f.Fuzz(func(t *testing.T, body []byte) {
-		ids := topicIDs{found: make(map[string]identity)}
-		_ = ids.parse(body, &exchange{id: 1}) // any error will do
-		ends := epochEnds{ends: make(map[partitionName]listed)}
-		_ = ends.parse(body, &exchange{id: 1})
-		if len(ids.found) > len(body) || len(ends.ends) > len(body) {
-			t.Errorf("%d topics, %d ends in %d bytes", len(ids.found), len(ends.ends), len(body))
-		}
-	})
-}
-
-func fetchExchange(version int16) *exchange {
-	return &exchange{id: 1, request: new(fetch.Request), versions: map[protocol.ApiKey]int16{protocol.Fetch: version}}
-}
-
-// TestFetchedRefuses: what is no answer is refused before memory is taken for it.
-func TestFetchedRefuses(t *testing.T) {
-	for name, bytesRead := range map[string]string{
-		"another protocol": "HTTP/1.1 400 Bad Request\r\n\r\n",
-		"below zero":       "\xff\xff\xff\xff",
-		"another id":       "\x00\x00\x00\x0e\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
-		"cut off":          "\x00\x00\x00\x0e\x00\x00\x00\x01\x00",
-		"too many topics":  "\x00\x00\x00\x12\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x7f\xff\xff\xff",
-	} {
-		answer := newFetched(maxAnswer)
-		if err := answer.read(strings.NewReader(bytesRead), fetchExchange(11)); err == nil {
-			t.Errorf("%s: no error", name)
-		}
-		if cap(answer.buf) > 1000 {
-			t.Errorf("%s: %d bytes taken", name, cap(answer.buf))
-		}
-	}
-	if err := newFetched(maxAnswer).read(strings.NewReader(""), fetchExchange(3)); err == nil || !strings.Contains(err.Error(), "0.11") {
-		t.Errorf("an old broker: %v", err)
-	}
-}
-
-// TestNames: a name is the same string each time, and foreign names don't fill the memory.
-func TestNames(t *testing.T) {
-	n := make(names)
-	for i := range 10 * maxNames {
-		want := strings.Repeat("x", i)
-		if got := n.text([]byte(want)); got != want {
-			t.Fatalf("got %q", got)
-		}
-	}
-	if len(n) > maxNames || !reflect.DeepEqual(n[""], "") {
-		t.Errorf("%d names", len(n))
-	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/form"
 )
 
 // publisher is what a benchmark publishes with: body goes to a partition, and done runs when the
@@ -98,7 +99,7 @@ type bareItem struct {
 
 func (it bareItem) record() kafka.Record {
 	return kafka.Record{Key: kafka.NewBytes(it.key), Value: kafka.NewBytes(it.body), Headers: []kafka.Header{
-		{Key: nodeHeader, Value: []byte("1/a")}, {Key: seqHeader, Value: []byte("1")}, {Key: destinationHeader, Value: it.key}}}
+		{Key: form.NodeHeader, Value: []byte("1/a")}, {Key: form.SeqHeader, Value: []byte("1")}, {Key: form.DestinationHeader, Value: it.key}}}
 }
 
 func (c bareClient) publisher(b *testing.B, partitions int) publisher {

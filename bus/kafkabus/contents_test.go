@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 // forEachKafka runs a test on the fake brokers and on a real one, with a topic of its own.
@@ -50,7 +51,7 @@ func TestContents(t *testing.T) {
 				{value: []byte("value"), key: []byte{}},
 				{value: bytes.Repeat([]byte("compressible "), 1000), key: []byte(compression.String())},
 				{value: []byte("\x00\xff"), key: []byte("\x00\xff"), headers: []kafka.Header{
-					{Key: "a", Value: []byte("1")}, {Key: "", Value: []byte{}}, {Key: "a", Value: []byte("\xff\x00")}, {Key: "ä"}}},
+					{Key: "a", Value: []byte("1")}, {Key: "", Value: []byte{}}, {Key: "a", Value: []byte("\xff\x00")}, {Key: "ä"}, {Key: "\xff\x00"}}},
 			}
 			var records []kafka.Record
 			for _, b := range batch {
@@ -183,7 +184,7 @@ func TestCompacted(t *testing.T) {
 		t.Fatal(err)
 	}
 	hold, blocked := make(chan struct{}), make(chan struct{}, 100)
-	r := startReading(t, f.Addrs, func(*record) { blocked <- struct{}{}; <-hold }, "a")
+	r := startReading(t, f.Addrs, func(*wire.Record) { blocked <- struct{}{}; <-hold }, "a")
 	r.wait(r.ready, "to be ready")
 	w := newWriter(t, f.Addrs)
 	put := func(key, value string) {

@@ -9,8 +9,9 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/fetch"
+
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 const (
@@ -32,6 +33,14 @@ const (
 	// unwatched is how long nothing may be asked of a broker before its logs may be other ones: a topic
 	// that is deleted while a fetch waits shows, but not one that has been made again by the next.
 	unwatched = 200 * time.Millisecond
+
+	// keptUnpacked is how many bytes a batch may become in memory that its fetcher keeps, and how
+	// much that is. What becomes more is had by one fetcher of the bus at a time, and for a batch.
+	keptUnpacked = 8 << 20
+
+	// maxUnpacked bounds what a batch may become at all. What becomes more is skipped. With zstd the
+	// window counts, too: that of its highest level is as large as this.
+	maxUnpacked = 128 << 20
 
 	leastPause = 50 * time.Millisecond // after an error
 	mostPause  = time.Second
@@ -66,11 +75,11 @@ type fetcher struct {
 	lastID   int32         // of a request
 	most     int32         // bytes to ask for
 	timeout  time.Duration // for the answer
-	answer   *fetched      // used again
+	records  *wire.Fetch   // used again; nil after a failure
 	room     []byte        // what a batch was unpacked into last
 	large    bool          // it has a large batch
-	names    names
-	rec      record
+	names    wire.Names
+	rec      wire.Record
 	answered time.Time // the last time
 	failures int       // since then
 	pause    time.Duration
@@ -84,8 +93,7 @@ func newFetcher(t *tail, s share) *fetcher {
 		wake:    func() {},
 		most:    mostBytes,
 		timeout: answerTimeout,
-		answer:  newFetched(t.mostAnswer),
-		names:   make(names),
+		names:   make(wire.Names),
 	}
 }
 
@@ -159,41 +167,40 @@ func (f *fetcher) fetch(wait time.Duration) error {
 		f.succeeded() // it has answered about offsets
 		return nil
 	}
-	answer := f.answer
-	f.answer = nil // if it fails, the connection may read into it for some time
+	answer := f.records
+	f.records = nil // if it fails, the connection may read into it for some time
 	if answer == nil {
-		answer = newFetched(f.tail.mostAnswer)
+		answer = wire.NewFetch(f.tail.mostAnswer, mostBytes)
 	}
-	ctx, cancel := context.WithTimeout(f.round, wait+f.timeout)
-	defer cancel()
-	if _, err := f.ask(ctx, req, answer); err != nil {
+	answer.Request = req
+	if err := f.ask(answer, wait+f.timeout); err != nil {
 		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) { // ctx's, or the socket's at the same time
 			f.late()
 		}
-		var large *tooLarge
+		var large *wire.TooLarge
 		if errors.As(err, &large) {
 			f.pass(large)
 		}
 		return err
 	}
-	f.answer = answer
-	if answer.code != 0 {
-		return answer.code
+	f.records = answer
+	if answer.Code != 0 {
+		return answer.Code
 	}
 	f.inTime()
 	f.succeeded()
 	f.hand(answer)
-	answer.release()
+	answer.Release()
 	return nil
 }
 
 // pass leaves out the batch that makes an answer too large. The answer is an error all the same: its
 // connection is of no use any more.
-func (f *fetcher) pass(large *tooLarge) {
+func (f *fetcher) pass(large *wire.TooLarge) {
 	for _, p := range f.due {
-		if p.number == int(large.partition.number) && p.topic == string(large.partition.topic) {
-			p.end.Store(large.partition.end)
-			p.passBy(&large.batch, large, f.tail)
+		if p.isIn(&large.Partition) {
+			p.end.Store(large.Partition.End)
+			p.passBy(&large.Batch, large, f.tail)
 		}
 	}
 }
@@ -212,18 +219,16 @@ func (f *fetcher) inTime() {
 	f.timeout = max(f.timeout/2, answerTimeout)
 }
 
-// ask sends a request to the broker. ctx has to have a deadline: nothing else ends the reading of
-// an answer.
-func (f *fetcher) ask(ctx context.Context, req protocol.Message, answer readable) (protocol.Message, error) {
+// ask asks the broker, which has limit to answer: nothing else ends the reading of an answer. After an
+// error the connection may read into q for some time.
+func (f *fetcher) ask(q wire.Question, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(f.round, limit)
+	defer cancel()
 	f.lastID++
 	c := f.tail.cluster
-	return c.transport.RoundTrip(ctx, c.addr(), &exchange{
-		broker:  f.broker,
-		id:      f.lastID,
-		client:  c.transport.ClientID,
-		request: req,
-		answer:  answer,
-	})
+	x := &wire.Exchange{Question: q, BrokerID: f.broker, ID: f.lastID, Client: c.transport.ClientID}
+	_, err := c.transport.RoundTrip(ctx, c.addr(), x)
+	return err
 }
 
 func (f *fetcher) request(wait time.Duration) *fetch.Request {
@@ -257,13 +262,13 @@ func (f *fetcher) request(wait time.Duration) *fetch.Request {
 }
 
 // hand goes through an answer. Brokers answer in the order of the request.
-func (f *fetcher) hand(answer *fetched) {
+func (f *fetcher) hand(answer *wire.Fetch) {
 	now, cursor := time.Now().UnixNano(), 0
-	for i := range answer.partitions {
-		a := &answer.partitions[i]
+	for i := range answer.Partitions {
+		a := &answer.Partitions[i]
 		for n := range f.due {
 			p := f.due[(cursor+n)%len(f.due)]
-			if p.number == int(a.number) && p.topic == string(a.topic) {
+			if p.isIn(a) {
 				cursor += n + 1
 				f.take(p, a, now)
 				break
@@ -273,21 +278,21 @@ func (f *fetcher) hand(answer *fetched) {
 }
 
 // take takes what came of one partition.
-func (f *fetcher) take(p *partition, a *fetchedPartition, now int64) {
-	if a.code != 0 {
-		p.returned = p.returned || a.code == kafka.UnknownTopicOrPartition
+func (f *fetcher) take(p *partition, a *wire.Fetched, now int64) {
+	if a.Code != 0 {
+		p.returned = p.returned || a.Code == kafka.UnknownTopicOrPartition
 		p.doubt()
-		f.putOff(p, a.code)
+		f.putOff(p, a.Code)
 		return
 	}
 	p.answered.Store(now)
-	p.end.Store(a.end)
+	p.end.Store(a.End)
 	if !p.read.Swap(true) {
 		f.tail.located()
 	}
-	if len(a.batches) > 0 {
+	if len(a.Batches) > 0 {
 		f.after = p
-		if err := p.deliver(a.batches, f); err != nil {
+		if err := p.deliver(a.Batches, f); err != nil {
 			f.putOff(p, err)
 			return
 		}
@@ -296,9 +301,9 @@ func (f *fetcher) take(p *partition, a *fetchedPartition, now int64) {
 	p.trouble.answered()
 }
 
-// records hands on the records of a batch from p's offset on.
-func (f *fetcher) records(p *partition, b *batch) error {
-	if err := b.check(); err != nil || b.isControl() {
+// deliver hands on the records of a batch from p's offset on.
+func (f *fetcher) deliver(p *partition, b *wire.Batch) error {
+	if err := b.Check(); err != nil || b.IsControl() {
 		return err
 	}
 	unpacked, err := f.unpack(b)
@@ -306,32 +311,32 @@ func (f *fetcher) records(p *partition, b *batch) error {
 	if err != nil {
 		return err
 	}
-	f.rec.topic, f.rec.partition = p.topic, p.number
-	s := scanner{wire: wire{b: unpacked}, batch: b, names: f.names}
-	for s.next(&f.rec) {
-		if f.rec.offset < p.offset.Load() {
+	f.rec.Topic, f.rec.Partition = p.topic, p.number
+	s := b.Scan(unpacked, f.names)
+	for s.Next(&f.rec) {
+		if f.rec.Offset < p.offset.Load() {
 			continue
 		}
 		if f.tail.ctx.Err() != nil {
 			return nil
 		}
 		f.tail.handle(&f.rec, p.seen)
-		p.offset.Store(f.rec.offset + 1)
+		p.offset.Store(f.rec.Offset + 1)
 	}
-	return s.err()
+	return s.Err()
 }
 
 // unpack returns the records of b without compression, until shrink is called: in b, in the room that
 // f keeps, or in more, for which it waits until no other fetcher has as much.
-func (f *fetcher) unpack(b *batch) ([]byte, error) {
-	if !b.isPacked() {
-		return b.records, nil
+func (f *fetcher) unpack(b *wire.Batch) ([]byte, error) {
+	if !b.IsPacked() {
+		return b.Records(), nil
 	}
-	unpacked, err := f.tail.unpacker.unpack(b, f.room)
+	unpacked, err := f.tail.unpacker.Unpack(b, f.room)
 	if err == nil {
 		f.room = unpacked
 	}
-	if !errors.Is(err, errUnpacked) {
+	if !errors.Is(err, wire.ErrUnpacked) {
 		return unpacked, err
 	}
 	select {
@@ -341,8 +346,8 @@ func (f *fetcher) unpack(b *batch) ([]byte, error) {
 		return nil, f.tail.ctx.Err()
 	}
 	most := f.tail.mostUnpacked
-	unpacked, err = newUnpacker(most).unpack(b, nil) // a new one: zstd remembers what it has made
-	if errors.Is(err, errUnpacked) {
+	unpacked, err = wire.NewUnpacker(most).Unpack(b, nil) // a new one: zstd remembers what it has made
+	if errors.Is(err, wire.ErrUnpacked) {
 		err = fmt.Errorf("the batch unpacks to more than %d MiB", most>>20)
 	}
 	return unpacked, err
@@ -351,8 +356,8 @@ func (f *fetcher) unpack(b *batch) ([]byte, error) {
 // shrink lets go of all that a batch took beyond the room that is kept, and another fetcher have a
 // large one.
 func (f *fetcher) shrink() {
-	clear(f.rec.headers)
-	f.rec.key, f.rec.value = nil, nil // they alias it
+	clear(f.rec.Headers)
+	f.rec.Key, f.rec.Value = nil, nil // they alias it
 	if f.large {
 		f.large = false
 		<-f.tail.large

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 // TestLeaderChanges: everything arrives once and in order while leaders change under load.
@@ -114,8 +115,8 @@ func TestBlockedHandle(t *testing.T) {
 	}
 	hold, blocked := make(chan struct{}), make(chan struct{}, 100)
 	var once atomic.Bool
-	r := startReading(t, f.Addrs, func(rec *record) {
-		if rec.partition == 1 && once.CompareAndSwap(false, true) {
+	r := startReading(t, f.Addrs, func(rec *wire.Record) {
+		if rec.Partition == 1 && once.CompareAndSwap(false, true) {
 			blocked <- struct{}{}
 			<-hold
 		}
@@ -168,7 +169,7 @@ func TestEndDuringDelivery(t *testing.T) {
 	wg.Go(func() { cluster.run(ctx) })
 	ready, handed := make(chan struct{}), 0
 	wg.Go(func() {
-		newTail(cluster, slog.New(slog.DiscardHandler)).run(ctx, func() { close(ready) }, func(*record, *repeats) {
+		newTail(cluster, slog.New(slog.DiscardHandler)).run(ctx, func() { close(ready) }, func(*wire.Record, *repeats) {
 			handed++
 			cancel()
 		})
@@ -324,13 +325,13 @@ func TestFairness(t *testing.T) {
 		}
 	}
 	answer := func(with ...int32) {
-		var a fetched
+		var a wire.Fetch
 		for i := range int32(4) {
-			p := fetchedPartition{topic: []byte("a"), number: i, end: 100}
+			p := wire.Fetched{Topic: []byte("a"), Number: i, End: 100}
 			if slices.Contains(with, i) {
-				p.batches = written(t, f.held[i].offset.Load(), 0, text("x")...)
+				p.Batches = written(t, f.held[i].offset.Load(), 0, text("x")...)
 			}
-			a.partitions = append(a.partitions, p)
+			a.Partitions = append(a.Partitions, p)
 		}
 		f.hand(&a)
 	}
@@ -376,7 +377,7 @@ func TestFull(t *testing.T) {
 		}
 	}
 	hold := make(chan struct{})
-	r := startReading(t, f.Addrs, func(*record) { <-hold }, "a", "b")
+	r := startReading(t, f.Addrs, func(*wire.Record) { <-hold }, "a", "b")
 	r.wait(r.ready, "to be ready")
 	w := newWriter(t, f.Addrs)
 	large := strings.Repeat("x", 600<<10)

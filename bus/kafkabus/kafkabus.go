@@ -4,9 +4,9 @@
 //
 // An envelope is a record, in one of two forms: Headers, where the record's value is the body, and
 // JSON, the form of the replaced system. Records of both forms are understood whatever form this
-// node writes (envelope.go). The key is the principal of an individual envelope, else the
+// node writes (internal/form). The key is the principal of an individual envelope, else the
 // destination, and the partition follows from it as with Java's producer, so that one destination
-// has one order. Topics of the user's own can become destinations too (source.go).
+// has one order. Topics of the user's own can become destinations too.
 //
 // # Publishing
 //
@@ -33,7 +33,21 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/form"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
+
+// Format is the form of the records that a node writes. It reads both.
+type Format = form.Format
+
+// The forms of a record.
+const (
+	Headers = form.Headers // the body is the value, all else record headers; for any bytes
+	JSON    = form.JSON    // that of the replaced system; for UTF-8
+)
+
+// Source is a topic of the user's own that becomes a destination.
+type Source = form.Source
 
 // Config says where the brokers are, and bounds what the bus holds. A field that is zero, or below,
 // takes its default.
@@ -81,8 +95,8 @@ type Bus struct {
 	// Set by New, never changed.
 	cfg     Config
 	log     *slog.Logger
-	sources map[string]*source // by topic
-	ctx     context.Context    // ends when Close has waited enough
+	sources map[string]*form.Mapping // by topic
+	ctx     context.Context          // ends when Close has waited enough
 	cancel  context.CancelFunc
 	ended   chan struct{} // closed when run has returned
 
@@ -101,8 +115,8 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 	if cfg.Envelope != Headers && cfg.Envelope != JSON {
 		return nil, fmt.Errorf("kafkabus: envelope %q: want %s or %s", cfg.Envelope, Headers, JSON)
 	}
-	if node == "" || len(node) > maxNode {
-		return nil, fmt.Errorf("kafkabus: node name %.80q: 1 to %d bytes are possible", node, maxNode)
+	if node == "" || len(node) > form.MaxNode {
+		return nil, fmt.Errorf("kafkabus: node name %.80q: 1 to %d bytes are possible", node, form.MaxNode)
 	}
 	sources, err := parseSources(cfg)
 	if err != nil {
@@ -135,10 +149,10 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 	return b, nil
 }
 
-func parseSources(cfg Config) (map[string]*source, error) {
-	sources := make(map[string]*source)
+func parseSources(cfg Config) (map[string]*form.Mapping, error) {
+	sources := make(map[string]*form.Mapping)
 	for _, s := range cfg.Sources {
-		parsed, err := parseSource(s)
+		parsed, err := s.Mapping()
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("kafkabus: source %s: %w", s.Topic, err)
@@ -172,7 +186,7 @@ func (b *Bus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelo
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(b.ctx, cancel)()
-	b.in.run(ctx, ready, func(rec *record, seen *repeats) {
+	b.in.run(ctx, ready, func(rec *wire.Record, seen *repeats) {
 		if e, ok := b.envelope(rec, seen); ok {
 			deliver(e)
 		}
@@ -180,25 +194,25 @@ func (b *Bus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelo
 	return nil
 }
 
-var errCrowded = fmt.Errorf("it has more than %d headers", maxHeaders)
+var errCrowded = fmt.Errorf("it has more than %d headers", wire.MaxHeaders)
 
 // envelope returns what rec carries, the first time that it comes.
-func (b *Bus) envelope(rec *record, seen *repeats) (e bus.Envelope, ok bool) {
-	var from origin
+func (b *Bus) envelope(rec *wire.Record, seen *repeats) (e bus.Envelope, ok bool) {
+	var from form.Origin
 	var err error
-	switch s := b.sources[rec.topic]; {
-	case rec.crowded:
+	switch s := b.sources[rec.Topic]; {
+	case rec.Crowded:
 		err = errCrowded
 	case s != nil:
-		e, err = s.envelope(rec)
+		e, err = s.Envelope(rec)
 	default:
-		e, from, err = decode(rec)
+		e, from, err = form.Decode(rec)
 	}
 	if err != nil {
 		b.skips.add(rec, err)
 		return e, false
 	}
-	return e, from.node == "" || seen.first(from)
+	return e, from.Node == "" || seen.first(from.Node, from.Seq)
 }
 
 // Guarantees implements bus.Bus. The order among nodes holds as long as the topic keeps its number

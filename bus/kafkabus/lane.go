@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 const (
@@ -146,7 +147,7 @@ func (l *lane) take() *parcel {
 
 // fitting returns how many of the queue make a batch: at least one if there are any.
 func (l *lane) fitting() int {
-	limit, size := l.p.topic.batchLimit(), batchHead
+	limit, size := l.p.topic.batchLimit(), wire.BatchHead
 	for i := range l.queue {
 		if size += l.queue[i].size; size > limit {
 			return max(i, 1)

@@ -16,6 +16,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 // TestLaneBatch: what waits while a request is under way becomes one batch, in order and numbered on.
@@ -41,21 +42,21 @@ func TestLaneBatchLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		judge, release := holding()
 		b := newBench(t, Config{}, judge)
-		size := b.cfg.Envelope.size(&bus.Envelope{Destination: "/topic/x", Body: []byte("b")})
-		b.leader.limit = strconv.Itoa(batchHead + 2*size)
+		size := b.cfg.Envelope.Size(&bus.Envelope{Destination: "/topic/x", Body: []byte("b")})
+		b.leader.limit = strconv.Itoa(wire.BatchHead + 2*size)
 		b.view(1)
 		b.must("a")
 		synctest.Wait()
 		b.must("b", "c", "d", "e", "f")
 		release()
 		b.wantAttempts("[1:a]", "[2:b 3:c]", "[4:d 5:e]", "[6:f]")
-		b.change(func(l *leader) { l.limit = strconv.Itoa(batchHead + 2*size - 1) })
+		b.change(func(l *leader) { l.limit = strconv.Itoa(wire.BatchHead + 2*size - 1) })
 		time.Sleep(limitAge + 1)
 		b.must("g", "h")
 		if got := b.attempts()[4:]; !slices.Equal(got, []string{"[7:g]", "[8:h]"}) {
 			t.Errorf("two that are one byte too large together are sent as %s", got)
 		}
-		b.change(func(l *leader) { l.limit = strconv.Itoa(batchHead + 2*size) })
+		b.change(func(l *leader) { l.limit = strconv.Itoa(wire.BatchHead + 2*size) })
 		time.Sleep(limitAge + 1)
 		if err := b.send(strings.Repeat("x", size)); err != nil {
 			t.Errorf("one record that the topic takes: %v", err)

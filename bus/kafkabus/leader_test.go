@@ -23,6 +23,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol/produce"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/form"
 )
 
 // leader plays the brokers behind kafka-go's client. It runs on the goroutines of whoever asks it.
@@ -136,9 +137,9 @@ func readEntries(partition int, records kafka.RecordReader) (entries []entry) {
 		e := entry{partition: partition, key: drained(r.Key), body: drained(r.Value)}
 		for _, h := range r.Headers {
 			switch h.Key {
-			case nodeHeader:
+			case form.NodeHeader:
 				e.node = string(h.Value)
-			case seqHeader:
+			case form.SeqHeader:
 				e.seq, _ = strconv.ParseUint(string(h.Value), 10, 64)
 			}
 		}

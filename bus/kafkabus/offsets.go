@@ -2,106 +2,20 @@ package kafkabus
 
 import (
 	"cmp"
-	"context"
 	"fmt"
-	"io"
+	"slices"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
-	"github.com/segmentio/kafka-go/protocol/listoffsets"
+
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
-
-// Which offset to list, as the protocol has it: a time before all others.
-const (
-	firstOffset int64 = -2 // of the oldest record that is left
-	lastOffset  int64 = -1 // that the next record will have
-)
-
-// listed is an answer about one partition.
-type listed struct {
-	offset int64
-	epoch  int32 // of the leader; -1 if it did not say
-	err    error // of this partition alone
-}
-
-// list asks the broker for an offset of each of the partitions.
-func (f *fetcher) list(parts []*partition, which int64) (map[*partition]listed, error) {
-	ctx, cancel := context.WithTimeout(f.round, answerTimeout)
-	defer cancel()
-	req := &listoffsets.Request{ReplicaID: -1}
-	for from := 0; from < len(parts); {
-		topic := listoffsets.RequestTopic{Topic: parts[from].topic}
-		for ; from < len(parts) && parts[from].topic == topic.Topic; from++ {
-			topic.Partitions = append(topic.Partitions, listoffsets.RequestPartition{
-				Partition:          int32(parts[from].number),
-				CurrentLeaderEpoch: -1,
-				Timestamp:          which,
-			})
-		}
-		req.Topics = append(req.Topics, topic)
-	}
-	res, err := f.ask(ctx, req, new(offsets))
-	if err != nil {
-		return nil, fmt.Errorf("list offsets: %w", err)
-	}
-	return res.(*offsets).of(parts), nil
-}
-
-// offsets is the answer to a listoffsets.Request.
-type offsets struct{ res *listoffsets.Response }
-
-// ApiKey implements protocol.Message.
-func (o *offsets) ApiKey() protocol.ApiKey { return protocol.ListOffsets }
-
-func (o *offsets) read(r io.Reader, x *exchange) error {
-	id, msg, err := protocol.ReadResponse(r, protocol.ListOffsets, x.version())
-	if err != nil {
-		return err
-	}
-	o.res = msg.(*listoffsets.Response)
-	if x.version() < 4 {
-		o.forgetEpochs()
-	}
-	return x.checkID(id)
-}
-
-// forgetEpochs marks the epochs as unknown.
-func (o *offsets) forgetEpochs() {
-	for _, t := range o.res.Topics {
-		for i := range t.Partitions {
-			t.Partitions[i].LeaderEpoch = -1
-		}
-	}
-}
-
-func (o *offsets) of(parts []*partition) map[*partition]listed {
-	answers := make(map[partitionName]listed)
-	for _, t := range o.res.Topics {
-		for _, p := range t.Partitions {
-			l := listed{offset: p.Offset, epoch: p.LeaderEpoch}
-			if p.ErrorCode != 0 {
-				l.err = kafka.Error(p.ErrorCode)
-			}
-			answers[partitionName{t.Topic, p.Partition}] = l
-		}
-	}
-	found := make(map[*partition]listed, len(parts))
-	for _, p := range parts {
-		l, ok := answers[p.name()]
-		if !ok || l.err == nil && l.offset < 0 {
-			l.err = kafka.OffsetNotAvailable
-		}
-		found[p] = l
-	}
-	return found
-}
 
 // sight is what a broker says of one partition.
 type sight struct {
-	first, last listed
-	end         listed  // of the epoch of the last record read
-	id          topicID // all zero if it is not known
-	cluster     string  // empty if it is not known
+	first, last wire.Offset
+	end         wire.Offset  // of the epoch of the last record read
+	id          wire.TopicID // all zero if it is not known
+	cluster     string       // empty if it is not known
 }
 
 // locate finds where to read on, of those among the partitions of which that is not known.
@@ -135,48 +49,73 @@ func (f *fetcher) locate(parts []*partition) error {
 // look asks the broker for all that it can say about the partitions. Those about which it has an
 // error are put off instead.
 func (f *fetcher) look(parts []*partition) (map[*partition]sight, error) {
-	ids, err := f.topicIDs(parts)
-	if err != nil {
-		return nil, err
+	var topics []string
+	var names []wire.Partition
+	var epochs []wire.Epoch
+	for _, p := range parts {
+		topics = append(topics, p.topic)
+		names = append(names, p.name())
+		epochs = append(epochs, wire.Epoch{Partition: p.name(), Number: p.epoch})
 	}
-	ends, err := f.epochEnds(parts)
-	if err != nil {
-		return nil, err
-	}
-	firsts, err := f.list(parts, firstOffset)
-	if err != nil {
-		return nil, err
-	}
-	lasts, err := f.list(parts, lastOffset)
-	if err != nil {
-		return nil, err
+	ids, ends := wire.NewTopicIDs(slices.Compact(topics)), wire.NewEpochEnds(epochs)
+	firsts, lasts := wire.NewOffsets(names, wire.FirstOffset), wire.NewOffsets(names, wire.LastOffset)
+	for _, ask := range []struct {
+		what string
+		wire.Question
+	}{
+		{"ask for the topics", ids},
+		{"ask for the ends of epochs", ends},
+		{"list offsets", firsts},
+		{"list offsets", lasts},
+	} {
+		if err := f.ask(ask.Question, answerTimeout); err != nil {
+			return nil, fmt.Errorf("%s: %w", ask.what, err)
+		}
 	}
 	seen := make(map[*partition]sight)
 	for _, p := range parts {
-		topic := ids.found[p.topic]
-		if err := cmp.Or(topic.err, ends[p].err, firsts[p].err, lasts[p].err); err != nil {
+		topic := ids.Found[p.topic]
+		s := sight{first: offsetOf(firsts, p), last: offsetOf(lasts, p), end: endOf(ends, p), id: topic.ID, cluster: ids.Cluster}
+		if err := cmp.Or(topic.Err, s.end.Err, s.first.Err, s.last.Err); err != nil {
 			f.putOff(p, err)
 			continue
 		}
-		seen[p] = sight{first: firsts[p], last: lasts[p], end: ends[p], id: topic.id, cluster: ids.cluster}
+		seen[p] = s
 	}
 	return seen, nil
 }
 
+func offsetOf(answer *wire.Offsets, p *partition) wire.Offset {
+	o, ok := answer.Found[p.name()]
+	if !ok || o.Err == nil && o.Offset < 0 {
+		o.Err = kafka.OffsetNotAvailable
+	}
+	return o
+}
+
+// endOf returns the end of p's epoch; if it is not known, it has an offset of -1, or an epoch above the
+// one asked for.
+func endOf(answer *wire.EpochEnds, p *partition) wire.Offset {
+	if o, ok := answer.Ends[p.name()]; ok {
+		return o
+	}
+	return wire.Offset{Offset: -1, Epoch: -1}
+}
+
 // begin has p read from its end on, or its first offset.
 func (p *partition) begin(s sight) {
-	p.epoch = s.last.epoch
+	p.epoch = s.last.Epoch
 	p.recognize(s)
-	p.end.Store(s.last.offset)
+	p.end.Store(s.last.Offset)
 	if p.place == atEnd {
-		p.offset.Store(s.last.offset)
+		p.offset.Store(s.last.Offset)
 	}
 	p.place = known
 }
 
 // recognize keeps what tells p's log from others.
 func (p *partition) recognize(s sight) {
-	if s.id != (topicID{}) {
+	if s.id != (wire.TopicID{}) {
 		p.id = s.id
 	}
 	if s.cluster != "" {
@@ -193,39 +132,39 @@ func (p *partition) recognize(s sight) {
 // of the old one has logs with a past of their own, such as mirrors: none of that is new.
 func (f *fetcher) relocate(p *partition, s sight) {
 	at, log := p.offset.Load(), f.tail.log.With("topic", p.topic, "partition", p.number)
-	cut := s.end.offset >= 0 && s.end.epoch <= p.epoch && s.end.offset < at
+	cut := s.end.Offset >= 0 && s.end.Epoch <= p.epoch && s.end.Offset < at
 	moved := p.cluster != "" && s.cluster != "" && p.cluster != s.cluster
 	again := !moved && p.madeAgain(s, cut)
 	to := at
 	switch {
 	case moved:
-		to = s.last.offset
+		to = s.last.Offset
 		f.tail.gaps.Add(1)
 		log.Warn("the brokers are another cluster now; the partition is read from its end", "offset", at, "from", to, "cluster", s.cluster)
 	case again:
-		to = s.first.offset
+		to = s.first.Offset
 		f.tail.gaps.Add(1)
 		log.Warn("the partition was made again; it is read from its first offset", "offset", at, "first", to)
-	case at < s.first.offset:
-		to = s.first.offset
+	case at < s.first.Offset:
+		to = s.first.Offset
 		f.tail.gaps.Add(1)
 		f.tail.missed.Add(uint64(to - at))
 		log.Warn("records were removed before this node had read them", "offset", at, "first", to, "missed", to-at)
 	case cut:
-		to = max(s.first.offset, s.end.offset)
+		to = max(s.first.Offset, s.end.Offset)
 		f.tail.gaps.Add(1)
 		log.Warn("the partition has lost records that were read; what came in their place is read", "offset", at, "from", to)
-	case at > s.last.offset:
-		to = s.last.offset
+	case at > s.last.Offset:
+		to = s.last.Offset
 		f.tail.gaps.Add(1)
 		log.Warn("the partition has lost its end; it is read from where it ends now", "offset", at, "from", to)
 	}
-	if p.epoch = max(p.epoch, p.later, s.last.epoch); again || moved {
-		p.epoch = s.last.epoch
+	if p.epoch = max(p.epoch, p.later, s.last.Epoch); again || moved {
+		p.epoch = s.last.Epoch
 	}
 	p.place, p.returned, p.later = known, false, -1
 	p.recognize(s)
-	p.end.Store(s.last.offset)
+	p.end.Store(s.last.Offset)
 	p.offset.Store(to)
 }
 
@@ -234,9 +173,9 @@ func (f *fetcher) relocate(p *partition, s sight) {
 // elected, or though the topic was away. One that has more than was read of the old one passes for it
 // there: better than to deliver all of an old log again.
 func (p *partition) madeAgain(s sight, cut bool) bool {
-	if unknown := (topicID{}); p.id != unknown && s.id != unknown {
+	if unknown := (wire.TopicID{}); p.id != unknown && s.id != unknown {
 		return p.id != s.id
 	}
-	shorter := p.offset.Load() > s.last.offset
-	return p.returned && cut || shorter && (p.returned || s.last.epoch <= p.epoch)
+	shorter := p.offset.Load() > s.last.Offset
+	return p.returned && cut || shorter && (p.returned || s.last.Epoch <= p.epoch)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 // TestRetention: when the broker removes what was not read, reading goes on behind it, and the gap
@@ -21,7 +22,7 @@ import (
 func TestRetention(t *testing.T) {
 	f := fake(t, 1, "a", 2)
 	hold, blocked := make(chan struct{}), make(chan struct{}, 100)
-	r := startReading(t, f.Addrs, func(rec *record) {
+	r := startReading(t, f.Addrs, func(rec *wire.Record) {
 		blocked <- struct{}{}
 		<-hold
 	}, "a")
@@ -120,8 +121,8 @@ func TestMadeAgainBehindOurBack(t *testing.T) {
 	f := fake(t, 1, "a", 1)
 	brokers, addrs := f.Cluster, f.Addrs
 	hold, blocked := make(chan struct{}), make(chan struct{}, 1)
-	r := startReading(t, f.Addrs, func(rec *record) {
-		if string(rec.value) == "block" {
+	r := startReading(t, f.Addrs, func(rec *wire.Record) {
+		if string(rec.Value) == "block" {
 			blocked <- struct{}{}
 			<-hold
 		}
@@ -133,7 +134,7 @@ func TestMadeAgainBehindOurBack(t *testing.T) {
 	brokers.ControlKey(kmsg.Metadata.Int16(), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
 		brokers.KeepControl()
 		req := kreq.(*kmsg.MetadataRequest)
-		if req.Version >= topicIDsVersion {
+		if req.Version >= wire.TopicIDsVersion {
 			return nil, nil, false
 		}
 		return withoutLeader(brokers, addrs, req, "a", 1, -1), nil, true // the polled view shows no change
@@ -234,32 +235,32 @@ func TestRelocate(t *testing.T) {
 		name         string
 		epoch        int32 // that was seen last; the offset is 100
 		returned     bool
-		first, last  listed
-		end          listed
+		first, last  wire.Offset
+		end          wire.Offset
 		want         int64
 		gaps, missed uint64
 	}{
-		{"retention has passed by", 3, false, listed{offset: 150}, listed{offset: 200, epoch: 3}, listed{-1, -1, nil}, 150, 1, 50},
-		{"all was removed", 3, false, listed{offset: 200}, listed{offset: 200, epoch: 3}, listed{-1, -1, nil}, 200, 1, 100},
-		{"nothing has happened", 3, false, listed{offset: 10}, listed{offset: 200, epoch: 3}, listed{-1, -1, nil}, 100, 0, 0},
-		{"it was away", 3, true, listed{offset: 10}, listed{offset: 100, epoch: 3}, listed{-1, -1, nil}, 100, 0, 0},
-		{"it was away, and another broker leads", 3, true, listed{offset: 10}, listed{offset: 200, epoch: 5}, listed{-1, -1, nil}, 100, 0, 0},
-		{"made again", 0, true, listed{offset: 0}, listed{offset: 20, epoch: 0}, listed{-1, -1, nil}, 0, 1, 0},
-		{"made again unseen", 0, false, listed{offset: 0}, listed{offset: 20, epoch: 0}, listed{-1, -1, nil}, 0, 1, 0},
-		{"made again, with leaders that have changed", 0, true, listed{offset: 0}, listed{offset: 20, epoch: 4}, listed{-1, -1, nil}, 0, 1, 0},
-		{"made again, and longer than before", 3, true, listed{offset: 0}, listed{offset: 500, epoch: 1}, listed{-1, -1, nil}, 100, 0, 0},
-		{"a broker that tells no epochs, longer", 3, true, listed{offset: 0}, listed{offset: 500, epoch: -1}, listed{-1, -1, nil}, 100, 0, 0},
-		{"a broker that tells no epochs, shorter", 3, false, listed{offset: 0}, listed{offset: 50, epoch: -1}, listed{-1, -1, nil}, 0, 1, 0},
-		{"made again, some of it removed", 3, true, listed{offset: 5}, listed{offset: 50, epoch: 1}, listed{-1, -1, nil}, 5, 1, 0},
-		{"its end was lost with a leader", 3, false, listed{offset: 10}, listed{offset: 90, epoch: 5}, listed{-1, -1, nil}, 90, 1, 0},
-		{"its end was lost, and what came after is known", 3, false, listed{offset: 10}, listed{offset: 95, epoch: 5}, listed{90, 3, nil}, 90, 1, 0},
-		{"its end was lost, and it is longer again", 3, false, listed{offset: 10}, listed{offset: 200, epoch: 5}, listed{90, 3, nil}, 90, 1, 0},
-		{"all of the epoch was lost", 3, false, listed{offset: 10}, listed{offset: 200, epoch: 5}, listed{60, 2, nil}, 60, 1, 0},
-		{"an end that is older than the first", 3, false, listed{offset: 80}, listed{offset: 200, epoch: 5}, listed{60, 2, nil}, 80, 1, 0},
-		{"a new leader that has everything", 3, false, listed{offset: 10}, listed{offset: 200, epoch: 5}, listed{100, 3, nil}, 100, 0, 0},
-		{"made again, longer, with a later epoch", 3, true, listed{offset: 0}, listed{offset: 200, epoch: 5}, listed{90, 3, nil}, 0, 1, 0},
-		{"a broker that tells of another epoch", 3, false, listed{offset: 10}, listed{offset: 200, epoch: 5}, listed{0, 5, nil}, 100, 0, 0},
-		{"a broker that tells no epochs", -1, false, listed{offset: 0}, listed{offset: 20, epoch: -1}, listed{-1, -1, nil}, 0, 1, 0},
+		{"retention has passed by", 3, false, wire.Offset{Offset: 150}, wire.Offset{Offset: 200, Epoch: 3}, wire.Offset{Offset: -1, Epoch: -1}, 150, 1, 50},
+		{"all was removed", 3, false, wire.Offset{Offset: 200}, wire.Offset{Offset: 200, Epoch: 3}, wire.Offset{Offset: -1, Epoch: -1}, 200, 1, 100},
+		{"nothing has happened", 3, false, wire.Offset{Offset: 10}, wire.Offset{Offset: 200, Epoch: 3}, wire.Offset{Offset: -1, Epoch: -1}, 100, 0, 0},
+		{"it was away", 3, true, wire.Offset{Offset: 10}, wire.Offset{Offset: 100, Epoch: 3}, wire.Offset{Offset: -1, Epoch: -1}, 100, 0, 0},
+		{"it was away, and another broker leads", 3, true, wire.Offset{Offset: 10}, wire.Offset{Offset: 200, Epoch: 5}, wire.Offset{Offset: -1, Epoch: -1}, 100, 0, 0},
+		{"made again", 0, true, wire.Offset{Offset: 0}, wire.Offset{Offset: 20, Epoch: 0}, wire.Offset{Offset: -1, Epoch: -1}, 0, 1, 0},
+		{"made again unseen", 0, false, wire.Offset{Offset: 0}, wire.Offset{Offset: 20, Epoch: 0}, wire.Offset{Offset: -1, Epoch: -1}, 0, 1, 0},
+		{"made again, with leaders that have changed", 0, true, wire.Offset{Offset: 0}, wire.Offset{Offset: 20, Epoch: 4}, wire.Offset{Offset: -1, Epoch: -1}, 0, 1, 0},
+		{"made again, and longer than before", 3, true, wire.Offset{Offset: 0}, wire.Offset{Offset: 500, Epoch: 1}, wire.Offset{Offset: -1, Epoch: -1}, 100, 0, 0},
+		{"a broker that tells no epochs, longer", 3, true, wire.Offset{Offset: 0}, wire.Offset{Offset: 500, Epoch: -1}, wire.Offset{Offset: -1, Epoch: -1}, 100, 0, 0},
+		{"a broker that tells no epochs, shorter", 3, false, wire.Offset{Offset: 0}, wire.Offset{Offset: 50, Epoch: -1}, wire.Offset{Offset: -1, Epoch: -1}, 0, 1, 0},
+		{"made again, some of it removed", 3, true, wire.Offset{Offset: 5}, wire.Offset{Offset: 50, Epoch: 1}, wire.Offset{Offset: -1, Epoch: -1}, 5, 1, 0},
+		{"its end was lost with a leader", 3, false, wire.Offset{Offset: 10}, wire.Offset{Offset: 90, Epoch: 5}, wire.Offset{Offset: -1, Epoch: -1}, 90, 1, 0},
+		{"its end was lost, and what came after is known", 3, false, wire.Offset{Offset: 10}, wire.Offset{Offset: 95, Epoch: 5}, wire.Offset{Offset: 90, Epoch: 3}, 90, 1, 0},
+		{"its end was lost, and it is longer again", 3, false, wire.Offset{Offset: 10}, wire.Offset{Offset: 200, Epoch: 5}, wire.Offset{Offset: 90, Epoch: 3}, 90, 1, 0},
+		{"all of the epoch was lost", 3, false, wire.Offset{Offset: 10}, wire.Offset{Offset: 200, Epoch: 5}, wire.Offset{Offset: 60, Epoch: 2}, 60, 1, 0},
+		{"an end that is older than the first", 3, false, wire.Offset{Offset: 80}, wire.Offset{Offset: 200, Epoch: 5}, wire.Offset{Offset: 60, Epoch: 2}, 80, 1, 0},
+		{"a new leader that has everything", 3, false, wire.Offset{Offset: 10}, wire.Offset{Offset: 200, Epoch: 5}, wire.Offset{Offset: 100, Epoch: 3}, 100, 0, 0},
+		{"made again, longer, with a later epoch", 3, true, wire.Offset{Offset: 0}, wire.Offset{Offset: 200, Epoch: 5}, wire.Offset{Offset: 90, Epoch: 3}, 0, 1, 0},
+		{"a broker that tells of another epoch", 3, false, wire.Offset{Offset: 10}, wire.Offset{Offset: 200, Epoch: 5}, wire.Offset{Offset: 0, Epoch: 5}, 100, 0, 0},
+		{"a broker that tells no epochs", -1, false, wire.Offset{Offset: 0}, wire.Offset{Offset: 20, Epoch: -1}, wire.Offset{Offset: -1, Epoch: -1}, 0, 1, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			tail := newTail(nil, slog.New(slog.DiscardHandler))
@@ -270,9 +271,9 @@ func TestRelocate(t *testing.T) {
 			if p.offset.Load() != test.want || p.place != known || p.returned {
 				t.Errorf("goes on at %d, want %d; place %d", p.offset.Load(), test.want, p.place)
 			}
-			wantEpoch := max(test.epoch, test.last.epoch)
-			if test.want == test.first.offset && test.missed == 0 { // it was made again
-				wantEpoch = test.last.epoch
+			wantEpoch := max(test.epoch, test.last.Epoch)
+			if test.want == test.first.Offset && test.missed == 0 { // it was made again
+				wantEpoch = test.last.Epoch
 			}
 			if p.epoch != wantEpoch {
 				t.Errorf("the epoch is %d, want %d", p.epoch, wantEpoch)
@@ -290,28 +291,28 @@ func TestRelocate(t *testing.T) {
 // TestRelocateByIdentity: where brokers tell the identity of topics, it alone tells which was made
 // again.
 func TestRelocateByIdentity(t *testing.T) {
-	one, other, unknown := topicID{1}, topicID{2}, topicID{}
+	one, other, unknown := wire.TopicID{1}, wire.TopicID{2}, wire.TopicID{}
 	for _, test := range []struct {
 		name      string
-		was, is   topicID
+		was, is   wire.TopicID
 		epoch     int32 // that was seen last; the offset is 100
-		last, end listed
+		last, end wire.Offset
 		want      int64
 	}{
-		{"the same", one, one, 3, listed{offset: 200, epoch: 3}, listed{200, 3, nil}, 100},
-		{"the same, with an older epoch", one, one, 3, listed{offset: 200, epoch: 1}, listed{-1, -1, nil}, 100},
-		{"the same, shorter", one, one, 3, listed{offset: 90, epoch: 3}, listed{-1, -1, nil}, 90},
-		{"another, longer", one, other, 3, listed{offset: 200, epoch: 3}, listed{200, 3, nil}, 10},
-		{"another, shorter, with a later epoch", one, other, 3, listed{offset: 90, epoch: 5}, listed{80, 3, nil}, 10},
-		{"unknown before", unknown, one, 3, listed{offset: 200, epoch: 3}, listed{200, 3, nil}, 100},
-		{"unknown now", one, unknown, 3, listed{offset: 200, epoch: 3}, listed{200, 3, nil}, 100},
-		{"unknown, with an older epoch", unknown, unknown, 3, listed{offset: 200, epoch: 1}, listed{-1, -1, nil}, 100},
+		{"the same", one, one, 3, wire.Offset{Offset: 200, Epoch: 3}, wire.Offset{Offset: 200, Epoch: 3}, 100},
+		{"the same, with an older epoch", one, one, 3, wire.Offset{Offset: 200, Epoch: 1}, wire.Offset{Offset: -1, Epoch: -1}, 100},
+		{"the same, shorter", one, one, 3, wire.Offset{Offset: 90, Epoch: 3}, wire.Offset{Offset: -1, Epoch: -1}, 90},
+		{"another, longer", one, other, 3, wire.Offset{Offset: 200, Epoch: 3}, wire.Offset{Offset: 200, Epoch: 3}, 10},
+		{"another, shorter, with a later epoch", one, other, 3, wire.Offset{Offset: 90, Epoch: 5}, wire.Offset{Offset: 80, Epoch: 3}, 10},
+		{"unknown before", unknown, one, 3, wire.Offset{Offset: 200, Epoch: 3}, wire.Offset{Offset: 200, Epoch: 3}, 100},
+		{"unknown now", one, unknown, 3, wire.Offset{Offset: 200, Epoch: 3}, wire.Offset{Offset: 200, Epoch: 3}, 100},
+		{"unknown, with an older epoch", unknown, unknown, 3, wire.Offset{Offset: 200, Epoch: 1}, wire.Offset{Offset: -1, Epoch: -1}, 100},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := newPartition("a", 0, nil)
 			p.place, p.id, p.returned, p.epoch = unsure, test.was, true, test.epoch
 			p.offset.Store(100)
-			newFetcher(newTail(nil, slog.New(slog.DiscardHandler)), share{broker: 1}).relocate(p, sight{listed{offset: 10}, test.last, test.end, test.is, ""})
+			newFetcher(newTail(nil, slog.New(slog.DiscardHandler)), share{broker: 1}).relocate(p, sight{wire.Offset{Offset: 10}, test.last, test.end, test.is, ""})
 			if known := cmp.Or(test.is, test.was); p.id != known {
 				t.Errorf("the identity is %v, want %v", p.id, known)
 			}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/form"
 )
 
 // outlet is a producer on real connections.
@@ -210,9 +211,9 @@ func entryOf(m kafka.Message) entry {
 	e := entry{partition: m.Partition, key: string(m.Key), body: string(m.Value)}
 	for _, h := range m.Headers {
 		switch h.Key {
-		case nodeHeader:
+		case form.NodeHeader:
 			e.node = string(h.Value)
-		case seqHeader:
+		case form.SeqHeader:
 			e.seq, _ = strconv.ParseUint(string(h.Value), 10, 64)
 		}
 	}

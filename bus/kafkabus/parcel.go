@@ -9,6 +9,8 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/form"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 // item is an envelope on its way to the broker.
@@ -42,7 +44,7 @@ func (p *parcel) deadline() (last time.Time) {
 
 // size returns how many bytes its batch takes at most.
 func (p *parcel) size() int {
-	size := batchHead
+	size := wire.BatchHead
 	for i := range p.items {
 		size += p.items[i].size
 	}
@@ -80,7 +82,7 @@ func (p *parcel) halves() (first, second *parcel) {
 // goroutine: whichever of reading and ending comes first keeps the other from happening, so that
 // what was not read has surely not been sent.
 type attempt struct {
-	format Format
+	format form.Format
 	node   string
 	parcel *parcel
 	next   int // the reading goroutine alone
@@ -98,7 +100,7 @@ func (a *attempt) ReadRecord() (*kafka.Record, error) {
 	if a.next == len(a.parcel.items) {
 		return nil, io.EOF
 	}
-	a.record = a.format.encode(&a.parcel.items[a.next].envelope, a.node, a.parcel.first+uint64(a.next))
+	a.record = a.format.Encode(&a.parcel.items[a.next].envelope, a.node, a.parcel.first+uint64(a.next))
 	a.next++
 	return &a.record, nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync/atomic"
 	"time"
+
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 // place is how well it is known where to read on.
@@ -39,7 +41,7 @@ type partition struct {
 
 	// Owned by the owner.
 	place    place
-	id       topicID
+	id       wire.TopicID
 	cluster  string
 	returned bool  // it was away since its place was known
 	epoch    int32 // the latest of a leader whose records were read, or which led at the start; -1 for none
@@ -93,7 +95,14 @@ func (p *partition) doubt() {
 // share returns what p belongs to now. It runs under the tail's mutex.
 func (p *partition) share() share { return share{p.leader, p.number % shares} }
 
-func (p *partition) name() partitionName { return partitionName{p.topic, int32(p.number)} }
+func (p *partition) name() wire.Partition {
+	return wire.Partition{Topic: p.topic, Number: int32(p.number)}
+}
+
+// isIn reports whether a is about p.
+func (p *partition) isIn(a *wire.Fetched) bool {
+	return p.number == int(a.Number) && p.topic == string(a.Topic)
+}
 
 // compare orders partitions by topic and number.
 func (p *partition) compare(topic string, number int) int {
@@ -117,33 +126,33 @@ func (p *partition) deliver(set []byte, f *fetcher) error {
 	at := p.offset.Load()
 	unreadable := false
 	for len(set) > 0 {
-		b, rest, err := cutBatch(set)
-		if errors.Is(err, errCut) {
+		b, rest, err := wire.Cut(set)
+		if errors.Is(err, wire.ErrCut) {
 			break
 		}
 		set = rest
-		if err == nil && b.last < p.offset.Load() {
+		if err == nil && b.Last < p.offset.Load() {
 			continue
 		}
-		if err == nil && p.epoch >= 0 && b.epoch > p.epoch {
-			p.place, p.later = unsure, b.epoch // the new leader may not have had all that was read
+		if err == nil && p.epoch >= 0 && b.Epoch > p.epoch {
+			p.place, p.later = unsure, b.Epoch // the new leader may not have had all that was read
 			return nil
 		}
 		if err == nil {
-			err = f.records(p, &b)
+			err = f.deliver(p, &b)
 		}
 		switch {
 		case f.tail.ctx.Err() != nil:
 			return nil
-		case errors.Is(err, errChecksum) && p.broken+1 < checksumTries:
+		case errors.Is(err, wire.ErrChecksum) && p.broken+1 < checksumTries:
 			p.broken++
 			return err
 		case err != nil:
 			unreadable = true
 			p.passBy(&b, err, f.tail)
 		default:
-			p.epoch = max(p.epoch, b.epoch)
-			p.offset.Store(b.last + 1)
+			p.epoch = max(p.epoch, b.Epoch)
+			p.offset.Store(b.Last + 1)
 		}
 		p.broken = 0
 	}
@@ -154,14 +163,14 @@ func (p *partition) deliver(set []byte, f *fetcher) error {
 		p.offset.Store(at + 1)
 		return nil
 	}
-	return errCut
+	return wire.ErrCut
 }
 
 // passBy goes on behind a batch that can't be read, or not to its end. Where it ends may be as wrong
 // as the rest of it, so that p never goes beyond what the broker has.
-func (p *partition) passBy(b *batch, err error, t *tail) {
+func (p *partition) passBy(b *wire.Batch, err error, t *tail) {
 	at := p.offset.Load()
-	to := max(at, min(b.last+1, p.end.Load()))
-	t.unreadable(p, max(1, to-max(at, b.first)), err)
+	to := max(at, min(b.Last+1, p.end.Load()))
+	t.unreadable(p, max(1, to-max(at, b.First)), err)
 	p.offset.Store(to)
 }

@@ -61,10 +61,10 @@ func newProducer(c *cluster, cfg Config, node string, log *slog.Logger) *produce
 
 // publish implements Bus.Publish.
 func (p *producer) publish(e bus.Envelope, done func(error)) error {
-	if err := p.cfg.Envelope.check(&e); err != nil {
+	if err := p.cfg.Envelope.Check(&e); err != nil {
 		return err
 	}
-	size := p.cfg.Envelope.size(&e)
+	size := p.cfg.Envelope.Size(&e)
 	if err := p.topic.check(size); err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (p *producer) lane(it *item) *lane {
 	if len(p.partitions) == 0 {
 		return p.waiting
 	}
-	return p.lanes[partitionOf(p.cfg.Envelope.key(&it.envelope), p.partitions)]
+	return p.lanes[partitionOf(p.cfg.Envelope.Key(&it.envelope), p.partitions)]
 }
 
 // partitionOf returns the one of partitions that key has, as with Java's producer.

@@ -13,6 +13,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 // reading is a tail at work, and what it has brought.
@@ -44,13 +45,13 @@ type read struct {
 
 // startReading starts a tail without waiting for it to be ready. before, if set, runs before a
 // record is kept.
-func startReading(t *testing.T, addrs []string, before func(*record), topics ...string) *reading {
+func startReading(t *testing.T, addrs []string, before func(*wire.Record), topics ...string) *reading {
 	t.Helper()
 	return start(t, func(*tail) {}, addrs, before, topics...)
 }
 
 // startPatient is startReading with another patience with sources.
-func startPatient(t *testing.T, patience time.Duration, addrs []string, before func(*record), topics ...string) *reading {
+func startPatient(t *testing.T, patience time.Duration, addrs []string, before func(*wire.Record), topics ...string) *reading {
 	t.Helper()
 	return start(t, func(t *tail) { t.patience = patience }, addrs, before, topics...)
 }
@@ -61,7 +62,7 @@ func startBounded(t *testing.T, most int32, addrs []string, topics ...string) *r
 	return start(t, func(t *tail) { t.mostAnswer = most }, addrs, nil, topics...)
 }
 
-func start(t *testing.T, change func(*tail), addrs []string, before func(*record), topics ...string) *reading {
+func start(t *testing.T, change func(*tail), addrs []string, before func(*wire.Record), topics ...string) *reading {
 	t.Helper()
 	r := &reading{
 		t:       t,
@@ -80,7 +81,7 @@ func start(t *testing.T, change func(*tail), addrs []string, before func(*record
 	var wg sync.WaitGroup
 	wg.Go(func() { cluster.run(ctx) })
 	wg.Go(func() {
-		r.run(ctx, func() { close(r.ready) }, func(rec *record, _ *repeats) {
+		r.run(ctx, func() { close(r.ready) }, func(rec *wire.Record, _ *repeats) {
 			if before != nil {
 				before(rec)
 			}
@@ -118,14 +119,14 @@ func readFrom(t *testing.T, addrs []string, topics ...string) *reading {
 	return r
 }
 
-func (r *reading) keep(rec *record) {
-	got := read{offset: rec.offset, key: bytes.Clone(rec.key), value: bytes.Clone(rec.value)}
-	for _, h := range rec.headers {
+func (r *reading) keep(rec *wire.Record) {
+	got := read{offset: rec.Offset, key: bytes.Clone(rec.Key), value: bytes.Clone(rec.Value)}
+	for _, h := range rec.Headers {
 		got.headers = append(got.headers, kafka.Header{Key: h.Key, Value: bytes.Clone(h.Value)})
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	tp := topicPartition{rec.topic, rec.partition}
+	tp := topicPartition{rec.Topic, rec.Partition}
 	r.got[tp] = append(r.got[tp], got)
 	r.total++
 	close(r.arrival)

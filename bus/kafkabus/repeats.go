@@ -29,28 +29,28 @@ func newRepeats(count *atomic.Uint64) *repeats {
 	return &repeats{nodes: make(map[string]*list.Element), count: count}
 }
 
-// first reports whether the record of that origin comes for the first time. Whatever follows it
+// first reports whether the record of that number comes for the first time. Whatever follows it
 // from the same node has to bear a higher number.
-func (r *repeats) first(o origin) bool {
-	e := r.nodes[o.node]
+func (r *repeats) first(node string, seq uint64) bool {
+	e := r.nodes[node]
 	if e == nil {
-		r.add(o)
+		r.add(node, seq)
 		return true
 	}
 	r.order.MoveToFront(e)
 	last := e.Value.(*lastOf)
-	if o.seq <= last.seq {
+	if seq <= last.seq {
 		r.count.Add(1)
 		return false
 	}
-	last.seq = o.seq
+	last.seq = seq
 	return true
 }
 
-func (r *repeats) add(o origin) {
+func (r *repeats) add(node string, seq uint64) {
 	if len(r.nodes) >= maxNodes {
 		oldest := r.order.Remove(r.order.Back()).(*lastOf)
 		delete(r.nodes, oldest.node)
 	}
-	r.nodes[o.node] = r.order.PushFront(&lastOf{node: o.node, seq: o.seq})
+	r.nodes[node] = r.order.PushFront(&lastOf{node, seq})
 }

@@ -26,7 +26,7 @@ func TestRepeats(t *testing.T) {
 		{"1/c", 0, true},
 		{"1/c", 0, false},
 	} {
-		if got := r.first(origin{test.node, test.seq}); got != test.want {
+		if got := r.first(test.node, test.seq); got != test.want {
 			t.Errorf("%d: first(%s, %d) is %v", i, test.node, test.seq, got)
 		}
 	}
@@ -40,20 +40,20 @@ func TestRepeats(t *testing.T) {
 func TestRepeatsBounded(t *testing.T) {
 	var count atomic.Uint64
 	r := newRepeats(&count)
-	r.first(origin{"1/forgotten", 1})
+	r.first("1/forgotten", 1)
 	for i := range 10 * maxNodes {
 		if i%(maxNodes/2) == 0 {
-			r.first(origin{"1/ours", uint64(i + 1)})
+			r.first("1/ours", uint64(i+1))
 		}
-		r.first(origin{strconv.Itoa(i), 1})
+		r.first(strconv.Itoa(i), 1)
 	}
 	if len(r.nodes) != maxNodes || r.order.Len() != maxNodes {
 		t.Errorf("%d and %d nodes, want %d", len(r.nodes), r.order.Len(), maxNodes)
 	}
-	if r.first(origin{"1/ours", 5}) {
+	if r.first("1/ours", 5) {
 		t.Error("a node that is at work was forgotten")
 	}
-	if !r.first(origin{"1/forgotten", 1}) {
+	if !r.first("1/forgotten", 1) {
 		t.Error("the oldest node was not forgotten")
 	}
 }
@@ -61,8 +61,8 @@ func TestRepeatsBounded(t *testing.T) {
 func TestRepeatsAllocs(t *testing.T) {
 	r := newRepeats(new(atomic.Uint64))
 	seq := uint64(0)
-	r.first(origin{"1/a", 0})
-	if n := testing.AllocsPerRun(100, func() { seq++; r.first(origin{"1/a", seq}) }); n > 0 {
+	r.first("1/a", 0)
+	if n := testing.AllocsPerRun(100, func() { seq++; r.first("1/a", seq) }); n > 0 {
 		t.Errorf("%v allocations for a record", n)
 	}
 }

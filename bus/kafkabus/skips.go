@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 	"github.com/stompgw/stompgw/bus/seldom"
 )
 
@@ -14,10 +15,10 @@ type skips struct {
 	count  atomic.Uint64
 }
 
-func (s *skips) add(rec *record, err error) {
+func (s *skips) add(rec *wire.Record, err error) {
 	n := s.count.Add(1)
 	if _, ok := s.logged.Pass(); ok {
 		s.log.Warn("record skipped: it can't be understood",
-			"topic", rec.topic, "partition", rec.partition, "offset", rec.offset, "err", err, "skipped", n)
+			"topic", rec.Topic, "partition", rec.Partition, "offset", rec.Offset, "err", err, "skipped", n)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/form"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 // TestSkips: what can't be understood is counted, told where it stands, and keeps nothing behind it
@@ -29,13 +31,13 @@ func TestSkips(t *testing.T) {
 	<-ready
 
 	w := newWriter(t, f.Addrs)
-	destination := kafka.Header{Key: destinationHeader, Value: []byte("/topic/x")}
-	crowd := make([]kafka.Header, maxHeaders+1)
+	destination := kafka.Header{Key: form.DestinationHeader, Value: []byte("/topic/x")}
+	crowd := make([]kafka.Header, wire.MaxHeaders+1)
 	crowd[0] = destination
 	for _, record := range []kafka.Record{
 		{Value: kafka.NewBytes([]byte("neither form"))},
 		{Value: kafka.NewBytes([]byte("crowded")), Headers: crowd},
-		{Value: kafka.NewBytes([]byte("most")), Headers: crowd[:maxHeaders]},
+		{Value: kafka.NewBytes([]byte("most")), Headers: crowd[:wire.MaxHeaders]},
 		{Value: kafka.NewBytes([]byte("last")), Headers: crowd[:1]},
 	} {
 		if err := w.produce("stompgw", 0, 0, record); err != nil {

@@ -72,6 +72,13 @@ func (r *reading) ordersFault() string {
 	return errorText(all[0].Err)
 }
 
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
 func (r *reading) log() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 	"github.com/stompgw/stompgw/bus/seldom"
 )
 
@@ -36,8 +37,8 @@ type tail struct {
 	cluster *cluster
 	log     *slog.Logger
 
-	mostAnswer   int32 // bytes of an answer; maxAnswer
-	unpacker     *unpacker
+	mostAnswer   int32 // bytes of an answer
+	unpacker     *wire.Unpacker
 	mostUnpacked int           // bytes that a batch may become which is too large for that
 	large        chan struct{} // of capacity 1: what a fetcher puts in while it has such a batch
 
@@ -45,7 +46,7 @@ type tail struct {
 
 	// Set by begin, before any fetcher.
 	ctx    context.Context
-	handle func(rec *record, seen *repeats)
+	handle func(rec *wire.Record, seen *repeats)
 	topics []*followed // in the order of the cluster's
 
 	// Any goroutine; each guards itself.
@@ -67,8 +68,8 @@ func newTail(c *cluster, log *slog.Logger) *tail {
 	return &tail{
 		cluster:      c,
 		log:          log,
-		mostAnswer:   maxAnswer,
-		unpacker:     newUnpacker(keptUnpacked),
+		mostAnswer:   wire.MostAnswer,
+		unpacker:     wire.NewUnpacker(keptUnpacked),
 		mostUnpacked: maxUnpacked,
 		large:        make(chan struct{}, 1),
 		found:        make(chan struct{}, 1),
@@ -80,7 +81,7 @@ func newTail(c *cluster, log *slog.Logger) *tail {
 // run reads until ctx ends, and returns when all its goroutines have ended. It calls ready once, when
 // everything that is published from then on will come. handle runs on up to four goroutines for each broker;
 // it borrows the record, and may block. It gets the repeats of the record's partition.
-func (t *tail) run(ctx context.Context, ready func(), handle func(rec *record, seen *repeats)) {
+func (t *tail) run(ctx context.Context, ready func(), handle func(rec *wire.Record, seen *repeats)) {
 	t.begin(ctx, handle)
 	defer t.end()
 	ticker := time.NewTicker(lookInterval)
@@ -105,7 +106,7 @@ func (t *tail) run(ctx context.Context, ready func(), handle func(rec *record, s
 	}
 }
 
-func (t *tail) begin(ctx context.Context, handle func(rec *record, seen *repeats)) {
+func (t *tail) begin(ctx context.Context, handle func(rec *wire.Record, seen *repeats)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ctx, t.handle, t.begun = ctx, handle, true

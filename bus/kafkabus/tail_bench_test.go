@@ -10,6 +10,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 // BenchmarkTail reads records of 200 bytes with three headers, of which 1000 are written at a time,
@@ -83,7 +84,7 @@ func benchTail(b *testing.B, addr string) func(int) <-chan struct{} {
 	ready := make(chan struct{})
 	wg.Go(func() { cluster.run(ctx) })
 	wg.Go(func() {
-		newTail(cluster, slog.New(slog.DiscardHandler)).run(ctx, func() { close(ready) }, func(*record, *repeats) { c.add() })
+		newTail(cluster, slog.New(slog.DiscardHandler)).run(ctx, func() { close(ready) }, func(*wire.Record, *repeats) { c.add() })
 	})
 	b.Cleanup(func() {
 		cancel()

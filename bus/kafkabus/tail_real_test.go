@@ -11,6 +11,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 // realTopic returns the name of a new topic on a broker.
@@ -84,7 +85,7 @@ func TestRealRetention(t *testing.T) {
 	b := shared.Kafka(t)
 	topic := realTopic(t, b, 2, "retention.ms=-1")
 	hold, blocked := make(chan struct{}), make(chan struct{}, 1000)
-	r := startReading(t, []string{b.Addr}, func(*record) { blocked <- struct{}{}; <-hold }, topic)
+	r := startReading(t, []string{b.Addr}, func(*wire.Record) { blocked <- struct{}{}; <-hold }, topic)
 	r.wait(r.ready, "to be ready")
 	w := newWriter(t, []string{b.Addr})
 	w.must(topic, 1, "0")
@@ -148,8 +149,8 @@ func TestRealLostEnd(t *testing.T) {
 	b := servers.Kafka(t, servers.Setting("log.dirs="+data))
 	topic := realTopic(t, b, 2)
 	hold, blocked := make(chan struct{}), make(chan struct{}, 1)
-	r := startReading(t, []string{b.Addr}, func(rec *record) {
-		if string(rec.value) == "block" {
+	r := startReading(t, []string{b.Addr}, func(rec *wire.Record) {
+		if string(rec.Value) == "block" {
 			blocked <- struct{}{}
 			<-hold
 		}

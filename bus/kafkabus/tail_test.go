@@ -12,6 +12,8 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 // TestFromNow: what was there before is not read; from ready on everything is, of all partitions of
@@ -253,7 +255,7 @@ func TestFigures(t *testing.T) {
 		t.Fatal(err)
 	}
 	hold := make(chan struct{})
-	r := startReading(t, f.Addrs, func(*record) { <-hold }, "b", "a")
+	r := startReading(t, f.Addrs, func(*wire.Record) { <-hold }, "b", "a")
 	defer r.end()
 	release := func() { close(hold) }
 	defer func() { release() }()

@@ -13,6 +13,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 const (
@@ -68,11 +69,11 @@ func newTopic(c *cluster, client *kafka.Client, cfg Config, log *slog.Logger) *t
 
 // check returns an error that wraps bus.ErrTooLarge if the topic does not take a record of size bytes.
 func (t *topic) check(size int) error {
-	if err := t.checkClosing(size + batchHead); err != nil {
+	if err := t.checkClosing(size + wire.BatchHead); err != nil {
 		return fmt.Errorf("%w: %w", bus.ErrTooLarge, err)
 	}
 	limit := t.limit.Load()
-	if limit == 0 || int64(size+batchHead) <= limit {
+	if limit == 0 || int64(size+wire.BatchHead) <= limit {
 		return nil
 	}
 	guess := ""
@@ -80,7 +81,7 @@ func (t *topic) check(size int) error {
 		guess = " (Kafka's default: the broker does not let this user read the topic's own, which takes DescribeConfigs)"
 	}
 	return fmt.Errorf("%w: the record takes %d bytes and the topic's %s is %d%s: raise that, or lower limits.message",
-		bus.ErrTooLarge, size+batchHead, limitName, limit, guess)
+		bus.ErrTooLarge, size+wire.BatchHead, limitName, limit, guess)
 }
 
 // checkClosing returns an error that wraps errCloses if a broker closes the connection on a batch of size bytes.
@@ -257,7 +258,7 @@ func (t *topic) ask(ctx context.Context) (int64, error) {
 
 func parseLimit(value string) (int64, error) {
 	limit, err := strconv.ParseInt(value, 10, 64)
-	if err != nil || limit <= batchHead {
+	if err != nil || limit <= wire.BatchHead {
 		return 0, fmt.Errorf("%s is %.40q", limitName, value)
 	}
 	return limit, nil

@@ -15,6 +15,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 // codecs are all compressions, and the snappy of producers that are not Java.
@@ -63,8 +64,8 @@ func by(c compress.Compression) func(*testing.T, []byte) (protocol.Attributes, [
 
 // compressed returns the batch with its records compressed.
 func compressed(t *testing.T, b []byte, codec string) []byte {
-	attributes, packed := codecs[codec](t, b[batchHead:])
-	b = join(b[:batchHead], packed)
+	attributes, packed := codecs[codec](t, b[wire.BatchHead:])
+	b = join(b[:wire.BatchHead], packed)
 	length := len(b) - batchPrefix
 	b[8], b[9], b[10], b[11] = byte(length>>24), byte(length>>16), byte(length>>8), byte(length)
 	return alter(b, 22, byte(attributes))
@@ -73,7 +74,7 @@ func compressed(t *testing.T, b []byte, codec string) []byte {
 // boundedDelivery is newDelivery with other bounds on what is unpacked.
 func boundedDelivery(kept, most int) *delivery {
 	d := newDelivery(10, 100)
-	d.fetcher.tail.unpacker, d.fetcher.tail.mostUnpacked = newUnpacker(kept), most
+	d.fetcher.tail.unpacker, d.fetcher.tail.mostUnpacked = wire.NewUnpacker(kept), most
 	return d
 }
 
@@ -108,7 +109,7 @@ func TestUnpack(t *testing.T) {
 				set := join(compressed(t, written(t, 10, 0, text("a", strings.Repeat("x", test.size), "c")...), codec), next)
 				d := boundedDelivery(kept, most)
 				lengths := ""
-				d.fetcher.tail.handle = func(rec *record, _ *repeats) { lengths += fmt.Sprintf("%d:%d ", rec.offset, len(rec.value)) }
+				d.fetcher.tail.handle = func(rec *wire.Record, _ *repeats) { lengths += fmt.Sprintf("%d:%d ", rec.Offset, len(rec.Value)) }
 				cost := allocated(func() {
 					if err := d.deliver(set, d.fetcher); err != nil {
 						t.Fatal(err)
@@ -121,7 +122,7 @@ func TestUnpack(t *testing.T) {
 				if lengths != want || d.offset.Load() != 14 || d.fetcher.tail.skipped.Load() != skipped {
 					t.Errorf("got %s, next %d, %d skipped, want %s, 14, %d", lengths, d.offset.Load(), d.fetcher.tail.skipped.Load(), want, skipped)
 				}
-				if cap(d.fetcher.room) > 2*kept || d.fetcher.large || len(d.fetcher.tail.large) > 0 || d.fetcher.rec.value != nil {
+				if cap(d.fetcher.room) > 2*kept || d.fetcher.large || len(d.fetcher.tail.large) > 0 || d.fetcher.rec.Value != nil {
 					t.Errorf("%d bytes stay", cap(d.fetcher.room))
 				}
 				if cost > 6*(kept+most)+32<<20 { // each size that its memory grew to, and the buffers of a codec, twice if the collector takes them
@@ -134,6 +135,7 @@ func TestUnpack(t *testing.T) {
 
 // TestUnpackClaims: what a batch claims of itself costs nothing.
 func TestUnpackClaims(t *testing.T) {
+	const xerialMark = "\x82SNAPPY\x00" // how Java's begin
 	batch := written(t, 10, 0, text("a")...)
 	huge := []byte{0xff, 0xff, 0xff, 0xff, 0x0f} // 4 GiB
 	for name, packed := range map[string][]byte{
@@ -144,7 +146,7 @@ func TestUnpackClaims(t *testing.T) {
 		"a frame that holds nothing": []byte(xerialMark + "\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x00"),
 		"nothing":                    nil,
 	} {
-		b := alter(join(batch[:batchHead], packed), 22, byte(protocol.Snappy))
+		b := alter(join(batch[:wire.BatchHead], packed), 22, byte(protocol.Snappy))
 		length := len(b) - batchPrefix
 		b[10], b[11] = byte(length>>8), byte(length)
 		d := newDelivery(10, 100)

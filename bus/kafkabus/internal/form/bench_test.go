@@ -1,4 +1,4 @@
-package kafkabus
+package form
 
 import (
 	"strings"
@@ -22,7 +22,7 @@ func BenchmarkEncode(b *testing.B) {
 			e := sampleEnvelope()
 			b.ReportAllocs()
 			for b.Loop() {
-				f.encode(&e, "1700000000000/01234567-89ab-cdef-0123-456789abcdef", 123456)
+				f.Encode(&e, "1700000000000/01234567-89ab-cdef-0123-456789abcdef", 123456)
 			}
 		})
 	}
@@ -32,10 +32,10 @@ func BenchmarkDecode(b *testing.B) {
 	for _, f := range []Format{Headers, JSON} {
 		b.Run(string(f)+"/body=200", func(b *testing.B) {
 			e := sampleEnvelope()
-			rec := asRead(b, f.encode(&e, "1700000000000/01234567-89ab-cdef-0123-456789abcdef", 123456))
+			rec := asRead(b, f.Encode(&e, "1700000000000/01234567-89ab-cdef-0123-456789abcdef", 123456))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, _, err := decode(rec); err != nil {
+				if _, _, err := Decode(rec); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -48,7 +48,7 @@ func BenchmarkSize(b *testing.B) {
 		b.Run(string(f)+"/body=200", func(b *testing.B) {
 			e := sampleEnvelope()
 			for b.Loop() {
-				f.size(&e)
+				f.Size(&e)
 			}
 		})
 	}

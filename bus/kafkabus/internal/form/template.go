@@ -1,4 +1,4 @@
-package kafkabus
+package form
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 // maxDestination bounds the destination that a template makes, in bytes.
@@ -96,7 +98,7 @@ func (t template) check(written int) error {
 }
 
 // expand returns the destination of rec.
-func (t template) expand(rec *record) (string, error) {
+func (t template) expand(rec *wire.Record) (string, error) {
 	var memory [256]byte
 	dst := memory[:0]
 	for _, p := range t {
@@ -116,16 +118,16 @@ func (t template) expand(rec *record) (string, error) {
 }
 
 // append appends what stands for p, nothing if rec does not have it.
-func (p part) append(dst []byte, rec *record) []byte {
+func (p part) append(dst []byte, rec *wire.Record) []byte {
 	switch p.place {
 	case "key":
-		return append(dst, rec.key...)
+		return append(dst, rec.Key...)
 	case "topic":
-		return append(dst, rec.topic...)
+		return append(dst, rec.Topic...)
 	case "partition":
-		return strconv.AppendInt(dst, int64(rec.partition), 10)
+		return strconv.AppendInt(dst, int64(rec.Partition), 10)
 	case "header":
-		for _, h := range rec.headers {
+		for _, h := range rec.Headers {
 			if h.Key == p.header {
 				return append(dst, h.Value...)
 			}

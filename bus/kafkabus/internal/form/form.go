@@ -1,4 +1,4 @@
-package kafkabus
+package form
 
 import (
 	"strconv"
@@ -6,6 +6,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 // Format is the form of the records that a node writes. It reads both.
@@ -22,26 +23,26 @@ const (
 // The record headers of both forms that say who published a record: the name of the node, and how
 // many records that node had published to the partition with this one, in decimal digits, from 1.
 const (
-	nodeHeader = "node"
-	seqHeader  = "seq"
+	NodeHeader = "node"
+	SeqHeader  = "seq"
 )
 
-// maxNode bounds the name of a node, in bytes: readers keep it.
-const maxNode = 64
+// MaxNode bounds the name of a node, in bytes: readers keep it.
+const MaxNode = 64
 
 // maxSeq is how many digits a seq has at most.
 const maxSeq = 20
 
-// check returns an error that wraps bus.ErrContent for what records of this form can't hold.
-func (f Format) check(e *bus.Envelope) error {
+// Check returns an error that wraps bus.ErrContent for what records of this form can't hold.
+func (f Format) Check(e *bus.Envelope) error {
 	if f == JSON {
 		return checkJSON(e)
 	}
 	return nil
 }
 
-// key returns what the partition follows from.
-func (f Format) key(e *bus.Envelope) []byte { return []byte(addressee(e)) }
+// Key returns what the partition follows from.
+func (f Format) Key(e *bus.Envelope) []byte { return []byte(addressee(e)) }
 
 // addressee returns the principal of an individual envelope, else the destination.
 func addressee(e *bus.Envelope) string {
@@ -51,9 +52,9 @@ func addressee(e *bus.Envelope) string {
 	return e.Destination
 }
 
-// encode returns the record that carries e as number seq of node. kafka-go consumes a record's key
+// Encode returns the record that carries e as number seq of node. kafka-go consumes a record's key
 // and value as it writes them, so each attempt needs a record of its own.
-func (f Format) encode(e *bus.Envelope, node string, seq uint64) kafka.Record {
+func (f Format) Encode(e *bus.Envelope, node string, seq uint64) kafka.Record {
 	value, headers := e.Body, []kafka.Header(nil)
 	if f == JSON {
 		value, headers = jsonValue(e), jsonHeaders(e, node, seq)
@@ -63,26 +64,33 @@ func (f Format) encode(e *bus.Envelope, node string, seq uint64) kafka.Record {
 	if value == nil {
 		value = []byte{} // nil would make it a tombstone
 	}
-	return kafka.Record{Key: kafka.NewBytes(f.key(e)), Value: kafka.NewBytes(value), Headers: headers}
+	return kafka.Record{Key: kafka.NewBytes(f.Key(e)), Value: kafka.NewBytes(value), Headers: headers}
 }
 
-// size returns how many bytes the record that carries e takes in a batch, beside the 61 of the
+// Size returns how many bytes the record that carries e takes in a batch, beside the 61 of the
 // batch itself. It may say too many, by what node and seq fall short of their bounds, but never too
 // few.
-func (f Format) size(e *bus.Envelope) int {
+func (f Format) Size(e *bus.Envelope) int {
 	size := recordHead + sizeOf(len(addressee(e)))
-	size += headerSize(len(nodeHeader), maxNode) + headerSize(len(seqHeader), maxSeq)
+	size += headerSize(len(NodeHeader), MaxNode) + headerSize(len(SeqHeader), maxSeq)
 	if f == JSON {
 		return size + jsonSize(e)
 	}
 	return size + plainSize(e)
 }
 
-// decode returns what a record of either form carries, and who published it. The body may alias the
+// Origin is who published a record, and as the how-manieth to its partition. The node of a foreign
+// producer's record is empty.
+type Origin struct {
+	Node string
+	Seq  uint64
+}
+
+// Decode returns what a record of either form carries, and who published it. The body may alias the
 // record's value. An error is in words for an operator, and quotes nothing of the record.
-func decode(rec *record) (bus.Envelope, origin, error) {
-	for _, h := range rec.headers {
-		if h.Key == destinationHeader {
+func Decode(rec *wire.Record) (bus.Envelope, Origin, error) {
+	for _, h := range rec.Headers {
+		if h.Key == DestinationHeader {
 			return decodePlain(rec)
 		}
 	}
@@ -91,17 +99,17 @@ func decode(rec *record) (bus.Envelope, origin, error) {
 
 // originOf returns what the first two headers say if they are node and seq, as on all records of
 // ours, and make sense. Else it is zero: foreign producers may use these names for something else.
-func originOf(headers []kafka.Header) origin {
-	if len(headers) < 2 || headers[0].Key != nodeHeader || headers[1].Key != seqHeader {
-		return origin{}
+func originOf(headers []kafka.Header) Origin {
+	if len(headers) < 2 || headers[0].Key != NodeHeader || headers[1].Key != SeqHeader {
+		return Origin{}
 	}
 	node, seq := headers[0].Value, headers[1].Value
-	if len(node) == 0 || len(node) > maxNode || len(seq) > maxSeq {
-		return origin{}
+	if len(node) == 0 || len(node) > MaxNode || len(seq) > maxSeq {
+		return Origin{}
 	}
 	n, err := strconv.ParseUint(string(seq), 10, 64)
 	if err != nil || n == 0 {
-		return origin{}
+		return Origin{}
 	}
-	return origin{string(node), n}
+	return Origin{string(node), n}
 }

@@ -1,4 +1,4 @@
-package kafkabus
+package wire
 
 import (
 	"bytes"
@@ -11,40 +11,31 @@ import (
 	"github.com/segmentio/kafka-go/compress"
 )
 
-const (
-	// keptUnpacked is how many bytes a batch may become in memory that its fetcher keeps, and how
-	// much that is. What becomes more is had by one fetcher of the bus at a time, and for a batch.
-	keptUnpacked = 8 << 20
+const leastUnpacked = 64 << 10 // bytes of memory to begin with
 
-	// maxUnpacked bounds what a batch may become at all. What becomes more is skipped. With zstd the
-	// window counts, too: that of its highest level is as large as this.
-	maxUnpacked = 128 << 20
+// ErrUnpacked reports a batch that becomes more than it may.
+var ErrUnpacked = errors.New("too much")
 
-	leastUnpacked = 64 << 10 // of the memory to begin with
-)
-
-// errUnpacked reports a batch that becomes more than it may.
-var errUnpacked = errors.New("too much")
-
-// unpacker undoes the compression of batches. Beside what becomes of one it takes a few buffers of a
+// Unpacker undoes the compression of batches. Beside what becomes of one it takes a few buffers of a
 // block each, whatever the batch says of itself; so zstd and snappy don't go through kafka-go, which
 // allocates what they claim to need. Any goroutine may use it.
-type unpacker struct {
+type Unpacker struct {
 	most int // bytes that a batch may become
 	zstd *zstd.Decoder
 }
 
-func newUnpacker(most int) *unpacker {
+// NewUnpacker returns one of batches that become most bytes at most. With zstd the window counts, too.
+func NewUnpacker(most int) *Unpacker {
 	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(uint64(most)))
 	if err != nil {
 		panic(err) // an option is out of its range
 	}
-	return &unpacker{most, z}
+	return &Unpacker{most, z}
 }
 
-// unpack returns the records of a compressed batch without compression, in room if that is large
-// enough, else in more, or errUnpacked.
-func (u *unpacker) unpack(b *batch, room []byte) (unpacked []byte, err error) {
+// Unpack returns the records of a compressed batch without compression, in room if that is large
+// enough, else in more, or ErrUnpacked.
+func (u *Unpacker) Unpack(b *Batch, room []byte) (unpacked []byte, err error) {
 	packed := compress.Compression(b.attributes & compressionBits)
 	codec := packed.Codec()
 	if codec == nil {
@@ -65,13 +56,13 @@ func (u *unpacker) unpack(b *batch, room []byte) (unpacked []byte, err error) {
 }
 
 // read reads r to its end, and closes it.
-func (u *unpacker) read(r io.ReadCloser, room []byte) ([]byte, error) {
+func (u *Unpacker) read(r io.ReadCloser, room []byte) ([]byte, error) {
 	defer r.Close() // gives r back to a pool
 	unpacked := room[:0]
 	for {
 		if len(unpacked) == cap(unpacked) {
 			if len(unpacked) > u.most {
-				return nil, errUnpacked
+				return nil, ErrUnpacked
 			}
 			more := make([]byte, len(unpacked), max(leastUnpacked, min(2*cap(unpacked), u.most+1)))
 			copy(more, unpacked)
@@ -81,7 +72,7 @@ func (u *unpacker) read(r io.ReadCloser, room []byte) ([]byte, error) {
 		unpacked = unpacked[:len(unpacked)+n]
 		switch {
 		case len(unpacked) > u.most:
-			return nil, errUnpacked
+			return nil, ErrUnpacked
 		case errors.Is(err, io.EOF):
 			return unpacked, nil
 		case err != nil:
@@ -90,10 +81,10 @@ func (u *unpacker) read(r io.ReadCloser, room []byte) ([]byte, error) {
 	}
 }
 
-func (u *unpacker) unzstd(packed, room []byte) ([]byte, error) {
+func (u *Unpacker) unzstd(packed, room []byte) ([]byte, error) {
 	unpacked, err := u.zstd.DecodeAll(packed, room[:0])
 	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
-		return nil, errUnpacked
+		return nil, ErrUnpacked
 	}
 	return unpacked, err
 }
@@ -105,7 +96,7 @@ const (
 	xerialHead = len(xerialMark) + 4 + 4
 )
 
-func (u *unpacker) unsnap(packed, room []byte) ([]byte, error) {
+func (u *Unpacker) unsnap(packed, room []byte) ([]byte, error) {
 	blocks, size, err := snappyBlocks(packed, u.most)
 	if err != nil {
 		return nil, err
@@ -127,16 +118,16 @@ func (u *unpacker) unsnap(packed, room []byte) ([]byte, error) {
 // snappyBlocks returns the blocks that packed is made of, and how many bytes they say that they
 // become.
 func snappyBlocks(packed []byte, most int) (blocks [][]byte, size int, err error) {
-	w := wire{b: packed}
-	framed := bytes.HasPrefix(packed, []byte(xerialMark)) && len(w.bytes(int64(xerialHead))) > 0
-	for first := true; first || len(w.b) > 0; first = false {
-		block := w.b
+	r := reader{b: packed}
+	framed := bytes.HasPrefix(packed, []byte(xerialMark)) && len(r.bytes(int64(xerialHead))) > 0
+	for first := true; first || len(r.b) > 0; first = false {
+		block := r.b
 		if framed {
-			block = w.bytes(int64(w.int32()))
+			block = r.bytes(int64(r.int32()))
 		} else {
-			w.b = nil
+			r.b = nil
 		}
-		if w.bad {
+		if r.bad {
 			return nil, 0, io.ErrUnexpectedEOF
 		}
 		n, err := snappy.DecodedLen(block)
@@ -144,7 +135,7 @@ func snappyBlocks(packed []byte, most int) (blocks [][]byte, size int, err error
 			return nil, 0, err
 		}
 		if size += n; size > most {
-			return nil, 0, errUnpacked
+			return nil, 0, ErrUnpacked
 		}
 		blocks = append(blocks, block)
 	}

@@ -1,12 +1,15 @@
-package kafkabus
+package form
 
 import (
 	"errors"
+	"math/bits"
 	"strconv"
+	"strings"
 
 	"github.com/segmentio/kafka-go"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 // A record of the headers form has the body as its value, and these record headers, in this order:
@@ -25,7 +28,7 @@ import (
 // Kafka says that header names are UTF-8. It keeps other bytes too, but programs in Java, and a
 // broker that is set to compress a topic in its own way, replace them.
 const (
-	destinationHeader = "destination"
+	DestinationHeader = "destination"
 	principalHeader   = "principal"
 )
 
@@ -37,9 +40,9 @@ var tombstone = bus.Header{Name: "tombstone", Value: "true"}
 func plainHeaders(e *bus.Envelope, node string, seq uint64) []kafka.Header {
 	number := strconv.FormatUint(seq, 10)
 	w := newHeaderWriter(e, node, number, e.Destination, e.Principal)
-	w.add(nodeHeader, node)
-	w.add(seqHeader, number)
-	w.add(destinationHeader, e.Destination)
+	w.add(NodeHeader, node)
+	w.add(SeqHeader, number)
+	w.add(DestinationHeader, e.Destination)
 	if needsPrincipal(e) {
 		w.add(principalHeader, e.Principal)
 	}
@@ -57,7 +60,7 @@ func needsPrincipal(e *bus.Envelope) bool {
 
 // plainSize returns how many bytes the value of e and its headers but node and seq take.
 func plainSize(e *bus.Envelope) int {
-	size := sizeOf(len(e.Body)) + headerSize(len(destinationHeader), len(e.Destination))
+	size := sizeOf(len(e.Body)) + headerSize(len(DestinationHeader), len(e.Destination))
 	if needsPrincipal(e) {
 		size += headerSize(len(principalHeader), len(e.Principal))
 	}
@@ -68,17 +71,17 @@ func plainSize(e *bus.Envelope) int {
 }
 
 // decodePlain undoes plainHeaders. The body is the record's value.
-func decodePlain(rec *record) (e bus.Envelope, from origin, err error) {
-	ours := beginning(rec.headers)
-	from = originOf(rec.headers)
-	e.Body = rec.value
-	e.Headers = headersFor(rec, len(rec.headers)-len(ours))
-	values := valuesOf(rec.headers)
+func decodePlain(rec *wire.Record) (e bus.Envelope, from Origin, err error) {
+	ours := beginning(rec.Headers)
+	from = originOf(rec.Headers)
+	e.Body = rec.Value
+	e.Headers = headersFor(rec, len(rec.Headers)-len(ours))
+	values := valuesOf(rec.Headers)
 	var addressed, individual bool
-	for i, h := range rec.headers {
+	for i, h := range rec.Headers {
 		value := values.next(h)
 		switch {
-		case i < len(ours) && h.Key == destinationHeader:
+		case i < len(ours) && h.Key == DestinationHeader:
 			if !addressed {
 				e.Destination, addressed = value, true
 			}
@@ -86,20 +89,20 @@ func decodePlain(rec *record) (e bus.Envelope, from origin, err error) {
 			if !individual {
 				e.Principal, individual = value, true
 			}
-		case i < 2 && from.node != "": // read by originOf
+		case i < 2 && from.Node != "": // read by originOf
 		default:
 			e.Headers = append(e.Headers, bus.Header{Name: h.Key, Value: value})
 		}
 	}
 	if e.Destination == "" {
-		return bus.Envelope{}, origin{}, errors.New("the destination header is empty")
+		return bus.Envelope{}, Origin{}, errors.New("the destination header is empty")
 	}
 	return e, from, nil
 }
 
 // headersFor returns the beginning of a message's headers, with room for so many of rec.
-func headersFor(rec *record, count int) (headers []bus.Header) {
-	if rec.value == nil {
+func headersFor(rec *wire.Record, count int) (headers []bus.Header) {
+	if rec.Value == nil {
 		return append(make([]bus.Header, 0, count+1), tombstone)
 	}
 	if count > 0 {
@@ -111,11 +114,75 @@ func headersFor(rec *record, count int) (headers []bus.Header) {
 // beginning returns those of headers among which ours are, not the sender's own: the first three or
 // four of what plainHeaders made, and all of a foreign producer's.
 func beginning(headers []kafka.Header) []kafka.Header {
-	if len(headers) < 3 || headers[0].Key != nodeHeader || headers[1].Key != seqHeader || headers[2].Key != destinationHeader {
+	if len(headers) < 3 || headers[0].Key != NodeHeader || headers[1].Key != SeqHeader || headers[2].Key != DestinationHeader {
 		return headers
 	}
 	if len(headers) > 3 && headers[3].Key == principalHeader {
 		return headers[:4]
 	}
 	return headers[:3]
+}
+
+// recordHead is how many bytes a record takes at most beside its key, value and headers: five
+// numbers (its length, attributes, two deltas, how many headers), each below 2^34.
+const recordHead = 5 * 5
+
+// sizeOf returns how many bytes n bytes take in a record, behind a number that says how many. The
+// number is a zigzag varint, of 7 bits in a byte.
+func sizeOf(n int) int {
+	return (bits.Len64(uint64(n)<<1|1)+6)/7 + n
+}
+
+// headerSize returns how many bytes a record header takes.
+func headerSize(key, value int) int { return sizeOf(key) + sizeOf(value) }
+
+// headerWriter collects record headers. Their values lie in one piece of memory.
+type headerWriter struct {
+	headers []kafka.Header
+	values  []byte
+}
+
+// newHeaderWriter returns one with room for the headers of e and as many more as others has.
+func newHeaderWriter(e *bus.Envelope, others ...string) headerWriter {
+	size := 0
+	for _, entry := range e.Headers {
+		size += len(entry.Value)
+	}
+	for _, value := range others {
+		size += len(value)
+	}
+	return headerWriter{
+		headers: make([]kafka.Header, 0, len(e.Headers)+len(others)),
+		values:  make([]byte, 0, size),
+	}
+}
+
+func (w *headerWriter) add(key, value string) {
+	start := len(w.values)
+	w.values = append(w.values, value...)
+	w.headers = append(w.headers, kafka.Header{Key: key, Value: w.values[start:]})
+}
+
+// headerValues are the values of one record header after the other, as one string: an allocation
+// for them all.
+type headerValues string
+
+func valuesOf(headers []kafka.Header) headerValues {
+	size := 0
+	for _, h := range headers {
+		size += len(h.Value)
+	}
+	var all strings.Builder
+	all.Grow(size)
+	for _, h := range headers {
+		all.Write(h.Value)
+	}
+	return headerValues(all.String())
+}
+
+// next returns the value of h, which is the header after that of the last call.
+func (v *headerValues) next(h kafka.Header) string {
+	value := (*v)[:len(h.Value)]
+	*v = (*v)[len(h.Value):]
+	return string(value)
 }

@@ -1,4 +1,4 @@
-package kafkabus
+package form
 
 import (
 	"encoding/binary"
@@ -15,10 +15,10 @@ import (
 func checkSize(t *testing.T, f Format, e *bus.Envelope, node string, seq uint64) {
 	t.Helper()
 	const batchHead = 4 + 61 // the length of the set of records, and the head of a batch
-	takes := len(batchBytes(t, f.encode(e, node, seq))) - batchHead
-	bounds := maxNode - len(node) + maxSeq - len(strconv.FormatUint(seq, 10)) // that they leave unused
-	if spare := f.size(e) - bounds - takes; spare < 15 || spare > 25 {
-		t.Errorf("%s: size says %d, it takes %d, and %d for node and seq", f, f.size(e), takes, bounds)
+	takes := len(batchBytes(t, f.Encode(e, node, seq))) - batchHead
+	bounds := MaxNode - len(node) + maxSeq - len(strconv.FormatUint(seq, 10)) // that they leave unused
+	if spare := f.Size(e) - bounds - takes; spare < 15 || spare > 25 {
+		t.Errorf("%s: size says %d, it takes %d, and %d for node and seq", f, f.Size(e), takes, bounds)
 	}
 }
 
@@ -44,7 +44,7 @@ func TestSize(t *testing.T) {
 	} {
 		for _, f := range []Format{Headers, JSON} {
 			checkSize(t, f, &e, "1", 1)
-			checkSize(t, f, &e, strings.Repeat("n", maxNode), math.MaxUint64)
+			checkSize(t, f, &e, strings.Repeat("n", MaxNode), math.MaxUint64)
 		}
 	}
 }
@@ -56,9 +56,9 @@ func TestAllocs(t *testing.T) {
 		for range count {
 			e.Headers = append(e.Headers, bus.Header{Name: "name", Value: "value"})
 		}
-		rec := asRead(t, f.encode(&e, "1/a", 7))
-		encode = testing.AllocsPerRun(100, func() { f.encode(&e, "1/a", 7) })
-		decodes = testing.AllocsPerRun(100, func() { decode(rec) })
+		rec := asRead(t, f.Encode(&e, "1/a", 7))
+		encode = testing.AllocsPerRun(100, func() { f.Encode(&e, "1/a", 7) })
+		decodes = testing.AllocsPerRun(100, func() { Decode(rec) })
 		return encode, decodes
 	}
 	fewEncode, fewDecode := cost(Headers, 1)

@@ -1,4 +1,4 @@
-package kafkabus
+package form
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 // fuzzedEnvelope has its headers' names and values in one string, apart by a byte.
@@ -35,7 +36,7 @@ func FuzzEnvelope(f *testing.F) {
 		e := fuzzedEnvelope(destination, principal, pairs, body)
 		checkRoundTrip(t, Headers, e, e, seq)
 		text := utf8.Valid(body) && utf8.ValidString(destination) && utf8.ValidString(principal)
-		if err := JSON.check(&e); (err == nil) != text {
+		if err := JSON.Check(&e); (err == nil) != text {
 			t.Fatalf("JSON.check: %v", err)
 		}
 		if text {
@@ -54,8 +55,8 @@ func withContentType(e bus.Envelope) bus.Envelope {
 
 func checkRoundTrip(t *testing.T, f Format, e, want bus.Envelope, seq uint64) {
 	const node = "1700000000000/01234567-89ab-cdef-0123-456789abcdef"
-	got, from, err := decode(asRead(t, f.encode(&e, node, seq)))
-	if err != nil || !sameEnvelope(got, want) || from != (origin{node, seq}) {
+	got, from, err := Decode(asRead(t, f.Encode(&e, node, seq)))
+	if err != nil || !sameEnvelope(got, want) || from != (Origin{node, seq}) {
 		t.Errorf("%s: got %q from %v, %v,\nwant %q", f, got, from, err, want)
 	}
 	checkSize(t, f, &e, node, seq)
@@ -71,29 +72,29 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(nil), "node\x1ea\x1eseq\x1ex\x1edestination\x1e/x", false)
 	f.Add([]byte(nil), "seq\x1e1\x1enode\x1ex", false)
 	f.Fuzz(func(t *testing.T, value []byte, pairs string, valued bool) {
-		rec := record{value: value}
+		rec := wire.Record{Value: value}
 		if !valued {
-			rec.value = nil
+			rec.Value = nil
 		}
 		for _, h := range fuzzedEnvelope("", "", pairs, nil).Headers {
-			rec.headers = append(rec.headers, kafka.Header{Key: h.Name, Value: []byte(h.Value)})
+			rec.Headers = append(rec.Headers, kafka.Header{Key: h.Name, Value: []byte(h.Value)})
 		}
 		before := bytes.Clone(value)
-		e, from, err := decode(&rec)
+		e, from, err := Decode(&rec)
 		if !bytes.Equal(value, before) {
 			t.Fatal("decode wrote into the record")
 		}
 		if err != nil {
-			if !sameEnvelope(e, bus.Envelope{}) || from != (origin{}) {
+			if !sameEnvelope(e, bus.Envelope{}) || from != (Origin{}) {
 				t.Errorf("%v, and yet %q from %v", err, e, from)
 			}
 			return
 		}
-		if e.Destination == "" || (from.node == "") != (from.seq == 0) || len(from.node) > maxNode {
-			t.Errorf("got %q from %q, %d", e, from.node, from.seq)
+		if e.Destination == "" || (from.Node == "") != (from.Seq == 0) || len(from.Node) > MaxNode {
+			t.Errorf("got %q from %q, %d", e, from.Node, from.Seq)
 		}
 		checkRoundTrip(t, Headers, e, e, 1)
-		if JSON.check(&e) == nil {
+		if JSON.Check(&e) == nil {
 			checkRoundTrip(t, JSON, e, withContentType(e), 1)
 		}
 	})

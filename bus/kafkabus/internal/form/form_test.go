@@ -1,4 +1,4 @@
-package kafkabus
+package form
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 // batchBytes returns the bytes of a batch that holds rec alone.
@@ -27,7 +28,7 @@ func batchBytes(t testing.TB, rec kafka.Record) []byte {
 }
 
 // asRead returns rec as kafka-go reads it.
-func asRead(t testing.TB, rec kafka.Record) *record {
+func asRead(t testing.TB, rec kafka.Record) *wire.Record {
 	t.Helper()
 	var set protocol.RecordSet
 	if _, err := set.ReadFrom(bytes.NewReader(batchBytes(t, rec))); err != nil {
@@ -37,7 +38,7 @@ func asRead(t testing.TB, rec kafka.Record) *record {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &record{key: readBytes(t, got.Key), value: readBytes(t, got.Value), headers: got.Headers}
+	return &wire.Record{Key: readBytes(t, got.Key), Value: readBytes(t, got.Value), Headers: got.Headers}
 }
 
 // readBytes reads b, which is nil if it holds nothing, not if it is empty.
@@ -84,25 +85,25 @@ type encodedRecord struct {
 }
 
 func (test encodedRecord) check(t *testing.T, f Format) {
-	rec := asRead(t, f.encode(&test.e, "1700/a-b", 18446744073709551615))
-	if got := string(rec.key); got != test.key {
+	rec := asRead(t, f.Encode(&test.e, "1700/a-b", 18446744073709551615))
+	if got := string(rec.Key); got != test.key {
 		t.Errorf("key %q, want %q", got, test.key)
 	}
-	if got := string(rec.value); got != test.value || rec.value == nil {
+	if got := string(rec.Value); got != test.value || rec.Value == nil {
 		t.Errorf("value %q, want %q", got, test.value)
 	}
-	if !reflect.DeepEqual(rec.headers, test.headers) {
-		t.Errorf("headers %q,\nwant %q", rec.headers, test.headers)
+	if !reflect.DeepEqual(rec.Headers, test.headers) {
+		t.Errorf("headers %q,\nwant %q", rec.Headers, test.headers)
 	}
 	want := test.e
 	if test.arrives != nil {
 		want.Headers = test.arrives
 	}
-	got, from, err := decode(rec)
+	got, from, err := Decode(rec)
 	if err != nil || !sameEnvelope(got, want) {
 		t.Errorf("arrives as %q, %v,\nwant %q", got, err, want)
 	}
-	if from != (origin{"1700/a-b", math.MaxUint64}) {
+	if from != (Origin{"1700/a-b", math.MaxUint64}) {
 		t.Errorf("from %v", from)
 	}
 }
@@ -110,10 +111,10 @@ func (test encodedRecord) check(t *testing.T, f Format) {
 // TestRecordKey: contract.md 5, and what partition a message has.
 func TestRecordKey(t *testing.T) {
 	for _, f := range []Format{Headers, JSON} {
-		if got := string(f.key(&bus.Envelope{Destination: "/topic/a"})); got != "/topic/a" {
+		if got := string(f.Key(&bus.Envelope{Destination: "/topic/a"})); got != "/topic/a" {
 			t.Errorf("%s: broadcast has the key %q", f, got)
 		}
-		if got := string(f.key(&bus.Envelope{Destination: "/queue/a", Principal: "1/a/b/c"})); got != "1/a/b/c" {
+		if got := string(f.Key(&bus.Envelope{Destination: "/queue/a", Principal: "1/a/b/c"})); got != "1/a/b/c" {
 			t.Errorf("%s: an individual one has the key %q", f, got)
 		}
 	}
@@ -123,7 +124,7 @@ func TestRecordKey(t *testing.T) {
 func TestEncodeAgain(t *testing.T) {
 	e := bus.Envelope{Destination: "/topic/a", Headers: busHeaders("a", "b"), Body: []byte("hello")}
 	for _, f := range []Format{Headers, JSON} {
-		first, second := asRead(t, f.encode(&e, "1/a", 7)), asRead(t, f.encode(&e, "1/a", 7))
+		first, second := asRead(t, f.Encode(&e, "1/a", 7)), asRead(t, f.Encode(&e, "1/a", 7))
 		if !reflect.DeepEqual(first, second) {
 			t.Errorf("%s: %v, then %v", f, *first, *second)
 		}
@@ -135,25 +136,25 @@ func TestOrigin(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		headers []kafka.Header
-		want    origin
+		want    Origin
 	}{
-		{"none", nil, origin{}},
-		{"both", kafkaHeaders("node", "1/a", "seq", "7"), origin{"1/a", 7}},
-		{"the first count", kafkaHeaders("node", "1/a", "seq", "7", "seq", "8", "node", "1/b"), origin{"1/a", 7}},
-		{"not at the beginning", kafkaHeaders("x", "y", "node", "1/a", "seq", "7"), origin{}},
-		{"in another order", kafkaHeaders("seq", "7", "node", "1/a"), origin{}},
-		{"largest", kafkaHeaders("node", "1/a", "seq", "18446744073709551615"), origin{"1/a", math.MaxUint64}},
-		{"too large", kafkaHeaders("node", "1/a", "seq", "18446744073709551616"), origin{}},
-		{"too long", kafkaHeaders("node", "1/a", "seq", strings.Repeat("0", 20)+"1"), origin{}},
-		{"before the first", kafkaHeaders("node", "1/a", "seq", "0"), origin{}},
-		{"no decimal", kafkaHeaders("node", "1/a", "seq", "0x1"), origin{}},
-		{"signed", kafkaHeaders("node", "1/a", "seq", "+1"), origin{}},
-		{"empty seq", kafkaHeaders("node", "1/a", "seq", ""), origin{}},
-		{"node alone", kafkaHeaders("node", "1/a"), origin{}},
-		{"seq alone", kafkaHeaders("seq", "7"), origin{}},
-		{"empty node", kafkaHeaders("node", "", "seq", "7"), origin{}},
-		{"longest node", kafkaHeaders("node", strings.Repeat("a", 64), "seq", "7"), origin{strings.Repeat("a", 64), 7}},
-		{"too long a node", kafkaHeaders("node", strings.Repeat("a", 65), "seq", "7"), origin{}},
+		{"none", nil, Origin{}},
+		{"both", kafkaHeaders("node", "1/a", "seq", "7"), Origin{"1/a", 7}},
+		{"the first count", kafkaHeaders("node", "1/a", "seq", "7", "seq", "8", "node", "1/b"), Origin{"1/a", 7}},
+		{"not at the beginning", kafkaHeaders("x", "y", "node", "1/a", "seq", "7"), Origin{}},
+		{"in another order", kafkaHeaders("seq", "7", "node", "1/a"), Origin{}},
+		{"largest", kafkaHeaders("node", "1/a", "seq", "18446744073709551615"), Origin{"1/a", math.MaxUint64}},
+		{"too large", kafkaHeaders("node", "1/a", "seq", "18446744073709551616"), Origin{}},
+		{"too long", kafkaHeaders("node", "1/a", "seq", strings.Repeat("0", 20)+"1"), Origin{}},
+		{"before the first", kafkaHeaders("node", "1/a", "seq", "0"), Origin{}},
+		{"no decimal", kafkaHeaders("node", "1/a", "seq", "0x1"), Origin{}},
+		{"signed", kafkaHeaders("node", "1/a", "seq", "+1"), Origin{}},
+		{"empty seq", kafkaHeaders("node", "1/a", "seq", ""), Origin{}},
+		{"node alone", kafkaHeaders("node", "1/a"), Origin{}},
+		{"seq alone", kafkaHeaders("seq", "7"), Origin{}},
+		{"empty node", kafkaHeaders("node", "", "seq", "7"), Origin{}},
+		{"longest node", kafkaHeaders("node", strings.Repeat("a", 64), "seq", "7"), Origin{strings.Repeat("a", 64), 7}},
+		{"too long a node", kafkaHeaders("node", strings.Repeat("a", 65), "seq", "7"), Origin{}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got := originOf(test.headers); got != test.want {
@@ -177,10 +178,10 @@ func TestCheck(t *testing.T) {
 		{"principal", bus.Envelope{Destination: "/queue/a", Principal: "\xed\xa0\x80"}, "the principal is not UTF-8"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if err := Headers.check(&test.e); err != nil {
+			if err := Headers.Check(&test.e); err != nil {
 				t.Errorf("headers: %v", err)
 			}
-			err := JSON.check(&test.e)
+			err := JSON.Check(&test.e)
 			if test.says == "" {
 				if err != nil {
 					t.Errorf("json: %v", err)

@@ -1,4 +1,4 @@
-package kafkabus
+package form
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 // reference is the record of contract.md 5.
@@ -81,35 +82,35 @@ func TestForeignJSONRecord(t *testing.T) {
 		name, value string
 		headers     []kafka.Header
 		want        bus.Envelope
-		from        origin
+		from        Origin
 	}{
 		{"the contract's", reference, nil,
-			bus.Envelope{Destination: "/topic/test-channel", Headers: busHeaders("content-type", plain), Body: []byte(`{"content":"hello"}`)}, origin{}},
-		{"individual", `{"principalName":"p","destination":"/queue/a","messageJsonString":"x"}`, nil, individual, origin{}},
-		{"blanks and another order", " {\n\"messageJsonString\" : \"x\",\t\"destination\":\"/queue/a\" ,\r\n\"principalName\":\"p\" } \n", nil, individual, origin{}},
-		{"without principalName", `{"destination":"/topic/a","messageJsonString":"x"}`, nil, broadcast, origin{}},
-		{"empty principalName", `{"principalName":"","destination":"/topic/a","messageJsonString":"x"}`, nil, broadcast, origin{}},
+			bus.Envelope{Destination: "/topic/test-channel", Headers: busHeaders("content-type", plain), Body: []byte(`{"content":"hello"}`)}, Origin{}},
+		{"individual", `{"principalName":"p","destination":"/queue/a","messageJsonString":"x"}`, nil, individual, Origin{}},
+		{"blanks and another order", " {\n\"messageJsonString\" : \"x\",\t\"destination\":\"/queue/a\" ,\r\n\"principalName\":\"p\" } \n", nil, individual, Origin{}},
+		{"without principalName", `{"destination":"/topic/a","messageJsonString":"x"}`, nil, broadcast, Origin{}},
+		{"empty principalName", `{"principalName":"","destination":"/topic/a","messageJsonString":"x"}`, nil, broadcast, Origin{}},
 		{"empty body", `{"destination":"/topic/a","messageJsonString":""}`, nil,
-			bus.Envelope{Destination: "/topic/a", Headers: busHeaders("content-type", plain)}, origin{}},
-		{"unknown fields", `{"a":{"destination":"/b"},"n":1e999,"destination":"/topic/a","l":[null,true,"\ud800"],"messageJsonString":"x","z":""}`, nil, broadcast, origin{}},
-		{"names in other letters are unknown", `{"Destination":"/b","PRINCIPALNAME":"q","destination":"/topic/a","messageJsonString":"x","MessageJsonString":"y"}`, nil, broadcast, origin{}},
-		{"the last counts", `{"destination":"/b","messageJsonString":"x","destination":"/topic/a","principalName":"q","principalName":null}`, nil, broadcast, origin{}},
-		{"escapes", `{"destination":"\/topic\u002fa","messageJsonString":"\u0078"}`, nil, broadcast, origin{}},
+			bus.Envelope{Destination: "/topic/a", Headers: busHeaders("content-type", plain)}, Origin{}},
+		{"unknown fields", `{"a":{"destination":"/b"},"n":1e999,"destination":"/topic/a","l":[null,true,"\ud800"],"messageJsonString":"x","z":""}`, nil, broadcast, Origin{}},
+		{"names in other letters are unknown", `{"Destination":"/b","PRINCIPALNAME":"q","destination":"/topic/a","messageJsonString":"x","MessageJsonString":"y"}`, nil, broadcast, Origin{}},
+		{"the last counts", `{"destination":"/b","messageJsonString":"x","destination":"/topic/a","principalName":"q","principalName":null}`, nil, broadcast, Origin{}},
+		{"escapes", `{"destination":"\/topic\u002fa","messageJsonString":"\u0078"}`, nil, broadcast, Origin{}},
 		{"surrogates", `{"destination":"/topic/a","messageJsonString":"\ud83d\ude00 \ud83d"}`, nil,
-			bus.Envelope{Destination: "/topic/a", Headers: busHeaders("content-type", plain), Body: []byte("\U0001f600 \ufffd")}, origin{}},
-		{"Spring's own headers", value, kafkaHeaders("__TypeId__", "com.example.SendMessage", "spring_json_header_types", "{}", "contentType", `"a/b"`), broadcast, origin{}},
-		{"content-type", value, kafkaHeaders("foo", "1", "content-type", "a/b", "bar", "2"), withHeaders("content-type", "a/b"), origin{}},
-		{"the first content-type", value, kafkaHeaders("content-type", "a/b", "content-type", "c/d"), withHeaders("content-type", "a/b"), origin{}},
-		{"content-type with and without the prefix", value, kafkaHeaders("content-type", "a/b", "stomp.content-type", "c/d"), withHeaders("content-type", "c/d"), origin{}},
-		{"empty content-type", value, kafkaHeaders("content-type", ""), broadcast, origin{}},
+			bus.Envelope{Destination: "/topic/a", Headers: busHeaders("content-type", plain), Body: []byte("\U0001f600 \ufffd")}, Origin{}},
+		{"Spring's own headers", value, kafkaHeaders("__TypeId__", "com.example.SendMessage", "spring_json_header_types", "{}", "contentType", `"a/b"`), broadcast, Origin{}},
+		{"content-type", value, kafkaHeaders("foo", "1", "content-type", "a/b", "bar", "2"), withHeaders("content-type", "a/b"), Origin{}},
+		{"the first content-type", value, kafkaHeaders("content-type", "a/b", "content-type", "c/d"), withHeaders("content-type", "a/b"), Origin{}},
+		{"content-type with and without the prefix", value, kafkaHeaders("content-type", "a/b", "stomp.content-type", "c/d"), withHeaders("content-type", "c/d"), Origin{}},
+		{"empty content-type", value, kafkaHeaders("content-type", ""), broadcast, Origin{}},
 		{"headers with the prefix", value, kafkaHeaders("stomp.b", "1", "a", "2", "stomp.a", "3", "stomp.b", "4", "Stomp.c", "5"),
-			withHeaders("b", "1", "a", "3", "b", "4", "content-type", plain), origin{}},
-		{"node and seq", value, kafkaHeaders("node", "n", "seq", "7"), broadcast, origin{"n", 7}},
-		{"node and seq of its own", value, kafkaHeaders("x", "y", "node", "n", "seq", "7"), broadcast, origin{}},
-		{"node and seq that mean something else", value, kafkaHeaders("seq", "x", "node", "n"), broadcast, origin{}},
+			withHeaders("b", "1", "a", "3", "b", "4", "content-type", plain), Origin{}},
+		{"node and seq", value, kafkaHeaders("node", "n", "seq", "7"), broadcast, Origin{"n", 7}},
+		{"node and seq of its own", value, kafkaHeaders("x", "y", "node", "n", "seq", "7"), broadcast, Origin{}},
+		{"node and seq that mean something else", value, kafkaHeaders("seq", "x", "node", "n"), broadcast, Origin{}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, from, err := decode(&record{value: []byte(test.value), headers: test.headers})
+			got, from, err := Decode(&wire.Record{Value: []byte(test.value), Headers: test.headers})
 			if err != nil || !sameEnvelope(got, test.want) || from != test.from {
 				t.Errorf("got %q from %v, %v,\nwant %q from %v", got, from, err, test.want, test.from)
 			}
@@ -146,13 +147,13 @@ func TestJSONRecordRefused(t *testing.T) {
 		{"principal a list", `{"principalName":["SECRET"],"destination":"SECRET","messageJsonString":""}`, "has a principalName that is not a string"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			e, from, err := decode(&record{value: []byte(test.value), headers: kafkaHeaders("node", "SECRET", "seq", "1")})
+			e, from, err := Decode(&wire.Record{Value: []byte(test.value), Headers: kafkaHeaders("node", "SECRET", "seq", "1")})
 			if err == nil || err.Error() != "no destination header, and the value "+test.says {
 				t.Errorf("got %q from %v, %v,\nwant %q", e, from, err, test.says)
 			}
 		})
 	}
-	if _, _, err := decode(&record{}); err == nil || err.Error() != "no destination header, and the value is null" {
+	if _, _, err := Decode(&wire.Record{}); err == nil || err.Error() != "no destination header, and the value is null" {
 		t.Errorf("a tombstone: %v", err)
 	}
 }

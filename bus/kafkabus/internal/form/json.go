@@ -1,4 +1,4 @@
-package kafkabus
+package form
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 // A record of the JSON form is what the replaced system reads and writes. Its value is
@@ -85,8 +86,8 @@ func jsonValueSize(e *bus.Envelope) int {
 func jsonHeaders(e *bus.Envelope, node string, seq uint64) []kafka.Header {
 	number := strconv.FormatUint(seq, 10)
 	w := newHeaderWriter(e, node, number)
-	w.add(nodeHeader, node)
-	w.add(seqHeader, number)
+	w.add(NodeHeader, node)
+	w.add(SeqHeader, number)
 	for _, entry := range e.Headers {
 		w.add(stompPrefix+entry.Name, entry.Value)
 	}
@@ -103,12 +104,12 @@ func jsonSize(e *bus.Envelope) int {
 }
 
 // decodeJSON undoes jsonValue and jsonHeaders.
-func decodeJSON(rec *record) (e bus.Envelope, from origin, err error) {
-	if e, err = parseJSON(rec.value); err != nil {
-		return bus.Envelope{}, origin{}, fmt.Errorf("no destination header, and the value %w", err)
+func decodeJSON(rec *wire.Record) (e bus.Envelope, from Origin, err error) {
+	if e, err = parseJSON(rec.Value); err != nil {
+		return bus.Envelope{}, Origin{}, fmt.Errorf("no destination header, and the value %w", err)
 	}
-	e.Headers = fromJSONHeaders(rec.headers)
-	return e, originOf(rec.headers), nil
+	e.Headers = fromJSONHeaders(rec.Headers)
+	return e, originOf(rec.Headers), nil
 }
 
 // parseJSON returns the envelope that value holds, without headers. The body may alias value. An

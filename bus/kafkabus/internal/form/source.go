@@ -1,10 +1,11 @@
-package kafkabus
+package form
 
 import (
 	"errors"
 	"fmt"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 // Source is a topic of the user's own that becomes a destination. The body is the record's value,
@@ -21,14 +22,14 @@ type Source struct {
 	Headers     string // the prefix, empty for none
 }
 
-// source is a Source as it is used. Any goroutine may use it.
-type source struct {
+// Mapping is a Source as it is used. Any goroutine may use it.
+type Mapping struct {
 	destination template
 	prefix      string
 }
 
-// parseSource checks s. An error says what is wrong with it, and what is right.
-func parseSource(s Source) (*source, error) {
+// Mapping checks s. An error says what is wrong with it, and what is right.
+func (s Source) Mapping() (*Mapping, error) {
 	if s.Topic == "" {
 		return nil, errors.New("no topic is named")
 	}
@@ -39,22 +40,22 @@ func parseSource(s Source) (*source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("destination %q: %w", s.Destination, err)
 	}
-	return &source{destination, s.Headers}, nil
+	return &Mapping{destination, s.Headers}, nil
 }
 
-// envelope returns what rec becomes. The body aliases the record's value. An error says what the
+// Envelope returns what rec becomes. The body aliases the record's value. An error says what the
 // record lacks, without quoting it.
-func (s *source) envelope(rec *record) (e bus.Envelope, err error) {
-	if e.Destination, err = s.destination.expand(rec); err != nil {
+func (m *Mapping) Envelope(rec *wire.Record) (e bus.Envelope, err error) {
+	if e.Destination, err = m.destination.expand(rec); err != nil {
 		return bus.Envelope{}, err
 	}
-	e.Body = rec.value
-	e.Headers = headersFor(rec, len(rec.headers))
-	values := valuesOf(rec.headers)
-	for _, h := range rec.headers {
+	e.Body = rec.Value
+	e.Headers = headersFor(rec, len(rec.Headers))
+	values := valuesOf(rec.Headers)
+	for _, h := range rec.Headers {
 		name := h.Key
 		if name != contentType {
-			name = s.prefix + name
+			name = m.prefix + name
 		}
 		e.Headers = append(e.Headers, bus.Header{Name: name, Value: values.next(h)})
 	}

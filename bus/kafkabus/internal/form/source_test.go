@@ -1,4 +1,4 @@
-package kafkabus
+package form
 
 import (
 	"strings"
@@ -8,11 +8,12 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
-func mustSource(t testing.TB, destination, prefix string) *source {
+func mustSource(t testing.TB, destination, prefix string) *Mapping {
 	t.Helper()
-	s, err := parseSource(Source{Topic: "orders", Destination: destination, Headers: prefix})
+	s, err := Source{Topic: "orders", Destination: destination, Headers: prefix}.Mapping()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,9 +21,9 @@ func mustSource(t testing.TB, destination, prefix string) *source {
 }
 
 func TestSource(t *testing.T) {
-	order := record{
-		topic: "orders", partition: 12, key: []byte("42"), value: []byte("{}"),
-		headers: kafkaHeaders("region", "eu", "region", "us", "content-type", "application/json", "", "no name", "a/b", "slash"),
+	order := wire.Record{
+		Topic: "orders", Partition: 12, Key: []byte("42"), Value: []byte("{}"),
+		Headers: kafkaHeaders("region", "eu", "region", "us", "content-type", "application/json", "", "no name", "a/b", "slash"),
 	}
 	all := busHeaders("kafka-region", "eu", "kafka-region", "us", "content-type", "application/json", "kafka-", "no name", "kafka-a/b", "slash")
 	for _, test := range []struct {
@@ -40,7 +41,7 @@ func TestSource(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			want := bus.Envelope{Destination: test.destination, Headers: test.headers, Body: []byte("{}")}
-			got, err := mustSource(t, test.template, test.prefix).envelope(&order)
+			got, err := mustSource(t, test.template, test.prefix).Envelope(&order)
 			if err != nil || !sameEnvelope(got, want) {
 				t.Errorf("got %q, %v,\nwant %q", got, err, want)
 			}
@@ -53,15 +54,15 @@ func TestSource(t *testing.T) {
 func TestSourceBare(t *testing.T) {
 	for _, test := range []struct {
 		name string
-		rec  record
+		rec  wire.Record
 		want []bus.Header
 	}{
-		{"empty", record{value: []byte{}}, nil},
-		{"a header without a value", record{value: []byte{}, headers: []kafka.Header{{Key: "null"}}}, busHeaders("null", "")},
-		{"tombstone", record{}, busHeaders("tombstone", "true")},
-		{"tombstone with headers", record{headers: kafkaHeaders("a", "b", "tombstone", "no")}, busHeaders("tombstone", "true", "a", "b", "tombstone", "no")},
+		{"empty", wire.Record{Value: []byte{}}, nil},
+		{"a header without a value", wire.Record{Value: []byte{}, Headers: []kafka.Header{{Key: "null"}}}, busHeaders("null", "")},
+		{"tombstone", wire.Record{}, busHeaders("tombstone", "true")},
+		{"tombstone with headers", wire.Record{Headers: kafkaHeaders("a", "b", "tombstone", "no")}, busHeaders("tombstone", "true", "a", "b", "tombstone", "no")},
 	} {
-		got, err := mustSource(t, "/topic/a", "").envelope(&test.rec)
+		got, err := mustSource(t, "/topic/a", "").Envelope(&test.rec)
 		if want := (bus.Envelope{Destination: "/topic/a", Headers: test.want}); err != nil || !sameEnvelope(got, want) {
 			t.Errorf("%s: got %q, %v, want %q", test.name, got, err, want)
 		}
@@ -73,30 +74,30 @@ func TestSourceRecordRefused(t *testing.T) {
 	long := strings.Repeat("a", maxDestination-len("/topic/"))
 	for _, test := range []struct {
 		name, template string
-		rec            record
+		rec            wire.Record
 		says           string // nothing if the record is taken
 	}{
-		{"no key", "/topic/{key}", record{}, "{key}" + missing},
-		{"empty key", "/topic/{key}", record{key: []byte{}}, "{key}" + missing},
-		{"no header", "/topic/{header.x}", record{headers: kafkaHeaders("X", "SECRET", "x.y", "SECRET")}, "{header.x}" + missing},
-		{"empty header", "/topic/{header.x}", record{headers: kafkaHeaders("x", "", "x", "SECRET")}, "{header.x}" + missing},
-		{"header null", "/topic/a{header.x}", record{headers: []kafka.Header{{Key: "x"}}}, "{header.x}" + missing},
-		{"not UTF-8", "/topic/{key}", record{key: []byte("SECRET\xff")}, "{key}" + noText},
-		{"line break", "/topic/{key}", record{key: []byte("SECRET\n")}, "{key}" + noText},
-		{"NUL", "/topic/{key}", record{key: []byte("\x00SECRET")}, "{key}" + noText},
-		{"control character of Unicode", "/topic/{key}", record{key: []byte("SECRET\u0085")}, "{key}" + noText},
-		{"slash", "/topic/{key}", record{key: []byte("SECRET/SECRET")}, "{key}" + noSegment},
-		{"wildcard", "/topic/{key}", record{key: []byte("*")}, "{key}" + noSegment},
-		{"brace", "/topic/{header.x}", record{headers: kafkaHeaders("x", "{key}")}, "{header.x}" + noSegment},
-		{"half a character in each", "/topic/{key}{header.x}", record{key: []byte("\xc3"), headers: kafkaHeaders("x", "\xa4")}, "{key}" + noText},
-		{"blanks and other scripts", "/topic/{key}", record{key: []byte(" \u00e4 \u20ac:\\\U0001f600.. ")}, ""},
-		{"longest", "/topic/{key}", record{key: []byte(long)}, ""},
-		{"too long", "/topic/{key}", record{key: []byte(long + "a")}, "{key} makes the destination longer than 1024 bytes"},
-		{"too long with the rest", "/topic/{key}/a", record{key: []byte(long)}, "/a makes the destination longer than 1024 bytes"},
-		{"far too long", "/topic/{key}", record{key: make([]byte, 1<<20)}, "{key} makes the destination longer than 1024 bytes"},
+		{"no key", "/topic/{key}", wire.Record{}, "{key}" + missing},
+		{"empty key", "/topic/{key}", wire.Record{Key: []byte{}}, "{key}" + missing},
+		{"no header", "/topic/{header.x}", wire.Record{Headers: kafkaHeaders("X", "SECRET", "x.y", "SECRET")}, "{header.x}" + missing},
+		{"empty header", "/topic/{header.x}", wire.Record{Headers: kafkaHeaders("x", "", "x", "SECRET")}, "{header.x}" + missing},
+		{"header null", "/topic/a{header.x}", wire.Record{Headers: []kafka.Header{{Key: "x"}}}, "{header.x}" + missing},
+		{"not UTF-8", "/topic/{key}", wire.Record{Key: []byte("SECRET\xff")}, "{key}" + noText},
+		{"line break", "/topic/{key}", wire.Record{Key: []byte("SECRET\n")}, "{key}" + noText},
+		{"NUL", "/topic/{key}", wire.Record{Key: []byte("\x00SECRET")}, "{key}" + noText},
+		{"control character of Unicode", "/topic/{key}", wire.Record{Key: []byte("SECRET\u0085")}, "{key}" + noText},
+		{"slash", "/topic/{key}", wire.Record{Key: []byte("SECRET/SECRET")}, "{key}" + noSegment},
+		{"wildcard", "/topic/{key}", wire.Record{Key: []byte("*")}, "{key}" + noSegment},
+		{"brace", "/topic/{header.x}", wire.Record{Headers: kafkaHeaders("x", "{key}")}, "{header.x}" + noSegment},
+		{"half a character in each", "/topic/{key}{header.x}", wire.Record{Key: []byte("\xc3"), Headers: kafkaHeaders("x", "\xa4")}, "{key}" + noText},
+		{"blanks and other scripts", "/topic/{key}", wire.Record{Key: []byte(" \u00e4 \u20ac:\\\U0001f600.. ")}, ""},
+		{"longest", "/topic/{key}", wire.Record{Key: []byte(long)}, ""},
+		{"too long", "/topic/{key}", wire.Record{Key: []byte(long + "a")}, "{key} makes the destination longer than 1024 bytes"},
+		{"too long with the rest", "/topic/{key}/a", wire.Record{Key: []byte(long)}, "/a makes the destination longer than 1024 bytes"},
+		{"far too long", "/topic/{key}", wire.Record{Key: make([]byte, 1<<20)}, "{key} makes the destination longer than 1024 bytes"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := mustSource(t, test.template, "").envelope(&test.rec)
+			got, err := mustSource(t, test.template, "").Envelope(&test.rec)
 			if says := errorText(err); says != test.says || err != nil && !sameEnvelope(got, bus.Envelope{}) {
 				t.Errorf("got %.100q, %q, want %q", got, says, test.says)
 			}
@@ -140,7 +141,7 @@ func TestSourceRefused(t *testing.T) {
 		{Source{Topic: "t", Destination: "/" + strings.Repeat("a", maxDestination)},
 			`destination "/` + strings.Repeat("a", maxDestination) + `": has 1025 bytes; want no more than 1024`},
 	} {
-		if _, err := parseSource(test.s); err == nil || err.Error() != test.says {
+		if _, err := test.s.Mapping(); err == nil || err.Error() != test.says {
 			t.Errorf("%.60q: got %v,\nwant %s", test.s, err, test.says)
 		}
 	}
@@ -153,15 +154,15 @@ func FuzzSource(f *testing.F) {
 	f.Add("/{key}{key}", []byte("\xc3"), []byte("\xa4"))
 	f.Add("{/}", []byte("/"), []byte{})
 	f.Fuzz(func(t *testing.T, template string, key, value []byte) {
-		s, err := parseSource(Source{Topic: "t", Destination: template})
+		s, err := Source{Topic: "t", Destination: template}.Mapping()
 		if err != nil {
 			return
 		}
 		if written := s.destination.String(); written != template {
 			t.Errorf("%q is read as %q", template, written)
 		}
-		rec := record{topic: "t", partition: 3, key: key, headers: []kafka.Header{{Key: "x", Value: value}}}
-		e, err := s.envelope(&rec)
+		rec := wire.Record{Topic: "t", Partition: 3, Key: key, Headers: []kafka.Header{{Key: "x", Value: value}}}
+		e, err := s.Envelope(&rec)
 		if err != nil {
 			return
 		}
@@ -187,10 +188,10 @@ func (t template) String() string {
 
 func BenchmarkSource(b *testing.B) {
 	s := mustSource(b, "/topic/orders/{key}", "")
-	rec := record{key: []byte("1234567"), value: make([]byte, 200), headers: kafkaHeaders("content-type", "a/b", "region", "eu")}
+	rec := wire.Record{Key: []byte("1234567"), Value: make([]byte, 200), Headers: kafkaHeaders("content-type", "a/b", "region", "eu")}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := s.envelope(&rec); err != nil {
+		if _, err := s.Envelope(&rec); err != nil {
 			b.Fatal(err)
 		}
 	}

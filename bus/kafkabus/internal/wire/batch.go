@@ -1,0 +1,112 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+)
+
+const (
+	BatchHead   = 61 // bytes of a batch before its records
+	batchPrefix = 12 // bytes of those that its own length does not count
+
+	compressionBits = 7
+	controlBit      = 1 << 5
+)
+
+// ErrCut reports bytes that end inside a batch, as the last of an answer does.
+var ErrCut = errors.New("the batch is cut off")
+
+// ErrChecksum reports a batch whose bytes are not those that were written.
+var ErrChecksum = errors.New("the batch's checksum is wrong")
+
+// Batch is what brokers store and send: the records of one produce request. See "Record Batch" in
+// Kafka's documentation of its message format, version 2.
+type Batch struct {
+	First, Last int64 // offsets; those of the records lie between, not always all of them
+	Epoch       int32 // of the leader that appended it; it never shrinks along a log
+
+	length     int32 // bytes of it, but for the first batchPrefix
+	version    int8
+	checksum   uint32
+	attributes int16
+	count      int32
+	summed     []byte // what the checksum is of
+	records    []byte // perhaps compressed
+}
+
+// Cut cuts the first batch off set. With any error but ErrCut the batch's offsets are set, and rest
+// is what follows it, as far as that is known.
+func Cut(set []byte) (b Batch, rest []byte, err error) {
+	r := reader{b: set}
+	b.First = r.int64()
+	b.length = r.int32()
+	epoch := r.int32()
+	b.version = r.int8()
+	if r.bad {
+		return b, nil, ErrCut
+	}
+	b.Last, b.Epoch = b.First, -1
+	if b.length < BatchHead-batchPrefix && b.version >= 2 || b.length < 0 {
+		return b, nil, fmt.Errorf("the batch has a length of %d", b.length)
+	}
+	if int64(b.length) > int64(len(set)-batchPrefix) {
+		return b, nil, ErrCut
+	}
+	whole, rest := set[:batchPrefix+b.length], set[batchPrefix+b.length:]
+	if b.version != 2 {
+		return b, rest, nil // Check refuses it
+	}
+	b.Epoch = epoch
+	b.head(whole)
+	if b.Last < b.First {
+		b.Last = b.First
+		return b, rest, errors.New("the batch's last offset lies before its first")
+	}
+	return b, rest, nil
+}
+
+// headOf returns the head of the first batch of set, which may be cut off behind it.
+func headOf(set []byte) (b Batch, ok bool) {
+	if len(set) < BatchHead {
+		return b, false
+	}
+	b, _, _ = Cut(set) // it is cut off
+	if b.version != 2 {
+		return b, false
+	}
+	b.head(set[:BatchHead])
+	return b, b.Last >= b.First
+}
+
+// head reads what comes after the version.
+func (b *Batch) head(whole []byte) {
+	r := reader{b: whole[17:]}
+	b.checksum = uint32(r.int32())
+	b.summed = r.b
+	b.attributes = r.int16()
+	b.Last = b.First + int64(r.int32())
+	r.bytes(8 + 8 + 8 + 2 + 4) // two times, and the producer's id, epoch and sequence
+	b.count = r.int32()
+	b.records = r.b
+}
+
+// IsControl reports whether the batch is the broker's own, such as the mark of a transaction's end.
+func (b *Batch) IsControl() bool { return b.attributes&controlBit != 0 }
+
+// IsPacked reports whether the records are compressed.
+func (b *Batch) IsPacked() bool { return b.attributes&compressionBits != 0 }
+
+// Records returns the records as they are in the batch.
+func (b *Batch) Records() []byte { return b.records }
+
+// Check returns ErrChecksum if the batch was changed, or that it is of a version that can't be read.
+func (b *Batch) Check() error {
+	if b.version != 2 {
+		return fmt.Errorf("the batch has version %d, want 2, of Kafka 0.11 or later", b.version)
+	}
+	if crc32.Checksum(b.summed, crc32.MakeTable(crc32.Castagnoli)) != b.checksum {
+		return ErrChecksum
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package wire
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/fetch"
+)
+
+const (
+	answerHead = 64 << 10 // bytes that are read of an answer that is too large, to tell which batch that is
+	keptBuffer = 4 << 20  // bytes of a buffer that is kept for the next answer
+
+	// minFetch is the version of the fetch protocol of Kafka 0.11, the first with record batches.
+	minFetch = 4
+)
+
+// Fetch asks for records, in versions 4 to 11 of the protocol. It may be used again after an answer.
+type Fetch struct {
+	Request    *fetch.Request
+	Code       kafka.Error // about the whole request
+	Partitions []Fetched
+
+	most int32 // bytes of an answer, and of them
+	room int32 // that a batch may have beyond what was asked for
+	buf  []byte
+}
+
+// NewFetch returns a Fetch whose answers have most bytes at most, of which asked are asked for at most.
+func NewFetch(most, asked int32) *Fetch { return &Fetch{most: most, room: most - asked} }
+
+// Fetched is the answer about one partition. Its slices alias memory of the Fetch.
+type Fetched struct {
+	Topic   []byte
+	Number  int32
+	Code    kafka.Error
+	End     int64  // the high watermark
+	Batches []byte // the last one may be cut off
+}
+
+// TooLarge reports an answer that was not read because of a batch that is too large, and which one.
+type TooLarge struct {
+	Partition Fetched
+	Batch     Batch
+	size      int32
+}
+
+func (e *TooLarge) Error() string {
+	return fmt.Sprintf("a batch makes the answer larger (%d bytes) than can be read", e.size)
+}
+
+// ApiKey implements protocol.Message.
+func (f *Fetch) ApiKey() protocol.ApiKey { return protocol.Fetch }
+
+func (f *Fetch) exchange(rw io.ReadWriter, x *Exchange) error {
+	if err := x.ask(rw, f.Request); err != nil {
+		return err
+	}
+	return f.read(rw, x)
+}
+
+func (f *Fetch) read(r io.Reader, x *Exchange) error {
+	if v := x.version(); v < minFetch {
+		return fmt.Errorf("the broker is older than Kafka 0.11: its fetch protocol ends at version %d", v)
+	}
+	size, err := readSize(r)
+	if err != nil {
+		return err
+	}
+	if size > f.most {
+		return f.readHead(r, x, size)
+	}
+	if f.buf, err = readSized(r, f.buf, size, f.most); err != nil {
+		return err
+	}
+	return f.parse(x)
+}
+
+// readHead reads the beginning of an answer that is too large, and returns why.
+func (f *Fetch) readHead(r io.Reader, x *Exchange, size int32) error {
+	head := Fetch{buf: make([]byte, answerHead)}
+	if _, err := io.ReadFull(r, head.buf); err != nil {
+		return err
+	}
+	_ = head.parse(x) // it ends too early; the batch is in the last partition that it came to
+	if n := len(head.Partitions); n > 0 {
+		last := head.Partitions[n-1]
+		if b, ok := headOf(last.Batches); ok && b.length > f.room {
+			return &TooLarge{last, b, size}
+		}
+	}
+	return fmt.Errorf("an answer of %d bytes, want at most %d", size, f.most)
+}
+
+func (f *Fetch) parse(x *Exchange) error {
+	f.Code, f.Partitions = 0, f.Partitions[:0]
+	return x.parse(f.buf, func(r *reader) {
+		r.int32() // throttled: the broker has done that by itself
+		if x.version() >= 7 {
+			f.Code = kafka.Error(r.int16())
+			r.int32() // session
+		}
+		r.each(int64(r.int32()), func() {
+			topic := r.text()
+			r.each(int64(r.int32()), func() {
+				p := Fetched{Topic: topic}
+				p.parse(r, x.version())
+				f.Partitions = append(f.Partitions, p)
+			})
+		})
+	})
+}
+
+func (p *Fetched) parse(r *reader, version int16) {
+	p.Number = r.int32()
+	p.Code = kafka.Error(r.int16())
+	p.End = r.int64()
+	r.int64() // last stable offset
+	if version >= 5 {
+		r.int64() // first offset, not to be trusted beside an error
+	}
+	if aborted := r.int32(); aborted > 0 { // transactions, for those who ask for committed ones alone
+		r.bytes(16 * int64(aborted))
+	}
+	if version >= 11 {
+		r.int32() // preferred replica
+	}
+	n := int64(max(0, r.int32()))
+	if n > int64(len(r.b)) { // it ends too early: what there is tells readHead why
+		p.Batches, r.bad = r.b, true
+		return
+	}
+	p.Batches = r.bytes(n)
+}
+
+// Release gives up what is too large to keep.
+func (f *Fetch) Release() {
+	if cap(f.buf) > keptBuffer {
+		f.buf = nil
+	}
+	clear(f.Partitions)
+}

@@ -1,0 +1,150 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+)
+
+// FuzzRecords holds that records come back as kafka-go wrote them, whatever is in them.
+func FuzzRecords(f *testing.F) {
+	f.Add([]byte("key"), []byte("value"), "name", []byte("header"), byte(0), int64(7))
+	f.Add([]byte(nil), []byte{}, "", []byte(nil), byte(4), int64(0))
+	f.Fuzz(func(t *testing.T, key, value []byte, name string, header []byte, packed byte, offset int64) {
+		offset = max(0, offset&(1<<60-1))
+		var want []Record
+		var records []protocol.Record
+		for i := range 3 {
+			r := Record{Offset: offset + int64(i), Key: key, Value: value}
+			if i == 1 {
+				r.Value = nil
+			}
+			r.Headers = []kafka.Header{{Key: name, Value: header}, {Key: name + "2"}}[:i%3]
+			want = append(want, r)
+			records = append(records, protocol.Record{Key: bytesOf(r.Key), Value: bytesOf(r.Value), Headers: r.Headers})
+		}
+		var written bytes.Buffer
+		set := protocol.RecordSet{Version: 2, Attributes: protocol.Attributes(packed % 5), Records: protocol.NewRecordReader(records...)}
+		if _, err := set.WriteTo(&written); err != nil {
+			t.Fatal(err)
+		}
+		batch := written.Bytes()[4:] // behind the size of the set
+		binary.BigEndian.PutUint64(batch, uint64(offset))
+		b, rest, err := Cut(batch)
+		if err != nil || len(rest) > 0 || b.Check() != nil || b.First != offset || b.Last != offset+2 {
+			t.Fatalf("batch %v, error %v", b, err)
+		}
+		unpacked := b.Records()
+		if b.IsPacked() {
+			if unpacked, err = NewUnpacker(8<<20).Unpack(&b, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := b.Scan(unpacked, make(Names))
+		for i := range want {
+			var got Record
+			if !s.Next(&got) {
+				t.Fatal(s.Err())
+			}
+			if len(got.Headers) == 0 {
+				got.Headers = want[i].Headers
+			}
+			if !reflect.DeepEqual(got, want[i]) {
+				t.Errorf("got %+v, want %+v", got, want[i])
+			}
+		}
+		if s.Next(new(Record)) || s.Err() != nil {
+			t.Errorf("more than three records, or %v", s.Err())
+		}
+	})
+}
+
+// bytesOf returns b for kafka-go, which writes null for nil.
+func bytesOf(b []byte) protocol.Bytes {
+	if b == nil {
+		return nil
+	}
+	return protocol.NewBytes(b)
+}
+
+// FuzzFetch holds that an answer is either understood within its bytes or refused.
+func FuzzFetch(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 'a', 0, 0, 0, 1}, int16(11))
+	f.Fuzz(func(t *testing.T, body []byte, version int16) {
+		answer := NewFetch(MostAnswer, 0)
+		size := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
+		err := answer.read(io.MultiReader(bytes.NewReader(size), bytes.NewReader(body)), inVersion(version%12, answer))
+		held := 0
+		for _, p := range answer.Partitions {
+			held += len(p.Batches)
+		}
+		if err == nil && held > len(body) {
+			t.Errorf("%d bytes of batches in %d", held, len(body))
+		}
+	})
+}
+
+// inVersion is request 1, in a version of its protocol.
+func inVersion(version int16, q Question) *Exchange {
+	return &Exchange{Question: q, ID: 1, versions: map[protocol.ApiKey]int16{q.ApiKey(): version}}
+}
+
+// FuzzAnswers holds that the other answers are either understood within their bytes or refused.
+func FuzzAnswers(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 2, 'a', 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0, 1, 0, 0, 0, 0, 0, 0}, int16(0))
+	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 'a', 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 9}, int16(1))
+	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 'a', 0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 3}, int16(5))
+	f.Fuzz(func(t *testing.T, body []byte, version int16) {
+		ids, ends, offsets := NewTopicIDs(nil), NewEpochEnds(nil), NewOffsets(nil, LastOffset)
+		x := inVersion(0, ids)
+		_ = x.parse(body, ids.parse) // any error will do
+		_ = x.parse(body, ends.parse)
+		_ = x.parse(body, func(r *reader) { offsets.parse(r, version) })
+		if len(ids.Found) > len(body) || len(ends.Ends) > len(body) || len(offsets.Found) > len(body) {
+			t.Errorf("%d topics, %d ends and %d offsets in %d bytes", len(ids.Found), len(ends.Ends), len(offsets.Found), len(body))
+		}
+	})
+}
+
+// TestFetchRefuses: what is no answer is refused before memory is taken for it.
+func TestFetchRefuses(t *testing.T) {
+	for name, bytesRead := range map[string]string{
+		"another protocol": "HTTP/1.1 400 Bad Request\r\n\r\n",
+		"below zero":       "\xff\xff\xff\xff",
+		"another id":       "\x00\x00\x00\x0e\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+		"cut off":          "\x00\x00\x00\x0e\x00\x00\x00\x01\x00",
+		"too many topics":  "\x00\x00\x00\x12\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x7f\xff\xff\xff",
+	} {
+		answer := NewFetch(MostAnswer, 0)
+		if err := answer.read(strings.NewReader(bytesRead), inVersion(11, answer)); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		if cap(answer.buf) > 1000 {
+			t.Errorf("%s: %d bytes taken", name, cap(answer.buf))
+		}
+	}
+	old := NewFetch(MostAnswer, 0)
+	if err := old.read(strings.NewReader(""), inVersion(3, old)); err == nil || !strings.Contains(err.Error(), "0.11") {
+		t.Errorf("an old broker: %v", err)
+	}
+}
+
+// TestNames: a name is the same string each time, and foreign names don't fill the memory.
+func TestNames(t *testing.T) {
+	n := make(Names)
+	for i := range 10 * maxNames {
+		want := strings.Repeat("x", i)
+		if got := n.text([]byte(want)); got != want {
+			t.Fatalf("got %q", got)
+		}
+	}
+	if len(n) > maxNames || !reflect.DeepEqual(n[""], "") {
+		t.Errorf("%d names", len(n))
+	}
+}
