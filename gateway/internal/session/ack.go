@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/stompgw/stompgw/gateway/internal/router"
+	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
 
@@ -117,11 +118,15 @@ func (s *Session) ack(f *stomp.Frame, nack bool) error {
 	if err != nil {
 		return err
 	}
-	if tx != nil {
-		s.enlistAck(tx, a, f)
+	switch {
+	case tx == nil:
+		s.acknowledge(a)
+	case s.room(tx, 1, len(a.subscription)):
+		tx.acks = append(tx.acks, a)
+	default:
+		s.refuseFrame(f, policy.Refuse(policy.CodeTooLarge))
 		return nil
 	}
-	s.acknowledge(a)
 	s.receiptFor(f)
 	return nil
 }

@@ -63,22 +63,11 @@ func (s *Session) keepOut(f *stomp.Frame, left time.Duration) {
 		return
 	}
 	s.host.Log.Debug("kept a blocked member out", "session", s, "left", left)
-	receipt, _ := f.Header.Get("receipt")
-	s.sendError(errorFrame{
-		receipt: receipt, code: r.Code, retryAfter: r.RetryAfter,
+	s.endWith(errorFrame{
+		receipt: receiptOf(f), code: r.Code, retryAfter: r.RetryAfter,
 		summary: "This member may not connect for the next " + inWords(left),
 		detail:  fmt.Sprintf("Code %d. Connect again after that, or ask whoever runs this gateway.", r.Code),
-	})
-	s.end(ClosePolicy, r.Word)
-}
-
-// refuseFrame answers a frame that is not carried out, and was not looked at yet.
-func (s *Session) refuseFrame(f *stomp.Frame, r *policy.Refusal) {
-	var tx *transaction
-	if f.Command == "SEND" {
-		tx, _ = s.transactionOf(f) // nil if there is none of that name, which matters no more
-	}
-	s.refuseSend(originOf(f), tx, r)
+	}, ClosePolicy, r.Word)
 }
 
 // inWords is a time that is left, rounded up, such as "9 minutes".

@@ -88,9 +88,9 @@ type Host struct {
 	Lines          *Lines
 	Log            *slog.Logger
 
-	frame stomp.Frame        // the frame being dispatched
-	out   []byte             // the frame being written
-	beats map[Framing][]byte // a packed heart-beat
+	passage passage            // of the frame that goes its way
+	out     []byte             // the frame being written
+	beats   map[Framing][]byte // a packed heart-beat
 }
 
 // beat returns a packed heart-beat, which all connections of a kind share.

@@ -28,12 +28,7 @@ func (s *Session) connect(f *stomp.Frame, who *auth.Identity) error {
 		}
 	}
 	if who == nil && s.host.LoginOnly {
-		receipt, _ := f.Header.Get("receipt")
-		s.turnAway(receipt, "log in: CONNECT needs an Authorization header with a token that is good")
-		return nil
-	}
-	if left := s.barred(who); left > 0 { // since the token was looked at
-		s.keepOut(f, left)
+		s.turnAway(receiptOf(f), "log in: CONNECT needs an Authorization header with a token that is good")
 		return nil
 	}
 	answer := s.host.HeartBeat.Answer(client)

@@ -52,12 +52,12 @@ func (sub *subscription) guest() *login {
 // judge asks the rules whether the subscription may receive what is sent to destination, which for
 // the subscription itself is its own.
 func (sub *subscription) judge(destination string) (policy.Grant, *policy.Refusal) {
-	s, who := sub.session, sub.identity()
-	r := policy.Request{Destination: destination, Member: memberOf(who), Claims: claimsOf(who), From: s}
+	var headers []bus.Header
 	if sub.grant != nil {
-		r.Headers = sub.grant.headers
+		headers = sub.grant.headers
 	}
-	return s.host.Rules.JudgeSubscribe(&r)
+	r := sub.session.request(destination, headers, sub.identity())
+	return sub.session.host.Rules.JudgeSubscribe(&r)
 }
 
 // identity is whom the subscription receives as now; nil for nobody.

@@ -23,13 +23,11 @@ func (s *Session) Timeout() time.Duration {
 	case s.state == connecting && s.paused: // for the token, or code of whoever embeds the gateway
 		return s.host.ConnectTimeout
 	case s.state == connecting:
-		s.sendError(errorFrame{summary: fmt.Sprintf("no CONNECT came within %s", s.host.ConnectTimeout)})
-		s.end(ClosePolicy, "no CONNECT")
+		s.endWith(errorFrame{summary: fmt.Sprintf("no CONNECT came within %s", s.host.ConnectTimeout)}, ClosePolicy, "no CONNECT")
 		return 0
 	case s.silent():
-		s.sendError(errorFrame{summary: fmt.Sprintf("no heart-beat came within %s, which is %d times the agreed period",
-			patience*s.recvEvery, patience)})
-		s.end(ClosePolicy, "no heart-beat")
+		s.endWith(errorFrame{summary: fmt.Sprintf("no heart-beat came within %s, which is %d times the agreed period",
+			patience*s.recvEvery, patience)}, ClosePolicy, "no heart-beat")
 		return 0
 	case s.isHung():
 		s.giveUp()
@@ -85,11 +83,10 @@ func (s *Session) giveUp() {
 	s.host.Stats.Hung.Add(1)
 	s.host.Lines.hung.Log(s.host.Log, slog.LevelInfo, "closed a session whose client hangs: its connection lives, but no heart-beat comes",
 		"session", s, "for", s.hungAfter())
-	s.sendError(errorFrame{
+	s.endWith(errorFrame{
 		summary: fmt.Sprintf("no heart-beat came within %s, but signs that the connection lives", s.hungAfter()),
 		detail:  fmt.Sprintf("The client has promised to send a frame or a heart-beat each %s, and hangs.", s.recvEvery),
-	})
-	s.end(ClosePolicy, "no heart-beat")
+	}, ClosePolicy, "no heart-beat")
 }
 
 // beatEvery is how long the server is silent at most.

@@ -12,39 +12,26 @@ import (
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
 
-// admit finds who f acts for, and carries it out. Where memory can't tell, the session waits.
-func (s *Session) admit(f *stomp.Frame) {
-	if s.host.Auth == nil || !asksWho(f.Command) {
-		s.admitNobody(f)
+// identify finds out who a frame acts for: the member of its token, or that of the session's login.
+// Where memory can't tell, it asks off the loop. Most frames are nobody's, or need not be admitted.
+func (s *Session) identify(p *passage) {
+	if !asksWho(p.Frame.Command) {
 		return
 	}
-	now := s.host.Now()
-	token, named, wellFormed := tokenOf(f)
-	switch {
-	case named && !wellFormed:
-		s.logToken(errNoBearer)
-		s.inspect(f, nil)
-	case s.actsAsSession(token, named, now):
-		s.admitMember(f, now)
-	case !named:
-		s.inspect(f, nil)
-	default:
-		if who, err, known := s.host.Auth.Known(token, now); known {
-			s.identified(f, who, err, token)
-		} else {
-			s.verify(f, string(token))
-		}
-	}
-}
-
-// admitNobody carries out a frame of which no token counts.
-func (s *Session) admitNobody(f *stomp.Frame) {
-	if s.state == connecting && s.host.Auth == nil {
-		if _, named, _ := tokenOf(f); named {
+	token, named, wellFormed := tokenOf(&p.Frame)
+	switch now := s.host.Now(); {
+	case s.host.Auth == nil:
+		if named && s.state == connecting {
 			s.logToken(errNoIssuer)
 		}
+	case named && !wellFormed:
+		s.logToken(errNoBearer)
+	case s.actsAsSession(token, named, now):
+		p.Who = s.login.who
+		s.vouch(p, now)
+	case named:
+		s.lookUp(p, token, now)
 	}
-	s.inspect(f, nil)
 }
 
 // actsAsSession reports whether a frame acts for the session's member: without a token while the login
@@ -59,28 +46,56 @@ func (s *Session) actsAsSession(token []byte, named bool, now time.Time) bool {
 	return s.login.counts(now, s.host.Auth.Leeway())
 }
 
-// admitMember carries out a frame of the session's member, if that one's token still stands.
-func (s *Session) admitMember(f *stomp.Frame, now time.Time) {
-	who := s.login.who
-	if s.host.Auth.Fresh(who, now) {
-		s.inspect(f, who)
+// lookUp finds out whose token it is that a frame brings.
+func (s *Session) lookUp(p *passage, token []byte, now time.Time) {
+	var known bool
+	p.checked, p.asked = true, nil
+	if p.Who, p.err, known = s.host.Auth.Known(token, now); known {
 		return
 	}
-	kept := f.Clone()
-	s.recheck(who, func(still *auth.Identity) { s.inspect(&kept, still) })
+	text := string(token)
+	p.err = context.Canceled
+	s.park(p, s.host.Checks, func(ctx context.Context, p *passage) { p.Who, p.err = s.host.Auth.Verify(ctx, text) })
 }
 
-// recheck has the token of who looked at again off the loop, and then goes on with who, or with nil
-// if the token is not taken any more.
-func (s *Session) recheck(who *auth.Identity, then func(still *auth.Identity)) {
-	var still *auth.Identity
-	err := context.Canceled
-	s.aside(s.host.Checks, func(ctx context.Context) { still, err = s.host.Auth.Recheck(ctx, who) }, func() {
-		if err != nil {
-			s.revokeIdentity(who, err)
-		}
-		then(still)
-	})
+// vouch has the token of whom a frame acts for looked at again, where that is due.
+func (s *Session) vouch(p *passage, now time.Time) {
+	if s.host.Auth.Fresh(p.Who, now) {
+		return
+	}
+	p.checked, p.asked, p.err = true, p.Who, context.Canceled
+	s.park(p, s.host.Checks, func(ctx context.Context, p *passage) { p.Who, p.err = s.host.Auth.Recheck(ctx, p.asked) })
+}
+
+// admit lets in whom a token names, or makes the sender anonymous if the token is not taken.
+func (s *Session) admit(p *passage) {
+	if !p.checked {
+		return
+	}
+	p.checked = false
+	if p.err != nil {
+		p.Who = nil
+		s.logToken(p.err)
+		fault, ok := errors.AsType[*auth.Error](p.err)
+		s.late = s.state == connecting && ok && fault.Expired()
+		s.revoke(p.isAsked, p.err)
+		return
+	}
+	if left := s.barred(p.Who); left > 0 {
+		s.keepOut(&p.Frame, left)
+		p.next = done
+		return
+	}
+	s.adopt(p.Who)
+}
+
+// isAsked reports whether an identity is by the token that was looked at.
+func (p *passage) isAsked(who *auth.Identity) bool {
+	if p.asked != nil {
+		return who == p.asked
+	}
+	token, _, _ := tokenOf(&p.Frame)
+	return who.Is(token)
 }
 
 // asksWho reports whether a frame of that command may bring a token, and is judged.
@@ -102,34 +117,6 @@ func tokenOf(f *stomp.Frame) (token []byte, named, wellFormed bool) {
 		}
 	}
 	return nil, false, false
-}
-
-// verify has the token of f checked off the loop.
-func (s *Session) verify(f *stomp.Frame, token string) {
-	kept := f.Clone()
-	var who *auth.Identity
-	err := context.Canceled
-	s.aside(s.host.Checks, func(ctx context.Context) { who, err = s.host.Auth.Verify(ctx, token) }, func() {
-		s.identified(&kept, who, err, []byte(token))
-	})
-}
-
-// identified goes on with a frame whose token says who, or is bad, which makes its sender anonymous.
-func (s *Session) identified(f *stomp.Frame, who *auth.Identity, err error, token []byte) {
-	if err != nil {
-		s.logToken(err)
-		fault, ok := errors.AsType[*auth.Error](err)
-		s.late = s.state == connecting && ok && fault.Expired()
-		s.revokeToken(token, err)
-		s.inspect(f, nil)
-		return
-	}
-	if left := s.barred(who); left > 0 {
-		s.keepOut(f, left)
-		return
-	}
-	s.adopt(who)
-	s.inspect(f, who)
 }
 
 // Why a token is not looked at.
@@ -209,20 +196,4 @@ func (s *Session) guest(who *auth.Identity) *login {
 		}
 	}
 	return nil
-}
-
-// memberOf returns the member that who is, as JSON; "" for nobody.
-func memberOf(who *auth.Identity) string {
-	if who == nil {
-		return ""
-	}
-	return who.Member
-}
-
-// claimsOf returns the claims that count for a frame or a subscription of who; nil for nobody.
-func claimsOf(who *auth.Identity) map[string]any {
-	if who == nil {
-		return nil
-	}
-	return who.Claims
 }

@@ -170,19 +170,9 @@ func (s *Session) look(l *login, now time.Time) {
 	who := l.who
 	s.host.Checks.Go(func(ctx context.Context) {
 		if _, err := s.host.Auth.Recheck(ctx, who); err != nil {
-			s.host.Local.Post(func() { s.revokeIdentity(who, err) })
+			s.host.Local.Post(func() { s.revoke(func(have *auth.Identity) bool { return have == who }, err) })
 		}
 	})
-}
-
-// revokeToken ends the logins that a token has made, if it was taken back.
-func (s *Session) revokeToken(token []byte, err error) {
-	s.revoke(func(who *auth.Identity) bool { return who.Is(token) }, err)
-}
-
-// revokeIdentity is revokeToken for the token of an identity.
-func (s *Session) revokeIdentity(who *auth.Identity, err error) {
-	s.revoke(func(have *auth.Identity) bool { return have == who }, err)
 }
 
 // revoke ends at once the logins whose token is not taken any more; one that has expired, or whose key

@@ -100,8 +100,7 @@ func (h *Host) Kick(ctx context.Context, ids []registry.SessionID, why policy.Ex
 func (s *Session) kick(why policy.Explanation) {
 	s.host.Stats.Kicked.Add(1)
 	s.host.Log.Debug("kicked", "session", s, "code", why.Code)
-	s.sendError(errorFrame{summary: why.Message, code: why.Code, detail: kickAdvice(why.Code)})
-	s.end(ClosePolicy, why.Word)
+	s.endWith(errorFrame{summary: why.Message, code: why.Code, detail: kickAdvice(why.Code)}, ClosePolicy, why.Word)
 }
 
 // kickAdvice says what the client's people can do.

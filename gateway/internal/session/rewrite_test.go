@@ -11,6 +11,7 @@ import (
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/stomp"
 )
 
 // newRewriteRig is a rig with routes that rewrite: /app/chat/{room} wants {"chat": …}.
@@ -263,7 +264,10 @@ func TestRewriteOfAClosedSession(t *testing.T) {
 			p.feed(chatOf(large))
 			p.do(func() {
 				end(p.s)
-				p.s.back(func() { t.Error("the session has ended, and goes on") })
+				p.s.unpark(&passage{
+					next: act, Inspection: Inspection{Frame: stomp.Frame{Command: "SEND"}},
+					made: []publication{{session: p.s, envelope: bus.Envelope{Destination: "/topic/a"}}},
+				})
 			})
 			if got := p.bus.taken(); len(got) != 0 {
 				t.Errorf("the bus has %.100q", got)

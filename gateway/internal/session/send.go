@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -13,7 +14,11 @@ import (
 // retryAfter is what a client is told when the broker does not answer.
 const retryAfter = 5 * time.Second
 
-// publication is one SEND on its way to the bus.
+// inlineBody is how many bytes of a body the expressions of a route get on the loop. The densest
+// JSON of that size takes about a millisecond; what is larger leaves the loop.
+const inlineBody = 8 << 10
+
+// publication is one message on its way to the bus: what a SEND has become, or a part of it.
 type publication struct {
 	session  *Session
 	envelope bus.Envelope
@@ -22,64 +27,109 @@ type publication struct {
 	commit   *commit // the COMMIT it belongs to, nil for none
 }
 
-// send carries out SEND.
-func (s *Session) send(f *stomp.Frame, who *auth.Identity) error {
+// judge decides what a SEND becomes: the embedder's handler does, or the rules.
+func (s *Session) judge(p *passage) (err error) {
+	f := &p.Frame
+	if f.Command != "SEND" {
+		return nil
+	}
 	if _, err := required(f, "destination", "SEND"); err != nil {
 		return err
 	}
-	tx, err := s.transactionOf(f)
-	if err != nil {
+	if p.origin, err = s.originOf(f); err != nil {
 		return err
 	}
-	o := originOf(f)
 	if s.host.Handler != nil {
-		if h := s.host.Handler(o.destination); h != nil {
-			s.handle(h, f, who, tx)
+		if h := s.host.Handler(p.origin.destination); h != nil {
+			s.show(p, func(ctx context.Context, p *passage) { p.Reaction = h(ctx, &p.Inspection) })
 			return nil
 		}
 	}
-	headers := ownHeaders(f.Header)
-	target, r := s.host.Rules.JudgeSend(&policy.Request{Destination: o.destination, Headers: headers, Member: memberOf(who), Claims: claimsOf(who), From: s})
-	if r != nil {
-		s.refuseSend(o, tx, r)
+	r := s.request(p.origin.destination, ownHeaders(f.Header), p.Who)
+	var target policy.Target
+	if target, p.Outcome.Refusal = s.host.Rules.JudgeSend(&r); p.Outcome.Refusal != nil {
 		return nil
 	}
-	p := &publication{session: s, origin: o, envelope: bus.Envelope{
-		Destination: target.Destination,
-		Headers:     headers,
-		Body:        append([]byte(nil), f.Body...),
-	}}
+	p.made = []publication{{session: s, origin: p.origin, envelope: bus.Envelope{
+		Destination: target.Destination, Headers: r.Headers, Body: append([]byte(nil), f.Body...),
+	}}}
 	if target.Session {
-		p.envelope.Principal = s.Principal()
+		p.made[0].envelope.Principal = s.Principal()
 	}
 	if target.Rewrite != nil {
-		s.rewrite(target.Rewrite, p, tx)
-	} else {
-		s.dispose(p, tx)
+		s.rewrite(p, target.Rewrite)
 	}
 	return nil
 }
 
-// dispose publishes p, or has it wait for the COMMIT of its transaction, which is nil for none.
-func (s *Session) dispose(p *publication, tx *transaction) {
-	if tx != nil {
-		s.enlist(tx, p.origin, p)
-		return
+// request is what the rules are asked, on behalf of who, nil for nobody.
+func (s *Session) request(destination string, headers []bus.Header, who *auth.Identity) policy.Request {
+	r := policy.Request{Destination: destination, Headers: headers, From: s}
+	if who != nil {
+		r.Member, r.Claims = who.Member, who.Claims
 	}
-	s.publish([]*publication{p})
+	return r
 }
 
-// refuseSend answers a SEND that is not published.
-func (s *Session) refuseSend(o origin, tx *transaction, r *policy.Refusal) {
-	if tx != nil {
-		tx.failed = true
+// ownHeaders returns what of a frame's header is the sender's own, and travels with a message.
+func ownHeaders(header stomp.Header) []bus.Header {
+	var own []bus.Header
+	for i, e := range header {
+		if policy.Travels(e.Name, e.Value) {
+			if own == nil {
+				own = make([]bus.Header, 0, len(header)-i)
+			}
+			own = append(own, bus.Header{Name: e.Name, Value: string(e.Value)})
+		}
 	}
-	s.refuse(o, r)
+	return own
+}
+
+// rewrite has a route's expressions make what is published.
+func (s *Session) rewrite(p *passage, w *policy.Rewrite) {
+	apply := func(ctx context.Context, p *passage) {
+		p.Outcome.Refusal = w.Apply(ctx, &p.made[0].envelope, s.host.Limits.Body)
+	}
+	if len(p.Frame.Body) <= inlineBody {
+		apply(context.Background(), p)
+		return
+	}
+	p.Frame.Header, p.Frame.Body = p.Frame.Header[:0], nil // what is published has copies
+	s.park(p, s.host.Workers, apply)
+}
+
+// send does what has become of a SEND.
+func (s *Session) send(p *passage) {
+	if !s.passes(p) {
+		return
+	}
+	for _, e := range p.Replies {
+		s.Receive(s.host.Local.Message(e))
+	}
+	list := p.made
+	for _, e := range p.Publish {
+		list = append(list, publication{session: s, envelope: e, origin: p.origin})
+	}
+	if len(list) > 1 { // one RECEIPT says that the bus has all of them
+		whole := &commit{origin: p.origin, left: len(list), isSend: true}
+		for i := range list {
+			list[i].send = whole
+		}
+	}
+	switch {
+	case len(list) == 0:
+		s.receipt(p.origin.receipt)
+	case p.origin.tx != nil:
+		s.enlist(p.origin, list)
+	default:
+		s.publish(list)
+	}
 }
 
 // publish gives publications to the bus, in order. When it is full the session waits with the rest.
-func (s *Session) publish(list []*publication) {
-	for i, p := range list {
+func (s *Session) publish(list []publication) {
+	for i := range list {
+		p := &list[i]
 		err := s.host.Local.Publish(p.envelope, s, p.done)
 		switch {
 		case errors.Is(err, bus.ErrFull):
@@ -175,18 +225,4 @@ func (s *Session) Unblock() {
 	s.work.stalled = nil
 	s.publish(list)
 	s.goOn()
-}
-
-// ownHeaders returns what of a SEND's header is the sender's own and travels with the message.
-func ownHeaders(header stomp.Header) []bus.Header {
-	var own []bus.Header
-	for i, e := range header {
-		if policy.Travels(e.Name, e.Value) {
-			if own == nil {
-				own = make([]bus.Header, 0, len(header)-i)
-			}
-			own = append(own, bus.Header{Name: e.Name, Value: string(e.Value)})
-		}
-	}
-	return own
 }

@@ -42,7 +42,7 @@ func (s *Session) subscribe(f *stomp.Frame, who *auth.Identity) error {
 		}
 		return faultf("SUBSCRIBE id Header", "a subscription of this session has the id %s already: each needs an id of its own", quoted(id))
 	}
-	o := originOf(f)
+	o, _ := s.originOf(f)
 	sub, refusal := s.granted(f, o, who)
 	if refusal != nil {
 		s.refuse(o, refusal)
@@ -59,17 +59,15 @@ func (s *Session) granted(f *stomp.Frame, o origin, who *auth.Identity) (*subscr
 	if len(s.subs) >= maxSubscriptions {
 		return nil, policy.Refuse(policy.CodeTooMany)
 	}
-	headers := subscriptionHeaders(f.Header)
-	given, refusal := s.host.Rules.JudgeSubscribe(&policy.Request{
-		Destination: o.destination, Headers: headers, Member: memberOf(who), Claims: claimsOf(who), From: s,
-	})
+	r := s.request(o.destination, subscriptionHeaders(f.Header), who)
+	given, refusal := s.host.Rules.JudgeSubscribe(&r)
 	if refusal != nil {
 		return nil, refusal
 	}
 	sub := &subscription{
 		Subscription: router.Subscription{Destination: o.destination, Version: s.version, Framing: s.conn.Framing()},
 		session:      s,
-		grant:        s.newGrant(s.loginOf(who), headers),
+		grant:        s.newGrant(s.loginOf(who), r.Headers),
 		private:      s.host.Rules.IsSession(o.destination),
 		login:        given.Login,
 	}
@@ -176,7 +174,7 @@ func (s *Session) unsubscribe(f *stomp.Frame) error {
 		sub = s.subscribedTo(string(destination)) // with an id, which 1.0 lets a client leave out here
 	}
 	if sub == nil {
-		s.refuse(originOf(f), policy.Refuse(policy.CodeNotSubscribed))
+		s.refuseFrame(f, policy.Refuse(policy.CodeNotSubscribed))
 		return nil
 	}
 	s.drop(sub)

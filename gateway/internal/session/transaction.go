@@ -14,7 +14,7 @@ const (
 // transaction is what waits for COMMIT. SENDs are judged as they come and published in order at
 // COMMIT; they are not all or nothing.
 type transaction struct {
-	sends  []*publication
+	sends  []publication
 	acks   []acknowledgement
 	bytes  int
 	failed bool // one of its SENDs has been refused
@@ -38,7 +38,7 @@ func (s *Session) begin(f *stomp.Frame) error {
 		return faultf("BEGIN", "a transaction of the name %s has begun already in this session", quoted(name))
 	}
 	if len(work.transactions) >= maxTransactions {
-		s.refuse(originOf(f), policy.Refuse(policy.CodeTooMany))
+		s.refuseFrame(f, policy.Refuse(policy.CodeTooMany))
 		return nil
 	}
 	if work.transactions == nil {
@@ -90,26 +90,17 @@ func (s *Session) room(tx *transaction, frames, n int) bool {
 	return true
 }
 
-// enlist has what the SEND of o has become wait for COMMIT: all of it, or nothing.
-func (s *Session) enlist(tx *transaction, o origin, list ...*publication) {
+// enlist has what a SEND has become wait for COMMIT: all of it, or nothing.
+func (s *Session) enlist(o origin, list []publication) {
 	size := 0
-	for _, p := range list {
-		size += p.size()
+	for i := range list {
+		size += list[i].size()
 	}
-	if !s.room(tx, len(list), size) {
+	if !s.room(o.tx, len(list), size) {
 		s.refuse(o, policy.Refuse(policy.CodeTooLarge))
 		return
 	}
-	tx.sends = append(tx.sends, list...)
-}
-
-func (s *Session) enlistAck(tx *transaction, a acknowledgement, f *stomp.Frame) {
-	if !s.room(tx, 1, len(a.subscription)) {
-		s.refuse(originOf(f), policy.Refuse(policy.CodeTooLarge))
-		return
-	}
-	tx.acks = append(tx.acks, a)
-	s.receiptFor(f)
+	o.tx.sends = append(o.tx.sends, list...)
 }
 
 // commit publishes what the transaction holds. Its RECEIPT follows when the bus has all of it.
@@ -121,9 +112,10 @@ func (s *Session) commit(f *stomp.Frame) error {
 	for _, a := range tx.acks {
 		s.acknowledge(a)
 	}
-	c := &commit{origin: originOf(f), left: len(tx.sends) + 1, failed: tx.failed}
-	for _, p := range tx.sends {
-		p.commit = c
+	c := &commit{left: len(tx.sends) + 1, failed: tx.failed}
+	c.origin, _ = s.originOf(f)
+	for i := range tx.sends {
+		tx.sends[i].commit = c
 	}
 	s.publish(tx.sends)
 	if s.state != closed {
