@@ -43,7 +43,7 @@ func (s *Session) connect(f *stomp.Frame, who *auth.Identity) error {
 	s.enroll()
 	_, named, _ := tokenOf(f)
 	s.greet(answer, who, named)
-	s.conn.SetTimer(s.untilDue())
+	s.conn.SetTimer(s.untilDue(0))
 	return nil
 }
 

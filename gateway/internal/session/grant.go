@@ -2,7 +2,6 @@ package session
 
 import (
 	"github.com/stompgw/stompgw/bus"
-	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/internal/router"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
@@ -41,10 +40,10 @@ func (s *Session) keeps() (n int) {
 	return n
 }
 
-// guest is the login that the subscription depends on, nil for that of the session.
-func (sub *subscription) guest() *login {
-	if sub.grant == nil {
-		return nil
+// by is the login that the subscription depends on; nil while nobody has logged the session in.
+func (sub *subscription) by() *login {
+	if sub.grant == nil || sub.grant.guest == nil {
+		return sub.session.login
 	}
 	return sub.grant.guest
 }
@@ -56,16 +55,8 @@ func (sub *subscription) judge(destination string) (policy.Grant, *policy.Refusa
 	if sub.grant != nil {
 		headers = sub.grant.headers
 	}
-	r := sub.session.request(destination, headers, sub.identity())
+	r := sub.session.request(destination, headers, sub.by().identity())
 	return sub.session.host.Rules.JudgeSubscribe(&r)
-}
-
-// identity is whom the subscription receives as now; nil for nobody.
-func (sub *subscription) identity() *auth.Identity {
-	if guest := sub.guest(); guest != nil {
-		return guest.identity()
-	}
-	return sub.session.login.identity()
 }
 
 // Admits implements router.Outlet.
@@ -78,40 +69,40 @@ func (sub *subscription) Admits(_ *router.Subscription, destination string) bool
 		return refusal == nil
 	}
 	s := sub.session
-	admitted, judged := s.busy().verdicts[sub.guest()][destination]
+	admitted, judged := s.busy().verdicts[sub.by()][destination]
 	if !judged {
 		_, refusal := sub.judge(destination)
 		admitted = refusal == nil
-		s.remember(sub.guest(), destination, admitted)
+		s.remember(sub.by(), destination, admitted)
 	}
 	return admitted
 }
 
 // remember keeps a verdict for the subscriptions of a login.
-func (s *Session) remember(guest *login, destination string, admitted bool) {
+func (s *Session) remember(l *login, destination string, admitted bool) {
 	work := s.busy()
 	if work.verdicts == nil {
 		work.verdicts = map[*login]verdicts{}
 	}
-	if len(work.verdicts[guest])%maxVerdicts == 0 { // there are none, or too many
-		work.verdicts[guest] = verdicts{}
+	if len(work.verdicts[l])%maxVerdicts == 0 { // there are none, or too many
+		work.verdicts[l] = verdicts{}
 	}
-	work.verdicts[guest][destination] = admitted
+	work.verdicts[l][destination] = admitted
 }
 
 // forget has the subscriptions by pattern of a login judged again, for each destination.
-func (s *Session) forget(guest *login) {
+func (s *Session) forget(l *login) {
 	if s.work != nil {
-		delete(s.work.verdicts, guest)
+		delete(s.work.verdicts, l)
 	}
 }
 
-// rejudge looks again at the subscriptions that depend on a login, that of the session if guest is
-// nil: one that the rules refuse now receives nothing until they don't.
-func (s *Session) rejudge(guest *login) {
-	s.forget(guest)
+// rejudge looks again at the subscriptions that depend on a login: one that the rules refuse now
+// receives nothing until they don't.
+func (s *Session) rejudge(l *login) {
+	s.forget(l)
 	for _, sub := range s.subs {
-		if sub.guest() != guest || !sub.login {
+		if sub.by() != l || !sub.login {
 			continue
 		}
 		_, refusal := sub.judge(sub.Destination)

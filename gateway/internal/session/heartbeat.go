@@ -3,6 +3,7 @@ package session
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 )
 
@@ -15,67 +16,80 @@ const (
 	headStart = 200 * time.Millisecond
 )
 
+// forever is a time that does not pass.
+const forever = time.Duration(math.MaxInt64)
+
 // Timeout does what is due and returns when it wants to be called again, 0 for never.
 func (s *Session) Timeout() time.Duration {
 	switch {
 	case s.state == closed:
 		return 0
-	case s.state == connecting && s.paused: // for the token, or code of whoever embeds the gateway
+	case s.state == connecting && s.paused: // for the token, or the embedder's code
 		return s.host.ConnectTimeout
 	case s.state == connecting:
 		s.endWith(errorFrame{summary: fmt.Sprintf("no CONNECT came within %s", s.host.ConnectTimeout)}, ClosePolicy, "no CONNECT")
 		return 0
-	case s.silent():
+	case s.untilSilent() < 0:
 		s.endWith(errorFrame{summary: fmt.Sprintf("no heart-beat came within %s, which is %d times the agreed period",
 			patience*s.recvEvery, patience)}, ClosePolicy, "no heart-beat")
 		return 0
-	case s.isHung():
+	case s.untilHung() < 0:
 		s.giveUp()
 		return 0
 	}
 	if s.expire(s.host.Now()); s.state == closed {
 		return 0
 	}
-	if s.sendEvery > 0 && s.conn.Wrote() >= s.beatEvery() {
+	wrote := s.conn.Wrote()
+	if s.sendEvery > 0 && wrote >= s.beatEvery() {
 		s.conn.Queue(s.host.beat(s.conn.Framing()))
-		return sooner(s.untilNext(s.beatEvery()), s.untilLogin(s.host.Now()))
+		wrote = 0
 	}
-	return s.untilDue()
+	return s.untilDue(wrote)
 }
 
-// untilDue is when something is due: a heart-beat, one of the client that is overdue, or what
-// happens to a login; 0 for never.
-func (s *Session) untilDue() time.Duration { return sooner(s.untilBeat(), s.untilLogin(s.host.Now())) }
-
-// silence is how long the client could be heard and was not: a paused session is not read.
-func (s *Session) silence() time.Duration {
-	if s.paused {
+// untilDue is when Timeout has something to do, for a session that wrote that long ago; 0 for never.
+func (s *Session) untilDue(wrote time.Duration) time.Duration {
+	due := min(s.untilSilent(), s.untilHung(), s.untilLogin(s.host.Now()))
+	if s.sendEvery > 0 {
+		due = min(due, s.beatEvery()-wrote)
+	}
+	if due == forever {
 		return 0
 	}
-	return s.conn.Heard()
+	return max(due, 1)
 }
 
-// silent reports whether the client has been for too long.
-func (s *Session) silent() bool { return s.recvEvery > 0 && s.silence() > patience*s.recvEvery }
+// beatEvery is how long the server is silent at most.
+func (s *Session) beatEvery() time.Duration { return s.sendEvery - min(headStart, s.sendEvery/2) }
 
-// isHung reports whether the client, which has promised heart-beats, has sent nothing of STOMP for
-// too long. A page that hangs answers pings for ever: the browser does.
-func (s *Session) isHung() bool { return s.hungAfter() > 0 && s.unspoken() > s.hungAfter() }
+// untilSilent is for how long yet the client may be silent. A paused session is not read.
+func (s *Session) untilSilent() time.Duration {
+	if s.recvEvery == 0 {
+		return forever
+	}
+	left := patience * s.recvEvery
+	if !s.paused {
+		left -= s.conn.Heard()
+	}
+	return left
+}
 
-// hungAfter is when that is too long, 0 for never.
+// untilHung is for how long yet a client that has promised heart-beats may send nothing of STOMP. A page
+// that hangs answers pings for ever: the browser does.
+func (s *Session) untilHung() time.Duration {
+	left := s.hungAfter()
+	if !s.paused && left < forever {
+		left -= s.host.Local.Silence(s.fed)
+	}
+	return left
+}
+
 func (s *Session) hungAfter() time.Duration {
 	if s.recvEvery == 0 || s.host.Hung == 0 {
-		return 0
+		return forever
 	}
 	return max(s.host.Hung, patience*s.recvEvery)
-}
-
-// unspoken is for how long octets of STOMP could have come, and have not.
-func (s *Session) unspoken() time.Duration {
-	if s.paused {
-		return 0
-	}
-	return s.host.Local.Silence(s.fed)
 }
 
 // giveUp ends a session whose connection lives, while what should use it does not.
@@ -87,35 +101,4 @@ func (s *Session) giveUp() {
 		summary: fmt.Sprintf("no heart-beat came within %s, but signs that the connection lives", s.hungAfter()),
 		detail:  fmt.Sprintf("The client has promised to send a frame or a heart-beat each %s, and hangs.", s.recvEvery),
 	}, ClosePolicy, "no heart-beat")
-}
-
-// beatEvery is how long the server is silent at most.
-func (s *Session) beatEvery() time.Duration { return s.sendEvery - min(headStart, s.sendEvery/2) }
-
-// untilBeat is when a heart-beat is due, or one of the client overdue.
-func (s *Session) untilBeat() time.Duration {
-	if s.sendEvery == 0 {
-		return s.untilNext(0)
-	}
-	return s.untilNext(max(s.beatEvery()-s.conn.Wrote(), 1))
-}
-
-// untilNext is the sooner of beat (0 for never) and the end of the client's patience.
-func (s *Session) untilNext(beat time.Duration) time.Duration {
-	if s.recvEvery == 0 {
-		return beat
-	}
-	next := sooner(beat, max(patience*s.recvEvery-s.silence(), 1))
-	if after := s.hungAfter(); after > 0 {
-		next = min(next, max(after-s.unspoken(), 1))
-	}
-	return next
-}
-
-// sooner returns the shorter of two times, of which 0 is never.
-func sooner(a, b time.Duration) time.Duration {
-	if a == 0 || b == 0 {
-		return max(a, b)
-	}
-	return min(a, b)
 }

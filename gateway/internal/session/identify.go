@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -132,68 +131,4 @@ func (s *Session) logToken(err error) {
 		!s.host.Lines.token.Log(s.host.Log, slog.LevelInfo, "the token of a CONNECT is not taken", "remote", s.conn.Remote(), "err", err) {
 		s.host.Log.Debug("token not taken", "session", s, "err", err)
 	}
-}
-
-// adopt lets an identity count beyond its frame where it may: the first that logs the session in,
-// and later ones of the same member. What another member has subscribed to is renewed too.
-func (s *Session) adopt(who *auth.Identity) {
-	switch {
-	case s.login == nil:
-		s.login = &login{who: who}
-		if s.state == open {
-			s.enroll()
-		}
-		s.renewed(nil)
-	case s.login.who.Same(who):
-		before, now := s.login.who.Expires, s.host.Now()
-		if s.login.renew(who, now) {
-			if !who.Expires.Equal(before) {
-				s.login.publishSoon(now)
-			}
-			s.renewed(nil)
-		}
-	default:
-		if guest := s.guest(who); guest != nil && guest.renew(who, s.host.Now()) {
-			s.renewed(guest)
-		}
-	}
-}
-
-// loginOf returns what a subscription that who makes depends on: nil is the session's own login.
-func (s *Session) loginOf(who *auth.Identity) *login {
-	if who == nil || s.login == nil || s.login.who.Same(who) {
-		return nil
-	}
-	guest := s.guest(who)
-	if guest == nil {
-		guest = &login{who: who, check: s.nextCheck(s.host.Now())}
-		work := s.busy()
-		work.guests = append(slices.DeleteFunc(work.guests, s.isGone), guest)
-		s.schedule()
-	}
-	return guest
-}
-
-// isGone reports whether no subscription depends on a guest any more, and forgets what is known of
-// such a one.
-func (s *Session) isGone(guest *login) bool {
-	if slices.ContainsFunc(s.subs, func(sub *subscription) bool { return sub.guest() == guest }) {
-		return false
-	}
-	s.forget(guest)
-	return true
-}
-
-// guest returns the login of who, another member than the session's, by whose token something was
-// subscribed to; nil if there is none.
-func (s *Session) guest(who *auth.Identity) *login {
-	if s.work == nil {
-		return nil
-	}
-	for _, guest := range s.work.guests {
-		if guest.who.Same(who) {
-			return guest
-		}
-	}
-	return nil
 }

@@ -59,9 +59,9 @@ func TestKeysGone(t *testing.T) {
 		}
 		t.Run("lapses", func(t *testing.T) {
 			r, p, _ := begin(t)
-			r.later(p, testGrace-1)
+			r.later(p, testGrace-time.Millisecond)
 			p.wantReceived(room, room)
-			r.later(p, 1)
+			r.later(p, time.Millisecond)
 			p.wantReceived(room)
 		})
 		t.Run("is not taken", func(t *testing.T) {
@@ -85,10 +85,10 @@ func TestKeysGone(t *testing.T) {
 		p := r.member(r.of(42, time.Hour))
 		r.setSecrets(otherSecret)
 		p.wantCode(policy.CodeLogin)
-		r.later(p, testGrace-1) // which is before testLeeway
+		r.later(p, testGrace-time.Millisecond) // which is before testLeeway
 		p.feed(sendAs(room, "", "x"))
 		p.want()
-		r.later(p, 1)
+		r.later(p, time.Millisecond)
 		p.feed(sendAs(room, "", "x"))
 		p.resumed()
 		p.wantCode(policy.CodeLogin)

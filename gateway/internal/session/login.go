@@ -3,11 +3,24 @@ package session
 import (
 	"context"
 	"errors"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
+
+// A login's life. It begins with the first frame whose token is good (adopt): that frame's member is the
+// session's from then on, and never changes. A frame without a token acts for it. A later token of the
+// same member renews it; one of another member counts for its frame alone, but if that frame is a
+// SUBSCRIBE, what it subscribes to receives by a login of its own, that of a guest.
+//
+// A login ends with its token, or with the key that signed it: the client is told, and may renew it. Until
+// the time of grace is over its subscriptions still receive. Then it is out, and they are judged again as
+// if nobody had subscribed; those that the rules refuse stay, suspended, until a renewal. A token that
+// was revoked is told and out at once: frames have it looked up, and once a minute look does, for a
+// client that only listens.
 
 // checkEvery is how often the token of a login is looked up while no frame makes it so: a client that
 // only listens uses its token too.
@@ -17,12 +30,14 @@ const checkEvery = time.Minute
 // bring two tokens by turns, and Redis need not hear of each.
 const publishAfter = time.Second
 
-// login is an identity that counts beyond its frame: that of the session, or of another member by
-// whose token something was subscribed to.
+// never is a time, in Unix milliseconds, that does not come.
+const never = math.MaxInt64
+
+// login is an identity that counts beyond its frame: that of the session, or of a guest.
 type login struct {
 	who     *auth.Identity
-	check   time.Time // when its token is looked up, if no frame has it looked up before; zero for never
-	publish time.Time // when the registry is told of its new expiry; zero for never
+	check   int64 // when its token is looked up, if no frame has it looked up before, in Unix milliseconds
+	publish int64 // when the registry is told of its new expiry
 	lapse   lapse
 	stale   bool // its subscriptions are about to be judged again
 }
@@ -35,6 +50,94 @@ const (
 	told          // the identity has ended, and the client knows
 	out           // the time of grace is over, or the token was revoked
 )
+
+// adopt lets an identity count beyond its frame where it may.
+func (s *Session) adopt(who *auth.Identity) {
+	now := s.host.Now()
+	if s.login == nil {
+		s.forget(nil)
+		s.login = s.newLogin(who, now)
+		if s.state == open {
+			s.enroll()
+		}
+		s.renewed(s.login, now)
+		return
+	}
+	l := s.loginOf(who)
+	if l == nil {
+		return
+	}
+	before := l.who.Expires
+	if !l.renew(who, now) {
+		return
+	}
+	if l == s.login && !who.Expires.Equal(before) {
+		l.publish = min(l.publish, now.Add(publishAfter).UnixMilli())
+	}
+	s.renewed(l, now)
+}
+
+func (s *Session) newLogin(who *auth.Identity, now time.Time) *login {
+	return &login{who: who, check: s.nextCheck(now), publish: never}
+}
+
+// nextCheck is when a token is looked up that was looked up just now.
+func (s *Session) nextCheck(now time.Time) int64 {
+	if !s.host.Auth.AsksList() {
+		return never
+	}
+	return now.Add(checkEvery).UnixMilli()
+}
+
+// loginOf returns the login of who's member, nil if there is none.
+func (s *Session) loginOf(who *auth.Identity) *login {
+	for l := range s.logins {
+		if l.who.Same(who) {
+			return l
+		}
+	}
+	return nil
+}
+
+// logins is the session's login and those of its guests.
+func (s *Session) logins(yield func(*login) bool) {
+	if s.login != nil && !yield(s.login) || s.work == nil {
+		return
+	}
+	for _, guest := range s.work.guests {
+		if !yield(guest) {
+			return
+		}
+	}
+}
+
+// guest returns the login that a subscription of who depends on; nil is the session's, whoever that is of.
+func (s *Session) guest(who *auth.Identity) *login {
+	if who == nil || s.login == nil {
+		return nil
+	}
+	l := s.loginOf(who)
+	switch l {
+	case s.login:
+		return nil
+	case nil:
+		l = s.newLogin(who, s.host.Now())
+		work := s.busy()
+		work.guests = append(slices.DeleteFunc(work.guests, s.isGone), l)
+		s.schedule()
+	}
+	return l
+}
+
+// isGone reports whether no subscription depends on a guest any more, and forgets what is known of
+// such a one.
+func (s *Session) isGone(guest *login) bool {
+	if slices.ContainsFunc(s.subs, func(sub *subscription) bool { return sub.by() == guest }) {
+		return false
+	}
+	s.forget(guest)
+	return true
+}
 
 // counts reports whether the identity decides about frames without a token: until it has ended, and
 // clocks may differ.
@@ -61,101 +164,93 @@ func (l *login) renew(who *auth.Identity, now time.Time) bool {
 	return true
 }
 
-// lapses is when the login lapses next; the zero time for never.
-func (l *login) lapses(grace time.Duration) time.Time {
+// renewed lets a login count that is new, or another than it was; its token may have expired just
+// now.
+func (s *Session) renewed(l *login, now time.Time) {
+	l.check = s.nextCheck(now)
+	if s.state == open {
+		s.lapse(l, now)
+		s.rejudgeSoon(l)
+	}
+	s.schedule()
+}
+
+// rejudgeSoon is rejudge behind the frames of this turn: a client may bring two tokens by turns.
+func (s *Session) rejudgeSoon(l *login) {
+	if l.stale {
+		return
+	}
+	l.stale = true
+	s.host.Local.Post(func() {
+		l.stale = false
+		s.rejudge(l)
+	})
+}
+
+// lapses is when the login lapses next.
+func (l *login) lapses(grace time.Duration) int64 {
 	switch l.lapse {
 	case current:
-		return l.who.Ends()
+		return l.who.Ends().UnixMilli()
 	case told:
-		return l.who.Ends().Add(grace)
+		return l.who.Ends().Add(grace).UnixMilli()
 	}
-	return time.Time{}
-}
-
-// due is when something happens to the login next; the zero time for never.
-func (l *login) due(grace time.Duration) time.Time {
-	at := l.lapses(grace)
-	if !at.IsZero() {
-		at = earlier(at, l.check)
-	}
-	return earlier(at, l.publish)
-}
-
-// earlier returns the earlier of two times, of which the zero time is never.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
-}
-
-// publishSoon has the registry told of the expiry, once for all that changes it until then.
-func (l *login) publishSoon(now time.Time) {
-	if l.publish.IsZero() {
-		l.publish = now.Add(publishAfter)
-	}
-}
-
-// logins calls each for the session's login, which it names nil, and for those of its guests.
-func (s *Session) logins(each func(guest, l *login)) {
-	if s.login != nil {
-		each(nil, s.login)
-	}
-	if s.work != nil {
-		for _, guest := range s.work.guests {
-			each(guest, guest)
-		}
-	}
+	return never
 }
 
 // schedule finds out when something happens to a login next.
 func (s *Session) schedule() {
-	s.nextLogin = 0
-	s.logins(func(_, l *login) {
-		if at := l.due(s.host.Grace); !at.IsZero() && (s.nextLogin == 0 || at.UnixMilli() < s.nextLogin) {
-			s.nextLogin = max(at.UnixMilli(), 1)
+	if s.state == closed {
+		return
+	}
+	s.nextLogin = never
+	for l := range s.logins {
+		s.nextLogin = min(s.nextLogin, l.lapses(s.host.Grace), l.publish)
+		if l.lapse < out {
+			s.nextLogin = min(s.nextLogin, l.check)
 		}
-	})
+	}
 	if s.state == open {
-		s.conn.SetTimer(s.untilDue())
+		s.conn.SetTimer(s.untilDue(s.conn.Wrote()))
 	}
 }
 
-// untilLogin is when something happens to a login next; 0 for never.
+// untilLogin is when something happens to a login next.
 func (s *Session) untilLogin(now time.Time) time.Duration {
-	if s.nextLogin == 0 {
-		return 0
+	if s.nextLogin == never {
+		return forever
 	}
-	return max(time.UnixMilli(s.nextLogin).Sub(now), 1)
+	return time.UnixMilli(s.nextLogin).Sub(now)
 }
 
 // expire does what the time asks of the logins.
 func (s *Session) expire(now time.Time) {
-	if s.nextLogin == 0 || now.UnixMilli() < s.nextLogin {
+	at := now.UnixMilli()
+	if at < s.nextLogin {
 		return
 	}
-	if l := s.login; l != nil && !l.publish.IsZero() && !now.Before(l.publish) {
-		l.publish = time.Time{}
-		s.enroll()
-	}
-	s.logins(func(guest, l *login) {
-		if l.lapse < out && !l.check.IsZero() && !now.Before(l.check) {
+	for l := range s.logins {
+		if at >= l.publish {
+			l.publish = never
+			s.enroll()
+		}
+		if at >= l.check && l.lapse < out {
 			s.look(l, now)
 		}
-		s.lapse(guest, l, now)
-	})
-	if s.state != closed {
-		s.schedule()
+		if s.lapse(l, now); s.state == closed {
+			return
+		}
 	}
+	s.schedule()
 }
 
 // lapse goes on to what the time has come for.
-func (s *Session) lapse(guest, l *login, now time.Time) {
-	for at := l.lapses(s.host.Grace); !at.IsZero() && !now.Before(at) && s.state != closed; at = l.lapses(s.host.Grace) {
+func (s *Session) lapse(l *login, now time.Time) {
+	for s.state != closed && now.UnixMilli() >= l.lapses(s.host.Grace) {
 		if l.lapse++; l.lapse == told {
-			s.tellLapse(guest)
+			s.tellLapse(l)
 		} else {
-			s.rejudge(guest)
+			s.rejudge(l)
 		}
 	}
 }
@@ -182,69 +277,27 @@ func (s *Session) revoke(is func(*auth.Identity) bool, err error) {
 	if !ok || fault.Check == auth.CheckExpiry {
 		return
 	}
-	s.logins(func(guest, l *login) {
-		if l.lapse == out || !is(l.who) || l.who.KeyGone() || s.state == closed {
-			return
+	for l := range s.logins {
+		if s.state != closed && l.lapse < out && is(l.who) && !l.who.KeyGone() {
+			l.lapse = out
+			s.tellLapse(l)
+			s.rejudge(l)
 		}
-		l.lapse = out
-		s.tellLapse(guest)
-		s.rejudge(guest)
-	})
-	if s.state != closed {
-		s.schedule()
 	}
+	s.schedule()
 }
 
-// tellLapse asks the client to log in again: for the session, or for what another member, the
-// guest, has subscribed to.
-func (s *Session) tellLapse(guest *login) {
-	if guest == nil {
+// tellLapse asks the client to log in again: for the session, or for what a guest has subscribed to.
+func (s *Session) tellLapse(l *login) {
+	if l == s.login {
 		s.refuse(origin{}, policy.Refuse(policy.CodeLogin))
 		return
 	}
 	told := map[string]bool{}
 	for _, sub := range s.subs {
-		if sub.guest() == guest && sub.login && !told[sub.Destination] && s.state != closed {
+		if sub.by() == l && sub.login && !told[sub.Destination] && s.state != closed {
 			told[sub.Destination] = true
 			s.refuse(origin{destination: sub.Destination}, policy.Refuse(policy.CodeLogin))
 		}
 	}
-}
-
-// renewed lets a login count that is new, or another than it was; its token may have expired just
-// now.
-func (s *Session) renewed(guest *login) {
-	l := guest
-	if guest == nil {
-		l = s.login
-	}
-	now := s.host.Now()
-	l.check = s.nextCheck(now)
-	if s.state == open {
-		s.lapse(guest, l, now)
-		s.rejudgeSoon(guest, l)
-	}
-	if s.state != closed {
-		s.schedule()
-	}
-}
-
-// rejudgeSoon is rejudge behind the frames of this turn: a client may bring two tokens by turns.
-func (s *Session) rejudgeSoon(guest, l *login) {
-	if l.stale {
-		return
-	}
-	l.stale = true
-	s.host.Local.Post(func() {
-		l.stale = false
-		s.rejudge(guest)
-	})
-}
-
-// nextCheck is when a token is looked up that was looked up just now; zero for never.
-func (s *Session) nextCheck(now time.Time) time.Time {
-	if !s.host.Auth.AsksList() {
-		return time.Time{}
-	}
-	return now.Add(checkEvery)
 }

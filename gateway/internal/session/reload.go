@@ -24,10 +24,10 @@ func (h *Host) KeysGone() {
 
 func (s *Session) keysGone() {
 	now := s.host.Now()
-	s.logins(func(guest, l *login) { s.lapse(guest, l, now) })
-	if s.state != closed {
-		s.schedule()
+	for l := range s.logins {
+		s.lapse(l, now)
 	}
+	s.schedule()
 }
 
 // reload judges the subscriptions by the rules that the host has now. Those that they don't allow

@@ -29,7 +29,7 @@ type Session struct {
 	dec       stomp.Decoder
 	id        registry.SessionID // from CONNECT on
 	login     *login             // nil until somebody has logged in; the member never changes
-	nextLogin int64              // when something happens to a login next, in Unix milliseconds; 0 for never
+	nextLogin int64              // when something happens to a login next, in Unix milliseconds
 	connected int64              // Unix milliseconds
 	subs      []*subscription    // in the order of SUBSCRIBE
 	work      *work              // nil while there is none
@@ -50,7 +50,7 @@ type work struct {
 	held         int                 // bytes of messages that wait in windows
 	goodbye      string              // the receipt that DISCONNECT asked for
 	cancel       func()              // what workers do for the session; nil when they don't
-	verdicts     map[*login]verdicts // by guest, nil for the session's login
+	verdicts     map[*login]verdicts // by what a subscription depends on
 	guests       []*login            // other members by whose token something was subscribed to
 }
 
@@ -59,7 +59,7 @@ func (s *Session) LogValue() slog.Value { return slog.StringValue(s.host.Node.Sh
 
 // New begins the conversation of a connection that has just been made.
 func New(host *Host, conn Conn) *Session {
-	s := &Session{host: host, conn: conn, dec: stomp.NewDecoder(host.Limits), fed: host.Local.Listened()}
+	s := &Session{host: host, conn: conn, dec: stomp.NewDecoder(host.Limits), fed: host.Local.Listened(), nextLogin: never}
 	conn.SetTimer(host.ConnectTimeout)
 	return s
 }

@@ -67,7 +67,7 @@ func (s *Session) granted(f *stomp.Frame, o origin, who *auth.Identity) (*subscr
 	sub := &subscription{
 		Subscription: router.Subscription{Destination: o.destination, Version: s.version, Framing: s.conn.Framing()},
 		session:      s,
-		grant:        s.newGrant(s.loginOf(who), r.Headers),
+		grant:        s.newGrant(s.guest(who), r.Headers),
 		private:      s.host.Rules.IsSession(o.destination),
 		login:        given.Login,
 	}
@@ -81,7 +81,7 @@ func (s *Session) granted(f *stomp.Frame, o origin, who *auth.Identity) (*subscr
 	if sub.grant != nil && s.keeps()+sizeOf(sub.grant.headers) > s.host.Outbound {
 		return nil, policy.Refuse(policy.CodeTooMany)
 	}
-	if given.Login && sub.identity() != who { // the time of grace was over before
+	if given.Login && sub.by().identity() != who { // the time of grace was over before
 		_, refusal := sub.judge(sub.Destination)
 		sub.suspended = refusal != nil
 	}
