@@ -52,12 +52,6 @@ type Gateway struct {
 	draining atomic.Bool
 }
 
-// What frames of a node may wait for at a time; others wait for their turn.
-const (
-	maxChecks  = 1024 // tokens: the list of revoked ones has a second to answer
-	maxWaiters = 1024 // code of whoever embeds the gateway, which may take long
-)
-
 // lines are what the log says, once a second at most, of what strangers cause.
 type lines struct {
 	session.Lines
@@ -73,10 +67,8 @@ type engine struct {
 	loops  []*loop.Loop
 	hosts  []*session.Host // by loop
 	router *router.Router
-	turn   atomic.Uint64    // whose turn it is to get a connection
-	work   *session.Workers // what takes the processor for long
-	checks *session.Workers // tokens that memory does not know
-	wait   *session.Workers // code of whoever embeds the gateway
+	turn   atomic.Uint64 // whose turn it is to get a connection
+	pools  *session.Pools
 	http   *handoff
 	leave  func()      // begins the drain
 	shut   func()      // closes the HTTP listeners
@@ -136,9 +128,7 @@ func (g *Gateway) Run(ctx context.Context, lns ...Listener) error {
 		}
 	}()
 	var wg sync.WaitGroup
-	defer e.work.Close() // once no loop asks for any
-	defer e.checks.Close()
-	defer e.wait.Close()
+	defer e.pools.Close() // once no loop asks for any
 	defer wg.Wait()
 	run := func(name string, serve func() error) {
 		wg.Go(func() {
@@ -188,10 +178,8 @@ func (f *failure) Error() string { return f.err.Error() }
 
 func (g *Gateway) newEngine() (*engine, error) {
 	e := &engine{
-		http:   newHandoff(),
-		work:   session.NewWorkers(max(runtime.GOMAXPROCS(0)/2, 1)), // the other half is for the loops
-		checks: session.NewWorkers(maxChecks),
-		wait:   session.NewWorkers(maxWaiters),
+		http:  newHandoff(),
+		pools: session.NewPools(),
 	}
 	for range runtime.GOMAXPROCS(0) {
 		l, err := g.set.newLoop(g.set.limits.Outbound)
@@ -206,30 +194,17 @@ func (g *Gateway) newEngine() (*engine, error) {
 	limits.Body = g.set.limits.Message
 	for i := range e.loops {
 		e.hosts = append(e.hosts, &session.Host{
-			Node:           g.node,
-			Server:         "stompgw/" + Version,
-			Registry:       g.registry,
-			Local:          e.router.Local(i),
-			Rules:          rules,
-			Auth:           g.set.auth,
-			Blocks:         &g.blocks,
-			LoginOnly:      !g.set.anonymous,
-			Grace:          g.set.grace,
-			Intercept:      g.set.intercept(),
-			Handler:        g.set.handler(),
-			Workers:        e.work,
-			Checks:         e.checks,
-			Waiters:        e.wait,
-			Limits:         &limits,
-			Outbound:       g.set.limits.Outbound,
-			HeartBeat:      g.set.heartBeat,
-			Hung:           g.set.hung,
-			ConnectTimeout: g.set.limits.ConnectTimeout,
-			Fallback:       g.set.fallback,
-			Now:            time.Now,
-			Stats:          &g.stats,
-			Lines:          &g.set.lines.Lines,
-			Log:            g.set.log,
+			Local:  e.router.Local(i),
+			Rules:  rules,
+			Naming: session.Naming{Node: g.node, Server: "stompgw/" + Version, Registry: g.registry},
+			Access: session.Access{Auth: g.set.auth, Blocks: &g.blocks, LoginOnly: !g.set.anonymous, Grace: g.set.grace, Now: time.Now},
+			Hooks:  session.Hooks{Intercept: g.set.intercept(), Handler: g.set.handler()},
+			Bounds: session.Bounds{
+				Limits: &limits, Outbound: g.set.limits.Outbound,
+				HeartBeat: g.set.heartBeat, Hung: g.set.hung, ConnectTimeout: g.set.limits.ConnectTimeout,
+			},
+			Records: session.Records{Fallback: g.set.fallback, Stats: &g.stats, Lines: &g.set.lines.Lines, Log: g.set.log},
+			Pools:   e.pools,
 		})
 	}
 	return e, nil

@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"maps"
 	"sync/atomic"
 	"time"
 
@@ -18,16 +19,9 @@ type Blocks struct {
 
 // Set replaces all there is. It keeps what has not passed at now.
 func (b *Blocks) Set(until map[string]time.Time, now time.Time) {
-	var kept map[string]time.Time
-	for member, at := range until {
-		if at.After(now) {
-			if kept == nil {
-				kept = map[string]time.Time{}
-			}
-			kept[member] = at
-		}
-	}
-	if kept == nil {
+	kept := maps.Clone(until)
+	maps.DeleteFunc(kept, func(_ string, at time.Time) bool { return !at.After(now) })
+	if len(kept) == 0 {
 		b.until.Store(nil)
 		return
 	}

@@ -1,16 +1,10 @@
 package session
 
 import (
-	"context"
-	"log/slog"
 	"net/netip"
 	"time"
 
-	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/internal/router"
-	"github.com/stompgw/stompgw/gateway/policy"
-	"github.com/stompgw/stompgw/gateway/registry"
-	"github.com/stompgw/stompgw/gateway/stomp"
 )
 
 // Framing is how a transport packs one STOMP frame.
@@ -60,47 +54,3 @@ const (
 	CloseProtocol  CloseCode = 1002 // after an ERROR
 	ClosePolicy    CloseCode = 1008 // a client that is too slow, or silent
 )
-
-// Host is what all sessions of one loop share.
-type Host struct {
-	Node           registry.Node
-	Server         string // CONNECTED's server header
-	Registry       registry.Registry
-	Local          *router.Local
-	Rules          *policy.Catalogue
-	Auth           *auth.Authenticator                        // nil: nobody can log in
-	Blocks         *Blocks                                    // who may not
-	LoginOnly      bool                                       // CONNECT needs a token that is good
-	Grace          time.Duration                              // after a token's expiry, in which its subscriptions still receive
-	Intercept      func(context.Context, *Inspection) Outcome // nil for none; may block
-	Handler        func(destination string) Handler           // nil, as its result, for none
-	Workers        *Workers                                   // for what takes the processor for long
-	Checks         *Workers                                   // for tokens that memory does not know
-	Waiters        *Workers                                   // for code of whoever embeds the gateway
-	Limits         *stomp.Limits
-	Outbound       int             // bytes that may wait for a client
-	HeartBeat      stomp.HeartBeat // what the server offers
-	Hung           time.Duration   // without a heart-beat that was promised, though the connection lives; 0 for ever
-	ConnectTimeout time.Duration   // from the first byte to CONNECT
-	Fallback       policy.Fallback
-	Now            func() time.Time // the time that tokens expire by
-	Stats          *Stats
-	Lines          *Lines
-	Log            *slog.Logger
-
-	passage passage            // of the frame that goes its way
-	out     []byte             // the frame being written
-	beats   map[Framing][]byte // a packed heart-beat
-}
-
-// beat returns a packed heart-beat, which all connections of a kind share.
-func (h *Host) beat(f Framing) []byte {
-	if b := h.beats[f]; b != nil {
-		return b
-	}
-	if h.beats == nil {
-		h.beats = map[Framing][]byte{}
-	}
-	h.beats[f] = f.Append(nil, true, []byte{'\n'}, nil)
-	return h.beats[f]
-}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/stompgw/stompgw/gateway/destination"
 	"github.com/stompgw/stompgw/gateway/internal/router"
@@ -55,29 +56,24 @@ func (s *Session) live() registry.Live {
 // matches, such as the pattern itself; one that has several may come as often.
 func (h *Host) Subscribers(ctx context.Context, to string, tell func([]registry.SessionID)) {
 	var ids []registry.SessionID
-	if destination.IsPattern(to) {
+	wanted := func(sub *subscription) bool { return sub.Destination == to }
+	switch {
+	case destination.IsPattern(to):
 		pattern, err := destination.Parse(to)
 		if err != nil { // nobody can subscribe to it
 			tell(nil)
 			return
 		}
-		inTurns(ctx, h.Local, h.sessions(), func(s *Session) {
-			if slices.ContainsFunc(s.subs, func(sub *subscription) bool { return sub.Destination == to || pattern.Match(sub.Destination) }) {
-				ids = append(ids, s.id)
-			}
-		}, func() { tell(ids) })
-		return
-	}
-	if !h.Rules.IsSession(to) {
-		// In one turn: a message to them takes longer.
+		wanted = func(sub *subscription) bool { return sub.Destination == to || pattern.Match(sub.Destination) }
+	case !h.Rules.IsSession(to): // the router's table knows, and asking takes less than a message to them
 		h.Local.Subscribed(to, func(sub *router.Subscription) {
 			ids = append(ids, sub.Outlet.(*subscription).session.id)
 		})
 		tell(ids)
 		return
 	}
-	inTurns(ctx, h.Local, h.sessions(), func(s *Session) { // the router's table does not know these
-		if s.subscribedTo(to) != nil {
+	inTurns(ctx, h.Local, h.sessions(), func(s *Session) {
+		if slices.ContainsFunc(s.subs, wanted) {
 			ids = append(ids, s.id)
 		}
 	}, func() { tell(ids) })
@@ -110,4 +106,71 @@ func kickAdvice(code policy.Code) string {
 		do = "End other sessions of this member first: a client that connects again at once may only end another."
 	}
 	return fmt.Sprintf("Code %d. Transactions that were not committed are gone. %s", code, do)
+}
+
+// Reload makes other rules count. It runs on the loop of the sessions, and looks at their
+// subscriptions bit by bit: until all are done, some receive as the old rules had it. Then done is
+// told how many ended.
+func (h *Host) Reload(rules *policy.Catalogue, done func(ended int)) {
+	h.Rules = rules
+	ended := 0
+	inTurns(context.Background(), h.Local, h.sessions(), func(s *Session) { ended += s.reload() }, func() { done(ended) })
+}
+
+// KeysGone lets the logins lapse whose key has gone: their clients are told now. It runs on the loop of
+// the sessions.
+func (h *Host) KeysGone() {
+	inTurns(context.Background(), h.Local, h.sessions(), (*Session).keysGone, func() {})
+}
+
+func (s *Session) keysGone() {
+	now := s.host.Now()
+	for l := range s.logins {
+		s.lapse(l, now)
+	}
+	s.schedule()
+}
+
+// reload judges the subscriptions by the rules that the host has now. Those that they don't allow
+// end, and the client is told which.
+func (s *Session) reload() (ended int) {
+	if s.work != nil {
+		s.work.verdicts = nil
+	}
+	for _, sub := range slices.Clone(s.subs) {
+		given, refusal := sub.judge(sub.Destination)
+		switch {
+		case refusal == nil:
+			sub.login, sub.suspended = given.Login, false
+		case refusal.Code == policy.CodeLogin && sub.suspended: // it waits for a renewal, as before
+		default:
+			s.endSubscription(sub, refusal)
+			ended++
+		}
+		if s.state == closed {
+			return ended
+		}
+	}
+	return ended
+}
+
+// What a turn of the loop has of a long work at most; then the loop's other work goes on.
+const (
+	turnItems = 32
+	turnTime  = time.Millisecond // what is begun within it is finished
+)
+
+// inTurns calls each for all of list, a part of it in every turn of the loop, and then done. If ctx
+// or the loop ends before, done comes early. It runs on the loop.
+func inTurns[T any](ctx context.Context, l *router.Local, list []T, each func(T), done func()) {
+	began, n := time.Now(), 0
+	for n < min(len(list), turnItems) && ctx.Err() == nil && time.Since(began) < turnTime {
+		each(list[n])
+		n++
+	}
+	rest := list[n:]
+	if len(rest) > 0 && ctx.Err() == nil && l.Post(func() { inTurns(ctx, l, rest, each, done) }) {
+		return
+	}
+	done()
 }

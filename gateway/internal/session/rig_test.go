@@ -63,10 +63,14 @@ func newRigWith(t testing.TB, b *fakeBus, outer bus.Bus, catalogue policy.Rules,
 	limits := stomp.DefaultLimits()
 	r := &rig{t: t, loop: l, bus: b, book: registry.NewMemory(), logs: &logBuffer{}}
 	r.host = &Host{
-		Node: node, Server: "stompgw/test", Registry: r.book, Local: rt.Local(0), Rules: rules, Blocks: new(Blocks), Workers: NewWorkers(1), Checks: NewWorkers(8), Waiters: NewWorkers(8), Limits: &limits,
-		Outbound: 1 << 20, HeartBeat: stomp.HeartBeat{Send: 10 * time.Second, Receive: 10 * time.Second},
-		ConnectTimeout: 10 * time.Second, Fallback: policy.FallbackDrop, Stats: new(Stats), Lines: new(Lines), Now: time.Now,
-		Log: slog.New(slog.NewTextHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Local: rt.Local(0), Rules: rules,
+		Naming: Naming{Node: node, Server: "stompgw/test", Registry: r.book},
+		Access: Access{Blocks: new(Blocks), Now: time.Now},
+		Bounds: Bounds{Limits: &limits, Outbound: 1 << 20, HeartBeat: stomp.HeartBeat{Send: 10 * time.Second, Receive: 10 * time.Second},
+			ConnectTimeout: 10 * time.Second},
+		Records: Records{Fallback: policy.FallbackDrop, Stats: new(Stats), Lines: new(Lines),
+			Log: slog.New(slog.NewTextHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))},
+		Pools: &Pools{NewWorkers(1), NewWorkers(8), NewWorkers(8)},
 	}
 	for _, c := range configure {
 		c(r.host)
@@ -76,9 +80,7 @@ func newRigWith(t testing.TB, b *fakeBus, outer bus.Bus, catalogue policy.Rules,
 	r.end = func() { cancel(); wg.Wait() }
 	t.Cleanup(func() {
 		r.end()
-		r.host.Workers.Close()
-		r.host.Checks.Close()
-		r.host.Waiters.Close()
+		r.host.Pools.Close()
 		for _, line := range r.host.Lines.All() {
 			line.Close()
 		}

@@ -45,7 +45,7 @@ func (s *Session) judge(p *passage) (err error) {
 			return nil
 		}
 	}
-	r := s.request(p.origin.destination, ownHeaders(f.Header), p.Who)
+	r := s.request(p.origin.destination, ownHeaders(f), p.Who)
 	var target policy.Target
 	if target, p.Outcome.Refusal = s.host.Rules.JudgeSend(&r); p.Outcome.Refusal != nil {
 		return nil
@@ -72,15 +72,15 @@ func (s *Session) request(destination string, headers []bus.Header, who *auth.Id
 }
 
 // ownHeaders returns what of a frame's header is the sender's own, and travels with a message.
-func ownHeaders(header stomp.Header) []bus.Header {
-	var own []bus.Header
-	for i, e := range header {
-		if policy.Travels(e.Name, e.Value) {
-			if own == nil {
-				own = make([]bus.Header, 0, len(header)-i)
-			}
-			own = append(own, bus.Header{Name: e.Name, Value: string(e.Value)})
+func ownHeaders(f *stomp.Frame) (own []bus.Header) {
+	for i, e := range f.Header {
+		if !policy.Travels(e.Name, e.Value) || f.Command == "SUBSCRIBE" && (e.Name == stomp.HeaderID || e.Name == stomp.HeaderSelector) {
+			continue
 		}
+		if own == nil {
+			own = make([]bus.Header, 0, len(f.Header)-i)
+		}
+		own = append(own, bus.Header{Name: e.Name, Value: string(e.Value)})
 	}
 	return own
 }

@@ -101,8 +101,7 @@ func (s *Session) process() {
 
 // disconnect answers when everything that was asked for before has been ("DISCONNECT").
 func (s *Session) disconnect(f *stomp.Frame) {
-	receipt, _ := f.Header.Get("receipt")
-	s.busy().goodbye = string(receipt)
+	s.busy().goodbye = receiptOf(f)
 	s.state = leaving
 	s.tryLeave()
 }

@@ -3,7 +3,6 @@ package session
 import (
 	"slices"
 
-	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/destination"
 	"github.com/stompgw/stompgw/gateway/internal/router"
@@ -59,7 +58,7 @@ func (s *Session) granted(f *stomp.Frame, o origin, who *auth.Identity) (*subscr
 	if len(s.subs) >= maxSubscriptions {
 		return nil, policy.Refuse(policy.CodeTooMany)
 	}
-	r := s.request(o.destination, subscriptionHeaders(f.Header), who)
+	r := s.request(o.destination, ownHeaders(f), who)
 	given, refusal := s.host.Rules.JudgeSubscribe(&r)
 	if refusal != nil {
 		return nil, refusal
@@ -86,20 +85,6 @@ func (s *Session) granted(f *stomp.Frame, o origin, who *auth.Identity) (*subscr
 		sub.suspended = refusal != nil
 	}
 	return sub, nil
-}
-
-// subscriptionHeaders returns what of a SUBSCRIBE's header is the client's own. Most have none.
-func subscriptionHeaders(header stomp.Header) (own []bus.Header) {
-	for _, e := range header {
-		switch e.Name {
-		case stomp.HeaderID, stomp.HeaderSelector:
-			continue
-		}
-		if policy.Travels(e.Name, e.Value) {
-			own = append(own, bus.Header{Name: e.Name, Value: string(e.Value)})
-		}
-	}
-	return own
 }
 
 // subscribeHeaders reads the id and ack headers of SUBSCRIBE.
@@ -185,35 +170,33 @@ func (s *Session) unsubscribe(f *stomp.Frame) error {
 // named returns the subscription of that id or, if a 1.0 client gives none, the one without an id
 // to destination.
 func (s *Session) named(id string, destination []byte) *subscription {
-	for _, sub := range s.subs {
-		if sub.ID == id && (id != "" || sub.Destination == string(destination)) {
-			return sub
-		}
-	}
-	return nil
+	return s.find(func(sub *subscription) bool {
+		return sub.ID == id && (id != "" || sub.Destination == string(destination))
+	})
 }
 
 // subscribedTo returns the first subscription to destination, nil for none.
 func (s *Session) subscribedTo(destination string) *subscription {
-	for _, sub := range s.subs {
-		if sub.Destination == destination {
-			return sub
-		}
+	return s.find(func(sub *subscription) bool { return sub.Destination == destination })
+}
+
+func (s *Session) find(is func(*subscription) bool) *subscription {
+	if i := slices.IndexFunc(s.subs, is); i >= 0 {
+		return s.subs[i]
 	}
 	return nil
 }
 
 // drop ends a subscription, if it has not ended.
 func (s *Session) drop(sub *subscription) {
-	for i := range s.subs {
-		if s.subs[i] == sub {
-			s.subs = slices.Delete(s.subs, i, i+1)
-			sub.leave()
-			if sub.window != nil && s.work != nil {
-				s.work.held -= sub.window.heldBytes()
-			}
-			return
-		}
+	i := slices.Index(s.subs, sub)
+	if i < 0 {
+		return
+	}
+	s.subs = slices.Delete(s.subs, i, i+1)
+	sub.leave()
+	if sub.window != nil && s.work != nil {
+		s.work.held -= sub.window.heldBytes()
 	}
 }
 
