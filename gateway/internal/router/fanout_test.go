@@ -14,7 +14,7 @@ import (
 func TestFanOutAllocs(t *testing.T) {
 	allocs := func(subs int) float64 {
 		l, m := fanOut(t, subs, func(int) string { return "sub-0" })
-		return testing.AllocsPerRun(100, func() { l.deliver(m) })
+		return testing.AllocsPerRun(100, func() { l.deliver(m, nil) })
 	}
 	few, many := allocs(2), allocs(1000)
 	if few != many {
@@ -35,7 +35,7 @@ func TestPatternFanOutAllocs(t *testing.T) {
 				ID: "sub-0", Destination: "/topic/?", Pattern: parse(t, "/topic/?"), Version: stomp.V12, Framing: wrapped{}, Outlet: &sink{},
 			})
 		}
-		return testing.AllocsPerRun(100, func() { l.deliverBy(m, watches) })
+		return testing.AllocsPerRun(100, func() { l.deliver(m, watches) })
 	}
 	few, many := allocs(2), allocs(1000)
 	if few != many || many > 1 {
@@ -79,7 +79,7 @@ func BenchmarkFanOut(b *testing.B) {
 			l, m := fanOut(b, 1000, test.id)
 			b.ReportAllocs()
 			for b.Loop() {
-				l.deliver(m)
+				l.deliver(m, nil)
 			}
 			b.ReportMetric(float64(b.N*1000)/b.Elapsed().Seconds(), "deliveries/s")
 		})
@@ -106,7 +106,7 @@ func BenchmarkPatternFanOut(b *testing.B) {
 			watches := []string{"/topic/*"}
 			b.ReportAllocs()
 			for b.Loop() {
-				l.deliverBy(m, watches)
+				l.deliver(m, watches)
 			}
 		})
 	}

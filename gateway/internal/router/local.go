@@ -1,7 +1,9 @@
 package router
 
 import (
+	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -151,18 +153,16 @@ func (l *Local) end(list []*Subscription) {
 	}
 }
 
-// deliver hands a message to every subscription that the watch of its destination serves.
-func (l *Local) deliver(m *Message) {
-	l.exact(m)
-	if l.table.groups != nil { // one of them may watch this very destination
-		l.byPattern(m, m.Destination)
+// deliver hands a message to every subscription that one of the watches serves which brought it; nil
+// stands for that of its destination alone. A subscription has one of them at most, so it gets the
+// message once.
+func (l *Local) deliver(m *Message, watches []string) {
+	if watches == nil {
+		l.exact(m)
+		if l.table.groups != nil { // one of them may watch this very destination
+			l.byPattern(m, m.Destination)
+		}
 	}
-	l.packer.reset()
-}
-
-// deliverBy hands a message to every subscription that one of the watches serves which brought it.
-// A subscription has one of them at most, so it gets the message once.
-func (l *Local) deliverBy(m *Message, watches []string) {
 	for _, watch := range watches {
 		if watch == m.Destination {
 			l.exact(m)
@@ -221,7 +221,14 @@ func (l *Local) individual(id registry.SessionID, principal string, m *Message) 
 func (l *Local) Message(e bus.Envelope) *Message { return l.router.message(e, e.Destination) }
 
 // Seq is the number of the message that has that message-id header, if it is one of this node.
-func (l *Local) Seq(id string) (uint64, bool) { return l.router.seqOf(id) }
+func (l *Local) Seq(id string) (uint64, bool) {
+	digits, ok := strings.CutPrefix(id, l.router.tag+"-")
+	if !ok {
+		return 0, false
+	}
+	seq, err := strconv.ParseUint(digits, 10, 64)
+	return seq, err == nil && seq > 0 && seq <= l.router.seq.Load()
+}
 
 // Ack splits an ack header of ours.
 func Ack(header string) (messageID, subscription string, ok bool) {
@@ -231,7 +238,17 @@ func Ack(header string) (messageID, subscription string, ok bool) {
 // Publish gives an envelope to the bus; done runs on a goroutine of the bus. After bus.ErrFull, and
 // perhaps without it, p.Unblock runs on this loop when there may be room.
 func (l *Local) Publish(e bus.Envelope, p Publisher, done func(error)) error {
-	return l.router.publish(e, l, p, done)
+	told := func(err error) {
+		done(err)
+		l.router.space.freed()
+	}
+	err := l.router.bus.Publish(e, told)
+	if !errors.Is(err, bus.ErrFull) {
+		return err
+	}
+	l.router.space.wait(func() { l.loop.Post(p.Unblock) })
+	// The queue may have emptied in between, and then no done would come any more.
+	return l.router.bus.Publish(e, told)
 }
 
 // Publisher is a session that can be made to wait for the bus.

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stompgw/stompgw/bus"
@@ -20,6 +19,22 @@ func header(frame, name string) string {
 	return value
 }
 
+// wantFrames holds that of all just those who want it got one message, and returns it of each.
+func wantFrames(t *testing.T, what string, all, want []*reader) map[*reader]string {
+	t.Helper()
+	frames := map[*reader]string{}
+	for _, s := range all {
+		got := s.read()
+		if want := slices.Contains(want, s); len(got) > 1 || want != (len(got) == 1) {
+			t.Errorf("%s: %s on loop %d got %q", what, s.Destination, s.loop, got)
+		}
+		if len(got) > 0 {
+			frames[s] = got[0]
+		}
+	}
+	return frames
+}
+
 // TestPattern: on a bus that brings everything, each subscription gets what it matches, once, with
 // the destination it was sent to; what one message is to several subscriptions is one message.
 func TestPattern(t *testing.T) {
@@ -28,6 +43,7 @@ func TestPattern(t *testing.T) {
 	for i := range r.loops {
 		exact, one, foo, deep, rest := r.subscribe(i, "1", "/t/fob"), r.subscribe(i, "2", "/t/*"), r.subscribe(i, "3", "/t/fo*"),
 			r.subscribe(i, "4", "/t/**"), r.subscribe(i, "5", "/**/x")
+		all := []*reader{exact, one, foo, deep, rest}
 		for _, test := range []struct {
 			sent string
 			want []*reader
@@ -41,23 +57,17 @@ func TestPattern(t *testing.T) {
 		} {
 			b.deliver(bus.Envelope{Destination: test.sent})
 			ids := map[string]bool{}
-			for _, s := range []*reader{exact, one, foo, deep, rest} {
-				got := s.read()
-				if want := slices.Contains(test.want, s); len(got) > 1 || want != (len(got) == 1) {
-					t.Errorf("loop %d, %s: %s got %q", i, test.sent, s.Destination, got)
-				}
-				for _, frame := range got {
-					ids[header(frame, "message-id")] = true
-					if header(frame, "destination") != test.sent || header(frame, "subscription") != s.ID {
-						t.Errorf("loop %d, %s: %s got %q", i, test.sent, s.Destination, frame)
-					}
+			for s, frame := range wantFrames(t, test.sent, all, test.want) {
+				ids[header(frame, "message-id")] = true
+				if header(frame, "destination") != test.sent || header(frame, "subscription") != s.ID {
+					t.Errorf("loop %d, %s: %s got %q", i, test.sent, s.Destination, frame)
 				}
 			}
 			if test.want != nil && len(ids) != 1 {
 				t.Errorf("loop %d, %s: %d messages of one envelope", i, test.sent, len(ids))
 			}
 		}
-		for _, s := range []*reader{exact, one, foo, deep, rest} {
+		for _, s := range all {
 			s.unsubscribe()
 		}
 	}
@@ -90,12 +100,7 @@ func TestPatternOverNarrower(t *testing.T) {
 		{"/t/foo", "/gone/*", nil},
 	} {
 		b.deliver(bus.Envelope{Destination: test.sent, Watch: test.by})
-		for _, s := range all {
-			got := s.read()
-			if want := slices.Contains(test.want, s); len(got) > 1 || want != (len(got) == 1) {
-				t.Errorf("%s by %s: %s got %q", test.sent, test.by, s.Destination, got)
-			}
-		}
+		wantFrames(t, test.sent+" by "+test.by, all, test.want)
 	}
 }
 
@@ -149,22 +154,6 @@ func TestPatternFails(t *testing.T) {
 	b.wantCalls(t, "unwatch /t") // the other is none
 	if len(r.router.interest) != 0 {
 		t.Errorf("still of interest: %v", r.router.interest)
-	}
-}
-
-// TestPatternIsLive: one that is made before the bus brings anything is ready when it does.
-func TestPatternIsLive(t *testing.T) {
-	b := newFakeBus()
-	b.late = true
-	r := newRig(t, 1, b, b)
-	s := r.subscribe(0, "1", "/t/**")
-	if s.ready != nil {
-		t.Fatal("ready before the bus is")
-	}
-	b.ready()
-	r.wait()
-	if !slices.Equal(s.ready, []error{nil}) {
-		t.Fatalf("told %v", s.ready)
 	}
 }
 
@@ -289,85 +278,5 @@ func testOnceAndInOrder(t *testing.T, r *rig, send func(bus.Envelope)) {
 	}
 	if len(r.router.interest) != 0 || r.router.patterns.size != 0 {
 		t.Errorf("still of interest: %v", r.router.interest)
-	}
-}
-
-// TestPatternOrder: with several destinations under way at once, the messages to each come in the
-// order of the bus, and once, to every subscriber by a pattern.
-func TestPatternOrder(t *testing.T) {
-	const loops, destinations, messages = 3, 6, 500
-	b := newFakeBus()
-	r := newRig(t, loops, b, b)
-	var readers []*reader
-	for i := range 2 * loops {
-		for _, name := range []string{"/t/*", "/t/**", "/*/room*", "/t/room1"} {
-			readers = append(readers, r.subscribe(i%loops, fmt.Sprint(i%3), name))
-		}
-	}
-	var wg sync.WaitGroup
-	for d := range destinations { // the bus may deliver on several goroutines
-		wg.Go(func() {
-			for i := range messages {
-				b.deliver(bus.Envelope{Destination: fmt.Sprint("/t/room", d), Body: fmt.Append(nil, i)})
-			}
-		})
-	}
-	wg.Wait()
-	r.wait()
-	for _, s := range readers {
-		next := map[string]int{}
-		for _, frame := range s.read() {
-			room := header(frame, "destination")
-			if !strings.HasSuffix(frame, fmt.Sprintf("\n\n%d\x00", next[room])) {
-				t.Fatalf("%s on loop %d: message %d of %s is %q", s.Destination, s.loop, next[room], room, frame)
-			}
-			next[room]++
-		}
-		want := destinations
-		if s.Pattern == nil {
-			want = 1
-		}
-		for room, n := range next {
-			if n != messages {
-				t.Errorf("%s on loop %d has %d messages of %s", s.Destination, s.loop, n, room)
-			}
-		}
-		if len(next) != want {
-			t.Errorf("%s on loop %d has messages of %d rooms", s.Destination, s.loop, len(next))
-		}
-	}
-}
-
-// TestPatternsComeAndGo has subscribers by few patterns come and go on several loops while messages
-// come. Each is answered once, and in the end nothing is watched.
-func TestPatternsComeAndGo(t *testing.T) {
-	names := []string{"/t/**", "/t", "/t/*", "/t/a*", "/*/a", "/topic/0"} // the bus can't watch the last
-	b := &countBus{fakeBus: newFakeBus(), t: t, watched: map[string]bool{}}
-	r := newRig(t, 3, b.fakeBus, b)
-	left := make([][]*reader, len(r.loops))
-	var wg sync.WaitGroup
-	for i := range r.loops {
-		wg.Go(func() {
-			for k := range 200 {
-				left[i] = append(left[i], r.subscribe(i, fmt.Sprint(k), names[(k+i)%len(names)]))
-				b.deliver(bus.Envelope{Destination: "/t/a", Watch: []string{"/t/*", "/t/**", "/*/a", "/t/a"}[k%4]})
-				if k%7 < 4 {
-					left[i][0].unsubscribe()
-					left[i] = left[i][1:]
-				}
-			}
-		})
-	}
-	wg.Wait()
-	b.answers.Wait()
-	r.wait()
-	for _, s := range slices.Concat(left...) {
-		if len(s.ready) != 1 || (s.ready[0] != nil) != (s.Destination == "/topic/0") {
-			t.Errorf("%s is told %v", s.Destination, s.ready)
-		}
-		s.unsubscribe()
-	}
-	if len(b.watched) != 0 || len(r.router.interest) != 0 {
-		t.Errorf("still watched: %v, %v", b.watched, r.router.interest)
 	}
 }

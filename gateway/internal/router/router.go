@@ -2,10 +2,8 @@ package router
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -93,7 +91,7 @@ func (r *Router) Live() bool {
 	return r.live
 }
 
-// ready makes subscriptions of a bus that brings everything live.
+// ready tells those who wait for the bus to deliver.
 func (r *Router) ready() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -102,11 +100,6 @@ func (r *Router) ready() {
 		tell()
 	}
 	r.onLive = nil
-	if r.narrower == nil {
-		for _, in := range r.interest {
-			in.settle(nil)
-		}
-	}
 }
 
 func (r *Router) whenLive(tell func()) {
@@ -151,8 +144,12 @@ func (r *Router) watch(watch string, l *Local, tell func(error)) {
 		return
 	}
 	in.waiting = append(in.waiting, tell)
-	if !known && r.narrower != nil {
+	switch {
+	case known:
+	case r.narrower != nil:
 		r.narrower.Watch(watch, func(err error) { r.watched(in, err) })
+	default:
+		r.onLive = append(r.onLive, func() { in.settle(nil) }) // those who have left meanwhile are told too
 	}
 }
 
@@ -163,18 +160,11 @@ func (r *Router) remember(in *interest) {
 	}
 }
 
-// forget takes out an interest without subscribers. Those who wait for the bus to begin hear of it
-// all the same, as a Narrower tells them by its ready.
+// forget takes out an interest without subscribers.
 func (r *Router) forget(in *interest) {
 	delete(r.interest, in.watch)
-	if r.narrower != nil {
-		return
-	}
-	if bus.Wide(in.watch) {
+	if r.narrower == nil && bus.Wide(in.watch) {
 		r.patterns.remove(in.watch)
-	}
-	for _, tell := range in.waiting {
-		r.onLive = append(r.onLive, func() { tell(nil) })
 	}
 }
 
@@ -233,14 +223,8 @@ func (r *Router) deliver(ctx context.Context, e bus.Envelope) {
 		return
 	}
 	m := r.message(e, e.Destination)
-	if watches != nil {
-		for _, l := range loops {
-			l.loop.PostWait(ctx, func() { l.deliverBy(m, watches) }) // as below
-		}
-		return
-	}
 	for _, l := range loops {
-		l.loop.PostWait(ctx, func() { l.deliver(m) }) // it fails only when the node is stopping
+		l.loop.PostWait(ctx, func() { l.deliver(m, watches) }) // it fails only when the node is stopping
 	}
 }
 
@@ -308,29 +292,4 @@ func (r *Router) message(e bus.Envelope, destination string) *Message {
 		r.leftOut.Add(uint64(m.leftOut))
 	}
 	return m
-}
-
-func (r *Router) seqOf(id string) (uint64, bool) {
-	digits, ok := strings.CutPrefix(id, r.tag+"-")
-	if !ok {
-		return 0, false
-	}
-	seq, err := strconv.ParseUint(digits, 10, 64)
-	return seq, err == nil && seq > 0 && seq <= r.seq.Load()
-}
-
-// publish gives an envelope to the bus. When that is full, p is unblocked on l once there may be
-// room; that may also happen when nothing was refused.
-func (r *Router) publish(e bus.Envelope, l *Local, p Publisher, done func(error)) error {
-	told := func(err error) {
-		done(err)
-		r.space.freed()
-	}
-	err := r.bus.Publish(e, told)
-	if !errors.Is(err, bus.ErrFull) {
-		return err
-	}
-	r.space.wait(func() { l.loop.Post(p.Unblock) })
-	// The queue may have emptied in between, and then no done would come any more.
-	return r.bus.Publish(e, told)
 }

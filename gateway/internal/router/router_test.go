@@ -3,6 +3,7 @@ package router
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -67,41 +68,55 @@ func TestMessageIDsAreUnique(t *testing.T) {
 	b = newFakeBus()
 	other := newRig(t, 1, b, b)
 	for id := range seen {
-		if _, ok := other.router.seqOf(id); ok {
+		if _, ok := other.router.Local(0).Seq(id); ok {
 			t.Fatalf("another node takes %s for its own", id)
 		}
 	}
 }
 
-// TestOrder: messages to a destination come in the order of the bus to every subscriber, whatever
-// loop it is on.
+// TestOrder: messages to a destination come in the order of the bus, and once, to every subscriber,
+// whatever loop it is on and whether it named the destination or a pattern.
 func TestOrder(t *testing.T) {
-	const loops, destinations, messages = 4, 8, 2000
+	const loops, destinations, messages = 4, 8, 1000
 	b := newFakeBus()
 	r := newRig(t, loops, b, b)
 	var readers []*reader
-	for i := range 2 * loops * destinations {
-		readers = append(readers, r.subscribe(i%loops, fmt.Sprint(i%3), fmt.Sprint("/topic/", i/loops%destinations)))
+	for i := range 2 * loops {
+		for _, name := range []string{"/t/*", "/t/**", "/*/room*"} {
+			readers = append(readers, r.subscribe(i%loops, fmt.Sprint(i%3), name))
+		}
+		for d := range destinations {
+			readers = append(readers, r.subscribe(i%loops, fmt.Sprint(i%3), fmt.Sprint("/t/room", d)))
+		}
 	}
 	var wg sync.WaitGroup
 	for d := range destinations { // the bus may deliver on several goroutines
 		wg.Go(func() {
 			for i := range messages {
-				b.deliver(bus.Envelope{Destination: fmt.Sprint("/topic/", d), Body: fmt.Append(nil, i)})
+				b.deliver(bus.Envelope{Destination: fmt.Sprint("/t/room", d), Body: fmt.Append(nil, i)})
 			}
 		})
 	}
 	wg.Wait()
 	r.wait()
 	for _, s := range readers {
-		got := s.read()
-		if len(got) != messages {
-			t.Fatalf("%s on loop %d has %d messages", s.Destination, s.loop, len(got))
-		}
-		for i, frame := range got {
-			if !strings.HasSuffix(frame, fmt.Sprintf("\n\n%d\x00", i)) {
-				t.Fatalf("%s on loop %d: message %d is %q", s.Destination, s.loop, i, frame)
+		next := map[string]int{}
+		for _, frame := range s.read() {
+			room := header(frame, "destination")
+			if !strings.HasSuffix(frame, fmt.Sprintf("\n\n%d\x00", next[room])) {
+				t.Fatalf("%s on loop %d: message %d of %s is %q", s.Destination, s.loop, next[room], room, frame)
 			}
+			next[room]++
+		}
+		want := map[string]int{s.Destination: messages}
+		if s.Pattern != nil {
+			want = map[string]int{}
+			for d := range destinations {
+				want[fmt.Sprint("/t/room", d)] = messages
+			}
+		}
+		if !maps.Equal(next, want) {
+			t.Errorf("%s on loop %d got %v, want %v", s.Destination, s.loop, next, want)
 		}
 	}
 }
@@ -162,25 +177,26 @@ func TestLive(t *testing.T) {
 	b := newFakeBus()
 	b.late = true
 	r := newRig(t, 2, b, b)
-	s, left := r.subscribe(0, "1", "/topic/a"), r.subscribe(1, "2", "/topic/left")
-	left.unsubscribe()
+	subs := []*reader{r.subscribe(0, "1", "/topic/a"), r.subscribe(0, "1", "/t/**"), r.subscribe(1, "2", "/topic/left")}
+	subs[2].unsubscribe() // it is told all the same
 	var told []error
 	r.do(1, func(l *Local) { l.WhenLive(func(err error) { told = append(told, err) }) })
-	if s.ready != nil || told != nil || r.router.Live() {
-		t.Fatal("ready before the bus is")
+	for _, s := range subs {
+		if s.ready != nil || told != nil || r.router.Live() {
+			t.Fatal("ready before the bus is")
+		}
 	}
 	b.ready()
 	r.wait()
-	if !slices.Equal(s.ready, []error{nil}) || !slices.Equal(told, []error{nil}) || !r.router.Live() {
-		t.Fatalf("subscription: %v, individual: %v", s.ready, told)
+	subs = append(subs, r.subscribe(1, "2", "/topic/b"))
+	for _, s := range subs {
+		if !slices.Equal(s.ready, []error{nil}) {
+			t.Errorf("%s is told %v", s.Destination, s.ready)
+		}
 	}
-	if !slices.Equal(left.ready, []error{nil}) {
-		t.Errorf("one that has ended meanwhile is told %v", left.ready)
-	}
-	late := r.subscribe(1, "2", "/topic/b")
 	r.do(0, func(l *Local) { l.WhenLive(func(err error) { told = append(told, err) }) })
-	if !slices.Equal(late.ready, []error{nil}) || len(told) != 2 {
-		t.Fatalf("subscription: %v, individual: %v", late.ready, told)
+	if !slices.Equal(told, []error{nil, nil}) || !r.router.Live() {
+		t.Errorf("of individual messages is told %v", told)
 	}
 }
 

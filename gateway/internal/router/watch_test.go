@@ -170,34 +170,42 @@ func (b *countBus) Unwatch(destination string) {
 	delete(b.watched, destination)
 }
 
-// TestWatchesComeAndGo has subscribers of few destinations come and go on several loops. Each is
-// answered once, and in the end nothing is watched.
+// TestWatchesComeAndGo has subscribers of few destinations and patterns come and go on several loops while
+// messages come. Each is answered once, and in the end nothing is watched.
 func TestWatchesComeAndGo(t *testing.T) {
-	b := &countBus{fakeBus: newFakeBus(), t: t, watched: map[string]bool{}}
-	r := newRig(t, 4, b.fakeBus, b)
-	left := make([][]*reader, len(r.loops))
-	var wg sync.WaitGroup
-	for i := range r.loops {
-		wg.Go(func() {
-			for k := range 300 {
-				left[i] = append(left[i], r.subscribe(i, fmt.Sprint(k), fmt.Sprint("/topic/", k%3)))
-				if k%7 < 4 {
-					left[i][0].unsubscribe()
-					left[i] = left[i][1:]
+	for kind, names := range map[string][]string{
+		"destinations": {"/topic/0", "/topic/1", "/topic/2"}, // the bus can't watch the first
+		"patterns":     {"/t/**", "/t", "/t/*", "/t/a*", "/*/a", "/topic/0"},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			b := &countBus{fakeBus: newFakeBus(), t: t, watched: map[string]bool{}}
+			r := newRig(t, 4, b.fakeBus, b)
+			left := make([][]*reader, len(r.loops))
+			var wg sync.WaitGroup
+			for i := range r.loops {
+				wg.Go(func() {
+					for k := range 200 {
+						left[i] = append(left[i], r.subscribe(i, fmt.Sprint(k), names[(k+i)%len(names)]))
+						b.deliver(bus.Envelope{Destination: "/t/a", Watch: []string{"/t/*", "/t/**", "/*/a", "/t/a"}[k%4]})
+						if k%7 < 4 {
+							left[i][0].unsubscribe()
+							left[i] = left[i][1:]
+						}
+					}
+				})
+			}
+			wg.Wait()
+			b.answers.Wait()
+			r.wait()
+			for _, s := range slices.Concat(left...) {
+				if len(s.ready) != 1 || (s.ready[0] != nil) != (s.Destination == "/topic/0") {
+					t.Errorf("%s is told %v", s.Destination, s.ready)
 				}
+				s.unsubscribe()
+			}
+			if len(b.watched) != 0 || len(r.router.interest) != 0 {
+				t.Errorf("still watched: %v, %v", b.watched, r.router.interest)
 			}
 		})
-	}
-	wg.Wait()
-	b.answers.Wait()
-	r.wait()
-	for _, s := range slices.Concat(left...) {
-		if len(s.ready) != 1 || (s.ready[0] != nil) != (s.Destination == "/topic/0") {
-			t.Errorf("%s is told %v", s.Destination, s.ready)
-		}
-		s.unsubscribe()
-	}
-	if len(b.watched) != 0 || len(r.router.interest) != 0 {
-		t.Errorf("still watched: %v, %v", b.watched, r.router.interest)
 	}
 }
