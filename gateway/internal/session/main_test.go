@@ -1,0 +1,10 @@
+package session
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// TestMain fails on goroutines that are left behind.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
