@@ -38,28 +38,6 @@ func (c *Cluster) find(ctx context.Context, name string) (Session, error) {
 	return newSession(s), nil
 }
 
-// ShortNode is the short form of a node's name, see registry.Node.
-func ShortNode(name string) string {
-	node, err := registry.ParseNode(name)
-	if err != nil {
-		return name
-	}
-	return node.Short()
-}
-
-// ShortKey is the short form of a session's key, see registry.Node.
-func ShortKey(key string) string {
-	name, text, _ := strings.Cut(key, "_")
-	node, err := registry.ParseNode(name)
-	if err != nil {
-		return key
-	}
-	if id, err := registry.ParseSessionID(text); err == nil {
-		return node.ShortKey(id)
-	}
-	return node.Short() + "-" + text
-}
-
 // findShort finds the session of a short id. Two nodes might begin alike, though hardly ever.
 func (c *Cluster) findShort(ctx context.Context, short string) (Session, error) {
 	node, id, ok := strings.Cut(short, "-")
@@ -72,7 +50,7 @@ func (c *Cluster) findShort(ctx context.Context, short string) (Session, error) 
 	}
 	var found []Session
 	for _, n := range nodes {
-		if ShortNode(n.Node) != node {
+		if registry.ShortNode(n.Node) != node {
 			continue
 		}
 		s, err := c.find(ctx, n.Node+"_"+longID(id, n.Foreign()))

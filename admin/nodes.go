@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
@@ -57,7 +58,7 @@ func (c *Cluster) askNodes(ctx context.Context, abouts []redisregistry.About) ([
 }
 
 func newNode(about redisregistry.About) Node {
-	n := Node{Short: ShortNode(about.Node), Name: about.Node, Host: printable(about.Host), Address: printable(about.Address), State: "silent", Sessions: about.Sessions, Version: about.Version, Bus: about.Bus}
+	n := Node{Short: registry.ShortNode(about.Node), Name: about.Node, Host: printable(about.Host), Address: printable(about.Address), State: "silent", Sessions: about.Sessions, Version: about.Version, Bus: about.Bus}
 	if about.Foreign() {
 		n.State = "foreign"
 	}

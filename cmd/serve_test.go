@@ -18,9 +18,9 @@ import (
 	"github.com/coder/websocket"
 	"github.com/twmb/franz-go/pkg/kfake"
 
-	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 // standalone is a running `stompgw serve --standalone`.
@@ -167,7 +167,7 @@ func TestPublishToOneSession(t *testing.T) {
 		return key != ""
 	})
 	_, id, _ := strings.Cut(key, "_")
-	for _, name := range []string{key, id, admin.ShortKey(key)} {
+	for _, name := range []string{key, id, registry.ShortKey(key)} {
 		if code, _, stderr := run(t, append(publish, "/queue/x", "only you", "--session", name)...); code != 0 {
 			t.Fatalf("publish: exit code %d, %s", code, stderr)
 		}

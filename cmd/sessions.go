@@ -170,7 +170,7 @@ func clusterError(cfg *config.Config, err error) error {
 	case errors.As(err, &session):
 		return &exitError{usage, several(session)}
 	case errors.As(err, &node):
-		return &exitError{usage, fmt.Errorf("%s means several nodes, %s: say which", node.Name, someOf(shorter(node.Nodes, admin.ShortNode)))}
+		return &exitError{usage, fmt.Errorf("%s means several nodes, %s: say which", node.Name, someOf(shorter(node.Nodes, registry.ShortNode)))}
 	case errors.Is(err, registry.ErrMember), errors.Is(err, admin.ErrCursor):
 		return &exitError{usage, err}
 	case errors.Is(err, redisregistry.ErrTooManyBlocks):
@@ -181,7 +181,7 @@ func clusterError(cfg *config.Config, err error) error {
 
 // several says which sessions a name may mean.
 func several(e *redisregistry.AmbiguousError) error {
-	return fmt.Errorf("%s means several sessions, such as %s: say which", e.Name, someOf(shorter(e.Keys, admin.ShortKey)))
+	return fmt.Errorf("%s means several sessions, such as %s: say which", e.Name, someOf(shorter(e.Keys, registry.ShortKey)))
 }
 
 // noNode says of a name that no node has which there are.
@@ -246,7 +246,7 @@ func silentNodes(nodes []string) string {
 	if len(nodes) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; %s did not answer: %s", count(len(nodes), "node"), someOf(shorter(nodes, admin.ShortNode)))
+	return fmt.Sprintf("; %s did not answer: %s", count(len(nodes), "node"), someOf(shorter(nodes, registry.ShortNode)))
 }
 
 // memberCell writes a member's id as JSON has it, "-" for none.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/cmd/internal/output"
+	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 func newSessionsCountCmd() *cobra.Command { return newConsole().sessionsCount() }
@@ -94,7 +95,7 @@ func countRow(by admin.By, n admin.Count) output.Row {
 	name, value := orNone(n.Name), counted{Sessions: n.Sessions}
 	switch by {
 	case admin.ByNode:
-		name, value.Node = admin.ShortNode(n.Name), &n.Name
+		name, value.Node = registry.ShortNode(n.Name), &n.Name
 	case admin.ByTransport:
 		value.Transport = &n.Name
 	case admin.ByMember:

@@ -59,7 +59,7 @@ type fakeCluster struct {
 
 func newFakeCluster() *fakeCluster {
 	session := func(node, id, member, transport string, connected, expires *time.Time) admin.Session {
-		return admin.Session{Short: admin.ShortKey(node + "_" + id), Key: node + "_" + id, ID: id, Node: node, Principal: node + "/" + id + "/2025_02_03_T_20_56_48_000_KST",
+		return admin.Session{Short: registry.ShortKey(node + "_" + id), Key: node + "_" + id, ID: id, Node: node, Principal: node + "/" + id + "/2025_02_03_T_20_56_48_000_KST",
 			Member: json.RawMessage(member), Transport: transport, Version: "1.2", Remote: "192.0.2.7:40001",
 			ConnectedAt: connected, ExpiresAt: expires, Cursor: "c:" + id}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/internal/session"
 	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
 
@@ -162,7 +163,7 @@ func (s *settings) outcome(err error, what string, in *session.Inspection) sessi
 	if errors.Is(err, ErrDrop) {
 		return session.Outcome{Drop: true}
 	}
-	s.lines.failed.Log(s.log, slog.LevelError, what+" failed", "session", in.Session.Key, "command", in.Frame.Command, "err", err)
+	s.lines.failed.Log(s.log, slog.LevelError, what+" failed", "session", registry.ShortKey(in.Session.Key), "command", in.Frame.Command, "err", err)
 	return session.Outcome{Refusal: policy.Refuse(policy.CodeInternal)}
 }
 

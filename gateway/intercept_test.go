@@ -121,7 +121,7 @@ func TestInterceptorDecides(t *testing.T) {
 		send(fault)
 		c.wantRefusal(`"errorCode":14,`, `"error":"internal"`)
 	}
-	if text := logs.String(); strings.Count(text, "interceptor failed") != 3 || strings.Contains(text, "eyJ") ||
+	if text := logs.String(); strings.Count(text, `msg="interceptor failed" session=`+n.name.Short()+"-") != 3 || strings.Contains(text, "eyJ") ||
 		!strings.Contains(text, "index out of range") || !strings.Contains(text, "intercept_test.go:") || !strings.Contains(text, "a fault of its own") {
 		t.Errorf("the log says\n%s", text)
 	}

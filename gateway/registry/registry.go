@@ -69,6 +69,28 @@ func (n Node) ShortKey(id SessionID) string {
 	return n.Short() + "-" + strconv.FormatUint(uint64(id), 16)
 }
 
+// ShortNode is Node.Short of a name; one that is none of stompgw's stays as it is.
+func ShortNode(name string) string {
+	node, err := ParseNode(name)
+	if err != nil {
+		return name
+	}
+	return node.Short()
+}
+
+// ShortKey is Node.ShortKey of a session's key, as far as stompgw has made that.
+func ShortKey(key string) string {
+	name, text, _ := strings.Cut(key, "_")
+	node, err := ParseNode(name)
+	if err != nil {
+		return key
+	}
+	if id, err := ParseSessionID(text); err == nil {
+		return node.ShortKey(id)
+	}
+	return node.Short() + "-" + text
+}
+
 // ConnectDatetime writes a time as Java's pattern yyyy_MM_dd_'T'_HH_mm_ss_SSS_z does, in t's zone.
 func ConnectDatetime(t time.Time) string {
 	zone, _ := t.Zone()
