@@ -148,7 +148,7 @@ func TestConfigMistakes(t *testing.T) {
 		{[]string{"config", "show", "--config", "bad.yaml"}, configuration, "bad.yaml:1: listn: there is no such key; did you mean listen?"},
 		{[]string{"config", "show", "x"}, usage, `there is no argument for "x" here; see stompgw config show --help`},
 		{[]string{"config", "default", "x"}, usage, `there is no argument for "x" here; see stompgw config default --help`},
-		{[]string{"config", "check", "--connect", "--timeout", "0s"}, usage, "--timeout 0s: want more than nothing, such as 5s; see stompgw config check --help"},
+		{[]string{"config", "check", "--connect", "--timeout", "0s"}, usage, "--timeout: 0s is too short: want 1ms or more; see stompgw config check --help"},
 		{[]string{"config", "check", "--connect", "--config", "bad.yaml"}, configuration, "bad.yaml:1: listn: there is no such key; did you mean listen?"},
 		{[]string{"config", "chek"}, usage, `there is no command "chek"; did you mean check?; see stompgw config --help`},
 		{[]string{"completion", "tcsh"}, usage, `there is no command "tcsh"; did you mean bash?; see stompgw completion --help`},

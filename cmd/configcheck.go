@@ -26,11 +26,8 @@ func newConfigCheckCmd(drivers []Driver) *cobra.Command {
 	}
 	src := newSource(cmd, "check it as serve --standalone would use it")
 	cmd.Flags().BoolVar(&connect, "connect", false, "dial what it names, too")
-	durationVar(cmd.Flags(), &timeout, "timeout", 5*time.Second, "`TIME` that each server may take, for --connect")
+	durationVar(cmd.Flags(), &timeout, "timeout", 5*time.Second, time.Millisecond, "`TIME` that each server may take, for --connect")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if timeout <= 0 {
-			return usageError(cmd, fmt.Errorf("--timeout %s: want more than nothing, such as 5s", timeout))
-		}
 		cfg, err := src.load()
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,13 +14,14 @@ import (
 // durationFlag is a flag that is a length of time, written as in settings.
 type durationFlag struct {
 	to     *time.Duration
-	signed bool // it may be negative
+	least  time.Duration // 0 for one that may be nothing
+	signed bool          // it may be negative
 }
 
-// durationVar adds a flag that is a length of time. One of 0 has no default worth telling.
-func durationVar(flags *pflag.FlagSet, to *time.Duration, name string, value time.Duration, usage string) {
+// durationVar adds a flag that is a length of time, least or more. A value of 0 is no default worth telling.
+func durationVar(flags *pflag.FlagSet, to *time.Duration, name string, value, least time.Duration, usage string) {
 	*to = value
-	flags.Var(&durationFlag{to: to}, name, usage)
+	flags.Var(&durationFlag{to: to, least: least}, name, usage)
 }
 
 // Set implements pflag.Value.
@@ -29,10 +31,15 @@ func (f *durationFlag) Set(text string) error {
 		positive, negative = strings.CutPrefix(text, "-")
 	}
 	d, err := config.ParseDuration(positive)
-	if err != nil {
-		return err
+	if n, fault := strconv.ParseFloat(positive, 64); fault == nil && n == 0 && f.least > 0 {
+		d, err = 0, nil // a unit would not make it longer
 	}
-	if negative {
+	switch {
+	case err != nil:
+		return err
+	case d < f.least:
+		return fmt.Errorf("%s is too short: want %s or more", text, f.least)
+	case negative:
 		d = -d
 	}
 	*f.to = d
@@ -51,12 +58,3 @@ func (f *durationFlag) String() string {
 func (f *durationFlag) Type() string { return durationType }
 
 const durationType = "duration"
-
-// parseSpan reads a length of time that is more than nothing.
-func parseSpan(text string) (time.Duration, error) {
-	span, err := config.ParseDuration(text)
-	if err == nil && span == 0 {
-		return 0, fmt.Errorf("%s is no time: want more than nothing, such as 10m", text)
-	}
-	return span, err
-}

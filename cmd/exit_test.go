@@ -92,7 +92,7 @@ func TestMistakes(t *testing.T) {
 		{"destination that is a pattern", []string{"publish", "/topic/*", "b"}, usage, "DEST /topic/* is a pattern: a message goes to one destination, such as /topic/chat"},
 		{"destination of two lines", []string{"publish", "/topic/a\nb", "b"}, usage, `DEST "/topic/a\nb" holds what no client can subscribe to: want text without control characters`},
 		{"no session after all", []string{"publish", "/topic/a", "b", "--session", ""}, usage, "--session is empty: it needs the id of a session; see stompgw publish --help"},
-		{"no time", []string{"publish", "/topic/a", "b", "--timeout", "0s"}, usage, "--timeout 0s: want more than nothing, such as 5s; see stompgw publish --help"},
+		{"no time", []string{"publish", "/topic/a", "b", "--timeout", "0s"}, usage, "--timeout: 0s is too short: want 1ms or more; see stompgw publish --help"},
 		{"destination of the application", []string{"publish", "/app/topic/a", "b"}, usage, "DEST /app/topic/a is for clients to send to: the bus carries what subscribers receive, such as /topic/chat; --via stomp sends as a client does"},
 		{"destination of a session", []string{"publish", "/session/queue/a", "b"}, usage, "DEST /session/queue/a is one session's own: say which with --session SESSION or --member MEMBER"},
 		{"secret header", []string{"publish", "/topic/a", "b", "--nats", "nats://" + closed, "-H", "Authorization: x"}, usage, "header not allowed: Authorization, which would show a secret to all subscribers"},

@@ -27,7 +27,7 @@ func (c *console) members() *cobra.Command {
 }
 
 func (c *console) membersBlock() *cobra.Command {
-	var span string
+	var span time.Duration
 	cmd := &cobra.Command{
 		Use:   "block MEMBER... --for TIME",
 		Short: "Keep members out for a while, connected or not",
@@ -38,24 +38,23 @@ func (c *console) membersBlock() *cobra.Command {
 		Args:    takesMembers,
 	}
 	src, t := newClusterSource(cmd), newListing(cmd)
-	cmd.Flags().StringVar(&span, "for", "", "keep them out for this `TIME`, such as 10m or 1d")
+	durationVar(cmd.Flags(), &span, "for", 0, leastBlock, "keep them out for this `TIME`, such as 10m or 1d")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		d, err := blockSpan("for", span)
-		if err != nil {
-			return usageError(cmd, err)
+		if span == 0 {
+			return usageError(cmd, errors.New("for how long? Say --for TIME, such as --for 10m"))
 		}
 		members, err := parseMembers(args)
 		if err != nil {
 			return usageError(cmd, err)
 		}
 		return c.use(cmd.Context(), src, func(cluster operator) error {
-			until := c.now().Add(d)
+			until := c.now().Add(span)
 			err := c.act(cmd, t, blockColumns(), func(w output.Writer) error {
 				for _, member := range members {
-					if err := cluster.Block(cmd.Context(), member, d); err != nil {
+					if err := cluster.Block(cmd.Context(), member, span); err != nil {
 						return err
 					}
-					if err := w.Row(blockRow(admin.Block{Member: json.RawMessage(member), Left: d, Until: until})); err != nil {
+					if err := w.Row(blockRow(admin.Block{Member: json.RawMessage(member), Left: span, Until: until})); err != nil {
 						return err
 					}
 				}
@@ -93,17 +92,5 @@ func parseMembers(args []string) ([]string, error) {
 	return members, nil
 }
 
-// blockSpan reads how long a block lasts, from the flag of that name.
-func blockSpan(flag, text string) (time.Duration, error) {
-	if text == "" {
-		return 0, fmt.Errorf("for how long? Say --%s TIME, such as --%s 10m", flag, flag)
-	}
-	d, err := parseSpan(text)
-	switch {
-	case err != nil:
-		return 0, fmt.Errorf("--%s: %w", flag, err)
-	case d < time.Second:
-		return 0, fmt.Errorf("--%s %s: want 1s or more", flag, text)
-	}
-	return d, nil
-}
+// leastBlock is for how long a member is kept out at least.
+const leastBlock = time.Second

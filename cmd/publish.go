@@ -105,7 +105,7 @@ func (p *publication) addFlags(cmd *cobra.Command, src *source) {
 	flags.BoolVar(&p.chomp, "chomp", false, "leave out the line end behind the last line of the file or of standard input")
 	flags.StringVar(&p.via, "via", viaBus, "`WAY`: "+viaBus+", or "+viaSTOMP+" to be a client")
 	p.gateway.add(cmd)
-	durationVar(flags, &p.gateway.timeout, "timeout", 5*time.Second, "`TIME` that the broker, or the gateway, may take to answer")
+	durationVar(flags, &p.gateway.timeout, "timeout", 5*time.Second, time.Millisecond, "`TIME` that the broker, or the gateway, may take to answer")
 	flags.BoolVar(&p.receipt, "receipt", true, "")
 	flags.Lookup("receipt").Hidden = true // a client asks for it in any case: without it nobody knows what became of a SEND
 }

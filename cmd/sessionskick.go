@@ -19,7 +19,7 @@ func newSessionsKickCmd() *cobra.Command { return newConsole().sessionsKick() }
 
 func (c *console) sessionsKick() *cobra.Command {
 	k := kicking{console: c}
-	var rate, code, block string
+	var rate, code string
 	cmd := &cobra.Command{
 		Use:   "kick SESSION... | --member MEMBER | --destination DEST | --all",
 		Short: "End sessions, on whatever nodes they are",
@@ -43,13 +43,13 @@ func (c *console) sessionsKick() *cobra.Command {
 	flags.StringVar(&k.how.Reason, "reason", "", "`TEXT` that the clients are told, one line; default is that of the code")
 	flags.StringVar(&code, "code", "kicked", "`CODE` that their programs are told: one of stompgw explain, or your own from 1000 on")
 	flags.StringVar(&rate, "rate", "", "end them no faster than at this `RATE`, such as 100/s, 30/m or 10/h")
-	flags.StringVar(&block, "block", "", "keep their members out for this `TIME`, such as 10m or 1d")
+	durationVar(flags, &k.how.Block, "block", 0, leastBlock, "keep their members out for this `TIME`, such as 10m or 1d")
 	flags.BoolVar(&k.dryRun, "dry-run", false, "only list the sessions that would be ended")
 	flags.BoolVarP(&k.yes, "yes", "y", false, "don't ask")
 	completeFlag(cmd, "code", cobra.FixedCompletions(codeWords(), cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		k.keys = args
-		if err := errors.Join(k.checkTarget(cmd), k.checkHow(cmd, rate, code, block)); err != nil {
+		if err := errors.Join(k.checkTarget(cmd), k.checkHow(cmd, rate, code)); err != nil {
 			return usageError(cmd, firstOf(err))
 		}
 		return c.use(cmd.Context(), src, func(cluster operator) error { return k.run(cmd, cluster) })
@@ -99,7 +99,7 @@ func (k *kicking) checkTarget(cmd *cobra.Command) error {
 	return nil
 }
 
-func (k *kicking) checkHow(cmd *cobra.Command, rate, code, block string) (err error) {
+func (k *kicking) checkHow(cmd *cobra.Command, rate, code string) (err error) {
 	if k.how.Code, err = kickCode(code); err != nil {
 		return fmt.Errorf("--code %s: %w", code, err)
 	}
@@ -112,11 +112,6 @@ func (k *kicking) checkHow(cmd *cobra.Command, rate, code, block string) (err er
 	if cmd.Flags().Changed("rate") {
 		if k.how.Rate, err = config.ParseRate(rate); err != nil {
 			return fmt.Errorf("--rate: %w", err)
-		}
-	}
-	if cmd.Flags().Changed("block") {
-		if k.how.Block, err = blockSpan("block", block); err != nil {
-			return err
 		}
 	}
 	return nil

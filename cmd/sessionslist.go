@@ -41,7 +41,7 @@ func (c *console) sessionsList() *cobra.Command {
 	t := newWatched(cmd, slices.Concat(sessionColumns().Columns, sessionColumns().Wide))
 	f := newFilter(cmd, c, src)
 	flags := cmd.Flags()
-	flags.StringVar(&l.older, "older", "", "only those that have been connected for this `TIME` or longer, such as 90s, 10m or 3d2h")
+	durationVar(flags, &f.Older, "older", 0, time.Millisecond, "only those that have been connected for this `TIME` or longer, such as 90s, 10m or 3d2h")
 	flags.IntVar(&l.limit, "limit", 0, "list this `NUMBER` of sessions at most, 0 for all")
 	flags.StringVar(&l.cursor, "cursor", "", "go on behind an earlier list with the same filters, where its last line says `CURSOR`")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -111,7 +111,6 @@ func checkFilter(cmd *cobra.Command, f *admin.Filter) error {
 // sessionsList is what the flags of sessions list say.
 type sessionsList struct {
 	filter admin.Filter
-	older  string
 	limit  int
 	cursor string
 	sorted bool
@@ -122,13 +121,6 @@ type sessionsList struct {
 func (l *sessionsList) checkFlags(cmd *cobra.Command, f *admin.Filter) error {
 	if err := checkFilter(cmd, f); err != nil {
 		return err
-	}
-	if cmd.Flags().Changed("older") {
-		older, err := parseSpan(l.older)
-		if err != nil {
-			return fmt.Errorf("--older: %w", err)
-		}
-		f.Older = older
 	}
 	if l.limit < 0 {
 		return fmt.Errorf("--limit %d: want a number of sessions, or 0 for all", l.limit)

@@ -53,10 +53,10 @@ func newSubscribeCmd() *cobra.Command {
 	l.gateway.add(cmd)
 	flags := cmd.Flags()
 	flags.IntVar(&l.count, "count", 0, "end after `N` messages")
-	durationVar(flags, &l.period, "for", 0, "end after this `TIME`, such as 30s")
+	durationVar(flags, &l.period, "for", 0, time.Millisecond, "end after this `TIME`, such as 30s")
 	flags.BoolVar(&l.headers, "headers", false, "print the headers, too; jsonl always has them")
 	flags.StringVarP(&l.format, "output", "o", "text", "`FORMAT`: text, jsonl")
-	durationVar(flags, &l.gateway.timeout, "timeout", 10*time.Second, "`TIME` that the gateway may take to let the client in, and to confirm a subscription")
+	durationVar(flags, &l.gateway.timeout, "timeout", 10*time.Second, time.Millisecond, "`TIME` that the gateway may take to let the client in, and to confirm a subscription")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		l.destinations = args
 		if err := l.check(cmd); err != nil {
@@ -85,8 +85,6 @@ func (l *listening) check(cmd *cobra.Command) error {
 	switch {
 	case cmd.Flags().Changed("count") && l.count < 1:
 		return fmt.Errorf("--count %d: want 1 or more", l.count)
-	case cmd.Flags().Changed("for") && l.period <= 0:
-		return fmt.Errorf("--for %s: want more than nothing, such as 30s", l.period)
 	case l.format != "text" && l.format != "jsonl":
 		return fmt.Errorf("-o %s: the formats are text, jsonl", l.format)
 	}

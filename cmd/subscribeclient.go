@@ -52,8 +52,6 @@ func (f *clientFlags) check(cmd *cobra.Command) error {
 		return errors.New("--ca is empty: leave it out to trust whom the system trusts")
 	case given("url") && f.url == "":
 		return errors.New("--url is empty: want one like ws://127.0.0.1:13001/stomp")
-	case f.timeout <= 0:
-		return fmt.Errorf("--timeout %s: want more than nothing, such as 5s", f.timeout)
 	}
 	return nil
 }

@@ -76,7 +76,7 @@ func newWatched(cmd *cobra.Command, columns []string, without ...string) *listin
 	t := newListing(cmd, without...)
 	flags := cmd.Flags()
 	flags.StringVar(&t.sort, "sort", "", "in the order of this `COLUMN`; with a dash before it, such as -age, the other way round")
-	flags.Var(&durationFlag{to: &t.watch}, "watch", "show it again every 2s, or --watch=`TIME`, until Ctrl-C")
+	durationVar(flags, &t.watch, "watch", 0, leastWatch, "show it again every 2s, or --watch=`TIME`, until Ctrl-C")
 	flags.Lookup("watch").NoOptDefVal = "2s"
 	var names []string
 	for _, column := range columns {
@@ -91,11 +91,8 @@ const leastWatch = 100 * time.Millisecond
 
 // watch shows a list once, or with --watch again and again until Ctrl-C.
 func (c *console) watch(cmd *cobra.Command, t *listing, show func() error) error {
-	switch {
-	case t.watch == 0:
+	if t.watch == 0 {
 		return show()
-	case t.watch < leastWatch:
-		return usageError(cmd, fmt.Errorf("--watch=%s: want %s or more", t.watch, leastWatch))
 	}
 	ctx, stop := context.WithCancel(cmd.Context())
 	defer stop()
