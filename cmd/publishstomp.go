@@ -16,6 +16,9 @@ import (
 
 // overSTOMP sends as a client does, each message with a receipt.
 func (p *publication) overSTOMP(cmd *cobra.Command, cfg *config.Config, r *batch) error {
+	if err := checkSlash(cfg, p.destination); err != nil {
+		return &exitError{usage, err}
+	}
 	header, err := p.header()
 	if err != nil {
 		return err

@@ -19,9 +19,10 @@ import (
 func (p *publication) checkDestination(cfg *config.Config) error {
 	below := func(prefix string) bool { return strings.HasPrefix(p.destination, prefix+"/") }
 	room := cfg.Prefixes.Broker[0] + "/chat"
+	if err := checkSlash(cfg, p.destination); err != nil {
+		return err
+	}
 	switch {
-	case !strings.HasPrefix(p.destination, "/"):
-		return fmt.Errorf("DEST %q does not begin with a slash: write it like %s", p.destination, room)
 	case !utf8.ValidString(p.destination) || strings.ContainsFunc(p.destination, unicode.IsControl):
 		return fmt.Errorf("DEST %q holds what no client can subscribe to: want text without control characters", p.destination)
 	case destination.IsPattern(p.destination):

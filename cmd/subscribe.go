@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 
 	stompclient "github.com/stompgw/stompgw/cmd/internal/client"
 	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/gateway/policy"
 )
 
 // listening is what the flags of subscribe say.
@@ -66,6 +69,9 @@ func newSubscribeCmd() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if err := l.checkDestinations(cfg, l.gateway.url == "" && (src.File != "" || src.Standalone)); err != nil {
+			return &exitError{usage, err}
+		}
 		return l.run(cmd, cfg)
 	}
 	return cmd
@@ -74,9 +80,6 @@ func newSubscribeCmd() *cobra.Command {
 func (l *listening) check(cmd *cobra.Command) error {
 	seen := map[string]bool{}
 	for _, destination := range l.destinations {
-		if destination == "" {
-			return errors.New("DEST is empty")
-		}
 		if seen[destination] {
 			return fmt.Errorf("DEST %s stands there twice", destination)
 		}
@@ -89,6 +92,30 @@ func (l *listening) check(cmd *cobra.Command) error {
 		return fmt.Errorf("-o %s: the formats are text, jsonl", l.format)
 	}
 	return l.gateway.check(cmd)
+}
+
+// checkDestinations refuses what a gateway would: what begins with no slash, and where cfg is known to be the
+// gateway's, what no prefix or rule has room for.
+func (l *listening) checkDestinations(cfg *config.Config, itsOwn bool) error {
+	for _, name := range l.destinations {
+		if err := checkSlash(cfg, name); err != nil {
+			return err
+		}
+		_, refusal := cfg.Rules().JudgeSubscribe(&policy.Request{Destination: name})
+		if itsOwn && refusal != nil && refusal.Code == policy.CodeNoRule && !cfg.Rules().Reaches(name) {
+			return fmt.Errorf("DEST %s is below none of the prefixes %s (%s), and no channel names it", name,
+				strings.Join(append(slices.Clone(cfg.Prefixes.Broker), cfg.Prefixes.User), ", "), cfg.Origin("prefixes.broker"))
+		}
+	}
+	return nil
+}
+
+// checkSlash refuses a destination that no gateway has.
+func checkSlash(cfg *config.Config, name string) error {
+	if !strings.HasPrefix(name, "/") {
+		return fmt.Errorf("DEST %q does not begin with a slash: write it like %s/chat", name, cfg.Prefixes.Broker[0])
+	}
+	return nil
 }
 
 func (l *listening) run(cmd *cobra.Command, cfg *config.Config) error {

@@ -272,9 +272,9 @@ func TestSubscribeServers(t *testing.T) {
 		{"turned away", func(string) string { return "ERROR\nmessage:no " + token + "\nerror-code:16\n\n^@" }, notAllowed,
 			"stompgw: the gateway at URL (--url): the server ended the session with code 16: no REDACTED\n"},
 		{"no server", func(string) string { return "hang up" }, failed,
-			"stompgw: the gateway at URL (--url): the server closed the connection\n"},
+			"stompgw: the gateway at URL (--url): the server closed the connection; if it speaks TLS there, try tcps://\n"},
 		{"HTTP", func(string) string { return "HTTP/1.1 400 Bad Request\r\n\r\n" }, failed,
-			"stompgw: the gateway at URL (--url): the server does not speak STOMP as it should: stomp: a frame must start with a command such as SEND and a line feed; is the peer speaking TLS, HTTP or another protocol? (STOMP Frames, at octet 8)\n"},
+			"stompgw: the gateway at URL (--url): the server does not speak STOMP as it should: stomp: a frame must start with a command such as SEND and a line feed; is the peer speaking TLS, HTTP or another protocol? (STOMP Frames, at octet 8); if it speaks TLS there, try tcps://\n"},
 		{"no RECEIPT", func(frame string) string {
 			if isSubscribe(frame) {
 				return ""
@@ -357,6 +357,17 @@ func TestSubscribeTLS(t *testing.T) {
 	if code != int(timedOut) {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
+	plain := scripted(t, func(string) string { return "hang up" })
+	for _, tt := range []struct{ url, want string }{
+		{strings.Replace(url, "tcps", "tcp", 1), "; if it speaks TLS there, try tcps://\n"},
+		{strings.Replace(url, "tcps", "ws", 1), "; if it speaks TLS there, try wss://, or name another with --url\n"},
+		{strings.Replace(url, "tcps", "http", 1), "; if it speaks TLS there, try https://, or name another with --url\n"},
+		{strings.Replace(plain, "tcp", "wss", 1), "; if it speaks no TLS there, try ws://, or name another with --url\n"},
+	} {
+		if _, _, stderr := run(t, append(listen, tt.url)...); !strings.HasSuffix(stderr, tt.want) {
+			t.Errorf("%s: %s, want …%s", tt.url, stderr, tt.want)
+		}
+	}
 }
 
 // TestSubscribeMistakes: each has one line, and nothing is dialled.
@@ -379,6 +390,9 @@ func TestSubscribeMistakes(t *testing.T) {
 		{"twice", "/a /a", usage, "DEST /a stands there twice" + see},
 		{"count", "/a --count 0", usage, "--count 0: want 1 or more" + see},
 		{"for", "/a --for -1s", usage, "--for: -1s is negative: write it like 10s" + see},
+		{"for nothing", "/a --for 0", usage, "--for: 0 is too short: want 1ms or more" + see},
+		{"no slash", "topic/a", usage, `DEST "topic/a" does not begin with a slash: write it like /topic/chat`},
+		{"no prefix", "/elsewhere -c closed.yaml", usage, "DEST /elsewhere is below none of the prefixes /topic, /queue, /session (default), and no channel names it"},
 		{"format", "/a -o json", usage, "-o json: the formats are text, jsonl" + see},
 		{"time-out", "/a --timeout 0s", usage, "--timeout: 0s is too short: want 1ms or more" + see},
 		{"two tokens", "/a --token x --token-file two", usage, "--token and --token-file: a client has one token" + see},
@@ -390,15 +404,14 @@ func TestSubscribeMistakes(t *testing.T) {
 		{"empty token file", "/a --token-file empty", usage, "--token-file empty: there is no token in it"},
 		{"long token file", "/a --token-file long", usage, fmt.Sprintf("--token-file long can't be read: it is longer than %d bytes", maxToken)},
 		{"no token file", "/a --token-file none", usage, "--token-file none can't be read: no such file or directory"},
-		{"for nothing", "/a --for 0", usage, "--for: 0 is too short: want 1ms or more" + see},
 		{"no CA file", "/a --ca none", usage, "--ca: none can't be read: no such file or directory"},
 		{"no certificate", "/a --ca two", usage, "--ca: two holds no certificate in PEM"},
 		{"scheme", "/a --url ftp://x", usage, "--url: want a URL that begins with ws://, wss:// (WebSocket), http://, https:// (SockJS), tcp:// or tcps:// (STOMP alone)"},
 		{"password", "/a --url ws://bob:s3cret@x", usage, "--url: a URL with a name or password is not taken: log in with a token"},
-		{"no port", "/a -c port.yaml", usage, "listen 127.0.0.1:0 (port.yaml:1) does not say where the gateway is: name it with --url"},
+		{"no port", "/topic/a -c port.yaml", usage, "listen 127.0.0.1:0 (port.yaml:1) does not say where the gateway is: name it with --url"},
 		{"nobody there", "/a --url ws://" + closed + "/x?token=s3cret", unreachable,
 			"the gateway at ws://" + closed + "/x (--url) does not answer: connection refused; start it, or name another with --url"},
-		{"nobody where the file says", "/a -c closed.yaml", unreachable,
+		{"nobody where the file says", "/topic/a -c closed.yaml", unreachable,
 			"the gateway at ws://" + closed + "/stomp (listen, closed.yaml:1) does not answer: connection refused; start it, or name another with --url URL"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

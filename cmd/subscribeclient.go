@@ -184,8 +184,9 @@ func (f *clientFlags) dialError(cfg *config.Config, url string, err error) error
 	if f.url == "" {
 		where = "listen, " + cfg.Origin("listen")
 	}
+	advice := ""
 	if u, e := stompclient.ParseURL(url); e == nil {
-		url = u.String()
+		url, advice = u.String(), u.Advice(err)
 	}
 	what := fmt.Sprintf("the gateway at %s (%s)", url, where)
 	connect, isConnect := errors.AsType[*stompclient.ConnectError](err)
@@ -194,18 +195,22 @@ func (f *clientFlags) dialError(cfg *config.Config, url string, err error) error
 	switch {
 	case errors.Is(err, stompclient.ErrNoAnswer):
 		return &exitError{timedOut, fmt.Errorf("%s took the connection, but did not answer within %s; give it more time with --timeout", what, f.timeout)}
-	case isConnect && isNetwork(connect.Err) && f.url == "":
+	case isConnect && isNetwork(connect.Err) && advice == "" && f.url == "":
 		return unreachableError(cfg, "listen", "the gateway at "+url, "--url URL", connect.Err)
-	case isConnect && isNetwork(connect.Err):
+	case isConnect && isNetwork(connect.Err) && advice == "":
 		return &exitError{unreachable, fmt.Errorf("%s does not answer: %w; start it, or name another with --url", what, cause(connect.Err))}
 	case isConnect && errors.As(err, new(*tls.CertificateVerificationError)):
 		return &exitError{unreachable, fmt.Errorf("%s is not trusted: %w; name the certificate to trust with --ca, and in --url the host that it is for", what, connect.Err)}
+	case isConnect && advice != "":
+		return &exitError{unreachable, fmt.Errorf("%s can't be used: %w; %s, or name another with --url", what, cause(connect.Err), advice)}
 	case isConnect:
 		return &exitError{unreachable, fmt.Errorf("%s can't be used: %w; name another with --url", what, connect.Err)}
 	case turnedAway:
 		return &exitError{notAllowed, fmt.Errorf("%s: %w", what, err)}
 	case refused:
 		return refusedError(what, refusal)
+	case advice != "":
+		return fmt.Errorf("%s: %w; %s", what, err, advice)
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }

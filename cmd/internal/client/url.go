@@ -2,8 +2,12 @@ package client
 
 import (
 	"cmp"
+	"crypto/tls"
+	"errors"
+	"io"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -72,6 +76,26 @@ func (s scheme) parse(u *url.URL) (*URL, error) {
 // String is the URL without its query, in which people put secrets.
 func (u *URL) String() string {
 	return u.name + "://" + u.address() + u.path
+}
+
+// Advice is what may help after an error of Dial: the same kind of URL with TLS, or without. It is empty for
+// an error that has to do with neither.
+func (u *URL) Advice(err error) string {
+	op, ofNetwork := errors.AsType[*net.OpError](err)
+	handshake := errors.Is(err, io.EOF) || errors.As(err, new(tls.RecordHeaderError))
+	switch {
+	case ofNetwork && op.Op == "dial", u.secure && !handshake:
+		return ""
+	case u.secure:
+		return "if it speaks no TLS there, try " + u.otherwise() + "://"
+	}
+	return "if it speaks TLS there, try " + u.otherwise() + "://"
+}
+
+// otherwise is the scheme that differs in TLS alone.
+func (u *URL) otherwise() string {
+	all := schemes()
+	return all[slices.IndexFunc(all, func(s scheme) bool { return s.sockjs == u.sockjs && s.raw == u.raw && s.secure != u.secure })].name
 }
 
 func (u *URL) address() string { return net.JoinHostPort(u.host, u.port) }
