@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/registry"
@@ -30,7 +31,7 @@ type cluster struct {
 
 // newCluster returns the cluster of a node that starts now. The client stays the caller's.
 func newCluster(cfg *config.Config, client *redisregistry.Client, node registry.Node, address string, log *slog.Logger) *cluster {
-	c := &cluster{node: node, sessions: sessionMap(cfg, client), log: log}
+	c := &cluster{node: node, sessions: cli.SessionMap(cfg, client), log: log}
 	settings := redisregistry.Config{
 		Addrs:     cfg.Redis.Addrs,
 		Heartbeat: time.Duration(cfg.Registry.Heartbeat),
@@ -62,7 +63,7 @@ func (c *cluster) claim(ctx context.Context, cfg *config.Config) error {
 	if !errors.As(c.sessions.Claim(ctx), &taken) {
 		return nil
 	}
-	return &exitError{configuration, fmt.Errorf("redis.prefix (%s): %w; give one of the two another redis.prefix", cfg.Origin("redis.prefix"), taken)}
+	return cli.Exit(cli.Configuration, fmt.Errorf("redis.prefix (%s): %w; give one of the two another redis.prefix", cfg.Origin("redis.prefix"), taken))
 }
 
 // hostName is what people call this node.

@@ -1,23 +1,26 @@
-// Package cmd holds the commands of stompgw, a file each: they parse, make one call, and print.
+// Package cmd is the program: the root of its commands, and serve with what it wires together. The other
+// commands are in rooms of their own below internal; they parse, make one call, and print.
 //
 // What was asked for goes to stdout, everything else to stderr. A command that fails prints one
-// line for each thing that is wrong, and ends the process with the code of its kind (exit.go).
+// line for each thing that is wrong, and ends the process with the code of its kind (cli.ExitCode).
 package cmd
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"strings"
-	"syscall"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/cmd/internal/message"
+	"github.com/stompgw/stompgw/cmd/internal/operate"
+	"github.com/stompgw/stompgw/cmd/internal/probe"
+	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 // Process is what the commands see of the process they run in.
@@ -53,107 +56,23 @@ type BusSettings struct {
 // Main runs the command that the arguments name, and returns the exit code. The end of ctx stops
 // what runs; serve drains then, which is no failure.
 func Main(ctx context.Context, p Process) int {
-	root := newRootCmd(p)
-	root.SetArgs(p.Args[1:])
-	out := &stdout{Writer: p.Stdout}
-	root.SetOut(out)
-	root.SetErr(p.Stderr)
-	root.SetIn(p.Stdin)
-	err := root.ExecuteContext(ctx)
-	switch {
-	case errors.Is(err, errEnough):
-		return int(done)
-	case out.err != nil && !errors.Is(out.err, errEnough):
-		err = fmt.Errorf("can't write the output: %w", cause(out.err))
-	case err == nil:
-		return int(done)
-	case errors.Is(err, errTold):
-		return int(codeOf(err))
-	case ctx.Err() != nil:
-		err = errors.New("interrupted")
-	}
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		fmt.Fprintf(p.Stderr, "stompgw: %s\n", line)
-	}
-	return int(codeOf(err))
-}
-
-// errEnough reports that nobody reads any more, such as behind | head. It is no fault.
-var errEnough = errors.New("nobody reads what is written")
-
-// stdout remembers that a write has failed: what was asked for has not been told then.
-type stdout struct {
-	io.Writer
-	err error
-}
-
-func (o *stdout) Write(b []byte) (int, error) {
-	n, err := o.Writer.Write(b)
-	if errors.Is(err, syscall.EPIPE) {
-		err = errEnough
-	}
-	if err != nil && o.err == nil {
-		o.err = err
-	}
-	return n, err
+	return cli.Run(ctx, newRootCmd(p), p.Args[1:], p.Stdin, p.Stdout, p.Stderr)
 }
 
 func newRootCmd(p Process) *cobra.Command {
-	root := group("stompgw", "A STOMP gateway: WebSocket and TCP clients in front, a message broker behind",
-		newServeCmd(p),
-		group("config", "Look at configurations", newConfigCheckCmd(p.Drivers), newConfigShowCmd(), newConfigDefaultCmd()),
-		group("sessions", "Look at the sessions of all live nodes, and end some", newSessionsListCmd(), newSessionsShowCmd(), newSessionsCountCmd(),
-			newSessionsKickCmd(), newSessionsBlockedCmd(), newSessionsUnblockCmd()),
-		newMembersCmd(),
-		group("nodes", "Look at the live nodes, and have one let its sessions go", newNodesListCmd(), newNodesShowCmd(), newNodesDrainCmd()),
-		newPublishCmd(p.Drivers),
-		newSubscribeCmd(),
-		group("policy", "Look at the rules", newPolicyTestCmd()),
-		group("token", "Make and check tokens of clients", newTokenGenCmd(), newTokenCheckCmd()),
-		newExplainCmd(),
-		newCompletionCmd(),
-		newVersionCmd(),
-	)
-	root.SilenceUsage, root.SilenceErrors = true, true // Main prints
-	root.SetFlagErrorFunc(flagError)
+	open := func(ctx context.Context, cfg *config.Config, node registry.Node, log *slog.Logger, hint string) (bus.Bus, error) {
+		return openBus(ctx, cfg, p.Drivers, node, log, hint)
+	}
+	opener := func(cfg *config.Config) (func(config.Bus, registry.Node, *slog.Logger) (bus.Bus, error), error) {
+		d, err := findDriver(cfg, p.Drivers)
+		return func(b config.Bus, node registry.Node, log *slog.Logger) (bus.Bus, error) {
+			return d.Open(BusSettings{Bus: b, Message: int(cfg.Limits.Message), Node: node.String(), Log: log})
+		}, err
+	}
+	root := cli.Group("stompgw", "A STOMP gateway: WebSocket and TCP clients in front, a message broker behind",
+		slices.Concat(operate.Commands(), message.Commands(open), probe.Commands(opener))...)
+	root.AddCommand(newServeCmd(p), newCompletionCmd(), newVersionCmd())
 	root.Version = newBuild().String()
 	root.SetVersionTemplate("{{.Version}}\n")
 	return root
-}
-
-// group returns a command that is only there for those below it.
-func group(name, short string, below ...*cobra.Command) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   name,
-		Short: short,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			return unknownCommand(cmd, args[0])
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	if one, several := strings.CutSuffix(name, "s"); several {
-		cmd.Aliases = []string{one}
-	}
-	cmd.AddCommand(below...)
-	return cmd
-}
-
-// takes checks how many arguments a command gets; names are theirs.
-func takes(names ...string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		switch {
-		case len(args) < len(names):
-			return usageError(cmd, fmt.Errorf("%s is missing", names[len(args)]))
-		case len(args) > len(names):
-			return usageError(cmd, fmt.Errorf("there is no argument for %q here", args[len(names)]))
-		}
-		return nil
-	}
-}
-
-func usageError(cmd *cobra.Command, err error) error {
-	return &exitError{usage, fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 }

@@ -4,10 +4,12 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/stompgw/stompgw/cmd/internal/cli"
 )
 
 func newCompletionCmd() *cobra.Command {
-	cmd := group("completion", "Print a script with which a shell completes commands and flags",
+	cmd := cli.Group("completion", "Print a script with which a shell completes commands and flags",
 		newShellCmd("bash", func(root *cobra.Command, w io.Writer) error { return root.GenBashCompletionV2(w, true) },
 			"It needs the package bash-completion.",
 			"  source <(stompgw completion bash)                                        # this shell\n"+
@@ -36,7 +38,7 @@ func newShellCmd(shell string, write func(root *cobra.Command, w io.Writer) erro
 		Short:             "Print the script for " + shell,
 		Long:              "Print the script for " + shell + ".",
 		Example:           example,
-		Args:              takes(),
+		Args:              cli.Takes(),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return write(cmd.Root(), cmd.OutOrStdout())

@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 )
 
 // TestCompletionScripts: each shell gets a script of its own, which those shells that are there can read, and the
@@ -17,16 +19,16 @@ func TestCompletionScripts(t *testing.T) {
 		if code != 0 || stderr != "" {
 			t.Errorf("%s: exit code %d, %s", shell, code, stderr)
 		}
-		contains(t, script, "stompgw", "__complete")
+		clitest.Contains(t, script, "stompgw", "__complete")
 		_, help, _ := run(t, "completion", shell, "--help")
-		contains(t, help, "Examples:\n", "stompgw completion "+shell+" ")
+		clitest.Contains(t, help, "Examples:\n", "stompgw completion "+shell+" ")
 		if check == nil {
 			continue
 		}
 		if _, err := exec.LookPath(check[0]); err != nil {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), clitest.Patience)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, check[0], check[1:]...)
 		cmd.Stdin = strings.NewReader(script)
@@ -35,7 +37,7 @@ func TestCompletionScripts(t *testing.T) {
 		}
 	}
 	_, help, _ := run(t, "completion")
-	contains(t, help, "bash ", "zsh ", "fish ", "powershell ")
+	clitest.Contains(t, help, "bash ", "zsh ", "fish ", "powershell ")
 }
 
 // TestComplete: the scripts ask the program, which knows its commands and flags.
@@ -58,7 +60,7 @@ func TestComplete(t *testing.T) {
 // TestOfferedWords: what the configuration and the program itself know is offered too.
 func TestOfferedWords(t *testing.T) {
 	t.Chdir(t.TempDir())
-	writeFile(t, "c.yaml", "channels: [{match: /topic/chat, subscribe: true}, {match: \"/topic/room/{id}\", subscribe: true}, {match: \"/topic/room/*/log\", subscribe: true}]\n"+
+	clitest.WriteFile(t, "c.yaml", "channels: [{match: /topic/chat, subscribe: true}, {match: \"/topic/room/{id}\", subscribe: true}, {match: \"/topic/room/*/log\", subscribe: true}]\n"+
 		"routes: [{match: /app/chat, publish: /topic/chat, allow: true}]\n")
 	const done, more = ":4\n", ":6\n" // no file names; and no space behind
 	for _, tt := range []struct{ words, want string }{

@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
@@ -21,29 +22,32 @@ import (
 func TestTrialCommands(t *testing.T) {
 	for _, layout := range []redisregistry.Layout{redisregistry.Hashes, redisregistry.Keys} {
 		t.Run(string(layout), func(t *testing.T) {
-			tokenFiles(t)
+			clitest.TokenFiles(t)
 			server := servers.Redis(t)
 			client := redis.NewClient(&redis.Options{Addr: server.Addr})
 			defer client.Close()
+			sent := func() (commands []string) {
+				stats, err := client.Info(t.Context(), "commandstats").Result()
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, command := range regexp.MustCompile(`cmdstat_([a-z]+)`).FindAllStringSubmatch(stats, -1) {
+					commands = append(commands, command[1])
+				}
+				return commands
+			}
 			useRedis(t, fmt.Sprintf("{addrs: ['%s'], prefix: 'p:'}", server.Addr), layout)
-
-			stats, err := client.Info(t.Context(), "commandstats").Result()
-			if err != nil {
-				t.Fatal(err)
+			byNode := sent()
+			if err := client.ConfigResetStat(t.Context()).Err(); err != nil || len(byNode) < 15 {
+				t.Fatalf("%v; a node sent but %q", err, byNode)
 			}
-			// What go-redis sends by itself, and what a node goes without.
-			tried := []string{"hello", "client", "ping", "info", "subscribe", "unsubscribe", "command"}
-			keys := newTrialKeys(redisregistry.Map{Prefix: "p:", Layout: layout})
-			for _, command := range append(keys.commands(), keys.sessionCommands()...) {
-				tried = append(tried, strings.ToLower(command[0].(string)))
+			if code, stdout, _ := run(t, "config", "check", "--connect", "--config", "t.yaml"); code != 0 {
+				t.Fatalf("config check ends with %d: %s", code, stdout)
 			}
-			sent := regexp.MustCompile(`cmdstat_([a-z]+)`).FindAllStringSubmatch(stats, -1)
-			if len(sent) < 15 {
-				t.Fatalf("a node sent but %q", sent)
-			}
-			for _, command := range sent {
-				if !slices.Contains(tried, command[1]) {
-					t.Errorf("config check --connect does not try %s", strings.ToUpper(command[1]))
+			tried := append(sent(), "unsubscribe", "command") // what go-redis sends by itself
+			for _, command := range byNode {
+				if !slices.Contains(tried, command) {
+					t.Errorf("config check --connect does not try %s", strings.ToUpper(command))
 				}
 			}
 		})
@@ -63,8 +67,8 @@ func TestReadmeACLs(t *testing.T) {
 	for i, redis := range []string{"prefix: 'stompgw:'", "prefix: ''"} {
 		layout := []redisregistry.Layout{redisregistry.Hashes, redisregistry.Keys}[i]
 		t.Run(string(layout), func(t *testing.T) {
-			tokenFiles(t)
-			writeFile(t, "password", "PASSWORD")
+			clitest.TokenFiles(t)
+			clitest.WriteFile(t, "password", "PASSWORD")
 			server := servers.Redis(t)
 			servers.RedisCLI(t, server, strings.Fields(users[i])...)
 			useRedis(t, fmt.Sprintf("{addrs: ['%s'], user: stompgw, password_file: password, %s}", server.Addr, redis), layout)
@@ -81,11 +85,11 @@ func TestReadmeACLs(t *testing.T) {
 // useRedis runs a node on a Redis, and each command that asks it something.
 func useRedis(t *testing.T, redis string, layout redisregistry.Layout) {
 	t.Helper()
-	writeFile(t, "t.yaml", fmt.Sprintf("listen: 127.0.0.1:0\nadmin: {listen: ''}\nbus: {driver: embedded}\nembedded: {nats: '127.0.0.1:0'}\n"+
+	clitest.WriteFile(t, "t.yaml", fmt.Sprintf("listen: 127.0.0.1:0\nadmin: {listen: ''}\nbus: {driver: embedded}\nembedded: {nats: '127.0.0.1:0'}\n"+
 		"redis: %s\nregistry: {layout: %s, heartbeat: 50ms}\nsessions: {per_member: {max: 5}}\n"+
 		"auth: {jwt: {secret_file: secret}}\nchannels: [{match: /topic/a, subscribe: 'true'}]\n", redis, layout))
 	p := process("serve", "--config", "t.yaml")
-	var out, log syncBuffer
+	var out, log clitest.SyncBuffer
 	p.Stdout, p.Stderr = &out, &log
 	ctx, cancel := context.WithCancel(t.Context())
 	var node sync.WaitGroup
@@ -93,13 +97,13 @@ func useRedis(t *testing.T, redis string, layout redisregistry.Layout) {
 	defer cancel()
 	node.Go(func() { Main(ctx, p) })
 	listen := regexp.MustCompile(`msg=serving .*listen=(\S+)`)
-	eventually(t, "the node serves", func() bool { return listen.MatchString(log.String()) })
+	clitest.Eventually(t, "the node serves", func() bool { return listen.MatchString(log.String()) })
 	url := "ws://" + listen.FindStringSubmatch(log.String())[1] + "/stomp"
-	c := dial(t, url, "Authorization:Bearer "+gen(t, "--config", "t.yaml", "--member", "42"))
-	contains(t, c.receive(t), "CONNECTED\n")
+	c := dial(t, url, "Authorization:Bearer "+newToken(t, "--config", "t.yaml", "--member", "42"))
+	clitest.Contains(t, c.receive(t), "CONNECTED\n")
 
 	var key string
-	eventually(t, "the session is listed", func() bool {
+	clitest.Eventually(t, "the session is listed", func() bool {
 		_, stdout, _ := run(t, "sessions", "list", "--config", "t.yaml", "--member", "42", "-o", "name")
 		key = strings.TrimSpace(stdout)
 		return key != ""

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
@@ -23,8 +24,8 @@ func openBus(ctx context.Context, cfg *config.Config, drivers []Driver, node reg
 	if cfg.Bus.Driver == "kafka" && !cfg.Names("bus.driver") && !cfg.Names("bus.kafka") {
 		brokers := cfg.Bus.Kafka.Brokers
 		if err := dialAny(ctx, brokers); err != nil {
-			return nil, &exitError{unreachable, fmt.Errorf("no bus is configured, and no Kafka broker answers at %s: %w; %s",
-				strings.Join(brokers, ", "), err, hint)}
+			return nil, cli.Exit(cli.Unreachable, fmt.Errorf("no bus is configured, and no Kafka broker answers at %s: %w; %s",
+				strings.Join(brokers, ", "), err, hint))
 		}
 	}
 	return d.Open(BusSettings{Bus: cfg.Bus, Message: int(cfg.Limits.Message), Node: node.String(), Log: log})
@@ -69,7 +70,7 @@ func dialAny(ctx context.Context, addrs []string) error {
 		if err == nil {
 			return conn.Close()
 		}
-		last = cause(err)
+		last = cli.Cause(err)
 	}
 	return last
 }

@@ -3,12 +3,9 @@ package cmd
 import (
 	"bytes"
 	"context"
-	"net"
-	"os"
-	"path/filepath"
+	"io"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
@@ -16,21 +13,14 @@ import (
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/kafkabus"
 	"github.com/stompgw/stompgw/bus/natsbus"
+	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 )
 
 func TestMain(m *testing.M) {
-	redis.SetLogger(discard{})
+	redis.SetLogger(clitest.Discard{})
 	// go-redis looks once a second for a Redis that is away, and sleeps on for as long when it is closed.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
 }
-
-// discard is what go-redis logs to; it has one logger for the process.
-type discard struct{}
-
-func (discard) Printf(context.Context, string, ...any) {}
-
-// patience is how long a test waits for what must happen; it only decides when a test has hung.
-const patience = 2 * time.Minute
 
 // process is the stompgw of the tests, less its outputs.
 func process(args ...string) Process {
@@ -57,55 +47,30 @@ func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errs.String()
 }
 
-func writeFile(t *testing.T, name, text string) string {
+// runOn is run with a standard input.
+func runOn(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return name
+	var out, errs bytes.Buffer
+	p := process(args...)
+	p.Stdin, p.Stdout, p.Stderr = strings.NewReader(stdin), &out, &errs
+	code = Main(t.Context(), p)
+	return code, out.String(), errs.String()
 }
 
-// closedAddr is an address where nobody listens.
-func closedAddr(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
+func runBeside(t *testing.T, args ...string) *clitest.Background {
+	return clitest.Beside(t, func(ctx context.Context, stdout, stderr io.Writer) int {
+		p := process(args...)
+		p.Stdout, p.Stderr = stdout, stderr
+		return Main(ctx, p)
+	})
 }
 
-// golden compares text with a file of testdata. UPDATE_GOLDEN=1 writes the file instead.
-func golden(t *testing.T, name, text string) {
+// newToken makes a token.
+func newToken(t *testing.T, args ...string) string {
 	t.Helper()
-	path := filepath.Join("testdata", name)
-	if os.Getenv("UPDATE_GOLDEN") != "" {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+	code, stdout, stderr := run(t, append([]string{"token", "gen"}, args...)...)
+	if code != 0 || stderr != "" || strings.Count(stdout, "\n") != 1 {
+		t.Fatalf("token gen %q: exit code %d, %q, %q", args, code, stdout, stderr)
 	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if text != string(want) {
-		t.Errorf("%s:\n got %q\nwant %q", name, text, want)
-	}
-}
-
-func wantLine(t *testing.T, text, want string) {
-	t.Helper()
-	if text != want+"\n" {
-		t.Errorf("\n got %s\nwant %s", text, want)
-	}
-}
-
-func contains(t *testing.T, text string, wants ...string) {
-	t.Helper()
-	for _, want := range wants {
-		if !strings.Contains(text, want) {
-			t.Errorf("%q is not in\n%s", want, text)
-		}
-	}
+	return strings.TrimSuffix(stdout, "\n")
 }

@@ -3,15 +3,12 @@ package cmd
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"fmt"
-	"io/fs"
 	"net"
 	"strconv"
 	"sync/atomic"
-	"syscall"
 	"time"
 
+	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/cmd/internal/embedded"
 	"github.com/stompgw/stompgw/gateway"
@@ -63,7 +60,7 @@ func (p *ports) open(cfg *config.Config, secure *tls.Config) (err error) {
 func (p *ports) one(cfg *config.Config, key, flag, addr string) (net.Listener, error) {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, listenError(cfg, key, flag, addr, err)
+		return nil, cli.NotListening(cfg, key, flag, addr, err)
 	}
 	p.all = append(p.all, ln)
 	return ln, nil
@@ -97,31 +94,13 @@ func (p *ports) close() {
 	}
 }
 
-// listenError says which setting asked for an address that can't be had, and what to do.
-func listenError(cfg *config.Config, key, flag, addr string, err error) error {
-	set := "set " + key
-	if flag != "" {
-		set += " or " + flag
-	}
-	hint := ""
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		hint = "; stop the process that has it, or " + set + " to another port"
-	case errors.Is(err, fs.ErrPermission):
-		hint = "; ports under 1024 need a privilege: " + set + " to a higher one"
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		hint = "; this machine has no such address: " + set + " to one that it has"
-	}
-	return fmt.Errorf("can't listen on %s (%s, %s): %w%s", addr, key, cfg.Origin(key), cause(err), hint)
-}
-
 // startEmbedded starts the servers that the node brings along, and points cfg to them.
 func startEmbedded(cfg *config.Config) (stop func(), err error) {
 	stop = func() {}
 	if cfg.Standalone {
 		redis, err := embedded.StartRedis(cfg.Embedded.Redis)
 		if err != nil {
-			return nil, listenError(cfg, "embedded.redis", "", cfg.Embedded.Redis, err)
+			return nil, cli.NotListening(cfg, "embedded.redis", "", cfg.Embedded.Redis, err)
 		}
 		cfg.Redis.Addrs = []string{redis.Addr()}
 		stop = redis.Stop
@@ -132,7 +111,7 @@ func startEmbedded(cfg *config.Config) (stop func(), err error) {
 	nats, err := embedded.StartNATS(cfg.Embedded.NATS, maxPayload(cfg))
 	if err != nil {
 		stop()
-		return nil, listenError(cfg, "embedded.nats", "", cfg.Embedded.NATS, err)
+		return nil, cli.NotListening(cfg, "embedded.nats", "", cfg.Embedded.NATS, err)
 	}
 	cfg.Bus.NATS.URL = nats.URL()
 	stopRedis := stop

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 )
 
 // TestReadinessOfRedis: a node that has never reached Redis is not ready, since it does not know whom it
@@ -23,7 +24,7 @@ func TestReadinessOfRedis(t *testing.T) {
 			redis := servers.Redis(t)
 			redis.Kill()
 			admin := fmt.Sprintf("127.0.0.1:%d", servers.FreePort(t))
-			writeFile(t, "t.yaml", fmt.Sprintf("listen: 127.0.0.1:0\nadmin: {listen: '%s'}\nbus: {driver: embedded}\nembedded: {nats: '127.0.0.1:0'}\n"+
+			clitest.WriteFile(t, "t.yaml", fmt.Sprintf("listen: 127.0.0.1:0\nadmin: {listen: '%s'}\nbus: {driver: embedded}\nembedded: {nats: '127.0.0.1:0'}\n"+
 				"redis: {addrs: ['%s']}\nregistry: {heartbeat: 50ms}\nreadiness: {redis: %s}\n", admin, redis.Addr, setting))
 			ctx, cancel := context.WithCancel(t.Context())
 			var node sync.WaitGroup
@@ -37,7 +38,7 @@ func TestReadinessOfRedis(t *testing.T) {
 			await := func(what, want string) {
 				t.Helper()
 				want = strings.ReplaceAll(want, "ADDR", redis.Addr)
-				eventually(t, what+": /readyz says "+want, func() bool {
+				clitest.Eventually(t, what+": /readyz says "+want, func() bool {
 					said = readyz(t, admin)
 					return strings.HasPrefix(said, want)
 				})

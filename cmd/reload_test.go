@@ -23,6 +23,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stompgw/stompgw/cmd/internal/cli"
+	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/policy"
@@ -47,11 +49,11 @@ type reloadRig struct {
 // newReloadRig starts with a file, in a folder with keys and certificates.
 func newReloadRig(t *testing.T, text string) *reloadRig {
 	t.Helper()
-	tokenFiles(t)
+	clitest.TokenFiles(t)
 	writePair(t, "server.crt", "server.key")
-	writeFile(t, "password", "hunter2")
+	clitest.WriteFile(t, "password", "hunter2")
 	load := func() (*config.Config, error) { return config.Load(config.Source{File: "t.yaml"}) }
-	writeFile(t, "t.yaml", text)
+	clitest.WriteFile(t, "t.yaml", text)
 	running, err := load()
 	if err != nil {
 		t.Fatal(err)
@@ -107,8 +109,8 @@ func writePairUntil(t *testing.T, cert, key string, end time.Time) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, cert, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-	writeFile(t, key, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})))
+	clitest.WriteFile(t, cert, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+	clitest.WriteFile(t, key, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})))
 }
 
 // TestReload holds what a reload takes over, and what it logs, with the old file and the new one.
@@ -162,9 +164,9 @@ func TestReload(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newReloadRig(t, tt.before)
-			writeFile(t, "other", "quite another secret of some characters")
+			clitest.WriteFile(t, "other", "quite another secret of some characters")
 			writePair(t, "other.crt", "other.key")
-			writeFile(t, "t.yaml", tt.after)
+			clitest.WriteFile(t, "t.yaml", tt.after)
 			before := r.running.Load()
 			if got := r.reload(t.Context()); got != tt.set {
 				t.Errorf("it says %t", got)
@@ -184,8 +186,8 @@ func TestReloadFiles(t *testing.T) {
 	r := newReloadRig(t, oneRoom+"tls: {cert: server.crt, key: server.key}\nauth: {jwt: {secret_file: secret}}\nredis: {user: u, password_file: password}\n")
 	first := r.running.Load()
 	writePair(t, "server.crt", "server.key")
-	writeFile(t, "secret", "quite another secret of some characters")
-	writeFile(t, "password", "hunter3")
+	clitest.WriteFile(t, "secret", "quite another secret of some characters")
+	clitest.WriteFile(t, "password", "hunter3")
 	r.reload(t.Context())
 	r.wantLog(t, `level=INFO msg=reloaded channels=1 routes=0 subscriptions_ended=3 changed="password, secret, server.crt, server.key"`)
 	second := r.running.Load()
@@ -199,11 +201,11 @@ func TestReloadFiles(t *testing.T) {
 		t.Errorf("the secret is %q", got)
 	}
 
-	writeFile(t, "password", "hunter4")
-	writeFile(t, "secret", "")
+	clitest.WriteFile(t, "password", "hunter4")
+	clitest.WriteFile(t, "secret", "")
 	r.reload(t.Context())
 	r.wantLog(t, old+`"t.yaml:4: auth.jwt.secret_file: secret is empty: want the secret in it"`)
-	writeFile(t, "secret", "quite another secret of some characters")
+	clitest.WriteFile(t, "secret", "quite another secret of some characters")
 	r.busErr = errors.New("the bus does not take it")
 	r.rules = nil
 	r.reload(t.Context())
@@ -233,7 +235,7 @@ func TestTakePair(t *testing.T) {
 		{string(whole[:len(whole)-30]), `"t.yaml:3: tls.cert: with tls.key can't be used: server.crt holds 1 blocks of PEM, of which 0 can be read: is it whole?"`},
 		{string(whole) + string(whole[:99]), `"t.yaml:3: tls.cert: with tls.key can't be used: server.crt holds 2 blocks of PEM, of which 1 can be read: is it whole?"`},
 	} {
-		writeFile(t, "server.crt", tt.text)
+		clitest.WriteFile(t, "server.crt", tt.text)
 		r.takePair()
 		r.wantLog(t, old+tt.want)
 	}
@@ -264,7 +266,7 @@ func TestExpiry(t *testing.T) {
 		t.Error("an expired certificate is taken")
 	}
 	code, stdout, stderr := run(t, "config", "check", "--config", "t.yaml")
-	if code != int(configuration) || stdout != "" || stderr != "stompgw: t.yaml:1: tls.cert: server.crt expired on 1999-02-03: put a new one in its place\n" {
+	if code != int(cli.Configuration) || stdout != "" || stderr != "stompgw: t.yaml:1: tls.cert: server.crt expired on 1999-02-03: put a new one in its place\n" {
 		t.Errorf("config check: exit code %d\n%s%s", code, stdout, stderr)
 	}
 	started, err := r.load()
@@ -272,7 +274,7 @@ func TestExpiry(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.running.Store(started)
-	writeFile(t, "t.yaml", section+twoRooms)
+	clitest.WriteFile(t, "t.yaml", section+twoRooms)
 	r.reload(t.Context())
 	const told = `level=ERROR msg="a certificate is good no more" ` + fault
 	r.wantLog(t, `level=INFO msg=reloaded channels=2 routes=0 subscriptions_ended=3 changed=t.yaml`, told)
@@ -317,7 +319,7 @@ func TestRunWatches(t *testing.T) {
 func TestServeCertificate(t *testing.T) {
 	t.Chdir(t.TempDir())
 	writePair(t, "server.crt", "server.key")
-	s := serveStandalone(t, "--config", writeFile(t, "t.yaml", oneRoom+"tls: {cert: server.crt, key: server.key}\n"))
+	s := serveStandalone(t, "--config", clitest.WriteFile(t, "t.yaml", oneRoom+"tls: {cert: server.crt, key: server.key}\n"))
 	addr, _, _ := strings.Cut(s.find(t, `STOMP +wss://(\S+)`), "/")
 	dial := func() *tls.Conn {
 		t.Helper()
@@ -332,7 +334,7 @@ func TestServeCertificate(t *testing.T) {
 	old := dial()
 	writePair(t, "server.crt", "server.key")
 	s.hangups <- nil
-	eventually(t, "the certificate is reloaded", func() bool {
+	clitest.Eventually(t, "the certificate is reloaded", func() bool {
 		return strings.Contains(s.stderr.String(), `changed="server.crt, server.key"`)
 	})
 	if c := dial(); bytes.Equal(of(c), of(old)) {
@@ -340,7 +342,7 @@ func TestServeCertificate(t *testing.T) {
 	}
 	writePair(t, "other.crt", "server.key")
 	s.hangups <- nil
-	eventually(t, "the log tells that the key does not fit", func() bool {
+	clitest.Eventually(t, "the log tells that the key does not fit", func() bool {
 		return strings.Contains(s.stderr.String(), "server.crt, server.key: tls: private key does not match public key")
 	})
 	if c := dial(); bytes.Equal(of(c), of(old)) {
@@ -377,7 +379,7 @@ func TestWatch(t *testing.T) {
 	link("..1", "..data")
 	link("..data/tls.crt", "tls.crt")
 	link("..data/tls.key", "tls.key")
-	writeFile(t, "t.yaml", "tls: {cert: tls.crt, key: tls.key}\n"+oneRoom)
+	clitest.WriteFile(t, "t.yaml", "tls: {cert: tls.crt, key: tls.key}\n"+oneRoom)
 	cfg, err := config.Load(config.Source{File: "t.yaml"})
 	if err != nil {
 		t.Fatal(err)
@@ -394,7 +396,7 @@ func TestWatch(t *testing.T) {
 	want("the first", true, false)
 	link("..2", "..data")
 	want("a link swapped", false, true, false)
-	writeFile(t, "..2/tls.key", "shorter")
+	clitest.WriteFile(t, "..2/tls.key", "shorter")
 	want("a file written", false, true, false)
 	if err := os.Chtimes("..2/tls.key", time.Time{}, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
@@ -430,25 +432,25 @@ func untimed() *slog.HandlerOptions {
 // can't take change nothing.
 func TestServeReload(t *testing.T) {
 	t.Chdir(t.TempDir())
-	s := serveStandalone(t, "--config", writeFile(t, "t.yaml", oneRoom))
+	s := serveStandalone(t, "--config", clitest.WriteFile(t, "t.yaml", oneRoom))
 	awaitReady(t, s.find(t, `admin +(http://\S+)`))
 	c := connect(t, s.find(t, `STOMP +(ws://\S+)`))
 	c.send(t, "SUBSCRIBE\nid:e\ndestination:/session/queue/request-error\n\n\x00")
 	subscribe := func(id string, want ...string) {
 		t.Helper()
 		c.send(t, "SUBSCRIBE\nid:"+id+"\ndestination:/topic/b\nreceipt:"+id+"\n\n\x00")
-		contains(t, c.receive(t), want...)
+		clitest.Contains(t, c.receive(t), want...)
 	}
 	subscribe("1", "MESSAGE\n", `"error":"no_rule"`)
 
-	writeFile(t, "t.yaml", "chanels: []\n")
+	clitest.WriteFile(t, "t.yaml", "chanels: []\n")
 	s.hangups <- nil
-	eventually(t, "the log tells the mistake", func() bool { return strings.Contains(s.stderr.String(), "t.yaml:1: chanels: there is no such key") })
+	clitest.Eventually(t, "the log tells the mistake", func() bool { return strings.Contains(s.stderr.String(), "t.yaml:1: chanels: there is no such key") })
 	subscribe("2", "MESSAGE\n", `"error":"no_rule"`)
 
-	writeFile(t, "t.yaml", twoRooms)
+	clitest.WriteFile(t, "t.yaml", twoRooms)
 	s.hangups <- nil
-	eventually(t, "the rules are reloaded", func() bool {
+	clitest.Eventually(t, "the rules are reloaded", func() bool {
 		return strings.Contains(s.stderr.String(), "msg=reloaded channels=2 routes=0 subscriptions_ended=0 changed=t.yaml")
 	})
 	subscribe("3", "RECEIPT\n", "receipt-id:3\n")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/cmd/internal/page"
 	"github.com/stompgw/stompgw/gateway"
@@ -32,14 +33,14 @@ func newServeCmd(p Process) *cobra.Command {
 			"drain.duration, and ends. A second signal ends it at once. SIGHUP makes it read its file\n" +
 			"anew, and those that it names; what is wrong there is logged, and all stays as it was.\n\n" +
 			"With --standalone it brings its own broker and Redis, and needs no configuration.",
-		Args: takes(),
+		Args: cli.Takes(),
 	}
-	src := newSource(cmd, "bring a NATS server and a Redis-compatible store along, instead of what --config names")
+	src := cli.NewSource(cmd, "bring a NATS server and a Redis-compatible store along, instead of what --config names")
 	def := config.Default()
-	src.text("listen", "listen", def.Listen, "`ADDRESS` for WebSocket clients and pages")
-	src.list("origins", "origins", def.Origins, "`ORIGIN` whose pages may connect, such as http://localhost:5173; may stand several times (default with --standalone: localhost, at any port)")
-	src.text("admin.listen", "admin-listen", def.Admin.Listen, "`ADDRESS` of /healthz, /readyz and /metrics")
-	src.text("log.level", "log-level", def.Log.Level, "`LEVEL`: debug, info, warn, error")
+	src.Text("listen", "listen", def.Listen, "`ADDRESS` for WebSocket clients and pages")
+	src.List("origins", "origins", def.Origins, "`ORIGIN` whose pages may connect, such as http://localhost:5173; may stand several times (default with --standalone: localhost, at any port)")
+	src.Text("admin.listen", "admin-listen", def.Admin.Listen, "`ADDRESS` of /healthz, /readyz and /metrics")
+	src.Text("log.level", "log-level", def.Log.Level, "`LEVEL`: debug, info, warn, error")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return serve(cmd.Context(), p, src)
 	}
@@ -48,12 +49,12 @@ func newServeCmd(p Process) *cobra.Command {
 
 // serve runs a node from open ports to closed ones. What the gateway stands on is started before
 // it and ended after it.
-func serve(ctx context.Context, p Process, src *source) error {
-	if err := src.find(); err != nil {
+func serve(ctx context.Context, p Process, src *cli.Source) error {
+	if err := src.Find(); err != nil {
 		return err
 	}
 	hangups := catchHangups(p, src.File)
-	cfg, err := src.load()
+	cfg, err := src.Load()
 	if err != nil {
 		return err
 	}
@@ -81,7 +82,7 @@ func serve(ctx context.Context, p Process, src *source) error {
 		return err
 	}
 	defer closeBus(b, log)
-	client := newRedis(cfg)
+	client := cli.NewRedis(cfg)
 	defer client.Close() // the cluster has ended by then
 	cluster := newCluster(cfg, client, node, ports.address(ctx, cfg.Redis.Addrs), log)
 	if err := cluster.claim(ctx, cfg); err != nil {
@@ -108,10 +109,10 @@ func serve(ctx context.Context, p Process, src *source) error {
 		wg.Go(func() { report(log, "admin", admin.Serve(base, ports.admin, h, log)) })
 	}
 	r := reloader{
-		file: src.File, load: src.load, running: running, log: log,
+		file: src.File, load: src.Load, running: running, log: log,
 		renewBus:   renewing(cfg, p.Drivers, b),
 		setIssuers: gw.SetIssuers,
-		setRedis:   func(s *config.Redis) { client.SetLogin(redisLogin(s)) },
+		setRedis:   func(s *config.Redis) { client.SetLogin(cli.RedisLogin(s)) },
 		setRules:   gw.SetRules,
 	}
 	wg.Go(func() { r.run(base, hangups) })

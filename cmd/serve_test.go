@@ -13,12 +13,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/cmd/internal/cli"
+	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
@@ -26,7 +27,7 @@ import (
 // standalone is a running `stompgw serve --standalone`.
 type standalone struct {
 	welcome string
-	stderr  *syncBuffer
+	stderr  *clitest.SyncBuffer
 	hangups chan<- os.Signal
 	stop    func() (code int, stderr string)
 }
@@ -38,7 +39,7 @@ func serveStandalone(t *testing.T, args ...string) standalone {
 	t.Setenv("STOMPGW_EMBEDDED_NATS", "127.0.0.1:0")
 	p := process(append([]string{"serve", "--standalone", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}, args...)...)
 	out, in := io.Pipe()
-	var stderr syncBuffer
+	var stderr clitest.SyncBuffer
 	p.Stdout, p.Stderr = in, &stderr
 	hangups := make(chan os.Signal)
 	p.Hangups = func() <-chan os.Signal { return hangups }
@@ -71,24 +72,6 @@ func serveStandalone(t *testing.T, args ...string) standalone {
 	return s
 }
 
-// syncBuffer is written by the node's goroutines and read by the test.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 // find returns what a pattern's group matches in the welcome.
 func (s standalone) find(t *testing.T, pattern string) string {
 	t.Helper()
@@ -114,11 +97,11 @@ func TestStandalone(t *testing.T) {
 	awaitReady(t, s.find(t, `open +(http://\S+)`)) // the page
 	c := connect(t, s.find(t, `STOMP +(ws://\S+)`))
 	c.send(t, "SUBSCRIBE\nid:0\ndestination:/topic/chat\nreceipt:sub\n\n\x00")
-	contains(t, c.receive(t), "RECEIPT\n", "receipt-id:sub\n")
+	clitest.Contains(t, c.receive(t), "RECEIPT\n", "receipt-id:sub\n")
 
 	list := s.printed(t, "sessions list")
 	var sessions []map[string]any
-	eventually(t, "the session is listed", func() bool {
+	clitest.Eventually(t, "the session is listed", func() bool {
 		code, stdout, _ := run(t, append(list, "-o", "json")...)
 		if err := json.Unmarshal([]byte(stdout), &sessions); err != nil || code != 0 {
 			t.Fatalf("exit code %d, %v in %s", code, err, stdout)
@@ -126,17 +109,17 @@ func TestStandalone(t *testing.T) {
 		return len(sessions) == 1
 	})
 	code, stdout, stderr := run(t, list...)
-	wantLine(t, stderr, "1 session on 1 live node")
+	clitest.WantLine(t, stderr, "1 session on 1 live node")
 	if code != 0 || !strings.HasPrefix(stdout, "SESSION\tMEMBER\tTRANSPORT\tAGE\tSUBS\n") {
 		t.Errorf("exit code %d, stdout %q", code, stdout)
 	}
 
 	publish := s.printed(t, "publish")
 	code, _, stderr = run(t, append(publish, "/topic/chat", "to all", "-H", "colour: blue")...)
-	if wantLine(t, stderr, "published 6 bytes to /topic/chat"); code != 0 {
+	if clitest.WantLine(t, stderr, "published 6 bytes to /topic/chat"); code != 0 {
 		t.Fatalf("publish: exit code %d", code)
 	}
-	contains(t, c.receive(t), "MESSAGE\n", "destination:/topic/chat\n", "colour:blue\n", "content-type:text/plain;charset=UTF-8\n", "\n\nto all\x00")
+	clitest.Contains(t, c.receive(t), "MESSAGE\n", "destination:/topic/chat\n", "colour:blue\n", "content-type:text/plain;charset=UTF-8\n", "\n\nto all\x00")
 	code, stdout, stderr = run(t, "sessions", "list", "-o", "name", "--redis", argument(list, "--redis"))
 	if code != 0 || strings.TrimSpace(stdout) != sessions[0]["key"] {
 		t.Errorf("the session's name is %q, %q; want its key %v", stdout, stderr, sessions[0]["key"])
@@ -152,16 +135,16 @@ func TestStandalone(t *testing.T) {
 // TestPublishToOneSession goes by the session's key, and by its id alone.
 func TestPublishToOneSession(t *testing.T) {
 	t.Chdir(t.TempDir())
-	file := writeFile(t, "queue.yaml", "channels:\n  - {match: '/session/queue/{name}', subscribe: 'true'}\n")
+	file := clitest.WriteFile(t, "queue.yaml", "channels:\n  - {match: '/session/queue/{name}', subscribe: 'true'}\n")
 	s := serveStandalone(t, "--config", file)
 	awaitReady(t, s.find(t, `admin +(http://\S+)`))
 	c := connect(t, s.find(t, `STOMP +(ws://\S+)`))
 	c.send(t, "SUBSCRIBE\nid:0\ndestination:/session/queue/x\nreceipt:sub\n\n\x00")
-	contains(t, c.receive(t), "receipt-id:sub\n")
+	clitest.Contains(t, c.receive(t), "receipt-id:sub\n")
 	list, publish := s.printed(t, "sessions list"), s.printed(t, "publish")
 	publish = append(publish, "--redis", argument(list, "--redis"))
 	var key string
-	eventually(t, "the session is listed", func() bool {
+	clitest.Eventually(t, "the session is listed", func() bool {
 		_, stdout, _ := run(t, append(list, "-o", "name")...)
 		key = strings.TrimSpace(stdout)
 		return key != ""
@@ -171,11 +154,11 @@ func TestPublishToOneSession(t *testing.T) {
 		if code, _, stderr := run(t, append(publish, "/queue/x", "only you", "--session", name)...); code != 0 {
 			t.Fatalf("publish: exit code %d, %s", code, stderr)
 		}
-		contains(t, c.receive(t), "destination:/session/queue/x\n", "\n\nonly you\x00")
+		clitest.Contains(t, c.receive(t), "destination:/session/queue/x\n", "\n\nonly you\x00")
 	}
 	code, _, stderr := run(t, append(publish, "/queue/x", "b", "--session", "0badcafe")...)
-	if wantLine(t, stderr, "stompgw: --session 0badcafe: no such session; `stompgw sessions list` prints those there are"); code != int(noMatch) {
-		t.Errorf("exit code %d, want %d", code, noMatch)
+	if clitest.WantLine(t, stderr, "stompgw: --session 0badcafe: no such session; `stompgw sessions list` prints those there are"); code != int(cli.NoMatch) {
+		t.Errorf("exit code %d, want %d", code, cli.NoMatch)
 	}
 }
 
@@ -183,7 +166,7 @@ func TestPublishToOneSession(t *testing.T) {
 func TestPublishOverKafka(t *testing.T) {
 	brokers := servers.Fake(t, 2, kfake.SeedTopics(3, "stompgw")).Addrs
 	code, _, stderr := run(t, "publish", "/topic/chat", "to all", "--kafka", strings.Join(brokers, ","))
-	if wantLine(t, stderr, "published 6 bytes to /topic/chat"); code != 0 {
+	if clitest.WantLine(t, stderr, "published 6 bytes to /topic/chat"); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 }
@@ -200,7 +183,7 @@ func argument(args []string, flag string) string {
 
 func awaitReady(t *testing.T, url string) {
 	t.Helper()
-	eventually(t, "the node is ready", func() bool {
+	clitest.Eventually(t, "the node is ready", func() bool {
 		resp, err := http.Get(url)
 		if err != nil {
 			t.Fatal(err)
@@ -211,20 +194,6 @@ func awaitReady(t *testing.T, url string) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	hung := time.After(patience)
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-hung:
-			t.Fatalf("still not: %s", what)
-		}
-	}
-}
-
 // client is a STOMP session over WebSocket, one frame a message.
 type client struct {
 	ws *websocket.Conn
@@ -233,7 +202,7 @@ type client struct {
 func connect(t *testing.T, url string) *client {
 	t.Helper()
 	c := dial(t, url)
-	contains(t, c.receive(t), "CONNECTED\n", "version:1.2\n")
+	clitest.Contains(t, c.receive(t), "CONNECTED\n", "version:1.2\n")
 	return c
 }
 
@@ -259,7 +228,7 @@ func (c *client) send(t *testing.T, frame string) {
 
 func (c *client) receive(t *testing.T) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), clitest.Patience)
 	defer cancel()
 	_, frame, err := c.ws.Read(ctx)
 	if err != nil {
@@ -282,7 +251,7 @@ func TestWelcome(t *testing.T) {
 	cfg.Redis.Addrs = []string{"127.0.0.1:5"}
 	var out bytes.Buffer
 	printWelcome(&out, welcome{program: "./stompgw", file: "my.yaml", cfg: cfg, ports: &ports{web: ln}})
-	golden(t, "welcome.golden", strings.ReplaceAll(out.String(), ln.Addr().String(), "ADDRESS"))
+	clitest.Golden(t, "welcome.golden", strings.ReplaceAll(out.String(), ln.Addr().String(), "ADDRESS"))
 }
 
 func TestHost(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/gateway"
 )
 
@@ -16,7 +17,7 @@ func newVersionCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version and what it was built from",
-		Args:  takes(),
+		Args:  cli.Takes(),
 	}
 	cmd.Flags().StringVarP(&format, "output", "o", "text", "`FORMAT`: text, json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -26,7 +27,7 @@ func newVersionCmd() *cobra.Command {
 		case "json":
 			return json.NewEncoder(cmd.OutOrStdout()).Encode(newBuild())
 		default:
-			return usageError(cmd, fmt.Errorf("-o %s: the formats are text, json", format))
+			return cli.Misuse(cmd, fmt.Errorf("-o %s: the formats are text, json", format))
 		}
 		return nil
 	}

@@ -20,15 +20,31 @@ var mayImport = map[string][]string{
 	"cmd/stompgw": {"cmd", "bus", "bus/kafkabus", "bus/natsbus"},
 
 	"cmd": {
-		"admin", "cmd/internal/client", "cmd/internal/config", "cmd/internal/embedded", "cmd/internal/output", "cmd/internal/page", "gateway",
-		"gateway/auth", "gateway/auth/redislist", "gateway/destination", "gateway/policy",
-		"gateway/registry", "gateway/registry/redisregistry", "bus",
+		"cmd/internal/operate", "cmd/internal/message", "cmd/internal/probe", "cmd/internal/cli", "cmd/internal/config", "cmd/internal/embedded",
+		"cmd/internal/page", "admin", "gateway", "gateway/auth", "gateway/auth/redislist", "gateway/policy", "gateway/registry",
+		"gateway/registry/redisregistry", "bus",
 	},
-	"cmd/internal/client":   {"gateway/stomp"},
-	"cmd/internal/config":   {"configs", "gateway/auth", "gateway/origin", "gateway/policy"},
-	"cmd/internal/embedded": {},
-	"cmd/internal/output":   {},
-	"cmd/internal/page":     {},
+	"cmd/internal/operate": {
+		"cmd/internal/cli", "cmd/internal/config", "cmd/internal/output", "admin", "gateway", "gateway/destination", "gateway/policy",
+		"gateway/registry",
+	},
+	"cmd/internal/message": {
+		"cmd/internal/cli", "cmd/internal/client", "cmd/internal/config", "cmd/internal/output", "admin", "gateway/destination", "gateway/policy",
+		"gateway/registry", "bus",
+	},
+	"cmd/internal/probe": {
+		"cmd/internal/cli", "cmd/internal/config", "cmd/internal/output", "admin", "gateway/auth", "gateway/auth/redislist", "gateway/destination",
+		"gateway/policy", "gateway/registry", "gateway/registry/redisregistry", "bus",
+	},
+	"cmd/internal/cli": {
+		"cmd/internal/config", "cmd/internal/output", "admin", "gateway/auth", "gateway/policy", "gateway/registry", "gateway/registry/redisregistry",
+	},
+	"cmd/internal/cli/clitest": {"cmd/internal/cli"},
+	"cmd/internal/client":      {"gateway/stomp"},
+	"cmd/internal/config":      {"configs", "gateway/auth", "gateway/origin", "gateway/policy"},
+	"cmd/internal/embedded":    {},
+	"cmd/internal/output":      {},
+	"cmd/internal/page":        {},
 
 	"admin": {"gateway", "gateway/policy", "gateway/registry", "gateway/registry/redisregistry", "bus"},
 

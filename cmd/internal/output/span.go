@@ -2,6 +2,7 @@ package output
 
 import (
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -31,4 +32,15 @@ func Bytes(n int) string {
 	default:
 		return fmt.Sprintf("%dMiB", n>>20)
 	}
+}
+
+// FromNow says when something is, d from now.
+func FromNow(d time.Duration) string {
+	switch {
+	case d == math.MaxInt64: // as much as a Duration holds
+		return "in over 290 years"
+	case d < 0:
+		return Age(-d) + " ago"
+	}
+	return "in " + Age(d)
 }

@@ -1,0 +1,226 @@
+// Package clitest is what the tests of several rooms of commands run and look at.
+package clitest
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stompgw/stompgw/cmd/internal/cli"
+)
+
+// Patience is how long a test waits for what must happen; it only decides when a test has hung.
+const Patience = 2 * time.Minute
+
+func WriteFile(t *testing.T, name, text string) string {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// ClosedAddr is an address where nobody listens.
+func ClosedAddr(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// Golden compares text with a file of testdata. UPDATE_GOLDEN=1 writes the file instead.
+func Golden(t *testing.T, name, text string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text != string(want) {
+		t.Errorf("%s:\n got %q\nwant %q", name, text, want)
+	}
+}
+
+func WantLine(t *testing.T, text, want string) {
+	t.Helper()
+	if text != want+"\n" {
+		t.Errorf("\n got %s\nwant %s", text, want)
+	}
+}
+
+func Contains(t *testing.T, text string, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+}
+
+// SyncBuffer is written by the node's goroutines and read by the test.
+type SyncBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *SyncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *SyncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// Eventually waits until something is so.
+func Eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	hung := time.After(Patience)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-hung:
+			t.Fatalf("still not: %s", what)
+		}
+	}
+}
+
+// FullDisk takes nothing.
+type FullDisk struct{}
+
+func (FullDisk) Write([]byte) (int, error) {
+	return 0, &fs.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.ENOSPC}
+}
+
+// Background is a command that runs beside the test.
+type Background struct {
+	Stdout, Stderr *SyncBuffer
+	Interrupt      func()
+	Wait           func() int // for its exit code
+}
+
+// Beside starts a command.
+func Beside(t *testing.T, run func(ctx context.Context, stdout, stderr io.Writer) int) *Background {
+	ctx, cancel := context.WithCancel(t.Context())
+	b := &Background{Stdout: &SyncBuffer{}, Stderr: &SyncBuffer{}, Interrupt: cancel}
+	ended := make(chan int, 1)
+	go func() { ended <- run(ctx, b.Stdout, b.Stderr) }()
+	b.Wait = sync.OnceValue(func() int { return <-ended })
+	t.Cleanup(func() {
+		cancel()
+		b.Wait()
+	})
+	return b
+}
+
+// Subscribed waits until a subscribe listens.
+func (b *Background) Subscribed(t *testing.T) *Background {
+	t.Helper()
+	Eventually(t, "subscribed", func() bool {
+		return strings.HasPrefix(b.Stderr.String(), "subscribed to ")
+	})
+	return b
+}
+
+// WantEnd waits for the end of the command.
+func (b *Background) WantEnd(t *testing.T, code cli.ExitCode, stdout, stderr string) {
+	t.Helper()
+	if got := b.Wait(); got != int(code) {
+		t.Errorf("exit code %d, want %d", got, code)
+	}
+	if got := b.Stdout.String(); got != stdout {
+		t.Errorf("stdout:\n got %q\nwant %q", got, stdout)
+	}
+	if got := b.Stderr.String(); got != stderr {
+		t.Errorf("stderr:\n got %q\nwant %q", got, stderr)
+	}
+}
+
+// TokenFiles fills a new current folder with keys, in pairs x.key and x.pub, and secrets.
+func TokenFiles(t *testing.T) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ecKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, edKey, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	WriteKeys(t, "rsa", rsaKey, rsaKey.Public())
+	WriteKeys(t, "ec", ecKey, ecKey.Public())
+	WriteKeys(t, "ed", edKey, edKey.Public())
+	WriteFile(t, "secret", "a secret of thirty-two characters\n")
+	WriteFile(t, "other", "another secret of some thirty characters")
+}
+
+func WriteKeys(t *testing.T, name string, private, public any) {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	WriteFile(t, name+".key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
+	if der, err = x509.MarshalPKIXPublicKey(public); err != nil {
+		t.Fatal(err)
+	}
+	WriteFile(t, name+".pub", string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
+}
+
+// Room runs commands as the program does, and no others beside them.
+type Room func() []*cobra.Command
+
+// Main runs the command that args name to its end, and returns the exit code.
+func (r Room) Main(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, args ...string) int {
+	return cli.Run(ctx, cli.Group("stompgw", "", r()...), args, stdin, stdout, stderr)
+}
+
+// Run is Main, for what it prints.
+func (r Room) Run(t *testing.T, stdin io.Reader, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = r.Main(t.Context(), stdin, &out, &errs, args...)
+	return code, out.String(), errs.String()
+}
+
+// Discard is what go-redis logs to; it has one logger for the process.
+type Discard struct{}
+
+// Printf writes nothing.
+func (Discard) Printf(context.Context, string, ...any) {}

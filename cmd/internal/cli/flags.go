@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// flagError says in words for people what is wrong with the flags of a command. A command that there is
+// none of comes first: what its flags mean nobody knows.
+func flagError(cmd *cobra.Command, err error) error {
+	if args := cmd.Flags().Args(); cmd.HasSubCommands() && len(args) > 0 {
+		return unknownCommand(cmd, args[0])
+	}
+	unknown, isUnknown := errors.AsType[*pflag.NotExistError](err)
+	bare, isBare := errors.AsType[*pflag.ValueRequiredError](err)
+	wrong, isWrong := errors.AsType[*pflag.InvalidValueError](err)
+	switch {
+	case isUnknown && unknown.GetSpecifiedShortnames() == "":
+		err = fmt.Errorf("there is no flag --%s", unknown.GetSpecifiedName())
+	case isUnknown:
+		err = fmt.Errorf("there is no flag -%s", unknown.GetSpecifiedName())
+		if strings.Contains(cmd.Use, " ") { // it takes arguments
+			err = fmt.Errorf("%w; an argument that begins with a dash stands behind --", err)
+		}
+	case isBare:
+		value, _ := pflag.UnquoteUsage(bare.GetFlag())
+		err = fmt.Errorf("--%s needs a value, %s", bare.GetFlag().Name, value)
+	case isWrong && wrong.GetFlag().Value.Type() == durationType:
+		err = fmt.Errorf("--%s: %w", wrong.GetFlag().Name, wrong.Unwrap())
+	case isWrong && errors.Is(err, strconv.ErrRange):
+		err = fmt.Errorf("--%s %s: want a smaller number", wrong.GetFlag().Name, wrong.GetValue())
+	case isWrong:
+		err = fmt.Errorf("--%s %s: want %s", wrong.GetFlag().Name, wrong.GetValue(), wanted(wrong.GetFlag().Value.Type()))
+	}
+	return Misuse(cmd, err)
+}
+
+// wanted says what values a type of flags has.
+func wanted(kind string) string {
+	switch kind {
+	case "int":
+		return "a whole number"
+	case "bool":
+		return "true or false"
+	}
+	return "values with commas between them"
+}
+
+// unknownCommand says that a group has no such command.
+func unknownCommand(group *cobra.Command, name string) error {
+	reason := fmt.Sprintf("there is no command %q", name)
+	group.SuggestionsMinimumDistance = 2
+	if near := group.SuggestionsFor(name); len(near) > 0 {
+		reason += fmt.Sprintf("; did you mean %s?", near[0])
+	}
+	return Misuse(group, errors.New(reason))
+}

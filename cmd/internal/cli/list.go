@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stompgw/stompgw/cmd/internal/output"
+)
+
+// List is what the flags say of a command's output.
+type List struct {
+	Format    string
+	noHeaders bool
+	Sort      string        // a column; empty for none
+	Most      int           // rows of what is sorted, 0 for all
+	watch     time.Duration // after which it is shown again; 0 for once
+}
+
+// NewList gives a command the flags of a list, which has all formats but those without.
+func NewList(cmd *cobra.Command, without ...string) *List {
+	t := NewForm(cmd, without...)
+	cmd.Flags().BoolVar(&t.noHeaders, "no-headers", false, "leave the line of column names out of the table")
+	return t
+}
+
+// NewWatched gives a command the flags of a list that changes by itself, with these columns.
+func NewWatched(cmd *cobra.Command, columns []string, without ...string) *List {
+	t := NewList(cmd, without...)
+	flags := cmd.Flags()
+	flags.StringVar(&t.Sort, "sort", "", "in the order of this `COLUMN`; with a dash before it, such as -age, the other way round")
+	DurationVar(flags, &t.watch, "watch", 0, leastWatch, "show it again every 2s, or --watch=`TIME`, until Ctrl-C")
+	flags.Lookup("watch").NoOptDefVal = "2s"
+	var names []string
+	for _, column := range columns {
+		names = append(names, strings.ToLower(column))
+	}
+	CompleteFlag(cmd, "sort", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
+	return t
+}
+
+// leastWatch keeps a cluster from being asked all the time.
+const leastWatch = 100 * time.Millisecond
+
+// Repeat shows a list once, or with --watch again and again until Ctrl-C.
+func (t *List) Repeat(cmd *cobra.Command, show func() error) error {
+	if t.watch == 0 {
+		return show()
+	}
+	ctx, stop := context.WithCancel(cmd.Context())
+	defer stop()
+	out := cmd.OutOrStdout()
+	defer WatchReader(out, stop)()
+	again := time.NewTicker(t.watch)
+	defer again.Stop()
+	for {
+		if ScreenOf(out).Terminal {
+			io.WriteString(out, "\x1b[H\x1b[2J") // the rows are written next, and tell if it can't be
+		}
+		if err := show(); err != nil && ctx.Err() == nil {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// NewForm gives a command the flag of what shows one thing.
+func NewForm(cmd *cobra.Command, without ...string) *List {
+	t := new(List)
+	formats := slices.DeleteFunc(output.Formats(), func(format string) bool { return slices.Contains(without, format) })
+	cmd.Flags().StringVarP(&t.Format, "output", "o", formats[0], "`FORMAT`: "+strings.Join(formats, ", "))
+	CompleteFlag(cmd, "output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if !slices.Contains(formats, t.Format) {
+			return Misuse(cmd, fmt.Errorf("-o %s: the formats are %s", output.Printable(t.Format), strings.Join(formats, ", ")))
+		}
+		return nil
+	}
+	return t
+}
+
+// Options completes those of a table for a screen.
+func (t *List) Options(o output.Options, s Screen) output.Options {
+	o.Headers, o.Terminal, o.Width, o.Bold = !t.noHeaders, s.Terminal, s.Width, s.Bold
+	return o
+}
+
+// Writer is what a list is written to.
+func (t *List) Writer(cmd *cobra.Command, o output.Options) (output.Writer, error) {
+	out := cmd.OutOrStdout()
+	w, err := output.New(out, t.Format, t.Options(o, ScreenOf(out)))
+	if err != nil || t.Sort == "" {
+		return w, err
+	}
+	if w, err = output.Sorted(w, o, t.Sort, t.Most); err != nil {
+		return nil, Misuse(cmd, err)
+	}
+	return w, nil
+}
+
+// Write writes a list.
+func (t *List) Write(cmd *cobra.Command, o output.Options, rows func(output.Writer) error) error {
+	w, err := t.Writer(cmd, o)
+	if err != nil {
+		return err
+	}
+	if err := rows(w); err != nil {
+		return err
+	}
+	return w.Close()
+}
+
+// Act writes what becomes of things as it is done to them. What was done is told, whatever comes then.
+func (t *List) Act(cmd *cobra.Command, o output.Options, do func(output.Writer) error) error {
+	w, err := t.Writer(cmd, o)
+	if err != nil {
+		return err
+	}
+	last := &Lasting{Writer: w}
+	return errors.Join(do(last), last.Close())
+}
+
+// Lasting is a Writer for what goes on though it can't be told, because it has begun: what goes wrong
+// comes with Close alone, and that nobody reads is nothing wrong.
+type Lasting struct {
+	output.Writer
+	err error // the first
+}
+
+func (l *Lasting) Row(r output.Row) error {
+	l.do(func() error { return l.Writer.Row(r) })
+	return nil
+}
+
+func (l *Lasting) Flush() error {
+	l.do(l.Writer.Flush)
+	return nil
+}
+
+func (l *Lasting) Close() error {
+	l.do(l.Writer.Close)
+	if errors.Is(l.err, ErrEnough) {
+		return nil
+	}
+	return l.err
+}
+
+func (l *Lasting) do(write func() error) {
+	if l.err == nil {
+		l.err = write()
+	}
+}
+
+// One writes one thing.
+func (t *List) One(cmd *cobra.Command, fields []output.Field, r output.Row) error {
+	out := cmd.OutOrStdout()
+	return output.One(out, t.Format, t.Options(output.Options{}, ScreenOf(out)), fields, r)
+}

@@ -1,0 +1,109 @@
+// Package cli is what the commands share: how they are run and with which exit codes they end, where they take
+// the configuration from, their lists and questions, and the words for what goes wrong.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Run runs the command below root that the arguments name, and returns the exit code.
+func Run(ctx context.Context, root *cobra.Command, args []string, stdin io.Reader, to, stderr io.Writer) int {
+	root.SilenceUsage, root.SilenceErrors = true, true // printed here
+	root.SetFlagErrorFunc(flagError)
+	root.SetArgs(args)
+	out := &stdout{Writer: to}
+	root.SetOut(out)
+	root.SetErr(stderr)
+	root.SetIn(stdin)
+	err := root.ExecuteContext(ctx)
+	switch {
+	case errors.Is(err, ErrEnough):
+		return int(Done)
+	case out.err != nil && !errors.Is(out.err, ErrEnough):
+		err = fmt.Errorf("can't write the output: %w", Cause(out.err))
+	case err == nil:
+		return int(Done)
+	case errors.Is(err, ErrTold):
+		return int(CodeOf(err))
+	case ctx.Err() != nil:
+		err = errors.New("interrupted")
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintf(stderr, "stompgw: %s\n", line)
+	}
+	return int(CodeOf(err))
+}
+
+// ErrEnough reports that nobody reads any more, such as behind | head. It is no fault.
+var ErrEnough = errors.New("nobody reads what is written")
+
+// stdout remembers that a write has failed: what was asked for has not been told then.
+type stdout struct {
+	io.Writer
+	err error
+}
+
+func (o *stdout) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	if errors.Is(err, syscall.EPIPE) {
+		err = ErrEnough
+	}
+	if err != nil && o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+// Group returns a command that is only there for those below it.
+func Group(name, short string, below ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   name,
+		Short: short,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return unknownCommand(cmd, args[0])
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	if one, several := strings.CutSuffix(name, "s"); several {
+		cmd.Aliases = []string{one}
+	}
+	cmd.AddCommand(below...)
+	return cmd
+}
+
+// Takes checks how many arguments a command gets; names are theirs.
+func Takes(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(names):
+			return Misuse(cmd, fmt.Errorf("%s is missing", names[len(args)]))
+		case len(args) > len(names):
+			return Misuse(cmd, fmt.Errorf("there is no argument for %q here", args[len(names)]))
+		}
+		return nil
+	}
+}
+
+func Misuse(cmd *cobra.Command, err error) error {
+	return Exit(Usage, fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
+}
+
+// TakesUpTo is Takes, but the last argument may be left out.
+func TakesUpTo(names ...string) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == len(names)-1 {
+			return nil
+		}
+		return Takes(names...)(cmd, args)
+	}
+}

@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/stompgw/stompgw/cmd/internal/config"
+)
+
+// Source is where a command takes its configuration from: --config, --standalone, the
+// environment, and flags of its own.
+type Source struct {
+	config.Source
+	flags *pflag.FlagSet
+}
+
+func NewSource(cmd *cobra.Command, standalone string) *Source {
+	s := &Source{flags: cmd.Flags()}
+	s.Flags = map[string]*pflag.Flag{}
+	s.flags.StringVarP(&s.File, "config", "c", "", "configuration `FILE` in YAML (default: $STOMPGW_CONFIG, ./stompgw.yaml or /etc/stompgw/stompgw.yaml)")
+	s.flags.BoolVar(&s.Standalone, "standalone", false, standalone)
+	return s
+}
+
+// Text adds a flag that wins over the setting key. Its default is the setting's, since viper asks
+// a bound flag last.
+func (s *Source) Text(key, name, value, usage string) {
+	s.flags.String(name, value, usage)
+	s.Flags[key] = s.flags.Lookup(name)
+}
+
+func (s *Source) List(key, name string, value []string, usage string) {
+	s.flags.StringSlice(name, value, usage)
+	s.Flags[key] = s.flags.Lookup(name)
+}
+
+// Needs says of which sections of the configuration the command uses secrets and files; without it, of all.
+func (s *Source) Needs(sections ...string) { s.Uses = append([]string{}, sections...) }
+
+// Find looks for a file, if none was named; one that was found stays the one.
+func (s *Source) Find() (err error) {
+	switch {
+	case s.File != "" || s.Standalone:
+		return nil
+	case s.flags.Changed("config"):
+		return Exit(Usage, errors.New("--config is empty: it needs the name of a YAML file"))
+	}
+	s.File, err = config.Find()
+	s.Found = s.File != ""
+	return err
+}
+
+func (s *Source) Load() (*config.Config, error) {
+	if err := s.Find(); err != nil {
+		return nil, err
+	}
+	return config.Load(s.Source)
+}
+
+// Unreached says which server did not answer, why, who named it, and what to do.
+func Unreached(cfg *config.Config, key, what, flag string, err error) error {
+	where := cfg.Origin(key)
+	hint := fmt.Sprintf("start it, or name another with %s", flag)
+	switch where {
+	case config.ByStandalone:
+		hint = "is `stompgw serve --standalone` running?"
+	case config.ByDefault:
+		hint = fmt.Sprintf("name another with %s or --config FILE, or use --standalone for a node that was started so", flag)
+	}
+	why := Cause(err).Error()
+	if errors.Is(err, context.DeadlineExceeded) {
+		why = "nothing came in time"
+	}
+	return Exit(Unreachable, fmt.Errorf("%s (%s, %s) does not answer: %s; %s", what, key, where, why, hint))
+}
+
+// NotListening says which setting asked for an address that can't be had, and what to do.
+func NotListening(cfg *config.Config, key, flag, addr string, err error) error {
+	set := "set " + key
+	if flag != "" {
+		set += " or " + flag
+	}
+	hint := ""
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		hint = "; stop the process that has it, or " + set + " to another port"
+	case errors.Is(err, fs.ErrPermission):
+		hint = "; ports under 1024 need a privilege: " + set + " to a higher one"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		hint = "; this machine has no such address: " + set + " to one that it has"
+	}
+	return fmt.Errorf("can't listen on %s (%s, %s): %w%s", addr, key, cfg.Origin(key), Cause(err), hint)
+}
+
+// IsNetwork reports whether a server could not be reached, rather than answered something.
+func IsNetwork(err error) bool {
+	var fault *net.OpError // not net.Error, which every system error is
+	return errors.As(err, &fault) || errors.Is(err, io.EOF) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// Cause returns what the system said, without the addresses and operations around it.
+func Cause(err error) error {
+	var call *os.SyscallError
+	if errors.As(err, &call) {
+		return call.Err
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	var file *fs.PathError
+	if errors.As(err, &file) {
+		return file.Err
+	}
+	return err
+}

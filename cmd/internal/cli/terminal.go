@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// Screen is what a table is written to.
+type Screen struct {
+	Terminal bool
+	Width    int  // in character cells, 0 when it can't be told
+	Bold     bool // it can show text so
+}
+
+// ScreenOf returns what w is. COLUMNS wins over what the terminal says; NO_COLOR is for people who want
+// no bold text either.
+func ScreenOf(w io.Writer) Screen {
+	if p, ok := bare(w).(person); ok {
+		return p.Screen()
+	}
+	f, ok := bare(w).(*os.File)
+	if !ok || !IsTerminal(f) {
+		return Screen{}
+	}
+	kind := os.Getenv("TERM")
+	s := Screen{Terminal: true, Bold: os.Getenv("NO_COLOR") == "" && kind != "" && kind != "dumb"}
+	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
+		s.Width = n
+	} else if n, _, err := term.GetSize(int(f.Fd())); err == nil {
+		s.Width = n
+	}
+	return s
+}
+
+// IsTerminal reports whether a person is at the other end of a stream, not a program.
+func IsTerminal(stream any) bool {
+	stream = bare(stream)
+	if _, ok := stream.(person); ok {
+		return true
+	}
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// person is a stream with somebody at the other end though it is no terminal, in tests.
+type person interface{ Screen() Screen }
+
+// bare is a stream without what runRoot has put around it.
+func bare(stream any) any {
+	if out, ok := stream.(*stdout); ok {
+		return out.Writer
+	}
+	return stream
+}
+
+// SomeoneThere reports whether a question would be read and answered.
+func SomeoneThere(cmd *cobra.Command) bool {
+	return IsTerminal(cmd.InOrStdin()) && IsTerminal(cmd.ErrOrStderr())
+}
+
+// Confirm asks a person, and reports whether the answer is yes.
+func Confirm(ctx context.Context, in io.Reader, out io.Writer, question string) (bool, error) {
+	fmt.Fprintf(out, "%s [y/N] ", question)
+	answer := make(chan string, 1)
+	go func() { // ends with a line, or with the process: nothing else ends a read from a terminal
+		line, _ := bufio.NewReader(io.LimitReader(in, 1024)).ReadString('\n') // the end of the input is a no
+		answer <- strings.ToLower(strings.TrimSpace(line))
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(out)
+		return false, ctx.Err()
+	case line := <-answer:
+		return line == "y" || line == "yes", nil
+	}
+}

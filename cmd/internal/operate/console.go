@@ -1,0 +1,153 @@
+// Package operate has the commands of operators: they ask the nodes of a cluster, through Redis, about
+// sessions, members and nodes, and tell them what to do.
+package operate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"os/user"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/cmd/internal/cli"
+	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/cmd/internal/output"
+	"github.com/stompgw/stompgw/gateway/registry"
+)
+
+// operator is what can be done with a cluster; *admin.Cluster does it.
+type operator interface {
+	Sessions(ctx context.Context, f admin.Filter, after string) iter.Seq2[admin.Session, error]
+	AskLive(ctx context.Context, sessions []admin.Session) error
+	Find(ctx context.Context, name string) (admin.Session, error)
+	Count(ctx context.Context, by admin.By) ([]admin.Count, error)
+	Kick(ctx context.Context, sessions iter.Seq2[admin.Session, error], k admin.Kick) iter.Seq2[admin.Result, error]
+	Blocks(ctx context.Context) ([]admin.Block, error)
+	Block(ctx context.Context, member string, d time.Duration) error
+	Unblock(ctx context.Context, member string) (was bool, err error)
+	Nodes(ctx context.Context) ([]admin.Node, error)
+	FindNode(ctx context.Context, name string) (admin.Node, error)
+	Drain(ctx context.Context, node string) (sessions int, err error)
+	Silent() []string
+}
+
+// console is where an operator sits.
+type console struct {
+	open  func(cfg *config.Config, patience time.Duration) (cluster operator, closes func())
+	now   func() time.Time
+	every time.Duration // between two looks at what changes
+}
+
+func newConsole() *console {
+	return &console{open: openCluster, now: time.Now, every: time.Second}
+}
+
+// Commands are those that ask all nodes together.
+func Commands() []*cobra.Command { return newConsole().commands() }
+
+func (c *console) commands() []*cobra.Command {
+	return []*cobra.Command{
+		cli.Group("sessions", "Look at the sessions of all live nodes, and end some",
+			c.sessionsList(), c.sessionsShow(), c.sessionsCount(), c.sessionsKick(), c.sessionsBlocked(), c.sessionsUnblock()),
+		c.members(),
+		cli.Group("nodes", "Look at the live nodes, and have one let its sessions go", c.nodesList(), c.nodesShow(), c.nodesDrain()),
+	}
+}
+
+func openCluster(cfg *config.Config, patience time.Duration) (operator, func()) {
+	client := cli.NewRedis(cfg)
+	cluster := admin.NewCluster(cli.SessionMap(cfg, client), patience)
+	cluster.Operator = operatorName()
+	return cluster, func() { client.Close() } // nothing is lost with it
+}
+
+// operatorName says who runs the command, as far as the system knows.
+func operatorName() string {
+	name, _ := os.Hostname() // a machine without a name has none
+	if u, err := user.Current(); err == nil {
+		name = u.Username + "@" + name
+	}
+	return name
+}
+
+// newClusterSource is newSource for a command that asks a cluster.
+func newClusterSource(cmd *cobra.Command) *cli.Source {
+	src := cli.NewSource(cmd, "ask the node that runs as serve --standalone on this machine")
+	src.Needs("redis")
+	src.List("redis.addrs", "redis", config.Default().Redis.Addrs, "`ADDRESS` of Redis; several are a Redis Cluster")
+	return src
+}
+
+// use opens the cluster that src names, and explains what goes wrong with it.
+func (c *console) use(ctx context.Context, src *cli.Source, do func(operator) error) error {
+	cfg, err := src.Load()
+	if err != nil {
+		return err
+	}
+	cluster, closes := c.open(cfg, 0)
+	defer closes()
+	if err = do(cluster); errors.Is(err, admin.ErrNoNode) {
+		err = noNode(ctx, cluster, err)
+	}
+	return cli.ClusterError(cfg, err)
+}
+
+// noNode says of a name that no node has which there are.
+func noNode(ctx context.Context, cluster operator, fault error) error {
+	nodes, err := cluster.Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	names := make([]string, len(nodes))
+	for i, n := range nodes {
+		names[i] = nodeName(n)
+	}
+	if len(names) == 0 {
+		return cli.Exit(cli.NoMatch, fmt.Errorf("%w: no node is live", fault))
+	}
+	return cli.Exit(cli.NoMatch, fmt.Errorf("%w: live are %s", fault, cli.SomeOf(names)))
+}
+
+// nodeName names a node for people.
+func nodeName(n admin.Node) string {
+	if n.Host == "" {
+		return n.Short
+	}
+	return fmt.Sprintf("%s (%s)", n.Short, output.Printable(n.Host))
+}
+
+// silentNodes says which nodes did not answer, "" for none.
+func silentNodes(nodes []string) string {
+	if len(nodes) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %s did not answer: %s", cli.Count(len(nodes), "node"), cli.SomeOf(cli.Shorter(nodes, registry.ShortNode)))
+}
+
+// memberCell writes a member's id as JSON has it, "-" for none.
+func memberCell(id []byte) string {
+	if text := string(id); text != "" && text != "null" {
+		return text
+	}
+	return "-"
+}
+
+// orNone writes "-" for what is not known.
+func orNone(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+func ageCell(since *time.Time, now time.Time) string {
+	if since == nil {
+		return "-"
+	}
+	return output.Age(now.Sub(*since))
+}

@@ -1,0 +1,104 @@
+package operate
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/cmd/internal/cli"
+	"github.com/stompgw/stompgw/cmd/internal/output"
+	"github.com/stompgw/stompgw/gateway/registry"
+)
+
+func (c *console) sessionsCount() *cobra.Command {
+	var by string
+	cmd := &cobra.Command{
+		Use:   "count",
+		Short: "Count the sessions of all live nodes",
+		Long: "Count the sessions of all live nodes, together, or by what they have in common, the largest number first.\n\n" +
+			"By node, and together, it is what the nodes said with their last heartbeats. By member and transport, all\n" +
+			"sessions are read.",
+		Example: "  stompgw sessions count\n" +
+			"  stompgw sessions count --by transport\n" +
+			"  stompgw sessions count --by member --no-headers | head",
+		Args: cli.Takes(),
+	}
+	ways := []string{string(admin.ByNode), string(admin.ByMember), string(admin.ByTransport)}
+	src := newClusterSource(cmd)
+	t := cli.NewWatched(cmd, append([]string{"sessions"}, ways...), output.Names) // a number is no name
+	cmd.Flags().StringVar(&by, "by", "", "`WHAT` they are counted by: "+strings.Join(ways, ", "))
+	cli.CompleteFlag(cmd, "by", cobra.FixedCompletions(ways, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if cmd.Flags().Changed("by") && !slices.Contains(ways, by) {
+			return cli.Misuse(cmd, fmt.Errorf("--by %s: want one of %s", by, strings.Join(ways, ", ")))
+		}
+		show := func(cluster operator) error {
+			if by == "" {
+				return c.countAll(cmd, t, cluster)
+			}
+			counts, err := cluster.Count(cmd.Context(), admin.By(by))
+			if err != nil {
+				return err
+			}
+			return t.Write(cmd, countColumns(admin.By(by)), func(w output.Writer) error {
+				for _, n := range counts {
+					if err := w.Row(countRow(admin.By(by), n)); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		return c.use(cmd.Context(), src, func(cluster operator) error {
+			return t.Repeat(cmd, func() error { return show(cluster) })
+		})
+	}
+	return cmd
+}
+
+// countAll writes the one number.
+func (c *console) countAll(cmd *cobra.Command, t *cli.List, cluster operator) error {
+	counts, err := cluster.Count(cmd.Context(), admin.ByNode)
+	if err != nil {
+		return err
+	}
+	total := 0
+	for _, n := range counts {
+		total += n.Sessions
+	}
+	number := strconv.Itoa(total)
+	return t.Write(cmd, output.Options{Columns: []string{"SESSIONS"}}, func(w output.Writer) error {
+		return w.Row(output.Row{Cells: []string{number}, Value: counted{Sessions: total}})
+	})
+}
+
+func countColumns(by admin.By) output.Options {
+	name := strings.ToUpper(string(by))
+	return output.Options{Columns: []string{name, "SESSIONS"}, Cuts: []output.Cut{{Column: name, Least: 8, Middle: by == admin.ByMember}}}
+}
+
+// counted is a number of sessions, under the names that they have in a list.
+type counted struct {
+	Node      *string         `json:"node,omitempty"`
+	Member    json.RawMessage `json:"member,omitempty"` // null when not logged in
+	Transport *string         `json:"transport,omitempty"`
+	Sessions  int             `json:"sessions"`
+}
+
+func countRow(by admin.By, n admin.Count) output.Row {
+	name, value := orNone(n.Name), counted{Sessions: n.Sessions}
+	switch by {
+	case admin.ByNode:
+		name, value.Node = registry.ShortNode(n.Name), &n.Name
+	case admin.ByTransport:
+		value.Transport = &n.Name
+	case admin.ByMember:
+		name, value.Member = memberCell([]byte(n.Name)), json.RawMessage(n.Name)
+	}
+	return output.Row{Cells: []string{name, strconv.Itoa(n.Sessions)}, Value: value}
+}

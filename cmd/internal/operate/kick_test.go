@@ -1,0 +1,313 @@
+package operate
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/cmd/internal/cli"
+	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
+	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/policy"
+)
+
+func TestKickFlags(t *testing.T) {
+	s := newSeat(t)
+	if code, _, stderr := s.run("sessions", "kick", "--destination", "/topic/a", "--node", "1719", "--transport", "tcp", "--yes",
+		"--reason", "come back later", "--code", "1234", "--rate", "120/m", "--block", "1d"); code != cli.Partial {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+	if want := (admin.Kick{Kick: gateway.Kick{Reason: "come back later", Code: 1234}, Rate: 2, Block: 24 * time.Hour, Whom: "destination /topic/a, node 1719, transport tcp"}); s.cluster.kick != want {
+		t.Errorf("kicked with %+v, want %+v", s.cluster.kick, want)
+	}
+	if want := (admin.Filter{Destination: "/topic/a", Node: "1719", Transport: "tcp"}); s.cluster.filter != want {
+		t.Errorf("kicked %+v, want %+v", s.cluster.filter, want)
+	}
+	for code, want := range map[string]policy.Code{"kicked": 15, "16": 16, "too_many_sessions": 17} {
+		if s.run("sessions", "kick", "0000000a", "--code", code); s.cluster.kick != (admin.Kick{Kick: gateway.Kick{Code: want}, Whom: "session 0000000a"}) {
+			t.Errorf("--code %s: kicked with %+v", code, s.cluster.kick)
+		}
+	}
+}
+
+// TestKickCodes holds the exit code, and the last line, of what became of sessions.
+func TestKickCodes(t *testing.T) {
+	const a1, a2, b1 = nodeA + "_00000001", nodeA + "_0000000a", nodeB + "_00000001"
+	for _, tt := range []struct {
+		name string
+		keys []string
+		gone []string
+		code cli.ExitCode
+		want string
+	}{
+		{"all kicked", []string{a1, a2}, nil, cli.Done, "2 sessions kicked"},
+		{"one that is named twice", []string{a1, a1, a1[:len(a1)-1]}, nil, cli.Done, "1 session kicked"},
+		{"some gone", []string{a1, a2}, []string{a2}, cli.Partial, "1 session kicked, 1 already gone"},
+		{"all gone", []string{a1, a2}, []string{a1, a2}, cli.NoMatch, "0 sessions kicked, 2 already gone"},
+		{"some unknown", []string{"ffff", a2, "eeee"}, nil, cli.Partial, "1 session kicked, 2 not found"},
+		{"silent", []string{b1}, nil, cli.Partial, "0 sessions kicked, 1 of silent nodes, which may be kicked or not"},
+		{"silent and gone", []string{a1, b1}, []string{a1}, cli.Partial, "0 sessions kicked, 1 already gone, 1 of silent nodes, which may be kicked or not"},
+	} {
+		s := newSeat(t)
+		for _, key := range tt.gone {
+			s.cluster.gone[key] = true
+		}
+		if tt.name == "one that is named twice" {
+			s.cluster.sessions = s.cluster.sessions[:1]
+		}
+		code, stdout, stderr := s.run(append([]string{"sessions", "kick", "-o", "json"}, tt.keys...)...)
+		if code != tt.code || !json.Valid([]byte(stdout)) {
+			t.Errorf("%s: exit code %d, want %d\n%s", tt.name, code, tt.code, stdout)
+		}
+		clitest.WantLine(t, stderr, tt.want)
+	}
+}
+
+// TestKickUnasked: nodes that don't say who is subscribed may have more sessions.
+func TestKickUnasked(t *testing.T) {
+	s := newSeat(t)
+	code, _, stderr := s.run("sessions", "kick", "--destination", "/topic/a", "--node", nodeA, "--yes")
+	if code != cli.Partial {
+		t.Errorf("exit code %d", code)
+	}
+	clitest.WantLine(t, stderr, "3 sessions kicked; 1 node did not answer: 1b2c3d4e")
+	s.cluster.sessions = nil
+	code, _, stderr = s.run("sessions", "kick", "--destination", "/topic/a", "--yes")
+	if code != cli.NoMatch {
+		t.Errorf("exit code %d", code)
+	}
+	clitest.WantLine(t, stderr, "stompgw: no session fits; 1 node did not answer: 1b2c3d4e")
+}
+
+// TestKickAsks: sessions of a filter end only when somebody says yes, and nothing is asked about keys.
+func TestKickAsks(t *testing.T) {
+	const question = "End 5 sessions of 3 nodes? [y/N] "
+	for answer, yes := range map[string]bool{"y\n": true, "Yes \r\n": true, "YES": true, "n\n": false, "\n": false, "": false, "yy\n": false, "no\ny\n": false,
+		strings.Repeat(" ", 2000) + "y\n": false} {
+		s := newSeat(t)
+		s.stdin = strings.NewReader(answer)
+		code, stdout, stderr := s.run("sessions", "kick", "--all")
+		calls := strings.Join(s.cluster.calls, " ")
+		if !strings.HasPrefix(stderr, question) {
+			t.Errorf("%q: asked %q", answer, stderr)
+		}
+		if yes && (code != cli.Partial || !strings.Contains(calls, "kick") || stdout == "") {
+			t.Errorf("%q: exit code %d, %s", answer, code, calls)
+		}
+		if !yes && (code != cli.Failed || strings.Contains(calls, "kick") || stdout != "" ||
+			stderr != question+"stompgw: the answer was not yes: no session was ended\n") {
+			t.Errorf("%q: exit code %d, %s, %q", answer, code, calls, stderr)
+		}
+	}
+	for _, args := range [][]string{{"--all", "--yes"}, {"--all", "--dry-run"}, {nodeA + "_00000001"}} {
+		s := newSeat(t)
+		s.stdin = strings.NewReader("")
+		if _, _, stderr := s.run(append([]string{"sessions", "kick"}, args...)...); strings.Contains(stderr, "?") {
+			t.Errorf("%v: asked %q", args, stderr)
+		}
+	}
+	s := newSeat(t)
+	s.stdin, s.cluster.sessions = strings.NewReader("y\n"), nil
+	code, _, stderr := s.run("sessions", "kick", "--all")
+	if code != cli.NoMatch {
+		t.Errorf("exit code %d", code)
+	}
+	clitest.WantLine(t, stderr, "stompgw: no session fits")
+}
+
+// TestDryRun ends nothing, whatever the other flags are.
+func TestDryRun(t *testing.T) {
+	for _, args := range [][]string{{"--all"}, {"--all", "--yes"}, {nodeA + "_00000001"}, {nodeA + "_00000001", "--yes", "--block", "1h"}} {
+		s := newSeat(t)
+		code, stdout, stderr := s.run(append([]string{"sessions", "kick", "--dry-run", "--no-headers"}, args...)...)
+		if calls := strings.Join(s.cluster.calls, " "); strings.Contains(calls, "kick") || code != 0 {
+			t.Errorf("%v: exit code %d, %s", args, code, calls)
+		}
+		for line := range strings.Lines(stdout) {
+			if !strings.HasSuffix(line, "\twould be kicked\n") {
+				t.Errorf("%v: %s", args, line)
+			}
+		}
+		clitest.Contains(t, stderr, " would be kicked")
+	}
+}
+
+// TestKickInterrupted: who stops it learns what was done.
+func TestKickInterrupted(t *testing.T) {
+	for _, format := range []string{"json", "table"} {
+		s := newSeat(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		s.ctx = ctx
+		s.cluster.stop = func(n int) {
+			if n == 2 {
+				cancel()
+			}
+		}
+		code, stdout, stderr := s.run("sessions", "kick", "--all", "--yes", "-o", format)
+		if code != cli.Failed || strings.Count(stdout, "kicked") != 2 {
+			t.Errorf("exit code %d\n%s", code, stdout)
+		}
+		if format == "json" && !json.Valid([]byte(stdout)) {
+			t.Errorf("not JSON:\n%s", stdout)
+		}
+		clitest.Contains(t, stderr, "2 sessions kicked, perhaps more\n")
+	}
+}
+
+// TestKickBreaksOff: the same when Redis goes.
+func TestKickBreaksOff(t *testing.T) {
+	s := newSeat(t)
+	s.cluster.walkEnds = &net.OpError{Op: "read", Err: errors.New("gone")}
+	code, stdout, stderr := s.run("sessions", "kick", "--all", "--yes", "-o", "json")
+	if code != cli.Unreachable || !json.Valid([]byte(stdout)) || strings.Count(stdout, "\n") != 7 {
+		t.Errorf("exit code %d\n%s", code, stdout)
+	}
+	clitest.Contains(t, stderr, "3 sessions kicked, perhaps more\nstompgw: redis ", "does not answer: gone")
+}
+
+// TestAskInterrupted: nobody has to answer first.
+func TestAskInterrupted(t *testing.T) {
+	in, answers := io.Pipe()
+	defer answers.Close() // ends the read that is left over
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := make(writes, 10)
+	go func() { <-asked; cancel() }()
+	if yes, err := cli.Confirm(ctx, in, asked, "Really?"); yes || !errors.Is(err, context.Canceled) {
+		t.Errorf("%t, %v", yes, err)
+	}
+}
+
+// writes tells of each write.
+type writes chan string
+
+func (w writes) Write(b []byte) (int, error) {
+	w <- string(b)
+	return len(b), nil
+}
+
+// TestKickShows: rows don't wait for others when these take their time.
+func TestKickShows(t *testing.T) {
+	s := newSeat(t)
+	c := s.console()
+	now := noon()
+	c.now = func() time.Time { now = now.Add(time.Second); return now }
+	root := c.root()
+	seen := make(writes, 100)
+	rows := 0
+	s.cluster.stop = func(n int) { // n sessions are kicked, and the rows of all are there
+		for len(seen) > 0 {
+			rows += strings.Count(<-seen, "\n")
+		}
+		if rows != n {
+			t.Errorf("%d rows are written, want %d", rows, n)
+		}
+	}
+	root.SetArgs([]string{"sessions", "kick", "--all", "--yes", "--no-headers"})
+	root.SetOut(seen)
+	root.SetErr(io.Discard)
+	if err := root.ExecuteContext(t.Context()); cli.CodeOf(err) != cli.Partial {
+		t.Error(err)
+	}
+}
+
+// TestKickUnread: what has begun is finished though nobody reads what became of it, and the exit code
+// says so. A disk that is full is told.
+func TestKickUnread(t *testing.T) {
+	for _, tt := range []struct {
+		fault error
+		code  cli.ExitCode
+		want  string
+	}{
+		{cli.ErrEnough, cli.Done, "1200 sessions kicked\n"},
+		{syscall.ENOSPC, cli.Failed, "1200 sessions kicked, perhaps more\n"},
+	} {
+		s := newSeat(t)
+		one := s.cluster.sessions[0]
+		s.cluster.sessions = slices.Repeat([]admin.Session{one}, 1200)
+		kicked := 0
+		s.cluster.stop = func(int) { kicked++ }
+		var stderr bytes.Buffer
+		root := s.console().root()
+		root.SetArgs([]string{"sessions", "kick", "--all", "--yes"})
+		root.SetOut(broken{tt.fault})
+		root.SetErr(&stderr)
+		err := root.ExecuteContext(t.Context())
+		if got := cli.CodeOf(err); err == nil && tt.code != cli.Done || err != nil && got != tt.code || kicked != 1200 || stderr.String() != tt.want {
+			t.Errorf("%v: %d kicked, %v, %q", tt.fault, kicked, err, &stderr)
+		}
+	}
+}
+
+// broken takes nothing.
+type broken struct{ err error }
+
+func (b broken) Write([]byte) (int, error) { return 0, b.err }
+
+func TestUnblockCodes(t *testing.T) {
+	for _, tt := range []struct {
+		args string
+		code cli.ExitCode
+		want string
+	}{
+		{"42 bob", cli.Done, "2 members unblocked"},
+		{"42 x", cli.Partial, "1 member unblocked"},
+		{"x y", cli.NoMatch, "0 members unblocked"},
+	} {
+		s := newSeat(t)
+		s.cluster.blocked = []string{`42`, `"bob"`}
+		code, _, stderr := s.run(append([]string{"sessions", "unblock"}, strings.Fields(tt.args)...)...)
+		if code != tt.code {
+			t.Errorf("%s: exit code %d, want %d", tt.args, code, tt.code)
+		}
+		clitest.WantLine(t, stderr, tt.want)
+	}
+}
+
+func TestDrain(t *testing.T) {
+	for _, tt := range []struct {
+		name, stdin string
+		args        []string
+		fault       error
+		code        cli.ExitCode
+		want        string
+		told        bool
+	}{
+		{"yes", "y\n", []string{nodeA[:13]}, nil, cli.Done, "Drain node 7c0e9d1a (web-1), which has 3 sessions, and end it? [y/N] the node lets 3 sessions go, and ends", true},
+		{"no", "n\n", []string{nodeA}, nil, cli.Failed, "Drain node 7c0e9d1a (web-1), which has 3 sessions, and end it? [y/N] stompgw: the answer was not yes: nothing was done", false},
+		{"silent", "", []string{nodeB, "--yes"}, fmt.Errorf("node %s: %w", nodeB, admin.ErrSilent), cli.TimedOut,
+			"stompgw: node " + nodeB + ": the node did not answer; it may drain or not: see `stompgw nodes list`", true},
+		{"wait", "", []string{nodeA, "--yes", "--wait"}, nil, cli.Done, "the node lets 3 sessions go, and ends\nthe node has ended", true},
+		{"refused", "", []string{nodeA, "--yes"}, fmt.Errorf("node %s: does not know what that is", nodeA), cli.Failed,
+			"stompgw: node " + nodeA + ": does not know what that is", true},
+	} {
+		s := newSeat(t)
+		s.stdin, s.cluster.drainErr = strings.NewReader(tt.stdin), tt.fault
+		code, _, stderr := s.run(append([]string{"nodes", "drain"}, tt.args...)...)
+		if told := len(s.cluster.calls) > 0; code != tt.code || told != tt.told {
+			t.Errorf("%s: exit code %d, told %t, want %d, %t", tt.name, code, told, tt.code, tt.told)
+		}
+		clitest.WantLine(t, stderr, tt.want)
+	}
+}
+
+// TestDrainStandalone: the Redis of a standalone node ends with it, which no other's may.
+func TestDrainStandalone(t *testing.T) {
+	for flag, want := range map[string]cli.ExitCode{"--standalone": cli.Done, "--redis=127.0.0.1:1": cli.Unreachable} {
+		s := newSeat(t)
+		s.cluster.lost = &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+		if code, _, stderr := s.run("nodes", "drain", nodeA, "--yes", "--wait", flag); code != want {
+			t.Errorf("%s: exit code %d, want %d: %s", flag, code, want, stderr)
+		}
+	}
+}

@@ -1,0 +1,257 @@
+package operate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/cmd/internal/cli"
+	"github.com/stompgw/stompgw/cmd/internal/output"
+	"github.com/stompgw/stompgw/gateway/destination"
+	"github.com/stompgw/stompgw/gateway/registry"
+)
+
+// sessionsPage is how many sessions are in memory at once, and their nodes asked of together.
+const sessionsPage = 500
+
+func (c *console) sessionsList() *cobra.Command {
+	var l sessionsList
+	cmd := &cobra.Command{
+		Use:     "list",
+		Aliases: []string{"ls", "ps"},
+		Short:   "List the sessions of all live nodes",
+		Long: "List the sessions of all live nodes, as Redis has them. Several filters fit together.\n\n" +
+			"SESSION names a session among all nodes: other commands take it, as they take the key, which -o name prints, and\n" +
+			"the principal. It begins as its node's name does in nodes list.\n" +
+			"SUBS, how many subscriptions it has, and QUEUE, what waits for it, are asked of its node.",
+		Example: "  stompgw sessions list --member 42 -o wide\n" +
+			"  stompgw sessions list --destination /topic/chat --older 2h\n" +
+			"  stompgw sessions list --transport websocket --limit 100 -o json",
+		Args: cli.Takes(),
+	}
+	src := newClusterSource(cmd)
+	t := cli.NewWatched(cmd, slices.Concat(sessionColumns().Columns, sessionColumns().Wide))
+	f := newFilter(cmd, c, src)
+	flags := cmd.Flags()
+	cli.DurationVar(flags, &f.Older, "older", 0, time.Millisecond, "only those that have been connected for this `TIME` or longer, such as 90s, 10m or 3d2h")
+	flags.IntVar(&l.limit, "limit", 0, "list this `NUMBER` of sessions at most, 0 for all")
+	flags.StringVar(&l.cursor, "cursor", "", "go on behind an earlier list with the same filters, where its last line says `CURSOR`")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := l.checkFlags(cmd, f); err != nil {
+			return cli.Misuse(cmd, err)
+		}
+		l.filter, l.live = *f, t.Format != output.Names || t.Sort != ""
+		if t.Sort != "" {
+			if l.cursor != "" {
+				return cli.Misuse(cmd, errors.New("--sort and --cursor: only a list in its own order can be gone on with"))
+			}
+			t.Most, l.limit, l.sorted = l.limit, 0, true
+		}
+		show := func(cluster operator) error {
+			l.now = c.now()
+			var summary string
+			err := t.Write(cmd, sessionColumns(), func(w output.Writer) (err error) {
+				summary, err = l.run(cmd.Context(), cluster, w)
+				return err
+			})
+			if err == nil {
+				fmt.Fprintln(cmd.ErrOrStderr(), summary)
+			}
+			return err
+		}
+		return c.use(cmd.Context(), src, func(cluster operator) error {
+			return t.Repeat(cmd, func() error { return show(cluster) })
+		})
+	}
+	return cmd
+}
+
+// newFilter gives a command the flags that say which sessions are meant.
+func newFilter(cmd *cobra.Command, c *console, src *cli.Source) *admin.Filter {
+	f := new(admin.Filter)
+	flags := cmd.Flags()
+	flags.StringVar(&f.Member, "member", "", "only those of this `MEMBER`: 42 is a number, alice a text, '\"42\"' too")
+	flags.StringVar(&f.Destination, "destination", "", "only those that are subscribed to this `DEST`; '/topic/*' is all that it matches")
+	flags.StringVar(&f.Node, "node", "", "only those of this `NODE`; the beginning of its name, or of its UUID, will do")
+	flags.StringVar(&f.Transport, "transport", "", "only those over this `TRANSPORT`, such as websocket or tcp")
+	cli.CompleteFlag(cmd, "node", c.offerNodes(src))
+	cli.CompleteFlag(cmd, "transport", cobra.FixedCompletions(transports(), cobra.ShellCompDirectiveNoFileComp))
+	cli.CompleteFlag(cmd, "destination", cli.OfferDestinations(src))
+	cli.CompleteFlag(cmd, "member", cobra.NoFileCompletions)
+	return f
+}
+
+// checkFilter refuses what no session can be, and empty filters in particular: they come from a script
+// whose variable was empty, and would mean all sessions.
+func checkFilter(cmd *cobra.Command, f *admin.Filter) error {
+	for _, name := range []string{"member", "destination", "node", "transport"} {
+		if flag := cmd.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
+			return fmt.Errorf("--%s is empty: leave it out, or say which", name)
+		}
+	}
+	if f.Transport != "" && !slices.Contains(transports(), f.Transport) {
+		return fmt.Errorf("--transport %s: want one of %s", f.Transport, strings.Join(transports(), ", "))
+	}
+	if destination.IsPattern(f.Destination) {
+		if _, err := destination.Parse(f.Destination); err != nil {
+			return fmt.Errorf("--destination %s: %w", f.Destination, err)
+		}
+	}
+	return nil
+}
+
+// sessionsList is what the flags of sessions list say.
+type sessionsList struct {
+	filter admin.Filter
+	limit  int
+	cursor string
+	sorted bool
+	live   bool // ask the nodes
+	now    time.Time
+}
+
+func (l *sessionsList) checkFlags(cmd *cobra.Command, f *admin.Filter) error {
+	if err := checkFilter(cmd, f); err != nil {
+		return err
+	}
+	if l.limit < 0 {
+		return fmt.Errorf("--limit %d: want a number of sessions, or 0 for all", l.limit)
+	}
+	return nil
+}
+
+// run writes the list, and returns what is to be said of it.
+func (l *sessionsList) run(ctx context.Context, cluster operator, w output.Writer) (summary string, err error) {
+	nodes, err := cluster.Nodes(ctx)
+	if err != nil {
+		return "", err
+	}
+	n, next, err := l.print(ctx, cluster, w)
+	if err != nil {
+		return "", filterError(l.filter, err)
+	}
+	if next != "" {
+		next = "; more with --cursor " + shellWord(next)
+	}
+	return fmt.Sprintf("%s on %s%s%s", cli.Count(n, "session"), cli.Count(len(nodes), "live node"), silentNodes(cluster.Silent()), next), nil
+}
+
+// print writes the sessions, a page at a time, and returns how many, and the cursor of the last where
+// there are more.
+func (l *sessionsList) print(ctx context.Context, cluster operator, w output.Writer) (n int, next string, err error) {
+	var page []admin.Session
+	flush := func() error {
+		err := l.printPage(ctx, cluster, page, w)
+		clear(page)
+		page = page[:0]
+		return err
+	}
+	for s, err := range cluster.Sessions(ctx, l.filter, l.cursor) {
+		switch {
+		case err != nil:
+			return n, "", err
+		case l.limit > 0 && n == l.limit:
+			return n, next, nil
+		}
+		page, next = append(page, s), s.Cursor
+		if n++; len(page) == sessionsPage || n == l.limit {
+			if err := flush(); err != nil {
+				return n, "", err
+			}
+		}
+	}
+	return n, "", flush()
+}
+
+func (l *sessionsList) printPage(ctx context.Context, cluster operator, page []admin.Session, w output.Writer) error {
+	if l.live && len(page) > 0 {
+		if err := cluster.AskLive(ctx, page); err != nil {
+			return err
+		}
+	}
+	for _, s := range page {
+		if l.sorted {
+			s.Cursor = "" // which is for the list's own order
+		}
+		if err := w.Row(sessionRow(s, l.now)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// filterError names the flag that is wrong.
+func filterError(f admin.Filter, err error) error {
+	var ambiguous *admin.AmbiguousNodeError
+	switch {
+	case errors.Is(err, admin.ErrNoNode):
+		return fmt.Errorf("--node %s: %w", f.Node, err)
+	case errors.As(err, &ambiguous):
+		return fmt.Errorf("--node: %w", err)
+	case errors.Is(err, registry.ErrMember):
+		return fmt.Errorf("--member %s: %w", f.Member, err)
+	case errors.Is(err, admin.ErrCursor):
+		return fmt.Errorf("--cursor: %w", err)
+	}
+	return err
+}
+
+func sessionColumns() output.Options {
+	return output.Options{
+		Columns: []string{"SESSION", "MEMBER", "TRANSPORT", "AGE", "SUBS"},
+		Wide:    []string{"ADDRESS", "VERSION", "QUEUE", "TOKEN"},
+		Cuts:    []output.Cut{{Column: "ADDRESS", Least: 12}, {Column: "TRANSPORT", Least: 9}, memberCut()},
+	}
+}
+
+func memberCut() output.Cut { return output.Cut{Column: "MEMBER", Least: 8, Middle: true} }
+
+func sessionRow(s admin.Session, now time.Time) output.Row {
+	subs, queue := liveCells(s)
+	if s.Live != nil && s.Live.Subscriptions == nil {
+		s.Live = &registry.Live{Subscriptions: []string{}, Subscribed: s.Live.Subscribed, Queued: s.Live.Queued} // a list in JSON too
+	}
+	return output.Row{
+		Cells: []string{s.Short, memberCell(s.Member), orNone(s.Transport), ageCell(s.ConnectedAt, now), subs,
+			orNone(s.Remote), orNone(s.Version), queue, tokenCell(s, now)},
+		Name:  s.Key,
+		Value: s,
+	}
+}
+
+func liveCells(s admin.Session) (subs, queue string) {
+	if s.Live == nil {
+		return "-", "-"
+	}
+	return strconv.Itoa(s.Live.Subscribed), output.Bytes(s.Live.Queued)
+}
+
+// tokenCell says when the token of the session's login expires.
+func tokenCell(s admin.Session, now time.Time) string {
+	switch {
+	case s.ExpiresAt == nil:
+		return "-"
+	case !s.ExpiresAt.After(now):
+		return "expired"
+	}
+	return output.FromNow(s.ExpiresAt.Sub(now))
+}
+
+// shellWord writes text so that a shell takes it as one word.
+func shellWord(text string) string {
+	text = output.Printable(text)
+	plain := func(r rune) bool {
+		return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || strings.ContainsRune("/_-.:=", r)
+	}
+	if strings.ContainsFunc(text, func(r rune) bool { return !plain(r) }) {
+		return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+	}
+	return text
+}

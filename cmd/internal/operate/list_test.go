@@ -1,0 +1,444 @@
+package operate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/cmd/internal/cli"
+	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
+	"github.com/stompgw/stompgw/cmd/internal/output"
+	"github.com/stompgw/stompgw/gateway/registry"
+)
+
+// TestOperatorOutput holds what each command for operators prints, in each format, on terminals and piped.
+func TestOperatorOutput(t *testing.T) {
+	terminal := func(width int) cli.Screen { return cli.Screen{Terminal: true, Width: width} }
+	bold := cli.Screen{Terminal: true, Width: 80, Bold: true}
+	views := []struct {
+		name   string
+		screen cli.Screen
+		args   []string
+	}{
+		{"a terminal of 40", terminal(40), nil},
+		{"a terminal of 80, in bold", bold, nil},
+		{"a terminal of 200", terminal(200), nil},
+		{"a terminal of 80", terminal(80), []string{"-o", "wide"}},
+		{"a terminal of 200", terminal(200), []string{"-o", "wide"}},
+		{"a terminal of 80", terminal(80), []string{"--no-headers"}},
+		{"a pipe", cli.Screen{}, nil},
+		{"a pipe", cli.Screen{}, []string{"-o", "wide"}},
+		{"a pipe", cli.Screen{}, []string{"--no-headers"}},
+		{"a pipe", cli.Screen{}, []string{"-o", "json"}},
+		{"a pipe", cli.Screen{}, []string{"-o", "jsonl"}},
+		{"a pipe", cli.Screen{}, []string{"-o", "yaml"}},
+		{"a pipe", cli.Screen{}, []string{"-o", "name"}},
+	}
+	const keyA, keyGone = nodeA + "_00000001", nodeA + "_000000ff"
+	for name, args := range map[string][]string{
+		"sessions.list":            {"sessions", "list"},
+		"sessions.show":            {"sessions", "show", keyA},
+		"sessions.show.silent":     {"sessions", "show", nodeB + "_00000001"},
+		"sessions.count":           {"sessions", "count"},
+		"sessions.count.node":      {"sessions", "count", "--by", "node"},
+		"sessions.count.member":    {"sessions", "count", "--by", "member"},
+		"sessions.count.transport": {"sessions", "count", "--by", "transport"},
+		"sessions.kick":            {"sessions", "kick", "--all", "--yes", "--block", "10m"},
+		"sessions.kick.keys":       {"sessions", "kick", keyA, keyGone},
+		"sessions.kick.dryrun":     {"sessions", "kick", "--all", "--dry-run"},
+		"sessions.blocked":         {"sessions", "blocked"},
+		"sessions.unblock":         {"sessions", "unblock", "42", "al ice\x1b", `"bob"`},
+		"nodes.list":               {"nodes", "list"},
+		"nodes.show":               {"nodes", "show", nodeA},
+		"nodes.drain":              {"nodes", "drain", nodeA, "--yes"},
+	} {
+		var all strings.Builder
+		for _, v := range views {
+			if strings.Contains(name, ".show") && strings.Contains(strings.Join(v.args, " "), "no-headers") {
+				continue // it has none
+			}
+			s := newSeat(t)
+			s.screen = v.screen
+			s.cluster.gone[nodeA+"_0000000b"] = true
+			s.cluster.blocked = []string{"42", `"bob"`}
+			code, stdout, stderr := s.run(append(args, v.args...)...)
+			fmt.Fprintf(&all, "# %s: stompgw %s\n%s# stderr:\n%s# exit code %d\n\n", v.name, output.Printable(strings.Join(append(args, v.args...), " ")),
+				stdout, stderr, code)
+			checkLines(t, name, stdout, v.screen)
+			if len(v.args) == 2 {
+				checkSyntax(t, name, stdout, v.args[1])
+			}
+		}
+		clitest.Golden(t, name+".golden", all.String())
+	}
+}
+
+// checkLines holds that lists on a terminal do not wrap, and nothing moves its cursor.
+func checkLines(t *testing.T, name, text string, s cli.Screen) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		line = strings.NewReplacer("\x1b[1m", "", "\x1b[0m", "", "\n", "", "\t", "").Replace(line)
+		if output.Printable(line) != line {
+			t.Errorf("%s: %q is not safe on a terminal", name, line)
+		}
+		if list := !strings.Contains(name, ".show"); list && s.Terminal && len([]rune(line)) > s.Width {
+			t.Errorf("%s: a line of %d characters on a terminal of %d: %s", name, len([]rune(line)), s.Width, line)
+		}
+	}
+}
+
+func checkSyntax(t *testing.T, name, text, format string) {
+	t.Helper()
+	var v any
+	switch format {
+	case "jsonl":
+		for line := range strings.Lines(text) {
+			if !json.Valid([]byte(line)) {
+				t.Errorf("%s: not JSON: %s", name, line)
+			}
+		}
+	case "json":
+		if !json.Valid([]byte(text)) {
+			t.Errorf("%s: not JSON:\n%s", name, text)
+		}
+	case "yaml":
+		if err := yaml.Unmarshal([]byte(text), &v); err != nil {
+			t.Errorf("%s: not YAML: %v\n%s", name, err, text)
+		}
+	}
+}
+
+// TestSort: in whatever format, and less than all of them.
+func TestSort(t *testing.T) {
+	for _, tt := range []struct{ args, want string }{
+		{"sessions list -o name --sort age", "_0000000b _00000001 _00000001 _0000000a _a"},
+		{"sessions list -o name --sort -subs --limit 2", "_00000001 _0000000b"},
+		{"sessions list -o name --sort queue", "_0000000a _0000000b _00000001 _00000001 _a"},
+		{"nodes list -o name --sort -uptime", nodeA[26:] + " " + nodeB[26:] + " " + nodeX[26:]},
+		{"sessions blocked -o name --sort -left", `"bob" 42`},
+		{"sessions count --by member --no-headers --sort sessions", "\"世界\"\t1 -\t7 42\t12"},
+	} {
+		code, stdout, _ := newSeat(t).run(strings.Fields(tt.args)...)
+		var got []string
+		for line := range strings.Lines(stdout) {
+			line, _, _ = strings.Cut(strings.TrimSpace(line), "\ufffd")
+			_, id, isKey := strings.Cut(line, "_")
+			switch {
+			case isKey:
+				line = "_" + id
+			case len(line) == len(nodeA):
+				line = line[26:]
+			}
+			got = append(got, line)
+		}
+		if code != 0 || strings.Join(got, " ") != tt.want {
+			t.Errorf("%s: exit code %d, %q, want %s", tt.args, code, got, tt.want)
+		}
+	}
+}
+
+// TestCursorInJSON: each session says how to go on behind it, unless the order is another one.
+func TestCursorInJSON(t *testing.T) {
+	if _, stdout, _ := newSeat(t).run("sessions", "list", "-o", "jsonl", "--limit", "1"); !strings.HasSuffix(stdout, `,"cursor":"c:00000001"}`+"\n") {
+		t.Errorf("%s", stdout)
+	}
+	if _, stdout, _ := newSeat(t).run("sessions", "list", "-o", "json", "--sort", "age"); strings.Contains(stdout, "cursor") {
+		t.Errorf("%s", stdout)
+	}
+}
+
+// TestWatchLists: a list comes again until Ctrl-C, on a terminal in the place of the last.
+func TestWatchLists(t *testing.T) {
+	for _, args := range []string{"sessions list", "nodes list", "sessions blocked", "sessions count", "sessions count --by node"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		seen := make(writes, 100)
+		root := newSeat(t).console().root()
+		root.SetArgs(append(strings.Fields(args), "--watch=100ms"))
+		root.SetOut(fakeTerminal{Writer: seen, screen: cli.Screen{Terminal: true, Width: 80}})
+		root.SetErr(io.Discard)
+		ended := make(chan error, 1)
+		go func() { ended <- root.ExecuteContext(ctx) }()
+		for range 2 {
+			if clear, list := <-seen, <-seen; clear != "\x1b[H\x1b[2J" || !strings.Contains(list, "\n") {
+				t.Errorf("%s: %q and %q", args, clear, list)
+			}
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("%s: %v", args, err)
+		}
+	}
+}
+
+// TestEmptyLists: they have column names, and are lists in JSON and YAML.
+func TestEmptyLists(t *testing.T) {
+	var all strings.Builder
+	for _, args := range []string{"sessions list", "sessions count --by member", "sessions blocked", "nodes list"} {
+		for _, format := range []string{"table", "wide", "json", "jsonl", "yaml", "name"} {
+			s := newSeat(t)
+			s.cluster = &fakeCluster{}
+			if strings.Contains(args, "count") {
+				continue // the fake one always has some
+			}
+			code, stdout, stderr := s.run(append(strings.Fields(args), "-o", format)...)
+			fmt.Fprintf(&all, "# stompgw %s -o %s\n%s# stderr:\n%s# exit code %d\n\n", args, format, stdout, stderr, code)
+			checkSyntax(t, args, stdout, format)
+		}
+	}
+	clitest.Golden(t, "empty.golden", all.String())
+}
+
+// TestListFlags: what the flags say reaches the walk.
+func TestListFlags(t *testing.T) {
+	s := newSeat(t)
+	if code, _, stderr := s.run("sessions", "list", "--member", "42", "--node", "17", "--transport", "websocket", "--destination", "/topic/a",
+		"--older", "1d2h", "--cursor", "x"); code != 0 {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+	want := admin.Filter{Member: "42", Node: "17", Transport: "websocket", Destination: "/topic/a", Older: 26 * time.Hour}
+	if s.cluster.filter != want || s.cluster.after != "x" {
+		t.Errorf("the walk is of %+v after %q, want %+v", s.cluster.filter, s.cluster.after, want)
+	}
+}
+
+// TestListLimit: the last line says how to go on, and only if there is more.
+func TestListLimit(t *testing.T) {
+	for _, tt := range []struct{ limit, want string }{
+		{"1", "1 session on 3 live nodes; 1 node did not answer: 1b2c3d4e" + "; more with --cursor c:00000001"},
+		{"4", "4 sessions on 3 live nodes; 1 node did not answer: 1b2c3d4e" + "; more with --cursor c:00000001"},
+		{"5", "5 sessions on 3 live nodes; 1 node did not answer: 1b2c3d4e"},
+		{"6", "5 sessions on 3 live nodes; 1 node did not answer: 1b2c3d4e"},
+		{"0", "5 sessions on 3 live nodes; 1 node did not answer: 1b2c3d4e"},
+	} {
+		s := newSeat(t)
+		code, stdout, stderr := s.run("sessions", "list", "--no-headers", "--limit", tt.limit)
+		if code != 0 || strings.Count(stdout, "\n") > 5 || !strings.HasPrefix(stderr, strings.Fields(tt.want)[0]+" ") {
+			t.Errorf("--limit %s: exit code %d\n%s", tt.limit, code, stdout)
+		}
+		clitest.WantLine(t, stderr, tt.want)
+	}
+	s := newSeat(t)
+	s.cluster.sessions[0].Cursor = "a b'\x1b$x"
+	_, _, stderr := s.run("sessions", "list", "--limit", "1")
+	clitest.Contains(t, stderr, `; more with --cursor 'a b'\''`+"\ufffd"+`$x'`+"\n")
+}
+
+// TestListPages: nodes are asked of pages, not of all sessions together, and not at all for names.
+func TestListPages(t *testing.T) {
+	s := newSeat(t)
+	first := s.cluster.sessions[0]
+	s.cluster.sessions = nil
+	for range 1200 {
+		s.cluster.sessions = append(s.cluster.sessions, first)
+	}
+	for _, tt := range []struct {
+		args []string
+		want string
+		rows int
+	}{
+		{nil, "[500 500 200]", 1200},
+		{[]string{"-o", "json"}, "[500 500 200]", 1202},
+		{[]string{"--limit", "501"}, "[500 1]", 501},
+		{[]string{"--limit", "500"}, "[500]", 500},
+		{[]string{"-o", "name"}, "[]", 1200},
+	} {
+		s.cluster.pages = nil
+		code, stdout, stderr := s.run(append([]string{"sessions", "list", "--no-headers"}, tt.args...)...)
+		if code != 0 || fmt.Sprint(s.cluster.pages) != tt.want || strings.Count(stdout, "\n") != tt.rows {
+			t.Errorf("%v: exit code %d, %d lines, pages of %v, want %d, %s; %s", tt.args, code, strings.Count(stdout, "\n"), s.cluster.pages, tt.rows, tt.want, stderr)
+		}
+	}
+}
+
+// TestListBreaksOff: a list that can't be read to its end is a failure.
+func TestListBreaksOff(t *testing.T) {
+	s := newSeat(t)
+	s.cluster.walkEnds = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+	code, stdout, stderr := s.run("sessions", "list", "-o", "json")
+	if code != cli.Unreachable || json.Valid([]byte(stdout)) {
+		t.Errorf("exit code %d, %s", code, stdout)
+	}
+	clitest.Contains(t, stderr, "redis 127.0.0.1:6379 (redis.addrs, default) does not answer: connection reset by peer")
+}
+
+// TestOperatorMistakes holds, for each way to go wrong, the one line that is printed and the exit code.
+func TestOperatorMistakes(t *testing.T) {
+	const keyA = nodeA + "_00000001"
+	long := strings.Repeat("x", 201)
+	for _, tt := range []struct {
+		args []string
+		code cli.ExitCode
+		want string
+	}{
+		{[]string{"sessions", "list", "-o", "xml"}, cli.Usage, "-o xml: the formats are table, wide, json, jsonl, yaml, name; see stompgw sessions list --help"},
+		{[]string{"sessions", "list", "x"}, cli.Usage, `there is no argument for "x" here; see stompgw sessions list --help`},
+		{[]string{"sessions", "list", "--older", "5"}, cli.Usage, `--older: 5 has no unit: write 5s, or one of ms, m, h, d; see stompgw sessions list --help`},
+		{[]string{"sessions", "list", "--older", "0s"}, cli.Usage, `--older: 0s is too short: want 1ms or more; see stompgw sessions list --help`},
+		{[]string{"sessions", "list", "--older", ""}, cli.Usage, `--older: "" is not a length of time: write it like 500ms, 10s, 1h30m or 7d; see stompgw sessions list --help`},
+		{[]string{"sessions", "list", "--limit", "-1"}, cli.Usage, "--limit -1: want a number of sessions, or 0 for all; see stompgw sessions list --help"},
+		{[]string{"sessions", "list", "--member", ""}, cli.Usage, "--member is empty: leave it out, or say which; see stompgw sessions list --help"},
+		{[]string{"sessions", "show"}, cli.Usage, "SESSION is missing; see stompgw sessions show --help"},
+		{[]string{"sessions", "show", "a", "b"}, cli.Usage, `there is no argument for "b" here; see stompgw sessions show --help`},
+		{[]string{"sessions", "show", "ffff"}, cli.NoMatch, "ffff: no such session; `stompgw sessions list` prints those there are"},
+		{[]string{"sessions", "show", "00000001"}, cli.Usage, "00000001 means several sessions, such as 7c0e9d1a-1, 1b2c3d4e-1: say which"},
+		{[]string{"sessions", "count", "--by", "age"}, cli.Usage, "--by age: want one of node, member, transport; see stompgw sessions count --help"},
+		{[]string{"sessions", "count", "--by", ""}, cli.Usage, "--by : want one of node, member, transport; see stompgw sessions count --help"},
+
+		{[]string{"sessions", "kick"}, cli.Usage, "whose sessions? Say SESSION, --member, --destination or --all; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", "--yes", "--node", "17"}, cli.Usage, "whose sessions? Say SESSION, --member, --destination or --all; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", "--yes", "--all=false"}, cli.Usage, "whose sessions? Say SESSION, --member, --destination or --all; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", "--yes", "--member", ""}, cli.Usage, "--member is empty: leave it out, or say which; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", "--yes", "--all", "--node", ""}, cli.Usage, "--node is empty: leave it out, or say which; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", ""}, cli.Usage, "a SESSION is empty: it needs the id of a session; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--all", "--yes"}, cli.Usage, "SESSION and --all: say one of them alone; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", "--member", "1", "--destination", "/topic/a", "--yes"}, cli.Usage, "--member and --destination: say one of them alone; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--node", "17"}, cli.Usage, "SESSION and --node or --transport: it says it all; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", "--member", "42"}, cli.Usage, "--member may end many sessions, and nobody is there to be asked: add --yes, or --dry-run to see which; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", "--all"}, cli.Usage, "--all may end many sessions, and nobody is there to be asked: add --yes, or --dry-run to see which; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--rate", "200/"}, cli.Usage, `--rate: "200/" is not a rate: write it like 100/s, 30/m or 10/h; see stompgw sessions kick --help`},
+		{[]string{"sessions", "kick", keyA, "--rate", "0/s"}, cli.Usage, "--rate: 0/s is not possible: want a rate from 4/h to 1000000/s; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--rate", "NaN/s"}, cli.Usage, `--rate: "NaN/s" is not a rate: write it like 100/s, 30/m or 10/h; see stompgw sessions kick --help`},
+		{[]string{"sessions", "kick", keyA, "--rate", "1/d"}, cli.Usage, `--rate: "1/d" is not a rate: write it like 100/s, 30/m or 10/h; see stompgw sessions kick --help`},
+		{[]string{"sessions", "kick", keyA, "--block", "10"}, cli.Usage, `--block: 10 has no unit: write 10s, or one of ms, m, h, d; see stompgw sessions kick --help`},
+		{[]string{"sessions", "kick", keyA, "--block", "10ms"}, cli.Usage, "--block: 10ms is too short: want 1s or more; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--code", "99"}, cli.Usage, "--code 99: want a code or word of `stompgw explain`, or a number of your own from 1000 on; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--code", ""}, cli.Usage, "--code : want a code or word of `stompgw explain`, or a number of your own from 1000 on; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--code", "99999999999"}, cli.Usage, "--code 99999999999: want a code or word of `stompgw explain`, or a number of your own from 1000 on; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--code", "1000"}, cli.Usage, "--code 1000 has no reason of its own: say one with --reason; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--reason", "a\nb"}, cli.Usage, "--reason: it holds what can't be shown: want one line of text; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--reason", " "}, cli.Usage, "--reason: it is blank: say what the clients shall read, or leave it out; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", keyA, "--reason", long}, cli.Usage, "--reason: it has 201 bytes: want 200 at most; see stompgw sessions kick --help"},
+		{[]string{"sessions", "kick", "--all", "--yes", "--transport", "foo"}, cli.Usage, "--transport foo: want one of websocket, sockjs-websocket, xhr-streaming, xhr-polling, eventsource, htmlfile, jsonp-polling, tcp; see stompgw sessions kick --help"},
+		{[]string{"sessions", "list", "--destination", "/topic/{a}"}, cli.Usage, "--destination /topic/{a}: a pattern has no braces: * stands for one segment; see stompgw sessions list --help"},
+		{[]string{"sessions", "list", "--sort", "colour"}, cli.Usage, "--sort colour: the columns are session, member, transport, age, subs, address, version, queue, token; see stompgw sessions list --help"},
+		{[]string{"sessions", "list", "--sort", "age", "--cursor", "x"}, cli.Usage, "--sort and --cursor: only a list in its own order can be gone on with; see stompgw sessions list --help"},
+		{[]string{"nodes", "list", "--watch=1ms"}, cli.Usage, "--watch: 1ms is too short: want 100ms or more; see stompgw nodes list --help"},
+		{[]string{"nodes", "list", "--watch=0"}, cli.Usage, "--watch: 0 is too short: want 100ms or more; see stompgw nodes list --help"},
+		{[]string{"sessions", "list", "--older", "0"}, cli.Usage, "--older: 0 is too short: want 1ms or more; see stompgw sessions list --help"},
+		{[]string{"members", "block", "42", "--for", "0"}, cli.Usage, "--for: 0 is too short: want 1s or more; see stompgw members block --help"},
+		{[]string{"sessions", "count", "-o", "name"}, cli.Usage, "-o name: the formats are table, wide, json, jsonl, yaml; see stompgw sessions count --help"},
+		{[]string{"sessions", "kick", "ffff"}, cli.NoMatch, "ffff: no such session; `stompgw sessions list` prints those there are"},
+		{[]string{"sessions", "kick", "ffff", "eeee"}, cli.NoMatch, "ffff, eeee: no such session; `stompgw sessions list` prints those there are"},
+		{[]string{"sessions", "kick", keyA, "00000001"}, cli.Usage, "00000001 means several sessions, such as 7c0e9d1a-1, 1b2c3d4e-1: say which"},
+		{[]string{"sessions", "kick", "--member", "43", "--yes"}, cli.NoMatch, "no session fits"},
+		{[]string{"sessions", "kick", "--member", "43", "--dry-run"}, cli.NoMatch, "no session fits"},
+
+		{[]string{"sessions", "unblock"}, cli.Usage, "MEMBER is missing; see stompgw sessions unblock --help"},
+		{[]string{"sessions", "unblock", "a", ""}, cli.Usage, "a MEMBER is empty; see stompgw sessions unblock --help"},
+		{[]string{"sessions", "unblock", `"`}, cli.Usage, `MEMBER ": no member has such an id: " is not the JSON of a string; see stompgw sessions unblock --help`},
+
+		{[]string{"nodes", "show"}, cli.Usage, "NODE is missing; see stompgw nodes show --help"},
+		{[]string{"nodes", "show", "9"}, cli.NoMatch, "9: no live node has this name: live are 7c0e9d1a (web-1), 1b2c3d4e (stompgw-7d9f8b6c5-x2x7k\ufffd), aaaaaaaa"},
+		{[]string{"nodes", "show", "17"}, cli.Usage, "17 means several nodes, 7c0e9d1a, 1b2c3d4e, aaaaaaaa: say which"},
+		{[]string{"nodes", "drain", nodeA}, cli.Usage, "the node will end, and nobody is there to be asked: add --yes; see stompgw nodes drain --help"},
+		{[]string{"nodes", "drain", "9", "--yes"}, cli.NoMatch, "9: no live node has this name: live are 7c0e9d1a (web-1), 1b2c3d4e (stompgw-7d9f8b6c5-x2x7k\ufffd), aaaaaaaa"},
+		{[]string{"nodes", "drain", nodeX, "--yes"}, cli.Failed, "node " + nodeX + " is none of stompgw's, and can't be told: end its process"},
+	} {
+		s := newSeat(t)
+		code, stdout, stderr := s.run(tt.args...)
+		if code != tt.code || stdout != "" {
+			t.Errorf("%q: exit code %d, want %d; stdout %q", tt.args, code, tt.code, stdout)
+		}
+		clitest.WantLine(t, stderr, "stompgw: "+tt.want)
+		if calls := strings.Join(s.cluster.calls, " "); strings.Contains(calls, "drain") || code == cli.Usage && strings.Contains(calls, "kick") {
+			t.Errorf("%q: all the same: %s", tt.args, calls)
+		}
+	}
+}
+
+// TestClusterErrors: what a cluster answers is told with the flag, or the setting, that it is about.
+func TestClusterErrors(t *testing.T) {
+	refused := &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	for _, tt := range []struct {
+		fault error
+		args  string
+		code  cli.ExitCode
+		want  string
+	}{
+		{admin.ErrNoNode, "sessions kick --all --yes --node 9", cli.NoMatch, "--node 9: no live node has this name: no node is live"},
+		{&admin.AmbiguousNodeError{Name: "1", Nodes: []string{"1a", "1b"}}, "sessions kick --all --yes --node 1", cli.Usage, "1 means several nodes, 1a, 1b: say which"},
+		{registry.ErrMember, "sessions kick --yes --member x", cli.Usage, "--member x: no member has such an id"},
+		{admin.ErrCursor, "sessions kick --yes --all", cli.Usage, "--cursor: no cursor of a list with the same filter; begin again without one"},
+		{refused, "sessions kick --yes --all", cli.Unreachable, "redis 127.0.0.1:6379 (redis.addrs, default) does not answer: connection refused; name another with --redis ADDRESS or --config FILE, or use --standalone for a node that was started so"},
+		{errors.New("NOAUTH Authentication required."), "sessions kick --yes --all", cli.Unreachable, "redis 127.0.0.1:6379 (redis.password, default) can't be used: NOAUTH Authentication required; name a file that holds the password with redis.password_file, or set STOMPGW_REDIS_PASSWORD"},
+		{errors.New("redis: all sentinels specified in configuration are unreachable: WRONGPASS invalid username-password pair"), "sessions kick --yes --all", cli.Unreachable,
+			"redis 127.0.0.1:6379 (redis.sentinel.password, default) can't be used: redis: all sentinels specified in configuration are unreachable: WRONGPASS invalid username-password pair; check redis.sentinel.user and the password"},
+		{errors.New("LOADING Redis is loading"), "sessions kick --yes --all", cli.Unreachable, "redis 127.0.0.1:6379 (redis.addrs, default) can't be used: LOADING Redis is loading; wait until it is there again"},
+		{errors.New("WRONGTYPE of a key"), "sessions kick --yes --all", cli.Failed, "redis 127.0.0.1:6379: WRONGTYPE of a key"},
+	} {
+		s := newSeat(t)
+		s.cluster = &fakeCluster{walkEnds: tt.fault}
+		code, _, stderr := s.run(strings.Fields(tt.args)...)
+		if code != tt.code {
+			t.Errorf("%v: exit code %d, want %d", tt.fault, code, tt.code)
+		}
+		clitest.WantLine(t, stderr, "stompgw: "+tt.want)
+	}
+	for _, args := range []string{"sessions list", "sessions show a", "sessions count", "sessions count --by member", "sessions kick a",
+		"sessions kick --all --yes", "sessions kick --all --dry-run", "sessions blocked", "sessions unblock a", "nodes list", "nodes show a", "nodes drain a --yes"} {
+		s := newSeat(t)
+		s.cluster.fault = refused
+		code, _, stderr := s.run(strings.Fields(args)...)
+		if code != cli.Unreachable || !strings.Contains(stderr, "redis 127.0.0.1:6379 (redis.addrs, default) does not answer: connection refused; ") {
+			t.Errorf("%s without Redis: exit code %d, %s", args, code, stderr)
+		}
+	}
+}
+
+// TestOperatorHelp: each command has a help with examples that work.
+func TestOperatorHelp(t *testing.T) {
+	root := (&seat{cluster: newFakeCluster(), stdin: strings.NewReader("")}).console().root()
+	for _, group := range root.Commands() {
+		for _, cmd := range group.Commands() {
+			if cmd.Example == "" || cmd.Short == "" {
+				t.Errorf("%s has no example", cmd.CommandPath())
+			}
+			for line := range strings.Lines(cmd.Long + "\n" + cmd.Example) {
+				if n := len([]rune(line)) - 1; n > 120 {
+					t.Errorf("%s: a line of %d characters: %s", cmd.CommandPath(), n, line)
+				}
+			}
+			for line := range strings.Lines(cmd.Example) {
+				checkExample(t, strings.TrimSpace(line))
+			}
+		}
+	}
+}
+
+// checkExample holds that the flags of an example exist, and what they say is right.
+func checkExample(t *testing.T, line string) {
+	t.Helper()
+	line, _, _ = strings.Cut(line, " | ")
+	args := strings.Fields(strings.NewReplacer("'please reload the page'", "reason", `"$(stompgw sessions list --member 42 -o name`, "0000002a",
+		" --config prod.yaml", "").Replace(line))
+	s := newSeat(t)
+	s.stdin = strings.NewReader("")
+	if code, _, stderr := s.run(args[1:]...); code == cli.Usage && !strings.Contains(stderr, "is the beginning") {
+		t.Errorf("%s: %s", line, stderr)
+	}
+}
+
+// TestOutputBroken: what can't be written is an error of the commands too.
+func TestOutputBroken(t *testing.T) {
+	for _, args := range []string{"sessions list", "sessions show " + nodeB, "sessions count", "sessions kick --all --yes", "sessions blocked", "sessions unblock a",
+		"nodes list", "nodes show " + nodeA, "nodes drain " + nodeA + " --yes"} {
+		root := newSeat(t).console().root()
+		root.SetArgs(strings.Fields(args))
+		root.SetOut(clitest.FullDisk{})
+		root.SetErr(io.Discard)
+		if err := root.ExecuteContext(t.Context()); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("%s: %v", args, err)
+		}
+	}
+}

@@ -1,0 +1,142 @@
+package operate
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/cmd/internal/cli"
+	"github.com/stompgw/stompgw/cmd/internal/output"
+)
+
+func (c *console) nodesList() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "list",
+		Aliases: []string{"ls", "ps"},
+		Short:   "List the live nodes",
+		Long: "List the live nodes, in the order of their starts.\n\n" +
+			"NODE is the beginning of its name, with which the ids of its sessions begin; commands take it, and HOST, which is\n" +
+			"node.name or the machine's name. STATE is serving, not ready (-o wide says why), draining, silent for a node that\n" +
+			"does not answer, or foreign for one that is none of stompgw's.\n" +
+			"HEARTBEAT is when it last said that it lives, by its own clock.",
+		Example: "  stompgw nodes list\n  stompgw nodes list -o wide --config prod.yaml",
+		Args:    cli.Takes(),
+	}
+	src := newClusterSource(cmd)
+	t := cli.NewWatched(cmd, slices.Concat(nodeColumns().Columns, nodeColumns().Wide))
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		show := func(cluster operator) error {
+			nodes, err := cluster.Nodes(cmd.Context())
+			if err != nil {
+				return err
+			}
+			now := c.now()
+			err = t.Write(cmd, nodeColumns(), func(w output.Writer) error {
+				for _, n := range nodes {
+					if err := w.Row(nodeRow(n, now)); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err == nil {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s%s\n", cli.Count(len(nodes), "live node"), silentNodes(cluster.Silent()))
+			}
+			return err
+		}
+		return c.use(cmd.Context(), src, func(cluster operator) error {
+			return t.Repeat(cmd, func() error { return show(cluster) })
+		})
+	}
+	return cmd
+}
+
+func (c *console) nodesShow() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "show NODE",
+		Short: "Show all that is known of one node",
+		Long: "Show all that is known of one node: what Redis has, and what it says now.\n\n" +
+			"NODE is as nodes list prints it, the HOST, the whole name or the beginning of it, where only one node has that.",
+		Example: "  stompgw nodes show web-1\n  stompgw nodes show 7c0e9d1a -o yaml",
+		Args:    cli.Takes("NODE"),
+	}
+	src, t := newClusterSource(cmd), cli.NewForm(cmd)
+	cmd.ValidArgsFunction = cli.OfferOnce(c.offerNodes(src))
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return c.use(cmd.Context(), src, func(cluster operator) error {
+			n, err := cluster.FindNode(cmd.Context(), args[0])
+			if err != nil {
+				return nodeError(args[0], err)
+			}
+			now := c.now()
+			if err := t.One(cmd, nodeFields(n, now), nodeRow(n, now)); err != nil {
+				return err
+			}
+			if missing := silentNodes(cluster.Silent()); missing != "" {
+				fmt.Fprintln(cmd.ErrOrStderr(), strings.TrimPrefix(missing, "; "))
+			}
+			return nil
+		})
+	}
+	return cmd
+}
+
+func nodeColumns() output.Options {
+	return output.Options{
+		Columns: []string{"NODE", "HOST", "STATE", "SESSIONS", "ADDRESS", "UPTIME", "HEARTBEAT"},
+		Wide:    []string{"VERSION", "BUS", "CONNECTIONS", "READY"},
+		Cuts:    []output.Cut{{Column: "READY", Least: 12}, {Column: "VERSION", Least: 8}, {Column: "HOST", Least: 12}, {Column: "ADDRESS", Least: 9}},
+	}
+}
+
+func nodeRow(n admin.Node, now time.Time) output.Row {
+	return output.Row{
+		Cells: []string{n.Short, orNone(n.Host), n.State, strconv.Itoa(n.Sessions), orNone(n.Address),
+			ageCell(n.StartedAt, now), heartbeat(n, now), orNone(n.Version), orNone(n.Bus), connections(n), readiness(n)},
+		Name:  n.Name,
+		Value: n,
+	}
+}
+
+func nodeFields(n admin.Node, now time.Time) []output.Field {
+	return []output.Field{
+		oneLine("NODE", n.Name),
+		oneLine("HOST", orNone(n.Host)),
+		oneLine("ADDRESS", orNone(n.Address)),
+		oneLine("STATE", n.State),
+		oneLine("READY", readiness(n)),
+		oneLine("SESSIONS", strconv.Itoa(n.Sessions)),
+		oneLine("CONNECTIONS", connections(n)),
+		oneLine("VERSION", orNone(n.Version)),
+		oneLine("BUS", orNone(n.Bus)),
+		oneLine("STARTED", moment(n.StartedAt, now)),
+		oneLine("HEARTBEAT", moment(n.HeartbeatAt, now)),
+	}
+}
+
+// heartbeat says when the last one was. A clock that is ahead of this machine's makes it now.
+func heartbeat(n admin.Node, now time.Time) string {
+	if n.HeartbeatAt == nil {
+		return "-"
+	}
+	return ageCell(n.HeartbeatAt, now) + " ago"
+}
+
+func connections(n admin.Node) string {
+	if n.Connections == nil {
+		return "-"
+	}
+	return strconv.Itoa(*n.Connections)
+}
+
+func readiness(n admin.Node) string {
+	if n.Ready == nil {
+		return "-"
+	}
+	return *n.Ready
+}

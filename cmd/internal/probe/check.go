@@ -1,0 +1,80 @@
+// Package probe has the commands that judge what a node would do, without one: its configuration, its rules, the
+// tokens it takes, and the codes with which it refuses.
+package probe
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/cmd/internal/cli"
+	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/gateway/registry"
+)
+
+// Opener returns what opens the bus that the configuration names, with other settings too; an error says
+// that this program knows no such bus.
+type Opener func(cfg *config.Config) (open func(config.Bus, registry.Node, *slog.Logger) (bus.Bus, error), err error)
+
+// Commands are those that look at configurations, rules, tokens and codes, without a node.
+func Commands(opener Opener) []*cobra.Command {
+	return []*cobra.Command{
+		cli.Group("config", "Look at configurations", newConfigCheckCmd(opener), newConfigShowCmd(), newConfigDefaultCmd()),
+		cli.Group("policy", "Look at the rules", newPolicyTestCmd()),
+		cli.Group("token", "Make and check tokens of clients", newTokenGenCmd(), newTokenCheckCmd()),
+		newExplainCmd(),
+	}
+}
+
+func newConfigCheckCmd(opener Opener) *cobra.Command {
+	var connect bool
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Find the mistakes in a configuration without starting anything",
+		Long: "Find the mistakes in a configuration without starting anything: keys that there are not, values that can't be\n" +
+			"right, rules that don't compile, files of keys and certificates that can't be used.\n\n" +
+			"With --connect it also dials what the configuration names, from this machine, and prints a line for each:\n" +
+			"whether ports are free, whether Redis lets a node do what it has to (on keys of this command's own, which it\n" +
+			"removes), and whether the broker lets it receive. It publishes nothing, and makes no session or topic. The\n" +
+			"exit code is 4 if Redis or the broker can't be used, else 1 if a port can't be had.",
+		Example: "  stompgw config check --config prod.yaml\n" +
+			"  stompgw config check --config prod.yaml --connect",
+		Args: cli.Takes(),
+	}
+	src := cli.NewSource(cmd, "check it as serve --standalone would use it")
+	cmd.Flags().BoolVar(&connect, "connect", false, "dial what it names, too")
+	cli.DurationVar(cmd.Flags(), &timeout, "timeout", 5*time.Second, time.Millisecond, "`TIME` that each server may take, for --connect")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := src.Load()
+		if err != nil {
+			return err
+		}
+		open, err := opener(cfg)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(cfg.Expired(time.Now(), nil)...); err != nil {
+			return err
+		}
+		for _, warning := range append(cfg.Warnings(), cfg.ExpireSoon(time.Now())...) {
+			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", warning)
+		}
+		name := src.File
+		if name == "" {
+			name = "built-in configuration"
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s: no mistakes: bus %s, listen %s, channels %d, routes %d\n",
+			name, cfg.Bus.Driver, cfg.Listen, len(cfg.Channels), len(cfg.Routes))
+		if !connect {
+			return nil
+		}
+		t := trials{cfg: cfg, timeout: timeout, out: cmd.OutOrStdout()}
+		return t.run(cmd.Context(), open)
+	}
+	return cmd
+}

@@ -1,0 +1,197 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/cmd/internal/cli"
+	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/gateway/registry"
+)
+
+// trials try out what a configuration names, and print a line for each.
+type trials struct {
+	cfg     *config.Config
+	timeout time.Duration // for each server
+	out     io.Writer
+	worst   cli.ExitCode // of what failed; done for nothing
+}
+
+// run tries everything. Its error says the exit code alone: the lines have said the rest.
+func (t *trials) run(ctx context.Context, open func(config.Bus, registry.Node, *slog.Logger) (bus.Bus, error)) error {
+	t.ports()
+	t.keys()
+	if !t.cfg.Standalone {
+		t.told(t.redis(ctx))
+	}
+	if t.cfg.Bus.Driver != "embedded" {
+		t.bus(ctx, open)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if t.worst != cli.Done {
+		return cli.Exit(t.worst, cli.ErrTold)
+	}
+	return nil
+}
+
+// told prints what a trial came to.
+func (t *trials) told(success string, err error) {
+	if err == nil {
+		fmt.Fprintf(t.out, "ok     %s\n", success)
+		return
+	}
+	t.worst = max(t.worst, cli.CodeOf(err))
+	fmt.Fprintf(t.out, "fails  %v\n", err)
+}
+
+// ports tells which of the ports that a node would open can be had.
+func (t *trials) ports() {
+	c := t.cfg
+	t.port("listen", c.Listen)
+	t.port("tcp.listen", c.TCP.Listen)
+	t.port("admin.listen", c.Admin.Listen)
+	if c.Standalone {
+		t.port("embedded.redis", c.Embedded.Redis)
+	}
+	if c.Bus.Driver == "embedded" {
+		t.port("embedded.nats", c.Embedded.NATS)
+	}
+}
+
+func (t *trials) port(key, addr string) {
+	if addr == "" {
+		return
+	}
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.told("", cli.NotListening(t.cfg, key, "", addr, err))
+		return
+	}
+	err = ln.Close()
+	t.told(t.named(key, addr)+": the port is free", err)
+}
+
+// keys tells of the keys for tokens, which Load has read.
+func (t *trials) keys() {
+	for _, k := range t.cfg.IssuerKeys() {
+		text := "a key for " + strings.Join(k.Algorithms, ", ")
+		if k.Issuer != "" {
+			text += " of " + k.Issuer
+		}
+		t.told(t.named(k.Path, k.File)+": "+text, nil)
+	}
+}
+
+// named is a value with its key and where that stands.
+func (t *trials) named(key, value string) string {
+	if value != "" {
+		value = " " + value
+	}
+	return fmt.Sprintf("%s%s (%s)", key, value, t.cfg.Origin(key))
+}
+
+// bus opens the bus as a node does and waits until it could receive, but publishes nothing and has
+// no topic made.
+func (t *trials) bus(ctx context.Context, open func(config.Bus, registry.Node, *slog.Logger) (bus.Bus, error)) {
+	settings := t.cfg.Bus
+	settings.Kafka.Create = false
+	b, err := open(settings, registry.NewNode(time.Now()), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.told("", cli.Exit(cli.Unreachable, err))
+		return
+	}
+	sources, err := t.receive(ctx, b)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.timeout)
+	defer cancel()
+	b.Close(closing) // nothing was published that could be lost
+
+	key, what, answer := natsURLs, "NATS at "+config.RedactURL(t.cfg.Bus.NATS.URL), "answers, and a node may subscribe"
+	if t.cfg.Bus.Driver == "kafka" {
+		key, what = kafkaBrokers, "Kafka at "+strings.Join(settings.Kafka.Brokers, ", ")
+		answer = "answers, and topic " + settings.Kafka.Topic + " can be read"
+		if err != nil && t.cfg.Bus.Kafka.Create && lacksTopic(err, settings.Kafka.Topic) {
+			answer, err = "answers; topic "+settings.Kafka.Topic+" is missing, and a node creates it (bus.kafka.create)", nil
+		}
+	}
+	if err != nil {
+		t.told("", t.unusable(key, what, err, ""))
+		if cli.IsNetwork(err) {
+			return // nor does anything else of it answer
+		}
+	} else {
+		t.told(fmt.Sprintf("%s (%s, %s): %s", what, key, t.cfg.Origin(key), answer), nil)
+	}
+	for i, s := range sources {
+		t.source(fmt.Sprintf("bus.kafka.sources[%d].topic", i), s)
+	}
+}
+
+// source tells of a source of the bus.
+func (t *trials) source(key string, s bus.SourceFigures) {
+	if s.Err != nil {
+		t.told("", t.unusable(key, "source "+s.Topic, s.Err, ""))
+		return
+	}
+	t.told(fmt.Sprintf("source %s (%s, %s): can be read", s.Topic, key, t.cfg.Origin(key)), nil)
+}
+
+const (
+	natsURLs     = "bus.nats.url"
+	kafkaBrokers = "bus.kafka.brokers"
+)
+
+// lacksTopic reports whether the bus is healthy but for its own topic.
+func lacksTopic(err error, topic string) bool {
+	return strings.Contains(err.Error(), "topic "+topic+" does not exist")
+}
+
+// receive waits until b could receive. It returns why it could not, and how b's sources are doing.
+func (t *trials) receive(ctx context.Context, b bus.Bus) (sources []bus.SourceFigures, err error) {
+	receiving, stop := context.WithCancel(ctx) // while it receives, it tells of its sources
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, t.timeout)
+	defer cancel()
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	wg.Go(func() { ended <- b.Receive(receiving, func() { close(ready) }, func(bus.Envelope) {}) })
+	select {
+	case <-ready:
+	case err = <-ended:
+	case <-ctx.Done():
+		err = fmt.Errorf("it answers, but did not let a node receive within %s", t.timeout)
+	}
+	if fault := b.Healthy(); fault != nil {
+		err = fault
+	}
+	if m, ok := b.(bus.Measured); ok {
+		sources = m.Figures().Sources
+	}
+	return sources, err
+}
+
+// unusable says that a server which the configuration names can't be used, why, and what else to do.
+func (t *trials) unusable(key, what string, err error, advice string) error {
+	where := t.cfg.Origin(key)
+	if !cli.IsNetwork(err) {
+		return cli.Exit(cli.Unreachable, fmt.Errorf("%s (%s, %s) can't be used: %w", what, key, where, err))
+	}
+	why := cli.Cause(err)
+	if errors.Is(why, context.DeadlineExceeded) {
+		why = fmt.Errorf("no answer within %s", t.timeout)
+	}
+	if advice == "" {
+		advice = "start it, or set " + key + " to another"
+	}
+	return cli.Exit(cli.Unreachable, fmt.Errorf("%s (%s, %s) does not answer: %w; %s", what, key, where, why, advice))
+}

@@ -1,0 +1,235 @@
+package probe
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/cmd/internal/cli"
+	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/cmd/internal/output"
+	"github.com/stompgw/stompgw/gateway/auth"
+	"github.com/stompgw/stompgw/gateway/destination"
+	"github.com/stompgw/stompgw/gateway/policy"
+)
+
+// policyFlags say who asks in policy test, and with which headers.
+type policyFlags struct {
+	token, claims string
+	headers       []string // "name:value"
+}
+
+func newPolicyTestCmd() *cobra.Command {
+	var f policyFlags
+	cmd := &cobra.Command{
+		Use:   "test COMMAND DEST",
+		Short: "Say what the rules make of a SUBSCRIBE or SEND, and which rule decides",
+		Long: "Say what the rules make of a SUBSCRIBE or SEND, and which rule decides, without a running node.\n\n" +
+			"Without --token and --claims nobody is logged in. Rules that ask for the session see one over WebSocket\n" +
+			"whose key, principal and node are made up. The exit code is 5 if the frame is refused.",
+		Example: "  stompgw policy test --config prod.yaml SUBSCRIBE /topic/chat\n" +
+			"  stompgw policy test --config prod.yaml --claims '{\"mu\": 42, \"rl\": [\"ROLE_ADMIN\"]}' SEND /app/topic/chat\n" +
+			"  stompgw policy test --config prod.yaml --token - SUBSCRIBE '/topic/*' < token.txt",
+		Args: cli.Takes("COMMAND", "DEST"),
+	}
+	src := cli.NewSource(cmd, "use the rules of serve --standalone")
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		switch len(args) {
+		case 0:
+			return []cobra.Completion{subscribe, send}, cobra.ShellCompDirectiveNoFileComp
+		case 1:
+			return cli.OfferDestinations(src)(cmd, args, typed)
+		}
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.token, "token", "", "`TOKEN` of the frame; - reads it from standard input")
+	flags.StringVar(&f.claims, "claims", "", "`JSON` object with the claims of a token that is good")
+	flags.StringArrayVarP(&f.headers, "header", "H", nil, "header `NAME:VALUE` of the frame; may stand several times")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		command := strings.ToUpper(args[0])
+		if command != subscribe && command != send {
+			return cli.Misuse(cmd, fmt.Errorf("COMMAND %s: want %s or %s", args[0], subscribe, send))
+		}
+		src.Needs()
+		if f.token != "" {
+			src.Needs("auth")
+		}
+		cfg, err := src.Load()
+		if err != nil {
+			return err
+		}
+		r, err := f.request(cmd, cfg)
+		if err != nil {
+			return err
+		}
+		r.Destination = args[1]
+		j := judgement{cfg: cfg, out: cmd.OutOrStdout()}
+		if command == subscribe {
+			return j.subscribe(r)
+		}
+		return j.send(r)
+	}
+	return cmd
+}
+
+const (
+	subscribe = "SUBSCRIBE"
+	send      = "SEND"
+)
+
+// request is what is judged, less its destination.
+func (f *policyFlags) request(cmd *cobra.Command, cfg *config.Config) (*policy.Request, error) {
+	given := cmd.Flags().Changed
+	switch {
+	case given("token") && f.token == "":
+		return nil, cli.Misuse(cmd, errors.New("--token is empty: leave it out to be nobody"))
+	case given("claims") && f.claims == "":
+		return nil, cli.Misuse(cmd, errors.New("--claims is empty: leave it out to be nobody"))
+	case f.token != "" && f.claims != "":
+		return nil, cli.Misuse(cmd, errors.New("--token and --claims: a frame has one bearer"))
+	}
+	r := &policy.Request{}
+	for _, h := range f.headers {
+		name, value, ok := strings.Cut(h, ":")
+		if !ok {
+			return nil, cli.Misuse(cmd, fmt.Errorf("-H %s: want NAME:VALUE", h))
+		}
+		if name, value = strings.TrimSpace(name), strings.TrimSpace(value); policy.Travels(name, []byte(value)) {
+			r.Headers = append(r.Headers, bus.Header{Name: name, Value: value}) // rules see no others
+		}
+	}
+	who, err := f.bearer(cmd, cfg)
+	if err != nil {
+		return nil, err
+	}
+	r.From = asker(policy.Session{
+		Key: "node_session", Principal: "node/session/connected", Node: "node",
+		Transport: "websocket", Version: "1.2", Remote: "127.0.0.1:1",
+	})
+	r.Member, r.Claims = who.Member, who.Claims
+	return r, nil
+}
+
+// asker is a session that rules may ask about.
+type asker policy.Session
+
+func (a asker) Describe() policy.Session { return policy.Session(a) }
+
+// bearer is who asks; nobody has no claims.
+func (f *policyFlags) bearer(cmd *cobra.Command, cfg *config.Config) (*auth.Identity, error) {
+	switch {
+	case f.token != "":
+		token, err := cli.ReadToken(cmd.InOrStdin(), f.token)
+		if err != nil {
+			return nil, err
+		}
+		if !cfg.HasIssuer() {
+			return nil, cfg.NoIssuer()
+		}
+		a, err := auth.New(cfg.Tokens())
+		if err != nil {
+			return nil, err
+		}
+		who, err := a.Check(token, time.Now())
+		if err != nil { // as in a node
+			fmt.Fprintf(cmd.ErrOrStderr(), "the token is refused (%v), so the frame is nobody's\n", err)
+			return &auth.Identity{}, nil
+		}
+		return who, nil
+	case f.claims != "":
+		who, err := cfg.Tokens().Assume([]byte(f.claims))
+		if fault, ok := errors.AsType[*auth.Error](err); ok { // of the member
+			return nil, cli.Misuse(cmd, fmt.Errorf("--claims: %w", fault))
+		}
+		if err != nil {
+			return nil, cli.Misuse(cmd, errors.New(`--claims: want a JSON object, such as {"mu": 42}`))
+		}
+		return who, nil
+	}
+	return &auth.Identity{}, nil
+}
+
+// judgement asks the rules, and tells what they say.
+type judgement struct {
+	cfg *config.Config
+	out io.Writer
+}
+
+func (j judgement) subscribe(r *policy.Request) error {
+	grant, refusal := j.cfg.Rules().JudgeSubscribe(r)
+	if refusal != nil {
+		return j.refused(refusal, "subscribe")
+	}
+	fmt.Fprintln(j.out, "allowed")
+	j.rule(grant.Rule, "subscribe")
+	switch {
+	case grant.Rule == "":
+		j.line("because", "the error destination is open to everybody")
+	case destination.IsPattern(r.Destination):
+		j.line("but", "each message has to pass the rule of its own destination")
+	}
+	return nil
+}
+
+func (j judgement) send(r *policy.Request) error {
+	target, refusal := j.cfg.Rules().JudgeSend(r)
+	if refusal != nil {
+		return j.refused(refusal, "send")
+	}
+	fmt.Fprintln(j.out, "allowed")
+	j.rule(target.Rule, "send")
+	to := target.Destination
+	if target.Session {
+		to += " of the sender's own session"
+	}
+	if target.Rewrite != nil {
+		to += ", rewritten"
+	}
+	j.line("goes to", to)
+	return nil
+}
+
+// refused tells why, and returns the error for the exit code.
+func (j judgement) refused(r *policy.Refusal, field string) error {
+	fmt.Fprintf(j.out, "refused: code %d, %s: %s\n", r.Code, r.Word, r.Message)
+	if r.Reason != nil {
+		j.line("reason", r.Reason.Error())
+	}
+	if r.Code == policy.CodePattern {
+		field = "patterns"
+	}
+	j.rule(r.Rule, field)
+	return cli.Exit(cli.NotAllowed, cli.ErrTold)
+}
+
+// rule tells what the rule at path says in a field, which for routes is "allow", and where.
+func (j judgement) rule(path, field string) {
+	if path == "" {
+		return
+	}
+	if strings.HasPrefix(path, "routes") {
+		field = "allow"
+	}
+	match, _ := j.cfg.Said(path + ".match")
+	text, where := j.cfg.Said(path + "." + field)
+	if text == "" {
+		text = "(says nothing, which is no)"
+	}
+	j.line("rule", path+", "+where)
+	j.line("match", match)
+	j.line(field, text)
+}
+
+// line writes a name and what it is about, which may have several lines.
+func (j judgement) line(name, text string) {
+	for text := range strings.Lines(strings.TrimRight(text, "\n")) {
+		fmt.Fprintf(j.out, "%-11s%s\n", name, output.Printable(strings.TrimRight(text, "\r\n")))
+		name = ""
+	}
+}

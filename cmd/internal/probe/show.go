@@ -1,0 +1,60 @@
+package probe
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stompgw/stompgw/cmd/internal/cli"
+	"github.com/stompgw/stompgw/cmd/internal/config"
+)
+
+func newConfigDefaultCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "default",
+		Short: "Print a file with every setting, its default and what it is",
+		Long: "Print a file with every setting, its default and what it is. A node that is started with the file runs as\n" +
+			"one without: change what should be different, and leave out the rest.",
+		Example: "  stompgw config default > prod.yaml\n" +
+			"  stompgw config default | less",
+		Args: cli.Takes(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return config.WriteDefault(cmd.OutOrStdout())
+		},
+	}
+}
+
+func newConfigShowCmd() *cobra.Command {
+	var format string
+	var origin bool
+	cmd := &cobra.Command{
+		Use:   "show",
+		Short: "Print the configuration that counts: file, environment and defaults together",
+		Long: "Print the configuration that counts: file, over it the environment, and defaults for the rest. Of secrets it\n" +
+			"tells that there is one, and no more.\n\n" +
+			"With --origin each line ends in where its value came from: file and line, the variable, a flag, or default.\n" +
+			"In JSON it is a list then, of keys, their values and origins.",
+		Example: "  stompgw config show --config prod.yaml --origin\n" +
+			"  stompgw config show --config prod.yaml -o json | jq .limits\n" +
+			"  diff <(stompgw config show) <(stompgw config show --config prod.yaml)",
+		Args: cli.Takes(),
+	}
+	src := cli.NewSource(cmd, "show what serve --standalone would use")
+	src.Needs()
+	cmd.Flags().BoolVar(&origin, "origin", false, "tell where each value came from")
+	cmd.Flags().StringVarP(&format, "output", "o", "yaml", "`FORMAT`: yaml, json")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if format != "yaml" && format != "json" {
+			return cli.Misuse(cmd, fmt.Errorf("-o %s: the formats are yaml, json", format))
+		}
+		cfg, err := src.Load()
+		if err != nil {
+			return err
+		}
+		if format == "json" {
+			return cfg.WriteJSON(cmd.OutOrStdout(), origin)
+		}
+		return cfg.WriteYAML(cmd.OutOrStdout(), origin)
+	}
+	return cmd
+}
