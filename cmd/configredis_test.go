@@ -54,15 +54,15 @@ func TestTrialCommands(t *testing.T) {
 	}
 }
 
-// TestReadmeACLs: with a user of the README, Redis refuses nothing to a node and the tools.
+// TestReadmeACLs: with a user of admin/README.md, Redis refuses nothing to a node and the tools.
 func TestReadmeACLs(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
+	readme, err := os.ReadFile("../admin/README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	users := regexp.MustCompile(`(?m)^ACL SETUSER stompgw .*$`).FindAllString(string(readme), -1)
 	if len(users) != 2 {
-		t.Fatalf("the README has the users %q, want one for each layout", users)
+		t.Fatalf("admin/README.md has the users %q, want one for each layout", users)
 	}
 	for i, redis := range []string{"prefix: 'stompgw:'", "prefix: ''"} {
 		layout := []redisregistry.Layout{redisregistry.Hashes, redisregistry.Keys}[i]

@@ -257,7 +257,7 @@ func TestHelp(t *testing.T) {
 
 // TestReadme: the tables of commands and exit codes are whole.
 func TestReadme(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
+	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,13 +265,13 @@ func TestReadme(t *testing.T) {
 		rows := strings.Join(regexp.MustCompile("(?m)^\\| `"+group.CommandPath()+"[ `].*").FindAllString(string(readme), -1), "\n")
 		for _, cmd := range append(group.Commands(), group) {
 			if !regexp.MustCompile(`\b` + cmd.Name() + `\b`).MatchString(rows) {
-				t.Errorf("README.md has no row that names %s", cmd.CommandPath())
+				t.Errorf("cmd/README.md has no row that names %s", cmd.CommandPath())
 			}
 		}
 	}
 	for _, code := range []cli.ExitCode{cli.Done, cli.Failed, cli.Usage, cli.Configuration, cli.Unreachable, cli.NotAllowed, cli.NoMatch, cli.Partial, cli.TimedOut} {
 		if row := fmt.Sprintf("\n| %d | ", code); !strings.Contains(string(readme), row) {
-			t.Errorf("README.md has no row %q", row)
+			t.Errorf("cmd/README.md has no row %q", row)
 		}
 	}
 }

@@ -43,7 +43,7 @@ func printFrame(frame string) {
 
 // TestReadme: the Go that the README shows is part of an example, and so runs.
 func TestReadme(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
+	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -337,11 +337,11 @@ func TestJavaPartitions(t *testing.T) {
 	})
 }
 
-// TestKcatPartitions: so does kcat, as the README has it.
+// TestKcatPartitions: so does kcat, as bus/README.md has it.
 func TestKcatPartitions(t *testing.T) {
 	kcat := servers.Kcat(t)
 	b := shared.Kafka(t)
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}

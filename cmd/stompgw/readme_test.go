@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,9 +16,12 @@ import (
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 )
 
-// TestReadme does what the README shows, from its first line to its last, in one folder: its shell runs, its
-// YAML is checked, and its commands print what it says. The addresses become those of the test's servers.
-// Its JavaScript runs in testdata/browser, its Go in package gateway.
+// readmes are what users read, in the order in which a newcomer would.
+var readmes = []string{"README.md", "gateway/README.md", "bus/README.md", "admin/README.md", "cmd/README.md", "configs/README.md"}
+
+// TestReadme does what the READMEs show, from the first line to the last, in one folder: their shell runs, their
+// YAML is checked, and their commands print what they say. The addresses become those of the test's servers.
+// Their JavaScript runs in testdata/browser, their Go in package gateway.
 func TestReadme(t *testing.T) {
 	r := newReader(t)
 	for _, b := range r.blocks {
@@ -24,27 +29,61 @@ func TestReadme(t *testing.T) {
 		if run == nil || strings.Contains(b.text, "make test") || strings.Contains(b.text, "go test") {
 			continue // the suite runs these itself
 		}
-		if !t.Run(fmt.Sprintf("line %d", b.line), func(t *testing.T) { run(t, b.text) }) {
+		if !t.Run(fmt.Sprintf("%s:%d", b.file, b.line), func(t *testing.T) { run(t, b.text) }) {
 			return // the next ones build on it
 		}
 	}
+}
+
+// TestReadmeLinks: what the documents point to in this repository is there, headings too.
+func TestReadmeLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^):#]*)(#[^)]+)?\)`) // one with a colon leads elsewhere
+	for _, file := range append(readmes, "gateway/internal/README.md", "CHANGELOG.md", "PERFORMANCE.md") {
+		for _, found := range link.FindAllStringSubmatch(readDocument(t, file), -1) {
+			target := file
+			if found[1] != "" {
+				target = filepath.Join(filepath.Dir(file), found[1])
+			}
+			if _, err := os.Stat(filepath.Join("../..", target)); err != nil {
+				t.Errorf("%s points to what is not there: %v", file, err)
+			} else if found[2] != "" && !slices.Contains(anchors(readDocument(t, target)), found[2]) {
+				t.Errorf("%s points to %s, which has no heading %s", file, target, found[2])
+			}
+		}
+	}
+}
+
+// anchors are the links to the headings of a document, such as #beside-the-replaced-system.
+func anchors(document string) (links []string) {
+	for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(document, -1) {
+		plain := regexp.MustCompile(`[^\w -]`).ReplaceAllString(strings.ToLower(heading[1]), "")
+		links = append(links, "#"+strings.ReplaceAll(plain, " ", "-"))
+	}
+	return links
+}
+
+// readDocument takes a name from the root of the repository.
+func readDocument(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("../..", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // block is one fenced piece of a Markdown file.
 type block struct {
 	kind string // what its fence says: sh, yaml, console, ...
 	text string
+	file string
 	line int
 }
 
 func readBlocks(t *testing.T, file string) (blocks []block) {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var open *block
-	for i, line := range strings.SplitAfter(string(text), "\n") {
+	for i, line := range strings.SplitAfter(readDocument(t, file), "\n") {
 		kind, isFence := strings.CutPrefix(strings.TrimSpace(line), "```")
 		switch {
 		case isFence && open != nil:
@@ -53,7 +92,7 @@ func readBlocks(t *testing.T, file string) (blocks []block) {
 			t.Errorf("%s:%d: the fence does not say what it holds, such as sh", file, i+1)
 			fallthrough
 		case isFence:
-			open = &block{kind: kind, line: i + 1}
+			open = &block{kind: kind, file: file, line: i + 1}
 		case open != nil:
 			open.text += line
 		}
@@ -61,7 +100,7 @@ func readBlocks(t *testing.T, file string) (blocks []block) {
 	return blocks
 }
 
-// reader is somebody who tries the README.
+// reader is somebody who tries the READMEs.
 type reader struct {
 	blocks []block
 	test   *testing.T // which the servers outlive a block by
@@ -79,7 +118,7 @@ func newReader(t *testing.T) *reader {
 	t.Helper()
 	installed(t, "kcat", "kcat")
 	r := &reader{
-		blocks: readBlocks(t, "../../README.md"), test: t, dir: t.TempDir(),
+		test: t, dir: t.TempDir(),
 		redis: servers.Redis(t).Addr, broker: servers.Kafka(t), natsd: servers.NATS(t, 0),
 		nodes: map[string]*node{}, heard: map[string]*client{},
 	}
@@ -87,6 +126,9 @@ func newReader(t *testing.T) *reader {
 		"STOMPGW_REDIS_ADDRS=" + r.redis, "STOMPGW_BUS_KAFKA_BROKERS=" + r.broker.Addr, "STOMPGW_BUS_KAFKA_CREATE=true",
 		"STOMPGW_BUS_NATS_URL=nats://" + r.natsd.Addr, "NATS_URL=nats://" + r.natsd.Addr,
 		"STOMPGW_EMBEDDED_REDIS=" + freeAddr(t), "STOMPGW_EMBEDDED_NATS=" + freeAddr(t),
+	}
+	for _, file := range readmes {
+		r.blocks = append(r.blocks, readBlocks(t, file)...)
 	}
 	for _, b := range r.blocks {
 		if strings.HasPrefix(b.text, "# stompgw.yaml") {
@@ -192,7 +234,7 @@ func (r *reader) run(t *testing.T, text string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// command prepares commands of the README for the test's servers.
+// command prepares commands of a README for the test's servers.
 func (r *reader) command(t *testing.T, text string) *exec.Cmd {
 	t.Helper()
 	addresses := []string{"go install ./cmd/stompgw", "command -v stompgw", "127.0.0.1:9092", r.broker.Addr}
@@ -212,7 +254,7 @@ func (r *reader) hears(t *testing.T, bus, want string) {
 	}
 }
 
-// serve starts what a block starts, which the rest of the README goes on beside.
+// serve starts what a block starts, which the later blocks go on beside.
 func (r *reader) serve(text string) {
 	addr, admin := freeAddr(r.test), freeAddr(r.test)
 	text = strings.NewReplacer("127.0.0.1:13011", addr, "127.0.0.1:13012", admin, "go run ./cmd/stompgw", "stompgw").Replace(text)
@@ -225,7 +267,7 @@ func (r *reader) serve(text string) {
 	})
 }
 
-// serveBoth starts a node with the README's rules on each bus, and connects member 42 to each.
+// serveBoth starts a node with the rules of gateway/README.md on each bus, and connects member 42 to each.
 func (r *reader) serveBoth() {
 	for _, driver := range []string{"kafka", "nats"} {
 		n := serve(r.test, filepath.Join(r.dir, "stompgw.yaml"), append(r.env, "STOMPGW_BUS_DRIVER="+driver, "STOMPGW_LISTEN="+freeAddr(r.test),
@@ -240,7 +282,7 @@ func (r *reader) serveBoth() {
 	}
 }
 
-// natsPub is `nats pub SUBJECT BODY -H NAME:VALUE...`, of which the README shows what it sends.
+// natsPub is `nats pub SUBJECT BODY -H NAME:VALUE...`, of which bus/README.md shows what it sends.
 func natsPub() {
 	nc, err := nats.Connect(os.Getenv("NATS_URL"))
 	if err != nil {

@@ -65,15 +65,15 @@ func TestRefuseUnknownCode(t *testing.T) {
 	Refuse(999)
 }
 
-// The README's table is what users read: it has each code with its word.
+// The table of gateway/README.md is what users read: it has each code with its word.
 func TestReadmeHasAllCodes(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range Codes() {
 		if row := fmt.Sprintf("| %d | `%s` | ", e.Code, e.Word); !strings.Contains(string(readme), row) {
-			t.Errorf("README.md has no row %q", row)
+			t.Errorf("gateway/README.md has no row %q", row)
 		}
 	}
 }

@@ -160,7 +160,7 @@ test('versions talk to each other', TIMEOUT, async (t) => {
 
 test('the README shows a client that hears itself', TIMEOUT, async (t) => {
   const node = await Gateway.start(t, { config: null });
-  const readme = await readFile('../../README.md', 'utf8');
+  const readme = await readFile('../../gateway/README.md', 'utf8');
   const [, snippet] = /```js\n(const client = .*?)```/s.exec(readme);
   const text = snippet.replace('ws://127.0.0.1:13001/stomp', node.stomp);
   const said = await new Promise((resolve, reject) => {

@@ -10,7 +10,7 @@ import (
 )
 
 // key is one setting: its path, where its value goes, and what it is, in a line of Markdown for the
-// README and for the file of `config default`. The target is a *string, *int, *bool, *[]string, *Files,
+// README of configs and for the file of `config default`. The target is a *string, *int, *bool, *[]string, *Files,
 // *Size, *Duration or *Secret, or an itemList.
 type key struct {
 	path   string

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	readme     = "../../../README.md"
+	readme     = "../../../configs/README.md"
 	tableBegin = "<!-- settings: generated, see cmd/internal/config -->\n"
 	tableEnd   = "<!-- /settings -->\n"
 )
@@ -24,7 +24,7 @@ func TestReadme(t *testing.T) {
 	before, rest, begins := strings.Cut(string(text), tableBegin)
 	table, after, ends := strings.Cut(rest, tableEnd)
 	if !begins || !ends {
-		t.Fatalf("README.md has no table between %s and %s", tableBegin, tableEnd)
+		t.Fatalf("configs/README.md has no table between %s and %s", tableBegin, tableEnd)
 	}
 	want := settingsTable(Default().keys())
 	if os.Getenv("UPDATE_GOLDEN") != "" {
@@ -34,7 +34,7 @@ func TestReadme(t *testing.T) {
 		return
 	}
 	if table != want {
-		t.Errorf("README.md has\n%s\nwant\n%s\nUPDATE_GOLDEN=1 go test ./cmd/internal/config -run Readme writes it",
+		t.Errorf("configs/README.md has\n%s\nwant\n%s\nUPDATE_GOLDEN=1 go test ./cmd/internal/config -run Readme writes it",
 			beyond(table, want), beyond(want, table))
 	}
 }
