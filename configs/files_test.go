@@ -2,11 +2,10 @@ package configs_test
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -31,21 +30,6 @@ func read(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(text)
-}
-
-// decode reads YAML documents into the targets, one each. A field that a target does not have is a mistake.
-func decode(t *testing.T, name, text string, targets ...any) {
-	t.Helper()
-	dec := yaml.NewDecoder(strings.NewReader(text))
-	dec.KnownFields(true)
-	for _, target := range targets {
-		if err := dec.Decode(target); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-	}
-	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		t.Fatalf("%s: want %d documents, there are more: %v", name, len(targets), err)
-	}
 }
 
 // node is what deployments have to know of a node's configuration.
@@ -100,6 +84,15 @@ func check(t *testing.T, text string, environ map[string]string) string {
 		t.Fatalf("config check ends with %d and says %s", code, &out)
 	}
 	return complaints.String()
+}
+
+// lacking skips a test that misses a program of Linux; with TEST_ALL it fails there.
+func lacking(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("TEST_ALL") != "" && runtime.GOOS == "linux" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
 }
 
 // secretFile makes a file with a secret that is good for any setting.

@@ -2,33 +2,137 @@ package configs_test
 
 import (
 	"fmt"
-	"maps"
 	"reflect"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"go.yaml.in/yaml/v3"
 )
+
+// Paths into kubernetes.yaml.
+const (
+	nodes     = "Deployment stompgw/spec/"
+	pod       = nodes + "template/spec/"
+	container = pod + "containers/0/"
+)
+
+// manifest is the objects of kubernetes.yaml, by kind and name.
+type manifest map[string]any
+
+func readManifest(t *testing.T) manifest {
+	t.Helper()
+	m := manifest{}
+	for document := range strings.SplitSeq(read(t, "kubernetes.yaml"), "\n---\n") {
+		var object map[string]any
+		if err := yaml.Unmarshal([]byte(document), &object); err != nil {
+			t.Fatalf("%v\n%s", err, document)
+		}
+		name := object["metadata"].(map[string]any)["name"]
+		m[fmt.Sprintf("%s %s", object["kind"], name)] = object
+	}
+	return m
+}
+
+// at is what stands at a path, such as "Deployment stompgw/spec/replicas", whose keys and indexes are
+// those of the manifest.
+func (m manifest) at(t *testing.T, path string) string {
+	t.Helper()
+	var value any = map[string]any(m)
+	for part := range strings.SplitSeq(path, "/") {
+		switch within := value.(type) {
+		case map[string]any:
+			value = within[part]
+		case []any:
+			i, err := strconv.Atoi(part)
+			if err != nil || i >= len(within) {
+				t.Fatalf("%s: there is no %s", path, part)
+			}
+			value = within[i]
+		default:
+			t.Fatalf("%s: nothing is below %v", path, value)
+		}
+	}
+	return fmt.Sprint(value)
+}
+
+// node is the configuration in the manifest, and its text.
+func (m manifest) node(t *testing.T) (node, string) {
+	t.Helper()
+	text := m.at(t, "ConfigMap stompgw/data/stompgw.yaml")
+	return readNode(t, "kubernetes.yaml", text), text
+}
+
+// TestKubernetes: what refers to something else in the manifest, to the configuration or to the image, finds
+// it, and the pod may do next to nothing.
+func TestKubernetes(t *testing.T) {
+	m := readManifest(t)
+	n, _ := m.node(t)
+	stomp, admin := port(t, n.Listen), port(t, n.Admin.Listen)
+	user, group, _ := strings.Cut(imageUser(t), ":")
+	const labels = "map[app.kubernetes.io/name:stompgw]"
+	for path, want := range map[string]string{
+		nodes + "selector/matchLabels":                        labels,
+		nodes + "template/metadata/labels":                    labels,
+		"Service stompgw/spec/selector":                       labels,
+		"Service stompgw-admin/spec/selector":                 labels,
+		"PodDisruptionBudget stompgw/spec/selector":           "map[matchLabels:" + labels + "]",
+		pod + "topologySpreadConstraints/0/labelSelector":     "map[matchLabels:" + labels + "]",
+		pod + "topologySpreadConstraints/1/labelSelector":     "map[matchLabels:" + labels + "]",
+		pod + "volumes/0":                                     "map[configMap:map[name:stompgw] name:config]",
+		pod + "volumes/1":                                     "map[name:secrets secret:map[defaultMode:288 secretName:stompgw]]", // 0440, for the group of the pod
+		container + "volumeMounts/0":                          "map[mountPath:/etc/stompgw name:config readOnly:true]",
+		container + "volumeMounts/1":                          "map[mountPath:/run/secrets/stompgw name:secrets readOnly:true]",
+		container + "args":                                    fmt.Sprint(command[1:]),
+		container + "ports":                                   "[map[containerPort:" + stomp + " name:stomp] map[containerPort:" + admin + " name:admin]]",
+		container + "startupProbe/httpGet":                    "map[path:/healthz port:admin]",
+		container + "livenessProbe/httpGet":                   "map[path:/healthz port:admin]",
+		container + "readinessProbe/httpGet":                  "map[path:/readyz port:admin]",
+		"Service stompgw/spec/ports/0/targetPort":             "stomp",
+		"Service stompgw/spec/sessionAffinity":                "ClientIP",
+		"Service stompgw-admin/spec/ports/0/targetPort":       "admin",
+		"Service stompgw-admin/spec/clusterIP":                "None",
+		"Service stompgw-admin/spec/publishNotReadyAddresses": "true",
+		"Service stompgw-admin/metadata/annotations":          "map[prometheus.io/path:/metrics prometheus.io/port:" + admin + " prometheus.io/scrape:true]",
+		"PodDisruptionBudget stompgw/spec/maxUnavailable":     "1",
+		nodes + "strategy":                                    "map[rollingUpdate:map[maxSurge:1 maxUnavailable:0] type:RollingUpdate]",
+		pod + "automountServiceAccountToken":                  "false",
+		pod + "enableServiceLinks":                            "false",
+		pod + "securityContext": fmt.Sprintf("map[fsGroup:%s runAsGroup:%s runAsNonRoot:true runAsUser:%s seccompProfile:map[type:RuntimeDefault]]",
+			group, group, user),
+		container + "securityContext": "map[allowPrivilegeEscalation:false capabilities:map[drop:[ALL]] readOnlyRootFilesystem:true]",
+	} {
+		if got := m.at(t, path); got != want {
+			t.Errorf("%s is %s, want %s", path, got, want)
+		}
+	}
+	if image := m.at(t, container+"image"); !pinned.MatchString(image) {
+		t.Errorf("image %s is no version", image)
+	}
+	for _, addr := range []string{n.Listen, n.Admin.Listen} {
+		if strings.HasPrefix(addr, "127.") || strings.HasPrefix(addr, "localhost") {
+			t.Errorf("nobody outside the pod can reach %s", addr)
+		}
+	}
+}
 
 // TestKubernetesConfig: the node takes the configuration, with secrets where they are mounted. Its rules
 // are those of kafka.yaml.
 func TestKubernetesConfig(t *testing.T) {
 	m := readManifest(t)
-	text, n := m.config.Data["stompgw.yaml"], m.node(t)
+	n, text := m.node(t)
 	secret := secretFile(t)
+	made := regexp.MustCompile(`create secret generic stompgw (.*)\n`).FindString(read(t, "kubernetes.yaml"))
 	for _, name := range []string{n.Auth.JWT.SecretFile, n.Redis.PasswordFile} {
-		if at, mounted := m.mount("secrets"); !mounted || !strings.HasPrefix(name, at+"/") {
-			t.Errorf("the secret %q is not below %q", name, at)
+		key, mounted := strings.CutPrefix(name, m.at(t, container+"volumeMounts/1/mountPath")+"/")
+		if !mounted || !strings.Contains(made, "--from-file="+key) {
+			t.Errorf("%s is not mounted, or the command that makes the Secret does not put it there: %s", name, made)
 		}
 		text = strings.ReplaceAll(text, name, secret)
 	}
-	environ := map[string]string{}
-	for _, v := range m.container().Env {
-		environ[v.Name] = v.Value
-	}
-	if complaints := check(t, text, environ); complaints != "" {
+	if complaints := check(t, text, nil); complaints != "" {
 		t.Error(complaints)
 	}
 	own := readNode(t, "kafka.yaml", read(t, "kafka.yaml"))
@@ -37,147 +141,37 @@ func TestKubernetesConfig(t *testing.T) {
 	}
 }
 
-// mount is where the container sees a volume; only what nobody can write there counts.
-func (m *manifest) mount(name string) (path string, mounted bool) {
-	for _, v := range m.container().Mounts {
-		if v.Name == name && v.ReadOnly {
-			return v.MountPath, true
-		}
-	}
-	return "", false
-}
-
-// TestKubernetesNames: what refers to something else in the manifest, or to the image, finds it.
-func TestKubernetesNames(t *testing.T) {
+// TestKubernetesFigures: a pod has the time to say good-bye, other pods are there meanwhile, Redis may take a
+// minute to fail over, and the collector knows of the limit of memory.
+func TestKubernetesFigures(t *testing.T) {
 	m := readManifest(t)
-	labels := m.nodes.Spec.Template.Metadata.Labels
-	selectors := map[string]map[string]string{
-		"Deployment": m.nodes.Spec.Selector.MatchLabels, "Service stompgw": m.clients.Spec.Selector,
-		"Service stompgw-admin": m.admin.Spec.Selector, "PodDisruptionBudget": m.budget.Spec.Selector.MatchLabels,
-	}
-	for _, s := range m.pod().Spread {
-		selectors[s.TopologyKey] = s.LabelSelector.MatchLabels
-	}
-	for name, selector := range selectors {
-		if len(labels) == 0 || !maps.Equal(selector, labels) {
-			t.Errorf("%s is for %v, the pods are %v", name, selector, labels)
+	figure := func(path string) time.Duration {
+		t.Helper()
+		n, err := strconv.Atoi(m.at(t, path))
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
 		}
+		return time.Duration(n)
 	}
-	if len(m.pod().Volumes) != 2 || m.pod().Volumes[0].ConfigMap.Name != m.config.Metadata.Name || m.pod().Volumes[1].Secret.SecretName != "stompgw" {
-		t.Errorf("the volumes are %+v", m.pod().Volumes)
-	}
-	at, _ := m.mount("config")
-	if c := m.container(); !slices.Equal(c.Args, command[1:]) || at+"/stompgw.yaml" != command[3] {
-		t.Errorf("args %v, configuration in %q; the image runs %v", c.Args, at, command)
-	}
-	if image := m.container().Image; !regexp.MustCompile(`^[a-z./]+:\d+\.\d+\.\d+$`).MatchString(image) {
-		t.Errorf("image %s is no version", image)
-	}
-	secret := regexp.MustCompile(`create secret generic stompgw (.*)\n`).FindString(read(t, "kubernetes.yaml"))
-	n := m.node(t)
-	for _, name := range []string{n.Auth.JWT.SecretFile, n.Redis.PasswordFile} {
-		if file := name[strings.LastIndexByte(name, '/')+1:]; !strings.Contains(secret, "--from-file="+file) {
-			t.Errorf("the command that makes the Secret does not put %q into it: %s", file, secret)
-		}
-	}
-}
-
-// TestKubernetesPorts: the ports are those that the configuration opens, and probes ask at the right one.
-func TestKubernetesPorts(t *testing.T) {
-	m := readManifest(t)
-	n := m.node(t)
-	ports := map[string]string{}
-	for _, p := range m.container().Ports {
-		ports[p.Name] = strconv.Itoa(p.ContainerPort)
-	}
-	if want := map[string]string{"stomp": port(t, n.Listen), "admin": port(t, n.Admin.Listen)}; !maps.Equal(ports, want) {
-		t.Errorf("ports %v, the configuration says %v", ports, want)
-	}
-	for _, addr := range []string{n.Listen, n.Admin.Listen} {
-		if strings.HasPrefix(addr, "127.") || strings.HasPrefix(addr, "localhost") {
-			t.Errorf("nobody outside the pod can reach %s", addr)
-		}
-	}
-	c := m.container()
-	for name, p := range map[string]struct {
-		probe probe
-		path  string
-	}{
-		"startup": {c.Startup, "/healthz"}, "liveness": {c.Liveness, "/healthz"}, "readiness": {c.Readiness, "/readyz"},
-	} {
-		if p.probe.HTTPGet.Path != p.path || p.probe.HTTPGet.Port != "admin" || p.probe.Failure < 1 || p.probe.Period < 1 {
-			t.Errorf("%s asks %+v, want %s at admin", name, p.probe, p.path)
-		}
-	}
-	if r := c.Readiness; time.Duration(r.Period*r.Failure)*time.Second < time.Minute {
-		t.Errorf("readiness %+v: want a minute in which Redis may fail over", r)
-	}
-	if s := m.clients.Spec; len(s.Ports) != 1 || s.Ports[0].TargetPort != "stomp" || s.SessionAffinity != "ClientIP" {
-		t.Errorf("clients come by %+v", s)
-	}
-	if s := m.admin; len(s.Spec.Ports) != 1 || s.Spec.Ports[0].TargetPort != "admin" || s.Spec.ClusterIP != "None" || !s.Spec.PublishNotReady {
-		t.Errorf("Prometheus comes by %+v", s.Spec)
-	} else if at := s.Metadata.Annotations["prometheus.io/port"]; at != ports["admin"] {
-		t.Errorf("Prometheus comes to %s", at)
-	}
-}
-
-// TestKubernetesDrain: a pod has the time to say good-bye, and as many others are there meanwhile.
-func TestKubernetesDrain(t *testing.T) {
-	m := readManifest(t)
-	sleep := time.Duration(m.container().Lifecycle.PreStop.Sleep.Seconds) * time.Second
+	n, _ := m.node(t)
+	sleep := figure(container+"lifecycle/preStop/sleep/seconds") * time.Second
 	if sleep <= 0 {
 		t.Error("SIGTERM comes before proxies know that the pod goes")
 	}
-	if want, grace := sleep+m.node(t).Drain.Duration+afterDrain, time.Duration(m.pod().Grace)*time.Second; grace < want {
+	if want, grace := sleep+n.Drain.Duration+afterDrain, figure(pod+"terminationGracePeriodSeconds")*time.Second; grace < want {
 		t.Errorf("a grace period of %s would cut a drain off: want %s or more", grace, want)
 	}
-	s := m.nodes.Spec
-	if u := s.Strategy.RollingUpdate; s.Replicas < 2 || s.Strategy.Type != "RollingUpdate" || u.MaxUnavailable != 0 || u.MaxSurge < 1 {
-		t.Errorf("%d replicas, %+v: want two at least, and a new one before an old one goes", s.Replicas, s.Strategy)
+	if figure(nodes+"replicas") < 2 {
+		t.Error("a single node")
 	}
-	if m.budget.Spec.MaxUnavailable != 1 {
-		t.Errorf("%d nodes may be taken away at once", m.budget.Spec.MaxUnavailable)
-	}
-}
-
-// TestKubernetesSecurity: the pod may do what the image needs, which is next to nothing.
-func TestKubernetesSecurity(t *testing.T) {
-	m := readManifest(t)
-	p, c := m.pod(), m.container()
-	stages := readDockerfile(t)
-	user, group, _ := strings.Cut(stages[1].last(t, "USER").args[0], ":")
-	s := p.Security
-	if !s.RunAsNonRoot || strconv.Itoa(s.RunAsUser) != user || strconv.Itoa(s.RunAsGroup) != group || strconv.Itoa(s.FSGroup) != group || s.SeccompProfile.Type != "RuntimeDefault" {
-		t.Errorf("the pod runs as %+v, the image as %s:%s", s, user, group)
-	}
-	if isTrue(p.Token) || isTrue(p.ServiceLinks) || isTrue(c.Security.AllowPrivilegeEscalation) {
-		t.Error("the pod gets a token, variables of all services, or more rights than it has: say false")
-	}
-	if !c.Security.ReadOnlyRootFilesystem || !slices.Equal(c.Security.Capabilities.Drop, []string{"ALL"}) {
-		t.Errorf("the container has %+v", c.Security)
-	}
-	if mode := p.Volumes[1].Secret.DefaultMode; mode != 0o440 {
-		t.Errorf("secrets have the mode %o, want 440: for the group of the pod alone", mode)
-	}
-}
-
-// TestKubernetesResources: the collector knows of the limit, and no limit makes a node pause.
-func TestKubernetesResources(t *testing.T) {
-	m := readManifest(t)
-	c := m.container()
-	limits := c.Resources.Limits
-	if _, cpu := limits["cpu"]; cpu || limits["memory"] == "" || c.Resources.Requests["cpu"] == "" || c.Resources.Requests["memory"] == "" {
-		t.Errorf("resources %+v: want requests, and a limit of memory alone", c.Resources)
-	}
-	if env := c.Env; len(env) != 1 || env[0].Name != "GOMEMLIMIT" {
-		t.Fatalf("env is %v", env)
+	const ready = container + "readinessProbe/"
+	if within := figure(ready+"periodSeconds") * figure(ready+"failureThreshold") * time.Second; within < time.Minute {
+		t.Errorf("nodes leave their Service after %s without Redis: want a minute", within)
 	}
 	var gib, mib int
-	if _, err := fmt.Sscanf(limits["memory"]+" "+c.Env[0].Value, "%dGi %dMiB", &gib, &mib); err != nil || mib < gib*512 || mib > gib*1024*95/100 {
-		t.Errorf("of %s, GOMEMLIMIT is %s: want nine tenths; %v", limits["memory"], c.Env[0].Value, err)
+	limits, env := m.at(t, container+"resources/limits"), m.at(t, container+"env")
+	_, err := fmt.Sscanf(limits+" "+env, "map[memory:%dGi] [map[name:GOMEMLIMIT value:%dMiB]]", &gib, &mib)
+	if err != nil || mib < gib*512 || mib > gib*1024*95/100 {
+		t.Errorf("limits %s, env %s: want a limit of memory alone, and nine tenths of it; %v", limits, env, err)
 	}
 }
-
-// isTrue holds for what is not said, too: that is Kubernetes' default for these.
-func isTrue(b *bool) bool { return b == nil || *b }

@@ -1,7 +1,6 @@
 package configs_test
 
 import (
-	"bufio"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,81 +12,33 @@ import (
 	"time"
 )
 
-// directives are those of systemd that the unit may use, by section; see systemd.unit(5),
-// systemd.service(5), systemd.exec(5) and systemd.kill(5). systemd ignores what it does not know.
-var directives = map[string][]string{
-	"Unit": {"Description", "Documentation", "After", "Wants", "StartLimitIntervalSec"},
-	"Service": {
-		"Type", "ExecStart", "ExecReload", "KillSignal", "TimeoutStopSec", "Restart", "RestartSec", "RestartPreventExitStatus",
-		"LimitNOFILE", "EnvironmentFile", "Environment", "LoadCredential", "DynamicUser", "UMask",
-		"CapabilityBoundingSet", "AmbientCapabilities", "NoNewPrivileges", "PrivateUsers", "PrivateDevices", "PrivateTmp",
-		"ProtectSystem", "ProtectHome", "ProtectClock", "ProtectControlGroups", "ProtectHostname", "ProtectKernelLogs",
-		"ProtectKernelModules", "ProtectKernelTunables", "ProtectProc", "RemoveIPC", "RestrictAddressFamilies",
-		"RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID", "LockPersonality", "MemoryDenyWriteExecute",
-		"SystemCallArchitectures", "SystemCallFilter", "SystemCallErrorNumber",
-	},
-	"Install": {"WantedBy"},
-}
-
-// unit is what a unit file says, in order, by "Section.Directive".
-type unit map[string][]string
-
-// parseUnit finds lines that systemd would not understand, too.
-func parseUnit(t *testing.T, text string) unit {
-	t.Helper()
-	u, section := unit{}, ""
-	lines := bufio.NewScanner(strings.NewReader(text))
-	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSpace(lines.Text())
-		name, value, ok := strings.Cut(line, "=")
-		switch {
-		case line == "", line[0] == '#', line[0] == ';':
-		case line[0] == '[' && strings.HasSuffix(line, "]"):
-			section = line[1 : len(line)-1]
-		case !ok || strings.HasSuffix(line, `\`):
-			t.Errorf("line %d is no directive: %s", n, line)
-		case !slices.Contains(directives[section], name):
-			t.Errorf("line %d: there is no %s in [%s]", n, name, section)
-		default:
-			u[section+"."+name] = append(u[section+"."+name], value)
-		}
-	}
-	return u
-}
-
-// one is the value of a directive that stands once; it may be empty.
-func (u unit) one(t *testing.T, path string) string {
-	t.Helper()
-	if values := u[path]; len(values) != 1 {
-		t.Fatalf("%s stands %d times, want once", path, len(values))
-	}
-	return u[path][0]
-}
-
+// TestUnit: what others depend on, and the time to drain.
 func TestUnit(t *testing.T) {
-	u := parseUnit(t, read(t, "stompgw.service"))
-	for path, want := range map[string]string{
-		"Service.Type":                     "exec",
-		"Service.ExecStart":                strings.Join(command, " "),
-		"Service.ExecReload":               "/bin/kill -HUP $MAINPID",
-		"Service.KillSignal":               "SIGTERM",
-		"Service.Restart":                  "on-failure", // so that a node that was drained stays down
-		"Service.RestartPreventExitStatus": "2 3",        // usage, configuration
-		"Service.LimitNOFILE":              "1048576",
-		"Service.DynamicUser":              "yes",
-		"Service.CapabilityBoundingSet":    "",
-		"Service.NoNewPrivileges":          "yes",
-		"Service.ProtectSystem":            "strict",
-		"Install.WantedBy":                 "multi-user.target",
+	unit := lines(read(t, "stompgw.service"))
+	for _, want := range []string{
+		"Type=exec",
+		"ExecStart=" + strings.Join(command, " "),
+		"ExecReload=/bin/kill -HUP $MAINPID",
+		"KillSignal=SIGTERM",
+		"Restart=on-failure",           // so that a node that was drained stays down
+		"RestartPreventExitStatus=2 3", // usage, configuration
+		"LimitNOFILE=1048576",
+		"DynamicUser=yes",
+		"CapabilityBoundingSet=",
+		"NoNewPrivileges=yes",
+		"ProtectSystem=strict",
+		"SystemCallFilter=@system-service",
+		"WantedBy=multi-user.target",
 	} {
-		if got := u.one(t, path); got != want {
-			t.Errorf("%s=%s, want %s", path, got, want)
+		if !slices.Contains(unit, want) {
+			t.Errorf("the unit has no line %s", want)
 		}
 	}
-	if first := u["Service.SystemCallFilter"]; len(first) == 0 || first[0] != "@system-service" {
-		t.Errorf("SystemCallFilter %v does not begin with what is allowed", first)
+	found := regexp.MustCompile(`(?m)^TimeoutStopSec=(\d+)$`).FindStringSubmatch(read(t, "stompgw.service"))
+	if found == nil {
+		t.Fatal("the unit has no TimeoutStopSec in seconds")
 	}
-	seconds, err := strconv.Atoi(u.one(t, "Service.TimeoutStopSec"))
+	seconds, err := strconv.Atoi(found[1])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,47 +50,43 @@ func TestUnit(t *testing.T) {
 
 // TestUnitSecrets: the lines for secrets that wait behind a # give the node what they say.
 func TestUnitSecrets(t *testing.T) {
-	behind := regexp.MustCompile(`(?m)^#(LoadCredential|Environment)=`)
-	u := parseUnit(t, behind.ReplaceAllString(read(t, "stompgw.service"), "$1="))
-	secret := secretFile(t)
+	pairs := regexp.MustCompile(`(?m)^#LoadCredential=(.+?):.*\n#Environment=(\w+)=%d/(.+)$`).FindAllStringSubmatch(read(t, "stompgw.service"), -1)
+	if n := strings.Count(read(t, "stompgw.service"), "\n#LoadCredential="); n == 0 || n != len(pairs) {
+		t.Fatalf("%d secrets, %d of them with a setting that names them", n, len(pairs))
+	}
 	environ := map[string]string{"STOMPGW_BUS_KAFKA_SASL_MECHANISM": "scram-sha-512", "STOMPGW_BUS_KAFKA_SASL_USER": "stompgw"}
-	var loaded []string
-	for _, credential := range u["Service.LoadCredential"] {
-		name, _, _ := strings.Cut(credential, ":")
-		loaded = append(loaded, name)
-	}
-	if len(loaded) == 0 || len(loaded) != len(u["Service.Environment"]) {
-		t.Fatalf("%d secrets, %d settings that name them", len(loaded), len(u["Service.Environment"]))
-	}
-	for i, assignment := range u["Service.Environment"] {
-		name, value, _ := strings.Cut(assignment, "=")
-		if value != "%d/"+loaded[i] {
-			t.Errorf("%s does not name the credential before it, %s", assignment, loaded[i])
+	secret := secretFile(t)
+	for _, pair := range pairs {
+		if pair[1] != pair[3] {
+			t.Errorf("%s does not name the credential before it, %s", pair[2], pair[1])
 		}
-		environ[name] = secret
+		environ[pair[2]] = secret
 	}
 	if complaints := check(t, read(t, "kafka.yaml"), environ); complaints != "" {
 		t.Error(complaints)
 	}
 }
 
-// TestUnitVerify asks systemd itself, where there is one.
+// TestUnitVerify asks systemd itself, which tells of lines and directives that it does not know.
 func TestUnitVerify(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
-		t.Skip("no systemd-analyze")
+		lacking(t, "no systemd-analyze; get it with: apt-get install systemd")
 	}
 	self, err := os.Executable() // it looks whether the program is there
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "stompgw.service")
-	text := strings.ReplaceAll(read(t, "stompgw.service"), command[0], self)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", file).CombinedOutput()
-	if strings.Contains(string(out), "stompgw.service") {
-		t.Errorf("%v\n%s", err, out)
+	text := read(t, "stompgw.service")
+	asComment := regexp.MustCompile(`(?m)^#(LoadCredential|Environment)=`)
+	for name, unit := range map[string]string{"stompgw.service": text, "stompgw-secrets.service": asComment.ReplaceAllString(text, "$1=")} {
+		file := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(file, []byte(strings.ReplaceAll(unit, command[0], self)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", file).CombinedOutput()
+		if strings.Contains(string(out), name) {
+			t.Errorf("%v\n%s", err, out)
+		}
 	}
 }
