@@ -10,8 +10,8 @@ import (
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
-// Publish hands e to the bus and returns nil once the broker has it, as far as the bus's
-// Guarantees say. When ctx ends first the outcome is bus.ErrUnknown.
+// Publish hands e to the bus and returns nil once the broker says that it has it. When ctx ends first the
+// outcome is bus.ErrUnknown.
 func Publish(ctx context.Context, b bus.Bus, e bus.Envelope) error {
 	if err := checkHeaders(e.Headers); err != nil {
 		return err

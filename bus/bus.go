@@ -45,13 +45,6 @@ type Envelope struct {
 	Watch       string   // set on delivery by a Narrower: the watch that brought it
 }
 
-// Guarantees says what a bus promises, in the words the README uses.
-type Guarantees struct {
-	Durable     bool // done(nil) means that the broker has the envelope on more than this node's word
-	OrderByNode bool // envelopes of one node to one destination arrive in the order of Publish
-	OrderGlobal bool // all nodes see the envelopes of one destination in the same order
-}
-
 // Bus carries envelopes between nodes. Its methods may be called from any goroutine.
 //
 // It never gives up: whatever ends its connection to the broker, and whatever the broker says, it makes
@@ -61,8 +54,8 @@ type Guarantees struct {
 type Bus interface {
 	// Publish queues e and returns at once; it never waits for a network. The bus keeps e, and the
 	// caller must not change what e refers to. done runs once, on a goroutine of the bus, with nil
-	// when the broker has taken e as far as Guarantees says, with ErrUnknown or ErrDown when it did
-	// not say so in time, or with why it can't; it must not block. When Publish returns an error
+	// when the broker has said that it has taken e, with ErrUnknown or ErrDown when it did not say so
+	// in time, or with why it can't; it must not block. When Publish returns an error
 	// (ErrFull, ErrDown, ErrClosed, or that e can't be carried), done never runs.
 	Publish(e Envelope, done func(error)) error
 	// Receive hands deliver what any node publishes, this one included, in order for each
@@ -73,7 +66,6 @@ type Bus interface {
 	Receive(ctx context.Context, ready func(), deliver func(e Envelope)) error
 	// Healthy returns nil while the broker answers, else why not, in words for an operator.
 	Healthy() error
-	Guarantees() Guarantees
 	// Close refuses new envelopes, waits for outstanding done calls until ctx ends, and leaves.
 	// What ctx cuts off is told to its done as ErrUnknown.
 	Close(ctx context.Context) error

@@ -6,7 +6,8 @@
 // JSON, the form of the replaced system. Records of both forms are understood whatever form this
 // node writes (internal/form). The key is the principal of an individual envelope, else the
 // destination, and the partition follows from it as with Java's producer, so that one destination
-// has one order. Topics of the user's own can become destinations too.
+// has one order while the topic keeps its number of partitions. Topics of the user's own can become
+// destinations too.
 //
 // # Publishing
 //
@@ -213,12 +214,6 @@ func (b *Bus) envelope(rec *wire.Record, seen *repeats) (e bus.Envelope, ok bool
 		return e, false
 	}
 	return e, from.Node == "" || seen.first(from.Node, from.Seq)
-}
-
-// Guarantees implements bus.Bus. The order among nodes holds as long as the topic keeps its number
-// of partitions.
-func (b *Bus) Guarantees() bus.Guarantees {
-	return bus.Guarantees{Durable: true, OrderByNode: true, OrderGlobal: true}
 }
 
 // Healthy implements bus.Bus.

@@ -145,11 +145,6 @@ func (c *Cluster) leave(in *inbox) {
 // Healthy implements bus.Bus: memory always answers.
 func (b *Bus) Healthy() error { return nil }
 
-// Guarantees implements bus.Bus. Nothing outlives the process.
-func (b *Bus) Guarantees() bus.Guarantees {
-	return bus.Guarantees{OrderByNode: true, OrderGlobal: true}
-}
-
 // Close implements bus.Bus. Its error says how much ctx cut off.
 func (b *Bus) Close(ctx context.Context) error {
 	b.mu.Lock()

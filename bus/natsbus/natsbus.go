@@ -201,10 +201,7 @@ func (b *Bus) abandon() {
 	b.out.abandon()
 }
 
-// Guarantees implements bus.Bus. An envelope lives in the server's memory alone.
-func (b *Bus) Guarantees() bus.Guarantees {
-	return bus.Guarantees{OrderByNode: true}
-}
+
 
 // Healthy implements bus.Bus.
 func (b *Bus) Healthy() error {

@@ -52,7 +52,6 @@ func (l *ledger) Publish(e bus.Envelope, done func(error)) error {
 
 func (l *ledger) Receive(context.Context, func(), func(bus.Envelope)) error { return nil }
 func (l *ledger) Healthy() error                                            { return l.health }
-func (l *ledger) Guarantees() bus.Guarantees                                { return bus.Guarantees{} }
 
 func (l *ledger) Close(context.Context) error {
 	l.mu.Lock()

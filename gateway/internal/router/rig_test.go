@@ -197,7 +197,6 @@ func (b *fakeBus) Receive(ctx context.Context, ready func(), deliver func(bus.En
 }
 
 func (b *fakeBus) Healthy() error              { return nil }
-func (b *fakeBus) Guarantees() bus.Guarantees  { return bus.Guarantees{} }
 func (b *fakeBus) Close(context.Context) error { return nil }
 
 // narrowBus is a bus that brings only what is asked for.
