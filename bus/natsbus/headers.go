@@ -149,16 +149,9 @@ func headerSize(h nats.Header) int {
 // isToken reports whether name is a token of RFC 9110, section 5.6.2, which every NATS client
 // takes as a header name.
 func isToken(name string) bool {
-	for i := range len(name) {
-		c := name[i]
-		if isPlainByte(c) {
-			continue
-		}
-		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {
-			return false
-		}
-	}
-	return name != ""
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return r >= 0x7f || !isPlainByte(byte(r)) && !strings.ContainsRune("!#$%&'*+.^`|~", r)
+	})
 }
 
 func isReserved(name string) bool {
@@ -172,12 +165,7 @@ func hasPrefixFold(s, prefix string) bool {
 // isPlainValue reports whether value passes NATS clients and servers unchanged: they trim blanks
 // at its ends, and end it at a line break.
 func isPlainValue(value string) bool {
-	for i := range len(value) {
-		if c := value[i]; c < ' ' || c == 0x7f {
-			return false
-		}
-	}
-	return value == "" || value[0] != ' ' && value[len(value)-1] != ' '
+	return strings.Trim(value, " ") == value && !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
 // escape writes every byte of s as %HH that is not visible ASCII, or that means something here.

@@ -2,6 +2,7 @@ package natsbus
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/stompgw/stompgw/bus"
@@ -91,57 +92,25 @@ func nodeSubject(prefix, node string) string {
 // decodeSubject returns the destination of subject. ok is false for anything that appendSubject
 // does not write, such as an escape of a byte that needs none.
 func decodeSubject(prefix, subject string) (destination string, ok bool) {
-	rest, ok := strings.CutPrefix(subject, prefix+".")
-	if !ok {
-		return "", false
+	rest, _ := strings.CutPrefix(subject, prefix+".")
+	root, rest, _ := strings.Cut(rest, ".")
+	tokens := strings.Split(rest, ".")
+	for i, token := range tokens {
+		if token == "=" {
+			tokens[i] = ""
+		} else if part, err := url.PathUnescape(strings.ReplaceAll(token, "=", "%")); err == nil {
+			tokens[i] = part
+		}
 	}
-	root, rest, ok := strings.Cut(rest, ".")
-	if !ok || root != "d" && root != "r" {
-		return "", false
-	}
-	dst := make([]byte, 0, len(rest)+1)
+	destination = strings.Join(tokens, "/")
 	if root == "d" {
-		dst = append(dst, '/')
+		destination = "/" + destination
 	}
-	for i, token := range strings.Split(rest, ".") {
-		if i > 0 {
-			dst = append(dst, '/')
-		}
-		if dst, ok = appendPart(dst, token); !ok {
-			return "", false
-		}
+	var memory [128]byte
+	if string(appendSubject(memory[:0], prefix, destination)) != subject {
+		return "", false
 	}
-	if root == "r" && len(dst) > 0 && dst[0] == '/' {
-		return "", false // it begins with a slash, so its root is "d"
-	}
-	return string(dst), true
-}
-
-// appendPart appends what token stands for.
-func appendPart(dst []byte, token string) ([]byte, bool) {
-	if token == "=" {
-		return dst, true
-	}
-	for i := 0; i < len(token); i++ {
-		c := token[i]
-		if c == '=' {
-			if i+2 >= len(token) {
-				return nil, false
-			}
-			high, low := strings.IndexByte(hexDigits, token[i+1]), strings.IndexByte(hexDigits, token[i+2])
-			if high < 0 || low < 0 {
-				return nil, false
-			}
-			if c = byte(high<<4 | low); isPlainByte(c) || c == '/' {
-				return nil, false
-			}
-			i += 2
-		} else if !isPlainByte(c) {
-			return nil, false
-		}
-		dst = append(dst, c)
-	}
-	return dst, token != ""
+	return destination, true
 }
 
 // checkLength refuses a destination whose subject would be longer than limit.
