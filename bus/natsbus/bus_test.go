@@ -248,14 +248,14 @@ func TestSlowDeliver(t *testing.T) {
 			if line := log.await("envelopes dropped"); !strings.Contains(line, destination) {
 				t.Errorf("logged %s", line)
 			}
-			for b.Dropped() < published-fit-1 { // the lane's goroutine may have to come to them
+			for b.watches.dropped() < published-fit-1 { // the lane's goroutine may have to come to them
 				runtime.Gosched()
 			}
 			close(hold)
-			for len(arrived)+int(b.Dropped()) < published {
+			for len(arrived)+int(b.watches.dropped()) < published {
 				runtime.Gosched()
 			}
-			dropped := b.Dropped()
+			dropped := b.watches.dropped()
 			if dropped > published-fit {
 				t.Errorf("Dropped says %d, but of %d %d fit, and 1 is being delivered", dropped, published, fit)
 			}
@@ -263,12 +263,12 @@ func TestSlowDeliver(t *testing.T) {
 				t.Errorf("%d are counted as missed, want %d", n, dropped)
 			}
 			publish(t, b, destination, body) // there is room again
-			for len(arrived)+int(b.Dropped()) < published+1 {
+			for len(arrived)+int(b.watches.dropped()) < published+1 {
 				runtime.Gosched()
 			}
 			b.Unwatch(destination)
-			if b.Dropped() != dropped {
-				t.Errorf("Dropped says %d after Unwatch, want %d", b.Dropped(), dropped)
+			if b.watches.dropped() != dropped {
+				t.Errorf("Dropped says %d after Unwatch, want %d", b.watches.dropped(), dropped)
 			}
 		})
 	}

@@ -3,145 +3,90 @@ package natsbus
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/stompgw/stompgw/bus"
 )
 
-// confirmer asks the server for answers, one PING at a time, and settles what was written before.
-type confirmer struct {
-	*Bus
-	spent []unanswered // memory for the next batch
-}
-
-func (c *confirmer) run() {
-	deadline := time.NewTimer(0)
-	defer deadline.Stop()
+// confirm asks c's server for answers, one PING at a time, and settles what was written before, until ctx
+// or c ends.
+func (b *Bus) confirm(ctx context.Context, c *conn) {
 	for {
 		select {
-		case <-c.out.written:
-		case <-deadline.C:
-			c.giveUp()
-			continue
-		case <-c.ctx.Done():
+		case <-b.out.written:
+			b.turn(ctx, c)
+		case <-c.ended:
+			return
+		case <-ctx.Done():
 			return
 		}
-		if c.turn(); c.lost.any() {
-			deadline.Reset(c.cfg.Deadline)
-		}
 	}
 }
 
-// turn settles what was written up to now.
-func (c *confirmer) turn() {
-	c.lost.mu.Lock()
-	defer c.lost.mu.Unlock()
-	c.spent = c.out.takeSent(c.spent)
-	if len(c.spent) > 0 {
-		c.settle(c.spent, c.ask())
-	}
-}
-
-// ask returns the connection whose server has everything that was written to it before, or nil when
-// there was no answer.
-func (c *confirmer) ask() *conn {
-	conn := c.adopted.Load()
-	if conn == nil || conn.isOver() {
-		return nil
-	}
-	c.link.asked()
-	upTo := conn.subscribed.Load()
-	ctx, cancel := context.WithTimeout(c.ctx, c.cfg.Deadline)
-	defer cancel()
-	if err := conn.nc.FlushWithContext(ctx); err != nil {
-		if errors.Is(err, context.DeadlineExceeded) {
-			c.link.hangUp() // nobody is there, whatever the socket says
-		}
-		await(c.ctx, conn.ended) // then it is known why
-		return nil
-	}
-	c.refusals.catchUp(ctx, conn.nc)
-	c.link.answered(conn)
-	conn.answered.Store(upTo)
-	c.takesPayload(conn)
-	return conn
-}
-
-// settle tells what became of a batch. conn is what ask returned.
-func (c *confirmer) settle(batch []unanswered, conn *conn) {
-	var again []unanswered
-	told := batch[:0]
-	unknown := conn == nil || conn.isCrowded() // which watches it has
-	for _, u := range batch {
-		switch {
-		case u.watch != nil && unknown: // the next connection is asked for it
-			again = append(again, u)
-		case u.watch == nil && u.conn != conn && c.lost.keep(&u):
-		default:
-			told = append(told, u)
-		}
-	}
-	if len(again) > 0 {
-		c.out.again(again)
-	}
-	c.release(told)
-	for i := range told {
-		c.tell(&told[i], conn)
-	}
-}
-
-// tell tells what became of one item.
-func (c *confirmer) tell(u *unanswered, conn *conn) {
-	switch {
-	case u.watch != nil:
-		c.watched(u)
-	case u.conn == conn:
-		c.lost.confirmed(len(u.envelope.Body))
-		u.done(c.outcome(u))
-	default:
-		u.done(bus.ErrUnknown)
-	}
-}
-
-// outcome is what the server has made of an envelope that it had.
-func (b *Bus) outcome(u *unanswered) error {
-	if b.refusals.take(u.subject) {
-		return b.forbidden(u.subject)
-	}
-	return nil
-}
-
-// release makes the room of envelopes that are about to hear their outcome, so that one who waits for
-// a done finds it.
-func (c *confirmer) release(batch []unanswered) {
-	count, bytes := 0, 0
-	for i := range batch {
-		if batch[i].watch == nil {
-			count++
-			bytes += batch[i].size
-		}
-	}
-	c.out.settled(count, bytes)
-}
-
-// watched tells what the server made of a watch.
-func (b *Bus) watched(u *unanswered) {
-	end, err := b.watches.answered(u.watch)
-	unsubscribe(end)
-	if u.done(err); err != nil {
+// turn settles what was written up to now, if c's server answers before ctx ends.
+func (b *Bus) turn(ctx context.Context, c *conn) {
+	b.asked = b.out.take(&b.out.sent, b.asked)
+	if len(b.asked) == 0 {
 		return
 	}
-	if end, err = b.watches.grant(u.watch); err != nil { // refused just now
-		unsubscribe(end)
-		u.done(err)
+	if !b.ask(ctx, c) {
+		b.out.putBack(&b.out.sent, b.asked)
+		return
 	}
+	b.settle(c)
 }
 
-// giveUp tells that of what a connection had not confirmed nobody will know, as there is no other one.
-func (c *confirmer) giveUp() {
-	c.lost.mu.Lock()
-	defer c.lost.mu.Unlock()
-	for _, u := range c.lost.take() {
-		c.out.drop(&u.item)
+// ask reports whether c's server has answered to all that was written to it before.
+func (b *Bus) ask(ctx context.Context, c *conn) bool {
+	b.silence.asked()
+	upTo := c.subscribed.Load()
+	if err := c.flush(ctx, b.cfg.Deadline); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			c.socket.Close() // nobody is there, whatever it says
+		}
+		return false
 	}
+	c.refusals.catchUp(ctx, c.nc)
+	b.silence.answered()
+	c.answered.Store(upTo)
+	b.takesPayload(c)
+	return true
+}
+
+// settle tells what the server has made of what it was asked for. First it makes room, so that one who
+// waits for a done finds it.
+func (b *Bus) settle(c *conn) {
+	count, bytes := 0, 0
+	for i := range b.asked {
+		if it := &b.asked[i]; it.watch == nil {
+			count++
+			bytes += it.size
+		}
+	}
+	b.out.settled(count, bytes)
+	var again []item
+	for i := range b.asked {
+		switch it := &b.asked[i]; {
+		case it.watch == nil:
+			c.confirmed = max(c.confirmed, len(it.envelope.Body))
+			it.done(b.outcome(c, &it.envelope))
+		case c.isCrowded(): // nobody knows which watches it has, and the next connection is asked
+			again = append(again, *it)
+		default:
+			end, err := b.watches.answered(it.watch)
+			unsubscribe(end)
+			it.done(err)
+		}
+	}
+	b.out.putBack(&b.out.sent, again)
+}
+
+// outcome is what c's server has made of an envelope that it had.
+func (b *Bus) outcome(c *conn, e *bus.Envelope) error {
+	if !c.refusals.any() {
+		return nil
+	}
+	if subject := string(b.appendSubjectOf(nil, e)); c.refusals.take(subject) {
+		return b.forbidden(subject)
+	}
+	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -15,33 +14,50 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
+// dialTimeout bounds the making of a TCP connection, and writeTimeout a write to it. A server that
+// takes no bytes for that long is as good as gone. lastWords is how long is listened to a server that
+// takes none any more.
+const (
+	dialTimeout  = 2 * time.Second
+	writeTimeout = 5 * time.Second
+	lastWords    = time.Second
+)
+
 // conn is one connection to a server, from its handshake to its end, whatever ends it: nats.go, left
 // to make it anew, does so after some errors and after others never again.
 type conn struct {
 	nc         *nats.Conn
 	server     address
-	secure     bool         // over TLS
-	maxPayload atomic.Int64 // in bytes, as the server tells
-	maxSubject int          // in bytes, as it was found to take (limits.go)
-	ended      chan struct{}
-	said       error // by the server, of who may use it; read when ended is closed
+	secure     bool          // over TLS
+	maxSubject int           // in bytes, as it was found to take (limits.go)
+	ended      chan struct{} // closed when it has
+	said       error         // by the server, of who may use it; read when ended is closed
+
+	// Of its making; Dial runs within connect.
+	ctx     context.Context // ends it
+	socket  *socket
+	refused error // why Dial failed
 
 	subscribed atomic.Int64 // subscriptions that the writer has made on it, and one more
 	answered   atomic.Int64 // those that the server has answered to; 0 before its first answer
-	refused    atomic.Int64 // those that it did not take, as it takes no more (crowd.go)
+	surplus    atomic.Int64 // those that it did not take, as it takes no more
+	confirmed  int          // bytes of the largest body that the server has confirmed; the confirmer's
+	served     bool         // it has survived what is subscribed at first; run's
+	refusals   refusals
 }
 
 // connect makes a connection to one server.
 func (b *Bus) connect(s address) (*conn, error) {
-	c := &conn{server: s, maxSubject: maxSubject, ended: make(chan struct{})}
+	c := &conn{server: s, maxSubject: maxSubject, ended: make(chan struct{}), ctx: b.ctx}
 	c.subscribed.Store(1)
 	nc, err := nats.Connect(s.url.String(), append(b.options(s),
+		nats.SetCustomDialer(c),
 		// These run on one goroutine of nats.go, one after the other.
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) { b.reported(c, sub, err) }),
 		nats.ClosedHandler(func(*nats.Conn) { close(c.ended) }),
 	)...)
-	if errors.Is(err, nats.ErrNoServers) { // the dialer knows better
-		return nil, b.link.dialError()
+	if errors.Is(err, nats.ErrNoServers) { // Dial knows better
+		return nil, c.refused
 	}
 	if dial := (*net.OpError)(nil); errors.As(err, &dial) && dial.Op == "dial" {
 		return nil, err
@@ -52,7 +68,6 @@ func (b *Bus) connect(s address) (*conn, error) {
 	c.nc = nc
 	_, plain := nc.TLSConnectionState()
 	c.secure = plain == nil
-	c.maxPayload.Store(nc.MaxPayload())
 	return c, nil
 }
 
@@ -61,8 +76,7 @@ func (b *Bus) options(s address) []nats.Option {
 	options := []nats.Option{
 		access.login,
 		nats.Name("stompgw"),
-		nats.SetCustomDialer(b.link),
-		nats.SkipHostLookup(), // the dialer does it, and can be ended
+		nats.SkipHostLookup(), // Dial does it, and can be ended
 		nats.Timeout(dialTimeout),
 		nats.FlusherTimeout(writeTimeout),
 		nats.PingInterval(10 * time.Second),
@@ -70,35 +84,58 @@ func (b *Bus) options(s address) []nats.Option {
 		nats.NoReconnect(),          // the next one is another conn
 		nats.IgnoreAuthErrorAbort(), // the server closes the connection, after it said why
 	}
-	switch {
-	case s.name != "":
-		cfg := &tls.Config{MinVersion: tls.VersionTLS12}
-		if access.tls != nil {
-			cfg = access.tls.Clone()
+	cfg := access.tls
+	if s.name != "" {
+		if cfg = cfg.Clone(); cfg == nil {
+			cfg = &tls.Config{MinVersion: tls.VersionTLS12}
 		}
 		if cfg.ServerName == "" {
 			cfg.ServerName = s.name
 		}
+	}
+	if cfg != nil {
 		options = append(options, nats.Secure(cfg))
-	case access.tls != nil:
-		options = append(options, nats.Secure(access.tls))
 	}
 	return options
 }
 
-// close ends the connection.
+// Dial implements nats.CustomDialer.
+func (c *conn) Dial(network, address string) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: dialTimeout}
+	tcp, err := dialer.DialContext(c.ctx, network, address)
+	if c.refused = err; err != nil {
+		return nil, err
+	}
+	c.socket = &socket{tcp, context.AfterFunc(c.ctx, func() { tcp.Close() })}
+	return c.socket, nil
+}
+
+// socket is a TCP connection that does not survive a failed write, nor the end of the bus. nats.go goes on
+// after a failed write, having dropped what it could not write, and would take the answer to a later PING
+// for the lost one's.
+type socket struct {
+	net.Conn
+	forget func() bool // that the end of the bus closes it
+}
+
+// Write ends the connection when it fails; but what the server said last is heard, as it may be why.
+func (s *socket) Write(p []byte) (int, error) {
+	n, err := s.Conn.Write(p)
+	if err != nil {
+		s.Conn.SetReadDeadline(time.Now().Add(lastWords)) // its error would say no more than err
+	}
+	return n, err
+}
+
+func (s *socket) Close() error {
+	s.forget()
+	return s.Conn.Close()
+}
+
+// close ends the connection. Then all that the server has said is reported.
 func (c *conn) close() {
 	c.nc.Close()
 	<-c.ended
-}
-
-func (c *conn) isOver() bool {
-	select {
-	case <-c.ended:
-		return true
-	default:
-		return false
-	}
 }
 
 // flush returns nil when the server has answered to all that was written to c.
@@ -139,155 +176,57 @@ func faultOf(err error) fault {
 		return overPayload
 	case strings.Contains(text, "maximum control line"):
 		return overLine
-	case !strings.HasPrefix(text, "nats: "), isPassing(err):
+	case !strings.HasPrefix(text, "nats: "):
 		return noFault
 	}
-	return otherFault
-}
-
-// isPassing reports whether err says nothing against what was written.
-func isPassing(err error) bool {
-	for _, passing := range []error{
+	for _, passing := range []error{ // they say nothing against what was written
 		nats.ErrStaleConnection, nats.ErrMaxConnectionsExceeded, nats.ErrMaxAccountConnectionsExceeded,
 		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired,
 		nats.ErrPermissionViolation, nats.ErrMaxSubscriptionsExceeded, nats.ErrSlowConsumer, nats.ErrConnectionClosed,
 	} {
 		if errors.Is(err, passing) {
-			return true
+			return noFault
 		}
 	}
-	return false
-}
-
-// Between two attempts to connect is a pause that grows from shortPause to longPause, and half as much more
-// by chance, until a connection has brought an answer; there is none after one that has lasted for longer.
-const (
-	shortPause = 100 * time.Millisecond
-	longPause  = 2 * time.Second
-)
-
-// keepConnected makes one connection after the other until Close ends ctx. Nothing that a server does
-// ends it.
-func (b *Bus) keepConnected() {
-	pause := shortPause
-	for b.ctx.Err() == nil {
-		c, err := b.dial()
-		if err != nil {
-			b.unreachable(err)
-		} else {
-			lasted := b.use(c)
-			if c.answered.Load() > 0 {
-				pause = shortPause
-			}
-			if lasted > longPause {
-				continue
-			}
-		}
-		await(b.ctx, time.After(pause+rand.N(pause/2)))
-		pause = min(2*pause, longPause)
-	}
-}
-
-// dial returns a connection to the first server that takes one, and that has nothing on it yet.
-func (b *Bus) dial() (c *conn, err error) {
-	for range b.pool.len() {
-		if c, err = b.connect(b.pool.next()); err == nil {
-			if c, err = b.learn(c); err == nil {
-				return c, nil
-			}
-		}
-	}
-	return nil, err
-}
-
-func (b *Bus) unreachable(err error) {
-	if b.ctx.Err() == nil && b.link.failed(err) {
-		b.log.Warn("bus unreachable; trying on", "err", err)
-	}
-}
-
-// use has c be the connection until it ends, and returns how long it has lasted.
-func (b *Bus) use(c *conn) time.Duration {
-	begin := time.Now()
-	b.takes(c)
-	gap := b.link.up(c)
-	signal(b.out.queued) // the writer subscribes
-	if gap == 0 {
-		b.log.Info("bus connected", "server", c.nc.ConnectedServerName())
-	} else {
-		b.log.Warn("bus connected: what others published meanwhile, this node has missed",
-			"server", c.nc.ConnectedServerName(), "gap", gap.Round(time.Millisecond))
-	}
-	outdated := false
-	for !outdated && b.outlives(c) {
-		outdated = b.look(c)
-	}
-	c.close()
-	b.pool.learn(c)
-	_, err := c.why()
-	if outdated {
-		err = errOutdated
-	}
-	b.link.down(err)
-	if b.ctx.Err() == nil {
-		b.log.Warn("bus disconnected: until it is back, this node misses what others publish", "err", err)
-	}
-	return time.Since(begin)
-}
-
-// outlives waits until c has ended, or the bus is closed, and returns false; or true when it is time
-// to look whether the server takes more than c knows.
-func (b *Bus) outlives(c *conn) bool {
-	var due <-chan time.Time
-	for {
-		select {
-		case <-b.refusedByLimit:
-			due = time.After(time.Until(b.nextLook))
-		case <-due:
-			return true
-		case <-c.ended:
-			return false
-		case <-b.ctx.Done():
-			return false
-		}
-	}
+	return otherFault
 }
 
 // reported hears of what does not end c, and of refused credentials.
 func (b *Bus) reported(c *conn, sub *nats.Subscription, err error) {
 	switch {
 	case errors.Is(err, nats.ErrSlowConsumer):
+		b.watches.slowed(sub)
 		b.logDrop(sub)
 	case errors.Is(err, nats.ErrPermissionViolation):
-		b.notPermitted(err)
+		b.notPermitted(c, err)
 	case errors.Is(err, nats.ErrMaxSubscriptionsExceeded):
-		c.refused.Add(1)
-		signal(b.out.queued) // the writer leaves it
+		c.surplus.Add(1)
+		signal(b.out.queued) // the writer leaves c
 	default:
 		c.said = err
+	}
+}
+
+// notPermitted hears what the server refuses, and passes it on to who is to know.
+func (b *Bus) notPermitted(c *conn, err error) {
+	refused := parseRefusal(err.Error())
+	if strings.HasPrefix(refused.subject, b.probe) {
+		return
+	}
+	destination, revoked := b.destinationOf(refused.subject), false // before the watch is gone
+	if w, _ := b.watches.of(refused.subject); w != nil && refused.act == subscribing {
+		revoked = b.deny(w, b.forbidden(refused.subject))
+	}
+	c.refusals.add(err, refused) // the confirmer waits for this, so it comes after deny
+	if left, ok := b.refusalLog.Pass(); ok {
+		b.log.Error("the NATS server refuses a subject; grant publish and subscribe on "+b.cfg.Prefix+".>",
+			"destination", destination, "revoked", revoked, "err", err, "left_out", left)
 	}
 }
 
 // forbidden is the error about a subject that the server refused.
 func (b *Bus) forbidden(subject string) error {
 	return fmt.Errorf("%w: %s: grant publish and subscribe on %s.>", ErrPermission, subject, b.cfg.Prefix)
-}
-
-// notPermitted hears what the server refuses, and passes it on to who is to know.
-func (b *Bus) notPermitted(err error) {
-	refused := parseRefusal(err.Error())
-	if b.isProbe(refused.subject) {
-		return
-	}
-	destination, revoked := b.destinationOf(refused.subject), false // before the watch is gone
-	if refused.act == subscribing {
-		revoked = b.watches.deny(refused.subject, b.forbidden(refused.subject))
-	}
-	b.refusals.add(err, refused) // the confirmer waits for this, so it comes after deny
-	if left, ok := b.refusalLog.Pass(); ok {
-		b.log.Error("the NATS server refuses a subject; grant publish and subscribe on "+b.cfg.Prefix+".>",
-			"destination", destination, "revoked", revoked, "err", err, "left_out", left)
-	}
 }
 
 // logDrop tells at most once a second that deliver is too slow.
@@ -297,7 +236,7 @@ func (b *Bus) logDrop(sub *nats.Subscription) {
 	}
 	if _, ok := b.dropLog.Pass(); ok {
 		b.log.Warn("envelopes dropped: this node is too slow for what it subscribes to",
-			"destination", b.destinationOf(sub.Subject), "dropped", b.Dropped())
+			"destination", b.destinationOf(sub.Subject), "dropped", b.watches.dropped())
 	}
 }
 
@@ -306,8 +245,8 @@ func (b *Bus) destinationOf(subject string) string {
 	if destination, ok := decodeSubject(b.cfg.Prefix, subject); ok {
 		return destination
 	}
-	if watch := b.watches.name(subject); watch != "" {
-		return watch // a pattern
+	if w, _ := b.watches.of(subject); w != nil && w.destination != "" {
+		return w.destination // a pattern
 	}
 	return subject // of this node itself
 }

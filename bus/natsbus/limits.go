@@ -18,8 +18,13 @@ import (
 //
 // Both can change while a connection lives, and then it ends with the next line that is too long; the
 // next connection knows, and lost.go makes up for it. Of limits that were raised nobody says anything.
-// So after a refusal for its size, or as the server takes no more subscriptions (crowd.go), a second
-// connection has a look.
+// So after a refusal by a limit a second connection has a look.
+//
+// A server can bound the subscriptions of a connection too. Of one over that it says so, but not which one.
+// So from then on none is believed to be taken that it has not answered to yet; a second connection counts
+// how many the server takes; and the next one has first what was granted, then the others as far as there
+// is room. The rest is refused, and so is what comes later, without a word to the server. Where there is
+// room nobody notices, but for one short gap when the limit was met.
 
 const (
 	// lineRest is the most bytes that stand beside a subject in a control line, as servers count it:
@@ -37,10 +42,10 @@ const (
 // longest that there is, and about a dozen for others, but three once their limit is known.
 func (b *Bus) learn(c *conn) (*conn, error) {
 	fits, tooLong := 0, maxSubject+1
-	for unexplained, try := 0, maxSubject; fits+1 < tooLong; try = b.nextTry(fits, tooLong) {
-		err := b.probe(c, try)
+	for unexplained, n := 0, maxSubject; fits+1 < tooLong; n = b.nextTry(fits, tooLong) {
+		err := b.try(c, n)
 		if err == nil {
-			fits, unexplained = try, 0
+			fits, unexplained = n, 0
 			continue
 		}
 		c.close()
@@ -48,7 +53,7 @@ func (b *Bus) learn(c *conn) (*conn, error) {
 		case errors.Is(err, context.DeadlineExceeded), b.ctx.Err() != nil: // nobody has closed it over the line
 			return nil, err
 		case fault == overLine, unexplained == 2: // its word can be lost with the connection
-			tooLong, unexplained = try, 0
+			tooLong, unexplained = n, 0
 		default:
 			unexplained++
 		}
@@ -57,7 +62,6 @@ func (b *Bus) learn(c *conn) (*conn, error) {
 		}
 	}
 	c.maxSubject = fits
-	c.maxPayload.Store(c.nc.MaxPayload()) // that of the account, if the server has told it meanwhile
 	return c, nil
 }
 
@@ -73,27 +77,17 @@ func (b *Bus) nextTry(fits, tooLong int) int {
 	return (fits + tooLong) / 2
 }
 
-// probe returns nil if c carries a subject of n bytes.
-func (b *Bus) probe(c *conn, n int) error {
-	if err := b.subscribeProbe(c, n); err != nil {
-		return err
-	}
-	return c.flush(b.ctx, dialTimeout)
-}
-
-func (b *Bus) subscribeProbe(c *conn, n int) error {
+// try returns nil if c carries a subject of n bytes.
+func (b *Bus) try(c *conn, n int) error {
 	const ends = len("  1") // of the line, in a subscription
-	subject := b.own + "."
-	subject += strings.Repeat("x", max(n+lineRest-ends-len(subject), 1))
+	subject := b.probe + strings.Repeat("x", max(n+lineRest-ends-len(b.probe), 1))
 	sub, err := c.nc.ChanSubscribe(subject, make(chan *nats.Msg, 1))
 	if err != nil {
 		return err
 	}
-	return sub.Unsubscribe()
+	unsubscribe(sub)
+	return c.flush(b.ctx, dialTimeout)
 }
-
-// isProbe reports whether subject is one of probe's.
-func (b *Bus) isProbe(subject string) bool { return strings.HasPrefix(subject, b.own+".") }
 
 // takes notes what may be written to c.
 func (b *Bus) takes(c *conn) {
@@ -110,7 +104,6 @@ func (b *Bus) takes(c *conn) {
 // takesPayload notes how large an envelope c takes now.
 func (b *Bus) takesPayload(c *conn) {
 	limit := c.nc.MaxPayload()
-	c.maxPayload.Store(limit)
 	if hidden := b.hidden.Load(); hidden != nil && hidden.size < limit && time.Now().Before(hidden.until) {
 		limit = hidden.size
 	}
@@ -143,13 +136,35 @@ func (b *Bus) refuseByLimit(err error) error {
 	return err
 }
 
-var errOutdated = errors.New("the server has other limits than before")
+var (
+	errOutdated = errors.New("the server has other limits than before")
+	errCrowded  = errors.New("natsbus: the NATS server takes no more subscriptions")
+)
 
-// look reports whether c's server takes other sizes now than it did when c began.
+// lookUntilOutdated has a look at the limits of c's server after a refusal by one, and returns true when c
+// has others; or false when ctx ends.
+func (b *Bus) lookUntilOutdated(ctx context.Context, c *conn) bool {
+	for await(ctx, b.refusedByLimit) && await(ctx, time.After(time.Until(b.nextLook))) {
+		if b.look(c) {
+			b.lookPause = 0
+			return true
+		}
+	}
+	return false
+}
+
+// look reports whether c's server takes other sizes now than it did when c began. How many subscriptions it
+// takes now, it notes.
 func (b *Bus) look(c *conn) bool {
 	b.lookPause = min(max(2*b.lookPause, shortLook), longLook)
 	b.nextLook = time.Now().Add(b.lookPause)
-	b.lookForRoom(c)
+	if known := int(b.maxSubscriptions.Load()); known > 0 {
+		if n, err := b.count(c, 2*known); err == nil && n > known {
+			b.maxSubscriptions.Store(int64(n))
+			b.lookPause = 0
+		}
+	}
+	b.takesPayload(c)
 	fresh, err := b.connect(c.server)
 	if err == nil {
 		fresh, err = b.learn(fresh)
@@ -157,10 +172,49 @@ func (b *Bus) look(c *conn) bool {
 	if err != nil {
 		return false // c tells how the server does
 	}
-	defer fresh.close()
-	if fresh.maxSubject == c.maxSubject && fresh.maxPayload.Load() == c.maxPayload.Load() {
-		return false
+	fresh.close()
+	return fresh.maxSubject != c.maxSubject || fresh.nc.MaxPayload() != c.nc.MaxPayload()
+}
+
+// isCrowded reports whether the server has refused a subscription on c. Its word comes before its answer
+// to the PING behind, but reported may hear of it a little later.
+func (c *conn) isCrowded() bool {
+	return c.surplus.Load() > 0 || errors.Is(c.nc.LastError(), nats.ErrMaxSubscriptionsExceeded)
+}
+
+// isFull reports whether c is known to take no more subscriptions.
+func (b *Bus) isFull(c *conn) bool {
+	limit := int(b.maxSubscriptions.Load())
+	return limit > 0 && c.nc.NumSubscriptions() >= limit
+}
+
+// countRoom finds out how many subscriptions the server of c, which is crowded, takes.
+func (b *Bus) countRoom(c *conn) {
+	tried := c.nc.NumSubscriptions()
+	limit, err := b.count(c, tried)
+	if err != nil {
+		limit = tried / 2 // until the next look
 	}
-	b.lookPause = 0
-	return true
+	limit = max(min(limit, tried-1), 1)
+	b.maxSubscriptions.Store(int64(limit))
+	b.log.Error("the NATS server takes no more subscriptions: further destinations are refused; raise its limit", "limit", limit)
+}
+
+// count returns how many subscriptions c's server takes on a connection, n at most.
+func (b *Bus) count(c *conn, n int) (int, error) {
+	second, err := b.connect(c.server)
+	if err != nil {
+		return 0, err
+	}
+	for range n {
+		_, err = second.nc.ChanSubscribe(b.probe+"x", make(chan *nats.Msg, 1))
+	}
+	if err == nil {
+		err = second.flush(b.ctx, dialTimeout)
+	}
+	second.close()
+	if denied := second.nc.LastError(); errors.Is(denied, nats.ErrPermissionViolation) {
+		err = denied
+	}
+	return n - int(second.surplus.Load()), err
 }

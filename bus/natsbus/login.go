@@ -4,8 +4,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net/url"
-	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
@@ -17,66 +15,53 @@ type access struct {
 	tls   *tls.Config // as Config has it
 }
 
-func newAccess(cfg Config) (*access, error) {
-	login, err := login(cfg)
-	if err != nil {
-		return nil, err
+// newAccess returns what cfg says of that; inURL is whether its URL says as whom to log in, where nats.go
+// finds it. Its errors show no secret.
+func newAccess(cfg Config, inURL bool) (a *access, err error) {
+	a = &access{tls: cfg.TLS}
+	ways := 0
+	if inURL {
+		ways++
 	}
-	return &access{login, cfg.TLS}, nil
+	if cfg.User != "" || cfg.Password != "" {
+		ways++
+		a.login = nats.UserInfo(cfg.User, cfg.Password)
+	}
+	if cfg.Token != "" {
+		ways++
+		a.login = nats.Token(cfg.Token)
+	}
+	if cfg.NKey != "" {
+		ways++
+		a.login, err = nkey(cfg.NKey)
+	}
+	if cfg.Creds != "" {
+		ways++
+		a.login, err = creds([]byte(cfg.Creds))
+	}
+	if ways > 1 {
+		err = fmt.Errorf("natsbus: %d ways to log in: want one of user and password, token, NKey, creds, and what stands in the URL", ways)
+	}
+	return a, err
 }
 
 // Renew makes connections that are made from now on log in, and use TLS, as cfg says, of which nothing
 // else counts; the one that there is stays. After an error nothing has changed.
 func (b *Bus) Renew(cfg Config) error {
-	cfg.URL = b.cfg.URL
-	next, err := newAccess(cfg)
-	if err != nil {
-		return err
+	next, err := newAccess(cfg, b.userInURL)
+	if err == nil {
+		b.access.Store(next)
 	}
-	b.access.Store(next)
-	return nil
-}
-
-// login returns the option that says as whom cfg logs in; nil is for nobody, or for what nats.go
-// finds in the URL. Its errors show no secret.
-func login(cfg Config) (nats.Option, error) {
-	ways := 0
-	for _, used := range []bool{hasUser(cfg.URL), cfg.User != "" || cfg.Password != "", cfg.Token != "", cfg.NKey != "", cfg.Creds != ""} {
-		if used {
-			ways++
-		}
-	}
-	switch {
-	case ways > 1:
-		return nil, fmt.Errorf("natsbus: %d ways to log in: want one of user and password, token, NKey, creds, and what stands in the URL", ways)
-	case cfg.User != "" || cfg.Password != "":
-		return nats.UserInfo(cfg.User, cfg.Password), nil
-	case cfg.Token != "":
-		return nats.Token(cfg.Token), nil
-	case cfg.NKey != "":
-		return nkey(cfg.NKey)
-	case cfg.Creds != "":
-		return creds([]byte(cfg.Creds))
-	}
-	return nil, nil
-}
-
-func hasUser(urls string) bool {
-	for raw := range strings.SplitSeq(urls, ",") {
-		if u, err := url.Parse(strings.TrimSpace(raw)); err == nil && u.User != nil {
-			return true
-		}
-	}
-	return false
+	return err
 }
 
 // nkey returns the option to answer the server's challenge with the key of seed.
 func nkey(seed string) (nats.Option, error) {
+	var public string
 	pair, err := nkeys.FromSeed([]byte(seed))
-	if err != nil {
-		return nil, errors.New("natsbus: NKey: want the seed of a user, which begins with SU")
+	if err == nil {
+		public, err = pair.PublicKey()
 	}
-	public, err := pair.PublicKey()
 	if err != nil || !nkeys.IsValidPublicUserKey(public) {
 		return nil, errors.New("natsbus: NKey: want the seed of a user, which begins with SU")
 	}

@@ -1,10 +1,6 @@
 package natsbus
 
-import (
-	"sync"
-
-	"github.com/stompgw/stompgw/bus"
-)
+import "github.com/stompgw/stompgw/bus"
 
 // A server that closes the connection over a line has carried out those before it, and has not read
 // those after it. It names no line. But it is one that the next connection would not take: so the
@@ -12,116 +8,57 @@ import (
 // not written again; what stood before the first of it has been taken; what stood after it is written
 // to the next connection, in its order. So nothing is lost or doubled for others by it.
 
-// lost is what such a connection had not confirmed. Other connections that broke leave behind what
-// nobody can know more of.
-type lost struct {
-	// Held by the confirmer while it settles, so that the writer finds all that it has not settled.
-	mu sync.Mutex
-
-	kept []unanswered // in the order in which they were written
-	most int          // bytes of the largest body that the present connection's server has confirmed
-}
-
-// keep takes over an envelope, if more can become known of it.
-func (l *lost) keep(u *unanswered) bool {
-	if !u.conn.isOver() {
-		return false
-	}
-	if fault, _ := u.conn.why(); fault != overPayload && fault != overLine {
-		return false
-	}
-	l.kept = append(l.kept, *u)
-	return true
-}
-
-func (l *lost) confirmed(bytes int) { l.most = max(l.most, bytes) }
-
-// take takes out what is kept.
-func (l *lost) take() []unanswered {
-	kept := l.kept
-	l.kept, l.most = nil, 0
-	return kept
-}
-
-// any reports whether something is kept.
-func (l *lost) any() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.kept) > 0
-}
-
-// recover settles what earlier connections had not confirmed, now that c's limits are known, and
-// returns what has to be written again.
-func (w *writer) recover(c *conn) (again []item) {
-	w.lost.mu.Lock()
-	defer w.lost.mu.Unlock()
-	w.collect()
-	most := w.lost.most
-	kept := w.lost.take()
-	first, known := w.firstTooLong(c, kept), true
-	if first < 0 {
-		first, known = w.largest(kept, most), false
-	}
-	for i := range kept {
-		u := &kept[i]
-		w.encode(&u.envelope)
-		err := w.fits(c, &u.envelope)
+// recover settles what the connection before c had not confirmed, now that c's limits are known. Of those
+// that ended otherwise nothing but watches is left: these are asked for again.
+func (b *Bus) recover(c, last *conn) {
+	sent := b.out.take(&b.out.sent, nil)
+	var watches, again []item
+	first, known := b.culprit(sent, last)
+	for i := range sent {
+		it := &sent[i]
+		if it.watch != nil {
+			watches = append(watches, *it)
+			continue
+		}
+		err := b.check(&it.envelope)
 		switch {
 		case err != nil:
-			w.out.finish(&u.item, err)
+			b.out.finish(it, err)
 		case i > first && first >= 0:
-			again = append(again, u.item)
+			again = append(again, *it)
 		case known:
-			w.out.finish(&u.item, w.outcome(u))
+			b.out.finish(it, b.outcome(last, &it.envelope))
 		default:
-			w.out.finish(&u.item, bus.ErrUnknown)
+			b.out.finish(it, bus.ErrUnknown)
 		}
 	}
-	return again
+	b.out.putBack(&b.out.queue, again)
+	b.out.putBack(&b.out.sent, watches)
+	signal(b.out.written)
 }
 
-// collect keeps, or settles, what the confirmer has not come to: it was written to connections that
-// have ended.
-func (w *writer) collect() {
-	var watches []unanswered
-	for _, u := range w.out.takeSent(nil) {
-		switch {
-		case u.watch != nil:
-			watches = append(watches, u)
-		case !w.lost.keep(&u):
-			w.out.finish(&u.item, bus.ErrUnknown)
+// culprit returns the place of the first that is too much for the present connection, or -1. known says
+// that there can be none before it. Where the next connection has no such limit as closed the last one, it
+// is the largest, and counts as too much from now on.
+func (b *Bus) culprit(sent []item, last *conn) (at int, known bool) {
+	at, size := -1, 0
+	for i := range sent {
+		if sent[i].watch != nil {
+			continue
+		}
+		if b.check(&sent[i].envelope) != nil {
+			return i, true
+		}
+		if n := wireSize(&sent[i].envelope); n > size {
+			at, size = i, n
 		}
 	}
-	w.out.again(watches)
-}
-
-// firstTooLong returns the place of the first that c does not take, or -1.
-func (w *writer) firstTooLong(c *conn, kept []unanswered) int {
-	for i := range kept {
-		w.encode(&kept[i].envelope)
-		if w.fits(c, &kept[i].envelope) != nil {
-			return i
-		}
+	if at < 0 {
+		return -1, false
 	}
-	return -1
-}
-
-// largest returns the place of the largest, if it is the one that a server took for too large although
-// the next one has no such limit, and has it count; or -1.
-func (w *writer) largest(kept []unanswered, most int) int {
-	if len(kept) == 0 {
-		return -1
+	if fault, _ := last.why(); fault != overPayload {
+		return -1, false
 	}
-	if fault, _ := kept[0].conn.why(); fault != overPayload {
-		return -1
-	}
-	at, size := 0, 0
-	for i := range kept {
-		w.encode(&kept[i].envelope)
-		if wire := headerSize(w.msg.Header) + len(w.msg.Data); wire > size {
-			at, size = i, wire
-		}
-	}
-	w.hide(size, most)
-	return at
+	b.hide(size, last.confirmed)
+	return at, false
 }

@@ -15,20 +15,20 @@
 // # Answers
 //
 // Core NATS does not acknowledge a PUB, but it answers a PING after all that came before it on the
-// connection. One goroutine (writer.go) writes subscriptions and envelopes in the order they came;
+// connection. One goroutine (life.go) writes subscriptions and envelopes in the order they came;
 // another (confirm.go) sends one PING at a time and settles what was written before it. What was
 // written to a connection that then broke has an unknown outcome and is not written again; what
 // was not written waits for the next connection. What the server does not permit, it says before it
 // answers the PING: that envelope's done, or that watch's ready, hears ErrPermission (refusals.go).
-// Of what it permits and revokes later, ready hears a second time (revoked.go).
+// Of what it permits and revokes later, ready hears a second time (watch.go).
 //
 // # Connections
 //
-// A third goroutine (connection.go) makes one connection after the other, whatever ended the last:
-// nothing that a server says, or that a client sends, ends that. A server closes the connection over a
-// line that is longer than it takes, so a node learns how long that is before it writes (limits.go);
-// what was on its way when the server lowered its limits, or closed the connection for another reason
-// of that kind, is sorted out (lost.go, and watches.suspect).
+// There is one connection after the other, whatever ended the last (life.go): nothing that a server says,
+// or that a client sends, ends that. A server closes the connection over a line that is longer than it
+// takes, so a node learns how long that is before it writes (limits.go); what was on its way when the
+// server lowered its limits, or closed the connection for another reason of that kind, is sorted out
+// (lost.go, watch.go).
 //
 // # Memory
 //
@@ -44,7 +44,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -101,30 +100,40 @@ func orElse[T cmp.Ordered](field *T, value T) {
 // Bus is one node's end of the broker. It implements bus.Bus, bus.Narrower, bus.Measured and bus.Living.
 type Bus struct {
 	// Set by New, never changed.
-	cfg    Config
-	own    string // the subject of what is meant for this node's principals
-	log    *slog.Logger
-	ctx    context.Context // ends when Close has waited enough
-	cancel context.CancelFunc
-	ended  chan struct{} // closed when run has returned
+	cfg       Config
+	userInURL bool
+	own       string // the subject of what is meant for this node's principals
+	probe     string // what subjects begin with that nobody uses
+	log       *slog.Logger
+	ctx       context.Context // ends when Close has waited enough
+	cancel    context.CancelFunc
+	ended     chan struct{} // closed when run has returned
 
-	// Owned by run.
+	// Owned by run, and what it waits for.
 	pool      *pool
+	pause     time.Duration // before the next attempt to connect
+	told      bool          // the log knows that there is no connection
+	lost      time.Time     // when the latest one ended
 	nextLook  time.Time     // at the server's limits, at the earliest
 	lookPause time.Duration // before that
+	enc       headerEncoder
+	msg       nats.Msg
+	subject   []byte // memory for encoding, as are the next three for batches
+	batch     []item
+	sent      []item
+	asked     []item
 
 	// Any goroutine; each guards itself.
 	access           atomic.Pointer[access] // of the next connection
 	out              *outbox
 	watches          *watches
-	link             *link
-	refusals         *refusals
-	lost             lost
-	adopted          atomic.Pointer[conn] // what the writer has subscribed on
-	maxPayload       atomic.Int64         // of the server, in bytes; 0 before the first connection
-	maxSubject       atomic.Int64         // of the server, in bytes
+	silence          silence
+	cause            atomic.Pointer[error] // why there is no connection, nil: there is one
+	reconnects       atomic.Uint64
+	maxPayload       atomic.Int64 // of the server, in bytes; 0 before the first connection
+	maxSubject       atomic.Int64 // of the server, in bytes
+	maxSubscriptions atomic.Int64 // of a connection, as the server was found to take; 0: it has not refused one
 	hidden           atomic.Pointer[hiddenLimit]
-	maxSubscriptions atomic.Int64  // of a connection, as the server was found to take; 0: it has not refused one
 	refusedByLimit   chan struct{} // has room for one signal: the server may take more by now
 	receiving        atomic.Bool
 	ownRefused       atomic.Pointer[error] // why the server does not bring what is meant for this node's principals
@@ -144,7 +153,7 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 	if err != nil {
 		return nil, err
 	}
-	access, err := newAccess(cfg)
+	access, err := newAccess(cfg, pool.hasUser())
 	if err != nil {
 		return nil, err
 	}
@@ -152,64 +161,43 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 	if node == "" || len(own) > maxSubject {
 		return nil, fmt.Errorf("natsbus: node name %.40q: 1 to about %d bytes are possible", node, maxSubject/3)
 	}
-	addr := pool.hosts()
-	pool.shuffle()
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &Bus{
 		cfg:            cfg,
+		userInURL:      pool.hasUser(),
 		own:            own,
-		log:            log.With("broker", addr),
+		probe:          own + ".",
+		log:            log.With("broker", pool.hosts),
 		ctx:            ctx,
 		cancel:         cancel,
 		ended:          make(chan struct{}),
 		pool:           pool,
+		pause:          shortPause,
 		out:            newOutbox(cfg.Queue, cfg.Bytes),
 		watches:        newWatches(cfg.Inbox, cfg.InboxBytes, cfg.Linger),
-		link:           newLink(ctx, addr),
-		refusals:       newRefusals(),
+		silence:        silence{start: time.Now()},
 		refusedByLimit: make(chan struct{}, 1),
 		refusalLog:     seldom.Line{Every: time.Minute},
 		limitLog:       seldom.Line{Every: time.Hour},
 	}
+	b.silence.asked()
+	b.cause.Store(new(errors.New("not tried yet")))
 	b.maxSubject.Store(maxSubject)
 	b.access.Store(access)
 	go b.run()
 	return b, nil
 }
 
-// run keeps the connection, the writer, the confirmer and the lanes until Close ends ctx. It is the
-// only goroutine that the bus starts for itself; those are its own.
-func (b *Bus) run() {
-	defer close(b.ended)
-	defer b.abandon()
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	c := &confirmer{Bus: b}
-	wg.Go(c.run)
-	wg.Go((&writer{Bus: b, confirmer: c}).run)
-	for _, l := range b.watches.lanes {
-		wg.Go(func() { l.run(b.ctx, func(msg *nats.Msg) { b.logDrop(msg.Sub) }) })
-	}
-	b.keepConnected()
-}
-
-// abandon tells all that is left that nobody will know: the goroutines of the bus have ended.
-func (b *Bus) abandon() {
-	for _, u := range b.lost.take() {
-		b.out.drop(&u.item)
-	}
-	b.out.abandon()
-}
-
-
-
 // Healthy implements bus.Bus.
 func (b *Bus) Healthy() error {
-	if b.out.isClosed() {
+	if _, closed := b.out.state(); closed {
 		return bus.ErrClosed
 	}
-	if err := b.link.healthy(b.cfg.Silence); err != nil {
-		return err
+	if cause := b.cause.Load(); cause != nil {
+		return fmt.Errorf("natsbus: no connection to %s: %w", b.pool.hosts, *cause)
+	}
+	if silence := b.silence.length(); silence >= b.cfg.Silence {
+		return fmt.Errorf("natsbus: %s is connected but has not answered for %s", b.pool.hosts, silence.Round(time.Second/10))
 	}
 	if refused := b.ownRefused.Load(); refused != nil {
 		return *refused
@@ -221,7 +209,7 @@ func (b *Bus) Healthy() error {
 func (b *Bus) Alive() error {
 	select {
 	case <-b.ended:
-		if !b.out.isClosed() {
+		if _, closed := b.out.state(); !closed {
 			return errors.New("natsbus: its goroutines have ended")
 		}
 	default:
@@ -231,27 +219,38 @@ func (b *Bus) Alive() error {
 
 // Figures implements bus.Measured.
 func (b *Bus) Figures() bus.Figures {
+	queued, _ := b.out.state()
 	return bus.Figures{
-		Queued: b.out.outstanding(), Reconnects: b.link.reconnects(), Missed: b.Dropped(), Skipped: b.skipped.Load(),
+		Queued: queued, Reconnects: b.reconnects.Load(), Missed: b.watches.dropped(), Skipped: b.skipped.Load(),
 	}
 }
 
-// Dropped returns how many envelopes the server brought and deliver was too slow for.
-func (b *Bus) Dropped() uint64 { return b.watches.dropped() }
-
 // Close implements bus.Bus. Its error says how much ctx cut off.
 func (b *Bus) Close(ctx context.Context) error {
-	idle := b.out.close()
-	select {
-	case <-idle:
-	case <-ctx.Done():
-	}
-	left := b.out.outstanding()
-	b.cancel()
-	b.link.hangUp() // frees whoever is stuck in a write
+	await(ctx, b.out.close())
+	left, _ := b.out.state()
+	b.cancel() // frees whoever is stuck in a write too
 	<-b.ended
 	if left > 0 {
 		return fmt.Errorf("natsbus: close: %d envelopes were not answered in time: %w", left, ctx.Err())
 	}
 	return nil
+}
+
+// silence is for how long the server has owed an answer.
+type silence struct {
+	start time.Time    // never changed
+	since atomic.Int64 // nanoseconds from start to when it had to answer and did not yet; 0: it did
+}
+
+func (s *silence) asked() { s.since.CompareAndSwap(0, max(1, int64(time.Since(s.start)))) }
+
+func (s *silence) answered() { s.since.Store(0) }
+
+func (s *silence) length() time.Duration {
+	since := s.since.Load()
+	if since == 0 {
+		return 0
+	}
+	return time.Since(s.start) - time.Duration(since)
 }

@@ -1,6 +1,8 @@
 package natsbus
 
 import (
+	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/stompgw/stompgw/bus"
@@ -10,16 +12,8 @@ import (
 type item struct {
 	envelope bus.Envelope
 	watch    *watch      // set: a watch
-	refused  error       // set: nothing to tell, but done has to hear it
 	done     func(error) // told what the server made of it
 	size     int         // of an envelope's body and headers, in bytes
-}
-
-// unanswered is an item between the writing and the server's answer.
-type unanswered struct {
-	item
-	subject string // of an envelope
-	conn    *conn  // that it was written to
 }
 
 // outbox holds what was accepted until it is settled. Envelopes count against its bounds;
@@ -32,20 +26,24 @@ type outbox struct {
 	written chan struct{} // the confirmer has something to do
 
 	mu           sync.Mutex
-	queue        []item       // not written yet
-	sent         []unanswered // written
-	count, bytes int          // of envelopes not settled
+	queue        []item   // not written yet
+	sent         []item   // written to the present connection, or to the last one
+	refused      []func() // to be called; they need no server
+	count, bytes int      // of envelopes not settled
 	closed       bool
-	idle         chan struct{} // closed when closed and count is 0
+	idle         chan struct{} // closed by closeIdle, when closed and count is 0
+	closeIdle    func()
 }
 
 func newOutbox(maxCount, maxBytes int) *outbox {
+	idle := make(chan struct{})
 	return &outbox{
-		maxCount: maxCount,
-		maxBytes: maxBytes,
-		queued:   make(chan struct{}, 1),
-		written:  make(chan struct{}, 1),
-		idle:     make(chan struct{}),
+		maxCount:  maxCount,
+		maxBytes:  maxBytes,
+		queued:    make(chan struct{}, 1),
+		written:   make(chan struct{}, 1),
+		idle:      idle,
+		closeIdle: sync.OnceFunc(func() { close(idle) }),
 	}
 }
 
@@ -56,63 +54,55 @@ func signal(c chan struct{}) {
 	}
 }
 
-// accept queues an envelope, or says bus.ErrFull or bus.ErrClosed. A single one may be larger than
-// the bound on bytes.
+// accept queues it, or says bus.ErrFull or bus.ErrClosed. A single envelope may be larger than the bound
+// on bytes.
 func (o *outbox) accept(it item) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
 		return bus.ErrClosed
 	}
-	if o.count >= o.maxCount || o.count > 0 && o.bytes+it.size > o.maxBytes {
-		return bus.ErrFull
+	if it.watch == nil {
+		if o.count >= o.maxCount || o.count > 0 && o.bytes+it.size > o.maxBytes {
+			return bus.ErrFull
+		}
+		o.count++
+		o.bytes += it.size
 	}
-	o.count++
-	o.bytes += it.size
-	o.push(it)
-	return nil
-}
-
-// acceptWatch queues a watch, or says bus.ErrClosed.
-func (o *outbox) acceptWatch(it item) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.closed {
-		return bus.ErrClosed
-	}
-	o.push(it)
-	return nil
-}
-
-func (o *outbox) push(it item) {
 	o.queue = append(o.queue, it)
 	if len(o.queue) == 1 {
 		signal(o.queued)
 	}
+	return nil
 }
 
-// take returns what is queued; spent is an earlier batch, whose memory it uses again.
-func (o *outbox) take(spent []item) []item {
-	spent = recycle(spent)
+// take returns what one of the two lists holds; spent is an earlier batch, whose memory it uses again,
+// unless a rare crowd made it large.
+func (o *outbox) take(from *[]item, spent []item) []item {
+	const most = 8192
+	if cap(spent) > most {
+		spent = nil
+	}
+	clear(spent) // what it refers to is free to go
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	batch := o.queue
-	o.queue = spent
+	batch := *from
+	*from = spent[:0]
 	return batch
 }
 
-// recycle returns batch's memory, unless a rare crowd made it large.
-func recycle[T any](batch []T) []T {
-	const most = 8192
-	if cap(batch) > most {
-		return nil
+// putBack puts a batch, which it copies, ahead of what one of the two lists holds.
+func (o *outbox) putBack(to *[]item, batch []item) {
+	if len(batch) == 0 {
+		return
 	}
-	clear(batch) // what it refers to is free to go
-	return batch[:0]
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	*to = slices.Concat(batch, *to)
 }
 
 // wrote hands what was written to the confirmer.
-func (o *outbox) wrote(batch []unanswered) {
+func (o *outbox) wrote(batch []item) {
 	if len(batch) == 0 {
 		return
 	}
@@ -122,25 +112,48 @@ func (o *outbox) wrote(batch []unanswered) {
 	signal(o.written)
 }
 
-// again puts back what could not be settled yet.
-func (o *outbox) again(batch []unanswered) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.sent = append(batch, o.sent...)
+// giveUp tells the envelopes in one of the two lists that there is no hope; watches stay.
+func (o *outbox) giveUp(list *[]item, err error) {
+	batch := slices.DeleteFunc(o.take(list, nil), func(it item) bool {
+		if it.watch == nil {
+			o.finish(&it, err)
+		}
+		return it.watch == nil
+	})
+	o.putBack(list, batch)
 }
 
-// takeSent is take for the confirmer.
-func (o *outbox) takeSent(spent []unanswered) []unanswered {
-	spent = recycle(spent)
+// refuse has tell called by a goroutine of the bus, or says bus.ErrClosed.
+func (o *outbox) refuse(tell func()) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	batch := o.sent
-	o.sent = spent
-	return batch
+	if o.closed {
+		return bus.ErrClosed
+	}
+	o.refused = append(o.refused, tell)
+	signal(o.queued)
+	return nil
 }
 
-// settled makes room for as many envelopes and bytes. It runs before their done functions, so that
-// one who waits for a done finds the room.
+// tellRefused calls what refuse was given.
+func (o *outbox) tellRefused() {
+	o.mu.Lock()
+	refused := o.refused
+	o.refused = nil
+	o.mu.Unlock()
+	for _, tell := range refused {
+		tell()
+	}
+}
+
+// finish makes the room of an envelope, and then tells its outcome, so that one who waits for that finds
+// the room.
+func (o *outbox) finish(it *item, err error) {
+	o.settled(1, it.size)
+	it.done(err)
+}
+
+// settled makes room for as many envelopes and bytes.
 func (o *outbox) settled(count, bytes int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -159,49 +172,107 @@ func (o *outbox) close() <-chan struct{} {
 }
 
 func (o *outbox) checkIdle() {
-	if !o.closed || o.count > 0 {
-		return
-	}
-	select {
-	case <-o.idle:
-	default:
-		close(o.idle)
+	if o.closed && o.count == 0 {
+		o.closeIdle()
 	}
 }
 
-func (o *outbox) isClosed() bool {
+// state returns how many envelopes are not settled, and whether more can come.
+func (o *outbox) state() (outstanding int, closed bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.closed
-}
-
-func (o *outbox) outstanding() int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.count
+	return o.count, o.closed
 }
 
 // abandon tells all that is left that nobody will know: the goroutines of the bus have ended.
 func (o *outbox) abandon() {
-	for _, it := range o.take(nil) {
-		o.drop(&it)
-	}
-	for _, u := range o.takeSent(nil) {
-		o.drop(&u.item)
+	o.tellRefused()
+	for _, it := range slices.Concat(o.take(&o.queue, nil), o.take(&o.sent, nil)) {
+		if it.watch != nil {
+			it.done(bus.ErrClosed)
+		} else {
+			o.finish(&it, bus.ErrUnknown)
+		}
 	}
 }
 
-// drop tells that nobody will know what became of it.
-func (o *outbox) drop(it *item) {
-	if it.watch != nil || it.refused != nil {
-		it.done(bus.ErrClosed)
-		return
+// Publish implements bus.Bus. Besides the errors named there it refuses an envelope whose principal
+// names no node, or with ErrDestination or bus.ErrTooLarge.
+func (b *Bus) Publish(e bus.Envelope, done func(error)) error {
+	if err := b.check(&e); err != nil {
+		return b.refuseByLimit(err)
 	}
-	o.finish(it, bus.ErrUnknown)
+	if b.silence.length() >= b.cfg.Silence {
+		if _, closed := b.out.state(); !closed {
+			return bus.ErrDown
+		}
+	}
+	return b.out.accept(item{envelope: e, done: done, size: size(&e)})
 }
 
-// finish makes the room of an envelope, and tells its outcome.
-func (o *outbox) finish(it *item, err error) {
-	o.settled(1, it.size)
-	it.done(err)
+// check refuses what the server of the latest connection does not take.
+func (b *Bus) check(e *bus.Envelope) error {
+	if err := b.checkSubject(e); err != nil {
+		return err
+	}
+	limit := int(b.maxPayload.Load())
+	if limit == 0 || escapedSize(e) <= limit {
+		return nil // unknown yet, or surely small enough
+	}
+	if wire := wireSize(e); wire > limit {
+		return tooLarge(wire, limit)
+	}
+	return nil
+}
+
+func (b *Bus) checkSubject(e *bus.Envelope) error {
+	limit := int(b.maxSubject.Load())
+	if e.Principal == "" {
+		return checkLength(b.cfg.Prefix, e.Destination, limit)
+	}
+	node, ok := bus.Node(e.Principal)
+	if !ok {
+		return fmt.Errorf("natsbus: principal %.80q: want <epoch>/<uuid>/<session>/<time>, to know its node", e.Principal)
+	}
+	if n := len(nodeSubject(b.cfg.Prefix, node)); n > limit {
+		return fmt.Errorf("%w: the node name in principal %.40q... takes %d bytes as a NATS subject, at most %d are possible",
+			ErrDestination, e.Principal, n, limit)
+	}
+	return nil
+}
+
+// appendSubjectOf appends the subject that e, which check has let pass, is published to.
+func (b *Bus) appendSubjectOf(dst []byte, e *bus.Envelope) []byte {
+	if e.Principal == "" {
+		return appendSubject(dst, b.cfg.Prefix, e.Destination)
+	}
+	node, _ := bus.Node(e.Principal)
+	return append(dst, nodeSubject(b.cfg.Prefix, node)...)
+}
+
+func tooLarge(wire, limit int) error {
+	return fmt.Errorf("%w: body and headers take %d bytes and the server's max_payload is %d: raise that, or lower limits.message",
+		bus.ErrTooLarge, wire, limit)
+}
+
+// size returns the bytes of e that count against Config.Bytes.
+func size(e *bus.Envelope) int {
+	n := len(e.Body) + len(e.Destination) + len(e.Principal)
+	for _, entry := range e.Headers {
+		n += len(entry.Name) + len(entry.Value)
+	}
+	return n
+}
+
+// wireSize returns the bytes that a server counts of e.
+func wireSize(e *bus.Envelope) int {
+	var enc headerEncoder
+	return headerSize(enc.encode(e)) + len(e.Body)
+}
+
+// escapedSize returns more bytes than e can take on the wire: all escaped, and each name once
+// more in the order.
+func escapedSize(e *bus.Envelope) int {
+	const perEntry, fixed = 64, 256
+	return 4*(size(e)-len(e.Body)) + perEntry*len(e.Headers) + fixed + len(e.Body)
 }

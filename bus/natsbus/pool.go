@@ -10,11 +10,12 @@ import (
 	"strings"
 )
 
-// pool is the servers to connect to, in turn: what the configuration names, in an order of chance, and
-// then those that the server of the latest connection told of.
+// pool is the servers to connect to, in turn.
 type pool struct {
-	own, told []address
-	turn      int
+	servers []address // what the configuration names, in an order of chance, then what the latest server told of
+	own     int       // how many are of the configuration
+	hosts   string    // what to call those
+	turn    int
 }
 
 // address is where one of them is.
@@ -25,7 +26,8 @@ type address struct {
 
 // parsePool returns the servers of urls. Its error shows no password.
 func parsePool(urls string) (*pool, error) {
-	s := &pool{}
+	p := &pool{}
+	var hosts []string
 	for text := range strings.SplitSeq(urls, ",") {
 		text = strings.TrimSpace(text)
 		if !strings.Contains(text, "://") {
@@ -35,44 +37,34 @@ func parsePool(urls string) (*pool, error) {
 		if err != nil || u.Hostname() == "" || u.Scheme != "nats" && u.Scheme != "tls" {
 			return nil, errors.New("natsbus: url: want nats://[user:password@]host:port or tls://..., several with commas between (not shown, as it may hold a password)")
 		}
-		s.own = append(s.own, address{url: u})
+		p.servers = append(p.servers, address{url: u})
+		hosts = append(hosts, u.Host)
 	}
-	return s, nil
+	p.own, p.hosts = len(p.servers), strings.Join(hosts, ",")
+	rand.Shuffle(p.own, func(i, j int) { p.servers[i], p.servers[j] = p.servers[j], p.servers[i] })
+	return p, nil
 }
 
-// hosts returns what to call the configured servers.
-func (s *pool) hosts() string {
-	var hosts []string
-	for _, own := range s.own {
-		hosts = append(hosts, own.url.Host)
-	}
-	return strings.Join(hosts, ",")
+// hasUser reports whether the configuration says as whom to log in at one of its servers.
+func (p *pool) hasUser() bool {
+	return slices.ContainsFunc(p.servers[:p.own], func(own address) bool { return own.url.User != nil })
 }
-
-func (s *pool) shuffle() {
-	rand.Shuffle(len(s.own), func(i, j int) { s.own[i], s.own[j] = s.own[j], s.own[i] })
-}
-
-func (s *pool) len() int { return len(s.own) + len(s.told) }
 
 // next returns the server whose turn it is.
-func (s *pool) next() address {
-	i := s.turn % s.len()
-	s.turn = i + 1
-	if i < len(s.own) {
-		return s.own[i]
-	}
-	return s.told[i-len(s.own)]
+func (p *pool) next() address {
+	i := p.turn % len(p.servers)
+	p.turn = i + 1
+	return p.servers[i]
 }
 
 // learn takes over what the server at the other end of c told of its cluster. They take the same login,
 // and where that one had TLS they have to have it too; those with an address alone, with certificates
 // for its name.
-func (s *pool) learn(c *conn) {
-	s.told = nil
+func (p *pool) learn(c *conn) {
+	p.servers = p.servers[:p.own]
 	for _, text := range c.nc.DiscoveredServers() {
 		u, err := url.Parse(text)
-		if err != nil || s.has(u.Host) {
+		if err != nil || p.has(u.Host) {
 			continue
 		}
 		u.User = c.server.url.User
@@ -83,14 +75,15 @@ func (s *pool) learn(c *conn) {
 				told.name = name
 			}
 		}
-		s.told = append(s.told, told)
+		p.servers = append(p.servers, told)
 	}
 }
 
 func isIP(host string) bool { return net.ParseIP(host) != nil }
 
-func (s *pool) has(host string) bool {
-	return slices.ContainsFunc(s.own, func(own address) bool {
+// has reports whether host is of the configuration.
+func (p *pool) has(host string) bool {
+	return slices.ContainsFunc(p.servers[:p.own], func(own address) bool {
 		return own.url.Host == host || own.url.Port() == "" && net.JoinHostPort(own.url.Hostname(), "4222") == host
 	})
 }

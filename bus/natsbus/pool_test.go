@@ -83,12 +83,12 @@ func TestServersInTurn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := p.hosts(); got != "a,b:1,c" {
+	if got := p.hosts; got != "a,b:1,c" {
 		t.Errorf("they are called %q", got)
 	}
-	p.told = []address{{url: &url.URL{Scheme: "nats", Host: "d:4222"}}}
+	p.servers = append(p.servers, address{url: &url.URL{Scheme: "nats", Host: "d:4222"}})
 	seen := map[string]int{}
-	for range 2 * p.len() {
+	for range 2 * len(p.servers) {
 		seen[p.next().url.Host]++
 	}
 	for _, host := range []string{"a", "b:1", "c", "d:4222"} {

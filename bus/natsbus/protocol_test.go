@@ -211,37 +211,25 @@ func TestRefusedSubjectIsLogged(t *testing.T) {
 	}
 }
 
-// An answer that is noticed after the connection broke does not end the silence.
-func TestSilenceGoesOnWithoutConnection(t *testing.T) {
-	l := newLink(t.Context(), "127.0.0.1:4222")
-	c := &conn{}
-	l.up(c)
-	if l.silence() != 0 {
-		t.Error("silent after a handshake")
-	}
-	l.down(io.EOF)
-	l.answered(c)
-	if l.silence() == 0 {
-		t.Error("not silent without a connection")
-	}
-}
-
-// A watch that ends before its subscription was made is subscribed first, or it would never end.
-func TestExpireWaitsForSubscription(t *testing.T) {
+// TestExpire: a subscription ends when its watch has lingered for long enough, and not before; one whose
+// watch ends before it was made, is not made.
+func TestExpire(t *testing.T) {
 	ws := newWatches(1, 1, time.Minute)
 	start := time.Now()
 	w, _ := ws.open("stomp.d.a", "/a", nil)
-	ws.close("stomp.d.a", start)
-	if gone, _ := ws.expire(start.Add(2 * time.Minute)); len(gone) > 0 {
-		t.Fatal("it ended without a subscription")
-	}
 	sub := new(nats.Subscription)
 	ws.subscribed(w, sub, 2)
+	early, _ := ws.open("stomp.d.b", "/b", nil)
+	ws.close("stomp.d.a", start)
+	ws.close("stomp.d.b", start)
 	if gone, next := ws.expire(start); len(gone) > 0 || next != start.Add(time.Minute) {
 		t.Errorf("before its time: %d ended, the next at %v", len(gone), next)
 	}
 	if gone, _ := ws.expire(start.Add(2 * time.Minute)); len(gone) != 1 || gone[0] != sub {
-		t.Errorf("%d ended, want its own", len(gone))
+		t.Errorf("%v ended, want its own", gone)
+	}
+	if ws.missing(early) {
+		t.Error("what nobody watches is to be subscribed")
 	}
 }
 
@@ -250,7 +238,8 @@ func TestBrokenConnectionsUnderLoad(t *testing.T) {
 	const destination, each, breaks = "/topic/load", 2000, 3
 	log, logger := newEvents()
 	const all = each*(breaks+1) + 1
-	b := newBus(t, Config{URL: startServer(t, 0).ClientURL(), Queue: all, Inbox: all}, "1/a", logger)
+	s := startServer(t, 0)
+	b := newBus(t, Config{URL: s.ClientURL(), Queue: all, Inbox: all}, "1/a", logger)
 	arrived := make(chan int, 2*all)
 	receive(t, b, func(e bus.Envelope) {
 		n, _ := strconv.Atoi(string(e.Body))
@@ -265,7 +254,13 @@ func TestBrokenConnectionsUnderLoad(t *testing.T) {
 			answers = append(answers, publish(t, b, destination, strconv.Itoa(len(answers))))
 		}
 		if round < breaks {
-			b.link.hangUp()
+			connections, err := s.Connz(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range connections.Conns {
+				_ = s.DisconnectClientByID(c.Cid) // or it has ended just now
+			}
 			log.await("bus connected")
 		}
 	}

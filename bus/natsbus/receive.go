@@ -35,9 +35,7 @@ const renewal = time.Second
 
 // watchOwn asks for what is meant for this node's principals.
 func (b *Bus) watchOwn(answer chan<- error) error {
-	heard := func(err error) { answer <- err }
-	w, err := b.watches.open(b.own, "", heard)
-	return b.out.acceptWatch(item{watch: w, refused: err, done: heard})
+	return b.watch(b.own, "", func(err error) { answer <- err })
 }
 
 // keepOwn calls ready when the server has agreed to watchOwn, and asks again when it has not, or
@@ -114,8 +112,8 @@ func (b *Bus) individual(msg *nats.Msg) (e bus.Envelope, ok bool) {
 // broadcast returns what msg was published to, and the watch that brought it, if there still is one.
 // What matches a wildcard may be no subject of ours.
 func (b *Bus) broadcast(msg *nats.Msg) (e bus.Envelope, ok bool) {
-	w := b.watches.live(msg.Sub.Subject)
-	if w == nil {
+	w, live := b.watches.of(msg.Sub.Subject)
+	if !live {
 		return e, false
 	}
 	e.Watch, e.Destination = w.destination, w.destination

@@ -44,11 +44,7 @@ type refusals struct {
 	counts map[string]int // by subject
 	latest error          // that was added
 	await  error          // who is waited for, nil for nobody
-	added  chan struct{}  // has room for one signal: await was added
-}
-
-func newRefusals() *refusals {
-	return &refusals{counts: make(map[string]int), added: make(chan struct{}, 1)}
+	added  chan struct{}  // closed when await is added
 }
 
 // add notes an error that nats.go handed on, and that is about refused.
@@ -56,14 +52,48 @@ func (r *refusals) add(err error, refused refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if refused.act == publishing {
+		if r.counts == nil {
+			r.counts = make(map[string]int)
+		}
 		r.counts[refused.subject]++
 		r.waiting.Add(1)
 	}
-	r.latest = err
-	if err == r.await {
+	if r.latest = err; err == r.await {
 		r.await = nil
-		signal(r.added)
+		close(r.added)
 	}
+}
+
+// catchUp waits until all that nc got from its server up to now has been added, or ctx ends.
+func (r *refusals) catchUp(ctx context.Context, nc *nats.Conn) {
+	r.mu.Lock()
+	last := nc.LastError()
+	if !errors.Is(last, nats.ErrPermissionViolation) || last == r.latest {
+		r.mu.Unlock()
+		return
+	}
+	added := make(chan struct{}) // last is newer than latest, so it is yet to come
+	r.await, r.added = last, added
+	r.mu.Unlock()
+	await(ctx, added)
+}
+
+func (r *refusals) any() bool { return r.waiting.Load() > 0 }
+
+// take reports whether one more of what was published to subject was refused.
+func (r *refusals) take(subject string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := r.counts[subject]
+	if n == 0 {
+		return false
+	}
+	r.counts[subject]--
+	r.waiting.Add(-1)
+	if n == 1 {
+		delete(r.counts, subject)
+	}
+	return true
 }
 
 // parseRefusal finds what a server's error is about, such as
@@ -80,53 +110,4 @@ func parseRefusal(text string) refusal {
 		return refusal{}
 	}
 	return refusal{act(what), subject}
-}
-
-// catchUp waits until all that nc got from its server up to now has been added, or ctx ends.
-func (r *refusals) catchUp(ctx context.Context, nc *nats.Conn) {
-	r.mu.Lock()
-	last := nc.LastError()
-	behind := errors.Is(last, nats.ErrPermissionViolation) && last != r.latest
-	if behind { // last is newer than latest, so it is yet to come
-		r.await = last
-		select {
-		case <-r.added: // of one whose waiting ctx has cut off
-		default:
-		}
-	}
-	r.mu.Unlock()
-	if !behind {
-		return
-	}
-	select {
-	case <-r.added:
-	case <-ctx.Done():
-	}
-}
-
-// take reports whether one more of what was published to subject was refused.
-func (r *refusals) take(subject string) bool {
-	if r.waiting.Load() == 0 {
-		return false
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	n := r.counts[subject]
-	if n == 0 {
-		return false
-	}
-	if r.waiting.Add(-1); n == 1 {
-		delete(r.counts, subject)
-	} else {
-		r.counts[subject] = n - 1
-	}
-	return true
-}
-
-// reset forgets what an earlier connection was refused: its outcome is unknown.
-func (r *refusals) reset() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	clear(r.counts)
-	r.waiting.Store(0)
 }

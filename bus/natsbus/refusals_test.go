@@ -35,9 +35,6 @@ func TestForbiddenPublish(t *testing.T) {
 			t.Errorf("envelope %d heard %v, want %v", i+1, err, want)
 		}
 	}
-	if n := b.refusals.waiting.Load(); n != 0 {
-		t.Errorf("%d refusals are left", n)
-	}
 }
 
 // TestRefusalsEndWithConnection: what the last connection was refused says nothing of the next.
@@ -118,7 +115,7 @@ func TestRefusedWatchIsForgotten(t *testing.T) {
 	ws.close("stomp.d.a", time.Now())
 	own := new(nats.Subscription)
 	ws.subscribed(refused, own, 2)
-	ws.deny("stomp.d.a", ErrPermission)
+	ws.refuse(refused, ErrPermission)
 	if sub, err := ws.answered(refused); err == nil || sub != own {
 		t.Errorf("it is told %v; the subscription to end is %v", err, sub)
 	}

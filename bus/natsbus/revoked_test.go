@@ -169,40 +169,54 @@ func TestRevokedUnwatched(t *testing.T) {
 	}
 }
 
-// TestRevokedBeforeAnswer: between the answer and its being heard, the server can take it back; then
-// ready hears both, in this order. While another Watch waits, that one hears it; one that comes later is
-// asked anew.
-func TestRevokedBeforeAnswer(t *testing.T) {
-	ws := newWatches(1, 1, time.Minute)
-	w, _ := ws.open("a", "/a", nil)
-	if _, err := ws.answered(w); err != nil {
-		t.Fatal(err)
-	}
-	if ws.deny("a", ErrPermission) {
-		t.Error("it has ended before it was granted")
-	}
-	if _, err := ws.grant(w); err != ErrPermission || len(ws.bySubject) > 0 {
-		t.Errorf("it is told %v, and %d are watched", err, len(ws.bySubject))
-	}
-
-	w, _ = ws.open("c", "/c", nil)
-	ws.answered(w)
-	ws.close("c", time.Now())
-	ws.deny("c", ErrPermission)
-	next, _ := ws.open("c", "/c", nil)
-	if _, err := ws.grant(w); err != nil || next == w || ws.bySubject["c"] != next {
-		t.Errorf("after Unwatch it is told %v, and the next one is the same: %t", err, next == w)
-	}
-
-	w, _ = ws.open("b", "/b", nil)
-	ws.open("b", "/b", nil)
-	ws.answered(w)
-	ws.deny("b", ErrPermission)
-	if _, err := ws.grant(w); err != nil {
-		t.Errorf("the first is told %v", err)
-	}
-	if _, err := ws.answered(w); err != ErrPermission {
-		t.Errorf("the second is told %v", err)
+// TestRevokedWhileAsked: while somebody waits for an answer, a refusal is that answer, of a watch that was
+// granted before too; afterwards it takes back what was granted, which those alone hear who still watch. A
+// watch that is asked for in between is another one.
+func TestRevokedWhileAsked(t *testing.T) {
+	for _, tt := range []struct {
+		name            string
+		answers         int // before the server refuses it
+		ended, revoked  bool
+		next, unwatched bool // it is watched again before; it is not watched any more
+	}{
+		{name: "before the answer"},
+		{name: "after the answer", answers: 1, ended: true, revoked: true},
+		{name: "after Unwatch", answers: 1, unwatched: true, ended: true},
+		{name: "while the next one waits", answers: 1, next: true},
+		{name: "after both answers", answers: 2, next: true, ended: true, revoked: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ws := newWatches(1, 1, time.Minute)
+			w, _ := ws.open("a", "/a", func(error) {})
+			if tt.next {
+				ws.open("a", "/a", func(error) {})
+			}
+			for range tt.answers {
+				if _, err := ws.answered(w); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if tt.unwatched {
+				ws.close("a", time.Now())
+			}
+			_, ready := ws.refuse(w, ErrPermission)
+			now, _ := ws.of("a")
+			if revoked, ended := ready != nil, now == nil; revoked != tt.revoked || ended != tt.ended {
+				t.Errorf("it is told: %t, and ends: %t", revoked, ended)
+			}
+			again, _ := ws.open("a", "/a", func(error) {})
+			if again == w {
+				t.Error("the next watch is the same")
+			}
+			if !tt.ended || tt.revoked {
+				if _, err := ws.answered(w); err != ErrPermission {
+					t.Errorf("who waits is told %v", err)
+				}
+			}
+			if now, _ := ws.of("a"); now != again {
+				t.Error("the next watch has ended too")
+			}
+		})
 	}
 }
 
@@ -210,7 +224,7 @@ func TestRevokedBeforeAnswer(t *testing.T) {
 func TestLateSubscriptionEnds(t *testing.T) {
 	ws := newWatches(1, 1, time.Minute)
 	w, _ := ws.open("a", "/a", nil)
-	ws.deny("a", ErrPermission)
+	ws.refuse(w, ErrPermission)
 	ws.answered(w)
 	if ws.subscribed(w, new(nats.Subscription), 2) {
 		t.Error("it is a watch's")

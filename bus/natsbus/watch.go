@@ -1,6 +1,8 @@
 package natsbus
 
 import (
+	"cmp"
+	"fmt"
 	"hash/maphash"
 	"slices"
 	"sync"
@@ -11,6 +13,24 @@ import (
 	"github.com/stompgw/stompgw/bus"
 )
 
+// A watch begins with Watch. The writer subscribes it, on each connection anew, and the confirmer tells
+// ready what the server has made of it. After Unwatch it lingers, and Watch brings it back to life, until
+// the writer ends it.
+//
+// A server takes back what it has permitted when it loads other permissions, at once or at the next
+// connection. It drops the subscription and says so once. Then the watch has ended, and its ready hears
+// why, from the confirmer too: whoever wants it asks again. The node's own subject, which Healthy depends
+// on, is asked for again by keepOwn.
+//
+// A server that closes the connection over a subscription does not say which. It may be any that it has not
+// answered to. On the next connection these come last, in groups, each with an answer of its own; the group
+// that ends that one is suspect alone, until it is a single watch: that one is shunned.
+
+// maxShunned is how many subjects are remembered that a server closes the connection over.
+const maxShunned = 1024
+
+var errShunned = fmt.Errorf("%w: the NATS server closes the connection over its subject", ErrDestination)
+
 // watch is one destination, or one pattern, that this node asked for.
 type watch struct {
 	// Never changed.
@@ -20,17 +40,17 @@ type watch struct {
 	lane        *lane
 
 	// Guarded by watches.mu.
-	sub       *nats.Subscription // of the latest connection; nil until the writer has subscribed
-	ready     func(error)        // of the latest Watch
-	pending   int                // Watches that have no answer yet
-	granted   bool               // by the server, and the latest Watch has heard of it
-	refused   error              // why it brings nothing: it is no watch any more once that was told
-	number    int64              // of sub on its connection, which answers to them in this order
-	suspect   bool               // a connection was closed before it answered to it
-	fatal     bool               // and another one, when it was the only one: it is not subscribed again
-	live      bool               // false between Unwatch and the end of the linger time
-	lingering bool               // it is in watches.lingering
-	expires   time.Time          // when a watch that is not live may go
+	ready     func(error) // of the latest Watch
+	pending   int         // Watches that have no answer yet; with none, the server permits it
+	refused   error       // why it brings nothing: it is no watch any more once that was told
+	live      bool        // false between Unwatch and the end of the linger time
+	lingering bool        // it is in watches.lingering
+	expires   time.Time   // when a watch that is not live may go
+
+	// Of the latest connection, guarded likewise.
+	sub     *nats.Subscription // nil until the writer has subscribed
+	number  int64              // of sub: the server answers to them in this order
+	suspect bool               // an earlier one was perhaps closed over it
 }
 
 // watches are the subscriptions of this node, by subject.
@@ -42,9 +62,10 @@ type watches struct {
 
 	mu        sync.RWMutex
 	bySubject map[string]*watch
-	lingering []*watch        // unwatched ones, each once, about in the order in which they expire
-	shunned   map[string]bool // subjects of fatal ones, maxShunned at most
-	lost      uint64          // envelopes that subscriptions dropped which are gone
+	lingering []*watch                        // unwatched ones, each once, about in the order in which they expire
+	shunned   map[string]bool                 // subjects, maxShunned at most
+	slow      map[*nats.Subscription]struct{} // those that have dropped envelopes
+	lost      uint64                          // envelopes that subscriptions dropped which are gone
 }
 
 func newWatches(inbox, inboxBytes int, linger time.Duration) *watches {
@@ -53,6 +74,7 @@ func newWatches(inbox, inboxBytes int, linger time.Duration) *watches {
 		seed:      maphash.MakeSeed(),
 		bySubject: make(map[string]*watch),
 		shunned:   make(map[string]bool),
+		slow:      make(map[*nats.Subscription]struct{}),
 	}
 	for i := range ws.lanes {
 		ws.lanes[i] = newLane(inbox, inboxBytes/lanes)
@@ -60,21 +82,26 @@ func newWatches(inbox, inboxBytes int, linger time.Duration) *watches {
 	return ws
 }
 
-func (ws *watches) lane(subject string) *lane {
-	return ws.lanes[maphash.String(ws.seed, subject)%lanes]
-}
-
 // Watch implements bus.Narrower. While there is no connection, ready waits for one.
 func (b *Bus) Watch(destination string, ready func(error)) {
-	it := item{done: ready}
-	if err := checkLength(b.cfg.Prefix, destination, int(b.maxSubject.Load())); err != nil {
-		it.refused = b.refuseByLimit(err)
+	var err error
+	if tooLong := checkLength(b.cfg.Prefix, destination, int(b.maxSubject.Load())); tooLong != nil {
+		err = b.out.refuse(func() { ready(b.refuseByLimit(tooLong)) })
 	} else {
-		it.watch, it.refused = b.watches.open(watchSubject(b.cfg.Prefix, destination), destination, ready)
+		err = b.watch(watchSubject(b.cfg.Prefix, destination), destination, ready)
 	}
-	if err := b.out.acceptWatch(it); err != nil {
+	if err != nil {
 		go ready(err) // the bus's own goroutines are ending, and ready must not run on the caller's
 	}
+}
+
+// watch asks for what is published to subject, or says bus.ErrClosed.
+func (b *Bus) watch(subject, destination string, ready func(error)) error {
+	w, err := b.watches.open(subject, destination, ready)
+	if err != nil {
+		return b.out.refuse(func() { ready(err) })
+	}
+	return b.out.accept(item{watch: w, done: ready})
 }
 
 // Unwatch implements bus.Narrower. The subscription outlives it by Config.Linger, so that a client
@@ -87,6 +114,87 @@ func (b *Bus) Unwatch(destination string) {
 	signal(b.out.queued) // the writer's timer is set by the oldest of them
 }
 
+// subscribeAll subscribes on c, whose predecessor is last, all that is watched, and reports whether c has
+// survived that.
+func (b *Bus) subscribeAll(c, last *conn) bool {
+	plain, suspects := b.watches.reset(last)
+	for _, w := range plain {
+		b.subscribe(c, w)
+	}
+	if len(suspects) == 0 {
+		return true
+	}
+	if !b.survives(c, plain) {
+		return false
+	}
+	const groups = 64 // with as many suspects, each is one
+	for group := range slices.Chunk(suspects, (len(suspects)+groups-1)/groups) {
+		for _, w := range group {
+			b.subscribe(c, w)
+		}
+		if !b.survives(c, group) {
+			return false
+		}
+	}
+	return true
+}
+
+// subscribe subscribes w on c, unless it is. It fails only when c has ended, and then the next connection
+// is told.
+func (b *Bus) subscribe(c *conn, w *watch) {
+	n := len(w.subject)
+	switch {
+	case !b.watches.missing(w):
+	case n > c.maxSubject:
+		b.deny(w, b.refuseByLimit(tooLong(w.destination, n, c.maxSubject)))
+	case b.isFull(c):
+		b.deny(w, b.refuseByLimit(errCrowded))
+	default:
+		sub, err := c.nc.ChanSubscribe(w.subject, w.lane.arrived)
+		if err == nil && !b.watches.subscribed(w, sub, c.subscribed.Add(1)) {
+			unsubscribe(sub)
+		}
+	}
+}
+
+// unsubscribe ends sub, which may be nil.
+func unsubscribe(sub *nats.Subscription) {
+	if sub != nil {
+		// It fails only on a closed connection, where the subscription has ended too.
+		_ = sub.Unsubscribe()
+	}
+}
+
+// survives waits for c's answer to the subscriptions of group, and notes what it is.
+func (b *Bus) survives(c *conn, group []*watch) bool {
+	if c.flush(b.ctx, b.cfg.Deadline) == nil {
+		c.answered.Store(c.subscribed.Load())
+		return true
+	}
+	c.close()
+	fault, err := c.why()
+	if fault != otherFault || len(group) == 0 {
+		return false
+	}
+	if fatal := b.watches.suspect(group); fatal != nil {
+		b.deny(fatal, errShunned)
+		b.log.Error("the NATS server closes the connection over a subscription, which is refused from now on",
+			"destination", b.destinationOf(fatal.subject), "err", err)
+	}
+	return false
+}
+
+// deny notes that w brings nothing, and why. Whoever waits for an answer hears that. If nobody does, the
+// server takes back what it has granted: w has ended, the confirmer tells who watches it, and revoked is true.
+func (b *Bus) deny(w *watch, err error) (revoked bool) {
+	end, ready := b.watches.refuse(w, err)
+	unsubscribe(end)
+	if ready != nil {
+		b.out.wrote([]item{{watch: w, done: ready}})
+	}
+	return end != nil || ready != nil
+}
+
 // open returns a live watch of subject: a lingering one, or a new one. ready is to hear of its end,
 // should the server take back what it has granted.
 func (ws *watches) open(subject, destination string, ready func(error)) (*watch, error) {
@@ -96,15 +204,12 @@ func (ws *watches) open(subject, destination string, ready func(error)) (*watch,
 		return nil, errShunned
 	}
 	w := ws.bySubject[subject]
-	if w != nil && w.refused != nil { // whoever hears that ends it
-		ws.forget(w)
-		w = nil
-	}
-	if w == nil {
-		w = &watch{destination: destination, wide: bus.Wide(destination), subject: subject, lane: ws.lane(subject)}
+	if w == nil || w.refused != nil { // whoever hears that ends it
+		lane := ws.lanes[maphash.String(ws.seed, subject)%lanes]
+		w = &watch{destination: destination, wide: bus.Wide(destination), subject: subject, lane: lane}
 		ws.bySubject[subject] = w
 	}
-	w.live, w.granted, w.ready = true, false, ready
+	w.live, w.ready = true, ready
 	w.pending++
 	return w, nil
 }
@@ -125,35 +230,91 @@ func (ws *watches) close(subject string, now time.Time) {
 }
 
 // expire takes out the watches that have lingered long enough at now, and returns their
-// subscriptions and when to call it again; zero is with the next batch, or when woken.
+// subscriptions and when to call it again; zero is when woken.
 func (ws *watches) expire(now time.Time) (gone []*nats.Subscription, next time.Time) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	for range len(ws.lingering) {
+	for len(ws.lingering) > 0 {
 		w := ws.lingering[0]
 		if !w.live && w.expires.After(now) {
 			return gone, w.expires
 		}
 		ws.lingering = ws.lingering[1:]
-		switch {
-		case w.live:
-			w.lingering = false
-		case w.sub == nil: // its turn in the outbox comes first
-			ws.lingering = append(ws.lingering, w)
-		default:
-			delete(ws.bySubject, w.subject)
-			ws.lost += dropped(w.sub)
-			gone = append(gone, w.sub)
+		w.lingering = false
+		if w.live {
+			continue
+		}
+		if end := ws.remove(w); end != nil {
+			gone = append(gone, end)
 		}
 	}
 	return gone, time.Time{}
+}
+
+// reset begins a connection, on which nothing is subscribed or refused yet; last is the one before, nil for
+// none. It returns what is to be subscribed: first what was granted, the node's own subject ahead, then what
+// was not; and apart from it what the last one was perhaps closed over, the longest first.
+func (ws *watches) reset(last *conn) (plain, suspects []*watch) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	blame := false
+	if last != nil && last.served {
+		fault, _ := last.why()
+		blame = fault == otherFault
+	}
+	var asked []*watch
+	for _, w := range ws.bySubject {
+		if w.sub != nil {
+			w.suspect = w.number > last.answered.Load() && (w.suspect || blame)
+		}
+		w.sub = nil
+		switch {
+		case ws.shunned[w.subject]:
+			continue
+		case w.suspect:
+			suspects = append(suspects, w)
+		case w.destination == "":
+			plain = slices.Insert(plain, 0, w)
+		case w.pending == 0:
+			plain = append(plain, w)
+		default:
+			asked = append(asked, w)
+		}
+		w.refused = nil
+	}
+	for sub := range ws.slow {
+		ws.fold(sub)
+	}
+	slices.SortFunc(suspects, func(a, b *watch) int { return cmp.Compare(len(b.subject), len(a.subject)) })
+	return append(plain, asked...), suspects
+}
+
+// suspect notes that one of group is why the connection was closed, and no other one. It returns it if it
+// is known: the only one, the second time. It is not subscribed any more.
+func (ws *watches) suspect(group []*watch) (fatal *watch) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if len(group) == 1 && group[0].suspect {
+		fatal = group[0]
+		if len(ws.shunned) == maxShunned {
+			clear(ws.shunned)
+		}
+		ws.shunned[fatal.subject] = true
+	}
+	for _, w := range ws.bySubject {
+		w.suspect = false
+	}
+	for _, w := range group {
+		w.suspect = true
+	}
+	return fatal
 }
 
 // missing reports whether w is to be subscribed.
 func (ws *watches) missing(w *watch) bool {
 	ws.mu.RLock()
 	defer ws.mu.RUnlock()
-	return w.sub == nil && !w.fatal && ws.bySubject[w.subject] == w
+	return w.sub == nil && ws.bySubject[w.subject] == w
 }
 
 // subscribed notes that w is, as which number on its connection. It reports false when the watch has
@@ -173,67 +334,61 @@ func (ws *watches) subscribed(w *watch, sub *nats.Subscription, number int64) bo
 func (ws *watches) answered(w *watch) (end *nats.Subscription, err error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	w.pending--
-	if w.refused == nil {
+	if w.pending--; w.refused == nil {
 		return nil, nil
 	}
 	return ws.remove(w), w.refused
 }
 
-// grant notes that a Watch of w has heard that the server permits it. If the server has taken that
-// back meanwhile, it does as answered; but after Unwatch nobody is to hear of it.
-func (ws *watches) grant(w *watch) (end *nats.Subscription, err error) {
+// refuse notes that w brings nothing, and why. If it was granted it ends, end is its subscription, and ready
+// is to hear of it; nobody else is.
+func (ws *watches) refuse(w *watch, err error) (end *nats.Subscription, ready func(error)) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	if w.pending > 0 {
-		return nil, nil // the next one hears it
-	}
-	if w.refused == nil {
-		w.granted = true
+	w.refused = err
+	if w.pending > 0 || ws.bySubject[w.subject] != w {
 		return nil, nil
 	}
 	if w.live {
-		err = w.refused
+		w.pending, ready = 1, w.ready
 	}
-	return ws.remove(w), err
+	return ws.remove(w), ready
 }
 
 // remove takes out w, and returns its subscription, the first time.
 func (ws *watches) remove(w *watch) (end *nats.Subscription) {
 	if ws.bySubject[w.subject] == w {
-		ws.forget(w)
+		delete(ws.bySubject, w.subject)
 	}
-	ws.lost += dropped(w.sub)
+	if w.sub != nil {
+		ws.fold(w.sub)
+	}
 	end, w.sub = w.sub, nil
 	return end
 }
 
-func (ws *watches) forget(w *watch) {
-	delete(ws.bySubject, w.subject)
-	if w.lingering {
-		ws.lingering = slices.DeleteFunc(ws.lingering, func(have *watch) bool { return have == w })
-	}
-}
-
-// live returns the watch of subject, nil if there is none, or none any more. The caller reads only
-// what never changes.
-func (ws *watches) live(subject string) *watch {
+// of returns the watch of subject, nil if there is none, and whether it is live. The caller reads only what
+// never changes.
+func (ws *watches) of(subject string) (w *watch, live bool) {
 	ws.mu.RLock()
 	defer ws.mu.RUnlock()
-	if w := ws.bySubject[subject]; w != nil && w.live {
-		return w
-	}
-	return nil
+	w = ws.bySubject[subject]
+	return w, w != nil && w.live
 }
 
-// name returns what subject is, or was a moment ago, watched for, empty if that is not known.
-func (ws *watches) name(subject string) string {
-	ws.mu.RLock()
-	defer ws.mu.RUnlock()
-	if w := ws.bySubject[subject]; w != nil {
-		return w.destination
+// slowed notes that sub has dropped envelopes, as its lane was full.
+func (ws *watches) slowed(sub *nats.Subscription) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	ws.slow[sub] = struct{}{}
+}
+
+// fold notes what sub, which is about to go, has dropped.
+func (ws *watches) fold(sub *nats.Subscription) {
+	if _, ok := ws.slow[sub]; ok {
+		ws.lost += dropped(sub)
+		delete(ws.slow, sub)
 	}
-	return ""
 }
 
 // dropped returns how many envelopes found no room in their lane.
@@ -241,8 +396,8 @@ func (ws *watches) dropped() uint64 {
 	ws.mu.RLock()
 	defer ws.mu.RUnlock()
 	n := ws.lost
-	for _, w := range ws.bySubject {
-		n += dropped(w.sub)
+	for sub := range ws.slow {
+		n += dropped(sub)
 	}
 	for _, l := range ws.lanes {
 		n += l.dropped.Load()

@@ -1,0 +1,238 @@
+package natsbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/stompgw/stompgw/bus"
+)
+
+// A connection's life is told here, from above to below: run has one after the other, and ends with the
+// bus alone. What next dials has lines as long as the server takes. live settles what the last one left
+// behind (lost.go) and subscribes what is watched (watch.go); then it writes what comes, while the
+// confirmer asks for answers (confirm.go) and now and then somebody looks whether the server's limits
+// have changed (limits.go). The writer returns when the connection has ended, or has to.
+
+// Between two attempts to connect is a pause that grows from shortPause to longPause, and half as much more
+// by chance, until a connection has brought an answer; there is none after one that has lasted for longer.
+const (
+	shortPause = 100 * time.Millisecond
+	longPause  = 2 * time.Second
+)
+
+// chunk is how many items are written before the confirmer hears of them.
+const chunk = 256
+
+// run keeps the connections and the lanes until Close ends ctx. It is the only goroutine that the bus
+// starts for itself; those are its own.
+func (b *Bus) run() {
+	defer close(b.ended)
+	var wg sync.WaitGroup
+	for _, l := range b.watches.lanes {
+		wg.Go(func() { l.run(b.ctx, func(msg *nats.Msg) { b.logDrop(msg.Sub) }) })
+	}
+	var last *conn
+	for c := b.next(); c != nil; c = b.next() {
+		begin := time.Now()
+		b.live(c, last)
+		if last = c; c.answered.Load() > 0 {
+			b.pause = shortPause
+		}
+		if time.Since(begin) <= longPause {
+			b.rest()
+		}
+	}
+	wg.Wait()
+	b.out.abandon()
+}
+
+// rest waits before the next attempt to connect, and makes the next pause longer.
+func (b *Bus) rest() {
+	await(b.ctx, time.After(b.pause+rand.N(b.pause/2)))
+	b.pause = min(2*b.pause, longPause)
+}
+
+// next returns the next connection; nil is for none any more. Meanwhile it tells what needs none, or has
+// waited for too long.
+func (b *Bus) next() *conn {
+	made := make(chan *conn)
+	go func() { made <- b.dial() }()
+	deadline := time.NewTimer(b.cfg.Deadline - b.silence.length())
+	defer deadline.Stop()
+	for {
+		select {
+		case c := <-made:
+			return c
+		case <-b.out.queued:
+		case <-deadline.C:
+			deadline.Reset(b.cfg.Deadline)
+		}
+		b.out.tellRefused()
+		if b.silence.length() >= b.cfg.Deadline {
+			b.out.giveUp(&b.out.sent, bus.ErrUnknown)
+			b.out.giveUp(&b.out.queue, bus.ErrDown)
+		}
+	}
+}
+
+// dial tries one server after the other until one takes a connection, or ctx ends.
+func (b *Bus) dial() *conn {
+	for b.ctx.Err() == nil {
+		var c *conn
+		var err error
+		for range len(b.pool.servers) {
+			if c, err = b.connect(b.pool.next()); err == nil {
+				c, err = b.learn(c)
+			}
+			if err == nil {
+				return c
+			}
+		}
+		first := !b.told && b.ctx.Err() == nil
+		b.cause.Store(&err)
+		if b.told = true; first {
+			b.log.Warn("bus unreachable, still retrying", "err", err)
+		}
+		b.rest()
+	}
+	return nil
+}
+
+// live has c be the connection until it ends. last is the one before, nil for none.
+func (b *Bus) live(c, last *conn) {
+	b.takes(c)
+	b.cause.Store(nil)
+	b.silence.answered()
+	server := c.nc.ConnectedServerName()
+	if last == nil {
+		b.log.Info("bus connected", "server", server)
+	} else {
+		b.reconnects.Add(1)
+		b.log.Warn("bus connected: what others published meanwhile, this node has missed",
+			"server", server, "gap", time.Since(b.lost).Round(time.Millisecond))
+	}
+	b.recover(c, last)
+	var err error
+	if c.served = b.subscribeAll(c, last); c.served {
+		err = b.serve(c)
+	}
+	c.close()
+	b.pool.learn(c)
+	fault, said := c.why()
+	if err == nil {
+		err = said
+	}
+	if fault != overPayload && fault != overLine { // else recover can tell more
+		b.out.giveUp(&b.out.sent, bus.ErrUnknown)
+	}
+	b.cause.Store(&err)
+	b.silence.asked()
+	b.told, b.lost = true, time.Now()
+	if b.ctx.Err() == nil {
+		b.log.Warn("bus disconnected: until it is back, this node misses what others publish", "err", err)
+	}
+}
+
+// serve writes to c, and settles what was written, until c has ended and it returns nil, or until there has
+// to be another one: then it returns why, and the server has confirmed what was written.
+func (b *Bus) serve(c *conn) error {
+	ctx, cancel := context.WithCancel(b.ctx)
+	var wg sync.WaitGroup
+	outdated := make(chan struct{})
+	wg.Go(func() { b.confirm(ctx, c) })
+	wg.Go(func() {
+		if b.lookUntilOutdated(ctx, c) {
+			close(outdated)
+		}
+	})
+	err := b.write(c, outdated)
+	cancel()
+	wg.Wait()
+	if err != nil {
+		b.turn(b.ctx, c)
+	}
+	return err
+}
+
+// write tells c's server what the outbox holds, in its order. It may block in a write for writeTimeout.
+func (b *Bus) write(c *conn, outdated <-chan struct{}) error {
+	timer := time.NewTimer(0) // the first run finds nothing
+	defer timer.Stop()
+	signal(b.out.queued) // there may be something already
+	for {
+		select {
+		case <-b.out.queued:
+		case <-timer.C:
+		case <-outdated:
+			return errOutdated
+		case <-c.ended:
+			return nil
+		}
+		b.out.tellRefused()
+		b.writeAll(c)
+		if c.surplus.Load() > 0 {
+			b.countRoom(c)
+			return errCrowded
+		}
+		gone, next := b.watches.expire(time.Now())
+		for _, sub := range gone {
+			unsubscribe(sub)
+		}
+		if !next.IsZero() {
+			timer.Reset(time.Until(next))
+		}
+	}
+}
+
+// writeAll writes what is queued, as far as c takes it.
+func (b *Bus) writeAll(c *conn) {
+	b.batch = b.out.take(&b.out.queue, b.batch)
+	sent := b.sent[:0]
+	handOver := func() {
+		b.out.wrote(sent)
+		clear(sent)
+		sent = sent[:0]
+	}
+	for i := range b.batch {
+		it := &b.batch[i]
+		if it.watch != nil {
+			b.subscribe(c, it.watch)
+			sent = append(sent, *it)
+		} else if err := b.writeEnvelope(c, &it.envelope); err == nil {
+			sent = append(sent, *it)
+		} else if errors.Is(err, nats.ErrConnectionClosed) { // before it was written
+			b.out.putBack(&b.out.queue, b.batch[i:])
+			break
+		} else {
+			b.out.finish(it, err)
+		}
+		if len(sent) >= chunk {
+			handOver()
+		}
+	}
+	handOver()
+	b.sent = sent
+}
+
+// writeEnvelope writes e, or returns why not.
+func (b *Bus) writeEnvelope(c *conn, e *bus.Envelope) error {
+	if err := b.check(e); err != nil { // Publish has done so, but perhaps by the limits of another connection
+		return b.refuseByLimit(err)
+	}
+	b.subject = b.appendSubjectOf(b.subject[:0], e)
+	b.msg.Subject, b.msg.Header, b.msg.Data = string(b.subject), b.enc.encode(e), e.Body
+	err := c.nc.PublishMsg(&b.msg)
+	switch {
+	case err == nil, errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrHeadersNotSupported):
+		return err
+	case errors.Is(err, nats.ErrMaxPayload): // the server has told of a new limit just now
+		return b.refuseByLimit(tooLarge(headerSize(b.msg.Header)+len(e.Body), int(c.nc.MaxPayload())))
+	}
+	return fmt.Errorf("%w: %w", bus.ErrUnknown, err) // a failed write, and with it goes the connection
+}
