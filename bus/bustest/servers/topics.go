@@ -10,7 +10,10 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// CreateTopic creates a topic, with settings such as "retention.ms=1000".
+// errBehind reports a broker whose metadata does not yet show what its controller has done.
+var errBehind = errors.New("the metadata of the broker is behind")
+
+// CreateTopic creates a topic, with settings such as "retention.ms=1000", and waits until the broker shows it.
 func (b *Broker) CreateTopic(t testing.TB, name string, partitions int, settings ...string) {
 	t.Helper()
 	topic := kafka.TopicConfig{Topic: name, NumPartitions: partitions, ReplicationFactor: 1}
@@ -25,6 +28,7 @@ func (b *Broker) CreateTopic(t testing.TB, name string, partitions int, settings
 		}
 		return r.Errors[name]
 	})
+	awaitPartitions(t, b.Addr, name, partitions)
 }
 
 // DeleteTopic deletes a topic.
@@ -39,7 +43,7 @@ func (b *Broker) DeleteTopic(t testing.TB, name string) {
 	})
 }
 
-// AddPartitions gives a topic more partitions, so that it has total.
+// AddPartitions gives a topic more partitions, so that it has total, and waits until the broker shows them.
 func (b *Broker) AddPartitions(t testing.TB, name string, total int) {
 	t.Helper()
 	addPartitions(t, b.Addr, name, total)
@@ -55,15 +59,30 @@ func addPartitions(t testing.TB, addr, name string, total int) {
 		}
 		return r.Errors[name]
 	})
+	awaitPartitions(t, addr, name, total)
+}
+
+func awaitPartitions(t testing.TB, addr, name string, total int) {
+	t.Helper()
+	ask(t, addr, "metadata of "+name, func(ctx context.Context, c *kafka.Client) error {
+		r, err := c.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{name}})
+		if err != nil {
+			return err
+		}
+		if len(r.Topics[0].Partitions) != total {
+			return errBehind
+		}
+		return nil
+	})
 }
 
 // ask has f talk to the broker at addr over connections that are closed afterwards. A broker may
-// answer before its controller does.
+// answer before its controller does, and before it knows what the controller has done.
 func ask(t testing.TB, addr, what string, f func(context.Context, *kafka.Client) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	transport := new(kafka.Transport)
+	transport := &kafka.Transport{MetadataTTL: 100 * time.Millisecond} // it answers for the broker until then
 	defer transport.CloseIdleConnections()
 	again := time.NewTicker(100 * time.Millisecond)
 	defer again.Stop()
@@ -72,7 +91,7 @@ func ask(t testing.TB, addr, what string, f func(context.Context, *kafka.Client)
 		if err == nil {
 			return
 		}
-		if !errors.Is(err, kafka.NotController) {
+		if !errors.Is(err, kafka.NotController) && !errors.Is(err, errBehind) {
 			t.Fatalf("%s: %v", what, err)
 		}
 		<-again.C
