@@ -1,6 +1,9 @@
 package admin
 
 import (
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
@@ -32,3 +35,44 @@ func NewCluster(m redisregistry.Map, patience time.Duration) *Cluster {
 // names. What only they know is missing in what the other methods returned. A long-lived Cluster
 // forgets them after 10 minutes.
 func (c *Cluster) Silent() []string { return c.silence.nodes() }
+
+const (
+	silenceSpared   = 30 * time.Second // for which a silent node is not waited for again
+	silenceRecalled = 10 * time.Minute // for which it is remembered at all
+)
+
+// silence remembers which nodes did not answer. Its methods may be called from any goroutine.
+type silence struct {
+	mu    sync.Mutex
+	since map[string]time.Time // by node
+}
+
+// note takes down whether a node was silent.
+func (s *silence) note(node string, silent bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.since, node)
+	if !silent {
+		return
+	}
+	now := time.Now()
+	maps.DeleteFunc(s.since, func(_ string, since time.Time) bool { return now.Sub(since) > silenceRecalled })
+	if s.since == nil {
+		s.since = map[string]time.Time{}
+	}
+	s.since[node] = now
+}
+
+// spares reports whether a node was silent just now.
+func (s *silence) spares(node string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	since, ok := s.since[node]
+	return ok && time.Since(since) < silenceSpared
+}
+
+func (s *silence) nodes() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.since))
+}

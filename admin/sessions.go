@@ -1,8 +1,12 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/registry"
@@ -56,3 +60,143 @@ func (s Session) member() string {
 
 // ErrNoSession reports a name that no session of a live node has.
 var ErrNoSession = errors.New("no such session")
+
+// Find returns the session that a name means: its key, the beginning of a key that only one session
+// has, its short id, its principal, or its id where only one live node has that. Errors are
+// ErrNoSession and *redisregistry.AmbiguousError.
+func (c *Cluster) Find(ctx context.Context, name string) (Session, error) {
+	if key, ok := keyOfPrincipal(name); ok {
+		s, err := c.find(ctx, key)
+		if err == nil && s.Principal != name {
+			err = ErrNoSession
+		}
+		return s, err
+	}
+	if s, err := c.findShort(ctx, name); !errors.Is(err, ErrNoSession) {
+		return s, err
+	}
+	return c.find(ctx, name)
+}
+
+func (c *Cluster) find(ctx context.Context, name string) (Session, error) {
+	s, err := c.reader.Find(ctx, name)
+	switch {
+	case errors.Is(err, redisregistry.ErrNotFound):
+		return Session{}, ErrNoSession
+	case err != nil:
+		return Session{}, err
+	}
+	return newSession(s), nil
+}
+
+// findShort finds the session of a short id. Two nodes might begin alike, though hardly ever.
+func (c *Cluster) findShort(ctx context.Context, short string) (Session, error) {
+	node, id, ok := strings.Cut(short, "-")
+	if !ok || strings.Contains(node, "/") {
+		return Session{}, ErrNoSession
+	}
+	nodes, err := c.reader.Nodes(ctx)
+	if err != nil {
+		return Session{}, err
+	}
+	var found []Session
+	for _, n := range nodes {
+		if registry.ShortNode(n.Node) != node {
+			continue
+		}
+		s, err := c.find(ctx, n.Node+"_"+longID(id, n.Foreign()))
+		_, others := errors.AsType[*redisregistry.AmbiguousError](err)
+		switch {
+		case others, errors.Is(err, ErrNoSession):
+		case err != nil:
+			return Session{}, err
+		case s.Short == short: // and not one whose key only begins so
+			found = append(found, s)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return Session{}, ErrNoSession
+	case 1:
+		return found[0], nil
+	}
+	return Session{}, &redisregistry.AmbiguousError{Name: short, Keys: []string{found[0].Key, found[1].Key}}
+}
+
+// keyOfPrincipal returns the key of the session that a principal addresses, see registry.Node.
+func keyOfPrincipal(name string) (key string, ok bool) {
+	parts := strings.Split(name, "/")
+	if len(parts) != 4 {
+		return "", false
+	}
+	return parts[0] + "/" + parts[1] + "_" + parts[2], true
+}
+
+// longID is the id on its node of which a short id has the end. Nodes of the replaced system have ids
+// of any form.
+func longID(id string, foreign bool) string {
+	if n, err := strconv.ParseUint(id, 16, 64); err == nil && !foreign {
+		return registry.SessionID(n).String()
+	}
+	return id
+}
+
+// AskLive sets Live of the sessions whose nodes answer. Nodes that did not answer once are not asked
+// again by this Cluster for 30 s, so that a page costs the patience once at most.
+func (c *Cluster) AskLive(ctx context.Context, sessions []Session) error {
+	_, err := c.askLive(ctx, sessions)
+	return err
+}
+
+// askLive also returns the nodes that did not answer for all of their sessions, or were not asked.
+func (c *Cluster) askLive(ctx context.Context, sessions []Session) (silent map[string]bool, err error) {
+	silent = map[string]bool{}
+	var questions []*question
+	index := map[string]int{} // by key
+	for node, ids := range byNode(sessions, index) {
+		if c.silence.spares(node) {
+			silent[node] = true
+			continue
+		}
+		for chunk := range slices.Chunk(ids, maxIDs) {
+			questions = append(questions, &question{node: node, request: request{Op: opLive, Sessions: chunk}})
+		}
+	}
+	err = c.askAll(ctx, questions, func(q *question) {
+		if q.err() != nil {
+			silent[q.node] = true
+			return
+		}
+		for _, l := range q.whole.Live {
+			if i, ok := index[sessionKey(q.node, l.ID)]; ok {
+				l.ID = 0 // the session has it
+				sessions[i].Live = &l
+			}
+		}
+	})
+	return silent, err
+}
+
+// byNode groups the ids of those sessions that a node of stompgw has, and notes in index where each
+// stands.
+func byNode(sessions []Session, index map[string]int) map[string][]registry.SessionID {
+	nodes := map[string][]registry.SessionID{}
+	for i, s := range sessions {
+		if id, ok := s.own(); ok {
+			index[s.Key] = i
+			nodes[s.Node] = append(nodes[s.Node], id)
+		}
+	}
+	return nodes
+}
+
+// own returns the id of a session of stompgw. A node of the replaced system can't be asked: it says
+// nothing of a session but the four fields.
+func (s Session) own() (registry.SessionID, bool) {
+	id, err := registry.ParseSessionID(s.ID)
+	return id, err == nil && s.ConnectedAt != nil
+}
+
+func sessionKey(node string, id registry.SessionID) string {
+	return node + "_" + id.String()
+}
