@@ -1,10 +1,8 @@
 package admin
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
-	"slices"
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/registry"
@@ -29,9 +27,6 @@ func (c *Cluster) Blocks(ctx context.Context) ([]Block, error) {
 	for i, b := range all {
 		list[i] = Block{Member: json.RawMessage(b.Member), Left: b.Left, Until: now.Add(b.Left)}
 	}
-	slices.SortFunc(list, func(a, b Block) int {
-		return cmp.Or(cmp.Compare(a.Left, b.Left), cmp.Compare(string(a.Member), string(b.Member)))
-	})
 	return list, nil
 }
 

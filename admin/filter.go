@@ -33,8 +33,19 @@ func (c *Cluster) Sessions(ctx context.Context, f Filter, after string) iter.Seq
 			yield(Session{}, err)
 			return
 		}
+		if w.subscribers != nil && w.subscribers.none() {
+			return
+		}
 		w.query.After = after
-		w.run(ctx, c.reader, yield)
+		for found, err := range c.reader.Sessions(ctx, w.query) {
+			if err != nil {
+				yield(Session{}, err)
+				return
+			}
+			if s := newSession(found); w.fits(s) && !yield(s, nil) {
+				return
+			}
+		}
 	}
 }
 
@@ -77,21 +88,6 @@ func (c *Cluster) newWalk(ctx context.Context, f Filter) (*walk, error) {
 		w.subscribers, err = c.subscribers(ctx, nodes, f.Destination)
 	}
 	return w, err
-}
-
-func (w *walk) run(ctx context.Context, r *redisregistry.Reader, yield func(Session, error) bool) {
-	if w.subscribers != nil && w.subscribers.none() {
-		return
-	}
-	for found, err := range r.Sessions(ctx, w.query) {
-		if err != nil {
-			yield(Session{}, err)
-			return
-		}
-		if s := newSession(found); w.fits(s) && !yield(s, nil) {
-			return
-		}
-	}
 }
 
 func (w *walk) fits(s Session) bool {

@@ -44,11 +44,13 @@ func (Alive) collect(scrape) {} // /healthz tells
 func Handler(figures func() gateway.Figures, log *slog.Logger, parts ...Part) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics(figures, log, parts))
-	checks := checksOf(parts)
+	checks := partsOf[Check](parts)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := alive(parts); err != nil {
-			respond(w, http.StatusServiceUnavailable, err.Error()+"\n")
-			return
+		for _, ask := range partsOf[Alive](parts) {
+			if err := ask(); err != nil {
+				respond(w, http.StatusServiceUnavailable, err.Error()+"\n")
+				return
+			}
 		}
 		respond(w, http.StatusOK, "ok\n")
 	})
@@ -66,15 +68,14 @@ func Handler(figures func() gateway.Figures, log *slog.Logger, parts ...Part) ht
 	return mux
 }
 
-func alive(parts []Part) error {
+// partsOf returns the parts of one kind.
+func partsOf[T Part](parts []Part) (all []T) {
 	for _, p := range parts {
-		if ask, ok := p.(Alive); ok {
-			if err := ask(); err != nil {
-				return err
-			}
+		if one, ok := p.(T); ok {
+			all = append(all, one)
 		}
 	}
-	return nil
+	return all
 }
 
 // findings are what some checks came to.
@@ -121,35 +122,26 @@ func (all findings) lines(figures *bus.Figures) string {
 	if !all.ready() {
 		verdict = "not ready"
 	}
-	for _, f := range all {
-		if f.err == nil {
-			fmt.Fprintf(&lines, "ok     %s\n", f.name)
-			continue
+	line := func(name string, err error) {
+		if err == nil {
+			fmt.Fprintf(&lines, "ok     %s\n", name)
+			return
 		}
-		fmt.Fprintf(&lines, "fails  %s: %v\n", f.name, f.err)
+		fmt.Fprintf(&lines, "fails  %s: %v\n", name, err)
+	}
+	for _, f := range all {
+		line(f.name, f.err)
 	}
 	if figures != nil {
 		for _, s := range figures.Sources {
-			lines.WriteString(sourceLine(s))
+			name := "source " + s.Topic
+			if s.Err != nil {
+				name += " (does not count)"
+			}
+			line(name, s.Err)
 		}
 	}
 	return lines.String() + verdict + "\n"
-}
-
-func sourceLine(s bus.SourceFigures) string {
-	if s.Err == nil {
-		return fmt.Sprintf("ok     source %s\n", s.Topic)
-	}
-	return fmt.Sprintf("fails  source %s (does not count): %v\n", s.Topic, s.Err)
-}
-
-func checksOf(parts []Part) (checks []Check) {
-	for _, p := range parts {
-		if c, ok := p.(Check); ok {
-			checks = append(checks, c)
-		}
-	}
-	return checks
 }
 
 func respond(w http.ResponseWriter, status int, text string) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/stompgw/stompgw/gateway"
@@ -64,13 +66,13 @@ type Result struct {
 // does redisregistry.ErrTooManyBlocks.
 func (c *Cluster) Kick(ctx context.Context, sessions iter.Seq2[Session, error], k Kick) iter.Seq2[Result, error] {
 	return func(yield func(Result, error) bool) {
-		if err := k.check(); err != nil {
-			yield(Result{}, err)
-			return
-		}
-		w := &kicker{cluster: c, kick: k, pace: pace{rate: k.Rate}, blocked: map[string]bool{}, asked: map[string]bool{}}
+		w := &kicker{cluster: c, kick: k, yield: yield, pace: pace{rate: k.Rate}, blocked: map[string]bool{}, asked: map[string]bool{}}
 		defer w.close(ctx)
-		if err := w.run(ctx, sessions, yield); err != nil {
+		err := k.check()
+		if err == nil {
+			err = w.run(ctx, sessions)
+		}
+		if err != nil && !errors.Is(err, errStopped) {
 			yield(Result{}, err)
 		}
 	}
@@ -83,6 +85,7 @@ var errStopped = errors.New("stopped")
 type kicker struct {
 	cluster *Cluster
 	kick    Kick
+	yield   func(Result, error) bool
 	pace    pace
 	talk    *talk                 // nil until there is something to ask
 	nodes   []redisregistry.About // to be told of blocks; nil until there is one
@@ -109,39 +112,28 @@ func (w *kicker) close(ctx context.Context) {
 	}
 }
 
-// run returns nil too when yield wants no more.
-func (w *kicker) run(ctx context.Context, sessions iter.Seq2[Session, error], yield func(Result, error) bool) error {
-	send := func(r Result) error {
-		r.Blocked = w.blocked[r.Session.member()]
-		if !yield(r, nil) {
-			return errStopped
+func (w *kicker) run(ctx context.Context, sessions iter.Seq2[Session, error]) error {
+	batch := make([]Session, 0, w.kick.batch())
+	for s, err := range sessions {
+		if err != nil {
+			return err
 		}
+		if batch = append(batch, s); len(batch) < cap(batch) {
+			continue
+		}
+		if err := w.end(ctx, batch); err != nil {
+			return err
+		}
+		batch = batch[:0]
+	}
+	if len(batch) == 0 {
 		return nil
 	}
-	var batch []Session
-	var err error
-	for s, serr := range sessions {
-		if err = serr; err != nil {
-			break
-		}
-		if batch = append(batch, s); len(batch) == w.kick.batch() {
-			if err = w.end(ctx, batch, send); err != nil {
-				break
-			}
-			batch = batch[:0]
-		}
-	}
-	if err == nil && len(batch) > 0 {
-		err = w.end(ctx, batch, send)
-	}
-	if errors.Is(err, errStopped) {
-		return nil
-	}
-	return err
+	return w.end(ctx, batch)
 }
 
 // end kicks some sessions.
-func (w *kicker) end(ctx context.Context, sessions []Session, send func(Result) error) error {
+func (w *kicker) end(ctx context.Context, sessions []Session) error {
 	if err := w.pace.wait(ctx, len(sessions)); err != nil {
 		return err
 	}
@@ -156,20 +148,25 @@ func (w *kicker) end(ctx context.Context, sessions []Session, send func(Result) 
 			return err
 		}
 	}
-	nodes := map[string][]Session{}
 	for _, s := range sessions {
-		if _, ok := s.own(); ok {
-			nodes[s.Node] = append(nodes[s.Node], s)
-		} else if err := send(Result{Session: s, Outcome: Silent}); err != nil {
+		if _, own := s.own(); own {
+			continue
+		}
+		if err := w.tell(s, Silent); err != nil {
 			return err
 		}
 	}
-	for q, err := range w.talk.ask(ctx, w.questions(nodes)) {
+	nodes := byNode(sessions)
+	var questions []*question // one for each node, since there are no more sessions than one can hold
+	for node, at := range nodes {
+		questions = append(questions, w.question(node, slices.Sorted(maps.Keys(at))))
+	}
+	for q, err := range w.talk.ask(ctx, questions) {
 		if err != nil {
 			return err
 		}
-		for r := range results(nodes[q.node], q) {
-			if err := send(r); err != nil {
+		for _, id := range q.request.Sessions {
+			if err := w.tell(sessions[nodes[q.node][id]], q.outcome(id)); err != nil {
 				return err
 			}
 		}
@@ -177,52 +174,36 @@ func (w *kicker) end(ctx context.Context, sessions []Session, send func(Result) 
 	return nil
 }
 
-// questions are one for each node, since there are no more sessions than one can hold. A node that was
-// silent just now is told to kick, and not waited for.
-func (w *kicker) questions(nodes map[string][]Session) []*question {
-	var questions []*question
-	for node, sessions := range nodes {
-		w.asked[node] = true
-		q := &question{node: node, fleeting: w.cluster.silence.spares(node), request: w.request()}
-		for _, s := range sessions {
-			id, _ := s.own() // it is, see end
-			q.request.Sessions = append(q.request.Sessions, id)
-		}
-		questions = append(questions, q)
+// tell yields a result. The error is errStopped.
+func (w *kicker) tell(s Session, o Outcome) error {
+	if !w.yield(Result{Session: s, Outcome: o, Blocked: w.blocked[s.member()]}, nil) {
+		return errStopped
 	}
-	return questions
+	return nil
 }
 
-func (w *kicker) request() request {
-	r := request{Op: opKick, Kick: w.kick.Kick}
+// question has a node kick. One that was silent just now is told to, and not waited for.
+func (w *kicker) question(node string, ids []registry.SessionID) *question {
+	w.asked[node] = true
+	r := request{Op: opKick, Sessions: ids, Kick: w.kick.Kick}
 	if w.cluster.Operator != "" {
 		r.By, r.Whom, r.Call = w.cluster.Operator, w.kick.Whom, w.talk.token
 		if w.kick.Block > 0 {
 			r.For = w.kick.Block.String()
 		}
 	}
-	return r
+	return &question{node: node, fleeting: w.cluster.silence.spares(node), request: r}
 }
 
-// results are what a node's answer means for its sessions.
-func results(sessions []Session, q *question) iter.Seq[Result] {
-	return func(yield func(Result) bool) {
-		had := map[registry.SessionID]bool{}
-		for _, id := range q.whole.Sessions {
-			had[id] = true
-		}
-		for _, s := range sessions {
-			r := Result{Session: s, Outcome: Gone}
-			if id, _ := s.own(); had[id] {
-				r.Outcome = Kicked
-			} else if q.err() != nil {
-				r.Outcome = Silent
-			}
-			if !yield(r) {
-				return
-			}
-		}
+// outcome is what a node's answer means for one of its sessions.
+func (q *question) outcome(id registry.SessionID) Outcome {
+	switch {
+	case slices.Contains(q.whole.Sessions, id):
+		return Kicked
+	case q.err() != nil:
+		return Silent
 	}
+	return Gone
 }
 
 // pace spreads what is done over time. Its zero value does not.

@@ -179,28 +179,19 @@ func (l *MemberLimit) checkSome(ctx context.Context, members []string) (n int, e
 	}
 	var excess []Session
 	for member, sessions := range suspects {
-		live, silent, err := l.live(ctx, sessions)
+		silent, err := l.cluster.askLive(ctx, sessions)
 		if err != nil {
 			return n, err
 		}
-		if silent {
+		if len(silent) > 0 {
 			l.postpone(member)
 		}
-		excess = append(excess, l.excess(live)...)
+		// Redis also knows those that have just ended, and those of nodes that have just died: a client that is
+		// back would count twice, and cost its member another session.
+		sessions = slices.DeleteFunc(sessions, func(s Session) bool { return s.Live == nil })
+		excess = append(excess, l.excess(sessions)...)
 	}
 	return n, l.kick(ctx, excess)
-}
-
-// live returns the sessions that their nodes say are there, and whether a node was silent. Redis also
-// knows those that have just ended, and those of nodes that have just died: a client that is back
-// would count twice, and cost its member another session.
-func (l *MemberLimit) live(ctx context.Context, sessions []Session) (live []Session, silent bool, err error) {
-	nodes, err := l.cluster.askLive(ctx, sessions)
-	if err != nil {
-		return nil, false, err
-	}
-	live = slices.DeleteFunc(sessions, func(s Session) bool { return s.Live == nil })
-	return live, len(nodes) > 0, nil
 }
 
 // excess returns the sessions of one member that are too many.

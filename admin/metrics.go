@@ -58,7 +58,7 @@ func (n node) Collect(ch chan<- prometheus.Metric) {
 	for _, p := range n.parts {
 		p.collect(s)
 	}
-	s.gauge("ready", "1 while /readyz says that the node is ready, else 0.", oneIf(look(checksOf(n.parts)).ready()))
+	s.gauge("ready", "1 while /readyz says that the node is ready, else 0.", oneIf(look(partsOf[Check](n.parts)).ready()))
 	collectClients(s, f)
 	collectTokens(s, f)
 	s.gauge("bus_up", "1 while the broker answers, else 0.", oneIf(f.BusError == nil))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -152,14 +153,14 @@ func (c *Cluster) AskLive(ctx context.Context, sessions []Session) error {
 func (c *Cluster) askLive(ctx context.Context, sessions []Session) (silent map[string]bool, err error) {
 	silent = map[string]bool{}
 	var questions []*question
-	index := map[string]int{} // by key
-	for node, ids := range byNode(sessions, index) {
+	nodes := byNode(sessions)
+	for node, at := range nodes {
 		if c.silence.spares(node) {
 			silent[node] = true
 			continue
 		}
-		for chunk := range slices.Chunk(ids, maxIDs) {
-			questions = append(questions, &question{node: node, request: request{Op: opLive, Sessions: chunk}})
+		for ids := range slices.Chunk(slices.Sorted(maps.Keys(at)), maxIDs) {
+			questions = append(questions, &question{node: node, request: request{Op: opLive, Sessions: ids}})
 		}
 	}
 	err = c.askAll(ctx, questions, func(q *question) {
@@ -168,7 +169,7 @@ func (c *Cluster) askLive(ctx context.Context, sessions []Session) (silent map[s
 			return
 		}
 		for _, l := range q.whole.Live {
-			if i, ok := index[sessionKey(q.node, l.ID)]; ok {
+			if i, ok := nodes[q.node][l.ID]; ok {
 				l.ID = 0 // the session has it
 				sessions[i].Live = &l
 			}
@@ -177,15 +178,18 @@ func (c *Cluster) askLive(ctx context.Context, sessions []Session) (silent map[s
 	return silent, err
 }
 
-// byNode groups the ids of those sessions that a node of stompgw has, and notes in index where each
-// stands.
-func byNode(sessions []Session, index map[string]int) map[string][]registry.SessionID {
-	nodes := map[string][]registry.SessionID{}
+// byNode says of the sessions of stompgw's nodes where each stands in the list.
+func byNode(sessions []Session) map[string]map[registry.SessionID]int {
+	nodes := map[string]map[registry.SessionID]int{}
 	for i, s := range sessions {
-		if id, ok := s.own(); ok {
-			index[s.Key] = i
-			nodes[s.Node] = append(nodes[s.Node], id)
+		id, own := s.own()
+		if !own {
+			continue
 		}
+		if nodes[s.Node] == nil {
+			nodes[s.Node] = map[registry.SessionID]int{}
+		}
+		nodes[s.Node][id] = i
 	}
 	return nodes
 }
@@ -195,8 +199,4 @@ func byNode(sessions []Session, index map[string]int) map[string][]registry.Sess
 func (s Session) own() (registry.SessionID, bool) {
 	id, err := registry.ParseSessionID(s.ID)
 	return id, err == nil && s.ConnectedAt != nil
-}
-
-func sessionKey(node string, id registry.SessionID) string {
-	return node + "_" + id.String()
 }

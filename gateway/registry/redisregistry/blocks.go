@@ -110,7 +110,7 @@ func unlessRefused(err error) error {
 
 // latest puts blocks into the order in which they end, and keeps of those of one member the last.
 func latest(blocks []Block) []Block {
-	slices.SortStableFunc(blocks, func(a, b Block) int { return cmp.Compare(b.Left, a.Left) })
+	slices.SortFunc(blocks, func(a, b Block) int { return cmp.Or(cmp.Compare(b.Left, a.Left), cmp.Compare(b.Member, a.Member)) })
 	seen := make(map[string]bool, len(blocks))
 	blocks = slices.DeleteFunc(blocks, func(b Block) bool {
 		again := seen[b.Member]
