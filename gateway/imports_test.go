@@ -88,6 +88,7 @@ var outside = []struct {
 	mayUse func(pkg string) bool
 }{
 	{"github.com/spf13/", "only cmd reads flags, files and the environment", under("cmd")},
+	{"github.com/mattn/", "only output knows how wide a text is on a terminal", under("cmd/internal/output")},
 	{"github.com/gobwas/", "only the WebSocket transport, and a client of it, know WebSocket", under("gateway/internal/ws", "cmd/internal/client")},
 	{"github.com/redis/", "only the Redis registry and what opens or asks it know Redis", under("cmd", "admin", "gateway/auth/redislist", "gateway/registry/redisregistry")},
 	{"github.com/golang-jwt/", "only auth reads tokens, and cmd makes some for tests", under("cmd", "gateway/auth")},

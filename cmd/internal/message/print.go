@@ -7,8 +7,6 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	stompclient "github.com/stompgw/stompgw/cmd/internal/client"
@@ -102,23 +100,7 @@ func (p *printer) object(m stompclient.Message) ([]byte, error) {
 		return nil, err
 	}
 	if p.terminal {
-		return escapeUnprintable(b.Bytes()), nil
+		return output.EscapeJSON(b.Bytes()), nil
 	}
 	return b.Bytes(), nil
-}
-
-// escapeUnprintable makes JSON of a line that is the same, and harmless to a terminal.
-func escapeUnprintable(line []byte) []byte {
-	var b bytes.Buffer
-	for _, r := range string(bytes.TrimSuffix(line, []byte("\n"))) {
-		if unicode.IsPrint(r) {
-			b.WriteRune(r)
-			continue
-		}
-		for _, unit := range utf16.AppendRune(nil, r) {
-			fmt.Fprintf(&b, `\u%04x`, unit)
-		}
-	}
-	b.WriteByte('\n')
-	return b.Bytes()
 }

@@ -79,7 +79,7 @@ func (c *console) countAll(cmd *cobra.Command, t *cli.List, cluster operator) er
 
 func countColumns(by admin.By) output.Options {
 	name := strings.ToUpper(string(by))
-	return output.Options{Columns: []string{name, "SESSIONS"}, Cuts: []output.Cut{{Column: name, Least: 8, Middle: by == admin.ByMember}}}
+	return output.Options{Columns: []string{name, "SESSIONS"}, Cuts: []output.Cut{{Column: name, Least: 8}}}
 }
 
 // counted is a number of sessions, under the names that they have in a list.

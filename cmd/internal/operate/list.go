@@ -211,7 +211,7 @@ func sessionColumns() output.Options {
 	}
 }
 
-func memberCut() output.Cut { return output.Cut{Column: "MEMBER", Least: 8, Middle: true} }
+func memberCut() output.Cut { return output.Cut{Column: "MEMBER", Least: 8} }
 
 func sessionRow(s admin.Session, now time.Time) output.Row {
 	subs, queue := liveCells(s)

@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
@@ -22,7 +20,8 @@ import (
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
-// TestOperatorOutput holds what each command for operators prints, in each format, on terminals and piped.
+// TestOperatorOutput holds what each command for operators prints, on terminals and piped. That jsonl and YAML have
+// the values of JSON the package output holds of all.
 func TestOperatorOutput(t *testing.T) {
 	terminal := func(width int) cli.Screen { return cli.Screen{Terminal: true, Width: width} }
 	bold := cli.Screen{Terminal: true, Width: 80, Bold: true}
@@ -33,16 +32,9 @@ func TestOperatorOutput(t *testing.T) {
 	}{
 		{"a terminal of 40", terminal(40), nil},
 		{"a terminal of 80, in bold", bold, nil},
-		{"a terminal of 200", terminal(200), nil},
-		{"a terminal of 80", terminal(80), []string{"-o", "wide"}},
 		{"a terminal of 200", terminal(200), []string{"-o", "wide"}},
-		{"a terminal of 80", terminal(80), []string{"--no-headers"}},
 		{"a pipe", cli.Screen{}, nil},
-		{"a pipe", cli.Screen{}, []string{"-o", "wide"}},
-		{"a pipe", cli.Screen{}, []string{"--no-headers"}},
 		{"a pipe", cli.Screen{}, []string{"-o", "json"}},
-		{"a pipe", cli.Screen{}, []string{"-o", "jsonl"}},
-		{"a pipe", cli.Screen{}, []string{"-o", "yaml"}},
 		{"a pipe", cli.Screen{}, []string{"-o", "name"}},
 	}
 	const keyA, keyGone = nodeA + "_00000001", nodeA + "_000000ff"
@@ -65,9 +57,6 @@ func TestOperatorOutput(t *testing.T) {
 	} {
 		var all strings.Builder
 		for _, v := range views {
-			if strings.Contains(name, ".show") && strings.Contains(strings.Join(v.args, " "), "no-headers") {
-				continue // it has none
-			}
 			s := newSeat(t)
 			s.screen = v.screen
 			s.cluster.gone[nodeA+"_0000000b"] = true
@@ -76,8 +65,8 @@ func TestOperatorOutput(t *testing.T) {
 			fmt.Fprintf(&all, "# %s: stompgw %s\n%s# stderr:\n%s# exit code %d\n\n", v.name, output.Printable(strings.Join(append(args, v.args...), " ")),
 				stdout, stderr, code)
 			checkLines(t, name, stdout, v.screen)
-			if len(v.args) == 2 {
-				checkSyntax(t, name, stdout, v.args[1])
+			if strings.Join(v.args, " ") == "-o json" && !json.Valid([]byte(stdout)) {
+				t.Errorf("%s: not JSON:\n%s", name, stdout)
 			}
 		}
 		clitest.Golden(t, name+".golden", all.String())
@@ -94,27 +83,6 @@ func checkLines(t *testing.T, name, text string, s cli.Screen) {
 		}
 		if list := !strings.Contains(name, ".show"); list && s.Terminal && len([]rune(line)) > s.Width {
 			t.Errorf("%s: a line of %d characters on a terminal of %d: %s", name, len([]rune(line)), s.Width, line)
-		}
-	}
-}
-
-func checkSyntax(t *testing.T, name, text, format string) {
-	t.Helper()
-	var v any
-	switch format {
-	case "jsonl":
-		for line := range strings.Lines(text) {
-			if !json.Valid([]byte(line)) {
-				t.Errorf("%s: not JSON: %s", name, line)
-			}
-		}
-	case "json":
-		if !json.Valid([]byte(text)) {
-			t.Errorf("%s: not JSON:\n%s", name, text)
-		}
-	case "yaml":
-		if err := yaml.Unmarshal([]byte(text), &v); err != nil {
-			t.Errorf("%s: not YAML: %v\n%s", name, err, text)
 		}
 	}
 }
@@ -193,7 +161,6 @@ func TestEmptyLists(t *testing.T) {
 			}
 			code, stdout, stderr := s.run(append(strings.Fields(args), "-o", format)...)
 			fmt.Fprintf(&all, "# stompgw %s -o %s\n%s# stderr:\n%s# exit code %d\n\n", args, format, stdout, stderr, code)
-			checkSyntax(t, args, stdout, format)
 		}
 	}
 	clitest.Golden(t, "empty.golden", all.String())

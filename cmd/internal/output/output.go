@@ -44,7 +44,7 @@ func Formats() []string { return []string{Table, Wide, JSON, Lines, YAML, Names}
 type Options struct {
 	Columns  []string
 	Wide     []string // more columns behind them, in the format wide
-	Cuts     []Cut    // of the columns that give way when the terminal is too narrow, the first first
+	Cuts     []Cut    // the columns that give way when the terminal is too narrow, the first first
 	Headers  bool     // write the columns' names first
 	Terminal bool     // align the columns with spaces, for a person; else one tab between, for a program
 	Width    int      // of the terminal in character cells, default 80
@@ -52,11 +52,10 @@ type Options struct {
 	Page     int      // rows that are aligned with each other and written together, default 500
 }
 
-// Cut says how the cells of a column are cut when they have to be.
+// Cut is a column whose cells are cut where they have to be.
 type Cut struct {
 	Column string
-	Least  int  // character cells that it keeps as long as any other column can give way
-	Middle bool // of a cell, rather than its end
+	Least  int // character cells that it keeps as long as any other column can give way
 }
 
 // New returns a Writer of one of Formats.
@@ -68,17 +67,10 @@ func New(w io.Writer, format string, o Options) (Writer, error) {
 		o.Page = 500
 	}
 	p := &pages{out: bufio.NewWriter(w), page: o.Page}
-	switch format {
-	case JSON:
-		p.form = &jsonList{w: p.out}
-	case Lines:
-		p.form = lines{p.out}
-	case YAML:
-		p.form = &yamlList{w: p.out}
-	case Names:
-		p.form = names{p.out}
-	default:
+	if format == Table || format == Wide {
 		p.form = newTable(p.out, format == Wide, o)
+	} else {
+		p.form = newTexts(p.out, format)
 	}
 	return p, nil
 }
@@ -128,20 +120,6 @@ func (p *pages) Close() error {
 	}
 	return p.out.Flush()
 }
-
-// names writes one name a line.
-type names struct {
-	w io.Writer
-}
-
-func (n names) row(r Row) error {
-	_, err := fmt.Fprintln(n.w, Printable(r.Name))
-	return err
-}
-
-func (names) flush() error { return nil }
-
-func (names) end() error { return nil }
 
 // Printable keeps what others wrote from moving the cursor of a terminal, or into another column.
 func Printable(s string) string {

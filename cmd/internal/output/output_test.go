@@ -65,7 +65,7 @@ func TestFormats(t *testing.T) {
 		{"empty without headers", "table", columns(output.Options{Terminal: true}), nil, ""},
 		{"json", "json", output.Options{}, rows(), "[\n{\"id\":\"1\"},\n{\"id\":\"long one\"}\n]\n"},
 		{"empty json", "json", output.Options{}, nil, "[]\n"},
-		{"yaml", "yaml", output.Options{}, rows(), "- id: \"1\"\n- id: long one\n"},
+		{"yaml", "yaml", output.Options{}, rows(), "- id: \"1\"\n- id: \"long one\"\n"},
 		{"empty yaml", "yaml", output.Options{}, nil, "[]\n"},
 		{"names", "name", output.Options{}, rows(), "n-1\nn-long one\n"},
 		{"control characters", "table", columns(output.Options{}), []output.Row{row("a\tb\x1b[2J", "c\n")}, "a\ufffdb\ufffd[2J\tc\ufffd\n"},
@@ -304,7 +304,7 @@ func TestOne(t *testing.T) {
 		{"bold", "table", output.Options{Terminal: true, Bold: true}, "\x1b[1mKEY\x1b[0m    k\ufffd\n\x1b[1m世\x1b[0m     a\n       b\n"},
 		{"piped", "table", output.Options{Bold: true}, "KEY\tk\ufffd\n世\ta\n世\tb\n"},
 		{"json", "json", output.Options{}, "{\"id\":1,\"list\":[\"a\"]}\n"},
-		{"yaml", "yaml", output.Options{}, "id: 1\nlist:\n  - a\n"},
+		{"yaml", "yaml", output.Options{}, "id: 1\nlist:\n  - \"a\"\n"},
 		{"name", "name", output.Options{}, "k\ufffd\n"},
 	} {
 		var out bytes.Buffer

@@ -1,7 +1,6 @@
 package output
 
 import (
-	"fmt"
 	"io"
 	"strings"
 )
@@ -17,25 +16,14 @@ func One(w io.Writer, format string, o Options, fields []Field, r Row) error {
 	if err := checkFormat(format); err != nil {
 		return err
 	}
-	switch format {
-	case JSON, Lines:
-		text, err := marshal(r.Value)
-		if err != nil {
+	text := []byte(record(fields, o))
+	if format != Table && format != Wide {
+		var err error
+		if text, err = textOf(format)(r); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(w, "%s\n", text)
-		return err
-	case YAML:
-		node, err := yamlNode(r.Value)
-		if err != nil {
-			return err
-		}
-		return writeYAML(w, node)
-	case Names:
-		_, err := fmt.Fprintln(w, Printable(r.Name))
-		return err
 	}
-	_, err := io.WriteString(w, record(fields, o))
+	_, err := w.Write(text)
 	return err
 }
 
@@ -44,25 +32,22 @@ func record(fields []Field, o Options) string {
 	var text strings.Builder
 	column := 0
 	for _, f := range fields {
-		column = max(column, width(f.Name)+usualGap)
+		column = max(column, cells().StringWidth(f.Name)+usualGap)
 	}
 	for _, f := range fields {
-		name := f.Name
-		for _, value := range f.Values {
-			before := name + "\t"
+		for i, value := range f.Values {
+			before := f.Name + "\t"
 			if o.Terminal {
-				before = label(name, o.Bold) + strings.Repeat(" ", column-width(name))
-				name = ""
+				before = cells().FillRight(f.Name, column)
+				switch {
+				case i > 0:
+					before = strings.Repeat(" ", column)
+				case o.Bold:
+					before = strings.Replace(before, f.Name, bold(f.Name), 1)
+				}
 			}
 			text.WriteString(before + Printable(value) + "\n")
 		}
 	}
 	return text.String()
-}
-
-func label(name string, strong bool) string {
-	if strong && name != "" {
-		return bold(name)
-	}
-	return name
 }

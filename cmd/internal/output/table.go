@@ -2,8 +2,25 @@ package output
 
 import (
 	"io"
+	"slices"
 	"strings"
+
+	"github.com/mattn/go-runewidth"
 )
+
+// The spaces between two columns, and how few they become before a column without a Cut gives way.
+const (
+	usualGap = 3
+	leastGap = 1
+)
+
+// glimpse is how few character cells a column with a Cut keeps before one without gives way.
+const glimpse = 4
+
+const ellipsis = "…"
+
+// cells measures printable texts in character cells, in the same way whatever language the environment names.
+func cells() *runewidth.Condition { return &runewidth.Condition{StrictEmojiNeutral: true} }
 
 // table is the formats table and wide. For a terminal it keeps the rows of a page, to align them.
 type table struct {
@@ -18,29 +35,41 @@ type table struct {
 func newTable(w io.Writer, wide bool, o Options) *table {
 	t := &table{w: w, o: o, columns: o.Columns}
 	if wide {
-		t.columns = append(t.columns[:len(t.columns):len(t.columns)], o.Wide...)
+		t.columns = slices.Concat(o.Columns, o.Wide)
 	}
 	if t.o.Width <= 0 {
 		t.o.Width = 80
 	}
 	t.widths = make([]int, len(t.columns))
+	if o.Headers {
+		t.measure(t.columns)
+	}
 	return t
 }
 
+func (t *table) measure(texts []string) {
+	for i, text := range texts {
+		t.widths[i] = max(t.widths[i], cells().StringWidth(text))
+	}
+}
+
 func (t *table) row(r Row) error {
-	cells := make([]string, len(t.columns))
-	for i := range min(len(cells), len(r.Cells)) {
-		cells[i] = Printable(r.Cells[i])
+	texts := make([]string, len(t.columns))
+	for i := range min(len(texts), len(r.Cells)) {
+		texts[i] = Printable(r.Cells[i])
 	}
 	if t.o.Terminal {
-		t.rows = append(t.rows, cells)
+		t.measure(texts)
+		t.rows = append(t.rows, texts)
 		return nil
 	}
-	if err := t.head(); err != nil {
+	if err := t.head(tabbed(t.columns)); err != nil {
 		return err
 	}
-	return t.tabbed(cells)
+	return t.line(tabbed(texts))
 }
+
+func tabbed(texts []string) string { return strings.Join(texts, "\t") }
 
 func (t *table) flush() error {
 	if len(t.rows) == 0 {
@@ -53,15 +82,18 @@ func (t *table) flush() error {
 // row or the end, so that a command that fails writes nothing.
 func (t *table) end() error {
 	if !t.o.Terminal {
-		return t.head()
+		return t.head(tabbed(t.columns))
 	}
-	t.measure()
 	widths, gap := fit(t.columns, t.widths, t.o)
-	if err := t.alignedHead(widths, gap); err != nil {
+	names := t.aligned(t.columns, widths, gap)
+	if t.o.Bold {
+		names = bold(names)
+	}
+	if err := t.head(names); err != nil {
 		return err
 	}
-	for _, cells := range t.rows {
-		if err := t.line(t.aligned(cells, widths, gap)); err != nil {
+	for _, texts := range t.rows {
+		if err := t.line(t.aligned(texts, widths, gap)); err != nil {
 			return err
 		}
 	}
@@ -70,55 +102,59 @@ func (t *table) end() error {
 	return nil
 }
 
-func (t *table) head() error {
+func (t *table) head(names string) error {
 	if t.headed || !t.o.Headers {
 		return nil
 	}
 	t.headed = true
-	return t.tabbed(t.columns)
+	return t.line(names)
 }
-
-func (t *table) tabbed(cells []string) error { return t.line(strings.Join(cells, "\t")) }
 
 func (t *table) line(text string) error {
 	_, err := io.WriteString(t.w, text+"\n")
 	return err
 }
 
-func (t *table) measure() {
-	for i := range t.widths {
-		if t.o.Headers {
-			t.widths[i] = max(t.widths[i], width(t.columns[i]))
-		}
-		for _, cells := range t.rows {
-			t.widths[i] = max(t.widths[i], width(cells[i]))
-		}
-	}
-}
-
-func (t *table) alignedHead(widths []int, gap int) error {
-	if t.headed || !t.o.Headers {
-		return nil
-	}
-	t.headed = true
-	text := t.aligned(t.columns, widths, gap)
-	if t.o.Bold {
-		text = bold(text)
-	}
-	return t.line(text)
-}
-
 // aligned returns a line of cells that begin below each other. What follows the last is not padded.
-func (t *table) aligned(cells []string, widths []int, gap int) string {
+func (t *table) aligned(texts []string, widths []int, gap int) string {
 	var line strings.Builder
-	spaces := 0
-	for i, cell := range cells {
-		text := shorten(cell, widths[i], cutOf(t.o.Cuts, t.columns[i]).Middle)
-		line.WriteString(strings.Repeat(" ", spaces))
-		line.WriteString(text)
-		spaces = widths[i] - width(text) + gap
+	for i, text := range texts {
+		line.WriteString(cells().FillRight(cells().Truncate(text, widths[i], ellipsis), widths[i]+gap))
 	}
-	return strings.TrimRight(shorten(line.String(), t.o.Width, false), " ")
+	return strings.TrimRight(cells().Truncate(strings.TrimRight(line.String(), " "), t.o.Width, ellipsis), " ")
+}
+
+// fit returns how wide the columns become where a line has o.Width, and how many spaces stand between. The
+// columns of o.Cuts give way first, then the spaces, then those columns again, then whatever is widest.
+func fit(columns []string, natural []int, o Options) (widths []int, gap int) {
+	widths, gap = slices.Clone(natural), usualGap
+	excess := func() int {
+		total := gap * (len(widths) - 1)
+		for _, w := range widths {
+			total += w
+		}
+		return max(total-o.Width, 0)
+	}
+	give := func(least func(Cut) int) {
+		for _, c := range o.Cuts {
+			if i := slices.Index(columns, c.Column); i >= 0 {
+				widths[i] = max(widths[i]-excess(), min(widths[i], least(c)))
+			}
+		}
+	}
+	give(func(c Cut) int { return c.Least })
+	for gap > leastGap && excess() > 0 {
+		gap--
+	}
+	give(func(Cut) int { return glimpse })
+	for excess() > 0 {
+		i := slices.Index(widths, slices.Max(widths))
+		if widths[i] == 1 {
+			break // lines are cut as a whole
+		}
+		widths[i]--
+	}
+	return widths, gap
 }
 
 func bold(text string) string { return "\x1b[1m" + text + "\x1b[0m" }
