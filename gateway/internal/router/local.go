@@ -157,28 +157,20 @@ func (l *Local) end(list []*Subscription) {
 // stands for that of its destination alone. A subscription has one of them at most, so it gets the
 // message once.
 func (l *Local) deliver(m *Message, watches []string) {
-	if watches == nil {
-		l.exact(m)
-		if l.table.groups != nil { // one of them may watch this very destination
-			l.byPattern(m, m.Destination)
+	if watches == nil || slices.Contains(watches, m.Destination) {
+		list := l.table.exact[m.Destination]
+		l.delivered.Add(uint64(len(list)))
+		for _, s := range list {
+			s.Outlet.Deliver(s, m.Seq, l.packer.pack(m, s))
 		}
 	}
+	if watches == nil && l.table.groups != nil { // one of them may watch this very destination
+		l.byPattern(m, m.Destination)
+	}
 	for _, watch := range watches {
-		if watch == m.Destination {
-			l.exact(m)
-		}
 		l.byPattern(m, watch)
 	}
 	l.packer.reset()
-}
-
-// exact hands a message to every subscription to its destination.
-func (l *Local) exact(m *Message) {
-	list := l.table.exact[m.Destination]
-	l.delivered.Add(uint64(len(list)))
-	for _, s := range list {
-		s.Outlet.Deliver(s, m.Seq, l.packer.pack(m, s))
-	}
 }
 
 // byPattern hands a message to the subscriptions by pattern that a watch serves, if their patterns

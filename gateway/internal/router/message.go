@@ -74,3 +74,55 @@ func messageID(node string, seq uint64) string {
 	b = append(append(b, node...), '-')
 	return string(strconv.AppendUint(b, seq, 10))
 }
+
+// packer encodes the MESSAGE of one message for subscriptions, and remembers the last few kinds.
+type packer struct {
+	head   []byte // scratch
+	recent [4]packed
+	next   int
+}
+
+// packed is a MESSAGE as subscriptions of one kind receive it.
+type packed struct {
+	id       string
+	framing  Framing
+	version  stomp.Version
+	wantsAck bool
+	bytes    []byte
+}
+
+func (k *packed) fits(s *Subscription) bool {
+	return k.bytes != nil && k.id == s.ID && k.version == s.Version && k.wantsAck == s.WantsAck && k.framing == s.Framing
+}
+
+// pack returns m as s receives it, shared with all subscriptions that receive the same.
+func (p *packer) pack(m *Message, s *Subscription) []byte {
+	for i := range p.recent {
+		if p.recent[i].fits(s) {
+			return p.recent[i].bytes
+		}
+	}
+	head := stomp.AppendCommand(p.head[:0], "MESSAGE")
+	if s.ID != "" {
+		head = stomp.AppendEntry(head, s.Version, "subscription", s.ID)
+	}
+	if s.WantsAck {
+		head = stomp.AppendEntry(head, s.Version, "ack", m.id+ackSeparator+s.ID)
+	}
+	p.head = head
+	rest := m.rest[s.Version]
+	b := s.Framing.Append(make([]byte, 0, s.Framing.Overhead()+len(head)+len(rest)), m.text[s.Version] && s.isText(), head, rest)
+	p.recent[p.next] = packed{s.ID, s.Framing, s.Version, s.WantsAck, b}
+	p.next = (p.next + 1) % len(p.recent)
+	return b
+}
+
+// reset forgets the message; what is packed next is another one.
+func (p *packer) reset() {
+	p.recent = [4]packed{}
+	p.next = 0
+}
+
+// ackSeparator stands between message-id and subscription id in an ack header. No message-id holds
+// it.
+const ackSeparator = "/"

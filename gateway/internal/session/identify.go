@@ -68,9 +68,6 @@ func (s *Session) vouch(p *passage, now time.Time) {
 
 // admit lets in whom a token names, or makes the sender anonymous if the token is not taken.
 func (s *Session) admit(p *passage) {
-	if !p.checked {
-		return
-	}
 	p.checked = false
 	if p.err != nil {
 		p.Who = nil

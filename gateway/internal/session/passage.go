@@ -46,9 +46,15 @@ func (s *Session) advance(p *passage) {
 		case identify:
 			s.identify(p)
 		case admit, readmit:
-			s.admit(p)
+			if p.checked {
+				s.admit(p)
+			}
 		case intercept:
-			s.intercept(p)
+			if s.host.Intercept == nil {
+				p.next = judge
+			} else {
+				s.intercept(p)
+			}
 		case obey:
 			s.obey(p)
 		case judge:
@@ -122,9 +128,9 @@ type Reaction struct {
 	Outcome Outcome        // of the SEND itself; one that does not pass undoes the others
 }
 
-// intercept shows a frame to the interceptor, if there is one.
+// intercept shows a frame to the interceptor, if that wants to see its kind.
 func (s *Session) intercept(p *passage) {
-	if s.host.Intercept == nil || !isIntercepted(p.Frame.Command) {
+	if !isIntercepted(p.Frame.Command) {
 		p.next = judge
 		return
 	}
