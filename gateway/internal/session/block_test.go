@@ -115,8 +115,7 @@ func TestBlockedMemberStays(t *testing.T) {
 	p := r.member(r.of(42, time.Minute))
 	r.block(time.Hour, "42")
 	for _, token := range []string{"", r.of(42, time.Minute), r.of(42, time.Hour)} {
-		p.feed(sendAs("/topic/of/42/a", token, "x"))
-		p.resumed()
+		p.ask(sendAs("/topic/of/42/a", token, "x"))
 	}
 	r.later(p, 2*time.Minute)
 	p.subscribes("", "/topic/members/a")
@@ -134,8 +133,7 @@ func TestBlockedGuest(t *testing.T) {
 	p := r.member(r.of(42, time.Hour))
 	r.block(time.Minute, `"bob"`)
 	for i, frame := range []string{sendAs("/topic/open/a", bob, "x"), subscribeAs("1", "/topic/members/a", bob)} {
-		p.feed(frame)
-		p.resumed()
+		p.ask(frame)
 		if body := p.wantRefusal("blocked"); !strings.Contains(body, `"errorCode":16,`) || !strings.Contains(body, `"retryable":true,"retryAfterMs":60000,`) {
 			t.Errorf("got %s", body)
 		}
@@ -249,8 +247,7 @@ func BenchmarkBlocked(b *testing.B) {
 			token := ""
 			if test.own {
 				token = r.of(43, time.Hour)
-				p.feed(sendAs("/topic/open/a", token, "x"))
-				p.resumed()
+				p.ask(sendAs("/topic/open/a", token, "x"))
 			}
 			var members []string
 			for i := range test.blocked {

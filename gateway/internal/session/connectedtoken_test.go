@@ -37,8 +37,7 @@ func TestConnectedToken(t *testing.T) {
 			if tt.authorization != "" {
 				authorization = "Authorization:" + tt.authorization + "\n"
 			}
-			p.feed("CONNECT\naccept-version:1.2\nheart-beat:0,0\n" + authorization + "\n^@")
-			p.resumed()
+			p.ask("CONNECT\naccept-version:1.2\nheart-beat:0,0\n" + authorization + "\n^@")
 			frame := p.wantOne("CONNECTED", "server:stompgw/test")
 			if _, rest, _ := strings.Cut(frame, "\nserver:stompgw/test\n"); rest != tt.want+"\n" {
 				t.Errorf("CONNECTED ends in %q, want %q", rest, tt.want)

@@ -45,8 +45,7 @@ func TestExpiryInBook(t *testing.T) {
 	r.wantBook(book, "", 0, 1)
 	send := func(token string) {
 		t.Helper()
-		p.feed(sendAs("/topic/open/a", token, "x"))
-		p.resumed()
+		p.ask(sendAs("/topic/open/a", token, "x"))
 		p.want()
 	}
 	send("")
@@ -90,8 +89,7 @@ func TestExpiryOfConnect(t *testing.T) {
 	r.wantBook(book, "42", time.Hour, 1)
 	r.revoke(token)
 	r.later(p, 11*time.Second)
-	p.feed(sendAs("/topic/members/a", "", "x"))
-	p.resumed()
+	p.ask(sendAs("/topic/members/a", "", "x"))
 	p.read()
 	r.later(p, publishAfter)
 	r.wantBook(book, "42", time.Hour, 1)
@@ -104,8 +102,7 @@ func TestTokensByTurns(t *testing.T) {
 	p := r.member(tokens[0])
 	for second := range 3 {
 		for i := range 100 {
-			p.feed(sendAs("/topic/open/a", tokens[(second+i)%2], "x"))
-			p.resumed()
+			p.ask(sendAs("/topic/open/a", tokens[(second+i)%2], "x"))
 		}
 		r.later(p, publishAfter)
 		if want := 2 + second; book.adds > want {
@@ -120,8 +117,7 @@ func TestManyRenewals(t *testing.T) {
 	r, book := newBookRig(t)
 	p := r.member(r.of(42, time.Hour))
 	for i := range 5 {
-		p.feed(sendAs("/topic/open/a", r.of(42, time.Hour+time.Duration(i+1)*time.Minute), "x"))
-		p.resumed()
+		p.ask(sendAs("/topic/open/a", r.of(42, time.Hour+time.Duration(i+1)*time.Minute), "x"))
 		r.later(p, publishAfter*3/5)
 	}
 	r.wantBook(book, "42", time.Hour+4*time.Minute, 3)
@@ -131,8 +127,7 @@ func TestManyRenewals(t *testing.T) {
 func TestPublishAfterTheEnd(t *testing.T) {
 	r, book := newBookRig(t)
 	p := r.member(r.of(42, time.Hour))
-	p.feed(sendAs("/topic/open/a", r.of(42, 2*time.Hour), "x"))
-	p.resumed()
+	p.ask(sendAs("/topic/open/a", r.of(42, 2*time.Hour), "x"))
 	r.kick(kicked("x"), p.s.id)
 	r.later(p, publishAfter)
 	p.do(func() { p.s.Timeout() })

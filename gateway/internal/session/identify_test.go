@@ -113,14 +113,19 @@ func loginRules() policy.Rules {
 	}
 }
 
-// member lets a client connect with a token, and listen for refusals.
-func (r *loginRig) member(token string) *peer {
+// login lets a client connect with a token, and hear of no refusal.
+func (r *loginRig) login(token string) *peer {
 	r.t.Helper()
 	p := r.accept()
-	p.feed("CONNECT\naccept-version:1.2\nheart-beat:0,0\nAuthorization:Bearer " + token + "\n\n^@")
-	p.resumed()
+	p.ask("CONNECT\naccept-version:1.2\nheart-beat:0,0\nAuthorization:Bearer " + token + "\n\n^@")
 	p.wantOne("CONNECTED")
-	return p.errors()
+	return p
+}
+
+// member is login for a client that listens for refusals.
+func (r *loginRig) member(token string) *peer {
+	r.t.Helper()
+	return r.login(token).errors()
 }
 
 // later lets time go by, of clocks and timers.
@@ -152,6 +157,21 @@ func (p *peer) wantCode(code policy.Code) {
 	}
 }
 
+// wantSent checks that a SEND reaches the bus if code is 0, and is refused with it if not.
+func (p *peer) wantSent(destination, token string, code policy.Code) {
+	p.t.Helper()
+	before := len(p.bus.bodies())
+	p.ask(sendAs(destination, token, "x"))
+	if code != 0 {
+		p.wantCode(code)
+	} else {
+		p.want()
+	}
+	if sent := len(p.bus.bodies())-before == 1; sent != (code == 0) {
+		p.t.Errorf("sent: %v", sent)
+	}
+}
+
 func (r *loginRig) members() (list []string) {
 	for _, s := range r.book.Sessions() {
 		list = append(list, s.Member)
@@ -164,13 +184,11 @@ func (r *loginRig) members() (list []string) {
 func TestPageFlow(t *testing.T) {
 	r := newLoginRig(t)
 	p := r.member("aa")
-	p.feed(subscribeAs("1", "/topic/members/a", "aa"))
-	p.resumed()
+	p.ask(subscribeAs("1", "/topic/members/a", "aa"))
 	if got := p.wantRefusal("login"); !strings.HasPrefix(got, `{"clientRequestCode":"SUBSCRIBE","errorCode":1,"errorMessage":"Need Login",`) {
 		t.Fatalf("got %s", got)
 	}
-	p.feed(subscribeAs("1", "/topic/members/a", r.of(42, time.Hour)))
-	p.resumed()
+	p.ask(subscribeAs("1", "/topic/members/a", r.of(42, time.Hour)))
 	p.want(receipt("1"))
 	if got := r.members(); len(got) != 1 || got[0] != "42" {
 		t.Errorf("the book has the members %q", got)
@@ -204,17 +222,7 @@ func TestTokens(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := r.member(mine)
-			before := len(p.bus.bodies())
-			p.feed(sendAs(test.destination, test.token, "x"))
-			p.resumed()
-			if test.code != 0 {
-				p.wantCode(test.code)
-			} else {
-				p.want()
-			}
-			if sent := len(p.bus.bodies())-before == 1; sent != (test.code == 0) {
-				t.Errorf("sent: %v", sent)
-			}
+			p.wantSent(test.destination, test.token, test.code)
 			p.feed(sendAs("/topic/of/42/a", "", "the session is whose it was"))
 			p.want()
 		})
@@ -236,8 +244,7 @@ func TestSchemes(t *testing.T) {
 		"Authorization:Bearer " + mine[1:]: false,
 	} {
 		p := r.member(mine)
-		p.feed("SEND\ndestination:/topic/of/42/a\n" + header + "\n\n^@")
-		p.resumed()
+		p.ask("SEND\ndestination:/topic/of/42/a\n" + header + "\n\n^@")
 		if !passes {
 			p.wantCode(policy.CodeLogin)
 		} else if got := p.read(); len(got) != 0 {
@@ -262,30 +269,14 @@ func TestLoginOnly(t *testing.T) {
 // TestExpiry: the client is told when its token expires, and receives for the time of grace; not a
 // moment longer what needs a login, and for ever what does not. A renewal brings the rest back.
 func TestExpiry(t *testing.T) {
+	const members, open = "/topic/members/a", "/topic/open/a"
 	r := newLoginRig(t)
 	p := r.member(r.of(42, 30*time.Second))
-	for _, destination := range []string{"/topic/members/a", "/topic/open/a"} {
-		p.feed(subscribeAs(destination, destination, ""))
-		p.want(receipt(destination))
-	}
-	say := func() (got []string) {
-		for _, destination := range []string{"/topic/members/a", "/topic/open/a"} {
-			r.deliver(bus.Envelope{Destination: destination, Body: []byte("x")})
-		}
-		for _, frame := range p.read() {
-			if strings.HasPrefix(frame, "MESSAGE") {
-				_, destination, _ := strings.Cut(frame, "\ndestination:")
-				destination, _, _ = strings.Cut(destination, "\n")
-				got = append(got, destination)
-			}
-		}
-		return got
-	}
-	wantBoth := func(when string) {
+	p.subscribes("", members, open)
+	wantBoth := func() {
 		t.Helper()
-		if got := say(); len(got) != 2 {
-			t.Fatalf("%s: got %q, want both", when, got)
-		}
+		p.wantReceived(members, members)
+		p.wantReceived(open, open)
 	}
 	next := p.conn.timer
 	if next <= 28*time.Second || next > 30*time.Second {
@@ -293,33 +284,28 @@ func TestExpiry(t *testing.T) {
 	}
 	next = r.later(p, next-time.Millisecond)
 	p.want()
-	wantBoth("before the expiry")
+	wantBoth()
 	next = r.later(p, next)
 	p.wantCode(policy.CodeLogin)
 	if next <= testGrace-time.Second || next > testGrace {
 		t.Fatalf("the next is in %s, want the end of the grace", next)
 	}
-	wantBoth("after the expiry")
+	wantBoth()
 	r.later(p, next-time.Millisecond)
-	wantBoth("at the end of the grace")
+	wantBoth()
 	if next = r.later(p, time.Millisecond); next != 0 {
 		t.Errorf("the next is in %s, want none", next) // the list is not asked about a login that is over
 	}
-	if got := say(); len(got) != 1 || got[0] != "/topic/open/a" {
-		t.Fatalf("after the grace: got %q", got)
-	}
+	p.wantReceived(members)
+	p.wantReceived(open, open)
 	if n := r.host.Stats.Withheld.Load(); n != 1 {
 		t.Errorf("%d messages are counted as withheld, want 1", n)
 	}
-	p.feed(sendAs("/topic/of/42/a", r.of("bob", 2*time.Hour), "another member's token"))
-	p.resumed()
+	p.ask(sendAs("/topic/of/42/a", r.of("bob", 2*time.Hour), "another member's token"))
 	p.wantCode(policy.CodeNotAllowed)
-	if got := say(); len(got) != 1 {
-		t.Fatalf("after another member's token: got %q", got)
-	}
-	p.feed(sendAs("/topic/of/42/a", r.of(42, 2*time.Hour), "the renewal"))
-	p.resumed()
-	wantBoth("after the renewal")
+	p.wantReceived(members)
+	p.ask(sendAs("/topic/of/42/a", r.of(42, 2*time.Hour), "the renewal"))
+	wantBoth()
 	if next = r.later(p, publishAfter); next <= testGrace {
 		t.Errorf("the timer is set for %s, want the new expiry", next)
 	}
@@ -334,8 +320,7 @@ func TestExpiryOfFrames(t *testing.T) {
 	r.later(p, time.Minute+testLeeway-2*time.Second)
 	p.wantCode(policy.CodeLogin) // the expiry
 	for _, with := range []string{"", token} {
-		p.feed(sendAs("/topic/of/42/a", with, "x"))
-		p.resumed()
+		p.ask(sendAs("/topic/of/42/a", with, "x"))
 		p.want()
 	}
 	r.later(p, 3*time.Second)
@@ -358,37 +343,22 @@ func TestExpiredWithinLeeway(t *testing.T) {
 func TestGuest(t *testing.T) {
 	r := newLoginRig(t)
 	p := r.member(r.of(42, 3*time.Hour))
-	p.feed(subscribeAs("1", "/topic/of/42/a", "") + subscribeAs("2", "/topic/of/bob/a", r.of("bob", time.Minute)))
-	p.resumed()
-	p.want(receipt("1"), receipt("2"))
-	get := func(want ...string) {
-		t.Helper()
-		r.deliver(bus.Envelope{Destination: "/topic/of/42/a"})
-		r.deliver(bus.Envelope{Destination: "/topic/of/bob/a"})
-		var got []string
-		for _, frame := range p.read() {
-			_, id, _ := strings.Cut(frame, "\nsubscription:")
-			id, _, _ = strings.Cut(id, "\n")
-			got = append(got, id)
-		}
-		if strings.Join(got, " ") != strings.Join(want, " ") {
-			t.Fatalf("subscriptions %q received, want %q", got, want)
-		}
-	}
-	get("1", "2")
+	const mine, bobs = "/topic/of/42/a", "/topic/of/bob/a"
+	p.subscribes("", mine)
+	p.subscribes(r.of("bob", time.Minute), bobs)
+	p.wantReceived(bobs, bobs)
 	r.later(p, time.Minute)
 	if got := p.wantRefusal("login"); !strings.Contains(got, `"destination":"/topic/of/bob/a"`) {
 		t.Fatalf("got %s, want the destination that is meant", got)
 	}
-	get("1", "2")
+	p.wantReceived(bobs, bobs)
 	r.later(p, testGrace)
-	get("1")
-	p.feed(sendAs("/topic/open/a", r.of("bob", 2*time.Hour), "renewal"))
-	p.resumed()
-	get("1", "2")
-	p.feed("UNSUBSCRIBE\nid:2\n\n^@" + subscribeAs("3", "/topic/of/eve/a", r.of("eve", time.Hour)))
-	p.resumed()
-	p.want(receipt("3"))
+	p.wantReceived(bobs)
+	p.wantReceived(mine, mine)
+	p.ask(sendAs("/topic/open/a", r.of("bob", 2*time.Hour), "renewal"))
+	p.wantReceived(bobs, bobs)
+	p.feed("UNSUBSCRIBE\nid:" + bobs + "\n\n^@")
+	p.subscribes(r.of("eve", time.Hour), "/topic/of/eve/a")
 	p.do(func() {
 		if n := len(p.s.work.guests); n != 1 {
 			t.Errorf("%d guests are kept, want 1", n)
@@ -412,16 +382,14 @@ func TestRevoked(t *testing.T) {
 			if brings == "nothing" {
 				with = ""
 			}
-			p.feed(sendAs("/topic/of/42/a", with, "x"))
-			p.resumed()
+			p.ask(sendAs("/topic/of/42/a", with, "x"))
 			got := p.read()
 			if len(got) != 2 || !strings.Contains(got[0], `"errorCode":1,`) || !strings.Contains(got[1], `"errorCode":1,`) {
 				t.Fatalf("got %q, want two refusals: of the login, and the frame", got)
 			}
 			r.deliver(bus.Envelope{Destination: "/topic/members/a"})
 			p.want()
-			p.feed(sendAs("/topic/of/42/a", r.of(42, 2*time.Hour), "x"))
-			p.resumed()
+			p.ask(sendAs("/topic/of/42/a", r.of(42, 2*time.Hour), "x"))
 			r.deliver(bus.Envelope{Destination: "/topic/members/a"})
 			p.wantOne("MESSAGE", "subscription:1")
 		})
@@ -474,32 +442,26 @@ func TestEndWhileVerifying(t *testing.T) {
 func TestPattern(t *testing.T) {
 	r := newLoginRig(t)
 	p := r.member(r.of(42, time.Minute))
-	p.feed(subscribeAs("1", "/topic/**", ""))
-	p.want(receipt("1"))
-	get := func(want ...string) {
+	p.subscribes("", "/topic/**")
+	wantAdmitted := func(passes bool) {
 		t.Helper()
-		var got []string
-		for _, destination := range []string{"/topic/of/42/a", "/topic/of/43/a", "/topic/members/a", "/topic/closed", "/topic/of/42/a"} {
-			r.deliver(bus.Envelope{Destination: destination})
+		for _, destination := range []string{"/topic/of/42/a", "/topic/members/a", "/topic/of/42/a"} {
+			if passes {
+				p.wantReceived(destination, "/topic/**")
+			} else {
+				p.wantReceived(destination)
+			}
 		}
-		for _, frame := range p.read() {
-			_, destination, _ := strings.Cut(frame, "\ndestination:")
-			destination, _, _ = strings.Cut(destination, "\n")
-			got = append(got, destination)
-		}
-		if strings.Join(got, " ") != strings.Join(want, " ") {
-			t.Fatalf("got  %q\nwant %q", got, want)
-		}
+		p.wantReceived("/topic/of/43/a")
+		p.wantReceived("/topic/closed")
 	}
-	get("/topic/of/42/a", "/topic/members/a", "/topic/of/42/a")
+	wantAdmitted(true)
 	r.later(p, time.Minute)
 	p.wantCode(policy.CodeLogin)
 	r.later(p, testGrace)
-	get()
-	p.feed(sendAs("/topic/open/a", r.of(42, time.Hour), "renewal"))
-	p.resumed()
-	get("/topic/of/42/a", "/topic/members/a", "/topic/of/42/a")
-
+	wantAdmitted(false)
+	p.ask(sendAs("/topic/open/a", r.of(42, time.Hour), "renewal"))
+	wantAdmitted(true)
 	for _, pattern := range []string{"/topic/of/*/a", "/topic/of/43/*", "/topic/members/*"} {
 		p.feed(subscribeAs("2", pattern, ""))
 		p.wantCode(policy.CodePattern)

@@ -66,15 +66,13 @@ func TestKeysGone(t *testing.T) {
 		})
 		t.Run("is not taken", func(t *testing.T) {
 			_, p, token := begin(t)
-			p.feed(sendAs(room, token, "x"))
-			p.resumed()
+			p.ask(sendAs(room, token, "x"))
 			p.wantCode(policy.CodeLogin)
 			p.wantReceived(room, room) // it ends in its time all the same
 		})
 		t.Run("is renewed by the other key", func(t *testing.T) {
 			r, p, _ := begin(t)
-			p.feed(sendAs(open, r.by(otherSecret, member), "x"))
-			p.resumed()
+			p.ask(sendAs(open, r.by(otherSecret, member), "x"))
 			r.later(p, testGrace+testLeeway)
 			p.wantReceived(room, room)
 		})
@@ -89,8 +87,7 @@ func TestKeysGone(t *testing.T) {
 		p.feed(sendAs(room, "", "x"))
 		p.want()
 		r.later(p, time.Millisecond)
-		p.feed(sendAs(room, "", "x"))
-		p.resumed()
+		p.ask(sendAs(room, "", "x"))
 		p.wantCode(policy.CodeLogin)
 	})
 	t.Run("another key", func(t *testing.T) {

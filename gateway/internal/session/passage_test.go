@@ -53,8 +53,7 @@ func TestLapseWhileIntercepted(t *testing.T) {
 			token := ""
 			if test.member != 42 {
 				token = r.of(test.member, time.Hour)
-				p.feed(sendAs("/topic/open/a", token, "it is known"))
-				p.resumed()
+				p.ask(sendAs("/topic/open/a", token, "it is known"))
 			}
 			before := len(p.bus.bodies())
 			release := p.hold()
@@ -130,8 +129,7 @@ func TestInterceptedInTransaction(t *testing.T) {
 				r := newRig(t)
 				p := r.connect("1.2").errors()
 				p.do(func() { configure(r.host) })
-				p.feed(begin("t") + sendIn("t", "pass") + sendIn("t", second))
-				p.resumed()
+				p.ask(begin("t") + sendIn("t", "pass") + sendIn("t", second))
 				if second == "refuse" {
 					p.wantRefusal("not_allowed")
 				}
@@ -306,8 +304,7 @@ func TestChecksHaveTheirOwnTurn(t *testing.T) {
 	slow.feed("SEND\ndestination:/app/slow\n\n^@")
 	<-begun
 	other := r.member(r.of(43, time.Hour))
-	other.feed(sendAs("/topic/of/43/a", r.of(43, 2*time.Hour), "x"))
-	other.resumed()
+	other.ask(sendAs("/topic/of/43/a", r.of(43, 2*time.Hour), "x"))
 	if got := r.bus.bodies(); len(got) != 1 {
 		t.Errorf("the bus has %q", got)
 	}

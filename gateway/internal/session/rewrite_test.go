@@ -62,6 +62,13 @@ func (r *rig) until(what string, ok func() bool) {
 	}
 }
 
+// ask sends text as feed does, and waits until the session reads on.
+func (p *peer) ask(text string) {
+	p.t.Helper()
+	p.feed(text)
+	p.resumed()
+}
+
 func (p *peer) resumed() {
 	p.t.Helper()
 	p.until("resumed", func() bool { return !p.s.Paused() })
@@ -72,8 +79,7 @@ func TestRewrite(t *testing.T) {
 	for _, size := range []int{1, large} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			p := newRewriteRig(t).connect("1.2")
-			p.feed(chatOf(size, "content-type:text/x", "x-own:1", "x-room:mine", "authorization:Bearer x", "receipt:r"))
-			p.resumed()
+			p.ask(chatOf(size, "content-type:text/x", "x-own:1", "x-room:mine", "authorization:Bearer x", "receipt:r"))
 			taken := p.bus.taken()
 			if len(taken) != 1 || taken[0].Destination != "/topic/a" || string(taken[0].Body) != contentOf(size) {
 				t.Fatalf("the bus has %.200q", taken)
@@ -136,8 +142,7 @@ func TestRewriteRefused(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := newRewriteRig(t).connect("1.2").errors()
-			p.feed(test.frame)
-			p.resumed()
+			p.ask(test.frame)
 			if body := p.wantRefusal(test.word); !strings.Contains(body, `"retryable":false,"receiptId":"r"`) {
 				t.Errorf("refusal %s", body)
 			}
@@ -172,8 +177,7 @@ func TestRewriteFallback(t *testing.T) {
 func TestRewriteInTransaction(t *testing.T) {
 	t.Run("published", func(t *testing.T) {
 		p := newRewriteRig(t).connect("1.2").errors()
-		p.feed("BEGIN\ntransaction:t\n\n^@" + chatOf(large, "transaction:t") + chatOf(1, "transaction:t"))
-		p.resumed()
+		p.ask("BEGIN\ntransaction:t\n\n^@" + chatOf(large, "transaction:t") + chatOf(1, "transaction:t"))
 		if got := p.bus.bodies(); len(got) != 0 {
 			t.Fatalf("before COMMIT the bus has %.100q", got)
 		}
@@ -188,8 +192,7 @@ func TestRewriteInTransaction(t *testing.T) {
 	for _, bad := range []string{"x", strings.Repeat("x", large)} {
 		t.Run(fmt.Sprintf("refused, %d bytes", len(bad)), func(t *testing.T) {
 			p := newRewriteRig(t).connect("1.2").errors()
-			p.feed("BEGIN\ntransaction:t\n\n^@" + chatOf(1, "transaction:t") + "SEND\ndestination:/app/chat/a\ntransaction:t\n\n" + bad + "^@")
-			p.resumed()
+			p.ask("BEGIN\ntransaction:t\n\n^@" + chatOf(1, "transaction:t") + "SEND\ndestination:/app/chat/a\ntransaction:t\n\n" + bad + "^@")
 			p.wantRefusal("body")
 			p.feed("COMMIT\ntransaction:t\nreceipt:c\n\n^@")
 			p.settle(0, nil)
