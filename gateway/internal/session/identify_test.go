@@ -422,7 +422,8 @@ func TestVerifyElsewhere(t *testing.T) {
 // TestEndWhileVerifying: a session that ends while its token is looked at is not called again.
 func TestEndWhileVerifying(t *testing.T) {
 	r := newLoginRig(t)
-	r.tokens.hold = make(chan struct{}) // for ever
+	r.tokens.hold = make(chan struct{})
+	defer close(r.tokens.hold)
 	p := r.accept()
 	p.feed("CONNECT\naccept-version:1.2\nAuthorization:Bearer " + r.of(42, time.Hour) + "\n\n^@")
 	if !p.conn.paused {
