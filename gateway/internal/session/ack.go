@@ -124,7 +124,7 @@ func (s *Session) ack(f *stomp.Frame, nack bool) error {
 	case s.room(tx, 1, len(a.subscription)):
 		tx.acks = append(tx.acks, a)
 	default:
-		s.refuseFrame(f, policy.Refuse(policy.CodeTooLarge))
+		s.refuse(originOf(f), policy.Refuse(policy.CodeTooLarge))
 		return nil
 	}
 	s.receiptFor(f)

@@ -136,35 +136,21 @@ func required(f *stomp.Frame, name, section string) ([]byte, error) {
 type origin struct {
 	command     string // empty when no frame has asked
 	destination string
-	receipt     string       // empty when none is asked for
-	requestCode *string      // nil when there is none
-	tx          *transaction // of a SEND: one that is refused makes it fail; nil for none
+	receipt     string  // empty when none is asked for
+	requestCode *string // nil when there is none
 }
 
-// originOf fails for a SEND whose transaction has not begun.
-func (s *Session) originOf(f *stomp.Frame) (o origin, err error) {
+func originOf(f *stomp.Frame) (o origin) {
 	destination, _ := f.Header.Get("destination")
 	o.command, o.destination, o.receipt = f.Command, string(destination), receiptOf(f)
 	if code, ok := f.Header.Get("client-request-code"); ok {
 		o.requestCode = new(string(code))
 	}
-	if f.Command == "SEND" {
-		o.tx, err = s.transactionOf(f)
-	}
-	return o, err
-}
-
-// refuseFrame answers a frame that is not carried out.
-func (s *Session) refuseFrame(f *stomp.Frame, r *policy.Refusal) {
-	o, _ := s.originOf(f) // a transaction that is not there can't fail
-	s.refuse(o, r)
+	return o
 }
 
 // refuse answers what is not carried out.
 func (s *Session) refuse(o origin, r *policy.Refusal) {
-	if o.tx != nil {
-		o.tx.failed = true
-	}
 	s.host.Stats.refused(r.Code)
 	destination := s.host.Rules.ErrorDestination()
 	if sub := s.subscribedTo(destination); sub != nil {

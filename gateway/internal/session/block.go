@@ -53,7 +53,11 @@ func (s *Session) keepOut(f *stomp.Frame, left time.Duration) {
 	r := policy.Refuse(policy.CodeBlocked)
 	r.RetryAfter = max(left, time.Millisecond)
 	if s.state != connecting && s.login != nil {
-		s.refuseFrame(f, r)
+		if f.Command == "SEND" {
+			tx, _ := s.transactionOf(f) // its fault matters no more
+			tx.fail()
+		}
+		s.refuse(originOf(f), r)
 		return
 	}
 	s.host.Log.Debug("kept a blocked member out", "session", s, "left", left)

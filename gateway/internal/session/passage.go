@@ -19,6 +19,7 @@ type passage struct {
 	asked   *auth.Identity // whose token that was; nil for that of the frame
 	err     error          // why it is not taken
 	origin  origin         // from intercept or judge on
+	tx      *transaction   // of a SEND; nil for none
 	made    []publication  // of a SEND by the rules
 }
 
@@ -134,7 +135,10 @@ func (s *Session) intercept(p *passage) {
 		p.next = judge
 		return
 	}
-	p.origin, _ = s.originOf(&p.Frame) // its fault is told when it is judged
+	p.origin = originOf(&p.Frame)
+	if p.Frame.Command == "SEND" {
+		p.tx, _ = s.transactionOf(&p.Frame) // its fault is told when it is judged
+	}
 	s.show(p, func(ctx context.Context, p *passage) { p.Outcome = s.host.Intercept(ctx, &p.Inspection) })
 }
 
@@ -174,6 +178,7 @@ func (s *Session) passes(p *passage) bool {
 	case out.Refusal != nil && s.state == connecting: // there is no error channel yet
 		s.turnAway(p.origin.receipt, out.Refusal.Message)
 	case out.Refusal != nil:
+		p.tx.fail()
 		s.refuse(p.origin, out.Refusal)
 	default:
 		return !out.Drop

@@ -36,9 +36,10 @@ func (s *Session) judge(p *passage) (err error) {
 	if _, err := required(f, "destination", "SEND"); err != nil {
 		return err
 	}
-	if p.origin, err = s.originOf(f); err != nil {
+	if p.tx, err = s.transactionOf(f); err != nil {
 		return err
 	}
+	p.origin = originOf(f)
 	if s.host.Handler != nil {
 		if h := s.host.Handler(p.origin.destination); h != nil {
 			s.show(p, func(ctx context.Context, p *passage) { p.Reaction = h(ctx, &p.Inspection) })
@@ -119,8 +120,8 @@ func (s *Session) send(p *passage) {
 	switch {
 	case len(list) == 0:
 		s.receipt(p.origin.receipt)
-	case p.origin.tx != nil:
-		s.enlist(p.origin, list)
+	case p.tx != nil:
+		s.enlist(p, list)
 	default:
 		s.publish(list)
 	}

@@ -41,7 +41,7 @@ func (s *Session) subscribe(f *stomp.Frame, who *auth.Identity) error {
 		}
 		return faultf("SUBSCRIBE id Header", "a subscription of this session has the id %s already: each needs an id of its own", quoted(id))
 	}
-	o, _ := s.originOf(f)
+	o := originOf(f)
 	sub, refusal := s.granted(f, o, who)
 	if refusal != nil {
 		s.refuse(o, refusal)
@@ -159,7 +159,7 @@ func (s *Session) unsubscribe(f *stomp.Frame) error {
 		sub = s.subscribedTo(string(destination)) // with an id, which 1.0 lets a client leave out here
 	}
 	if sub == nil {
-		s.refuseFrame(f, policy.Refuse(policy.CodeNotSubscribed))
+		s.refuse(originOf(f), policy.Refuse(policy.CodeNotSubscribed))
 		return nil
 	}
 	s.drop(sub)

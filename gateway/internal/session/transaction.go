@@ -20,6 +20,13 @@ type transaction struct {
 	failed bool // one of its SENDs has been refused
 }
 
+// fail notes that one of the SENDs of tx, which may be nil, has been refused.
+func (tx *transaction) fail() {
+	if tx != nil {
+		tx.failed = true
+	}
+}
+
 // commit is a COMMIT whose SENDs are on their way, or a SEND that has become several messages.
 type commit struct {
 	origin origin
@@ -38,7 +45,7 @@ func (s *Session) begin(f *stomp.Frame) error {
 		return faultf("BEGIN", "a transaction of the name %s has begun already in this session", quoted(name))
 	}
 	if len(work.transactions) >= maxTransactions {
-		s.refuseFrame(f, policy.Refuse(policy.CodeTooMany))
+		s.refuse(originOf(f), policy.Refuse(policy.CodeTooMany))
 		return nil
 	}
 	if work.transactions == nil {
@@ -83,7 +90,7 @@ func (s *Session) room(tx *transaction, frames, n int) bool {
 		all += other.bytes
 	}
 	if len(tx.sends)+len(tx.acks)+frames > maxEnlisted || all > s.host.Outbound {
-		tx.failed = true
+		tx.fail()
 		return false
 	}
 	tx.bytes += n
@@ -91,16 +98,16 @@ func (s *Session) room(tx *transaction, frames, n int) bool {
 }
 
 // enlist has what a SEND has become wait for COMMIT: all of it, or nothing.
-func (s *Session) enlist(o origin, list []publication) {
+func (s *Session) enlist(p *passage, list []publication) {
 	size := 0
 	for i := range list {
 		size += list[i].size()
 	}
-	if !s.room(o.tx, len(list), size) {
-		s.refuse(o, policy.Refuse(policy.CodeTooLarge))
+	if !s.room(p.tx, len(list), size) {
+		s.refuse(p.origin, policy.Refuse(policy.CodeTooLarge))
 		return
 	}
-	o.tx.sends = append(o.tx.sends, list...)
+	p.tx.sends = append(p.tx.sends, list...)
 }
 
 // commit publishes what the transaction holds. Its RECEIPT follows when the bus has all of it.
@@ -112,8 +119,7 @@ func (s *Session) commit(f *stomp.Frame) error {
 	for _, a := range tx.acks {
 		s.acknowledge(a)
 	}
-	c := &commit{left: len(tx.sends) + 1, failed: tx.failed}
-	c.origin, _ = s.originOf(f)
+	c := &commit{origin: originOf(f), left: len(tx.sends) + 1, failed: tx.failed}
 	for i := range tx.sends {
 		tx.sends[i].commit = c
 	}
