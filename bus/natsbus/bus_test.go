@@ -11,32 +11,39 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
 
 	"github.com/stompgw/stompgw/bus"
 )
 
 func TestNewRefuses(t *testing.T) {
-	for _, test := range []struct {
-		name string
+	_, account := newKey(t, nkeys.CreateAccount)
+	for name, tt := range map[string]struct {
 		cfg  Config
-		node string
 		want string
 	}{
-		{"scheme", Config{URL: "http://127.0.0.1"}, "1/a", "nats://"},
-		{"no host", Config{URL: "nats://"}, "1/a", "nats://"},
-		{"second of two", Config{URL: "nats://a:1,nats://b:x"}, "1/a", "nats://"},
-		{"prefix", Config{Prefix: "a..b"}, "1/a", "prefix"},
-		{"wildcard prefix", Config{Prefix: "a.*"}, "1/a", "prefix"},
-		{"long prefix", Config{Prefix: strings.Repeat("a", 257)}, "1/a", "prefix"},
-		{"node", Config{}, "", "node name"},
-		{"long node", Config{}, strings.Repeat("/", 1200), "node name"},
+		"scheme":              {Config{URL: "http://127.0.0.1"}, "nats://"},
+		"no host":             {Config{URL: "nats://"}, "nats://"},
+		"second of two":       {Config{URL: "nats://a:1,nats://b:x"}, "nats://"},
+		"escape":              {Config{URL: "nats://gateway:hunter%2@b"}, "nats://"},
+		"prefix":              {Config{Prefix: "a..b"}, "prefix"},
+		"wildcard prefix":     {Config{Prefix: "a.*"}, "prefix"},
+		"long prefix":         {Config{Prefix: strings.Repeat("a", 257)}, "prefix"},
+		"two ways":            {Config{User: "u", Password: "hunter2", Token: "hunter2"}, "2 ways to log in"},
+		"URL and token":       {Config{URL: "nats://a,nats://u:hunter2@b", Token: "t"}, "2 ways to log in"},
+		"NKey that is none":   {Config{NKey: "hunter2"}, "SU"},
+		"NKey of an account":  {Config{NKey: account}, "SU"},
+		"creds that are none": {Config{Creds: "hunter2"}, "creds"},
+		"creds without seed":  {Config{Creds: "-----BEGIN NATS USER JWT-----\ne30.e30.e30\n------END NATS USER JWT------\n"}, "creds"},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			_, err := New(test.cfg, test.node, nil)
-			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("got %v, want a word about %q", err, test.want)
-			}
-		})
+		if _, err := New(tt.cfg, "1/a", nil); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "hunter") {
+			t.Errorf("%s: got %v, want a word about %q", name, err, tt.want)
+		}
+	}
+	for _, node := range []string{"", strings.Repeat("/", 1200)} {
+		if _, err := New(Config{}, node, nil); err == nil || !strings.Contains(err.Error(), "node name") {
+			t.Errorf("%.10q: got %v, want a word about the node name", node, err)
+		}
 	}
 }
 
@@ -49,9 +56,7 @@ func TestForeignClient(t *testing.T) {
 	foreign := connect(t, url)
 
 	t.Run("publishes", func(t *testing.T) {
-		if err := foreign.Publish("stomp.d.topic.chat", []byte("hi")); err != nil {
-			t.Fatal(err)
-		}
+		checkErr(t, foreign.Publish("stomp.d.topic.chat", []byte("hi")), nil)
 		want := bus.Envelope{Destination: "/topic/chat", Watch: "/topic/chat", Body: []byte("hi")}
 		if got := <-arrived; !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, want %+v", got, want)
@@ -61,9 +66,7 @@ func TestForeignClient(t *testing.T) {
 		msg := &nats.Msg{Subject: "stomp.d.topic.chat", Header: nats.Header{
 			"content-type": {"text/plain"}, "Nats-Msg-Id": {"1"}, "Stomp-Principal": {"1/a/x/y"},
 		}}
-		if err := foreign.PublishMsg(msg); err != nil {
-			t.Fatal(err)
-		}
+		checkErr(t, foreign.PublishMsg(msg), nil)
 		got := <-arrived
 		if want := []bus.Header{{Name: "content-type", Value: "text/plain"}}; !reflect.DeepEqual(got.Headers, want) {
 			t.Errorf("got %q, want %q", got.Headers, want)
@@ -79,9 +82,7 @@ func TestForeignClient(t *testing.T) {
 			{"Stomp-Principal": {"1/a/session/now"}, "Stomp-Destination": {"/queue/x"}},
 		} {
 			msg := &nats.Msg{Subject: "stomp.n.1=2Fa", Header: header, Data: []byte("you")}
-			if err := foreign.PublishMsg(msg); err != nil {
-				t.Fatal(err)
-			}
+			checkErr(t, foreign.PublishMsg(msg), nil)
 		}
 		got := <-arrived
 		if got.Principal != "1/a/session/now" || got.Destination != "/queue/x" || got.Watch != "" {
@@ -92,9 +93,7 @@ func TestForeignClient(t *testing.T) {
 		awaitWatch(t, b, "/odd/*")
 		skipped := b.Figures().Skipped
 		for _, subject := range []string{"stomp.d.odd.ü", "stomp.d.odd.a=", "stomp.d.odd.=2A"} {
-			if err := foreign.Publish(subject, nil); err != nil {
-				t.Fatal(err)
-			}
+			checkErr(t, foreign.Publish(subject, nil), nil)
 		}
 		want := bus.Envelope{Destination: "/odd/*", Watch: "/odd/*", Body: []byte{}}
 		if got := <-arrived; !reflect.DeepEqual(got, want) {
@@ -109,13 +108,9 @@ func TestForeignClient(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := foreign.Flush(); err != nil {
-			t.Fatal(err)
-		}
+		checkErr(t, foreign.Flush(), nil)
 		e := bus.Envelope{Destination: "/topic/chat", Headers: []bus.Header{{Name: "content-type", Value: "text/plain"}}}
-		if err := b.Publish(e, func(error) {}); err != nil {
-			t.Fatal(err)
-		}
+		checkErr(t, b.Publish(e, func(error) {}), nil)
 		msg, err := sub.NextMsgWithContext(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -150,9 +145,7 @@ func TestPublishRefuses(t *testing.T) {
 				t.Errorf("Publish says %v, want %v", err, test.want)
 			}
 			if test.want == nil {
-				if err := <-answer; err != nil {
-					t.Error(err)
-				}
+				checkErr(t, <-answer, nil)
 			}
 		})
 	}
@@ -170,12 +163,8 @@ func TestTooLargeForFirstConnection(t *testing.T) {
 	answer := publish(t, b, "/a", strings.Repeat("x", 1025))
 	small := publish(t, b, "/a", "x")
 	startServer(t, portOf(t, url), func(o *server.Options) { o.MaxPayload = 1024 })
-	if err := <-answer; !errors.Is(err, bus.ErrTooLarge) {
-		t.Errorf("done heard %v, want bus.ErrTooLarge", err)
-	}
-	if err := <-small; err != nil {
-		t.Error(err)
-	}
+	checkErr(t, <-answer, bus.ErrTooLarge)
+	checkErr(t, <-small, nil)
 }
 
 func TestServerRestarts(t *testing.T) {
@@ -201,15 +190,11 @@ func TestServerRestarts(t *testing.T) {
 
 	startServer(t, portOf(t, url))
 	log.await("bus connected")
-	if err := b.Healthy(); err != nil {
-		t.Error(err)
-	}
+	checkErr(t, b.Healthy(), nil)
 	if n := b.Figures().Reconnects; n != 1 {
 		t.Errorf("%d reconnects are counted, want 1", n)
 	}
-	if err := <-publish(t, b, "/topic/a", "after"); err != nil {
-		t.Error(err)
-	}
+	checkErr(t, <-publish(t, b, "/topic/a", "after"), nil)
 	if got := <-arrived; string(got.Body) != "after" {
 		t.Errorf("got %+v", got)
 	}
@@ -242,9 +227,7 @@ func TestSlowDeliver(t *testing.T) {
 			for range published {
 				answer = publish(t, b, destination, body)
 			}
-			if err := <-answer; err != nil { // the server answers after it has brought all of them
-				t.Fatal(err)
-			}
+			checkErr(t, <-answer, nil)
 			if line := log.await("envelopes dropped"); !strings.Contains(line, destination) {
 				t.Errorf("logged %s", line)
 			}
@@ -289,9 +272,6 @@ func TestCredentials(t *testing.T) {
 	if err := b.Healthy(); err == nil || strings.Contains(err.Error(), "wrong") {
 		t.Errorf("Healthy says %v", err)
 	}
-	if _, err := New(Config{URL: "nats://gateway:sec%ret@" + addr}, "1/a", logger); err == nil || strings.Contains(err.Error(), "ret") {
-		t.Errorf("New says %v", err)
-	}
 }
 
 func TestUnreachable(t *testing.T) {
@@ -313,19 +293,13 @@ func TestUnreachable(t *testing.T) {
 	b.Watch("/a", func(err error) { ready <- err })
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := b.Close(ended); !errors.Is(err, context.Canceled) {
-		t.Errorf("Close says %v", err)
-	}
+	checkErr(t, b.Close(ended), context.Canceled)
 	if err := <-answer; !errors.Is(err, bus.ErrUnknown) {
 		t.Errorf("done heard %v, want ErrUnknown", err)
 	}
-	if err := <-ready; !errors.Is(err, bus.ErrClosed) {
-		t.Errorf("ready heard %v, want ErrClosed", err)
-	}
+	checkErr(t, <-ready, bus.ErrClosed)
 	b.Watch("/a", func(err error) { ready <- err })
-	if err := <-ready; !errors.Is(err, bus.ErrClosed) {
-		t.Errorf("ready heard %v after Close, want ErrClosed", err)
-	}
+	checkErr(t, <-ready, bus.ErrClosed)
 	if err := b.Healthy(); !errors.Is(err, bus.ErrClosed) {
 		t.Errorf("Healthy says %v after Close, want ErrClosed", err)
 	}
@@ -340,9 +314,7 @@ func TestCloseDuringHandshake(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := b.Close(t.Context()); err != nil {
-		t.Error(err)
-	}
+	checkErr(t, b.Close(t.Context()), nil)
 }
 
 func TestBoundOnBytes(t *testing.T) {
@@ -360,9 +332,7 @@ func TestBoundOnBytes(t *testing.T) {
 	}
 	o.settled(1, 150)
 	for range 2 {
-		if err := o.accept(item{size: 50}); err != nil {
-			t.Error(err)
-		}
+		checkErr(t, o.accept(item{size: 50}), nil)
 	}
 	if err := o.accept(item{size: 1}); !errors.Is(err, bus.ErrFull) {
 		t.Errorf("got %v, want ErrFull", err)

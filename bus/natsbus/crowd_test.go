@@ -36,9 +36,7 @@ func TestSubscriptionLimit(t *testing.T) {
 			watch(n)
 		}
 		for _, answer := range published {
-			if err := <-answer; err != nil {
-				t.Error(err)
-			}
+			checkErr(t, <-answer, nil)
 		}
 		var granted []string
 		for range asked {
@@ -82,9 +80,7 @@ func TestSubscriptionLimitOfNext(t *testing.T) {
 	for n := range heard {
 		heard[n] = make(chan error, 10)
 		b.Watch(fmt.Sprint("/topic/", n), func(err error) { heard[n] <- err })
-		if err := <-heard[n]; err != nil {
-			t.Fatal(err)
-		}
+		checkErr(t, <-heard[n], nil)
 	}
 	stopServer(first)
 	port := portOf(t, first.ClientURL())
@@ -109,9 +105,7 @@ func TestSubscriptionLimitOfNext(t *testing.T) {
 			arrives(t, b, bus.Envelope{Destination: fmt.Sprint("/topic/", n)}, arrived)
 		}
 	}
-	if err := b.Healthy(); err != nil {
-		t.Error(err)
-	}
+	checkErr(t, b.Healthy(), nil)
 	stopServer(second)
 	startServer(t, port, func(o *server.Options) { o.MaxSubs = 2 * limit })
 	for n := range limit {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"strconv"
 	"strings"
@@ -59,6 +60,15 @@ func (f *fakeServer) greet() *fakeConn {
 	return c
 }
 
+// talk returns a bus that cfg makes and that is connected to a fake server.
+func talk(t *testing.T, cfg Config, log *slog.Logger) (*fakeServer, *Bus, *fakeConn) {
+	t.Helper()
+	server := newFakeServer(t)
+	cfg.URL = server.url()
+	b := newBus(t, cfg, "1/a", log)
+	return server, b, server.accept()
+}
+
 type fakeConn struct {
 	net.Conn
 	t *testing.T
@@ -112,6 +122,13 @@ func (c *fakeConn) expect(want string) {
 	if got := c.line(); got != want {
 		c.t.Fatalf("the server got %q, want %q", got, want)
 	}
+}
+
+// answer answers the next PING.
+func (c *fakeConn) answer() {
+	c.t.Helper()
+	c.expect("PING")
+	c.say("PONG")
 }
 
 // expectAnswering is expect, but answers the PINGs before.

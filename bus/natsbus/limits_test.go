@@ -30,7 +30,7 @@ type configured struct {
 }
 
 // eachServer runs test with the NATS server of this machine, which is an old one, and with the one that is
-// linked in, each a process of its own.
+// linked in, each a process of its own: a server that loads other limits races with its own readers.
 func eachServer(t *testing.T, conf string, test func(t *testing.T, s configured)) {
 	for name, start := range map[string]func(*testing.T, string) *servers.Process{"old": oldServer, "new": newServer} {
 		t.Run(name, func(t *testing.T) {
@@ -50,12 +50,12 @@ func oldServer(t *testing.T, file string) *servers.Process { return servers.NATS
 const serverFile, serverPort = "NATSBUS_SERVER_FILE", "NATSBUS_SERVER_PORT"
 
 func newServer(t *testing.T, file string) *servers.Process {
-	port := servers.FreePort(t)
-	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	port := strconv.Itoa(servers.FreePort(t))
+	addr := net.JoinHostPort("127.0.0.1", port)
 	return servers.Run(t, servers.Program{
 		Addr: addr,
 		Path: os.Args[0],
-		Env:  []string{serverFile + "=" + file, serverPort + "=" + strconv.Itoa(port)},
+		Env:  []string{serverFile + "=" + file, serverPort + "=" + port},
 		Answers: func(ctx context.Context) error {
 			conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 			if err == nil {
@@ -100,9 +100,7 @@ func reload(t *testing.T, p *servers.Process, file, conf string) {
 
 func rewrite(t *testing.T, file, conf string) {
 	t.Helper()
-	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	checkErr(t, os.WriteFile(file, []byte(conf), 0o600), nil)
 }
 
 // ask publishes n bytes to destination, and returns what becomes of it.
@@ -146,9 +144,7 @@ func TestPayloadLimitChanges(t *testing.T) {
 		log, logger := newEvents()
 		b := newBus(t, Config{URL: s.url}, "1/a", logger)
 		log.await("bus connected")
-		if err := ask(b, "/a", 900); err != nil {
-			t.Fatal(err)
-		}
+		checkErr(t, ask(b, "/a", 900), nil)
 		s.reload("max_payload: 500")
 		small, large, other := publish(t, b, "/a", "x"), publish(t, b, "/a", strings.Repeat("x", 600)), publish(t, b, "/b", "x")
 		for _, answer := range []struct {
@@ -156,17 +152,13 @@ func TestPayloadLimitChanges(t *testing.T) {
 			c    <-chan error
 			want error
 		}{{"the one before", small, nil}, {"the large one", large, bus.ErrTooLarge}, {"the one behind", other, nil}} {
-			if err := <-answer.c; !errors.Is(err, answer.want) {
-				t.Errorf("%s heard %v, want %v", answer.of, err, answer.want)
-			}
+			checkErr(t, <-answer.c, answer.want)
 		}
 		log.await("bus disconnected")
 		if line := log.await("bus connected"); !strings.Contains(line, "gap=") {
 			t.Errorf("logged %s", line)
 		}
-		if err := ask(b, "/a", 501); !errors.Is(err, bus.ErrTooLarge) {
-			t.Errorf("501 bytes: got %v", err)
-		}
+		checkErr(t, ask(b, "/a", 501), bus.ErrTooLarge)
 		if err := ask(b, "/a", 500); err != nil {
 			t.Errorf("500 bytes: got %v", err)
 		}
@@ -194,20 +186,14 @@ func TestControlLineLimit(t *testing.T) {
 		receive(t, b, func(e bus.Envelope) { arrived <- e })
 		log.await("short control lines")
 		for _, n := range []int{limit + 1, 2000, maxSubject} {
-			if err := watchFor(b, long(n)); !errors.Is(err, ErrDestination) {
-				t.Errorf("a watch with %d bytes: got %v", n, err)
-			}
+			checkErr(t, watchFor(b, long(n)), ErrDestination)
 			if err := ask(b, long(n), 1); !errors.Is(err, ErrDestination) {
 				t.Errorf("an envelope with %d bytes: got %v", n, err)
 			}
 		}
-		if err := watchFor(b, long(limit)); err != nil {
-			t.Fatal(err)
-		}
+		checkErr(t, watchFor(b, long(limit)), nil)
 		e := bus.Envelope{Destination: long(limit), Headers: []bus.Header{{Name: "a", Value: strings.Repeat("b", 10_000)}}, Body: make([]byte, 100_000)}
-		if err := b.Publish(e, func(error) {}); err != nil {
-			t.Fatal(err)
-		}
+		checkErr(t, b.Publish(e, func(error) {}), nil)
 		if got := <-arrived; got.Destination != long(limit) {
 			t.Errorf("%q arrived", got.Destination)
 		}
@@ -217,9 +203,7 @@ func TestControlLineLimit(t *testing.T) {
 		until(t, func() error { return ask(b, long(2000), 1) })
 		ready := make(chan error, 2)
 		b.Watch(long(2000), func(err error) { ready <- err })
-		if err := <-ready; err != nil {
-			t.Fatal(err)
-		}
+		checkErr(t, <-ready, nil)
 		wantReconnects(t, b, 1)
 
 		s.reload("max_control_line: 1024")
@@ -229,9 +213,7 @@ func TestControlLineLimit(t *testing.T) {
 				t.Errorf("envelope %d heard %v", i+1, err)
 			}
 		}
-		if err := <-ready; !errors.Is(err, ErrDestination) {
-			t.Errorf("a watch that is too long for the next connection heard %v", err)
-		}
+		checkErr(t, <-ready, ErrDestination)
 		if err := watchFor(b, long(1500)); !errors.Is(err, ErrDestination) {
 			t.Errorf("a watch with 1500 bytes: got %v", err)
 		}
@@ -255,9 +237,7 @@ func TestSlowToAnswer(t *testing.T) {
 		learned <- err
 	}()
 	server.greet().expectProbe()
-	if err := <-learned; !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v", err)
-	}
+	checkErr(t, <-learned, context.DeadlineExceeded)
 	server.ln.(*net.TCPListener).SetDeadline(time.Now().Add(time.Millisecond))
 	if conn, err := server.ln.Accept(); err == nil {
 		conn.Close()
@@ -314,13 +294,9 @@ func TestLostIsSortedOut(t *testing.T) {
 			conn.expectAnswering(pub("stomp.d.a", "4"))
 			go conn.answerAll()
 			for i, want := range []error{tt.before, bus.ErrTooLarge, nil, nil} {
-				if err := <-answers[i]; !errors.Is(err, want) {
-					t.Errorf("envelope %d heard %v, want %v", i+1, err, want)
-				}
+				checkErr(t, <-answers[i], want)
 			}
-			if err := ask(b, "/a", tt.most+1); !errors.Is(err, bus.ErrTooLarge) {
-				t.Errorf("%d bytes: got %v", tt.most+1, err)
-			}
+			checkErr(t, ask(b, "/a", tt.most+1), bus.ErrTooLarge)
 			if err := ask(b, "/a", tt.most); err != nil {
 				t.Errorf("%d bytes: got %v", tt.most, err)
 			}
@@ -335,18 +311,15 @@ func TestLostIsSortedOut(t *testing.T) {
 // connection, is found by trying one by one those that it may be, the longest first. Others go on, and it
 // is not subscribed again.
 func TestFatalSubscription(t *testing.T) {
-	server := newFakeServer(t)
 	log, logger := newEvents()
-	b := newBus(t, Config{URL: server.url()}, "1/a", logger)
-	conn := server.accept()
+	server, b, conn := talk(t, Config{}, logger)
 	heard := make(chan string, 10)
 	watch := func(destination string) {
 		b.Watch(destination, func(err error) { heard <- fmt.Sprint(destination, " ", errors.Is(err, ErrDestination)) })
 	}
 	watch("/granted")
 	conn.expect("SUB stomp.d.granted  2")
-	conn.expect("PING")
-	conn.say("PONG")
+	conn.answer()
 	if got := <-heard; got != "/granted false" {
 		t.Fatal(got)
 	}
@@ -362,11 +335,9 @@ func TestFatalSubscription(t *testing.T) {
 
 	conn = server.accept()
 	conn.expect("SUB stomp.d.granted  2")
-	conn.expect("PING")
-	conn.say("PONG")
+	conn.answer()
 	conn.expect("SUB stomp.d.innocent  3")
-	conn.expect("PING")
-	conn.say("PONG")
+	conn.answer()
 	conn.expect("SUB stomp.d.bad  4")
 	conn.refuse("Invalid Subject")
 
@@ -393,10 +364,8 @@ func TestFatalSubscription(t *testing.T) {
 // TestComesBack: whatever a server says when it closes the connection, the node makes another one.
 func TestComesBack(t *testing.T) {
 	t.Parallel() // it waits before each
-	server := newFakeServer(t)
 	log, logger := newEvents()
-	b := newBus(t, Config{URL: server.url()}, "1/a", logger)
-	conn := server.accept()
+	server, b, conn := talk(t, Config{}, logger)
 	for _, words := range []string{
 		"", "Stale Connection", "Maximum Connections Exceeded", "maximum account active connections exceeded",
 		"User Authentication Expired", "User Authentication Revoked", "Account Authentication Expired", "Authorization Violation",
@@ -416,8 +385,7 @@ func TestComesBack(t *testing.T) {
 		conn = server.accept()
 		answer := publish(t, b, "/a", words)
 		conn.expectAnswering(pub("stomp.d.a", words))
-		conn.expect("PING")
-		conn.say("PONG")
+		conn.answer()
 		if err := <-answer; err != nil {
 			t.Errorf("after %q: %v", words, err)
 		}
@@ -439,9 +407,7 @@ func TestUserChanges(t *testing.T) {
 		}
 		s.reload(fmt.Sprintf(users, "gateway"))
 		log.await("bus connected")
-		if err := ask(b, "/a", 1); err != nil {
-			t.Error(err)
-		}
+		checkErr(t, ask(b, "/a", 1), nil)
 	})
 }
 
@@ -455,13 +421,9 @@ func TestLimitOfAccount(t *testing.T) {
 		b := newBus(t, Config{URL: s.url, Creds: o.creds}, "1/a", logger)
 		log.await("bus connected")
 		for range 3 {
-			if err := ask(b, "/a", 300); err != nil {
-				t.Error(err)
-			}
+			checkErr(t, ask(b, "/a", 300), nil)
 			for n := 800; n > 500; n -= 50 {
-				if err := ask(b, "/a", n); !errors.Is(err, bus.ErrTooLarge) {
-					t.Errorf("%d bytes: got %v", n, err)
-				}
+				checkErr(t, ask(b, "/a", n), bus.ErrTooLarge)
 			}
 		}
 		if n := b.Figures().Reconnects; n > 1 {
@@ -487,13 +449,9 @@ func TestFatalAmongMany(t *testing.T) {
 			closed.Add(1)
 		}
 	}()
-	if err := <-bad; !errors.Is(err, ErrDestination) {
-		t.Errorf("the bad one heard %v", err)
-	}
+	checkErr(t, <-bad, ErrDestination)
 	for range others {
-		if err := <-granted; err != nil {
-			t.Fatal(err)
-		}
+		checkErr(t, <-granted, nil)
 	}
 	if closed.Load() > 5 || answers.Load() > 300 {
 		t.Errorf("it took %d connections and %d answers", closed.Load(), answers.Load())

@@ -5,16 +5,16 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 )
 
 // startPeer runs a server that is the first of a cluster, or joins one, and lets in who knows the password.
-func startPeer(t *testing.T, change ...func(*server.Options)) *server.Server {
-	return startServer(t, 0, append(change, func(o *server.Options) {
+func startPeer(t *testing.T, port int, change ...func(*server.Options)) *server.Server {
+	return startServer(t, port, append(change, func(o *server.Options) {
 		o.Username, o.Password = "gateway", "hunter2"
 		o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: server.RANDOM_PORT, PoolSize: -1}
 	})...)
@@ -26,55 +26,40 @@ func routeTo(s *server.Server) func(*server.Options) {
 }
 
 // TestOtherServersOfCluster: a node that was given one server of a cluster goes to another when that ends,
-// with the login of the first one's URL, and back when both have changed.
+// with the login of the first one's URL, and back when both have changed. Where the certificates have names
+// alone, those that were told of by address have to have the name of the one that told.
 func TestOtherServersOfCluster(t *testing.T) {
-	one := startPeer(t)
-	two := startPeer(t, routeTo(one))
-	for one.NumRoutes() == 0 || two.NumRoutes() == 0 {
-		time.Sleep(time.Millisecond)
+	host := newIdentity(t, "localhost")
+	for name, tt := range map[string]struct {
+		secure func(*server.Options)
+		url    string
+		tls    *tls.Config
+	}{
+		"plain":   {func(*server.Options) {}, "nats://gateway:hunter2@127.0.0.1:%d", nil},
+		"by name": {func(o *server.Options) { o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{host.Certificate}} }, "tls://gateway:hunter2@localhost:%d", trust(host)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			one := startPeer(t, 0, tt.secure)
+			two := startPeer(t, 0, tt.secure, routeTo(one))
+			for one.NumRoutes() == 0 || two.NumRoutes() == 0 {
+				runtime.Gosched()
+			}
+			log, logger := newEvents()
+			port := one.Addr().(*net.TCPAddr).Port
+			b := newBus(t, Config{URL: fmt.Sprintf(tt.url, port), TLS: tt.tls}, "1/a", logger)
+			log.await("bus connected")
+			awaitWatch(t, b, "/topic/a")
+			stopServer(one)
+			if line := log.await("bus connected"); !strings.Contains(line, two.Name()) {
+				t.Errorf("logged %s, want a connection to %s", line, two.Name())
+			}
+			checkErr(t, ask(b, "/topic/a", 1), nil)
+			stopServer(two)
+			startPeer(t, port, tt.secure)
+			log.await("bus connected")
+			checkErr(t, ask(b, "/topic/a", 1), nil)
+		})
 	}
-	log, logger := newEvents()
-	b := newBus(t, Config{URL: strings.Replace(one.ClientURL(), "nats://", "nats://gateway:hunter2@", 1)}, "1/a", logger)
-	log.await("bus connected")
-	awaitWatch(t, b, "/topic/a")
-	port := portOf(t, one.ClientURL())
-	stopServer(one)
-	if line := log.await("bus connected"); !strings.Contains(line, two.Name()) {
-		t.Errorf("logged %s, want a connection to %s", line, two.Name())
-	}
-	if err := ask(b, "/topic/a", 1); err != nil {
-		t.Error(err)
-	}
-	stopServer(two)
-	startServer(t, port, func(o *server.Options) { o.Username, o.Password = "gateway", "hunter2" })
-	log.await("bus connected")
-	if err := ask(b, "/topic/a", 1); err != nil {
-		t.Error(err)
-	}
-}
-
-// TestOtherServersByName: where the certificates of a cluster have names alone, the servers that were told
-// of by address have to have the name of the one that told.
-func TestOtherServersByName(t *testing.T) {
-	ca := newAuthority(t)
-	secure := func(o *server.Options) {
-		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{ca.issue(t, "localhost")}}
-	}
-	one := startPeer(t, secure)
-	two := startPeer(t, secure, routeTo(one))
-	for one.NumRoutes() == 0 || two.NumRoutes() == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	log, logger := newEvents()
-	url := fmt.Sprintf("tls://gateway:hunter2@localhost:%d", one.Addr().(*net.TCPAddr).Port)
-	b := newBus(t, Config{URL: url, TLS: &tls.Config{RootCAs: ca.pool}}, "1/a", logger)
-	log.await("bus connected")
-	awaitWatch(t, b, "/topic/a")
-	stopServer(one)
-	if line := log.await("bus connected"); !strings.Contains(line, two.Name()) {
-		t.Errorf("logged %s, want a connection to %s", line, two.Name())
-	}
-	stopServer(two)
 }
 
 // TestServersInTurn: each is tried before one is tried again, those that were told of too.

@@ -3,10 +3,10 @@ package natsbus
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"github.com/stompgw/stompgw/bus"
@@ -28,12 +28,9 @@ func TestForbiddenPublish(t *testing.T) {
 	}
 	conn.say(forbidden(publishing, "stomp.d.no"))
 	conn.say(forbidden(publishing, "stomp.d.no")) // and the third is allowed
-	conn.expect("PING")
-	conn.say("PONG")
+	conn.answer()
 	for i, want := range []error{ErrPermission, nil, ErrPermission, nil} {
-		if err := <-answers[i]; !errors.Is(err, want) {
-			t.Errorf("envelope %d heard %v, want %v", i+1, err, want)
-		}
+		checkErr(t, <-answers[i], want)
 	}
 }
 
@@ -48,9 +45,7 @@ func TestRefusalsEndWithConnection(t *testing.T) {
 	conn.say(forbidden(publishing, "stomp.d.no"))
 	log.await("refuses a subject")
 	conn.Close()
-	if err := <-answer; !errors.Is(err, bus.ErrUnknown) {
-		t.Errorf("the first heard %v, want bus.ErrUnknown", err)
-	}
+	checkErr(t, <-answer, bus.ErrUnknown)
 	conn = server.accept()
 	answer = publish(t, b, "/no", "2")
 	conn.expectAnswering(pub("stomp.d.no", "2"))
@@ -95,16 +90,12 @@ func TestForbiddenWatch(t *testing.T) {
 	conn.say(forbidden(subscribing, "stomp.d.no"))
 	conn.say("PONG")
 	conn.expectAnswering("UNSUB 2")
-	if err := <-ready; !errors.Is(err, ErrPermission) {
-		t.Errorf("the first heard %v, want ErrPermission", err)
-	}
+	checkErr(t, <-ready, ErrPermission)
 	watch()
 	conn.expectAnswering("SUB stomp.d.no  3") // now it is permitted
 	go conn.answerAll()
 	for _, want := range []error{ErrPermission, nil} {
-		if err := <-ready; !errors.Is(err, want) {
-			t.Errorf("the next heard %v, want %v", err, want)
-		}
+		checkErr(t, <-ready, want)
 	}
 }
 
@@ -128,20 +119,10 @@ func TestRefusedWatchIsForgotten(t *testing.T) {
 	}
 }
 
-// permit is a server whose user may do only what is below stomp.d.open, and what is own.
-func permit(own ...string) func(*server.Options) {
-	allowed := append(own, "stomp.d.open.>")
-	return func(o *server.Options) {
-		o.Users = []*server.User{{Username: "gateway", Password: "p", Permissions: &server.Permissions{
-			Publish:   &server.SubjectPermission{Allow: allowed},
-			Subscribe: &server.SubjectPermission{Allow: allowed},
-		}}}
-	}
-}
-
 // TestPermissions: of many envelopes and watches, each hears what the server said of it.
 func TestPermissions(t *testing.T) {
-	url := startServer(t, 0, permit("stomp.n.>")).ClientURL()
+	allowed := []string{"stomp.n.>", "stomp.d.open.>"}
+	url := startServer(t, 0, permitting(allowed, allowed)).ClientURL()
 	b := newBus(t, Config{URL: url, User: "gateway", Password: "p"}, "1/a", nil)
 	receive(t, b, func(bus.Envelope) {})
 	type outcome struct {
@@ -158,9 +139,7 @@ func TestPermissions(t *testing.T) {
 				told := func(what string) func(error) {
 					return func(err error) { outcomes <- outcome{what + destination, allowed, err} }
 				}
-				if err := b.Publish(bus.Envelope{Destination: destination}, told("publish ")); err != nil {
-					t.Fatal(err)
-				}
+				checkErr(t, b.Publish(bus.Envelope{Destination: destination}, told("publish ")), nil)
 				b.Watch(destination, told("watch "))
 			}
 		}
@@ -174,15 +153,13 @@ func TestPermissions(t *testing.T) {
 			b.Unwatch(fmt.Sprintf("/open/%d", i))
 		}
 	}
-	if err := b.Healthy(); err != nil {
-		t.Error(err)
-	}
+	checkErr(t, b.Healthy(), nil)
 }
 
 // TestForbiddenNode: a node that may not listen to its own subject is not ready, says so, and is
 // when that is mended.
 func TestForbiddenNode(t *testing.T) {
-	s := startServer(t, 0, permit())
+	s := startServer(t, 0, hearing("stomp.d.>"))
 	log, logger := newEvents()
 	b := newBus(t, Config{URL: s.ClientURL(), User: "gateway", Password: "p"}, "1/a", logger)
 	mended := make(chan struct{})
@@ -192,17 +169,11 @@ func TestForbiddenNode(t *testing.T) {
 		for !errors.Is(b.Healthy(), ErrPermission) {
 			time.Sleep(time.Millisecond)
 		}
-		opts := &server.Options{Host: "127.0.0.1", Port: portOf(t, s.ClientURL()), NoLog: true, NoSigs: true}
-		permit("stomp.n.>")(opts)
-		if err := s.ReloadOptions(opts); err != nil {
-			t.Error(err)
-		}
+		change(t, s, hearing("stomp.n.>"))
 	}()
 	receive(t, b, func(bus.Envelope) {}) // until it is ready
 	<-mended
-	if err := b.Healthy(); err != nil {
-		t.Error(err)
-	}
+	checkErr(t, b.Healthy(), nil)
 }
 
 func TestParseRefusal(t *testing.T) {
@@ -219,4 +190,23 @@ func TestParseRefusal(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", text, got, want)
 		}
 	}
+}
+
+// FuzzParseRefusal holds that a refusal in a server's words is understood, whatever the subject and whatever
+// stands around it, and that nothing else is taken for one.
+func FuzzParseRefusal(f *testing.F) {
+	f.Add("nats: permissions violation: ", "stomp.d.a", ` (sid "7")`)
+	f.Add("", "stömp.d.\"a\\", "")
+	f.Fuzz(func(t *testing.T, before, subject, after string) {
+		before, _, _ = strings.Cut(before, "Permissions")
+		for _, what := range []act{publishing, subscribing} {
+			text := before + fmt.Sprintf("Permissions Violation for %s to %q", what, subject) + after
+			if got := parseRefusal(text); got != (refusal{what, subject}) {
+				t.Errorf("%s: got %q", text, got)
+			}
+		}
+		if got := parseRefusal(before + after); got.subject != "" && !strings.Contains(after, "Permissions Violation for ") {
+			t.Errorf("%s%s: got %q", before, after, got)
+		}
+	})
 }

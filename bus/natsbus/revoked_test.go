@@ -15,11 +15,14 @@ import (
 )
 
 // hearing is a server whose user may publish anything, and subscribe only to what is named.
-func hearing(subjects ...string) func(*server.Options) {
+func hearing(subjects ...string) func(*server.Options) { return permitting([]string{">"}, subjects) }
+
+// permitting is a server whose user may publish and subscribe only to what is named.
+func permitting(publish, subscribe []string) func(*server.Options) {
 	return func(o *server.Options) {
 		o.Users = []*server.User{{Username: "gateway", Password: "p", Permissions: &server.Permissions{
-			Publish:   &server.SubjectPermission{Allow: []string{">"}},
-			Subscribe: &server.SubjectPermission{Allow: subjects},
+			Publish:   &server.SubjectPermission{Allow: publish},
+			Subscribe: &server.SubjectPermission{Allow: subscribe},
 		}}}
 	}
 }
@@ -33,27 +36,25 @@ type permissions struct {
 
 func (p *permissions) change(t *testing.T, subjects ...string) {
 	t.Helper()
-	port := portOf(t, p.server.ClientURL())
-	if !p.living {
-		stopServer(p.server)
-		p.server = startServer(t, port, hearing(subjects...))
+	if p.living {
+		change(t, p.server, hearing(subjects...))
 		return
 	}
-	opts := &server.Options{Host: "127.0.0.1", Port: port, NoLog: true, NoSigs: true}
-	hearing(subjects...)(opts)
-	if err := p.server.ReloadOptions(opts); err != nil {
-		t.Fatal(err)
-	}
+	port := portOf(t, p.server.ClientURL())
+	stopServer(p.server)
+	p.server = startServer(t, port, hearing(subjects...))
 }
 
-func eachRevocation(t *testing.T, test func(t *testing.T, p *permissions, b *Bus, log events)) {
+// eachRevocation runs test with a server that permits everything yet, and what makes nodes of it.
+func eachRevocation(t *testing.T, test func(t *testing.T, p *permissions, open func(t *testing.T, node string) *Bus, log events)) {
 	for name, living := range map[string]bool{"living connection": true, "next connection": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // they wait for seconds to pass
 			p := &permissions{living, startServer(t, 0, hearing("stomp.>"))}
 			log, logger := newEvents()
-			b := newBus(t, Config{URL: p.server.ClientURL(), User: "gateway", Password: "p"}, "1/a", logger)
-			test(t, p, b, log)
+			test(t, p, func(t *testing.T, node string) *Bus {
+				return newBus(t, Config{URL: p.server.ClientURL(), User: "gateway", Password: "p"}, node, logger)
+			}, log)
 		})
 	}
 }
@@ -79,7 +80,8 @@ func arrives(t *testing.T, b *Bus, e bus.Envelope, arrived <-chan bus.Envelope) 
 // TestRevokedNode: a node that may not listen to its own subject any more says so, and listens again
 // when that is mended.
 func TestRevokedNode(t *testing.T) {
-	eachRevocation(t, func(t *testing.T, p *permissions, b *Bus, log events) {
+	eachRevocation(t, func(t *testing.T, p *permissions, open func(*testing.T, string) *Bus, log events) {
+		b := open(t, "1/a")
 		arrived := make(chan bus.Envelope, 1000)
 		receive(t, b, func(e bus.Envelope) { arrived <- e })
 		for range 2 {
@@ -93,7 +95,7 @@ func TestRevokedNode(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 		}
-		if line := log.await("refuses a subject"); !strings.Contains(line, "stomp.n.1=2Fa") || !strings.Contains(line, "revoked=true") {
+		if line := log.await("refuses a subject"); !strings.Contains(line, "stomp.n.1=2Fa") || !strings.Contains(line, "revoked=true") || !strings.Contains(line, "stomp.>") {
 			t.Errorf("logged %s", line)
 		}
 	})
@@ -102,31 +104,22 @@ func TestRevokedNode(t *testing.T) {
 // TestRevokedWatch: a watch that the server revokes hears of it once, and has ended: while that is so,
 // the next hears no, and when it is permitted again, yes.
 func TestRevokedWatch(t *testing.T) {
-	for name, living := range map[string]bool{"living connection": true, "next connection": false} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := &permissions{living, startServer(t, 0, hearing("stomp.>"))}
-			cluster := func(t *testing.T, node string) bus.Bus {
-				return newBus(t, Config{URL: p.server.ClientURL(), User: "gateway", Password: "p"}, node, nil)
-			}
-			bustest.TakeBack(t, cluster, func() { p.change(t, "stomp.n.>", "stomp.d.topic.>") }, func() { p.change(t, "stomp.>") })
-		})
-	}
+	eachRevocation(t, func(t *testing.T, p *permissions, open func(*testing.T, string) *Bus, _ events) {
+		cluster := func(t *testing.T, node string) bus.Bus { return open(t, node) }
+		bustest.TakeBack(t, cluster, func() { p.change(t, "stomp.n.>", "stomp.d.topic.>") }, func() { p.change(t, "stomp.>") })
+	})
 }
 
 // TestRevokedPattern: so does a pattern, when a part of what it matches is denied.
 func TestRevokedPattern(t *testing.T) {
-	eachRevocation(t, func(t *testing.T, p *permissions, b *Bus, log events) {
+	eachRevocation(t, func(t *testing.T, p *permissions, open func(*testing.T, string) *Bus, log events) {
+		b := open(t, "1/a")
 		receive(t, b, func(bus.Envelope) {})
 		ready := make(chan error, 2)
 		b.Watch("/topic/*", func(err error) { ready <- err })
-		if err := <-ready; err != nil {
-			t.Fatal(err)
-		}
+		checkErr(t, <-ready, nil)
 		p.change(t, "stomp.n.>", "stomp.d.topic.a")
-		if err := <-ready; !errors.Is(err, ErrPermission) {
-			t.Errorf("ready heard %v, want ErrPermission", err)
-		}
+		checkErr(t, <-ready, ErrPermission)
 		if line := log.await("refuses a subject"); !strings.Contains(line, "destination=/topic/*") {
 			t.Errorf("logged %s", line)
 		}
@@ -135,19 +128,14 @@ func TestRevokedPattern(t *testing.T) {
 
 // TestRevokedUnwatched: what lingers ends in silence, and the next Watch hears what the server says of it.
 func TestRevokedUnwatched(t *testing.T) {
-	server := newFakeServer(t)
 	log, logger := newEvents()
-	b := newBus(t, Config{URL: server.url(), Linger: time.Hour}, "1/a", logger)
-	conn := server.accept()
+	_, b, conn := talk(t, Config{Linger: time.Hour}, logger)
 	ready := make(chan error, 3)
 	watch := func() { b.Watch("/a", func(err error) { ready <- err }) }
 	watch()
 	conn.expect("SUB stomp.d.a  2")
-	conn.expect("PING")
-	conn.say("PONG")
-	if err := <-ready; err != nil {
-		t.Fatal(err)
-	}
+	conn.answer()
+	checkErr(t, <-ready, nil)
 	b.Unwatch("/a")
 	conn.say(forbidden(subscribing, "stomp.d.a"))
 	log.await("refuses a subject")

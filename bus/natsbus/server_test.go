@@ -2,6 +2,7 @@ package natsbus
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"strconv"
@@ -28,11 +29,7 @@ func startServer(t testing.TB, port int, change ...func(*server.Options)) *serve
 	if port == 0 {
 		port = server.RANDOM_PORT
 	}
-	opts := &server.Options{Host: "127.0.0.1", Port: port, NoLog: true, NoSigs: true}
-	for _, f := range change {
-		f(opts)
-	}
-	s, err := server.NewServer(opts)
+	s, err := server.NewServer(options(port, change...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,6 +39,20 @@ func startServer(t testing.TB, port int, change ...func(*server.Options)) *serve
 	}
 	t.Cleanup(func() { stopServer(s) })
 	return s
+}
+
+func options(port int, change ...func(*server.Options)) *server.Options {
+	opts := &server.Options{Host: "127.0.0.1", Port: port, NoLog: true, NoSigs: true}
+	for _, f := range change {
+		f(opts)
+	}
+	return opts
+}
+
+// change has a living server load other options.
+func change(t testing.TB, s *server.Server, f func(*server.Options)) {
+	t.Helper()
+	checkErr(t, s.ReloadOptions(options(portOf(t, s.ClientURL()), f)), nil)
 }
 
 func stopServer(s *server.Server) {
@@ -84,6 +95,14 @@ func connect(t testing.TB, url string) *nats.Conn {
 	return nc
 }
 
+// checkErr reports what somebody heard, or was told, that is not want; nil is no error.
+func checkErr(t testing.TB, got, want error) {
+	t.Helper()
+	if !errors.Is(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 // events is a log whose messages a test can wait for.
 type events chan string
 
@@ -115,9 +134,7 @@ func receive(t testing.TB, b *Bus, deliver func(bus.Envelope)) {
 	go func() { ended <- b.Receive(ctx, func() { close(ready) }, deliver) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
+		checkErr(t, <-ended, nil)
 	})
 	<-ready
 }
@@ -127,9 +144,7 @@ func awaitWatch(t testing.TB, b *Bus, destination string) {
 	t.Helper()
 	ready := make(chan error, 1)
 	b.Watch(destination, func(err error) { ready <- err })
-	if err := <-ready; err != nil {
-		t.Error(err)
-	}
+	checkErr(t, <-ready, nil)
 }
 
 // portOf returns the port of a server's URL.

@@ -145,9 +145,7 @@ func TestLongDestination(t *testing.T) {
 			t.Errorf("%d bytes: Publish says %v, want %v", len(test.destination), err, test.want)
 		}
 		b.Watch(test.destination, func(err error) { answer <- err })
-		if err := <-answer; !errors.Is(err, test.want) {
-			t.Errorf("%d bytes: Watch says %v, want %v", len(test.destination), err, test.want)
-		}
+		checkErr(t, <-answer, test.want)
 		b.Unwatch(test.destination)
 	}
 }

@@ -99,20 +99,25 @@ func (b *Broker) Revoke(t testing.TB, topic string) {
 	})
 }
 
-// Certificate returns a key and a certificate for 127.0.0.1 that it signs itself, in PEM.
-func Certificate(t testing.TB) (key, cert []byte) {
+// Certificate returns a key and a certificate that it signs itself, in PEM, for a host; none is 127.0.0.1.
+func Certificate(t testing.TB, host ...string) (key, cert []byte) {
 	t.Helper()
+	name := append(host, "127.0.0.1")[0]
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
-		Subject:      pkix.Name{CommonName: "127.0.0.1"}, // Java wants one
+		Subject:      pkix.Name{CommonName: name}, // Java wants one
 		NotBefore:    time.Now().Add(-time.Hour),
 		NotAfter:     time.Now().Add(24 * time.Hour),
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
 		IsCA:         true, BasicConstraintsValid: true,
+	}
+	if ip := net.ParseIP(name); ip != nil {
+		template.IPAddresses = []net.IP{ip}
+	} else {
+		template.DNSNames = []string{name}
 	}
 	signed, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
 	if err != nil {
