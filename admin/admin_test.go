@@ -59,90 +59,76 @@ func TestPublishWithoutAnAnswer(t *testing.T) {
 	}
 }
 
+// wantAnswer checks what is answered to a GET.
+func wantAnswer(t *testing.T, h http.Handler, path string, code int, body string) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	if w.Code != code || w.Body.String() != body {
+		t.Errorf("GET %s is %d %q, want %d %q", path, w.Code, w.Body, code, body)
+	}
+}
+
+// checkOf is a check that finds what is in err.
+func checkOf(name string, err *error) admin.Check {
+	return admin.Check{Name: name, Err: func() error { return *err }}
+}
+
 func TestHandler(t *testing.T) {
 	var redis, gateway, bus error
 	h := admin.Handler(noFigures, slog.New(slog.DiscardHandler),
-		admin.Alive(func() error { return bus }),
-		admin.Check{Name: "redis", Err: func() error { return redis }},
-		admin.Check{Name: "gateway", Err: func() error { return gateway }},
-	)
-	get := func(method, path string) (int, string) {
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
-		return w.Code, w.Body.String()
-	}
-	want := func(path string, code int, body string) {
-		t.Helper()
-		if c, b := get("GET", path); c != code || b != body {
-			t.Errorf("GET %s is %d %q, want %d %q", path, c, b, code, body)
-		}
-	}
-	want("/healthz", 200, "ok\n")
-	want("/readyz", 200, "ready\n")
+		admin.Alive(func() error { return bus }), checkOf("redis", &redis), checkOf("gateway", &gateway))
+	wantAnswer(t, h, "/healthz", 200, "ok\n")
+	wantAnswer(t, h, "/readyz", 200, "ready\n")
 	gateway = errors.New("the node is draining")
-	want("/readyz", 503, "gateway: the node is draining\n")
+	wantAnswer(t, h, "/readyz", 503, "gateway: the node is draining\n")
 	redis = errors.New("away")
-	want("/readyz", 503, "redis: away\ngateway: the node is draining\n")
-	want("/healthz", 200, "ok\n")
+	wantAnswer(t, h, "/readyz", 503, "redis: away\ngateway: the node is draining\n")
+	wantAnswer(t, h, "/healthz", 200, "ok\n")
 	bus = errors.New("its goroutines have ended")
-	want("/healthz", 503, "its goroutines have ended\n")
-	if c, _ := get("POST", "/readyz"); c != 405 {
-		t.Errorf("POST /readyz is %d, want 405", c)
-	}
-	if c, _ := get("GET", "/"); c != 404 {
-		t.Errorf("GET / is %d, want 404", c)
+	wantAnswer(t, h, "/healthz", 503, "its goroutines have ended\n")
+	wantAnswer(t, h, "/", 404, "404 page not found\n")
+	for _, path := range []string{"/readyz", "/metrics"} {
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, httptest.NewRequest("POST", path, nil)); w.Code != 405 {
+			t.Errorf("POST %s is %d, want 405", path, w.Code)
+		}
 	}
 }
 
 // TestSpared: what a check finds is told and does not count, as long as the check says so.
 func TestSpared(t *testing.T) {
-	redis, spares := errors.New("away"), false
-	h := admin.Handler(noFigures, slog.New(slog.DiscardHandler),
-		admin.Check{Name: "registry", Err: func() error { return redis }, Spares: func() bool { return spares }},
-		admin.Check{Name: "gateway", Err: func() error { return nil }},
-	)
-	want := func(code int, plain, verbose, metric string) {
+	redis, spares, gateway := errors.New("away"), false, error(nil)
+	check := checkOf("registry", &redis)
+	check.Spares = func() bool { return spares }
+	h := admin.Handler(noFigures, slog.New(slog.DiscardHandler), check, checkOf("gateway", &gateway))
+	want := func(code int, plain, verbose string, metrics ...string) {
 		t.Helper()
-		for path, body := range map[string]string{"/readyz": plain, "/readyz?verbose": verbose} {
-			w := httptest.NewRecorder()
-			h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
-			if w.Code != code || w.Body.String() != body {
-				t.Errorf("GET %s is %d %q, want %d %q", path, w.Code, w.Body, code, body)
-			}
-		}
-		wantMetrics(t, scrape(h), metric, `stompgw_check_passes{check="registry"} `+map[bool]string{true: "1", false: "0"}[redis == nil])
+		wantAnswer(t, h, "/readyz", code, plain)
+		wantAnswer(t, h, "/readyz?verbose", code, verbose)
+		wantMetrics(t, scrape(h), metrics...)
 	}
-	want(503, "registry: away\n", "fails  registry: away\nok     gateway\nnot ready\n", "stompgw_ready 0")
+	const passes = `stompgw_check_passes{check="registry"} `
+	want(503, "registry: away\n", "fails  registry: away\nok     gateway\nnot ready\n", "stompgw_ready 0", passes+"0")
 	spares = true
-	want(200, "ready\nregistry (does not count): away\n", "fails  registry (does not count): away\nok     gateway\nready\n", "stompgw_ready 1")
+	want(200, "ready\nregistry (does not count): away\n", "fails  registry (does not count): away\nok     gateway\nready\n", "stompgw_ready 1", passes+"0")
 	redis = nil
-	want(200, "ready\n", "ok     registry\nok     gateway\nready\n", "stompgw_ready 1")
+	want(200, "ready\n", "ok     registry\nok     gateway\nready\n", "stompgw_ready 1", passes+"1")
 }
 
 // TestVerbose: each check and each source has a line, and a source does not count.
 func TestVerbose(t *testing.T) {
-	var draining error
+	var registry, draining error
 	figures := gateway.Figures{Bus: &bus.Figures{Sources: []bus.SourceFigures{{Topic: "orders", Err: errors.New("gone")}, {Topic: "prices"}}}}
-	h := admin.Handler(func() gateway.Figures { return figures }, slog.New(slog.DiscardHandler),
-		admin.Check{Name: "registry", Err: func() error { return nil }},
-		admin.Check{Name: "gateway", Err: func() error { return draining }},
-	)
-	want := func(path string, code int, body string) {
-		t.Helper()
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
-		if w.Code != code || w.Body.String() != body {
-			t.Errorf("GET %s is %d %q, want %d %q", path, w.Code, w.Body, code, body)
-		}
-	}
+	h := admin.Handler(func() gateway.Figures { return figures }, slog.New(slog.DiscardHandler), checkOf("registry", &registry), checkOf("gateway", &draining))
 	const sources = "fails  source orders (does not count): gone\nok     source prices\n"
-	want("/readyz", 200, "ready\n")
-	want("/readyz?verbose", 200, "ok     registry\nok     gateway\n"+sources+"ready\n")
+	wantAnswer(t, h, "/readyz", 200, "ready\n")
+	wantAnswer(t, h, "/readyz?verbose", 200, "ok     registry\nok     gateway\n"+sources+"ready\n")
 	draining = errors.New("the node is draining")
-	want("/readyz?verbose=1", 503, "ok     registry\nfails  gateway: the node is draining\n"+sources+"not ready\n")
-	want("/readyz", 503, "gateway: the node is draining\n")
+	wantAnswer(t, h, "/readyz?verbose=1", 503, "ok     registry\nfails  gateway: the node is draining\n"+sources+"not ready\n")
+	wantAnswer(t, h, "/readyz", 503, "gateway: the node is draining\n")
 	figures.Bus, draining = nil, nil // a bus that tells nothing
-	want("/readyz?verbose", 200, "ok     registry\nok     gateway\nready\n")
+	wantAnswer(t, h, "/readyz?verbose", 200, "ok     registry\nok     gateway\nready\n")
 }
 
 func TestServe(t *testing.T) {

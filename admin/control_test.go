@@ -1,7 +1,6 @@
 package admin_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,7 +8,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -74,16 +72,35 @@ func (a *asker) request(id, op, more string) string {
 	return fmt.Sprintf(`{"id":%q,"reply":%q,"op":%q%s}`, id, a.token, op, more)
 }
 
-// noBlocks stands for a registry that always knows the blocks.
-func noBlocks(context.Context) error { return nil }
+// controlled is a node of which there is only what answers operators.
+type controlled struct {
+	*admin.Control
+	log logged
+}
+
+// startControl starts a control with a look so often, if one is given. direct is where it is asked.
+func startControl(t *testing.T, m, direct redisregistry.Map, look time.Duration) *controlled {
+	t.Helper()
+	c := new(controlled)
+	noBlocks := func(context.Context) error { return nil }
+	c.Control = admin.NewControl(m, mustNode(t, nodeA), &sham{}, noBlocks, slog.New(slog.NewTextHandler(&c.log, nil)))
+	if look > 0 {
+		c.SetLook(look)
+	}
+	start(t, c.Run)
+	a := newAsker(t, direct, nodeA)
+	defer a.ps.Close()
+	eventually(t, "the node listens", func() bool {
+		a.publish(t, a.request(fmt.Sprint(time.Now().UnixNano()), "about", ""))
+		return c.Figures().Answered > 0
+	})
+	return c
+}
 
 // TestControlIgnores what is no request: it is counted, logged once, and the node answers the next.
 func TestControlIgnores(t *testing.T) {
 	m := sessionMap(t, miniature(t), redisregistry.Hashes)
-	var log logText
-	c := admin.NewControl(m, mustNode(t, nodeA), &sham{}, noBlocks, slog.New(slog.NewTextHandler(&log, nil)))
-	start(t, c.Run)
-	awaitControl(t, m, c)
+	c := startControl(t, m, m, 0)
 	a := newAsker(t, m, nodeA)
 	malformed := []string{
 		"", "kick", "[]", "null", `{"id":"x"}`, a.request("x", "kick", `,"sessions":["bob"]`), a.request("x", "kick", `,"force":true`),
@@ -99,8 +116,8 @@ func TestControlIgnores(t *testing.T) {
 	if f := c.Figures(); f.Malformed != uint64(len(malformed)) {
 		t.Errorf("%d are counted, want %d", f.Malformed, len(malformed))
 	}
-	if text := log.String(); strings.Count(text, "level=WARN") != 1 || strings.Contains(text, "secret") || strings.Contains(text, "forged") {
-		t.Errorf("the log says %s", text)
+	if warnings := c.log.lines("level=WARN"); len(warnings) != 1 || len(c.log.lines("secret"))+len(c.log.lines("forged")) > 0 {
+		t.Errorf("the log says %q", c.log.lines(""))
 	}
 }
 
@@ -191,11 +208,7 @@ func TestControlEnds(t *testing.T) {
 func TestRedisRestarts(t *testing.T) {
 	redis := servers.Redis(t)
 	m := sessionMap(t, redis.Addr, redisregistry.Hashes)
-	var log logText
-	gw := &sham{}
-	control := admin.NewControl(m, mustNode(t, nodeA), gw, noBlocks, slog.New(slog.NewTextHandler(&log, nil)))
-	start(t, control.Run)
-	awaitControl(t, m, control)
+	log := &startControl(t, m, m, 0).log
 	c := admin.NewCluster(m, patience)
 	if _, err := c.Drain(t.Context(), nodeA); err != nil {
 		t.Fatal(err)
@@ -204,16 +217,16 @@ func TestRedisRestarts(t *testing.T) {
 	if _, err := c.Drain(t.Context(), nodeA); err == nil || errors.Is(err, admin.ErrSilent) {
 		t.Errorf("without Redis: %v", err)
 	}
-	eventually(t, "the node says so", func() bool { return strings.Contains(log.String(), "can't reach this node") })
+	eventually(t, "the node says so", func() bool { return len(log.lines("can't reach this node")) > 0 })
 	redis.Start(t)
 	again := admin.NewCluster(m, time.Second) // which soon repeats what comes too early
 	eventually(t, "the node answers again", func() bool {
 		_, err := again.Drain(t.Context(), nodeA)
 		return err == nil
 	})
-	eventually(t, "the node says so", func() bool { return strings.Contains(log.String(), "can reach this node again") })
-	if text := log.String(); strings.Count(text, "level=WARN") != 1 || strings.Count(text, "level=INFO msg=\"operators") != 1 {
-		t.Errorf("the log says %s", text)
+	eventually(t, "the node says so", func() bool { return len(log.lines("can reach this node again")) > 0 })
+	if len(log.lines("level=WARN")) != 1 || len(log.lines(`level=INFO msg="operators`)) != 1 {
+		t.Errorf("the log says %q", log.lines(""))
 	}
 }
 
@@ -221,10 +234,7 @@ func TestRedisRestarts(t *testing.T) {
 func TestRedisHangs(t *testing.T) {
 	proxy := newProxy(t, servers.Redis(t).Addr)
 	m := hastyMap(t, proxy.addr)
-	control := admin.NewControl(m, mustNode(t, nodeA), &sham{}, noBlocks, slog.New(slog.DiscardHandler))
-	control.SetLook(100 * time.Millisecond)
-	start(t, control.Run)
-	awaitControl(t, m, control)
+	startControl(t, m, m, 100*time.Millisecond)
 	proxy.swallow() // connections stay, and carry nothing
 	c := admin.NewCluster(m, time.Second)
 	eventually(t, "the node answers over a new connection", func() bool {
@@ -233,46 +243,11 @@ func TestRedisHangs(t *testing.T) {
 	})
 }
 
-// awaitControl returns when a node answers.
-func awaitControl(t *testing.T, m redisregistry.Map, c *admin.Control) {
-	t.Helper()
-	a := newAsker(t, m, nodeA)
-	eventually(t, "the node listens", func() bool {
-		a.publish(t, a.request(fmt.Sprint(time.Now().UnixNano()), "about", ""))
-		return c.Figures().Answered > 0
-	})
-	a.ps.Close()
-}
-
-// logText is a log that may be read while it is written.
-type logText struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logText) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logText) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
 func TestAskLive(t *testing.T) {
 	onAll(t, func(t *testing.T, m redisregistry.Map) {
 		a, b := two(t, m)
 		c := admin.NewCluster(m, patience)
-		var sessions []admin.Session
-		for s, err := range c.Sessions(t.Context(), admin.Filter{}, "") {
-			if err != nil {
-				t.Fatal(err)
-			}
-			sessions = append(sessions, s)
-		}
+		sessions := list(t, c.Sessions(t.Context(), admin.Filter{}, ""))
 		a.gw.do(func(g *sham) { delete(g.sessions, 2) }) // it has just ended
 		foreign := admin.Session{Key: "1/x_uuid", Node: "1/x", ID: "uuid"}
 		sessions = append(sessions, foreign)
@@ -300,13 +275,7 @@ func TestAskLive(t *testing.T) {
 func TestAskLiveOfManySessions(t *testing.T) {
 	m := sessionMap(t, miniature(t), redisregistry.Hashes)
 	n := startNode(t, m, nodeA)
-	var sessions []admin.Session
-	at := connectedAt(0)
-	for id := range 1201 {
-		n.gw.do(func(g *sham) { g.sessions[registry.SessionID(id)] = nil })
-		text := registry.SessionID(id).String()
-		sessions = append(sessions, admin.Session{Key: nodeA + "_" + text, Node: nodeA, ID: text, ConnectedAt: &at})
-	}
+	sessions := onlyThere(1201, n)
 	if err := admin.NewCluster(m, patience).AskLive(t.Context(), sessions); err != nil {
 		t.Fatal(err)
 	}
@@ -327,13 +296,7 @@ func TestAskLiveOnce(t *testing.T) {
 	b.gw.do(func(g *sham) { g.hang = make(chan struct{}) })
 	c := admin.NewCluster(m, impatience)
 	ask := func() (live int) {
-		var sessions []admin.Session
-		for s, err := range c.Sessions(t.Context(), admin.Filter{}, "") {
-			if err != nil {
-				t.Fatal(err)
-			}
-			sessions = append(sessions, s)
-		}
+		sessions := list(t, c.Sessions(t.Context(), admin.Filter{}, ""))
 		if err := c.AskLive(t.Context(), sessions); err != nil {
 			t.Fatal(err)
 		}
@@ -366,11 +329,8 @@ func TestCancelledAsk(t *testing.T) {
 	n := startNode(t, m, nodeA)
 	n.gw.do(func(g *sham) { g.hang = make(chan struct{}) })
 	ctx, cancel := context.WithCancel(t.Context())
-	at := connectedAt(1)
 	ended := make(chan error, 1)
-	go func() {
-		ended <- admin.NewCluster(m, time.Hour).AskLive(ctx, []admin.Session{{Key: a1, Node: nodeA, ID: "00000001", ConnectedAt: &at}})
-	}()
+	go func() { ended <- admin.NewCluster(m, time.Hour).AskLive(ctx, onlyThere(1, n)) }()
 	eventually(t, "the node is asked", func() bool { return len(n.gw.asked()) == 1 })
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {

@@ -10,16 +10,19 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/bus/membus"
 	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
 // real is a node with a gateway that clients reach.
 type real struct {
 	addr  string
+	gw    *gateway.Gateway
 	ended chan struct{} // closed when the gateway has
 }
 
@@ -28,6 +31,17 @@ func startReal(t *testing.T, m redisregistry.Map, buses *membus.Cluster, name st
 	log := slog.New(slog.DiscardHandler)
 	node := mustNode(t, name)
 	reg := redisregistry.New(m, node, redisregistry.Config{Version: gateway.Version, Started: time.Now()}, log)
+	start(t, reg.Run)
+	r := serve(t, name, buses.Bus(name), reg)
+	start(t, admin.NewControl(m, node, r.gw, reg.Refresh, log).Run)
+	eventually(t, "the node is ready", func() bool { return r.gw.Ready() == nil })
+	awaitNode(t, m, name)
+	return r
+}
+
+// serve runs a node on b with a port for plain STOMP.
+func serve(t *testing.T, name string, b bus.Bus, book registry.Registry) *real {
+	t.Helper()
 	rules, err := policy.New(policy.Rules{
 		Prefixes:         policy.DefaultPrefixes(),
 		ErrorDestination: "/session/queue/request-error",
@@ -36,8 +50,7 @@ func startReal(t *testing.T, m redisregistry.Map, buses *membus.Cluster, name st
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := buses.Bus(name)
-	gw, err := gateway.New(node, b, reg, rules, gateway.WithDrain(time.Second))
+	gw, err := gateway.New(mustNode(t, name), b, book, rules, gateway.WithDrain(time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,17 +58,39 @@ func startReal(t *testing.T, m redisregistry.Map, buses *membus.Cluster, name st
 	if err != nil {
 		t.Fatal(err)
 	}
-	start(t, reg.Run)
-	start(t, admin.NewControl(m, node, gw, reg.Refresh, log).Run)
 	t.Cleanup(func() { b.Close(context.Background()) }) // after the gateway
-	r := &real{ln.Addr().String(), make(chan struct{})}
+	r := &real{ln.Addr().String(), gw, make(chan struct{})}
 	start(t, func(ctx context.Context) error {
 		defer close(r.ended)
 		return gw.Run(ctx, gateway.Listener{Listener: ln, STOMP: true})
 	})
-	eventually(t, "the node is ready", func() bool { return gw.Ready() == nil })
-	awaitNode(t, m, name)
 	return r
+}
+
+// dial connects a client, which sends frames and reads until want comes.
+func (r *real) dial(t *testing.T, frames, want string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(patience))
+	exchange(t, conn, frames, want)
+	return conn
+}
+
+// exchange sends frames and reads until want comes.
+func exchange(t *testing.T, conn net.Conn, frames, want string) {
+	t.Helper()
+	io.WriteString(conn, frames) // an error shows when it reads
+	var got strings.Builder
+	for buf := make([]byte, 4096); !strings.Contains(got.String(), want); {
+		n, err := conn.Read(buf)
+		if got.Write(buf[:n]); err != nil {
+			t.Fatalf("%v, after %q", err, got.String())
+		}
+	}
 }
 
 // TestOperatorAndClients: a third party sees and ends the sessions of clients of two gateways, and
@@ -66,15 +101,7 @@ func TestOperatorAndClients(t *testing.T) {
 	buses := membus.NewCluster()
 	a, b := startReal(t, m, buses, nodeA), startReal(t, m, buses, nodeB)
 	client := func(to *real, destination string) net.Conn {
-		conn, err := net.Dial("tcp", to.addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { conn.Close() })
-		conn.SetDeadline(time.Now().Add(patience))
-		io.WriteString(conn, "CONNECT\naccept-version:1.2\n\n\x00SUBSCRIBE\nid:0\ndestination:"+destination+"\nreceipt:r\n\n\x00") // an error shows when it reads
-		readUntil(t, conn, "receipt-id:r")
-		return conn
+		return to.dial(t, "CONNECT\naccept-version:1.2\n\n\x00SUBSCRIBE\nid:0\ndestination:"+destination+"\nreceipt:r\n\n\x00", "receipt-id:r")
 	}
 	first, second := client(a, "/topic/a"), client(b, "/topic/b")
 	inRedis(t, m, 2)
@@ -89,8 +116,8 @@ func TestOperatorAndClients(t *testing.T) {
 			t.Errorf("session %s is %+v, want that it is subscribed to %s", all[i].Key, l, want)
 		}
 	}
-	walk := operator.Sessions(t.Context(), admin.Filter{Destination: "/topic/b"}, "")
-	for key, outcome := range outcomes(t, operator.Kick(t.Context(), walk, admin.Kick{Kick: gateway.Kick{Reason: "closing time"}})) {
+	some := operator.Sessions(t.Context(), admin.Filter{Destination: "/topic/b"}, "")
+	for key, outcome := range outcomes(t, operator.Kick(t.Context(), some, admin.Kick{Kick: gateway.Kick{Reason: "closing time"}})) {
 		if key != all[1].Key || outcome != admin.Kicked {
 			t.Errorf("%s: %s", key, outcome)
 		}
@@ -100,9 +127,8 @@ func TestOperatorAndClients(t *testing.T) {
 		t.Errorf("the client is told %q, %v", rest, err)
 	}
 	inRedis(t, m, 1)
-	io.WriteString(first, "UNSUBSCRIBE\nid:0\nreceipt:still\n\n\x00") // an error shows when it reads
-	readUntil(t, first, "receipt-id:still")
-	wantOutcomes(t, outcomes(t, operator.Kick(t.Context(), walkOf(all[1]), admin.Kick{})), map[string]admin.Outcome{all[1].Key: admin.Gone})
+	exchange(t, first, "UNSUBSCRIBE\nid:0\nreceipt:still\n\n\x00", "receipt-id:still")
+	wantOutcomes(t, outcomes(t, operator.Kick(t.Context(), walk(all[1:2], nil), admin.Kick{})), map[string]admin.Outcome{all[1].Key: admin.Gone})
 
 	if n, err := operator.Drain(t.Context(), nodeA); err != nil || n != 1 {
 		t.Errorf("%d sessions drain, %v", n, err)
@@ -117,18 +143,6 @@ func TestOperatorAndClients(t *testing.T) {
 	}
 	if n, err := operator.FindNode(t.Context(), nodeB); err != nil || n.State != "serving" || *n.Ready != "yes" {
 		t.Errorf("the other node is %+v, %v", n, err)
-	}
-}
-
-// readUntil reads until want has come.
-func readUntil(t *testing.T, conn net.Conn, want string) {
-	t.Helper()
-	var got strings.Builder
-	for buf := make([]byte, 4096); !strings.Contains(got.String(), want); {
-		n, err := conn.Read(buf)
-		if got.Write(buf[:n]); err != nil {
-			t.Fatalf("%v, after %q", err, got.String())
-		}
 	}
 }
 
@@ -158,6 +172,6 @@ func TestRedisCluster(t *testing.T) {
 		awaitNode(t, operator, n.name)
 	}
 	inRedis(t, operator, 3)
-	wantOutcomes(t, outcomes(t, c.Kick(t.Context(), walkOf(all...), admin.Kick{})),
+	wantOutcomes(t, outcomes(t, c.Kick(t.Context(), walk(all, nil), admin.Kick{})),
 		map[string]admin.Outcome{a1: admin.Kicked, a2: admin.Kicked, b2: admin.Gone, b3: admin.Kicked})
 }

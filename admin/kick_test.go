@@ -12,7 +12,6 @@ import (
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/gateway"
-	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
@@ -138,14 +137,7 @@ func TestKickOfASilentNode(t *testing.T) {
 	b.leave()
 	b.gw.do(func(g *sham) { g.fails = errors.New("never asked") })
 	c := admin.NewCluster(m, impatience)
-	var all []admin.Session
-	at := connectedAt(1)
-	for id := range registry.SessionID(1100) { // three requests
-		for _, n := range []*node{a, b} {
-			n.gw.do(func(g *sham) { g.sessions[id] = nil })
-			all = append(all, admin.Session{Key: n.name + "_" + id.String(), Node: n.name, ID: id.String(), ConnectedAt: &at})
-		}
-	}
+	all := onlyThere(1100, a, b) // three requests
 	count := map[string]int{}
 	for r, err := range c.Kick(t.Context(), walk(all, nil), admin.Kick{}) {
 		if err != nil {
@@ -275,12 +267,7 @@ func TestKickRate(t *testing.T) {
 func TestKickStops(t *testing.T) {
 	m := sessionMap(t, miniature(t), redisregistry.Hashes)
 	n := startNode(t, m, nodeA)
-	var all []admin.Session
-	at := connectedAt(1)
-	for id := range registry.SessionID(10) {
-		n.gw.do(func(g *sham) { g.sessions[id] = nil })
-		all = append(all, admin.Session{Key: nodeA + "_" + id.String(), Node: nodeA, ID: id.String(), ConnectedAt: &at})
-	}
+	all := onlyThere(10, n)
 	left := func() (left int) {
 		n.gw.do(func(g *sham) { left = len(g.sessions) })
 		return left
@@ -322,13 +309,10 @@ func TestKickStops(t *testing.T) {
 // TestKickWithoutRedis is an error, not many silent nodes.
 func TestKickWithoutRedis(t *testing.T) {
 	m := sessionMap(t, "127.0.0.1:1", redisregistry.Hashes)
-	at := connectedAt(1)
-	for r, err := range admin.NewCluster(m, patience).Kick(t.Context(), walk([]admin.Session{{Key: a1, Node: nodeA, ID: "00000001", ConnectedAt: &at}}, nil), admin.Kick{Kick: gateway.Kick{Code: policy.CodeKicked}}) {
+	n := &node{name: nodeA, gw: &sham{sessions: map[registry.SessionID][]string{}}}
+	for r, err := range admin.NewCluster(m, patience).Kick(t.Context(), walk(onlyThere(1, n), nil), admin.Kick{}) {
 		if err == nil {
 			t.Errorf("%+v", r)
 		}
 	}
 }
-
-// walkOf is a walk of given sessions.
-func walkOf(sessions ...admin.Session) iter.Seq2[admin.Session, error] { return walk(sessions, nil) }

@@ -283,6 +283,18 @@ func (n *node) has(id registry.SessionID, member, transport string, destinations
 	n.registry.Add(registry.Session{ID: id, ConnectedAt: connectedAt(id), Member: member, Transport: transport, Version: "1.2"})
 }
 
+// onlyThere gives nodes sessions that Redis does not know, so many each, from id 0 on.
+func onlyThere(each registry.SessionID, nodes ...*node) (all []admin.Session) {
+	for id := range each {
+		for _, n := range nodes {
+			n.gw.do(func(g *sham) { g.sessions[id] = nil })
+			at := connectedAt(id)
+			all = append(all, admin.Session{Key: n.name + "_" + id.String(), Node: n.name, ID: id.String(), ConnectedAt: &at})
+		}
+	}
+	return all
+}
+
 // startNode starts a node without sessions; config may be changed before.
 func startNode(t *testing.T, m redisregistry.Map, name string, change ...func(*redisregistry.Config)) *node {
 	t.Helper()

@@ -2,9 +2,7 @@ package admin_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -150,7 +148,6 @@ func TestMetricsOfANodeWithoutALimit(t *testing.T) {
 	}
 }
 
-// TestMetricsOfProcess: those of the Go runtime are there, and on Linux those of the process.
 // TestMetricsOfCertificates holds how long the certificates of now are good.
 func TestMetricsOfCertificates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -163,6 +160,7 @@ func TestMetricsOfCertificates(t *testing.T) {
 	})
 }
 
+// TestMetricsOfProcess: those of the Go runtime are there, and on Linux those of the process.
 func TestMetricsOfProcess(t *testing.T) {
 	text := scrape(admin.Handler(noFigures, slog.New(slog.DiscardHandler))).Body.String()
 	names := []string{"go_goroutines", "go_memstats_heap_alloc_bytes", "go_gc_duration_seconds_count"}
@@ -192,15 +190,6 @@ func TestMetricsThatCanNotBeTold(t *testing.T) {
 				t.Errorf("log: %s", log.String())
 			}
 		})
-	}
-}
-
-// TestMetricsMethod: a scrape is a GET.
-func TestMetricsMethod(t *testing.T) {
-	w := httptest.NewRecorder()
-	admin.Handler(noFigures, slog.New(slog.DiscardHandler)).ServeHTTP(w, httptest.NewRequest("POST", "/metrics", nil))
-	if w.Code != http.StatusMethodNotAllowed {
-		t.Errorf("POST /metrics is %d, want 405", w.Code)
 	}
 }
 
@@ -237,61 +226,17 @@ func TestScrapesAreBounded(t *testing.T) {
 	})
 }
 
-// serve runs a node on b with a port for plain STOMP, and returns its address and what answers its
-// operator.
-func serve(t *testing.T, b bus.Bus) (addr string, h http.Handler) {
-	t.Helper()
-	node, err := registry.ParseNode(nodeA)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rules, err := policy.New(policy.Rules{
-		Prefixes:         policy.DefaultPrefixes(),
-		ErrorDestination: "/session/queue/request-error",
-		Channels:         []policy.Channel{{Match: "/topic/{room}", Subscribe: "true", Send: "true"}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	gw, err := gateway.New(node, b, registry.NewMemory(), rules)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close(context.Background()) }) // after the node
-	start(t, func(ctx context.Context) error { return gw.Run(ctx, gateway.Listener{Listener: ln, STOMP: true}) })
-	return ln.Addr().String(), admin.Handler(gw.Figures, slog.New(slog.DiscardHandler), admin.Check{Name: "gateway", Err: gw.Ready})
-}
-
-// exchange sends frames to addr and reads until want comes.
-func exchange(t *testing.T, addr, frames, want string) {
-	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(patience))
-	if _, err := io.WriteString(conn, frames); err != nil {
-		t.Fatal(err)
-	}
-	var got []byte
-	for buf := make([]byte, 4096); !bytes.Contains(got, []byte(want)); {
-		n, err := conn.Read(buf)
-		if got = append(got, buf[:n]...); err != nil {
-			t.Fatalf("%v, after %q", err, got)
-		}
-	}
+// handler is what answers the operator of a node.
+func (r *real) handler() http.Handler {
+	return admin.Handler(r.gw.Figures, slog.New(slog.DiscardHandler), admin.Check{Name: "gateway", Err: r.gw.Ready})
 }
 
 // TestMetricsOfNode: what a client does is in the next scrape.
 func TestMetricsOfNode(t *testing.T) {
-	addr, h := serve(t, membus.NewCluster().Bus(nodeA))
+	n := serve(t, nodeA, membus.NewCluster().Bus(nodeA), registry.NewMemory())
+	h := n.handler()
 	eventually(t, "the node is ready", func() bool { return strings.Contains(scrape(h).Body.String(), "\nstompgw_ready 1\n") })
-	exchange(t, addr, "CONNECT\naccept-version:1.2\n\n\x00SUBSCRIBE\nid:0\ndestination:/topic/a\n\n\x00"+
+	n.dial(t, "CONNECT\naccept-version:1.2\n\n\x00SUBSCRIBE\nid:0\ndestination:/topic/a\n\n\x00"+
 		"SEND\ndestination:/topic/a\n\n\x00SEND\ndestination:/elsewhere\n\n\x00"+
 		"SEND\ndestination:/topic/b\nreceipt:r\n\n\x00", "receipt-id:r")
 	wantMetrics(t, scrape(h), "stompgw_sessions 1", "stompgw_connections 1", "stompgw_frames_received_total 5",
@@ -315,10 +260,10 @@ func TestMetricsWithoutBroker(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			addr, h := serve(t, b)
-			exchange(t, addr, "CONNECT\naccept-version:1.2\n\n\x00", "CONNECTED")
+			n := serve(t, nodeA, b, registry.NewMemory())
+			n.dial(t, "CONNECT\naccept-version:1.2\n\n\x00", "CONNECTED")
 			for range 100 { // it would take long if each waited for the broker
-				wantMetrics(t, scrape(h), "stompgw_sessions 1", "stompgw_bus_up 0", "stompgw_ready 0", `stompgw_check_passes{check="gateway"} 0`)
+				wantMetrics(t, scrape(n.handler()), "stompgw_sessions 1", "stompgw_bus_up 0", "stompgw_ready 0", `stompgw_check_passes{check="gateway"} 0`)
 			}
 		})
 	}

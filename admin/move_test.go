@@ -1,7 +1,6 @@
 package admin_test
 
 import (
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -95,19 +94,15 @@ func TestListeningGoesOn(t *testing.T) {
 	server := servers.Redis(t)
 	proxy := newProxy(t, server.Addr)
 	m, direct := sessionMap(t, proxy.addr, redisregistry.Hashes), sessionMap(t, server.Addr, redisregistry.Hashes)
-	var log logText
-	control := admin.NewControl(m, mustNode(t, nodeA), &sham{}, noBlocks, slog.New(slog.NewTextHandler(&log, nil)))
-	control.SetLook(100 * time.Millisecond)
-	start(t, control.Run)
-	awaitControl(t, direct, control)
+	control := startControl(t, m, direct, 100*time.Millisecond)
 	a := newAsker(t, direct, nodeA)
 
 	proxy.move("127.0.0.1:1")
 	eventually(t, "the node has tried to connect", func() bool { return proxy.refused() >= 3 })
 	a.publish(t, a.request("x", "about", ""))
 	a.hear(t)
-	if text := log.String(); strings.Contains(text, "WARN") || control.Figures().Malformed > 0 {
-		t.Errorf("%d messages are counted as malformed, and the log says %s", control.Figures().Malformed, text)
+	if warnings := control.log.lines("WARN"); len(warnings) > 0 || control.Figures().Malformed > 0 {
+		t.Errorf("%d messages are counted as malformed, and the log says %q", control.Figures().Malformed, warnings)
 	}
 }
 
@@ -115,18 +110,15 @@ func TestListeningGoesOn(t *testing.T) {
 func TestRenewIsNoLoss(t *testing.T) {
 	server := servers.Redis(t)
 	m, direct := sessionMap(t, server.Addr, redisregistry.Hashes), sessionMap(t, server.Addr, redisregistry.Hashes)
-	var log logText
-	control := admin.NewControl(m, mustNode(t, nodeA), &sham{}, noBlocks, slog.New(slog.NewTextHandler(&log, nil)))
-	start(t, control.Run)
-	awaitControl(t, direct, control)
+	control := startControl(t, m, direct, 0)
 	before := subscribers(t, server)
 	m.Client.Renew()
 	eventually(t, "it has subscribed anew", func() bool { now := subscribers(t, server); return now != "" && now != before })
 	a := newAsker(t, direct, nodeA)
 	a.publish(t, a.request("x", "about", ""))
 	a.hear(t)
-	if text := log.String(); strings.Contains(text, "WARN") {
-		t.Errorf("the log says %s", text)
+	if warnings := control.log.lines("WARN"); len(warnings) > 0 {
+		t.Errorf("the log says %q", warnings)
 	}
 }
 
