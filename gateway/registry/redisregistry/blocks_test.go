@@ -15,36 +15,34 @@ import (
 )
 
 func TestBlocks(t *testing.T) {
-	inBoth(t, func(t *testing.T, layout Layout) {
-		onBoth(t, func(t *testing.T, client redis.UniversalClient) {
-			ctx := t.Context()
-			blocks := NewBlocks(mapOf(client, layout))
-			for member, d := range map[string]time.Duration{"42": time.Hour, `"bob"`: 2 * time.Hour} {
-				if err := blocks.Add(ctx, member, d); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := blocks.Add(ctx, "42", 3*time.Hour); err != nil {
+	everywhere(t, func(t *testing.T, m Map) {
+		ctx := t.Context()
+		blocks := NewBlocks(m)
+		for member, d := range map[string]time.Duration{"42": time.Hour, `"bob"`: 2 * time.Hour} {
+			if err := blocks.Add(ctx, member, d); err != nil {
 				t.Fatal(err)
 			}
-			all, err := blocks.All(ctx)
-			if err != nil || len(all) != 2 || all[0].Member != `"bob"` || all[1].Member != "42" {
-				t.Fatalf("blocks are %+v, %v; want bob, then 42", all, err)
+		}
+		if err := blocks.Add(ctx, "42", 3*time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		all, err := blocks.All(ctx)
+		if err != nil || len(all) != 2 || all[0].Member != `"bob"` || all[1].Member != "42" {
+			t.Fatalf("blocks are %+v, %v; want bob, then 42", all, err)
+		}
+		for i, longest := range []time.Duration{2 * time.Hour, 3 * time.Hour} {
+			if left := all[i].Left; left > longest || left < longest-time.Minute {
+				t.Errorf("%s is blocked for another %s, want about %s", all[i].Member, left, longest)
 			}
-			for i, longest := range []time.Duration{2 * time.Hour, 3 * time.Hour} {
-				if left := all[i].Left; left > longest || left < longest-time.Minute {
-					t.Errorf("%s is blocked for another %s, want about %s", all[i].Member, left, longest)
-				}
+		}
+		for member, want := range map[string]bool{"42": true, "43": false, `"bob"`: true} {
+			if was, err := blocks.Remove(ctx, member); err != nil || was != want {
+				t.Errorf("removing %s says %v, %v; want %v", member, was, err, want)
 			}
-			for member, want := range map[string]bool{"42": true, "43": false, `"bob"`: true} {
-				if was, err := blocks.Remove(ctx, member); err != nil || was != want {
-					t.Errorf("removing %s says %v, %v; want %v", member, was, err, want)
-				}
-			}
-			if all, err := blocks.All(ctx); err != nil || len(all) != 0 {
-				t.Errorf("blocks are %+v, %v; want none", all, err)
-			}
-		})
+		}
+		if all, err := blocks.All(ctx); err != nil || len(all) != 0 {
+			t.Errorf("blocks are %+v, %v; want none", all, err)
+		}
 	})
 }
 

@@ -61,7 +61,7 @@ func TestLost(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			onBoth(t, func(t *testing.T, client redis.UniversalClient) {
 				m := mapOf(client, tt.layout)
-				r := newRegistryOn(t, m, nodeName, Config{Stored: func(registry.Session) {}})
+				r := indexed(t, m)
 				publish(t, r, session(1), session(2), session(0x41))
 				if err := tt.harm(t.Context(), client); err != nil {
 					t.Fatal(err)
@@ -88,25 +88,20 @@ func TestLost(t *testing.T) {
 
 // TestHealthyMapIsLeftAlone: a heartbeat that finds all in order writes no session.
 func TestHealthyMapIsLeftAlone(t *testing.T) {
-	inBoth(t, func(t *testing.T, layout Layout) {
-		onBoth(t, func(t *testing.T, client redis.UniversalClient) {
-			r := newRegistryOn(t, mapOf(client, layout), nodeName, Config{Stored: func(registry.Session) {}})
-			for id := range registry.SessionID(200) {
-				r.Add(session(id))
-			}
-			publish(t, r)
-			r.Remove(7)
-			changed := session(8)
-			changed.Member = "43"
-			r.Add(changed)
-			flush(t, r)
-			for range 3 {
-				beat(t, r)
-			}
-			if changes, left := r.take(); left != pipelineChanges {
-				t.Errorf("there is something to be written again: %+v", changes)
-			}
-		})
+	everywhere(t, func(t *testing.T, m Map) {
+		r := newRegistryOn(t, m, nodeName, Config{Stored: func(registry.Session) {}})
+		publish(t, r, many(200)...)
+		r.Remove(7)
+		changed := session(8)
+		changed.Member = "43"
+		r.Add(changed)
+		flush(t, r)
+		for range 3 {
+			beat(t, r)
+		}
+		if changes, left := r.take(); left != pipelineChanges {
+			t.Errorf("there is something to be written again: %+v", changes)
+		}
 	})
 }
 
@@ -146,7 +141,7 @@ func TestLateWrite(t *testing.T) {
 		server := miniredis.RunT(t)
 		client := clientOf(t, server.Addr())
 		m := mapOf(client, layout)
-		r := newRegistryOn(t, m, nodeName, Config{Stored: func(registry.Session) {}})
+		r := indexed(t, m)
 		publish(t, r)
 		anonymous := session(1)
 		anonymous.Member = ""
@@ -183,7 +178,7 @@ func TestFailoverWithLostWrites(t *testing.T) {
 		first, second := newMaster(t), newMaster(t)
 		client, moveTo := movingClient(t, first.Addr)
 		m := mapOf(client, layout)
-		r := newRegistryOn(t, m, nodeName, Config{Stored: func(registry.Session) {}})
+		r := indexed(t, m)
 		other := session(2)
 		other.Member = "43"
 		publish(t, r, session(1), other, session(0x41), session(0x42))

@@ -118,6 +118,27 @@ func inBoth(t *testing.T, test func(t *testing.T, layout Layout)) {
 	}
 }
 
+// everywhere runs a test in both layouts, on both servers.
+func everywhere(t *testing.T, test func(t *testing.T, m Map)) {
+	inBoth(t, func(t *testing.T, layout Layout) {
+		onBoth(t, func(t *testing.T, client redis.UniversalClient) { test(t, mapOf(client, layout)) })
+	})
+}
+
+// onMini runs a test in both layouts, on a server that does what the test says.
+func onMini(t *testing.T, test func(t *testing.T, m Map, server *miniredis.Miniredis)) {
+	inBoth(t, func(t *testing.T, layout Layout) {
+		server := miniredis.RunT(t)
+		test(t, mapOf(clientOf(t, server.Addr()), layout), server)
+	})
+}
+
+// indexed is a Registry that keeps an index of members in both layouts.
+func indexed(t testing.TB, m Map) *Registry {
+	t.Helper()
+	return newRegistryOn(t, m, nodeName, Config{Stored: func(registry.Session) {}})
+}
+
 // connected returns a time in a zone of its own, so that no test depends on the machine's.
 func connected() time.Time {
 	return time.Date(2025, 2, 3, 14, 5, 6, 789e6, time.FixedZone("KST", 9*60*60))
@@ -125,6 +146,20 @@ func connected() time.Time {
 
 func session(id registry.SessionID) registry.Session {
 	return registry.Session{ID: id, ConnectedAt: connected(), Member: "42", Transport: "websocket", Version: "1.2"}
+}
+
+// many are that many sessions, from id 0 on.
+func many(n registry.SessionID) (sessions []registry.Session) {
+	for id := range n {
+		sessions = append(sessions, session(id))
+	}
+	return sessions
+}
+
+func add(r *Registry, sessions ...registry.Session) {
+	for _, s := range sessions {
+		r.Add(s)
+	}
 }
 
 // flush writes all that is dirty.
@@ -148,9 +183,7 @@ func beat(t testing.TB, r *Registry) {
 // publish has Redis hear of the sessions of r, and that its node lives.
 func publish(t testing.TB, r *Registry, sessions ...registry.Session) {
 	t.Helper()
-	for _, s := range sessions {
-		r.Add(s)
-	}
+	add(r, sessions...)
 	beat(t, r)
 	flush(t, r)
 }

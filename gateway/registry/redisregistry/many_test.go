@@ -59,9 +59,6 @@ func TestManySessions(t *testing.T) {
 	}
 }
 
-// contractValue is fullValue without what stompgw adds to the contract's fields.
-var contractValue = fullValue[:strings.Index(fullValue, `,"transport"`)] + "}"
-
 // fill writes the sessions of one live node straight to Redis.
 func fill(t testing.TB, m Map, sessions int) {
 	t.Helper()

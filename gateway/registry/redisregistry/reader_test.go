@@ -3,10 +3,8 @@ package redisregistry
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -28,8 +26,7 @@ const (
 func putForeign(t testing.TB, client redis.UniversalClient, prefix, member string, ids ...string) {
 	t.Helper()
 	for _, id := range ids {
-		value := fmt.Sprintf(`{"connectDatetime":"2025_02_03_T_14_05_06_789_KST","serverUuid":%q,"principalUserName":"%s/%s/2025_02_03_T_14_05_06_789_KST","memberUid":%s}`,
-			otherNode, otherNode, id, member)
+		value := strings.NewReplacer(nodeName, otherNode, "00000041", id, `:42}`, ":"+member+"}").Replace(contractValue)
 		if err := client.Set(t.Context(), prefix+otherNode+"_"+id, value, 0).Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -127,11 +124,8 @@ func TestCursorOfSessionThatEnded(t *testing.T) {
 	inBoth(t, func(t *testing.T, layout Layout) {
 		client := clientOf(t, servers.Redis(t).Addr)
 		m := mapOf(client, layout)
-		r := newRegistryOn(t, m, nodeName, Config{Stored: func(registry.Session) {}})
-		for id := range registry.SessionID(300) {
-			r.Add(session(id))
-		}
-		publish(t, r)
+		r := indexed(t, m)
+		publish(t, r, many(300)...)
 		for _, q := range []Query{{}, {Member: "42"}} {
 			whole := keysOf(t, m, q, 1<<30)
 			var at Session
@@ -160,8 +154,7 @@ func TestCursorOfSessionThatEnded(t *testing.T) {
 }
 
 func TestBadCursor(t *testing.T) {
-	inBoth(t, func(t *testing.T, layout Layout) {
-		m := mapOf(clientOf(t, miniredis.RunT(t).Addr()), layout)
+	onMini(t, func(t *testing.T, m Map, _ *miniredis.Miniredis) {
 		for _, after := range []string{"x", "1|2", nodeName, nodeName + "_x", "x||" + nodeName + "_00000001", "0|192.0.2.1:1|" + nodeName + "_00000001"} {
 			if got, err := listed(t.Context(), m, Query{After: after}); !errors.Is(err, ErrCursor) {
 				t.Errorf("behind %q there is [%s], %v; want ErrCursor", after, got, err)
@@ -173,66 +166,39 @@ func TestBadCursor(t *testing.T) {
 	})
 }
 
-func TestReaderStops(t *testing.T) {
-	inBoth(t, func(t *testing.T, layout Layout) {
-		m := mapOf(clientOf(t, miniredis.RunT(t).Addr()), layout)
-		r := newRegistryOn(t, m, nodeName, Config{Stored: func(registry.Session) {}})
-		for id := range registry.SessionID(10) {
-			r.Add(session(id))
-		}
-		publish(t, r)
-		for _, q := range []Query{{}, {Member: "42"}} {
-			seen := 0
-			for _, err := range NewReader(m).Sessions(t.Context(), q) {
-				if err != nil {
-					t.Fatal(err)
-				}
-				if seen++; seen == 3 {
-					break
-				}
-			}
-			if seen != 3 {
-				t.Errorf("saw %d sessions, want to stop after 3", seen)
-			}
-		}
-	})
-}
-
 // TestNodes: live ones, each with as many sessions as it has in Redis.
 func TestNodes(t *testing.T) {
-	inBoth(t, func(t *testing.T, layout Layout) {
-		onBoth(t, func(t *testing.T, client redis.UniversalClient) {
-			m := mapOf(client, layout)
-			for i, name := range []string{deadNode, olderNode, nodeName} {
-				r := newRegistryOn(t, m, name, Config{})
-				for id := range registry.SessionID(700 * i) {
-					r.Add(session(id))
-				}
-				publish(t, r)
+	everywhere(t, func(t *testing.T, m Map) {
+		client := m.Client.Redis()
+		for i, name := range []string{deadNode, olderNode, nodeName} {
+			r := newRegistryOn(t, m, name, Config{})
+			for id := range registry.SessionID(700 * i) {
+				r.Add(session(id))
 			}
-			r := newRegistryOn(t, m, deadNode, Config{})
-			publish(t, r, session(1))
-			client.Del(t.Context(), r.names.alive(deadNode))
-			want := fmt.Sprintf("[{%s 700 false} {%s 1400 false}]", olderNode, nodeName)
-			if layout == Keys {
-				putForeign(t, client, m.Prefix, "null", "a", "b_c")
-				client.Set(t.Context(), m.Prefix+"1700000000000/x_y", `{"serverUuid":"1700000000000/x"}`, 0) // others' data
-				want = fmt.Sprintf("[{%s 2 true} {%s 700 false} {%s 1400 false}]", otherNode, olderNode, nodeName)
-			}
-			nodes, err := NewReader(m).Nodes(t.Context())
-			type short struct {
-				Node     string
-				Sessions int
-				Foreign  bool
-			}
-			var got []short
-			for _, a := range nodes {
-				got = append(got, short{a.Node, a.Sessions, a.Foreign()})
-			}
-			if fmt.Sprint(got) != want || err != nil {
-				t.Errorf("nodes are\n%v, %v; want\n%s", got, err, want)
-			}
-		})
+			publish(t, r)
+		}
+		r := newRegistryOn(t, m, deadNode, Config{})
+		publish(t, r, session(1))
+		client.Del(t.Context(), r.names.alive(deadNode))
+		want := fmt.Sprintf("[{%s 700 false} {%s 1400 false}]", olderNode, nodeName)
+		if m.Layout == Keys {
+			putForeign(t, client, m.Prefix, "null", "a", "b_c")
+			client.Set(t.Context(), m.Prefix+"1700000000000/x_y", `{"serverUuid":"1700000000000/x"}`, 0) // others' data
+			want = fmt.Sprintf("[{%s 2 true} {%s 700 false} {%s 1400 false}]", otherNode, olderNode, nodeName)
+		}
+		nodes, err := NewReader(m).Nodes(t.Context())
+		type short struct {
+			Node     string
+			Sessions int
+			Foreign  bool
+		}
+		var got []short
+		for _, a := range nodes {
+			got = append(got, short{a.Node, a.Sessions, a.Foreign()})
+		}
+		if fmt.Sprint(got) != want || err != nil {
+			t.Errorf("nodes are\n%v, %v; want\n%s", got, err, want)
+		}
 	})
 }
 
@@ -240,7 +206,7 @@ func TestNodes(t *testing.T) {
 func TestReplacedSystemsSessions(t *testing.T) {
 	onBoth(t, func(t *testing.T, client redis.UniversalClient) {
 		m := Map{Client: like(client), Layout: Keys}
-		r := newRegistryOn(t, m, nodeName, Config{Stored: func(registry.Session) {}})
+		r := indexed(t, m)
 		publish(t, r, session(1))
 		putForeign(t, client, "", "42", "kx3v0a", "9d7b5b1e-0000-4000-8000-000000000001")
 		if got := keysOf(t, m, Query{Member: "42"}, 1<<30); len(got) != 3 {
@@ -258,53 +224,50 @@ func TestReplacedSystemsSessions(t *testing.T) {
 }
 
 func TestFind(t *testing.T) {
-	inBoth(t, func(t *testing.T, layout Layout) {
-		onBoth(t, func(t *testing.T, client redis.UniversalClient) {
-			m := mapOf(client, layout)
-			older := newRegistryOn(t, m, olderNode, Config{})
-			publish(t, older, session(1))
-			r := newRegistryOn(t, m, nodeName, Config{})
-			for id := range registry.SessionID(1500) {
-				r.Add(session(id + 1))
-			}
-			publish(t, r)
-			for name, want := range map[string]string{
-				nodeName + "_00000001": nodeName + "_00000001",
-				nodeName + "_000005dc": nodeName + "_000005dc",
-				nodeName + "_000005d":  "5 " + nodeName + "_000005d",
-				olderNode + "_":        olderNode + "_00000001",
-				olderNode:              olderNode + "_00000001",
-				olderNode[:13]:         olderNode + "_00000001",
-				"1719999999998/7":      olderNode + "_00000001",
-				nodeName:               "5 " + nodeName,
-				nodeName + "_0000":     "5 " + nodeName + "_0000",
-				"1719":                 "5 1719",
-				"000005dc":             nodeName + "_000005dc",
-				"00000001":             "2 ",
-			} {
-				s, err := NewReader(m).Find(t.Context(), name)
-				var ambiguous *AmbiguousError
-				switch n, beginning, several := strings.Cut(want, " "); {
-				case !several:
-					if err != nil || s.Key() != want || s.Value.ServerUUID != s.Node.String() {
-						t.Errorf("%s means %+v, %v; want %s", name, s, err, want)
-					}
-				case !errors.As(err, &ambiguous) || fmt.Sprint(len(ambiguous.Keys)) != n:
-					t.Errorf("%s means %s, %v; want %s sessions", name, s.Key(), err, n)
-				default:
-					for _, key := range ambiguous.Keys {
-						if !strings.HasPrefix(key, beginning) || !strings.Contains(err.Error(), key) {
-							t.Errorf("%s: %v names %s", name, err, key)
-						}
+	everywhere(t, func(t *testing.T, m Map) {
+		older := newRegistryOn(t, m, olderNode, Config{})
+		publish(t, older, session(1))
+		r := newRegistryOn(t, m, nodeName, Config{})
+		for id := range registry.SessionID(1500) {
+			r.Add(session(id + 1))
+		}
+		publish(t, r)
+		for name, want := range map[string]string{
+			nodeName + "_00000001": nodeName + "_00000001",
+			nodeName + "_000005dc": nodeName + "_000005dc",
+			nodeName + "_000005d":  "5 " + nodeName + "_000005d",
+			olderNode + "_":        olderNode + "_00000001",
+			olderNode:              olderNode + "_00000001",
+			olderNode[:13]:         olderNode + "_00000001",
+			"1719999999998/7":      olderNode + "_00000001",
+			nodeName:               "5 " + nodeName,
+			nodeName + "_0000":     "5 " + nodeName + "_0000",
+			"1719":                 "5 1719",
+			"000005dc":             nodeName + "_000005dc",
+			"00000001":             "2 ",
+		} {
+			s, err := NewReader(m).Find(t.Context(), name)
+			var ambiguous *AmbiguousError
+			switch n, beginning, several := strings.Cut(want, " "); {
+			case !several:
+				if err != nil || s.Key() != want || s.Value.ServerUUID != s.Node.String() {
+					t.Errorf("%s means %+v, %v; want %s", name, s, err, want)
+				}
+			case !errors.As(err, &ambiguous) || fmt.Sprint(len(ambiguous.Keys)) != n:
+				t.Errorf("%s means %s, %v; want %s sessions", name, s.Key(), err, n)
+			default:
+				for _, key := range ambiguous.Keys {
+					if !strings.HasPrefix(key, beginning) || !strings.Contains(err.Error(), key) {
+						t.Errorf("%s: %v names %s", name, err, key)
 					}
 				}
 			}
-			for _, name := range []string{"", "x", "*", nodeName + "x", nodeName + "_ffff", nodeName + "_1", nodeName + "_00009999", "00009999", "_00000001", deadNode + "_00000001"} {
-				if s, err := NewReader(m).Find(t.Context(), name); !errors.Is(err, ErrNotFound) {
-					t.Errorf("%q means %s, %v; want ErrNotFound", name, s.Key(), err)
-				}
+		}
+		for _, name := range []string{"", "x", "*", nodeName + "x", nodeName + "_ffff", nodeName + "_1", nodeName + "_00009999", "00009999", "_00000001", deadNode + "_00000001"} {
+			if s, err := NewReader(m).Find(t.Context(), name); !errors.Is(err, ErrNotFound) {
+				t.Errorf("%q means %s, %v; want ErrNotFound", name, s.Key(), err)
 			}
-		})
+		}
 	})
 }
 
@@ -436,23 +399,5 @@ func TestTooManyForeignNodes(t *testing.T) {
 	m := Map{Client: like(clientOf(t, server.Addr())), Layout: Keys}
 	if nodes, err := NewReader(m).Nodes(t.Context()); err == nil || !strings.Contains(err.Error(), "prefix") {
 		t.Errorf("%d nodes, %v; want an error about the prefix", len(nodes), err)
-	}
-}
-
-// TestValuesOfTests keeps the value that the tests write for the replaced system to the contract.
-func TestValuesOfTests(t *testing.T) {
-	server := miniredis.RunT(t)
-	client := clientOf(t, server.Addr())
-	putForeign(t, client, "", "42", "x")
-	text, err := server.Get(otherNode + "_x")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var fields map[string]any
-	if err := json.Unmarshal([]byte(text), &fields); err != nil {
-		t.Fatal(err)
-	}
-	if got := slices.Sorted(maps.Keys(fields)); !slices.Equal(got, []string{"connectDatetime", "memberUid", "principalUserName", "serverUuid"}) {
-		t.Errorf("the value has the fields %q", got)
 	}
 }

@@ -21,7 +21,7 @@ func TestAddAndRemove(t *testing.T) {
 	inBoth(t, func(t *testing.T, layout Layout) {
 		onBoth(t, func(t *testing.T, client redis.UniversalClient) {
 			m := mapOf(client, layout)
-			r := newRegistryOn(t, m, nodeName, Config{Stored: func(registry.Session) {}})
+			r := indexed(t, m)
 			for id := range registry.SessionID(1200) {
 				r.Add(session(id + 1))
 			}
@@ -112,10 +112,8 @@ func TestMembersOfAllKinds(t *testing.T) {
 
 // TestSessionsWhileRedisIsAway: they wait in memory, and one that ended meanwhile leaves no trace.
 func TestSessionsWhileRedisIsAway(t *testing.T) {
-	inBoth(t, func(t *testing.T, layout Layout) {
-		server := miniredis.RunT(t)
-		m := mapOf(clientOf(t, server.Addr()), layout)
-		r := newRegistryOn(t, m, nodeName, Config{Stored: func(registry.Session) {}})
+	onMini(t, func(t *testing.T, m Map, server *miniredis.Miniredis) {
+		r := indexed(t, m)
 		publish(t, r, session(1), session(2))
 
 		server.SetError("LOADING the test says no")
@@ -159,9 +157,7 @@ func TestChangesCoalesce(t *testing.T) {
 // TestNoBucketStarves: while more changes of one bucket come than Redis takes, the others have their turn.
 func TestNoBucketStarves(t *testing.T) {
 	r := newRegistry(t, nil, nodeName)
-	for id := range registry.SessionID(buckets) {
-		r.Add(session(id))
-	}
+	add(r, many(buckets)...)
 	taken := make(map[int]bool)
 	for range 2 {
 		for n := range registry.SessionID(pipelineChanges) {
@@ -182,9 +178,7 @@ func TestNoBucketStarves(t *testing.T) {
 // TestStored: it is told of each session and member once, when Redis has it, not when it is written
 // again.
 func TestStored(t *testing.T) {
-	inBoth(t, func(t *testing.T, layout Layout) {
-		server := miniredis.RunT(t)
-		m := mapOf(clientOf(t, server.Addr()), layout)
+	onMini(t, func(t *testing.T, m Map, server *miniredis.Miniredis) {
 		var told []string
 		r := newRegistryOn(t, m, nodeName, Config{Stored: func(s registry.Session) {
 			told = append(told, s.ID.String()[7:]+":"+s.Member)
@@ -245,28 +239,20 @@ func run(t testing.TB, r *Registry) (stop func()) {
 // TestRunLeavesNothing: Run writes what takes many pipelines, and at its end takes it all away, also
 // what ended a moment before.
 func TestRunLeavesNothing(t *testing.T) {
-	inBoth(t, func(t *testing.T, layout Layout) {
-		onBoth(t, func(t *testing.T, client redis.UniversalClient) {
-			m := mapOf(client, layout)
-			r := newRegistryOn(t, m, nodeName, Config{Stored: func(registry.Session) {}})
-			const sessions = 2*pipelineChanges + 1
-			for id := range registry.SessionID(sessions) {
-				r.Add(session(id))
-			}
-			stop := run(t, r)
-			eventually(t, "all sessions in Redis", func() bool {
-				if r.Figures().Waiting > 0 { // to count keys takes long
-					return false
-				}
-				nodes, err := NewReader(m).Nodes(t.Context())
-				return err == nil && len(nodes) == 1 && nodes[0].Sessions == sessions
-			})
-			r.Remove(1)
-			stop()
-			if keys := client.Keys(t.Context(), "*").Val(); len(keys) != 0 {
-				t.Errorf("a node that ended left %q", keys[:min(5, len(keys))])
-			}
+	everywhere(t, func(t *testing.T, m Map) {
+		client := m.Client.Redis()
+		r := indexed(t, m)
+		const sessions = 2*pipelineChanges + 1
+		add(r, many(sessions)...)
+		stop := run(t, r)
+		eventually(t, "all sessions in Redis", func() bool { // to count keys takes long
+			return r.Figures().Waiting == 0 && counts(t, m, sessions)
 		})
+		r.Remove(1)
+		stop()
+		if keys := client.Keys(t.Context(), "*").Val(); len(keys) != 0 {
+			t.Errorf("a node that ended left %q", keys[:min(5, len(keys))])
+		}
 	})
 }
 
@@ -306,17 +292,9 @@ func TestRedisRestarts(t *testing.T) {
 			Addrs: []string{addr}, Heartbeat: 50 * time.Millisecond, Expiry: time.Minute,
 		}, slog.New(slog.NewTextHandler(&logged, nil)))
 		const sessions = 10_000
-		for id := range registry.SessionID(sessions) {
-			r.Add(session(id))
-		}
+		add(r, many(sessions)...)
 		run(t, r)
-		count := func(want int) func() bool {
-			return func() bool {
-				nodes, err := NewReader(m).Nodes(t.Context())
-				return err == nil && len(nodes) == 1 && nodes[0].Sessions == want
-			}
-		}
-		eventually(t, "all sessions in Redis", count(sessions))
+		eventually(t, "all sessions in Redis", func() bool { return counts(t, m, sessions) })
 
 		server.Kill()
 		eventually(t, "the registry notices", func() bool { return r.Healthy() != nil })
@@ -327,22 +305,19 @@ func TestRedisRestarts(t *testing.T) {
 		r.Remove(4)
 		r.Add(session(sessions))
 		server.Start(t)
-		eventually(t, "whole again", count(sessions-1))
+		eventually(t, "whole again", func() bool { return counts(t, m, sessions-1) })
 		eventually(t, "healthy again", func() bool { return r.Healthy() == nil })
 		for id, want := range map[registry.SessionID]bool{3: false, 4: false, 5: true, sessions: true} {
-			if _, err := NewReader(m).Find(t.Context(), r.node.Key(id)); (err == nil) != want {
-				t.Errorf("session %d: %v, want it there: %v", id, err, want)
-			}
+			wantFound(t, m, r.node.Key(id), want)
 		}
 		const least = sessions - 2 - pipelineChanges // of the last pipeline before, the answer may have been lost
 		if n := r.Figures().Rewritten; n < least {
 			t.Errorf("%d sessions were written again, want %d at least", n, least)
 		}
-		if n := logged.count("redis is away"); n != 1 {
-			t.Errorf("%d lines say that Redis went away, want 1:\n%s", n, logged.String())
-		}
-		if n := logged.count("redis is back"); n != 1 {
-			t.Errorf("%d lines say that Redis is back, want 1:\n%s", n, logged.String())
+		for _, line := range []string{"redis is away", "redis is back"} {
+			if n := logged.count(line); n != 1 {
+				t.Errorf("%d lines say %q, want 1:\n%s", n, line, logged.String())
+			}
 		}
 	})
 }
