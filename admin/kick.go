@@ -222,11 +222,10 @@ func (p *pace) wait(ctx context.Context, n int) error {
 	if p.next.Before(now) {
 		p.next = now
 	}
-	timer := time.NewTimer(p.next.Sub(now))
-	defer timer.Stop()
+	begin := time.After(p.next.Sub(now))
 	p.next = p.next.Add(time.Duration(float64(n) / p.rate * float64(time.Second)))
 	select {
-	case <-timer.C:
+	case <-begin:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)

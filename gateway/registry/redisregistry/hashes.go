@@ -127,10 +127,7 @@ func (h *hashes) leave(ctx context.Context, pipe redis.Pipeliner) error {
 	return exec(ctx, pipe)
 }
 
-const (
-	nodesAtOnce = 100  // nodes whose hashes are counted in one pipeline
-	scanCount   = 1000 // elements that one step of a SCAN or HSCAN looks at
-)
+const nodesAtOnce = 100 // nodes whose hashes are counted in one pipeline
 
 // hashSource reads the layout Hashes.
 type hashSource struct {
@@ -165,21 +162,7 @@ func (r *hashSource) lengths(ctx context.Context, pipe redis.Pipeliner, node str
 }
 
 func (r *hashSource) walk(ctx context.Context, node string, after cursor) iter.Seq2[batch, error] {
-	return func(yield func(batch, error) bool) {
-		nodes, id, err := r.liveBehind(ctx, node, after)
-		if err != nil {
-			yield(batch{}, err)
-			return
-		}
-		for _, n := range nodes {
-			for b, err := range r.walkNode(ctx, n, id) {
-				if !yield(b, err) || err != nil {
-					return
-				}
-			}
-			id = ""
-		}
-	}
+	return r.onNodes(ctx, node, after, func(n registry.Node, id string) iter.Seq2[batch, error] { return r.walkNode(ctx, n, id) })
 }
 
 // walkNode walks the sessions of a node, hash by hash and behind an id, if one is given. It keeps the keys of one
@@ -320,64 +303,16 @@ func (r *hashSource) get(ctx context.Context, keys []string) ([]Session, error) 
 }
 
 func (r *hashSource) like(ctx context.Context, name string) iter.Seq2[batch, error] {
-	return func(yield func(batch, error) bool) {
-		nodes, _, err := r.liveBehind(ctx, "", cursor{})
-		if err != nil {
-			yield(batch{}, err)
-			return
-		}
-		for _, n := range nodes {
-			for b, err := range r.likeOn(ctx, n, name) {
-				if !yield(b, err) || err != nil {
-					return
-				}
+	return r.onNodes(ctx, "", cursor{}, func(n registry.Node, _ string) iter.Seq2[batch, error] {
+		return func(yield func(batch, error) bool) {
+			own := n.String() + "_"
+			id := strings.TrimPrefix(name, own)
+			if _, err := registry.ParseSessionID(id); err == nil && !yield(batch{keys: []string{own + id}}, nil) {
+				return // it was that key, or that id alone
+			}
+			if strings.HasPrefix(name, own) || strings.HasPrefix(own, name) {
+				r.walkNode(ctx, n, "")(yield)
 			}
 		}
-	}
-}
-
-// likeOn is like on one node.
-func (r *hashSource) likeOn(ctx context.Context, node registry.Node, name string) iter.Seq2[batch, error] {
-	return func(yield func(batch, error) bool) {
-		own := node.String() + "_"
-		rest, isKey := strings.CutPrefix(name, own)
-		if _, err := registry.ParseSessionID(rest); err == nil { // a key, or an id alone
-			if !yield(batch{keys: []string{own + rest}}, nil) {
-				return
-			}
-		}
-		switch {
-		case isKey:
-			r.beginning(ctx, node, name)(yield)
-		case strings.HasPrefix(own, name):
-			r.walkNode(ctx, node, "")(yield)
-		}
-	}
-}
-
-// beginning walks the keys of a node's sessions that begin with a text. Redis looks for them, so that not all keys cross
-// the network.
-func (r *hashSource) beginning(ctx context.Context, node registry.Node, text string) iter.Seq2[batch, error] {
-	return func(yield func(batch, error) bool) {
-		for bucket := range buckets {
-			hash := r.names.sessions(node.String(), bucket)
-			var keys []string
-			fields := r.client.Redis().HScan(ctx, hash, 0, escape(text)+"*", scanCount).Iterator()
-			for fields.Next(ctx) {
-				keys = append(keys, fields.Val())
-				fields.Next(ctx) // to its value
-			}
-			err := fields.Err()
-			if err == nil {
-				err = checkFields(keys, node, bucket)
-			}
-			if err != nil {
-				yield(batch{}, fmt.Errorf("read %s: %w", hash, err))
-				return
-			}
-			if !yield(batch{keys: keys}, nil) {
-				return
-			}
-		}
-	}
+	})
 }

@@ -117,6 +117,7 @@ func (k *keys) leave(ctx context.Context, pipe redis.Pipeliner) error {
 }
 
 const (
+	scanCount  = 1000     // keys that one step of a SCAN looks at
 	maxValue   = 64 << 10 // bytes of what may be a session
 	maxForeign = 10_000   // nodes of the replaced system
 	samples    = 3        // sessions that show whose node it is

@@ -184,47 +184,47 @@ func (r *Reader) Member(ctx context.Context, member string) ([]Session, error) {
 
 // walkIndex walks the keys that the index has of a member's sessions, in the order of nodes and ids.
 func (r *Reader) walkIndex(ctx context.Context, node, member string, after cursor) iter.Seq2[batch, error] {
-	return func(yield func(batch, error) bool) {
-		nodes, id, err := r.liveBehind(ctx, node, after)
-		if err != nil {
-			yield(batch{}, err)
-			return
-		}
-		for _, n := range nodes {
+	return r.onNodes(ctx, node, after, func(n registry.Node, id string) iter.Seq2[batch, error] {
+		return func(yield func(batch, error) bool) {
 			for more := true; more; {
 				var keys []string
+				var err error
 				keys, id, err = r.listed(ctx, n, member, id)
 				if !yield(batch{keys: keys}, err) || err != nil {
 					return
 				}
 				more = len(keys) == pageSize
 			}
-			id = ""
 		}
-	}
+	})
 }
 
-// liveBehind returns the live nodes that a walk of a node's sessions, or of all, has not left behind, and
-// behind which id it is on the first of them; none where that is its beginning.
-func (r *Reader) liveBehind(ctx context.Context, node string, after cursor) (nodes []registry.Node, id string, err error) {
-	all, err := r.live(ctx)
-	if err != nil {
-		return nil, "", err
-	}
-	last, at, _ := parseKey(after.key) // nothing of the beginning
-	for _, about := range all {
-		if node != "" && about.Node != node || about.Node < last.String() {
-			continue
-		}
-		n, err := registry.ParseNode(about.Node)
+// onNodes walks the live nodes, or the one with a name, from a cursor on: each by walk, behind an id, which is empty
+// but for the node of the cursor.
+func (r *Reader) onNodes(ctx context.Context, name string, after cursor, walk func(n registry.Node, id string) iter.Seq2[batch, error]) iter.Seq2[batch, error] {
+	return func(yield func(batch, error) bool) {
+		live, err := r.live(ctx)
 		if err != nil {
-			return nil, "", err
+			yield(batch{}, err)
+			return
 		}
-		if nodes = append(nodes, n); n == last {
-			id = at
+		last, at, _ := parseKey(after.key) // nothing of the beginning
+		for _, about := range live {
+			if name != "" && about.Node != name || about.Node < last.String() {
+				continue
+			}
+			node, _ := registry.ParseNode(about.Node) // it is one, see parseAbout
+			id := ""
+			if node == last {
+				id = at
+			}
+			for b, err := range walk(node, id) {
+				if !yield(b, err) || err != nil {
+					return
+				}
+			}
 		}
 	}
-	return nodes, id, nil
 }
 
 // listed returns a page of the keys that the index has of a member on a node, behind an id, and the last one's id.

@@ -43,7 +43,10 @@ func (r *Registry) Run(ctx context.Context) error {
 			continue // whether Redis is away, heartbeats and changes find out
 		case <-r.changes():
 			if !more {
-				pause(ctx, linger)
+				select {
+				case <-ctx.Done():
+				case <-time.After(linger):
+				}
 			}
 			more, err = r.write(ctx)
 		}
@@ -67,15 +70,6 @@ func (r *Registry) changes() <-chan struct{} {
 		return nil
 	}
 	return r.wake
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
 }
 
 // write sends one pipeline of changes. more says that there are others.
