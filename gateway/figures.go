@@ -56,8 +56,8 @@ func (g *Gateway) Figures() Figures {
 	if g.set.auth != nil {
 		f.Tokens = g.set.auth.Figures()
 	}
-	if e := g.engine.Load(); e != nil {
-		f.Connections = e.connections() + int(e.elsewhere.Load())
+	if g.engine.Load() != nil {
+		f.Connections = g.front.Connections()
 	}
 	if r := g.router.Load(); r != nil {
 		f.Delivered, f.Oversized, f.LeftOut = r.Delivered(), r.Oversized(), r.LeftOut()

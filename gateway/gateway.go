@@ -9,25 +9,22 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
-	"github.com/stompgw/stompgw/bus/seldom"
 	"github.com/stompgw/stompgw/gateway/auth"
+	"github.com/stompgw/stompgw/gateway/internal/front"
 	"github.com/stompgw/stompgw/gateway/internal/loop"
 	"github.com/stompgw/stompgw/gateway/internal/router"
 	"github.com/stompgw/stompgw/gateway/internal/session"
-	"github.com/stompgw/stompgw/gateway/internal/sockjs"
-	"github.com/stompgw/stompgw/gateway/internal/tcp"
-	"github.com/stompgw/stompgw/gateway/internal/ws"
-	"github.com/stompgw/stompgw/gateway/origin"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/stomp"
@@ -43,23 +40,11 @@ type Gateway struct {
 	registry registry.Registry
 	rules    atomic.Pointer[policy.Catalogue]
 	set      settings
-	origins  origin.List
-	mounts   []*mount
+	front    *front.Door
 	stats    session.Stats
 	blocks   session.Blocks
 	engine   atomic.Pointer[engine]        // nil when not running
 	router   atomic.Pointer[router.Router] // stays after the engine, for its counts
-	draining atomic.Bool
-}
-
-// lines are what the log says, once a second at most, of what strangers cause.
-type lines struct {
-	session.Lines
-	full, pause, page, lost, failed seldom.Line
-}
-
-func (l *lines) all() []*seldom.Line {
-	return append(l.All(), &l.full, &l.pause, &l.page, &l.lost, &l.failed)
 }
 
 // engine is what runs while Run does.
@@ -67,14 +52,8 @@ type engine struct {
 	loops  []*loop.Loop
 	hosts  []*session.Host // by loop
 	router *router.Router
-	turn   atomic.Uint64 // whose turn it is to get a connection
 	pools  *session.Pools
-	http   *handoff
-	leave  func()      // begins the drain
-	shut   func()      // closes the HTTP listeners
-	isShut atomic.Bool // it has been called
-
-	elsewhere atomic.Int64 // connections that no loop has: in net/http, or in a TLS handshake
+	leave  func() // begins the drain
 }
 
 // New makes a node that publishes its sessions to reg and speaks to others over b. Both stay the
@@ -85,12 +64,12 @@ func New(node registry.Node, b bus.Bus, reg registry.Registry, rules *policy.Cat
 	for _, opt := range opts {
 		opt(&g.set)
 	}
-	for _, line := range g.set.lines.all() {
+	for _, line := range g.set.allLines() {
 		line.Always = g.set.everyLine
 	}
-	var err error
-	if g.origins, err = origin.Parse(g.set.origins); err != nil {
-		return nil, fmt.Errorf("gateway: WithOrigins: %w", err)
+	door, err := g.set.front()
+	if err != nil {
+		return nil, err
 	}
 	if g.set.limits.Outbound < g.set.limits.Message {
 		return nil, fmt.Errorf("gateway: outbound limit %d is under the %d one message may take", g.set.limits.Outbound, g.set.limits.Message)
@@ -98,8 +77,15 @@ func New(node registry.Node, b bus.Bus, reg registry.Registry, rules *policy.Cat
 	if err := g.set.checkHandlers(rules); err != nil {
 		return nil, err
 	}
-	g.mounts = g.newMounts()
+	g.front = front.New(door)
 	return g, nil
+}
+
+// Listener is where connections come from, and what they speak.
+type Listener struct {
+	net.Listener
+	STOMP bool        // plain STOMP; otherwise HTTP and WebSocket
+	TLS   *tls.Config // nil for none
 }
 
 // Run serves what comes over the listeners, and through ServeHTTP, until ctx ends or Drain is called.
@@ -120,12 +106,13 @@ func (g *Gateway) Run(ctx context.Context, lns ...Listener) error {
 	defer stop()
 	door, shut := context.WithCancel(inner)
 	defer shut()
-	e.shut = shut
+	g.front.Open(e.loops, e.hosts)
 
 	defer func() {
-		for _, line := range g.set.lines.all() {
+		for _, line := range g.set.allLines() {
 			line.Close()
 		}
+		g.front.Close()
 	}()
 	var wg sync.WaitGroup
 	defer e.pools.Close() // once no loop asks for any
@@ -147,7 +134,7 @@ func (g *Gateway) Run(ctx context.Context, lns ...Listener) error {
 		}
 		return err
 	})
-	run("http", func() error { return g.serveHTTP(inner, e) })
+	run("http", func() error { return g.front.Serve(inner) })
 	g.engine.Store(e)
 	g.reload(e, func(int) {}) // rules that came meanwhile
 	g.router.Store(e.router)
@@ -156,12 +143,12 @@ func (g *Gateway) Run(ctx context.Context, lns ...Listener) error {
 		if ln.STOMP {
 			open = ctx
 		}
-		run(ln.Addr().String(), func() error { return g.accept(open, ln, e) })
+		run(ln.Addr().String(), func() error { return g.front.Accept(open, front.Listener(ln)) })
 	}
 
 	<-ctx.Done()
-	g.draining.Store(true)
-	g.drain(e)
+	g.front.Stop()
+	g.drain(shut)
 	g.engine.Store(nil)
 	stop()
 	var f *failure
@@ -177,10 +164,7 @@ type failure struct{ err error }
 func (f *failure) Error() string { return f.err.Error() }
 
 func (g *Gateway) newEngine() (*engine, error) {
-	e := &engine{
-		http:  newHandoff(),
-		pools: session.NewPools(),
-	}
+	e := &engine{pools: session.NewPools()}
 	for range runtime.GOMAXPROCS(0) {
 		l, err := g.set.newLoop(g.set.limits.Outbound)
 		if err != nil {
@@ -203,7 +187,7 @@ func (g *Gateway) newEngine() (*engine, error) {
 				Limits: &limits, Outbound: g.set.limits.Outbound,
 				HeartBeat: g.set.heartBeat, Hung: g.set.hung, ConnectTimeout: g.set.limits.ConnectTimeout,
 			},
-			Records: session.Records{Fallback: g.set.fallback, Stats: &g.stats, Lines: &g.set.lines.Lines, Log: g.set.log},
+			Records: session.Records{Fallback: g.set.fallback, Stats: &g.stats, Lines: &g.set.lines, Log: g.set.log},
 			Pools:   e.pools,
 		})
 	}
@@ -221,29 +205,11 @@ func (e *engine) discard() error {
 	return errors.Join(errs...)
 }
 
-// next returns the loop that gets the next connection, and its host.
-func (e *engine) next() (*loop.Loop, *session.Host) {
-	i := e.turn.Add(1) % uint64(len(e.loops))
-	return e.loops[i], e.hosts[i]
-}
-
-// hostOf returns the host of a loop of the engine.
-func (e *engine) hostOf(l *loop.Loop) *session.Host { return e.hosts[slices.Index(e.loops, l)] }
-
-// connections is how many the node has; a SockJS session over HTTP is one of its own.
-func (e *engine) connections() int {
-	n := 0
-	for _, l := range e.loops {
-		n += l.Len()
-	}
-	return n
-}
-
 // Ready returns nil while new clients are welcome, else why not, in words for an operator.
 func (g *Gateway) Ready() error {
 	e := g.engine.Load()
 	switch {
-	case g.draining.Load():
+	case g.front.Stopping():
 		return errors.New("the node is draining")
 	case e == nil:
 		return errors.New("the node is starting")
@@ -328,112 +294,11 @@ func (g *Gateway) Sessions() int { return int(g.stats.Open.Load()) }
 
 // ServeHTTP answers what is at or below the endpoint, and everything else as WithPages says. In somebody
 // else's server, WebSocket and SockJS need HTTP/1.1: they take the connection over.
-func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	m, at := g.find(r.URL)
-	switch {
-	case g.turnsAway(m, at) && (m != nil || isOwn(r)):
-		g.refuseFull(w)
-		return
-	case m == nil:
-		g.set.pages.ServeHTTP(w, r)
-		return
-	case isOwn(r) && g.draining.Load():
-		w.Header().Set("Connection", "close") // see nextFront
-	}
-	g.serveSockJS(w, r, m, at)
-}
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.front.ServeHTTP(w, r) }
 
-// turnsAway reports whether the node drains, and a request is none of a SockJS session that it has.
-func (g *Gateway) turnsAway(m *mount, at sockjs.Resource) bool {
-	return g.draining.Load() && (m == nil || !m.Has(at))
-}
-
-const (
-	drainStep = 100 * time.Millisecond // between two groups of sessions
-	drainLow  = 10                     // connections of a loop that a group has at least, of each kind
-	drainWait = 7 * time.Second        // for the closing handshakes after the last group
-)
-
-// drain closes all sessions in groups, so that a cluster is not asked to take them in at once.
-func (g *Gateway) drain(e *engine) {
+// drain lets all leave.
+func (g *Gateway) drain(shut func()) {
 	began, sessions := time.Now(), g.Sessions()
-	steps := max(int(g.set.drain/drainStep), 1)
-	groups := make([]group, len(e.loops)) // each its loop's own
-	for i, l := range e.loops {
-		l.Post(func() { groups[i] = newGroup(l, steps) })
-	}
-	tick := time.NewTicker(drainStep)
-	defer tick.Stop()
-	deadline := time.Now().Add(g.set.drain + drainWait)
-	for g.shutDoor(e); e.connections() > 0 && time.Now().Before(deadline); g.shutDoor(e) {
-		for i, l := range e.loops {
-			l.Post(func() { groups[i].drain(l) })
-		}
-		<-tick.C
-	}
-	cut := e.clients()
-	g.set.log.Info("stopped", "sessions_let_go", max(sessions-cut, 0), "cut_off", cut, "in", time.Since(began).Round(drainStep).String())
-}
-
-// clients is how many have not closed their connections, be it one with a session or on the way to one. Those
-// of HTTP, which may be several of a client, count as nothing.
-func (e *engine) clients() int {
-	if e.connections() == 0 {
-		return 0
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second) // a loop that has failed answers nothing
-	defer cancel()
-	left, _ := gather(ctx, e, func(i int, tell func([]loop.Handler)) { tell(clientsOf(e.loops[i])) })
-	return len(left)
-}
-
-// clientsOf returns a client each of a loop, on which it has to be called.
-func clientsOf(l *loop.Loop) (clients []loop.Handler) {
-	l.Each(func(c *loop.Conn) {
-		if h := c.Handler(); isClient(h) {
-			clients = append(clients, h)
-		}
-	})
-	return clients
-}
-
-// isClient tells a connection that is one client from those over which a SockJS client sends and receives.
-func isClient(h loop.Handler) bool {
-	switch h.(type) {
-	case *ws.Conn, *tcp.Conn, *sockjs.Conn:
-		return true
-	}
-	return false
-}
-
-// shutDoor closes the HTTP listeners once no session needs them; there will be no new one.
-func (g *Gateway) shutDoor(e *engine) {
-	if !e.isShut.Load() && !slices.ContainsFunc(g.mounts, func(m *mount) bool { return m.Len() > 0 }) {
-		e.isShut.Store(true)
-		e.shut()
-	}
-}
-
-// group is how many connections of a loop are told to leave at a time. A SockJS client over HTTP has several,
-// so they are counted apart.
-type group struct{ clients, others int }
-
-// newGroup divides what a loop has into steps. It runs on the loop, as drain does.
-func newGroup(l *loop.Loop, steps int) group {
-	clients := len(clientsOf(l))
-	share := func(n int) int { return max((n+steps-1)/steps, drainLow) }
-	return group{share(clients), share(l.Len() - clients)}
-}
-
-// drain tells a group to leave, those without a session too.
-func (g group) drain(l *loop.Loop) {
-	l.Each(func(c *loop.Conn) {
-		left := &g.others
-		if isClient(c.Handler()) {
-			left = &g.clients
-		}
-		if d, ok := c.Handler().(interface{ Drain() bool }); ok && *left > 0 && d.Drain() { // false for one that is leaving
-			*left--
-		}
-	})
+	cut := g.front.Drain(g.set.drain, shut)
+	g.set.log.Info("stopped", "sessions_let_go", max(sessions-cut, 0), "cut_off", cut, "in", time.Since(began).Round(time.Second/10).String())
 }

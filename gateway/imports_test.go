@@ -49,8 +49,12 @@ var mayImport = map[string][]string{
 	"admin": {"gateway", "gateway/policy", "gateway/registry", "gateway/registry/redisregistry", "bus"},
 
 	"gateway": {
-		"gateway/internal/loop", "gateway/internal/router", "gateway/internal/session", "gateway/internal/sockjs",
-		"gateway/internal/tcp", "gateway/internal/ws", "gateway/auth", "gateway/destination", "gateway/origin", "gateway/policy", "gateway/registry", "gateway/stomp", "bus", "bus/seldom",
+		"gateway/internal/front", "gateway/internal/loop", "gateway/internal/router", "gateway/internal/session", "gateway/internal/sockjs",
+		"gateway/internal/ws", "gateway/auth", "gateway/destination", "gateway/origin", "gateway/policy", "gateway/registry", "gateway/stomp", "bus", "bus/seldom",
+	},
+	"gateway/internal/front": {
+		"gateway/internal/sockjs", "gateway/internal/tcp", "gateway/internal/ws", "gateway/internal/session", "gateway/internal/loop",
+		"gateway/origin", "gateway/stomp", "bus/seldom",
 	},
 	"gateway/internal/sockjs":  {"gateway/internal/ws", "gateway/internal/session", "gateway/internal/loop"},
 	"gateway/internal/ws":      {"gateway/internal/session", "gateway/internal/loop"},

@@ -163,7 +163,7 @@ func (s *settings) outcome(err error, what string, in *session.Inspection) sessi
 	if errors.Is(err, ErrDrop) {
 		return session.Outcome{Drop: true}
 	}
-	s.lines.failed.Log(s.log, slog.LevelError, what+" failed", "session", registry.ShortKey(in.Session.Key), "command", in.Frame.Command, "err", err)
+	s.failed.Log(s.log, slog.LevelError, what+" failed", "session", registry.ShortKey(in.Session.Key), "command", in.Frame.Command, "err", err)
 	return session.Outcome{Refusal: policy.Refuse(policy.CodeInternal)}
 }
 

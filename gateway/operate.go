@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/stompgw/stompgw/gateway/internal/loop"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
@@ -37,7 +38,7 @@ func (g *Gateway) Live(ctx context.Context, ids []registry.SessionID) ([]registr
 		return nil, ErrNotRunning
 	}
 	shares := e.share(ids)
-	return gather(ctx, e, func(i int, tell func([]registry.Live)) { e.hosts[i].Live(ctx, shares[i], tell) })
+	return loop.Gather(ctx, e.loops, func(i int, tell func([]registry.Live)) { e.hosts[i].Live(ctx, shares[i], tell) })
 }
 
 // Subscribers returns the sessions with a subscription to that destination, or to anything that a pattern
@@ -47,7 +48,7 @@ func (g *Gateway) Subscribers(ctx context.Context, destination string) ([]regist
 	if e == nil {
 		return nil, ErrNotRunning
 	}
-	ids, err := gather(ctx, e, func(i int, tell func([]registry.SessionID)) { e.hosts[i].Subscribers(ctx, destination, tell) })
+	ids, err := loop.Gather(ctx, e.loops, func(i int, tell func([]registry.SessionID)) { e.hosts[i].Subscribers(ctx, destination, tell) })
 	slices.Sort(ids)
 	return slices.Compact(ids), err
 }
@@ -66,7 +67,7 @@ func (g *Gateway) Kick(ctx context.Context, ids []registry.SessionID, k Kick) (k
 		return nil, ErrNotRunning
 	}
 	shares := e.share(ids)
-	kicked, err = gather(ctx, e, func(i int, tell func([]registry.SessionID)) { e.hosts[i].Kick(ctx, shares[i], why, tell) })
+	kicked, err = loop.Gather(ctx, e.loops, func(i int, tell func([]registry.SessionID)) { e.hosts[i].Kick(ctx, shares[i], why, tell) })
 	g.set.log.Debug("ended sessions", "sessions", len(kicked), "code", why.Code, "reason", why.Message)
 	return kicked, err
 }
@@ -123,27 +124,6 @@ func (e *engine) share(ids []registry.SessionID) [][]registry.SessionID {
 	return shares
 }
 
-// gather asks every loop, by its number and on it, and returns what they tell, until ctx ends. A loop
-// that has ended has nothing to tell.
-func gather[T any](ctx context.Context, e *engine, ask func(i int, tell func([]T))) (all []T, err error) {
-	told := make(chan []T, len(e.loops)) // none of them waits
-	asked := 0
-	for i, l := range e.loops {
-		if l.Post(func() { ask(i, func(some []T) { told <- some }) }) {
-			asked++
-		}
-	}
-	for range asked {
-		select {
-		case some := <-told:
-			all = append(all, some...)
-		case <-ctx.Done():
-			return all, ctx.Err()
-		}
-	}
-	return all, ctx.Err() // after which loops tell early
-}
-
 // Block keeps members, named as JSON (42 or "bob"), from having sessions until the given times; what
 // was said before is forgotten. A blocked member's CONNECT, or login, is answered with an ERROR, code
 // policy.CodeBlocked; a frame by its token in a session of another member is refused with that code.
@@ -155,10 +135,10 @@ func (g *Gateway) Block(until map[string]time.Time) { g.blocks.Set(until, time.N
 // nothing when Run does not run.
 func (g *Gateway) Drain() {
 	if e := g.engine.Load(); e != nil {
-		g.draining.Store(true)
+		g.front.Stop()
 		e.leave()
 	}
 }
 
 // Draining reports whether the node lets nobody in because it stops.
-func (g *Gateway) Draining() bool { return g.draining.Load() }
+func (g *Gateway) Draining() bool { return g.front.Stopping() }

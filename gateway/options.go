@@ -1,13 +1,19 @@
 package gateway
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
 
+	"github.com/stompgw/stompgw/bus/seldom"
 	"github.com/stompgw/stompgw/gateway/auth"
+	"github.com/stompgw/stompgw/gateway/internal/front"
 	"github.com/stompgw/stompgw/gateway/internal/loop"
+	"github.com/stompgw/stompgw/gateway/internal/session"
+	"github.com/stompgw/stompgw/gateway/internal/sockjs"
 	"github.com/stompgw/stompgw/gateway/internal/ws"
+	"github.com/stompgw/stompgw/gateway/origin"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
@@ -18,6 +24,21 @@ type Limits struct {
 	Outbound       int           // bytes that may wait for one client, default 1 MiB, at least Message
 	Connections    int           // at one time, default 1,000,000; more are closed at once
 	ConnectTimeout time.Duration // for TLS, then for the upgrade, and then for CONNECT, default 10 s each
+}
+
+// SockJS is what a node offers to clients that can't, or don't, use a bare WebSocket.
+type SockJS struct {
+	Heartbeat      time.Duration // between two signs of life to a client that waits, default 25 s
+	SessionTimeout time.Duration // that a session lives on while no request of the client waits for it, default 5 s
+	StreamLimit    int           // bytes after which a streaming answer ends and the client asks again, default 128 KiB
+	CookieNeeded   bool          // set and ask for the cookie JSESSIONID, which some load balancers need
+	ClientURL      string        // where the page for clients of other origins loads sockjs-client from; none is served if empty
+	Echo           bool          // offer the services of protocol test suites: /echo, /close and their like
+}
+
+// DefaultSockJS returns the defaults.
+func DefaultSockJS() SockJS {
+	return SockJS{Heartbeat: 25 * time.Second, SessionTimeout: 5 * time.Second, StreamLimit: 128 << 10}
 }
 
 type settings struct {
@@ -39,7 +60,8 @@ type settings struct {
 	handlers   []handler
 	patience   time.Duration // with interceptors and handlers
 	everyLine  bool
-	lines      lines
+	failed     seldom.Line // somebody else's code
+	lines      session.Lines
 	parting    time.Duration // for a SockJS client to be told that the node stops
 	newLoop    func(outbound int) (*loop.Loop, error)
 }
@@ -62,6 +84,41 @@ func defaults() settings {
 		parting:   time.Second,
 		newLoop:   loop.New,
 	}
+}
+
+// allLines are the lines of the log that clients, and somebody else's code, can cause at will.
+func (s *settings) allLines() []*seldom.Line { return append(s.lines.All(), &s.failed) }
+
+// front returns what the settings say of the front door.
+func (s *settings) front() (o front.Options, err error) {
+	set := DefaultSockJS()
+	if s.sockjs != nil {
+		set = *s.sockjs
+	}
+	o = front.Options{
+		Pages:          s.pages,
+		Connections:    s.limits.Connections,
+		ConnectTimeout: s.limits.ConnectTimeout,
+		Message:        s.limits.Message,
+		Periods:        s.periods,
+		SockJS: sockjs.Options{
+			Path:           s.endpoint,
+			Heartbeat:      set.Heartbeat,
+			SessionTimeout: set.SessionTimeout,
+			Parting:        s.parting,
+			StreamLimit:    set.StreamLimit,
+			CookieNeeded:   set.CookieNeeded,
+			ClientURL:      set.ClientURL,
+		},
+		NoSockJS:  s.sockjs == nil,
+		Echo:      set.Echo,
+		Log:       s.log,
+		EveryLine: s.everyLine,
+	}
+	if o.Origins, err = origin.Parse(s.origins); err != nil {
+		return o, fmt.Errorf("gateway: WithOrigins: %w", err)
+	}
+	return o, nil
 }
 
 // Option sets what has a default.

@@ -281,7 +281,11 @@ func TestSockJSNothingIsLeft(t *testing.T) {
 			b := n.browser(t, ways[i%3])
 			s := &sock{browser: b, transport: all[i%len(all)], path: newPath([]string{"/stomp", "/echo", "/close"}[i/6%3])}
 			defer b.close()
-			if got, err := s.frame(); err != nil || got != "o" {
+			got, err := s.frame()
+			if got == interrupted {
+				return // on a slow machine it may be over before its receiver has come to its loop
+			}
+			if err != nil || got != "o" {
 				t.Errorf("visit %d: %q, %v", i, got, err)
 				return
 			}

@@ -1,30 +1,14 @@
-package gateway
+package front
 
 import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/stompgw/stompgw/gateway/internal/sockjs"
 	"github.com/stompgw/stompgw/gateway/internal/ws"
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
-
-// SockJS is what a node offers to clients that can't, or don't, use a bare WebSocket.
-type SockJS struct {
-	Heartbeat      time.Duration // between two signs of life to a client that waits, default 25 s
-	SessionTimeout time.Duration // that a session lives on while no request of the client waits for it, default 5 s
-	StreamLimit    int           // bytes after which a streaming answer ends and the client asks again, default 128 KiB
-	CookieNeeded   bool          // set and ask for the cookie JSESSIONID, which some load balancers need
-	ClientURL      string        // where the page for clients of other origins loads sockjs-client from; none is served if empty
-	Echo           bool          // offer the services of protocol test suites: /echo, /close and their like
-}
-
-// DefaultSockJS returns the defaults.
-func DefaultSockJS() SockJS {
-	return SockJS{Heartbeat: 25 * time.Second, SessionTimeout: 5 * time.Second, StreamLimit: 128 << 10}
-}
 
 const (
 	echoStreamLimit = 4096     // bytes, as the test suites expect
@@ -42,26 +26,14 @@ type mount struct {
 }
 
 // newMounts makes the services of a node, the endpoint first.
-func (g *Gateway) newMounts() []*mount {
-	set := DefaultSockJS()
-	if g.set.sockjs != nil {
-		set = *g.set.sockjs
-	}
-	options := sockjs.Options{
-		Path:           g.set.endpoint,
-		Application:    sockjs.STOMP,
-		Heartbeat:      set.Heartbeat,
-		SessionTimeout: set.SessionTimeout,
-		Parting:        g.set.parting,
-		StreamLimit:    set.StreamLimit,
-		MaxPost:        max(minPost, perEscape*(g.set.limits.Message+stomp.DefaultLimits().Head)),
-		CookieNeeded:   set.CookieNeeded,
-		ClientURL:      set.ClientURL,
-		Ancestors:      g.origins.Ancestors(),
-	}
-	periods := g.set.periods.WithPing(set.Heartbeat)
-	mounts := []*mount{{Service: sockjs.New(options), periods: periods, off: g.set.sockjs == nil}}
-	if g.set.sockjs == nil || !set.Echo {
+func newMounts(o *Options) []*mount {
+	options := o.SockJS
+	options.Application = sockjs.STOMP
+	options.MaxPost = max(minPost, perEscape*(o.Message+stomp.DefaultLimits().Head))
+	options.Ancestors = o.Origins.Ancestors()
+	periods := o.Periods.WithPing(options.Heartbeat)
+	mounts := []*mount{{Service: sockjs.New(options), periods: periods, off: o.NoSockJS}}
+	if o.NoSockJS || !o.Echo {
 		return mounts
 	}
 	options.Application, options.Apart = sockjs.Echo, true
@@ -81,8 +53,8 @@ func (g *Gateway) newMounts() []*mount {
 }
 
 // find returns the service that a path belongs to, and what it names there; nil for none.
-func (g *Gateway) find(u *url.URL) (*mount, sockjs.Resource) {
-	for _, m := range g.mounts {
+func (d *Door) find(u *url.URL) (*mount, sockjs.Resource) {
+	for _, m := range d.mounts {
 		at, below := m.Find(u)
 		switch {
 		case !below:
@@ -106,27 +78,27 @@ func (m *mount) wantsUpgrade(r *http.Request, at sockjs.Resource) bool {
 }
 
 // admitsTo decides whether the page that a request comes from may use m.
-func (g *Gateway) admitsTo(m *mount, r *http.Request, at sockjs.Resource) bool {
+func (d *Door) admitsTo(m *mount, r *http.Request, at sockjs.Resource) bool {
 	switch {
 	case m.public:
 		return true
 	case at.IsElement():
-		return g.admitsElement(r)
+		return d.admitsElement(r)
 	}
-	return g.admits(r)
+	return d.admits(r)
 }
 
-// serveSockJS answers everything at or below a service's path.
-func (g *Gateway) serveSockJS(w http.ResponseWriter, r *http.Request, m *mount, at sockjs.Resource) {
+// serveMount answers everything at or below a service's path.
+func (d *Door) serveMount(w http.ResponseWriter, r *http.Request, m *mount, at sockjs.Resource) {
 	switch {
 	case m.wantsUpgrade(r, at):
-		g.upgradeHTTP(w, r, m, at)
+		d.upgradeHTTP(w, r, m, at)
 	case at.Kind == sockjs.WebSocket || at.Kind == sockjs.RawWebSocket:
 		http.NotFound(w, r)
-	case at.Kind != sockjs.NotFound && !g.admitsTo(m, r, at):
-		g.refusePage(r).Write(w)
+	case at.Kind != sockjs.NotFound && !d.admitsTo(m, r, at):
+		d.refusePage(r).Write(w)
 	case at.Kind == sockjs.Receive && r.Method != http.MethodOptions:
-		g.receiveHTTP(w, r, m, at)
+		d.receiveHTTP(w, r, m, at)
 	default:
 		m.ServeHTTP(w, r, at)
 	}

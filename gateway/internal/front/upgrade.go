@@ -1,4 +1,4 @@
-package gateway
+package front
 
 import (
 	"net/http"
@@ -10,8 +10,8 @@ import (
 )
 
 // upgrade returns the answer to a request for a WebSocket that is as it should be, nil for any other.
-func (g *Gateway) upgrade(m *mount, at sockjs.Resource, r *http.Request) []byte {
-	if !m.wantsUpgrade(r, at) || !g.admitsTo(m, r, at) {
+func (d *Door) upgrade(m *mount, at sockjs.Resource, r *http.Request) []byte {
+	if !m.wantsUpgrade(r, at) || !d.admitsTo(m, r, at) {
 		return nil
 	}
 	answer, _ := ws.Accept(r) // a refusal is for net/http to write
@@ -21,16 +21,15 @@ func (g *Gateway) upgrade(m *mount, at sockjs.Resource, r *http.Request) []byte 
 // upgradeHTTP moves an upgrade that came after another request on a kept-alive connection, or to
 // somebody else's server, onto a loop. It also words what is wrong with any other request to the
 // endpoint.
-func (g *Gateway) upgradeHTTP(w http.ResponseWriter, r *http.Request, m *mount, at sockjs.Resource) {
-	e := g.engine.Load()
-	if e == nil || g.isFull(e) {
-		g.refuseFull(w)
+func (d *Door) upgradeHTTP(w http.ResponseWriter, r *http.Request, m *mount, at sockjs.Resource) {
+	if d.isFull() {
+		d.refuseFull(w)
 		return
 	}
 	answer, refusal := ws.Accept(r)
 	switch {
-	case refusal == nil && !g.admitsTo(m, r, at):
-		refusal = g.refusePage(r)
+	case refusal == nil && !d.admitsTo(m, r, at):
+		refusal = d.refusePage(r)
 	case refusal != nil && at.Kind == sockjs.WebSocket:
 		refusal = reword(refusal, r)
 	}
@@ -43,25 +42,23 @@ func (g *Gateway) upgradeHTTP(w http.ResponseWriter, r *http.Request, m *mount, 
 		http.Error(w, "this server can't upgrade: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
-	l, host := e.next()
+	l, host := d.house.Load().next()
 	l.AdoptConn(nc, rest, func(c *loop.Conn) loop.Handler {
 		c.Queue(answer)
-		return g.newWebSocket(m, at, host)(c)
+		return d.newWebSocket(m, at, host, c)
 	})
 }
 
-// newWebSocket returns what makes the Handler of a connection whose upgrade has been answered.
-func (g *Gateway) newWebSocket(m *mount, at sockjs.Resource, host *session.Host) func(*loop.Conn) loop.Handler {
+// newWebSocket makes the Handler of a connection whose upgrade has been answered.
+func (d *Door) newWebSocket(m *mount, at sockjs.Resource, host *session.Host, c *loop.Conn) loop.Handler {
 	open := func(c session.Conn) session.Peer { return m.Application(host, c) }
-	return func(c *loop.Conn) loop.Handler {
-		switch {
-		case at.Kind == sockjs.WebSocket:
-			return ws.New(c, open, m.NewContent(), &m.periods)
-		case m.echo:
-			return ws.NewEcho(c, &g.set.periods)
-		}
-		return ws.New(c, open, nil, &g.set.periods)
+	switch {
+	case at.Kind == sockjs.WebSocket:
+		return ws.New(c, open, m.NewContent(), &m.periods)
+	case m.echo:
+		return ws.NewEcho(c, &d.Periods)
 	}
+	return ws.New(c, open, nil, &d.Periods)
 }
 
 // reword makes the refusal of an upgrade what SockJS wants at a session's own path

@@ -1,4 +1,4 @@
-package gateway
+package front
 
 import (
 	"bufio"
@@ -18,73 +18,75 @@ const (
 	answerLinger   = time.Second // for a client to take an HTTP error
 )
 
-// front is the Handler of a connection to the HTTP port that has no request. It waits for the head of
+// visitor is the Handler of a connection to the HTTP port that has no request. It waits for the head of
 // one: an upgrade, and a request by which a SockJS client receives, are answered in place. All else, and
 // what is wrong with those, is given to net/http with the bytes that were read.
-type front struct {
-	gateway *Gateway
-	engine  *engine
-	host    *session.Host
-	sock    *loop.Conn
-	unsent  int // bytes of the answer to an earlier request that were on their way at the last Timeout, or when it began
+type visitor struct {
+	door   *Door
+	sock   *loop.Conn
+	unsent int // bytes of the answer to an earlier request that were on their way at the last Timeout, or when it began
 }
 
-func (g *Gateway) newFront(e *engine, host *session.Host) func(*loop.Conn) loop.Handler {
-	return func(c *loop.Conn) loop.Handler {
-		c.SetTimer(g.set.limits.ConnectTimeout)
-		return &front{gateway: g, engine: e, host: host, sock: c}
-	}
+func (d *Door) newVisitor(c *loop.Conn) loop.Handler {
+	c.SetTimer(d.ConnectTimeout)
+	return &visitor{door: d, sock: c}
+}
+
+// nextVisitor is newVisitor after an answer.
+func (d *Door) nextVisitor(c *loop.Conn) loop.Handler {
+	c.SetTimer(pollIdle)
+	return &visitor{door: d, sock: c, unsent: c.Outstanding()}
 }
 
 // Feed implements loop.Handler. Empty lines before a request are left out (RFC 9112 section 2.2).
-func (f *front) Feed(b []byte) (taken int) {
+func (v *visitor) Feed(b []byte) (taken int) {
 	for taken < len(b) && (b[taken] == '\r' || b[taken] == '\n') {
 		taken++
 	}
 	if taken == len(b) {
 		return taken
 	}
-	return taken + f.request(b[taken:])
+	return taken + v.request(b[taken:])
 }
 
 // request takes a request, if b holds all of its head.
-func (f *front) request(b []byte) (taken int) {
+func (v *visitor) request(b []byte) (taken int) {
 	size := headSize(b)
 	switch {
 	case tcp.IsProxyLine(b):
-		f.refuse(http.StatusBadRequest, tcp.NoProxy)
+		v.refuse(http.StatusBadRequest, tcp.NoProxy)
 		return len(b)
 	case !isHTTP(b[0]):
-		f.refuse(http.StatusBadRequest, notHTTP)
+		v.refuse(http.StatusBadRequest, notHTTP)
 		return len(b)
 	case size > maxRequestHead || size == 0 && len(b) > maxRequestHead:
-		f.refuse(http.StatusRequestHeaderFieldsTooLarge, "the request head is over "+strconv.Itoa(maxRequestHead)+" bytes")
+		v.refuse(http.StatusRequestHeaderFieldsTooLarge, "the request head is over "+strconv.Itoa(maxRequestHead)+" bytes")
 		return len(b)
 	case size == 0:
 		return 0
 	}
 	r, err := http.ReadRequest(bufio.NewReaderSize(bytes.NewReader(b[:size]), size))
 	if err != nil {
-		f.refuse(http.StatusBadRequest, "this HTTP request is malformed")
+		v.refuse(http.StatusBadRequest, "this HTTP request is malformed")
 		return len(b)
 	}
-	m, at := f.gateway.find(r.URL)
+	m, at := v.door.find(r.URL)
 	switch {
-	case f.gateway.turnsAway(m, at):
-		f.refuse(http.StatusServiceUnavailable, tryAnother)
+	case v.door.turnsAway(m, at):
+		v.refuse(http.StatusServiceUnavailable, tryAnother)
 		return len(b)
 	case m == nil:
-		f.giveAway(b)
+		v.giveAway(b)
 		return len(b)
 	}
-	if answer := f.gateway.upgrade(m, at, r); answer != nil {
-		f.sock.Queue(answer)
-		f.sock.Handle(f.gateway.newWebSocket(m, at, f.host)(f.sock))
+	if answer := v.door.upgrade(m, at, r); answer != nil {
+		v.sock.Queue(answer)
+		v.sock.Handle(v.door.newWebSocket(m, at, v.host(), v.sock))
 		return size
 	}
-	taken, ok := f.receive(m, at, r, size, b)
+	taken, ok := v.receive(m, at, r, size, b)
 	if !ok {
-		f.giveAway(b)
+		v.giveAway(b)
 		return len(b)
 	}
 	return taken
@@ -92,50 +94,52 @@ func (f *front) request(b []byte) (taken int) {
 
 const notHTTP = "this port speaks HTTP and WebSocket, and this is neither; TLS and STOMP over TCP have ports of their own"
 
+func (v *visitor) host() *session.Host { return v.door.house.Load().hostOf(v.sock.Loop()) }
+
 // giveAway hands the connection to net/http.
-func (f *front) giveAway(b []byte) {
-	nc, rest, err := f.sock.Detach(0, b)
+func (v *visitor) giveAway(b []byte) {
+	nc, rest, err := v.sock.Detach(0, b)
 	if err != nil {
-		f.gateway.set.lines.lost.Log(f.gateway.set.log, slog.LevelWarn, "a connection can't be given to net/http", "err", err)
+		v.door.lines.lost.Log(v.door.Log, slog.LevelWarn, "a connection can't be given to net/http", "err", err)
 		return
 	}
-	if !f.engine.http.give(&prefixed{Conn: nc, rest: rest}) {
+	if !v.door.house.Load().http.give(&prefixed{Conn: nc, rest: rest}) {
 		nc.Close() // that many wait already; the client will try again
 	}
 }
 
 // refuse answers what net/http need not see.
-func (f *front) refuse(status int, reason string) {
-	f.sock.Queue([]byte("HTTP/1.1 " + strconv.Itoa(status) + " " + http.StatusText(status) +
+func (v *visitor) refuse(status int, reason string) {
+	v.sock.Queue([]byte("HTTP/1.1 " + strconv.Itoa(status) + " " + http.StatusText(status) +
 		"\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: " +
 		strconv.Itoa(len(reason)+1) + "\r\n\r\n" + reason + "\n"))
-	f.sock.Finish(answerLinger)
+	v.sock.Finish(answerLinger)
 }
 
 // Timeout implements loop.Handler: no request came. A client that is still taking the answer to the
 // last one has had no time for another; one that has taken nothing of it is not waited for.
-func (f *front) Timeout() {
-	if n := f.sock.Outstanding(); n > 0 && n < f.unsent {
-		f.unsent = n
-		f.sock.SetTimer(pollIdle)
+func (v *visitor) Timeout() {
+	if n := v.sock.Outstanding(); n > 0 && n < v.unsent {
+		v.unsent = n
+		v.sock.SetTimer(pollIdle)
 		return
 	}
-	f.sock.Finish(answerLinger)
+	v.sock.Finish(answerLinger)
 }
 
 // Overflow implements loop.Handler. Nothing this long is ever queued here.
-func (f *front) Overflow() { f.sock.Abort() }
+func (v *visitor) Overflow() { v.sock.Abort() }
 
 // Closed implements loop.Handler.
-func (f *front) Closed(error) {}
+func (v *visitor) Closed(error) {}
 
 // Drain closes the connection because the node stops. While there are sessions whose client may be
 // about to send a request on it, it stays.
-func (f *front) Drain() bool {
-	if !f.engine.isShut.Load() {
+func (v *visitor) Drain() bool {
+	if !v.door.house.Load().isShut.Load() {
 		return false
 	}
-	f.sock.Finish(answerLinger)
+	v.sock.Finish(answerLinger)
 	return true
 }
 

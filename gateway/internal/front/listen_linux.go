@@ -1,4 +1,4 @@
-package gateway
+package front
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 
 // acceptDescriptors takes connections as raw descriptors, without a net.Conn for each. taken is
 // false for a listener that is no socket.
-func (g *Gateway) acceptDescriptors(ctx context.Context, ln Listener, e *engine) (taken bool, err error) {
+func (d *Door) acceptDescriptors(ctx context.Context, ln Listener) (taken bool, err error) {
 	var file *os.File
 	switch l := ln.Listener.(type) {
 	case *net.TCPListener:
@@ -44,10 +44,10 @@ func (g *Gateway) acceptDescriptors(ctx context.Context, ln Listener, e *engine)
 		}
 		switch acceptErr {
 		case nil:
-			g.welcome(fd, ln, e)
+			d.welcome(fd, ln)
 		case unix.EINTR, unix.ECONNABORTED: // the client has gone again
 		default:
-			g.pauseAccept(ctx, ln, os.NewSyscallError("accept4", acceptErr))
+			d.pauseAccept(ctx, ln, os.NewSyscallError("accept4", acceptErr))
 		}
 	}
 }
@@ -60,8 +60,8 @@ const (
 )
 
 // welcome gives a connection to a loop.
-func (g *Gateway) welcome(fd int, ln Listener, e *engine) {
-	if g.full(e) {
+func (d *Door) welcome(fd int, ln Listener) {
+	if d.noRoom() {
 		unix.Close(fd)
 		return
 	}
@@ -73,6 +73,6 @@ func (g *Gateway) welcome(fd int, ln Listener, e *engine) {
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, keepAliveIdle)
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, keepAlivePeriod)
 	}
-	l, host := e.next()
-	l.Adopt(fd, g.handlerFor(ln, e, host))
+	l, first := d.place(ln)
+	l.Adopt(fd, first)
 }

@@ -1,4 +1,4 @@
-package gateway
+package front
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/stompgw/stompgw/gateway/internal/loop"
-	"github.com/stompgw/stompgw/gateway/internal/session"
 )
 
 // TestKeptConnection holds that a connection which is kept after an answer waits for a request of a client
@@ -29,7 +28,7 @@ func TestKeptConnection(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	next := new(Gateway).nextFront(&engine{loops: []*loop.Loop{l}, hosts: []*session.Host{{}}})
+	next := New(Options{}).nextVisitor
 	for name, takes := range map[string][]int{"some": {50_000, 50_000, 0}, "nothing": {0}} {
 		t.Run(name, func(t *testing.T) {
 			server, client := socketPair(t)
@@ -59,7 +58,7 @@ func TestKeptConnection(t *testing.T) {
 
 // answer is the Handler of a connection whose answer is on its way.
 type answer struct {
-	front
+	visitor
 	conn *loop.Conn
 	next func(*loop.Conn) loop.Handler
 	done chan *loop.Conn

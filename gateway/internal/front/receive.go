@@ -1,4 +1,4 @@
-package gateway
+package front
 
 import (
 	"io"
@@ -19,24 +19,24 @@ const (
 // receive answers a request by which a SockJS client receives, as the first on its connection or the
 // next on one that is kept, without net/http: it may wait for long. It reports false if net/http
 // has to word what is wrong with it.
-func (f *front) receive(m *mount, at sockjs.Resource, r *http.Request, size int, b []byte) (taken int, ok bool) {
+func (v *visitor) receive(m *mount, at sockjs.Resource, r *http.Request, size int, b []byte) (taken int, ok bool) {
 	plain := r.Proto == "HTTP/1.1" && isPlainHost(r.Host) && r.ContentLength == 0 && r.Header.Get("Expect") == ""
-	if at.Kind != sockjs.Receive || !plain || !f.gateway.admitsTo(m, r, at) {
+	if at.Kind != sockjs.Receive || !plain || !v.door.admitsTo(m, r, at) {
 		return 0, false
 	}
-	rc, refusal := m.NewReceiver(r, at, f.gateway.nextFront(f.engine))
+	rc, refusal := m.NewReceiver(r, at, v.door.next())
 	if refusal != nil {
 		return 0, false
 	}
-	own := f.sock.Loop()
-	switch l := m.Place(rc, own, f.host, f.sock.Remote, func() bool { return f.gateway.isFull(f.engine) }); l {
+	own := v.sock.Loop()
+	switch l := m.Place(rc, own, v.host(), v.sock.Remote, v.door.isFull); l {
 	case nil:
 		return 0, false
 	case own:
-		f.sock.Handle(rc.Begin(f.sock))
+		v.sock.Handle(rc.Begin(v.sock))
 		return size, true
 	default:
-		f.sock.Move(l, size, b, rc.Begin)
+		v.sock.Move(l, size, b, rc.Begin)
 		return len(b), true
 	}
 }
@@ -48,33 +48,24 @@ func isPlainHost(host string) bool {
 	})
 }
 
-// nextFront returns what handles a connection after an answer. It is nil, which closes the connection,
-// on a node that drains: a proxy that kept it would send a request just as the node closes it.
-func (g *Gateway) nextFront(e *engine) func(*loop.Conn) loop.Handler {
-	if g.draining.Load() {
+// next returns what handles a connection after an answer. It is nil, which closes the connection,
+// on a node that stops: a proxy that kept it would send a request just as the node closes it.
+func (d *Door) next() func(*loop.Conn) loop.Handler {
+	if d.Stopping() {
 		return nil
 	}
-	return func(c *loop.Conn) loop.Handler {
-		c.SetTimer(pollIdle)
-		return &front{gateway: g, engine: e, host: e.hostOf(c.Loop()), sock: c, unsent: c.Outstanding()}
-	}
+	return d.nextVisitor
 }
 
-// isFull reports whether a request may not begin a new session.
-func (g *Gateway) isFull(e *engine) bool {
-	return g.draining.Load() || e.connections() >= g.set.limits.Connections
-}
-
-// receiveHTTP is front.receive for a request that net/http has read.
-func (g *Gateway) receiveHTTP(w http.ResponseWriter, r *http.Request, m *mount, at sockjs.Resource) {
+// receiveHTTP is visitor.receive for a request that net/http has read.
+func (d *Door) receiveHTTP(w http.ResponseWriter, r *http.Request, m *mount, at sockjs.Resource) {
 	if r.ProtoMajor != 1 {
 		http.Error(w, "a request that waits needs HTTP/1.1, and this one came as "+r.Proto+": don't offer HTTP/2 here", http.StatusHTTPVersionNotSupported)
 		return
 	}
 	var next func(*loop.Conn) loop.Handler // what comes next on a foreign server's connection is not ours
-	e := g.engine.Load()
-	if e != nil && isOwn(r) {
-		next = g.nextFront(e)
+	if isOwn(r) {
+		next = d.next()
 	}
 	rc, refusal := m.NewReceiver(r, at, next)
 	if refusal != nil {
@@ -86,16 +77,16 @@ func (g *Gateway) receiveHTTP(w http.ResponseWriter, r *http.Request, m *mount, 
 		return
 	}
 	var place *loop.Loop
-	if e != nil {
+	if h := d.house.Load(); h != nil {
 		remote := func() netip.AddrPort {
 			addr, _ := netip.ParseAddrPort(r.RemoteAddr) // the zero value when it has none
 			return addr
 		}
-		l, host := e.next()
-		place = m.Place(rc, l, host, remote, func() bool { return g.isFull(e) })
+		l, host := h.next()
+		place = m.Place(rc, l, host, remote, d.isFull)
 	}
 	if place == nil {
-		g.refuseFull(w)
+		d.refuseFull(w)
 		return
 	}
 	nc, rest, err := hijack(w)

@@ -1,17 +1,14 @@
-package gateway
+package front
 
 import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync"
 	"time"
-
-	"github.com/stompgw/stompgw/gateway/internal/ws"
 )
 
 // handoff is the net.Listener of net/http: what it accepts are connections whose first request the
@@ -90,13 +87,14 @@ type ownServer struct{}
 // isOwn reports whether the next request on the connection of r is the node's too.
 func isOwn(r *http.Request) bool { return r.Context().Value(ownServer{}) != nil }
 
-// serveHTTP answers what the loops don't answer in place, until ctx ends. Requests
+// Serve answers what the loops don't answer in place, until ctx ends. Requests
 // that are still running then have a second.
-func (g *Gateway) serveHTTP(ctx context.Context, e *engine) error {
+func (d *Door) Serve(ctx context.Context) error {
+	h := d.house.Load()
 	var conns sync.WaitGroup
 	server := &http.Server{
-		Handler:           g,
-		ReadHeaderTimeout: g.set.limits.ConnectTimeout,
+		Handler:           d,
+		ReadHeaderTimeout: d.ConnectTimeout,
 		ReadTimeout:       time.Minute,
 		WriteTimeout:      time.Minute,
 		IdleTimeout:       time.Minute,
@@ -104,20 +102,20 @@ func (g *Gateway) serveHTTP(ctx context.Context, e *engine) error {
 		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
 			return context.WithValue(ctx, ownServer{}, true)
 		},
-		ErrorLog: slog.NewLogLogger(g.set.log.Handler(), slog.LevelDebug),
+		ErrorLog: slog.NewLogLogger(d.Log.Handler(), slog.LevelDebug),
 		ConnState: func(_ net.Conn, s http.ConnState) {
 			switch s {
 			case http.StateNew:
 				conns.Add(1)
-				e.elsewhere.Add(1)
+				h.elsewhere.Add(1)
 			case http.StateClosed, http.StateHijacked:
-				e.elsewhere.Add(-1)
+				h.elsewhere.Add(-1)
 				conns.Done()
 			}
 		},
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(e.http) }()
+	go func() { served <- server.Serve(h.http) }()
 	<-ctx.Done()
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
@@ -135,28 +133,14 @@ func (g *Gateway) serveHTTP(ctx context.Context, e *engine) error {
 const tryAnother = "this node takes no connections now, try another"
 
 // refuseFull sends a client elsewhere.
-func (g *Gateway) refuseFull(w http.ResponseWriter) {
+func (d *Door) refuseFull(w http.ResponseWriter) {
 	w.Header().Set("Connection", "close")
 	why := tryAnother
-	if g.engine.Load() == nil && !g.draining.Load() {
+	if d.house.Load() == nil {
 		why = "this gateway does not run: the program that it is in has not called Run"
 	}
 	http.Error(w, why, http.StatusServiceUnavailable)
 }
-
-// refusePage words the refusal of a page of another origin, for its author and for the operator.
-func (g *Gateway) refusePage(r *http.Request) *ws.Refusal {
-	if n := len(r.Header.Values("Origin")); n > 1 {
-		return &ws.Refusal{Status: http.StatusForbidden, Reason: fmt.Sprintf("the request has %d Origin headers, and a browser sends one: a proxy on the way may add another", n)}
-	}
-	page, host := cut(r.Header.Get("Origin")), cut(r.Host)
-	g.set.lines.page.Log(g.set.log, slog.LevelWarn, "refused a page of another origin; to allow it, add it to the setting origins", "origin", page, "host", host)
-	return &ws.Refusal{Status: http.StatusForbidden, Reason: fmt.Sprintf("a page of origin %q may not connect to %q: to allow it, add it to the gateway's setting origins", page, host)}
-}
-
-// cut shortens an origin or a host to what is told and logged, in bytes: a host name with its scheme and
-// port.
-func cut(s string) string { return s[:min(len(s), 300)] }
 
 // hijack takes a connection from net/http, with what was read of it and not used.
 func hijack(w http.ResponseWriter) (nc net.Conn, rest []byte, err error) {
