@@ -243,6 +243,39 @@ func TestMessagesAreBeats(t *testing.T) {
 	}
 }
 
+// A client keeps its session by its own end-of-lines, and is told when it goes silent.
+func TestClientKeepsItsBeats(t *testing.T) {
+	const period = 10 * time.Second
+	quiet := gateway.DefaultSockJS() // or answers to what the server says would be signs of life
+	quiet.Heartbeat = time.Hour
+	for _, a := range approaches() {
+		t.Run(a.name, func(t *testing.T) {
+			inBubble(t, a.secure, func(t *testing.T, b *bubble) {
+				c := a.dial(t, b)
+				io.WriteString(c, "CONNECT\naccept-version:1.2\nheart-beat:10000,0\n\n\x00")
+				h := listenTo(c)
+				for range 20 {
+					time.Sleep(2 * period)
+					io.WriteString(c, "\n")
+				}
+				if b.Sessions() != 1 {
+					t.Fatalf("%d sessions, got %v", b.Sessions(), h.take())
+				}
+				time.Sleep(3*period + time.Second)
+				const want = "ERROR\nmessage:no heart-beat came within 30s, which is 3 times the agreed period\n"
+				if all := h.take(); len(all) == 0 || !strings.HasPrefix(all[len(all)-1].octets, want) || b.Sessions() != 0 {
+					t.Fatalf("got %v, and %d sessions are left", all, b.Sessions())
+				}
+				time.Sleep(time.Minute) // until a poll has asked
+				h.take()
+				if s, ok := c.(*sock); ok && s.end != `c[1008,"no heart-beat"]` {
+					t.Errorf("closed with %q", s.end)
+				}
+			}, gateway.WithPeriods(ws.DefaultPeriods().WithPing(time.Hour)), gateway.WithSockJS(&quiet))
+		})
+	}
+}
+
 // A page that hangs keeps its connection: the browser answers pings. The node gives it up, and counts
 // neither what else it is sent, nor time in which the node itself was stopped.
 func TestHungClient(t *testing.T) {

@@ -109,5 +109,8 @@ func TestConnectTimeout(t *testing.T) {
 		c := dial(n)
 		c.send("\n\nCONNECT\naccept-ver")
 		c.wantFault("no CONNECT came within 200ms")
+		if s, ok := c.conn.(*sock); ok && s.end != `c[1008,"no CONNECT"]` {
+			t.Errorf("closed with %s", s.end)
+		}
 	})
 }

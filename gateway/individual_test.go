@@ -32,11 +32,12 @@ func TestIndividual(t *testing.T) {
 		principal string
 	}
 	var people []person
-	for i := range 8 {
-		c := nodes[i%2].dialTCP(t)
-		if i%4 < 2 {
-			c = nodes[i%2].dialWS(t)
-		}
+	dials := []func(*node) *client{func(n *node) *client { return n.dialTCP(t) }, func(n *node) *client { return n.dialWS(t) }}
+	for _, tr := range allTransports() {
+		dials = append(dials, func(n *node) *client { return n.dialSock(t, tr) })
+	}
+	for i := range 2 * len(dials) {
+		c := dials[i/2](nodes[i%2])
 		c.send("CONNECT\naccept-version:1.2\n\n^@")
 		p := person{c, header(t, c.expect("CONNECTED"), "user-name")}
 		p.subscribe("0", "/session/queue/x")
@@ -61,39 +62,4 @@ func TestIndividual(t *testing.T) {
 		p.expect("MESSAGE", "subscription:all", "end")
 		p.wantAlive()
 	}
-}
-
-// A SEND to a destination of the session comes back to the session that sent it, through a rule.
-func TestSendToOwnSession(t *testing.T) {
-	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
-		n := start(t)
-		one, two := dial(n).connect(), dial(n).connect()
-		one.subscribe("0", "/session/queue/x")
-		two.subscribe("0", "/session/queue/x")
-		one.send("SEND\ndestination:/session/queue/x\n\nmine^@")
-		one.expect("MESSAGE", "destination:/session/queue/x", "mine")
-		two.wantAlive()
-	})
-}
-
-// The registry knows a session from CONNECT to its end, under the name that CONNECTED tells.
-func TestRegistryEntries(t *testing.T) {
-	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
-		n := start(t)
-		c := dial(n)
-		if len(n.sessions.Sessions()) != 0 {
-			t.Fatal("a session before CONNECT")
-		}
-		c.send("CONNECT\naccept-version:1.1\n\n^@")
-		key := header(t, c.expect("CONNECTED"), "session")
-		list := n.sessions.Sessions()
-		if len(list) != 1 || list[0].Version != "1.1" || !list[0].Remote.Addr().IsLoopback() || key[len(key)-8:] != list[0].ID.String() {
-			t.Fatalf("%s has %+v", key, list)
-		}
-		c.send("DISCONNECT\nreceipt:d\n\n^@")
-		c.expect("RECEIPT")
-		if list := n.sessions.Sessions(); len(list) != 0 {
-			t.Errorf("after DISCONNECT: %+v", list)
-		}
-	})
 }

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stompgw/stompgw/bus/membus"
 	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/internal/ws"
 	"github.com/stompgw/stompgw/gateway/policy"
@@ -108,21 +107,6 @@ func TestKickBetweenPolls(t *testing.T) {
 		b.close()
 		eventually(t, "nothing of it is left", func() bool { return n.Figures().Connections == 0 })
 	})
-}
-
-// TestKickPaused: a session that waits for the bus is told, and closed, like any other.
-func TestKickPaused(t *testing.T) {
-	name := registry.NewNode(time.Now())
-	b := fullBus{membus.NewCluster().Bus(name.String()), make(chan struct{}, 1)}
-	n := startNode(t, name, b, nil)
-	c := n.session(t)
-	c.write(frame(text, "SEND\ndestination:/topic/x\nreceipt:no\n\n\x00") + frame(ping, "") + frame(text, sendFrame("late")))
-	<-b.asked
-	n.mustKick(t, gateway.Kick{Reason: "why"}, n.sessions.Sessions()[0].ID)
-	c.wantMessage("ERROR\nmessage:why\n")
-	c.want(closing, "")
-	c.write(closeFrame(1008, ""))
-	c.wantEnd()
 }
 
 // TestKickSlow: a client that does not read, and has much waiting, is gone for the node at once. If it

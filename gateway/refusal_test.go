@@ -3,9 +3,6 @@ package gateway_test
 import (
 	"strings"
 	"testing"
-
-	"github.com/stompgw/stompgw/gateway"
-	"github.com/stompgw/stompgw/gateway/policy"
 )
 
 // TestRefusals: what a rule does not let pass is answered on the error channel, the connection
@@ -70,17 +67,5 @@ func TestRefusals(t *testing.T) {
 				c.wantAlive()
 			})
 		}
-	})
-}
-
-// A session that does not listen on the error channel is told by an ERROR if that is asked for.
-func TestFallback(t *testing.T) {
-	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
-		c := dial(start(t)).connect()
-		c.send("SUBSCRIBE\nid:1\ndestination:/elsewhere\nreceipt:no\n\n^@")
-		c.wantAlive()
-		c = dial(start(t, gateway.WithFallback(policy.FallbackError))).connect()
-		c.send("SUBSCRIBE\nid:1\ndestination:/elsewhere\nreceipt:r\n\n^@SEND\ndestination:/topic/a\n\n^@")
-		c.wantFault("No channel or route has this destination", "receipt-id:r")
 	})
 }

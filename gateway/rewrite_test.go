@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stompgw/stompgw/bus/membus"
 	"github.com/stompgw/stompgw/gateway"
 )
 
@@ -45,20 +44,6 @@ func TestRewrite(t *testing.T) {
 			}
 		})
 	})
-}
-
-// TestRewriteLimit: limits.message holds for what comes out, too.
-func TestRewriteLimit(t *testing.T) {
-	n := startOn(t, membus.NewCluster(), gateway.WithLimits(gateway.Limits{Message: 100_000, Outbound: 1 << 20, Connections: 100, ConnectTimeout: patience}))
-	c := n.dialTCP(t).connect()
-	c.subscribe("err", "/session/queue/request-error")
-	c.subscribe("0", "/topic/room")
-	c.send("SEND\ndestination:/app/chat/room\n\n{\"chat\":\"" + strings.Repeat("x", 99_986) + "\"}^@")
-	c.expect("MESSAGE", "subscription:0", "content-length:100000")
-	c.send("SEND\ndestination:/app/chat/room\nclient-request-code:large\n\n{\"chat\":\"" + strings.Repeat("x", 99_987) + "\"}^@")
-	if got := c.expect("MESSAGE", "subscription:err"); !strings.Contains(got, `"errorCode":7`) {
-		t.Errorf("got %q", got)
-	}
 }
 
 // TestDrainWhileRewriting: a node that stops waits for no more than it has begun.

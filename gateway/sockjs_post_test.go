@@ -153,17 +153,19 @@ func TestSockJSManyMessages(t *testing.T) {
 
 // What fits a frame over other transports fits here: the bound is for the body of a SEND.
 func TestSockJSLargePost(t *testing.T) {
-	eachSock(t, allTransports(), func(t *testing.T, dial func(*node) *client) {
-		n := start(t, sockJS())
-		c := dial(n).connect()
-		c.subscribe("0", "/topic/a")
-		s := c.conn.(*sock)
-		body := strings.Repeat("é", 32<<10)
-		s.say(encode("SEND\ndestination:/topic/a\n\n" + body + "\x00"))
-		c.expect("MESSAGE", body)
-		c.send("SEND\ndestination:/topic/a\n\n" + body + "x^@") // in parts
-		c.expect("ERROR", "message:the body is longer than the 65536 octets allowed")
-	})
+	n := start(t, sockJS())
+	for _, tr := range allTransports() {
+		t.Run(tr.name, func(t *testing.T) {
+			c := n.dialSock(t, tr).connect()
+			c.subscribe("0", "/topic/"+tr.name)
+			send := "SEND\ndestination:/topic/" + tr.name + "\n\n"
+			body := strings.Repeat("é", 32<<10)
+			c.conn.(*sock).say(encode(send + body + "\x00"))
+			c.expect("MESSAGE", body)
+			c.send(send + body + "x^@") // in parts
+			c.expect("ERROR", "message:the body is longer than the 65536 octets allowed")
+		})
+	}
 }
 
 // A post that never comes whole never counts, and is in nobody's way.

@@ -115,6 +115,8 @@ func TestFrameFaults(t *testing.T) {
 			{"header without a colon", "1.2", "SEND\ndestination:/topic/a\nreceipt:r\nfoo\n\n^@", "a header line has no colon; it must read name:value"},
 			{"header without a name", "1.2", "SEND\ndestination:/topic/a\nreceipt:r\n:foo\n\n^@", "a header line has no name before its colon; it must read name:value"},
 			{"content-length is no number", "1.2", "SEND\ndestination:/topic/a\nreceipt:r\ncontent-length:x\n\n^@", "content-length must be a number of octets, in decimal digits alone"},
+			{"SEND to nowhere", "1.1", "SEND\nreceipt:r\n\nbody^@", "SEND needs a destination header"},
+			{"SEND to an empty destination", "1.0", "SEND\ndestination:\nreceipt:r\n\nbody^@", "SEND needs a destination header"},
 			{"content-length too short", "1.2", "SEND\ndestination:/topic/a\nreceipt:r\ncontent-length:1\n\nab^@", "no NUL follows the body; content-length must be the number of octets in the body"},
 		} {
 			t.Run(test.name, func(t *testing.T) {

@@ -6,30 +6,6 @@ import (
 	"testing"
 )
 
-// "BEGIN", "COMMIT", "ABORT"
-func TestTransactionFaults(t *testing.T) {
-	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
-		n := start(t)
-		const begin = "BEGIN\ntransaction:t\n\n^@"
-		for _, version := range []string{"1.0", "1.1", "1.2"} {
-			for _, test := range []struct{ name, frames, message string }{
-				{"BEGIN without a name", "BEGIN\nreceipt:r\n\n^@", "BEGIN needs a transaction header"},
-				{"BEGIN twice", begin + "BEGIN\ntransaction:t\nreceipt:r\n\n^@", "a transaction of the name \"t\" has begun already in this session"},
-				{"COMMIT without a name", begin + "COMMIT\nreceipt:r\n\n^@", "COMMIT needs a transaction header"},
-				{"COMMIT of what never began", "COMMIT\ntransaction:t\nreceipt:r\n\n^@", "no transaction of that name has begun in this session"},
-				{"ABORT without a name", begin + "ABORT\nreceipt:r\n\n^@", "ABORT needs a transaction header"},
-				{"ABORT after COMMIT", begin + "COMMIT\ntransaction:t\n\n^@ABORT\ntransaction:t\nreceipt:r\n\n^@", "no transaction of that name has begun in this session"},
-			} {
-				t.Run(version+" "+test.name, func(t *testing.T) {
-					c := dial(n).connectAs(version)
-					c.send(test.frames)
-					c.wantFault(test.message, "receipt-id:r")
-				})
-			}
-		}
-	})
-}
-
 // A transaction belongs to its session: another may use the same name.
 func TestTransactions(t *testing.T) {
 	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
@@ -56,26 +32,6 @@ func TestTransactions(t *testing.T) {
 		writers[1].send("ABORT\ntransaction:t\nreceipt:a\n\n^@SEND\ndestination:/topic/a\n\noutside^@")
 		writers[1].expect("RECEIPT", "receipt-id:a")
 		reader.expect("MESSAGE", "outside")
-	})
-}
-
-// What was not committed when the client goes never is.
-func TestTransactionEndsWithTheConnection(t *testing.T) {
-	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
-		n := start(t)
-		reader := dial(n).connect()
-		reader.subscribe("0", "/topic/a")
-		for _, last := range []string{"DISCONNECT\nreceipt:d\n\n^@", ""} {
-			c := dial(n).connect()
-			c.send("BEGIN\ntransaction:t\n\n^@SEND\ndestination:/topic/a\ntransaction:t\n\nnever^@SEND\ndestination:/topic/a\n\nnow^@" + last)
-			if last != "" {
-				c.expect("RECEIPT")
-				c.wantClosed()
-			}
-			reader.expect("MESSAGE", "now")
-			c.conn.Close()
-		}
-		reader.wantAlive()
 	})
 }
 
