@@ -46,19 +46,6 @@ func TestSockJSHandlingClose(t *testing.T) {
 				s.say(`["a"]`)
 				s.want(`a["a"]`)
 			})
-			for name, cut := range cuts() {
-				t.Run("abort "+tr.name+" by "+name, func(t *testing.T) {
-					b := open(t)
-					s := b.session(tr, "/echo")
-					if s.streams {
-						cut(s.in.conn.conn)
-					} else {
-						cut(b.parked(tr, s.path).conn.conn)
-					}
-					b.wantInterrupted(s)
-					b.post(s.path+"/xhr_send", `["a"]`).wantStatus(404).text()
-				})
-			}
 		}
 	})
 }

@@ -13,46 +13,6 @@ import (
 	"github.com/stompgw/stompgw/gateway"
 )
 
-// What is no JSON array of strings is refused, and the session goes on without it.
-func TestSockJSBadJSON(t *testing.T) {
-	bodies := brokenJSON()
-	bodies["not UTF-8"] = "[\"a\xff\"]"
-	bodies["UTF-8 that is cut"] = "[\"\xe2\x82\"]"
-	bodies["UTF-8 of a surrogate"] = "[\"\xed\xa0\x80\"]"
-	bodies["null"] = "null"
-	bodies["a string"] = `"a"`
-	bodies["a number"] = "1"
-	bodies["a byte order mark"] = "\ufeff[\"a\"]"
-	bodies["NUL after the array"] = "[\"a\"]\x00"
-	bodies["a single bracket"] = "["
-	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
-		for name, body := range bodies {
-			t.Run(name, func(t *testing.T) {
-				for _, tr := range polling() {
-					s := open(t).session(tr, "/echo")
-					a, err := s.post(body)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if got := a.text(); a.StatusCode != 500 || strings.TrimSpace(got) != "Broken JSON encoding." && strings.TrimSpace(got) != "Payload expected." {
-						t.Fatalf("%s: %s %.300q", tr.name, a.Status, got)
-					}
-					s.say(`["good"]`)
-					s.want(`a["good"]`)
-				}
-			})
-		}
-		for _, body := range []string{"", " ", "\r\n"} {
-			t.Run(fmt.Sprintf("nothing %q", body), func(t *testing.T) {
-				s := open(t).session(xhrPolling(), "/echo")
-				open(t).post(s.path+"/xhr_send", body).wantStatus(500).text()
-				s.say(`["good"]`)
-				s.want(`a["good"]`)
-			})
-		}
-	})
-}
-
 // chunked writes a POST whose length nobody knows.
 func chunked(path string, pieces ...string) string {
 	r := "POST " + path + " HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"

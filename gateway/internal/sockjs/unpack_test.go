@@ -62,6 +62,14 @@ func TestPayloads(t *testing.T) {
 		{"[\"\n\"]", nil, errBrokenJSON},
 		{` `, nil, errBrokenJSON},
 		{strings.Repeat("[", 1<<20), nil, errBrokenJSON},
+		{strings.Repeat("[", 7_000) + strings.Repeat("]", 7_000), nil, errNoPayload},
+		{strings.Repeat(`{"a":`, 3_000), nil, errBrokenJSON},
+		{"hello", nil, errBrokenJSON},
+		{`['a']`, nil, errBrokenJSON},
+		{`["a"]["b"]`, nil, errBrokenJSON},
+		{"\ufeff[\"a\"]", nil, errBrokenJSON},
+		{"[\"a\"]\x00", nil, errBrokenJSON},
+		{"[\"\xed\xa0\x80\"]", nil, errBrokenJSON}, // a surrogate
 	} {
 		if err := checkPayload([]byte(c.payload)); err != c.err {
 			t.Errorf("%.40q: %v, want %v", c.payload, err, c.err)
