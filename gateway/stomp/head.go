@@ -184,13 +184,13 @@ func (d *Decoder) parse(f *Frame, frame []byte) {
 		body = body[:len(body)-1] // without the NUL
 	}
 	line, rest := cutLine(head)
-	f.Command = commandName(line)
+	f.Command = known(line)
 	f.Header = f.Header[:0]
 	for line, rest = cutLine(rest); len(line) > 0; line, rest = cutLine(rest) {
 		colon := bytes.IndexByte(line, ':')
 		name := unescape(line[:colon], d.scan.encoding)
 		value := unescape(trimValue(line[colon+1:], d.scan.encoding), d.scan.encoding)
-		f.Header = append(f.Header, Entry{Name: headerName(name), Value: value[:len(value):len(value)]})
+		f.Header = append(f.Header, Entry{Name: known(name), Value: value[:len(value):len(value)]})
 	}
 	f.Body = body[:len(body):len(body)]
 }

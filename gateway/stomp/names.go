@@ -43,109 +43,49 @@ const (
 	HeaderVersion       = "version"
 )
 
-// commandName returns b as a string, the known ones without allocating.
-func commandName(b []byte) string {
-	switch string(b) {
-	case CommandAbort:
-		return CommandAbort
-	case CommandAck:
-		return CommandAck
-	case CommandBegin:
-		return CommandBegin
-	case CommandCommit:
-		return CommandCommit
-	case CommandConnect:
-		return CommandConnect
-	case CommandConnected:
-		return CommandConnected
-	case CommandDisconnect:
-		return CommandDisconnect
-	case CommandError:
-		return CommandError
-	case CommandMessage:
-		return CommandMessage
-	case CommandNack:
-		return CommandNack
-	case CommandReceipt:
-		return CommandReceipt
-	case CommandSend:
-		return CommandSend
-	case CommandStomp:
-		return CommandStomp
-	case CommandSubscribe:
-		return CommandSubscribe
-	case CommandUnsubscribe:
-		return CommandUnsubscribe
+// known returns b as a string, without allocating for the names of the protocol and those that clients of
+// this gateway commonly send.
+func known(b []byte) string {
+	names := ofLength(len(b))
+	for at := 0; at < len(names); at += len(b) {
+		if name := names[at : at+len(b)]; name == string(b) {
+			return name
+		}
 	}
 	return string(b)
 }
 
-// headerName returns b as a string, without allocating for the names of the protocol and those
-// that clients of this gateway commonly send.
-func headerName(b []byte) string {
-	switch string(b) {
-	case HeaderAcceptVersion:
-		return HeaderAcceptVersion
-	case HeaderAck:
-		return HeaderAck
-	case HeaderContentLength:
-		return HeaderContentLength
-	case HeaderContentType:
-		return HeaderContentType
-	case HeaderDestination:
-		return HeaderDestination
-	case HeaderHeartBeat:
-		return HeaderHeartBeat
-	case HeaderHost:
-		return HeaderHost
-	case HeaderID:
+// ofLength returns the names of n bytes that are known, one behind the other, those that come most first.
+func ofLength(n int) string {
+	switch n {
+	case 2:
 		return HeaderID
-	case HeaderLogin:
-		return HeaderLogin
-	case HeaderMessage:
-		return HeaderMessage
-	case HeaderMessageID:
-		return HeaderMessageID
-	case HeaderPasscode:
-		return HeaderPasscode
-	case HeaderReceipt:
-		return HeaderReceipt
-	case HeaderReceiptID:
-		return HeaderReceiptID
-	case HeaderSelector:
-		return HeaderSelector
-	case HeaderServer:
-		return HeaderServer
-	case HeaderSession:
-		return HeaderSession
-	case HeaderSubscription:
-		return HeaderSubscription
-	case HeaderTransaction:
-		return HeaderTransaction
-	case HeaderVersion:
-		return HeaderVersion
-	case "Authorization":
-		return "Authorization"
-	case "authorization":
-		return "authorization"
-	case "client-request-code":
+	case 3:
+		return CommandAck + HeaderAck
+	case 4:
+		return CommandSend + CommandNack + HeaderHost + "type"
+	case 5:
+		return CommandBegin + CommandAbort + CommandStomp + CommandError + HeaderLogin
+	case 6:
+		return CommandCommit + HeaderServer
+	case 7:
+		return HeaderReceipt + CommandConnect + CommandMessage + CommandReceipt + HeaderMessage + HeaderSession + HeaderVersion + "expires"
+	case 8:
+		return HeaderPasscode + HeaderSelector + "priority" + "reply-to"
+	case 9:
+		return CommandSubscribe + CommandConnected + "timestamp" + "user-name"
+	case 10:
+		return CommandDisconnect + HeaderHeartBeat + HeaderMessageID + HeaderReceiptID + "persistent"
+	case 11:
+		return HeaderDestination + HeaderTransaction + CommandUnsubscribe
+	case 12:
+		return HeaderContentType + HeaderSubscription
+	case 13:
+		return "Authorization" + "authorization"
+	case 14:
+		return HeaderContentLength + HeaderAcceptVersion + "correlation-id"
+	case 19:
 		return "client-request-code"
-	case "correlation-id":
-		return "correlation-id"
-	case "expires":
-		return "expires"
-	case "persistent":
-		return "persistent"
-	case "priority":
-		return "priority"
-	case "reply-to":
-		return "reply-to"
-	case "timestamp":
-		return "timestamp"
-	case "type":
-		return "type"
-	case "user-name":
-		return "user-name"
 	}
-	return string(b)
+	return ""
 }

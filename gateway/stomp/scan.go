@@ -96,7 +96,7 @@ func (d *Decoder) scanCommand(buf []byte) *ProtocolError {
 
 // setCommand notes what the command says about the rest of the frame.
 func (d *Decoder) setCommand(command []byte) {
-	name := commandName(command)
+	name := known(command)
 	d.scan.encoding = encoding(d.version, name)
 	d.scan.rule = bodyOf(d.version, name)
 }
