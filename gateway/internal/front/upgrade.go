@@ -66,7 +66,7 @@ func (d *Door) newWebSocket(m *mount, at sockjs.Resource, host *session.Host, c 
 func reword(refusal *ws.Refusal, r *http.Request) *ws.Refusal {
 	switch {
 	case refusal.Status == http.StatusMethodNotAllowed:
-		return &ws.Refusal{Status: refusal.Status}
+		return &ws.Refusal{Status: refusal.Status, Allow: refusal.Allow}
 	case refusal.Status == http.StatusUpgradeRequired && r.Header.Get("Upgrade") == "":
 		return &ws.Refusal{Status: http.StatusBadRequest, Reason: `Can "Upgrade" only to "WebSocket".`}
 	}

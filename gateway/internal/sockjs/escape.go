@@ -1,6 +1,7 @@
 package sockjs
 
 import (
+	"strings"
 	"unicode/utf8"
 )
 
@@ -36,22 +37,17 @@ func appendEscaped(dst, text []byte, script bool) []byte {
 
 // appendShort escapes an ASCII character.
 func appendShort(dst []byte, c byte) []byte {
-	switch c {
-	case '"', '\\':
-		return append(dst, '\\', c)
-	case '\b':
-		return append(dst, `\b`...)
-	case '\f':
-		return append(dst, `\f`...)
-	case '\n':
-		return append(dst, `\n`...)
-	case '\r':
-		return append(dst, `\r`...)
-	case '\t':
-		return append(dst, `\t`...)
+	if i := strings.IndexByte(unescaped, c); i >= 0 && c != '/' {
+		return append(dst, '\\', escapes[i])
 	}
 	return appendUnit(dst, uint16(c))
 }
+
+// A backslash and one of escapes stand for the same of unescaped (RFC 8259 section 7).
+const (
+	escapes   = `"\/bfnrt`
+	unescaped = "\"\\/\b\f\n\r\t"
+)
 
 // mangled reports whether some browser changes r on its way, as the protocol lists them.
 func mangled(r rune) bool {

@@ -20,25 +20,6 @@ import (
 	"github.com/stompgw/stompgw/gateway/internal/ws"
 )
 
-// Refusal is the HTTP answer to a request that is not as it should be.
-type Refusal struct {
-	Status int
-	Reason string // the body; none if empty
-	Allow  string // the methods that would be right
-}
-
-// Write answers a request with f.
-func (f *Refusal) Write(w http.ResponseWriter) {
-	if f.Allow != "" {
-		w.Header().Set("Allow", f.Allow)
-	}
-	if f.Reason == "" {
-		w.WriteHeader(f.Status)
-		return
-	}
-	http.Error(w, f.Reason, f.Status)
-}
-
 const (
 	plainText = "text/plain; charset=UTF-8"
 	uncached  = "no-store, no-cache, no-transform, must-revalidate, max-age=0"
@@ -94,7 +75,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request, at Resource)
 	case r.Method == http.MethodOptions && strings.Contains(methods, http.MethodOptions):
 		preflight(w, r, methods)
 	case !allows(methods, r.Method):
-		(&Refusal{Status: http.StatusMethodNotAllowed, Allow: methods}).Write(w)
+		(&ws.Refusal{Status: http.StatusMethodNotAllowed, Allow: methods}).Write(w)
 	case at.Kind == Send:
 		s.send(w, r, at)
 	case at.page == "info":
@@ -255,8 +236,8 @@ func answerPost(w http.ResponseWriter, at Resource, err error) {
 }
 
 // readPost reads and checks the payload of a post. A form has it in its field d.
-func (s *Service) readPost(w http.ResponseWriter, r *http.Request, from io.Reader, mayBeForm bool) ([]byte, *Refusal) {
-	tooBig := &Refusal{Status: http.StatusRequestEntityTooLarge, Reason: fmt.Sprintf("the body is over %d bytes", s.MaxPost)}
+func (s *Service) readPost(w http.ResponseWriter, r *http.Request, from io.Reader, mayBeForm bool) ([]byte, *ws.Refusal) {
+	tooBig := &ws.Refusal{Status: http.StatusRequestEntityTooLarge, Reason: fmt.Sprintf("the body is over %d bytes", s.MaxPost)}
 	if r.ContentLength > int64(s.MaxPost) {
 		w.Header().Set("Connection", "close") // rather than read what it has announced
 		return nil, tooBig
@@ -268,19 +249,19 @@ func (s *Service) readPost(w http.ResponseWriter, r *http.Request, from io.Reade
 		return nil, tooBig
 	case errors.Is(err, errPostsHeld):
 		w.Header().Set("Connection", "close")
-		return nil, &Refusal{Status: http.StatusServiceUnavailable, Reason: err.Error()}
+		return nil, &ws.Refusal{Status: http.StatusServiceUnavailable, Reason: err.Error()}
 	case err != nil:
-		return nil, &Refusal{Status: http.StatusBadRequest, Reason: "the body ends before it should"}
+		return nil, &ws.Refusal{Status: http.StatusBadRequest, Reason: "the body ends before it should"}
 	}
 	if mayBeForm && isForm(r) {
 		fields, err := url.ParseQuery(string(body))
 		if err != nil {
-			return nil, &Refusal{Status: http.StatusInternalServerError, Reason: errBrokenJSON.Error()}
+			return nil, &ws.Refusal{Status: http.StatusInternalServerError, Reason: errBrokenJSON.Error()}
 		}
 		body = []byte(fields.Get("d"))
 	}
 	if err := checkPayload(body); err != nil {
-		return nil, &Refusal{Status: http.StatusInternalServerError, Reason: err.Error()}
+		return nil, &ws.Refusal{Status: http.StatusInternalServerError, Reason: err.Error()}
 	}
 	return body, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/internal/loop"
+	"github.com/stompgw/stompgw/gateway/internal/ws"
 )
 
 const (
@@ -47,15 +48,15 @@ type Receiver struct {
 
 // NewReceiver reads a request to a resource of kind Receive. next makes what handles the socket when
 // it has been answered; nil is for a socket that has to be closed then.
-func (s *Service) NewReceiver(r *http.Request, at Resource, next func(*loop.Conn) loop.Handler) (*Receiver, *Refusal) {
+func (s *Service) NewReceiver(r *http.Request, at Resource, next func(*loop.Conn) loop.Handler) (*Receiver, *ws.Refusal) {
 	if r.Method != at.transport.method {
-		return nil, &Refusal{Status: http.StatusMethodNotAllowed, Allow: at.transport.allowed()}
+		return nil, &ws.Refusal{Status: http.StatusMethodNotAllowed, Allow: at.transport.allowed()}
 	}
 	rc := &Receiver{session: at.session, transport: at.transport, next: next, unsent: math.MaxInt}
 	if at.transport.callback {
 		var fault string
 		if rc.callback, fault = callbackOf(r); fault != "" {
-			return nil, &Refusal{Status: http.StatusInternalServerError, Reason: fault}
+			return nil, &ws.Refusal{Status: http.StatusInternalServerError, Reason: fault}
 		}
 	}
 	old := !r.ProtoAtLeast(1, 1)

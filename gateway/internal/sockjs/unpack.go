@@ -2,6 +2,7 @@ package sockjs
 
 import (
 	"encoding/json"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -122,23 +123,12 @@ func (u *unpacker) escape(text []byte, c byte) ([]byte, error) {
 		u.place, u.digits, u.unit = inUnit, 0, 0
 		return text, nil
 	}
-	switch c {
-	case '"', '\\', '/':
-	case 'b':
-		c = '\b'
-	case 'f':
-		c = '\f'
-	case 'n':
-		c = '\n'
-	case 'r':
-		c = '\r'
-	case 't':
-		c = '\t'
-	default:
+	i := strings.IndexByte(escapes, c)
+	if i < 0 {
 		return text, errBrokenJSON
 	}
 	u.place = inText
-	return append(u.lone(text), c), nil
+	return append(u.lone(text), unescaped[i]), nil
 }
 
 // digit takes one of the four digits of \uXXXX.

@@ -3,7 +3,6 @@ package tcp
 
 import (
 	"bytes"
-	"net/netip"
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/internal/loop"
@@ -27,14 +26,14 @@ func (Framing) Overhead() int { return 0 }
 // Conn is the server's end of one connection. It is the loop.Handler of its socket and the
 // session.Conn of its session, and lives on their loop.
 type Conn struct {
-	sock    *loop.Conn
+	*loop.Conn
 	session *session.Session
 	begun   bool // the first bytes may be STOMP
 }
 
 // New starts a STOMP session of host over sock.
 func New(sock *loop.Conn, host *session.Host) *Conn {
-	c := &Conn{sock: sock}
+	c := &Conn{Conn: sock}
 	c.session = session.New(host, c)
 	return c
 }
@@ -66,7 +65,7 @@ func (c *Conn) begin(b []byte) (wait int) {
 }
 
 // Timeout implements loop.Handler.
-func (c *Conn) Timeout() { c.sock.SetTimer(c.session.Timeout()) }
+func (c *Conn) Timeout() { c.SetTimer(c.session.Timeout()) }
 
 // Overflow implements loop.Handler.
 func (c *Conn) Overflow() { c.session.Overflow() }
@@ -80,16 +79,11 @@ func (c *Conn) Drain() bool {
 	return true
 }
 
-// The rest implements session.Conn.
+// Transport implements session.Conn, and so do Framing, Close and what the socket does.
+func (c *Conn) Transport() string { return "tcp" }
 
-func (c *Conn) Transport() string               { return "tcp" }
-func (c *Conn) Framing() session.Framing        { return Framing{} }
-func (c *Conn) Remote() netip.AddrPort          { return c.sock.Remote() }
-func (c *Conn) Queue(packed []byte)             { c.sock.Queue(packed) }
-func (c *Conn) Queued() int                     { return c.sock.Queued() }
-func (c *Conn) Heard() time.Duration            { return c.sock.Heard() }
-func (c *Conn) Wrote() time.Duration            { return c.sock.Wrote() }
-func (c *Conn) SetTimer(d time.Duration)        { c.sock.SetTimer(d) }
-func (c *Conn) Pause()                          { c.sock.Pause() }
-func (c *Conn) Resume()                         { c.sock.Resume() }
-func (c *Conn) Close(session.CloseCode, string) { c.sock.Finish(lingerWait) }
+// Framing packs nothing.
+func (c *Conn) Framing() session.Framing { return Framing{} }
+
+// Close ends the connection after what is queued: a plain stream has no words for the reason.
+func (c *Conn) Close(session.CloseCode, string) { c.Finish(lingerWait) }

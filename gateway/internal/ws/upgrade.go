@@ -12,20 +12,21 @@ import (
 // client's, so that a client offering all three gets the newest.
 func subprotocols() []string { return []string{"v12.stomp", "v11.stomp", "v10.stomp"} }
 
-// Refusal is the HTTP answer to a request that can't be upgraded.
+// Refusal is the HTTP answer to a request that is not as it should be.
 type Refusal struct {
 	Status int
 	Reason string // the body: what is wrong, and what would be right; none if empty
+	Allow  string // the methods that would be right
 }
 
 // Write answers a request with r.
 func (r *Refusal) Write(w http.ResponseWriter) {
-	switch r.Status {
-	case http.StatusUpgradeRequired: // section 4.4, and RFC 9110 section 15.5.22
+	if r.Status == http.StatusUpgradeRequired { // section 4.4, and RFC 9110 section 15.5.22
 		w.Header().Set("Upgrade", "websocket")
 		w.Header().Set("Sec-WebSocket-Version", "13")
-	case http.StatusMethodNotAllowed:
-		w.Header().Set("Allow", http.MethodGet)
+	}
+	if r.Allow != "" {
+		w.Header().Set("Allow", r.Allow)
 	}
 	if r.Reason == "" {
 		w.WriteHeader(r.Status)
@@ -56,24 +57,24 @@ func check(r *http.Request) *Refusal {
 	}
 	switch {
 	case r.Method != http.MethodGet:
-		return &Refusal{http.StatusMethodNotAllowed, "this is a WebSocket endpoint: the method must be GET"}
+		return &Refusal{http.StatusMethodNotAllowed, "this is a WebSocket endpoint: the method must be GET", http.MethodGet}
 	case r.ProtoMajor != 1 || r.ProtoMinor == 0:
-		return &Refusal{http.StatusUpgradeRequired, "a WebSocket needs HTTP/1.1, and this request came as " + r.Proto + "; " +
+		return &Refusal{Status: http.StatusUpgradeRequired, Reason: "a WebSocket needs HTTP/1.1, and this request came as " + r.Proto + "; " +
 			"a proxy on the way may have to be told (nginx: proxy_http_version 1.1)"}
 	case !slices.ContainsFunc(list(r.Header, "Upgrade"), is("websocket")):
-		return &Refusal{http.StatusUpgradeRequired, "this is a WebSocket endpoint for STOMP: the request must have the header Upgrade: websocket; " +
+		return &Refusal{Status: http.StatusUpgradeRequired, Reason: "this is a WebSocket endpoint for STOMP: the request must have the header Upgrade: websocket; " +
 			"a proxy on the way may have to be told to pass it on"}
 	case !slices.ContainsFunc(list(r.Header, "Connection"), is("Upgrade")):
-		return &Refusal{http.StatusBadRequest, "the request must have the header Connection: Upgrade; " +
+		return &Refusal{Status: http.StatusBadRequest, Reason: "the request must have the header Connection: Upgrade; " +
 			"a proxy on the way may have to be told to pass it on"}
 	case !slices.Equal(r.Header.Values("Sec-WebSocket-Version"), []string{"13"}):
-		return &Refusal{http.StatusUpgradeRequired, "the request must have the header Sec-WebSocket-Version: 13"}
+		return &Refusal{Status: http.StatusUpgradeRequired, Reason: "the request must have the header Sec-WebSocket-Version: 13"}
 	case !isKey(r.Header.Values("Sec-WebSocket-Key")):
-		return &Refusal{http.StatusBadRequest, "the request must have one header Sec-WebSocket-Key of 16 bytes in base64"}
+		return &Refusal{Status: http.StatusBadRequest, Reason: "the request must have one header Sec-WebSocket-Key of 16 bytes in base64"}
 	case r.Host == "":
-		return &Refusal{http.StatusBadRequest, "the request must have a Host header"}
+		return &Refusal{Status: http.StatusBadRequest, Reason: "the request must have a Host header"}
 	case r.ContentLength != 0:
-		return &Refusal{http.StatusBadRequest, "an upgrade request must not have a body"}
+		return &Refusal{Status: http.StatusBadRequest, Reason: "an upgrade request must not have a body"}
 	}
 	return nil
 }
