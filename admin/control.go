@@ -90,7 +90,7 @@ func (c *Control) Run(ctx context.Context) error {
 		}
 		reached = false
 	}
-	listen(ctx, c.m.Client, ear, channelsOf(c.m).node(c.node.String()))
+	listen(ctx, c.m.Client, ear, nodeChannel(c.m, c.node.String()))
 	return nil
 }
 
@@ -243,9 +243,8 @@ func (c *Control) tell(ctx context.Context, token string, a answer) error {
 	if err != nil {
 		return err
 	}
-	channel := channelsOf(c.m).reply(token)
 	for _, part := range parts {
-		if err := c.m.Client.Redis().Publish(ctx, channel, part).Err(); err != nil {
+		if err := c.m.Client.Redis().Publish(ctx, replyChannel(c.m, token), part).Err(); err != nil {
 			return err
 		}
 	}

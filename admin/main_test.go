@@ -237,23 +237,17 @@ func (g *sham) Figures() gateway.Figures {
 	return gateway.Figures{Sessions: len(g.sessions), Connections: len(g.sessions) + 100}
 }
 
-func (g *sham) Ready() error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.ready
+func (g *sham) Ready() (is error) {
+	g.do(func(g *sham) { is = g.ready })
+	return is
 }
 
-func (g *sham) Draining() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.drained
+func (g *sham) Draining() (is bool) {
+	g.do(func(g *sham) { is = g.drained })
+	return is
 }
 
-func (g *sham) Drain() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.drained = true
-}
+func (g *sham) Drain() { g.do(func(g *sham) { g.drained = true }) }
 
 // do changes or reads what the sham has.
 func (g *sham) do(f func(g *sham)) {
@@ -262,16 +256,14 @@ func (g *sham) do(f func(g *sham)) {
 	f(g)
 }
 
-func (g *sham) asked() []string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return slices.Clone(g.queries)
+func (g *sham) asked() (is []string) {
+	g.do(func(g *sham) { is = slices.Clone(g.queries) })
+	return is
 }
 
-func (g *sham) ids() []registry.SessionID {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return slices.Sorted(maps.Keys(g.sessions))
+func (g *sham) ids() (is []registry.SessionID) {
+	g.do(func(g *sham) { is = slices.Sorted(maps.Keys(g.sessions)) })
+	return is
 }
 
 // connectedAt is when a session of the tests connected: later with its id.

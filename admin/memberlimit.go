@@ -122,22 +122,16 @@ func (l *MemberLimit) Run(ctx context.Context) error {
 			l.retry()
 		}
 		for members := l.take(); len(members) > 0 && ctx.Err() == nil; members = l.take() {
-			l.check(ctx, members)
+			for len(members) > 0 {
+				n, err := l.check(ctx, members)
+				if err != nil {
+					l.log.Debug("members could not be counted", "members", len(members), "err", err)
+					l.postpone(members...)
+					break
+				}
+				members = members[n:]
+			}
 		}
-	}
-}
-
-// check counts the sessions of members and ends those that are too many. Whom Redis can't tell of is
-// admitted, and counted later.
-func (l *MemberLimit) check(ctx context.Context, members []string) {
-	for len(members) > 0 {
-		n, err := l.checkSome(ctx, members)
-		if err != nil {
-			l.log.Debug("members could not be counted", "members", len(members), "err", err)
-			l.postpone(members...)
-			return
-		}
-		members = members[n:]
 	}
 }
 
@@ -161,8 +155,9 @@ func (l *MemberLimit) retry() {
 	}
 }
 
-// checkSome deals with the first n members, as many as there is room for in memory.
-func (l *MemberLimit) checkSome(ctx context.Context, members []string) (n int, err error) {
+// check counts the sessions of the first n members, as many as there is room for in memory, and ends those that are too
+// many. Whom Redis can't tell of is admitted, and counted later.
+func (l *MemberLimit) check(ctx context.Context, members []string) (n int, err error) {
 	suspects := map[string][]Session{} // members that have too many sessions in Redis
 	for size := 0; n < len(members) && size < maxSuspects; n++ {
 		found, err := l.cluster.reader.Member(ctx, members[n])
@@ -191,7 +186,15 @@ func (l *MemberLimit) checkSome(ctx context.Context, members []string) (n int, e
 		sessions = slices.DeleteFunc(sessions, func(s Session) bool { return s.Live == nil })
 		excess = append(excess, l.excess(sessions)...)
 	}
-	return n, l.kick(ctx, excess)
+	for r, err := range l.cluster.Kick(ctx, all(excess), Kick{Kick: gateway.Kick{Code: policy.CodeSessions}}) {
+		if err != nil {
+			return n, err
+		}
+		if r.Outcome == Kicked {
+			l.kicked.Add(1)
+		}
+	}
+	return n, nil
 }
 
 // excess returns the sessions of one member that are too many.
@@ -204,18 +207,6 @@ func (l *MemberLimit) excess(sessions []Session) []Session {
 		return sessions[len(sessions)-n:]
 	}
 	return sessions[:n]
-}
-
-func (l *MemberLimit) kick(ctx context.Context, sessions []Session) error {
-	for r, err := range l.cluster.Kick(ctx, all(sessions), Kick{Kick: gateway.Kick{Code: policy.CodeSessions}}) {
-		if err != nil {
-			return err
-		}
-		if r.Outcome == Kicked {
-			l.kicked.Add(1)
-		}
-	}
-	return nil
 }
 
 // all is a walk of sessions.

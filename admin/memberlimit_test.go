@@ -1,18 +1,13 @@
 package admin_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/gateway/policy"
@@ -158,42 +153,11 @@ func TestMemberLimitWithASilentNode(t *testing.T) {
 	}
 }
 
-// away is a Redis that does not answer while it is set.
-type away struct{ set atomic.Bool }
-
-var errAway = errors.New("away")
-
-func (a *away) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (a *away) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		if a.set.Load() {
-			cmd.SetErr(errAway)
-			return errAway
-		}
-		return next(ctx, cmd)
-	}
-}
-
-func (a *away) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error {
-		if a.set.Load() {
-			for _, cmd := range cmds {
-				cmd.SetErr(errAway)
-			}
-			return errAway
-		}
-		return next(ctx, cmds)
-	}
-}
-
 // TestMemberLimitWithoutRedis: more are admitted, which is counted, and put right later.
 func TestMemberLimitWithoutRedis(t *testing.T) {
 	addr := miniature(t)
-	m, asks := sessionMap(t, addr, redisregistry.Hashes), sessionMap(t, addr, redisregistry.Hashes)
-	var gone away
-	gone.set.Store(true)
-	asks.Client.Redis().AddHook(&gone)
+	proxy := newProxy(t, "127.0.0.1:1")
+	m, asks := sessionMap(t, addr, redisregistry.Hashes), sessionMap(t, proxy.addr, redisregistry.Hashes)
 	a := startLimited(t, m, nodeA, 1, admin.KickOldest, patience, asks)
 	for id := range registry.SessionID(3) {
 		a.has(id+1, "42", "tcp")
@@ -203,7 +167,7 @@ func TestMemberLimitWithoutRedis(t *testing.T) {
 	if got := ids(a); len(got) != 3 {
 		t.Errorf("sessions %d are left", got)
 	}
-	gone.set.Store(false)
+	proxy.move(addr)
 	eventually(t, "one is left", func() bool { return slices.Equal(ids(a), []registry.SessionID{3}) })
 }
 

@@ -196,19 +196,12 @@ func sizeOfLive(l registry.Live) int {
 	return n
 }
 
-// channels makes the names of Redis' pub/sub channels, behind the prefix of what is stompgw's own.
-type channels struct {
-	own string
-}
+// nodeChannel is where one node is asked, by pub/sub of Redis, behind the prefix of what is stompgw's own.
+func nodeChannel(m redisregistry.Map, node string) string { return m.Own() + "node:" + node }
 
-func channelsOf(m redisregistry.Map) channels { return channels{m.Own()} }
-
-// node is where one node is asked.
-func (c channels) node(name string) string { return c.own + "node:" + name }
-
-// reply is where somebody waits for answers. A request names the token alone, so that it can't have a
+// replyChannel is where somebody waits for answers. A request names the token alone, so that it can't have a
 // node publish elsewhere.
-func (c channels) reply(token string) string { return c.own + "reply:" + token }
+func replyChannel(m redisregistry.Map, token string) string { return m.Own() + "reply:" + token }
 
 const tokenBytes = 16
 

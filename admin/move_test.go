@@ -98,7 +98,7 @@ func TestListeningGoesOn(t *testing.T) {
 	a := newAsker(t, direct, nodeA)
 
 	proxy.move("127.0.0.1:1")
-	eventually(t, "the node has tried to connect", func() bool { return proxy.refused() >= 3 })
+	eventually(t, "the node has tried to connect", func() bool { return proxy.lost.Load() >= 3 })
 	a.publish(t, a.request("x", "about", ""))
 	a.hear(t)
 	if warnings := control.log.lines("WARN"); len(warnings) > 0 || control.Figures().Malformed > 0 {

@@ -3,6 +3,7 @@ package admin_test
 import (
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -10,20 +11,13 @@ import (
 // be behind it.
 type proxy struct {
 	addr string
+	to   atomic.Pointer[string]
+	lost atomic.Int64 // connections that could not be passed on
+	mute atomic.Int64 // of the first so many, nothing is passed on any more
 
-	mu    sync.Mutex
-	to    string
-	lost  int // connections that could not be passed on
-	conns []*link
 	wg    sync.WaitGroup
-}
-
-// link is one connection.
-type link struct {
-	near, far net.Conn
-
-	mu   sync.Mutex
-	mute bool
+	mu    sync.Mutex
+	conns []net.Conn // two for each connection
 }
 
 func newProxy(t *testing.T, to string) *proxy {
@@ -32,14 +26,14 @@ func newProxy(t *testing.T, to string) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{addr: ln.Addr().String(), to: to}
+	p := &proxy{addr: ln.Addr().String()}
+	p.move(to)
 	p.wg.Go(func() { p.accept(ln) })
 	t.Cleanup(func() {
 		ln.Close()
 		p.mu.Lock()
-		for _, l := range p.conns {
-			l.near.Close()
-			l.far.Close()
+		for _, c := range p.conns {
+			c.Close()
 		}
 		p.mu.Unlock()
 		p.wg.Wait()
@@ -53,68 +47,42 @@ func (p *proxy) accept(ln net.Listener) {
 		if err != nil {
 			return
 		}
-		p.mu.Lock()
-		to := p.to
-		p.mu.Unlock()
-		far, err := net.Dial("tcp", to)
+		far, err := net.Dial("tcp", *p.to.Load())
 		if err != nil {
 			near.Close()
-			p.mu.Lock()
-			p.lost++
-			p.mu.Unlock()
+			p.lost.Add(1)
 			continue
 		}
-		l := &link{near: near, far: far}
 		p.mu.Lock()
-		p.conns = append(p.conns, l)
+		p.conns = append(p.conns, near, far)
+		number := int64(len(p.conns))
 		p.mu.Unlock()
-		p.wg.Go(func() { l.pass(near, far) })
-		p.wg.Go(func() { l.pass(far, near) })
+		p.wg.Go(func() { p.pass(near, far, number) })
+		p.wg.Go(func() { p.pass(far, near, number) })
 	}
 }
 
-// pass carries bytes until either end closes; when the link is mute they go nowhere.
-func (l *link) pass(from, to net.Conn) {
+// pass carries bytes until either end closes.
+func (p *proxy) pass(from, to net.Conn, number int64) {
 	defer to.Close()
 	buf := make([]byte, 16<<10)
 	for {
 		n, err := from.Read(buf)
+		if err == nil && number > p.mute.Load() {
+			_, err = to.Write(buf[:n])
+		}
 		if err != nil {
-			return
-		}
-		l.mu.Lock()
-		mute := l.mute
-		l.mu.Unlock()
-		if mute {
-			continue
-		}
-		if _, err := to.Write(buf[:n]); err != nil {
 			return
 		}
 	}
 }
 
 // move has new connections go to another server. Those that there are stay.
-func (p *proxy) move(to string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.to = to
-}
-
-// refused is how many connections could not be passed on.
-func (p *proxy) refused() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.lost
-}
+func (p *proxy) move(to string) { p.to.Store(&to) }
 
 // swallow has the connections that there are carry nothing any more.
 func (p *proxy) swallow() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, l := range p.conns {
-		l.mu.Lock()
-		l.mute = true
-		l.mu.Unlock()
-	}
+	p.mute.Store(int64(len(p.conns)))
 }

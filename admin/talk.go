@@ -19,7 +19,6 @@ const repeats = 4
 // goroutine uses it; another one, its own, hears the answers.
 type talk struct {
 	cluster *Cluster
-	names   channels
 	token   string
 	asked   int // questions so far
 	stop    context.CancelFunc
@@ -58,7 +57,7 @@ func (q *question) err() error {
 
 // talk opens a talk, which the caller closes. The error is of Redis, or that ctx has ended.
 func (c *Cluster) talk(ctx context.Context) (*talk, error) {
-	t := &talk{cluster: c, names: channelsOf(c.m), token: newToken(), news: make(chan struct{}, 1), pending: map[string]*question{}}
+	t := &talk{cluster: c, token: newToken(), news: make(chan struct{}, 1), pending: map[string]*question{}}
 	listening, stop := context.WithCancel(ctx)
 	t.stop = stop
 	first := make(chan error, 1) // whether Redis has taken the subscription
@@ -69,7 +68,7 @@ func (c *Cluster) talk(ctx context.Context) (*talk, error) {
 		}
 	}
 	ear := listener{ready: func() { say(nil) }, message: t.hear, away: say, look: lookEvery}
-	t.wg.Go(func() { listen(listening, c.m.Client, ear, t.names.reply(t.token)) })
+	t.wg.Go(func() { listen(listening, c.m.Client, ear, replyChannel(c.m, t.token)) })
 	select {
 	case err := <-first:
 		if err != nil {
@@ -180,7 +179,7 @@ func (t *talk) publish(ctx context.Context, questions []*question) error {
 			}
 			q.payload = string(text)
 		}
-		pipe.Publish(ctx, t.names.node(q.node), q.payload)
+		pipe.Publish(ctx, nodeChannel(t.cluster.m, q.node), q.payload)
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return fmt.Errorf("ask the nodes: %w", err)
