@@ -178,7 +178,7 @@ func (c *Control) perform(ctx context.Context, r request) (a answer, err error) 
 	case opAbout:
 		a.State = c.state()
 	case opLive:
-		a.Live, err = c.live(ctx, r.Sessions)
+		a.Live, err = c.gw.Live(ctx, r.Sessions)
 	case opSubscribers:
 		a.Sessions, err = c.gw.Subscribers(ctx, r.Destination)
 	case opKick:
@@ -216,25 +216,6 @@ func (c *Control) state() *nodeState {
 		s.Ready = err.Error()
 	}
 	return &s
-}
-
-func (c *Control) live(ctx context.Context, ids []registry.SessionID) ([]registry.Live, error) {
-	found, err := c.gw.Live(ctx, ids)
-	for i := range found {
-		found[i].Subscriptions = shown(found[i].Subscriptions)
-	}
-	return found, err
-}
-
-// shown returns the first destinations, as many as are told.
-func shown(destinations []string) []string {
-	n := 0
-	for i, d := range destinations {
-		if n += len(d); n > maxShown {
-			return destinations[:i]
-		}
-	}
-	return destinations
 }
 
 // tell publishes an answer, part by part.

@@ -103,30 +103,23 @@ func (s *subscription) run(ctx context.Context, look time.Duration) (err error) 
 		}
 		switch m := m.(type) {
 		case *redis.Subscription:
-			s.confirm()
+			s.hear("", true)
 			s.ready()
 		case *redis.Message:
-			if s.hear(m.Payload); !isToken(m.Payload) { // which only a message to itself is
+			if s.hear(m.Payload, false); !isToken(m.Payload) { // which only a message to itself is
 				s.message(m.Payload)
 			}
 		default:
-			s.hear("")
+			s.hear("", false)
 		}
 	}
 }
 
-// confirm notes that Redis has taken the subscription.
-func (s *subscription) confirm() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.confirmed, s.heard = true, true
-}
-
 // hear notes that something has come.
-func (s *subscription) hear(payload string) {
+func (s *subscription) hear(payload string, confirmed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.heard = true
+	s.heard, s.confirmed = true, s.confirmed || confirmed
 	delete(s.due, payload)
 }
 

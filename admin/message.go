@@ -26,7 +26,6 @@ const (
 	maxRequestID   = 64        // bytes
 	maxOp          = 32        // bytes
 	partSize       = 128 << 10 // bytes of an answer, of which one takes six as JSON at worst, from which on the rest goes into another part
-	maxShown       = 64 << 10  // bytes of the destinations that are told of one session
 )
 
 // op is what a node is asked to do.

@@ -3,6 +3,10 @@
 // The names are those of the system that stompgw replaces, so that its tools keep working: a node
 // is "<epoch millis>/<uuid>", a session's key is "<node>_<session id>", and its principal is
 // "<node>/<session id>/<connect time>".
+//
+// Session is what the book holds of one session, Value what of that stands in Redis, and Live what its node
+// alone knows. A session's id is text of hexadecimal digits (SessionID), a member's is JSON, 42 or "bob"
+// (CanonicalMember).
 package registry
 
 import (

@@ -15,8 +15,10 @@ import (
 // What follows is for operators. It runs on the loop of the sessions, some of them in each turn, and
 // tells once what it has found or done, on the loop too: early when ctx or the loop ends.
 
-// maxShown is how many subscriptions of one session an operator is shown.
-const maxShown = 100
+const (
+	maxShown      = 100      // subscriptions of one session that an operator is shown
+	maxShownBytes = 64 << 10 // of their destinations
+)
 
 // Live tells of those of the sessions that the loop has.
 func (h *Host) Live(ctx context.Context, ids []registry.SessionID, tell func([]registry.Live)) {
@@ -43,7 +45,11 @@ func (h *Host) sessions() []*Session {
 
 func (s *Session) live() registry.Live {
 	l := registry.Live{ID: s.id, Subscribed: len(s.subs), Queued: s.conn.Queued()}
+	bytes := 0
 	for _, sub := range s.subs[:min(len(s.subs), maxShown)] {
+		if bytes += len(sub.Destination); bytes > maxShownBytes {
+			break
+		}
 		l.Subscriptions = append(l.Subscriptions, sub.Destination)
 	}
 	if s.work != nil {

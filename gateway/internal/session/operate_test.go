@@ -248,6 +248,13 @@ func TestLive(t *testing.T) {
 	if l := got[1]; l.ID != p.s.id || l.Subscribed != len(want) || !slices.Equal(l.Subscriptions, want[:maxShown]) || l.Queued != 0 {
 		t.Errorf("got %+v, want the first %d of %d subscriptions", l, maxShown, len(want))
 	}
+	for i := range 20 {
+		idle.feed(fmt.Sprintf("SUBSCRIBE\nid:%d\ndestination:/topic/%04d%s\n\n^@", i, i, strings.Repeat("x", 8<<10-100)))
+	}
+	idle.read()
+	if l := r.live(idle.s.id)[0]; l.Subscribed != 20 || len(l.Subscriptions) != 8 {
+		t.Errorf("of %d long destinations %d are shown, want the first 64 KiB", l.Subscribed, len(l.Subscriptions))
+	}
 	r.publish("/topic/a", 0, prefetch+10) // ten of them wait behind the others
 	queued := 0
 	p.do(func() { queued = p.conn.Queued() + p.s.work.held })
