@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,12 +12,7 @@ import (
 	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
-const (
-	maxBatch = 1 << 20 // bytes of one, unless a single record is larger
-
-	// spareItems is for how many an idle lane keeps memory.
-	spareItems = 512
-)
+const maxBatch = 1 << 20 // bytes of one, unless a single record is larger
 
 // noPartition is the lane of what waits until the partitions are known.
 const noPartition = -1
@@ -39,9 +35,8 @@ type lane struct {
 	count, bytes int    // of items not settled
 
 	// Owned by run.
-	seq   uint64 // of the last record
-	spare []item // memory for the next parcel
-	told  bool   // the log has been told of the present silence
+	seq  uint64 // of the last record
+	told bool   // the log has been told of the present silence
 }
 
 func newLane(p *producer, partition, share int) *lane {
@@ -90,8 +85,7 @@ func (l *lane) push(it item) {
 func (l *lane) empty() []item {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	items := l.queue
-	l.queue = nil
+	items := l.cut(len(l.queue))
 	l.release(items)
 	return items
 }
@@ -125,7 +119,6 @@ func (l *lane) work(ctx context.Context) {
 			return
 		}
 		l.write(ctx, pc)
-		l.recycle(pc)
 	}
 }
 
@@ -138,10 +131,8 @@ func (l *lane) take() *parcel {
 	if n == 0 {
 		return nil
 	}
-	pc := &parcel{items: append(l.spare, l.queue[:n]...), first: l.seq + 1}
+	pc := &parcel{items: l.cut(n), first: l.seq + 1}
 	l.seq += uint64(n)
-	l.spare = nil
-	l.drop(n)
 	return pc
 }
 
@@ -156,46 +147,30 @@ func (l *lane) fitting() int {
 	return len(l.queue)
 }
 
-// drop removes the first n of the queue, and what they refer to.
-func (l *lane) drop(n int) {
-	rest := copy(l.queue, l.queue[n:])
-	clear(l.queue[rest:])
-	l.queue = l.queue[:rest]
-	if rest == 0 && cap(l.queue) > spareItems {
+// cut takes the first n out of the queue, with the memory that they are in: kafka-go may read them for
+// longer than a write takes. The caller holds mu.
+func (l *lane) cut(n int) []item {
+	items := l.queue[:n:n]
+	l.queue = l.queue[n:]
+	if len(l.queue) == 0 {
 		l.queue = nil
 	}
-}
-
-// recycle keeps the memory of pc for the next parcel.
-func (l *lane) recycle(pc *parcel) {
-	if pc.lent || cap(pc.items) > spareItems {
-		return
-	}
-	clear(pc.items)
-	l.spare = pc.items[:0]
+	return items
 }
 
 // expire gives up what has waited behind others until its deadline, and was not sent.
 func (l *lane) expire(now time.Time) {
-	if late := l.late(now); len(late) > 0 {
+	l.mu.Lock()
+	n := slices.IndexFunc(l.queue, func(it item) bool { return !now.After(it.deadline) })
+	if n < 0 {
+		n = len(l.queue)
+	}
+	late := l.cut(n)
+	l.mu.Unlock()
+	if len(late) > 0 {
 		_, cause := l.pulse.silence()
 		l.settle(late, l.givenUp(bus.ErrDown, cause))
 	}
-}
-
-// late removes those from the queue whose deadline has passed.
-func (l *lane) late(now time.Time) (late []item) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := 0
-	for n < len(l.queue) && now.After(l.queue[n].deadline) {
-		n++
-	}
-	if n > 0 {
-		late = append(late, l.queue[:n]...)
-		l.drop(n)
-	}
-	return late
 }
 
 // settle makes room for items and then tells each what became of it, so that whoever hears it finds

@@ -89,27 +89,6 @@ func TestLaneLarge(t *testing.T) {
 	})
 }
 
-// TestLaneMemory: the memory of a parcel that somebody may still be reading is not used again.
-func TestLaneMemory(t *testing.T) {
-	b := newBench(t, Config{}, nil)
-	l := newLane(b.producer, 0, 1<<20)
-	take := func() *parcel {
-		l.push(item{deadline: time.Now().Add(time.Hour)})
-		return l.take()
-	}
-	first := take()
-	l.recycle(first)
-	second := take()
-	if &second.items[0] != &first.items[0] {
-		t.Error("memory is not used again: the test shows nothing")
-	}
-	second.lent = true
-	l.recycle(second)
-	if third := take(); &third.items[0] == &second.items[0] {
-		t.Error("lent memory is used again")
-	}
-}
-
 // TestLaneLent: kafka-go may read an attempt's records after the lane has left it, and finds them
 // as they were.
 func TestLaneLent(t *testing.T) {

@@ -3,6 +3,7 @@ package kafkabus
 import (
 	"errors"
 	"io"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -29,17 +30,11 @@ type parcel struct {
 	maybe bool   // the leader may have it: an attempt got no answer, or one that does not say
 	heard bool   // it was not for its size that an attempt got none
 	cuts  int    // attempts in a row whose connection ended after it was sent
-	lent  bool   // kafka-go may still be reading items, after an attempt without an answer
 }
 
 // deadline returns until when p is tried: as long as its youngest item may wait.
-func (p *parcel) deadline() (last time.Time) {
-	for i := range p.items {
-		if p.items[i].deadline.After(last) {
-			last = p.items[i].deadline
-		}
-	}
-	return last
+func (p *parcel) deadline() time.Time {
+	return slices.MaxFunc(p.items, func(a, b item) int { return a.deadline.Compare(b.deadline) }).deadline
 }
 
 // size returns how many bytes its batch takes at most.

@@ -31,7 +31,6 @@ func (l *lane) write(ctx context.Context, pc *parcel) {
 		l.p.topic.changed()
 		if len(pc.items) > 1 {
 			first, second := pc.halves()
-			pc.lent = true // in parts
 			l.write(ctx, first)
 			l.write(ctx, second)
 			return
@@ -98,7 +97,6 @@ func (l *lane) try(ctx context.Context, pc *parcel) (outcome, error) {
 	if !a.end() {
 		return notTaken, bare(err)
 	}
-	pc.lent = true
 	var late net.Error
 	if errors.As(err, &late) && late.Timeout() || ctx.Err() != nil {
 		return unclear, bare(err)
