@@ -52,7 +52,7 @@ func TestOutage(t *testing.T) {
 		}},
 		{"more partitions", func(t *testing.T, f *servers.FakeCluster) {
 			time.Sleep(100 * time.Millisecond)
-			f.AddPartitions(t, "stompgw", 20)
+			servers.AddPartitions(t, f.Addrs[0], "stompgw", 20)
 			time.Sleep(time.Second)
 		}},
 		{"temporary errors", func(t *testing.T, f *servers.FakeCluster) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"sync"
 	"testing"
@@ -42,7 +41,7 @@ func TestSeedsGone(t *testing.T) {
 	w.until("for the first view", func(v *view) bool { return len(v.topics[0].leaders) == 1 })
 	unplug()
 	ln.Close()
-	f.AddPartitions(t, "a", 2)
+	servers.AddPartitions(t, f.Addrs[0], "a", 2)
 	w.until("for a view without the seed", func(v *view) bool { return len(v.topics[0].leaders) == 2 })
 }
 
@@ -83,44 +82,15 @@ type watched struct {
 // watch follows what the brokers say of the topic a until the test ends. wrap, if set, changes its connections.
 func watch(t *testing.T, brokers []string, wrap func(net.Conn) net.Conn) watched {
 	t.Helper()
-	c, err := newCluster(Config{Brokers: brokers}, []string{"a"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.patience = 10 * time.Millisecond
-	if dial := c.transport.Dial; wrap != nil {
-		c.transport.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-			nc, err := dial(ctx, network, address)
-			if err != nil {
-				return nil, err
-			}
-			return wrap(nc), nil
-		}
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() { c.run(ctx) })
-	t.Cleanup(func() {
-		stop()
-		running.Wait()
-		c.close()
-	})
-	return watched{c, t}
+	w := newWork(t, Config{Brokers: brokers}, wrap, "a")
+	w.patience = 10 * time.Millisecond
+	w.start()
+	return watched{w.cluster, t}
 }
 
 func (w watched) until(what string, holds func(*view) bool) {
 	w.t.Helper()
-	for {
-		v, changed := w.view()
-		if v != nil && holds(v) {
-			return
-		}
-		select {
-		case <-changed:
-		case <-untilDeadline(w.t).Done():
-			w.t.Fatalf("waited in vain %s: %v", what, w.healthy())
-		}
-	}
+	poll(w.t, what, func() bool { v, _ := w.view(); return v != nil && holds(v) }, func() any { return w.healthy() })
 }
 
 // TestSlowBrokers: brokers that need longer for the view than the transport waits are waited for.
@@ -280,22 +250,9 @@ func TestSilentLogin(t *testing.T) {
 		close(silent)
 		return nil, nil, true
 	})
-	cfg := Config{Brokers: f.Addrs, SASL: SASL{"plain", "user", "password"}}.withDefaults()
-	c, err := newCluster(cfg, []string{"stompgw"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.conns.login = 100 * time.Millisecond
-	p := newProducer(c, cfg, "1/a", slog.New(slog.DiscardHandler))
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() { defer close(ended); c.run(ctx) }()
+	w := newWork(t, Config{Brokers: f.Addrs, SASL: SASL{"plain", "user", "password"}}, nil, "stompgw")
+	w.conns.login = 100 * time.Millisecond
+	w.start()
 	<-silent
-	for v, changed := c.view(); v == nil; v, changed = c.view() {
-		<-changed
-	}
-	cancel()
-	<-ended
-	p.close()
-	c.close()
+	poll(t, "for a view", func() bool { v, _ := w.view(); return v != nil })
 }

@@ -88,35 +88,6 @@ func sameRead(a, b read) bool {
 
 func sameBytes(a, b []byte) bool { return bytes.Equal(a, b) && (a == nil) == (b == nil) }
 
-// TestWriters: what kafka.Writer writes arrives, in each of its compressions.
-func TestWriters(t *testing.T) {
-	forEachKafka(t, 1, nil, func(t *testing.T, addrs []string, topic string) {
-		r := readFrom(t, addrs, topic)
-		count := 0
-		for compression := range kafka.Compression(5) {
-			cluster := newWriter(t, addrs)
-			w := &kafka.Writer{
-				Addr: cluster.client.Addr, Transport: cluster.client.Transport, Topic: topic,
-				Compression: compression, RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond,
-			}
-			for range 3 {
-				if err := w.WriteMessages(t.Context(), kafka.Message{Value: []byte(strconv.Itoa(count))}); err != nil {
-					t.Fatal(err)
-				}
-				count++
-			}
-			if err := w.Close(); err != nil {
-				t.Error(err)
-			}
-		}
-		for i, got := range r.of(topic, 0, count) {
-			if string(got.value) != strconv.Itoa(i) {
-				t.Errorf("record %d is %s", i, got.value)
-			}
-		}
-	})
-}
-
 // TestLarge: a record larger than what a fetch asks for of a partition arrives, and so do others
 // beside it.
 func TestLarge(t *testing.T) {

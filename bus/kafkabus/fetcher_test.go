@@ -6,12 +6,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/stompgw/stompgw/bus/bustest/servers"
@@ -37,30 +38,39 @@ func TestLeaderChanges(t *testing.T) {
 	}
 }
 
-// TestRestart: brokers that stop and start again on the same data cost nothing.
+// TestRestart: brokers that stop, or are killed, and start again on the same data cost nothing but time.
 func TestRestart(t *testing.T) {
-	f := fake(t, 3, "a", 6)
-	r := readFrom(t, f.Addrs, "a")
-	w := newWriter(t, f.Addrs)
-	stop := w.flood("a", 6)
-	for range 2 {
+	t.Run("fake", func(t *testing.T) {
+		f := fake(t, 3, "a", 6)
+		checkRestart(t, f.Addrs, "a", func() { f.Start(t) }, f.Stop, f.Stop)
+	})
+	t.Run("real", func(t *testing.T) {
+		b := servers.Kafka(t)
+		checkRestart(t, []string{b.Addr}, realTopic(t, b, 6), func() { b.Start(t) }, func() { b.Stop(t) }, b.Kill)
+	})
+}
+
+func checkRestart(t *testing.T, addrs []string, topic string, start func(), ends ...func()) {
+	r := readFrom(t, addrs, topic)
+	w := newWriter(t, addrs)
+	stop := w.flood(topic, 6)
+	someMore := func() {
+		t.Helper()
 		for i := range 6 {
-			r.of("a", i, w.count("a", i)+1)
+			r.of(topic, i, w.count(topic, i)+1)
 		}
-		f.Stop()
-		r.poll("for the outage to be seen", func() bool {
-			err := r.healthy(time.Millisecond)
-			return err != nil && r.silence(0) > 0
-		})
-		f.Start(t)
 	}
-	for i := range 6 {
-		r.of("a", i, w.count("a", i)+1)
+	for _, end := range ends {
+		someMore()
+		end()
+		r.poll("for the outage to be seen", func() bool { return r.healthy(time.Millisecond) != nil && r.silence(0) > 0 })
+		start()
+		someMore()
 	}
 	stop()
 	w.checkAll(r, 0)
-	if figures := r.figures(); figures.Gaps+figures.Missed > 0 {
-		t.Errorf("figures: %+v", figures)
+	if f := r.figures(); f.Gaps+f.Missed+f.Skipped > 0 {
+		t.Errorf("figures %+v", f)
 	}
 	r.poll("for health to come back", func() bool { return r.healthy(time.Second) == nil && r.silence(0) < time.Second })
 }
@@ -130,7 +140,7 @@ func TestBlockedHandle(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.must("a", 1, "3")
-	f.AddPartitions(t, "a", 6) // the supervisor still works
+	servers.AddPartitions(t, f.Addrs[0], "a", 6) // the supervisor still works
 	for i := range 20 {
 		for _, number := range []int{0, 2, 3, 4, 5} {
 			w.must("a", number, strconv.Itoa(i))
@@ -157,26 +167,19 @@ func TestBlockedHandle(t *testing.T) {
 // TestEndDuringDelivery: when ctx ends no further record is handed on, though the answer holds more.
 func TestEndDuringDelivery(t *testing.T) {
 	f := fake(t, 1, "a", 1)
-	cluster, err := newCluster(Config{Brokers: f.Addrs}.withDefaults(), []string{"a"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cluster.close()
-	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer cancel()
-	wg.Go(func() { cluster.run(ctx) })
-	ready, handed := make(chan struct{}), 0
-	wg.Go(func() {
-		newTail(cluster, slog.New(slog.DiscardHandler)).run(ctx, func() { close(ready) }, func(*wire.Record, *repeats) {
+	w := newWork(t, Config{Brokers: f.Addrs}, nil, "a")
+	ready, ended, handed := make(chan struct{}), make(chan struct{}), 0
+	w.start(func(ctx context.Context) {
+		defer close(ended)
+		ctx, cancel := context.WithCancel(ctx)
+		newTail(w.cluster, slog.New(slog.DiscardHandler)).run(ctx, func() { close(ready) }, func(*wire.Record, *repeats) {
 			handed++
 			cancel()
 		})
 	})
 	<-ready
 	newWriter(t, f.Addrs).must("a", 0, "1", "2", "3")
-	wg.Wait()
+	<-ended
 	if handed != 1 {
 		t.Errorf("%d records handed on, want the one during which the context ended", handed)
 	}
@@ -188,16 +191,7 @@ func TestForeignErrors(t *testing.T) {
 	f := fake(t, 1, "a", 3)
 	r := readFrom(t, f.Addrs, "a")
 	w := newWriter(t, f.Addrs)
-	var ended atomic.Bool
-	brokers := f.Cluster
-	brokers.ControlKey(kmsg.Fetch.Int16(), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
-		brokers.KeepControl()
-		req := kreq.(*kmsg.FetchRequest)
-		if ended.Load() || !asksFor(req, 1) {
-			return nil, nil, false
-		}
-		return errorsFor(req, kafka.PolicyViolation, 1), nil, true
-	})
+	foreign := f.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: "a", Partitions: []int32{1}, Err: kerr.PolicyViolation, Count: -1})
 	for i := range 20 {
 		for number := range 3 {
 			w.must("a", number, strconv.Itoa(i))
@@ -210,40 +204,9 @@ func TestForeignErrors(t *testing.T) {
 		!strings.Contains(err.Error(), "Policy Violation") {
 		t.Errorf("healthy says %v, want the error of partition 1", err)
 	}
-	ended.Store(true)
+	foreign.Remove()
 	w.checkAll(r, 0)
 	r.poll("for health", func() bool { return r.healthy(700*time.Millisecond) == nil })
-}
-
-func asksFor(req *kmsg.FetchRequest, number int32) bool {
-	for _, t := range req.Topics {
-		for _, p := range t.Partitions {
-			if p.Partition == number {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// errorsFor answers a fetch with an error for one partition and nothing for the others.
-func errorsFor(req *kmsg.FetchRequest, code kafka.Error, number int32) kmsg.Response {
-	res := req.ResponseKind().(*kmsg.FetchResponse)
-	for _, t := range req.Topics {
-		rt := kmsg.NewFetchResponseTopic()
-		rt.Topic = t.Topic
-		for _, p := range t.Partitions {
-			rp := kmsg.NewFetchResponseTopicPartition()
-			rp.Partition = p.Partition
-			rp.HighWatermark = p.FetchOffset
-			if p.Partition == number {
-				rp.ErrorCode, rp.HighWatermark = int16(code), -1
-			}
-			rt.Partitions = append(rt.Partitions, rp)
-		}
-		res.Topics = append(res.Topics, rt)
-	}
-	return res
 }
 
 // TestBrokenAnswers: answers that are no answers cost a connection and no records.

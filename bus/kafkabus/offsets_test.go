@@ -5,12 +5,13 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/stompgw/stompgw/bus/bustest/servers"
@@ -20,33 +21,47 @@ import (
 // TestRetention: when the broker removes what was not read, reading goes on behind it, and the gap
 // is counted and logged.
 func TestRetention(t *testing.T) {
-	f := fake(t, 1, "a", 2)
-	hold, blocked := make(chan struct{}), make(chan struct{}, 100)
-	r := startReading(t, f.Addrs, func(rec *wire.Record) {
-		blocked <- struct{}{}
-		<-hold
-	}, "a")
-	r.wait(r.ready, "to be ready")
-	w := newWriter(t, f.Addrs)
-	w.must("a", 0, "0")
-	r.wait(blocked, "for the first record")
-	for i := 1; i < 10; i++ {
-		w.must("a", 0, strconv.Itoa(i))
-	}
-	if err := f.DeleteRecords("a", 0, 7); err != nil {
+	forEachKafka(t, 2, map[string]string{"retention.ms": "-1"}, func(t *testing.T, addrs []string, topic string) {
+		hold, blocked := make(chan struct{}), make(chan struct{}, 100)
+		r := startReading(t, addrs, func(*wire.Record) { blocked <- struct{}{}; <-hold }, topic)
+		r.wait(r.ready, "to be ready")
+		w := newWriter(t, addrs)
+		w.must(topic, 1, "0")
+		r.wait(blocked, "for the first record")
+		for i := 1; i < 10; i++ {
+			w.must(topic, 1, strconv.Itoa(i))
+		}
+		deleteBefore(t, addrs, topic, 1, 7)
+		close(hold)
+		if got := values(r.of(topic, 1, 4)); got != "0 7 8 9" {
+			t.Errorf("got %s, want 0 and what was left: 7 8 9", got)
+		}
+		if f := r.figures(); f.Gaps != 1 || f.Missed != 6 {
+			t.Errorf("%d gaps and %d missed, want 1 and 6", f.Gaps, f.Missed)
+		}
+		if log := r.log(); strings.Count(log, "records were removed") != 1 || !strings.Contains(log, "missed=6") {
+			t.Errorf("the log does not tell of it once: %s", log)
+		}
+	})
+}
+
+// deleteBefore has the brokers remove the records before offset.
+func deleteBefore(t *testing.T, addrs []string, topic string, number int32, offset int64) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(addrs...))
+	if err != nil {
 		t.Fatal(err)
 	}
-	close(hold)
-	if got := values(r.of("a", 0, 4)); got != "0 7 8 9" {
-		t.Errorf("got %s, want 0 and what was left: 7 8 9", got)
+	defer client.Close()
+	req := kmsg.NewPtrDeleteRecordsRequest()
+	req.TimeoutMillis = 10_000
+	req.Topics = []kmsg.DeleteRecordsRequestTopic{{Topic: topic, Partitions: []kmsg.DeleteRecordsRequestTopicPartition{{Partition: number, Offset: offset}}}}
+	res, err := req.RequestWith(t.Context(), client)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if f := r.figures(); f.Gaps != 1 || f.Missed != 6 {
-		t.Errorf("%d gaps and %d missed, want 1 and 6", f.Gaps, f.Missed)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if log := r.logged.String(); strings.Count(log, "records were removed") != 1 || !strings.Contains(log, "missed=6") {
-		t.Errorf("the log does not tell of it once: %s", log)
+	if code := res.Topics[0].Partitions[0].ErrorCode; code != 0 {
+		t.Fatal(kafka.Error(code))
 	}
 }
 
@@ -92,28 +107,28 @@ func TestMadeAgain(t *testing.T) {
 	}
 }
 
-// TestMadeAgainLonger: a topic that was away, and has more records than before when it is looked at
-// again, is known by its identity.
+// TestMadeAgainLonger: a topic that has more records than before when it is looked at again is known by
+// its identity.
 func TestMadeAgainLonger(t *testing.T) {
-	f := fake(t, 3, "a", 1)
-	r := readFrom(t, f.Addrs, "a")
-	w := newWriter(t, f.Addrs)
-	w.must("a", 0, "old", "old")
-	r.of("a", 0, 2)
-	if err := f.DeleteTopic("a"); err != nil {
-		t.Fatal(err)
-	}
-	r.poll("for the partition to go", func() bool { return len(r.figures().Partitions) == 0 })
-	if err := f.CreateTopic("a", 1, nil); err != nil {
-		t.Fatal(err)
-	}
-	w.must("a", 0, "0", "1", "2", "3")
-	if got := values(r.of("a", 0, 6)); got != "old old 0 1 2 3" {
-		t.Errorf("got %q", got)
-	}
-	if f := r.figures(); f.Gaps != 1 {
-		t.Errorf("figures %+v, want a gap", f)
-	}
+	forEachKafka(t, 2, nil, func(t *testing.T, addrs []string, topic string) {
+		r := readFrom(t, addrs, topic)
+		w := newWriter(t, addrs)
+		for i := range 10 {
+			w.must(topic, i%2, "old")
+		}
+		w.checkAll(r, 0)
+		recreate(t, w.client, topic, 2)
+		for i := range 2 {
+			w.must(topic, i, "0", "1", "2", "3", "4", "5", "6", "7")
+			got := r.of(topic, i, 5+8)[5:]
+			if values(got) != "0 1 2 3 4 5 6 7" || got[0].offset != 0 {
+				t.Errorf("partition %d: got %q from offset %d on", i, values(got), got[0].offset)
+			}
+		}
+		if f := r.figures(); f.Gaps != 2 {
+			t.Errorf("figures %+v, want a gap in each partition", f)
+		}
+	})
 }
 
 // TestMadeAgainBehindOurBack: the same, while this node was too slow to see that the topic was away.
@@ -185,25 +200,9 @@ func TestAway(t *testing.T) {
 		}
 	}
 	w.checkAll(r, 0)
-	var away atomic.Bool
-	away.Store(true)
-	brokers := f.Cluster
-	brokers.Control(func(kreq kmsg.Request) (kmsg.Response, error, bool) {
-		brokers.KeepControl()
-		switch req := kreq.(type) {
-		case *kmsg.MetadataRequest:
-			if away.Load() {
-				return unknownTopic(f.Addrs[0], req), nil, true
-			}
-		case *kmsg.FetchRequest:
-			if away.Load() {
-				return errorsFor(req, kafka.UnknownTopicOrPartition, 1), nil, true
-			}
-		}
-		return nil, nil, false
-	})
+	away := f.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata, kmsg.Fetch}, Topic: "a", Err: kerr.UnknownTopicOrPartition, Count: -1})
 	r.poll("for the partitions to go", func() bool { return len(r.figures().Partitions) == 0 })
-	away.Store(false)
+	away.Remove()
 	r.poll("for the partitions to come back", func() bool { return len(r.figures().Partitions) == 3 })
 	for number := range 3 {
 		w.must("a", number, "after")
@@ -212,21 +211,6 @@ func TestAway(t *testing.T) {
 	if f := r.figures(); f.Gaps+f.Missed > 0 {
 		t.Errorf("figures %+v", f)
 	}
-}
-
-func unknownTopic(addr string, req *kmsg.MetadataRequest) kmsg.Response {
-	res := req.ResponseKind().(*kmsg.MetadataResponse)
-	b := kmsg.NewMetadataResponseBroker()
-	host, port, _ := strings.Cut(addr, ":")
-	n, _ := strconv.Atoi(port)
-	b.Host, b.Port = host, int32(n)
-	res.Brokers = append(res.Brokers, b)
-	for _, t := range req.Topics {
-		rt := kmsg.NewMetadataResponseTopic()
-		rt.Topic, rt.ErrorCode = t.Topic, int16(kafka.UnknownTopicOrPartition)
-		res.Topics = append(res.Topics, rt)
-	}
-	return res
 }
 
 // TestRelocate: where reading goes on when the log is not what it was.
@@ -427,32 +411,9 @@ func TestOffsetsRefused(t *testing.T) {
 	f := fake(t, 1, "a", 3)
 	w := newWriter(t, f.Addrs)
 	w.must("a", 1, "before")
-	var refused atomic.Int32
-	brokers := f.Cluster
-	brokers.ControlKey(kmsg.ListOffsets.Int16(), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
-		brokers.KeepControl()
-		if refused.Add(1) > 3 {
-			return nil, nil, false
-		}
-		req := kreq.(*kmsg.ListOffsetsRequest)
-		res := req.ResponseKind().(*kmsg.ListOffsetsResponse)
-		for _, t := range req.Topics {
-			rt := kmsg.NewListOffsetsResponseTopic()
-			rt.Topic = t.Topic
-			for _, p := range t.Partitions {
-				rp := kmsg.NewListOffsetsResponseTopicPartition()
-				rp.Partition, rp.Offset = p.Partition, 0
-				if p.Partition == 1 {
-					rp.ErrorCode = int16(kafka.OffsetNotAvailable)
-				}
-				rt.Partitions = append(rt.Partitions, rp)
-			}
-			res.Topics = append(res.Topics, rt)
-		}
-		return res, nil, true
-	})
+	refused := f.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "a", Partitions: []int32{1}, Err: kerr.OffsetNotAvailable, Count: 3})
 	r := readFrom(t, f.Addrs, "a")
-	if refused.Load() <= 3 {
+	if refused.Hits() < 3 {
 		t.Error("ready before the broker told the offsets")
 	}
 	for number := range 3 {

@@ -29,29 +29,9 @@ type outlet struct {
 func newOutlet(t *testing.T, cfg Config, wrap func(net.Conn) net.Conn) *outlet {
 	t.Helper()
 	cfg = cfg.withDefaults()
-	c, err := newCluster(cfg, []string{cfg.Topic})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if dial := c.transport.Dial; wrap != nil {
-		c.transport.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-			nc, err := dial(ctx, network, address)
-			if err != nil {
-				return nil, err
-			}
-			return wrap(nc), nil
-		}
-	}
-	p := newProducer(c, cfg, "1/a", slog.New(slog.DiscardHandler))
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	wg.Go(func() { c.run(ctx) })
-	wg.Go(func() { p.run(ctx) })
-	t.Cleanup(func() {
-		cancel()
-		wg.Wait()
-		c.close()
-	})
+	w := newWork(t, cfg, wrap, cfg.Topic)
+	p := newProducer(w.cluster, cfg, "1/a", slog.New(slog.DiscardHandler))
+	w.start(p.run)
 	return &outlet{p, t}
 }
 

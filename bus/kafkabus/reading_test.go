@@ -12,7 +12,6 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
@@ -50,18 +49,7 @@ func startReading(t *testing.T, addrs []string, before func(*wire.Record), topic
 	return start(t, func(*tail) {}, addrs, before, topics...)
 }
 
-// startPatient is startReading with another patience with sources.
-func startPatient(t *testing.T, patience time.Duration, addrs []string, before func(*wire.Record), topics ...string) *reading {
-	t.Helper()
-	return start(t, func(t *tail) { t.patience = patience }, addrs, before, topics...)
-}
-
-// startBounded is startReading with another bound on answers.
-func startBounded(t *testing.T, most int32, addrs []string, topics ...string) *reading {
-	t.Helper()
-	return start(t, func(t *tail) { t.mostAnswer = most }, addrs, nil, topics...)
-}
-
+// start is startReading of a tail that change has changed.
 func start(t *testing.T, change func(*tail), addrs []string, before func(*wire.Record), topics ...string) *reading {
 	t.Helper()
 	r := &reading{
@@ -71,33 +59,21 @@ func start(t *testing.T, change func(*tail), addrs []string, before func(*wire.R
 		got:     make(map[topicPartition][]read),
 		arrival: make(chan struct{}),
 	}
-	cluster, err := newCluster(Config{Brokers: addrs}.withDefaults(), topics)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.tail = newTail(cluster, slog.New(slog.NewTextHandler(logs{r}, nil)))
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the tail's log:\n%s", &r.logged)
+		}
+	})
+	w := newWork(t, Config{Brokers: addrs}, nil, topics...)
+	r.tail, r.end = newTail(w.cluster, slog.New(slog.NewTextHandler(logs{r}, nil))), w.end
 	change(r.tail)
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	wg.Go(func() { cluster.run(ctx) })
-	wg.Go(func() {
+	w.start(func(ctx context.Context) {
 		r.run(ctx, func() { close(r.ready) }, func(rec *wire.Record, _ *repeats) {
 			if before != nil {
 				before(rec)
 			}
 			r.keep(rec)
 		})
-	})
-	r.end = sync.OnceFunc(func() {
-		cancel()
-		wg.Wait()
-		cluster.close()
-	})
-	t.Cleanup(func() {
-		r.end()
-		if t.Failed() {
-			t.Logf("the tail's log:\n%s", &r.logged)
-		}
 	})
 	return r
 }
@@ -142,17 +118,6 @@ func (r *reading) wait(c <-chan struct{}, what string) {
 	}
 }
 
-// untilDeadline returns a context that ends shortly before the test binary would be stopped.
-func untilDeadline(t *testing.T) context.Context {
-	deadline, ok := t.Deadline()
-	if !ok {
-		return t.Context()
-	}
-	ctx, cancel := context.WithDeadline(t.Context(), deadline.Add(-5*time.Second))
-	t.Cleanup(cancel)
-	return ctx
-}
-
 // until waits until what has arrived is enough, and returns it.
 func (r *reading) until(what string, enough func(got map[topicPartition][]read) bool) {
 	r.t.Helper()
@@ -181,13 +146,7 @@ func (r *reading) of(topic string, number, count int) (got []read) {
 // poll waits until something else than an arrival is true.
 func (r *reading) poll(what string, holds func() bool) {
 	r.t.Helper()
-	for !holds() {
-		select {
-		case <-time.After(5 * time.Millisecond):
-		case <-r.limit:
-			r.t.Fatalf("waited in vain %s; health: %v; figures: %+v", what, r.healthy(0), r.figures())
-		}
-	}
+	poll(r.t, what, holds, func() any { return r.healthy(0) }, func() any { return r.figures() })
 }
 
 func values(got []read) (s string) {
@@ -212,12 +171,8 @@ type writer struct {
 
 func newWriter(t *testing.T, addrs []string) *writer {
 	t.Helper()
-	cluster, err := newCluster(Config{Brokers: addrs}.withDefaults(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.close)
-	return &writer{t: t, limit: untilDeadline(t).Done(), client: cluster.client, acked: make(map[topicPartition]map[int64]string)}
+	client := newWork(t, Config{Brokers: addrs}, nil).client
+	return &writer{t: t, limit: untilDeadline(t).Done(), client: client, acked: make(map[topicPartition]map[int64]string)}
 }
 
 // try produces values once, and reports whether they were acknowledged.
@@ -328,15 +283,4 @@ func (w *writer) checkAll(r *reading, from int64) {
 			}
 		}
 	}
-}
-
-// fake starts brokers with a topic for a test. What controls them has to use a copy of its Cluster,
-// which the end of the test sets to nil.
-func fake(t *testing.T, brokers int, topic string, partitions int32) *servers.FakeCluster {
-	t.Helper()
-	f := servers.Fake(t, brokers)
-	if err := f.CreateTopic(topic, partitions, nil); err != nil {
-		t.Fatal(err)
-	}
-	return f
 }

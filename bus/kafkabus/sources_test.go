@@ -1,6 +1,8 @@
 package kafkabus
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -21,46 +24,37 @@ const leftOut kafka.Error = -2
 
 // said is what the brokers say of a topic named orders to those who ask for it by name, as the
 // tail does and the writer does not.
-type said struct{ code atomic.Int32 } // a kafka.Error; 0 for what is true
+type said struct {
+	brokers *kfake.Cluster
+	left    atomic.Bool
+	fault   *kfake.FaultHandle
+}
 
-func (s *said) say(code kafka.Error) { s.code.Store(int32(code)) }
-
-// says has a cluster of one broker answer so.
+// says has a cluster say what is true, for now.
 func says(f *servers.FakeCluster) *said {
-	s, brokers, addr := new(said), f.Cluster, f.Addrs[0]
-	brokers.ControlKey(kmsg.Metadata.Int16(), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
-		brokers.KeepControl()
-		req, code := kreq.(*kmsg.MetadataRequest), kafka.Error(s.code.Load())
-		if code == 0 || len(req.Topics) == 0 {
-			return nil, nil, false
+	s := &said{brokers: f.Cluster}
+	s.brokers.ControlKey(kmsg.Metadata.Int16(), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		s.brokers.KeepControl()
+		if req := kreq.(*kmsg.MetadataRequest); s.left.Load() {
+			req.Topics = slices.DeleteFunc(req.Topics, func(t kmsg.MetadataRequestTopic) bool { return *t.Topic == "orders" })
 		}
-		return metadataWith(brokers, addr, req, code), nil, true
+		return nil, nil, false
 	})
 	return s
 }
 
-func metadataWith(brokers *kfake.Cluster, addr string, req *kmsg.MetadataRequest, code kafka.Error) kmsg.Response {
-	res := unknownTopic(addr, req).(*kmsg.MetadataResponse)
-	for i := range res.Topics {
-		rt := &res.Topics[i]
-		rt.ErrorCode = int16(code)
-		if *rt.Topic == "orders" {
-			continue
-		}
-		rt.ErrorCode = 0
-		if info := brokers.TopicInfo(*rt.Topic); info != nil {
-			rt.TopicID = info.TopicID
-		}
-		for number := int32(0); brokers.LeaderFor(*rt.Topic, number) >= 0; number++ {
-			p := kmsg.NewMetadataResponseTopicPartition()
-			p.Partition = number
-			rt.Partitions = append(rt.Partitions, p)
-		}
+// say has it say a code, or what is true if that is 0.
+func (s *said) say(code kafka.Error) {
+	s.left.Store(code == leftOut)
+	if s.fault != nil {
+		s.fault.Remove()
+		s.fault = nil
 	}
-	if code == leftOut {
-		res.Topics = slices.DeleteFunc(res.Topics, func(t kmsg.MetadataResponseTopic) bool { return *t.Topic == "orders" })
+	if code > 0 {
+		err := kerr.TypedErrorForCode(int16(code))
+		named := func(req kmsg.Request) bool { return len(req.(*kmsg.MetadataRequest).Topics) > 0 }
+		s.fault = s.brokers.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "orders", Err: err, Count: -1, When: named})
 	}
-	return res
 }
 
 // ordersFault returns what is amiss with the only source.
@@ -70,13 +64,6 @@ func (r *reading) ordersFault() string {
 		return "it is not there"
 	}
 	return errorText(all[0].Err)
-}
-
-func errorText(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }
 
 func (r *reading) log() string {
@@ -108,7 +95,7 @@ func TestSourceAtFirst(t *testing.T) {
 			w.must("orders", 0, "1", "2")
 			brokers := says(f)
 			brokers.say(test.code)
-			r := startPatient(t, time.Second, f.Addrs, nil, "a", "orders")
+			r := start(t, func(t *tail) { t.patience = time.Second }, f.Addrs, nil, "a", "orders")
 			r.wait(r.ready, "to be ready without the source")
 			if fault := r.ordersFault(); !strings.HasPrefix(fault, test.says) {
 				t.Errorf("the source: %s, want %s", fault, test.says)
@@ -129,68 +116,54 @@ func TestSourceAtFirst(t *testing.T) {
 	}
 }
 
-// TestSourceLost: a source that is lost later fails alone. When it is back it is read on from where it
-// was, whatever the brokers said meanwhile, unless it was made again.
-func TestSourceLost(t *testing.T) {
-	for _, code := range []kafka.Error{kafka.UnknownTopicOrPartition, kafka.TopicAuthorizationFailed, leftOut, kafka.LeaderNotAvailable} {
-		t.Run(strconv.Itoa(int(code)), func(t *testing.T) {
-			f := fake(t, 1, "a", 1)
-			if err := f.CreateTopic("orders", 1, nil); err != nil {
-				t.Fatal(err)
-			}
-			w := newWriter(t, f.Addrs)
-			w.must("orders", 0, "old")
-			brokers := says(f)
-			r := startPatient(t, time.Second, f.Addrs, nil, "a", "orders")
-			r.wait(r.ready, "to be ready")
-			w.must("orders", 0, "1", "2")
-			r.of("orders", 0, 2)
-			brokers.say(code)
-			r.poll("for the source to be lost", func() bool { return r.ordersFault() != "" })
-			w.must("orders", 0, "3")
-			w.must("a", 0, "own")
-			r.of("a", 0, 1)
-			if err := r.healthy(time.Hour); err != nil {
-				t.Errorf("healthy says %v: the source counts", err)
-			}
-			brokers.say(0)
-			w.must("orders", 0, "4")
-			if got := values(r.of("orders", 0, 4)); got != "1 2 3 4" {
-				t.Errorf("got %s", got)
-			}
-			r.poll("for the source", func() bool { return r.ordersFault() == "" })
-			if f := r.figures(); f.Gaps > 0 {
-				t.Errorf("figures %+v", f)
-			}
-		})
-	}
-}
-
-// TestOwnTopicLost: the bus's own topic is read on from where it was, too, whatever the brokers said of
-// it meanwhile.
-func TestOwnTopicLost(t *testing.T) {
-	for _, code := range []kafka.Error{kafka.UnknownTopicOrPartition, kafka.TopicAuthorizationFailed, leftOut, kafka.LeaderNotAvailable} {
-		t.Run(strconv.Itoa(int(code)), func(t *testing.T) {
-			f := fake(t, 1, "orders", 1)
-			w := newWriter(t, f.Addrs)
-			w.must("orders", 0, "old")
-			brokers := says(f)
-			r := readFrom(t, f.Addrs, "orders")
-			w.must("orders", 0, "1", "2")
-			r.of("orders", 0, 2)
-			brokers.say(code)
-			r.poll("for the topic to be lost", func() bool { return r.cluster.healthy() != nil })
-			w.must("orders", 0, "3")
-			brokers.say(0)
-			w.must("orders", 0, "4")
-			if got := values(r.of("orders", 0, 4)); got != "1 2 3 4" {
-				t.Errorf("got %s", got)
-			}
-			r.poll("for health", func() bool { return r.cluster.healthy() == nil && r.healthy(time.Hour) == nil })
-			if f := r.figures(); f.Gaps > 0 {
-				t.Errorf("figures %+v", f)
-			}
-		})
+// TestTopicLost: a topic that is lost is read on from where it was when it is back, whatever the brokers
+// said meanwhile, unless it was made again. A source fails alone.
+func TestTopicLost(t *testing.T) {
+	for _, source := range []bool{true, false} {
+		for _, code := range []kafka.Error{kafka.UnknownTopicOrPartition, kafka.TopicAuthorizationFailed, leftOut, kafka.LeaderNotAvailable} {
+			t.Run(fmt.Sprintf("source %t/%d", source, code), func(t *testing.T) {
+				f := fake(t, 1, "orders", 1)
+				w := newWriter(t, f.Addrs)
+				w.must("orders", 0, "old")
+				brokers := says(f)
+				topics := []string{"orders"}
+				if source {
+					if err := f.CreateTopic("a", 1, nil); err != nil {
+						t.Fatal(err)
+					}
+					topics = []string{"a", "orders"}
+				}
+				r := start(t, func(t *tail) { t.patience = time.Second }, f.Addrs, nil, topics...)
+				r.wait(r.ready, "to be ready")
+				fault := func() string {
+					if source {
+						return r.ordersFault()
+					}
+					return errorText(cmp.Or(r.cluster.healthy(), r.healthy(time.Hour)))
+				}
+				w.must("orders", 0, "1", "2")
+				r.of("orders", 0, 2)
+				brokers.say(code)
+				r.poll("for the topic to be lost", func() bool { return fault() != "" })
+				w.must("orders", 0, "3")
+				if source {
+					w.must("a", 0, "own")
+					r.of("a", 0, 1)
+					if err := r.healthy(time.Hour); err != nil {
+						t.Errorf("healthy says %v: the source counts", err)
+					}
+				}
+				brokers.say(0)
+				w.must("orders", 0, "4")
+				if got := values(r.of("orders", 0, 4)); got != "1 2 3 4" {
+					t.Errorf("got %s", got)
+				}
+				r.poll("for the topic", func() bool { return fault() == "" })
+				if f := r.figures(); f.Gaps > 0 {
+					t.Errorf("figures %+v", f)
+				}
+			})
+		}
 	}
 }
 
@@ -203,31 +176,18 @@ func TestSourceDenied(t *testing.T) {
 	}
 	w := newWriter(t, f.Addrs)
 	w.must("orders", 0, "old")
-	var denied atomic.Value
-	denied.Store("orders")
 	brokers := f.Cluster
-	brokers.ControlKey(kmsg.Fetch.Int16(), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
-		brokers.KeepControl()
-		req := kreq.(*kmsg.FetchRequest)
-		for _, topic := range req.Topics {
-			if topic.Topic == denied.Load() {
-				res := errorsFor(req, 0, 0).(*kmsg.FetchResponse)
-				for i := range res.Topics {
-					if res.Topics[i].Topic == topic.Topic {
-						res.Topics[i].Partitions[0].ErrorCode = int16(kafka.TopicAuthorizationFailed)
-					}
-				}
-				return res, nil, true
-			}
-		}
-		return nil, nil, false
-	})
+	deny := func(topic string) (allow func()) {
+		return brokers.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: topic, Err: kerr.TopicAuthorizationFailed, Count: -1}).Remove
+	}
+	allow := deny("orders")
 	r := readFrom(t, f.Addrs, "a", "orders")
 	r.poll("for the source to be denied", func() bool { return strings.Contains(r.ordersFault(), "Authorization Failed") })
 	w.must("a", 0, "own")
 	r.of("a", 0, 1)
 	w.must("orders", 0, "1")
-	denied.Store("a")
+	allow()
+	allow = deny("a")
 	if got := values(r.of("orders", 0, 1)); got != "1" {
 		t.Errorf("got %s", got)
 	}
@@ -244,7 +204,7 @@ func TestSourceDenied(t *testing.T) {
 		t.Error("ready, and may not read")
 	default:
 	}
-	denied.Store("")
+	allow()
 	again.wait(again.ready, "to be ready")
 	r.poll("for health", func() bool { return r.healthy(time.Hour) == nil })
 }

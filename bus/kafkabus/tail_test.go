@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
@@ -89,20 +91,14 @@ func TestMissingTopic(t *testing.T) {
 // TestGoneBeforeReady: a topic that goes before the node is ready is awaited again.
 func TestGoneBeforeReady(t *testing.T) {
 	f := fake(t, 1, "a", 2)
-	brokers := f.Cluster
-	var refused atomic.Bool
-	refused.Store(true)
-	brokers.ControlKey(kmsg.Fetch.Int16(), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
-		brokers.KeepControl()
-		return errorsFor(kreq.(*kmsg.FetchRequest), kafka.PolicyViolation, 1), nil, refused.Load()
-	})
+	refused := f.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: "a", Partitions: []int32{1}, Err: kerr.PolicyViolation, Count: -1})
 	r := startReading(t, f.Addrs, nil, "a")
 	r.poll("for the partitions", func() bool { return len(r.figures().Partitions) == 2 })
 	if err := f.DeleteTopic("a"); err != nil {
 		t.Fatal(err)
 	}
 	r.poll("for them to go", func() bool { return len(r.figures().Partitions) == 0 })
-	refused.Store(false)
+	refused.Remove()
 	select {
 	case <-r.ready:
 		t.Fatal("ready without a topic that has gone")
@@ -118,7 +114,7 @@ func TestGoneBeforeReady(t *testing.T) {
 	w := newWriter(t, f.Addrs)
 	w.must("a", 0, "a")
 	r.of("a", 0, 1)
-	f.AddPartitions(t, "a", 2)
+	servers.AddPartitions(t, f.Addrs[0], "a", 2)
 	w.must("a", 1, "a again")
 	if got := values(r.of("a", 1, 1)); got != "a again" {
 		t.Errorf("got %q", got)
@@ -198,26 +194,25 @@ func withoutLeader(brokers *kfake.Cluster, addrs []string, req *kmsg.MetadataReq
 
 // TestNewPartitions: partitions that a topic gets under load are read from their first record on.
 func TestNewPartitions(t *testing.T) {
-	f := fake(t, 3, "a", 2)
-	r := readFrom(t, f.Addrs, "a")
-	w := newWriter(t, f.Addrs)
-	stop := w.flood("a", 2)
-	for _, total := range []int{5, 9} {
-		had := total - 4
-		f.AddPartitions(t, "a", total)
-		for i := had; i < total; i++ {
-			w.must("a", i, "first")
+	forEachKafka(t, 2, nil, func(t *testing.T, addrs []string, topic string) {
+		r := readFrom(t, addrs, topic)
+		w := newWriter(t, addrs)
+		stop := w.flood(topic, 2)
+		for _, total := range []int{5, 9} {
+			servers.AddPartitions(t, addrs[0], topic, total)
+			for i := total - 4; i < total; i++ {
+				w.must(topic, i, "first")
+			}
+			for i := range total {
+				r.of(topic, i, w.count(topic, i))
+			}
 		}
-		for i := range total {
-			count := w.count("a", i)
-			r.of("a", i, count)
+		stop()
+		w.checkAll(r, 0)
+		if n := len(r.figures().Partitions); n != 9 {
+			t.Errorf("figures of %d partitions, want 9", n)
 		}
-	}
-	stop()
-	w.checkAll(r, 0)
-	if n := len(r.figures().Partitions); n != 9 {
-		t.Errorf("figures of %d partitions, want 9", n)
-	}
+	})
 }
 
 // TestNothingLeftBehind: the brokers know of no consumer group during and after.
@@ -286,12 +281,7 @@ func TestFigures(t *testing.T) {
 
 // TestBeforeRun: a bus that only publishes is healthy without a tail at work.
 func TestBeforeRun(t *testing.T) {
-	cluster, err := newCluster(Config{Brokers: []string{"127.0.0.1:1"}}.withDefaults(), []string{"a"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cluster.close()
-	tail := newTail(cluster, nil)
+	tail := newTail(newWork(t, Config{Brokers: []string{"127.0.0.1:1"}}, nil, "a").cluster, nil)
 	if err := tail.healthy(0); err != nil {
 		t.Error(err)
 	}

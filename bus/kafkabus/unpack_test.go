@@ -169,7 +169,7 @@ func TestTooLargeAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := newWriter(t, f.Addrs)
-	r := startBounded(t, mostBytes+1<<20, f.Addrs, "a")
+	r := start(t, func(t *tail) { t.mostAnswer = mostBytes + 1<<20 }, f.Addrs, nil, "a")
 	r.wait(r.ready, "to be ready")
 	w.must("a", 0, "before")
 	r.of("a", 0, 1)

@@ -106,7 +106,7 @@ func TestFakeKafkaFaults(t *testing.T) {
 			strike(tr, func() {
 				f.ShufflePartitionLeaders()
 				partitions += 2
-				f.AddPartitions(t, topic, partitions)
+				servers.AddPartitions(t, f.Addrs[0], topic, partitions)
 				tr.awaitAcked(30)
 			})
 			o := tr.settle(tr.marks)

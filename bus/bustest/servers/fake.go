@@ -48,9 +48,3 @@ func (f *FakeCluster) Stop() {
 		f.Cluster = nil
 	}
 }
-
-// AddPartitions gives a topic more partitions, so that it has total.
-func (f *FakeCluster) AddPartitions(t testing.TB, name string, total int) {
-	t.Helper()
-	addPartitions(t, f.Addrs[0], name, total)
-}

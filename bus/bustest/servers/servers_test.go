@@ -38,7 +38,7 @@ func TestKafka(t *testing.T) {
 	write(t, b.Addr, "orders", "after a kill")
 	wantRecords(t, "kafka-go", read(t, b.Addr, "orders", 4), append(want, "after a stop", "after a kill"))
 
-	b.AddPartitions(t, "orders", 3)
+	AddPartitions(t, b.Addr, "orders", 3)
 	if n := partitions(t, b.Addr, "orders"); n != 3 {
 		t.Errorf("%d partitions, want 3", n)
 	}
@@ -102,7 +102,7 @@ func TestFake(t *testing.T) {
 	f.Start(t)
 	write(t, f.Addrs[0], "orders", "after")
 	wantRecords(t, "kafka-go", read(t, f.Addrs[2], "orders", 2), []string{"before", "after"})
-	f.AddPartitions(t, "orders", 4)
+	AddPartitions(t, f.Addrs[0], "orders", 4)
 	if n := partitions(t, f.Addrs[1], "orders"); n != 4 {
 		t.Errorf("%d partitions, want 4", n)
 	}

@@ -43,13 +43,9 @@ func (b *Broker) DeleteTopic(t testing.TB, name string) {
 	})
 }
 
-// AddPartitions gives a topic more partitions, so that it has total, and waits until the broker shows them.
-func (b *Broker) AddPartitions(t testing.TB, name string, total int) {
-	t.Helper()
-	addPartitions(t, b.Addr, name, total)
-}
-
-func addPartitions(t testing.TB, addr, name string, total int) {
+// AddPartitions gives a topic of the broker at addr more partitions, so that it has total, and waits until
+// the broker shows them.
+func AddPartitions(t testing.TB, addr, name string, total int) {
 	t.Helper()
 	ask(t, addr, "add partitions to "+name, func(ctx context.Context, c *kafka.Client) error {
 		topic := kafka.TopicPartitionsConfig{Name: name, Count: int32(total)}

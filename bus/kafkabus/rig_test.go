@@ -1,0 +1,106 @@
+package kafkabus
+
+import (
+	"context"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/stompgw/stompgw/bus/bustest/servers"
+)
+
+// work is a cluster, and what a test has at work with it.
+type work struct {
+	*cluster
+	client *kafka.Client
+	end    func() // ends all of it, and waits; the test's end does it too
+
+	ctx   context.Context
+	group sync.WaitGroup
+}
+
+// newWork returns one before anything of it runs. wrap, if set, changes its connections.
+func newWork(t testing.TB, cfg Config, wrap func(net.Conn) net.Conn, topics ...string) *work {
+	t.Helper()
+	c, err := newCluster(cfg.withDefaults(), topics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dial := c.transport.Dial; wrap != nil {
+		c.transport.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			nc, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return wrap(nc), nil
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	w := &work{cluster: c, client: &kafka.Client{Addr: c.addr(), Transport: c.transport}, ctx: ctx}
+	w.end = sync.OnceFunc(func() {
+		cancel()
+		w.group.Wait()
+		c.close()
+	})
+	t.Cleanup(w.end)
+	return w
+}
+
+// start runs what it is given, and the cluster beside it, until the end.
+func (w *work) start(run ...func(context.Context)) {
+	for _, f := range append(run, w.cluster.run) {
+		w.group.Go(func() { f(w.ctx) })
+	}
+}
+
+// fake starts brokers with a topic for a test. What controls them has to use a copy of its Cluster,
+// which the end of the test sets to nil.
+func fake(t *testing.T, brokers int, topic string, partitions int32) *servers.FakeCluster {
+	t.Helper()
+	f := servers.Fake(t, brokers)
+	if err := f.CreateTopic(topic, partitions, nil); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// poll waits until something is true, and fails the test shortly before its time is over. state, if
+// set, tells how things are then.
+func poll(t *testing.T, what string, holds func() bool, state ...func() any) {
+	t.Helper()
+	limit := untilDeadline(t).Done()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for !holds() {
+		select {
+		case <-again.C:
+		case <-limit:
+			var now []any
+			for _, s := range state {
+				now = append(now, s())
+			}
+			t.Fatalf("waited in vain %s; %v", what, now)
+		}
+	}
+}
+
+// untilDeadline returns a context that ends shortly before the test binary would be stopped.
+func untilDeadline(t *testing.T) context.Context {
+	deadline, ok := t.Deadline()
+	if !ok {
+		return t.Context()
+	}
+	ctx, cancel := context.WithDeadline(t.Context(), deadline.Add(-5*time.Second))
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
