@@ -71,10 +71,8 @@ type cluster struct {
 	// Set by newCluster, never changed.
 	topics    []string // Config.Topic first, then those of the sources
 	told      []string // the brokers of Config
-	brokers   string   // the same, to show
 	conns     *connections
 	transport *kafka.Transport
-	client    *kafka.Client // requests over it need addr
 
 	patience time.Duration // seedPatience; set by newCluster, not changed once run has begun
 
@@ -116,10 +114,8 @@ func newCluster(cfg Config, topics []string) (*cluster, error) {
 	return &cluster{
 		topics:    topics,
 		told:      cfg.Brokers,
-		brokers:   strings.Join(cfg.Brokers, ", "),
 		conns:     conns,
 		transport: transport,
-		client:    &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: transport},
 		patience:  seedPatience,
 		seeds:     cfg.Brokers,
 		address:   kafka.TCP(cfg.Brokers...),
@@ -333,7 +329,7 @@ func (c *cluster) healthy() error {
 // reachable returns nil once a broker has answered.
 func (c *cluster) reachable() error {
 	if v, _ := c.view(); v == nil {
-		return fmt.Errorf("kafkabus: none of %s answers: %w", c.brokers, c.whyNone())
+		return fmt.Errorf("kafkabus: none of %s answers: %w", strings.Join(c.told, ", "), c.whyNone())
 	}
 	return nil
 }

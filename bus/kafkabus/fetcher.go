@@ -51,6 +51,21 @@ func backoff(pause time.Duration) time.Duration {
 	return min(max(leastPause, 2*pause), mostPause)
 }
 
+// shares is into how many shares the partitions that a broker leads are dealt out, with one fetch at
+// a time for each. With a single one, whatever comes just after an answer has to wait for the next:
+// at 1,000 records a second that made the latency's p99 three times as long. A fetch for each
+// partition would cost a connection and a wake-up for each.
+const shares = 4
+
+// share is what one fetcher reads.
+type share struct {
+	broker int32
+	number int // 0 to shares-1
+}
+
+// share returns what p belongs to now. It runs under the tail's mutex.
+func (p *partition) share() share { return share{p.leader, p.number % shares} }
+
 // fetcher reads a share of the partitions that one broker leads. One goroutine runs it, and hands on
 // the records; it ends when the share is empty.
 //
@@ -232,33 +247,30 @@ func (f *fetcher) ask(q wire.Question, limit time.Duration) error {
 }
 
 func (f *fetcher) request(wait time.Duration) *fetch.Request {
-	parts := make([]fetch.RequestPartition, 0, len(f.due))
-	var topics []fetch.RequestTopic
-	for from := 0; from < len(f.due); {
-		topic, begin := f.due[from].topic, len(parts)
-		for ; from < len(f.due) && f.due[from].topic == topic; from++ {
-			if f.due[from].place == known {
-				parts = append(parts, fetch.RequestPartition{
-					Partition:          int32(f.due[from].number),
-					CurrentLeaderEpoch: -1,
-					FetchOffset:        f.due[from].offset.Load(),
-					LogStartOffset:     -1,
-					PartitionMaxBytes:  min(partitionBytes, f.most),
-				})
-			}
-		}
-		if len(parts) > begin {
-			topics = append(topics, fetch.RequestTopic{Topic: topic, Partitions: parts[begin:]})
-		}
-	}
-	return &fetch.Request{
+	req := &fetch.Request{
 		ReplicaID:    -1,
 		MaxWaitTime:  int32(max(1, wait.Milliseconds())),
 		MinBytes:     1,
 		MaxBytes:     f.most,
 		SessionEpoch: -1, // no session
-		Topics:       topics,
 	}
+	for _, p := range f.due {
+		if p.place != known {
+			continue
+		}
+		if n := len(req.Topics); n == 0 || req.Topics[n-1].Topic != p.topic {
+			req.Topics = append(req.Topics, fetch.RequestTopic{Topic: p.topic})
+		}
+		topic := &req.Topics[len(req.Topics)-1]
+		topic.Partitions = append(topic.Partitions, fetch.RequestPartition{
+			Partition:          int32(p.number),
+			CurrentLeaderEpoch: -1,
+			FetchOffset:        p.offset.Load(),
+			LogStartOffset:     -1,
+			PartitionMaxBytes:  min(partitionBytes, f.most),
+		})
+	}
+	return req
 }
 
 // hand goes through an answer. Brokers answer in the order of the request.
@@ -368,13 +380,10 @@ func (f *fetcher) shrink() {
 // is looked up next.
 func (f *fetcher) putOff(p *partition, err error) {
 	p.putOff(err)
-	switch {
-	case errors.Is(err, kafka.NotLeaderForPartition), errors.Is(err, kafka.LeaderNotAvailable),
-		errors.Is(err, kafka.UnknownTopicOrPartition), errors.Is(err, kafka.ReplicaNotAvailable),
-		errors.Is(err, kafka.FencedLeaderEpoch), errors.Is(err, kafka.UnknownLeaderEpoch),
-		errors.Is(err, kafka.KafkaStorageError), errors.Is(err, kafka.OffsetNotAvailable),
-		errors.Is(err, kafka.OffsetOutOfRange),
-		errors.Is(err, kafka.TopicAuthorizationFailed): // tail.tell tells of it
+	switch err {
+	case kafka.NotLeaderForPartition, kafka.LeaderNotAvailable, kafka.UnknownTopicOrPartition, kafka.ReplicaNotAvailable,
+		kafka.FencedLeaderEpoch, kafka.UnknownLeaderEpoch, kafka.KafkaStorageError, kafka.OffsetNotAvailable, kafka.OffsetOutOfRange,
+		kafka.TopicAuthorizationFailed: // tail.tell tells of it
 		return
 	}
 	if left, ok := f.tail.logged.Pass(); ok {

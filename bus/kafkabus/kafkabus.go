@@ -31,11 +31,13 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/kafkabus/internal/form"
 	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
+	"github.com/stompgw/stompgw/bus/seldom"
 )
 
 // Format is the form of the records that a node writes. It reads both.
@@ -105,7 +107,8 @@ type Bus struct {
 	cluster *cluster
 	out     *producer
 	in      *tail
-	skips   skips
+	skipped atomic.Uint64 // records that can't be understood
+	logged  seldom.Line   // of them
 }
 
 // New returns the bus of node, a name of at most 64 bytes that no other node has. It connects in the
@@ -142,7 +145,6 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 		cluster: cluster,
 		out:     newProducer(cluster, cfg, node, log),
 		in:      newTail(cluster, log),
-		skips:   skips{log: log},
 	}
 	b.out.silence = b.in.silence
 	b.in.patience = cfg.Silence
@@ -210,10 +212,19 @@ func (b *Bus) envelope(rec *wire.Record, seen *repeats) (e bus.Envelope, ok bool
 		e, from, err = form.Decode(rec)
 	}
 	if err != nil {
-		b.skips.add(rec, err)
+		b.skip(rec, err)
 		return e, false
 	}
 	return e, from.Node == "" || seen.first(from.Node, from.Seq)
+}
+
+// skip counts a record, and logs one of them now and then.
+func (b *Bus) skip(rec *wire.Record, err error) {
+	n := b.skipped.Add(1)
+	if _, ok := b.logged.Pass(); ok {
+		b.log.Warn("record skipped: it can't be understood",
+			"topic", rec.Topic, "partition", rec.Partition, "offset", rec.Offset, "err", err, "skipped", n)
+	}
 }
 
 // Healthy implements bus.Bus.
@@ -221,13 +232,7 @@ func (b *Bus) Healthy() error {
 	if b.out.isClosed() {
 		return bus.ErrClosed
 	}
-	if err := b.cluster.healthy(); err != nil {
-		return err
-	}
-	if err := b.in.healthy(b.cfg.Silence); err != nil {
-		return err
-	}
-	return b.out.healthy()
+	return cmp.Or(b.cluster.healthy(), b.in.healthy(b.cfg.Silence), b.out.healthy())
 }
 
 // Alive implements bus.Living.
@@ -247,7 +252,7 @@ func (b *Bus) Figures() bus.Figures {
 	f := b.in.figures()
 	f.Queued = b.out.outstanding()
 	f.Reconnects = b.cluster.conns.reconnects()
-	f.Skipped += b.skips.count.Load()
+	f.Skipped += b.skipped.Load()
 	f.Sources = b.in.sources()
 	return f
 }

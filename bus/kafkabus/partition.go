@@ -60,18 +60,6 @@ type partition struct {
 	trouble pulse // since when it can't be read though its broker may answer
 }
 
-// shares is into how many shares the partitions that a broker leads are dealt out, with one fetch at
-// a time for each. With a single one, whatever comes just after an answer has to wait for the next:
-// at 1,000 records a second that made the latency's p99 three times as long. A fetch for each
-// partition would cost a connection and a wake-up for each.
-const shares = 4
-
-// share is what one fetcher reads.
-type share struct {
-	broker int32
-	number int // 0 to shares-1
-}
-
 // newPartition returns one that is to be read from its first record.
 func newPartition(topic string, number int, seen *repeats) *partition {
 	p := &partition{topic: topic, number: number, leader: none, place: atFirst, epoch: -1, later: -1, seen: seen}
@@ -91,9 +79,6 @@ func (p *partition) doubt() {
 		p.place = unsure
 	}
 }
-
-// share returns what p belongs to now. It runs under the tail's mutex.
-func (p *partition) share() share { return share{p.leader, p.number % shares} }
 
 func (p *partition) name() wire.Partition {
 	return wire.Partition{Topic: p.topic, Number: int32(p.number)}

@@ -44,7 +44,7 @@ type producer struct {
 func newProducer(c *cluster, cfg Config, node string, log *slog.Logger) *producer {
 	// Without a Timeout the client would have the leader wait for its followers for 500 ms,
 	// whatever deadline the context has; with one it is at most half of it.
-	client := &kafka.Client{Addr: c.client.Addr, Transport: c.transport, Timeout: attemptTimeout}
+	client := &kafka.Client{Transport: c.transport, Timeout: attemptTimeout}
 	p := &producer{
 		cluster: c,
 		topic:   newTopic(c, client, cfg, log),
@@ -216,12 +216,5 @@ func (p *producer) healthy() error {
 func (p *producer) warn(l *lane, message string, err error) {
 	if left, ok := p.logged.Pass(); ok {
 		p.log.Warn(message, "topic", p.cfg.Topic, "partition", l.partition, "err", err, "left_out", left)
-	}
-}
-
-// say is warn for good news.
-func (p *producer) say(l *lane, message string, more ...any) {
-	if _, ok := p.logged.Pass(); ok {
-		p.log.Info(message, append([]any{"topic", p.cfg.Topic, "partition", l.partition}, more...)...)
 	}
 }

@@ -75,20 +75,18 @@ func (l login) Start(ctx context.Context) (sasl.StateMachine, []byte, error) {
 }
 
 func (s SASL) mechanism() (sasl.Mechanism, error) {
+	algorithm := scram.SHA256
 	switch s.Mechanism {
 	case "":
 		return nil, nil
 	case "plain":
 		return plain.Mechanism{Username: s.User, Password: s.Password}, nil
 	case "scram-sha-256":
-		return scramMechanism(scram.SHA256, s)
 	case "scram-sha-512":
-		return scramMechanism(scram.SHA512, s)
+		algorithm = scram.SHA512
+	default:
+		return nil, fmt.Errorf("kafkabus: SASL mechanism %q: want plain, scram-sha-256 or scram-sha-512", s.Mechanism)
 	}
-	return nil, fmt.Errorf("kafkabus: SASL mechanism %q: want plain, scram-sha-256 or scram-sha-512", s.Mechanism)
-}
-
-func scramMechanism(algorithm scram.Algorithm, s SASL) (sasl.Mechanism, error) {
 	m, err := scram.Mechanism(algorithm, s.User, s.Password)
 	if err != nil { // about characters that no password may have; it does not quote them
 		return nil, fmt.Errorf("kafkabus: SASL user or password: %w", err)

@@ -37,9 +37,23 @@ func (p part) String() string {
 }
 
 func parseTemplate(s string) (t template, err error) {
-	for rest := s; rest != ""; {
-		var p part
-		if p, rest, err = nextPart(rest); err != nil {
+	for rest, more := s, true; more; {
+		var literal, name string
+		if literal, rest, more = strings.Cut(rest, "{"); strings.Contains(literal, "}") {
+			return nil, errors.New("a } without a { before it")
+		}
+		if literal != "" {
+			t = append(t, part{literal: literal})
+		}
+		if !more {
+			break
+		}
+		var closed bool
+		if name, rest, closed = strings.Cut(rest, "}"); !closed || strings.Contains(name, "{") {
+			return nil, errors.New("a { without a } after it")
+		}
+		p, err := parsePlace(name)
+		if err != nil {
 			return nil, err
 		}
 		t = append(t, p)
@@ -47,30 +61,15 @@ func parseTemplate(s string) (t template, err error) {
 	return t, t.check(len(s))
 }
 
-// nextPart cuts the first part off s, which is not empty.
-func nextPart(s string) (p part, rest string, err error) {
-	if s[0] != '{' {
-		n := strings.IndexAny(s, "{}")
-		switch {
-		case n < 0:
-			n = len(s)
-		case s[n] == '}':
-			return p, "", errors.New("a } without a { before it")
-		}
-		return part{literal: s[:n]}, s[n:], nil
-	}
-	name, rest, closed := strings.Cut(s[1:], "}")
-	if !closed || strings.Contains(name, "{") {
-		return p, "", errors.New("a { without a } after it")
-	}
+func parsePlace(name string) (part, error) {
 	header, isHeader := strings.CutPrefix(name, "header.")
 	switch {
 	case isHeader && header != "":
-		return part{place: "header", header: header}, rest, nil
+		return part{place: "header", header: header}, nil
 	case name == "key" || name == "topic" || name == "partition":
-		return part{place: name}, rest, nil
+		return part{place: name}, nil
 	}
-	return p, "", fmt.Errorf("{%s} is unknown; want {key}, {topic}, {partition} or {header.NAME}", name)
+	return part{}, fmt.Errorf("{%s} is unknown; want {key}, {topic}, {partition} or {header.NAME}", name)
 }
 
 // check returns what is wrong with the literals of a template that was written with so many bytes.
