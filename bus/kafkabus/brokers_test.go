@@ -1,7 +1,6 @@
 package kafkabus
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -175,9 +174,7 @@ func TestSilence(t *testing.T) {
 	if err := b.Publish(e, func(err error) { answer <- err }); err != nil {
 		t.Fatal(err)
 	}
-	for !errors.Is(b.Publish(e, func(error) {}), bus.ErrDown) {
-		time.Sleep(time.Millisecond) // until it is refused
-	}
+	poll(t, "for a refusal", func() bool { return errors.Is(b.Publish(e, func(error) {}), bus.ErrDown) })
 	if err := <-answer; !errors.Is(err, bus.ErrDown) {
 		t.Errorf("done heard %v, want ErrDown", err)
 	}
@@ -234,9 +231,9 @@ func TestUnanswered(t *testing.T) {
 	})
 	first := o.send(to[0], "a")
 	<-held
-	for !errors.Is(o.publish(bus.Envelope{Destination: to[0]}, func(error) {}), bus.ErrDown) {
-		time.Sleep(time.Millisecond) // until it is refused
-	}
+	poll(t, "for a refusal", func() bool {
+		return errors.Is(o.publish(bus.Envelope{Destination: to[0]}, func(error) {}), bus.ErrDown)
+	})
 	if err := o.healthy(); err == nil || !strings.Contains(err.Error(), "has taken nothing for partition 0 of topic stompgw") {
 		t.Errorf("healthy says %v", err)
 	}
@@ -247,9 +244,7 @@ func TestUnanswered(t *testing.T) {
 	if err := <-first; err != nil {
 		t.Errorf("in the end: %v", err)
 	}
-	for o.healthy() != nil {
-		time.Sleep(time.Millisecond) // until the others that came before the refusal are answered
-	}
+	poll(t, "for those that came before the refusal", func() bool { return o.healthy() == nil })
 	if err := <-o.send(to[0], "c"); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
@@ -401,12 +396,7 @@ func checkPartitions(t *testing.T, b *servers.Broker, produce func(topic string,
 // TestLogQuotesNothing: the log says what is wrong without the contents.
 func TestLogQuotesNothing(t *testing.T) {
 	f, cfg := seeded(t)
-	var logged bytes.Buffer
-	cfg = cfg.withDefaults()
-	b, err := New(cfg, "1/a", slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug})))
-	if err != nil {
-		t.Fatal(err)
-	}
+	b, logged := open(t, cfg)
 	f.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "stompgw", Err: kerr.PolicyViolation})
 	answer := make(chan error, 1)
 	if err := b.Publish(bus.Envelope{Destination: "/topic/x", Body: []byte("secret")}, func(err error) { answer <- err }); err != nil {

@@ -156,9 +156,7 @@ func TestConnectionsSilence(t *testing.T) {
 			conn.Close()
 		}
 	}
-	for c.silence(gone) == 0 {
-		time.Sleep(time.Millisecond) // a clock may stand still for so long
-	}
+	poll(t, "for silence", func() bool { return c.silence(gone) > 0 })
 	if s := c.silence(both...); s != 0 {
 		t.Errorf("%s with one that answers", s)
 	}

@@ -1,18 +1,23 @@
 package kafkabus
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/segmentio/kafka-go"
 	"go.uber.org/goleak"
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/form"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 var (
@@ -59,4 +64,86 @@ func TestBusOnFakeWithOnePartition(t *testing.T) {
 
 func TestBusOnKafka(t *testing.T) {
 	bustest.Run(t, topics([]string{shared.Kafka(t).Addr}, Headers, 12))
+}
+
+// TestCloseEndsReceive: whatever the bus is about when it is closed, it leaves no connection that
+// Close would have to wait for until it has been idle for minutes.
+func TestCloseEndsReceive(t *testing.T) {
+	f := servers.Fake(t, 3)
+	if err := f.CreateTopic("stompgw", 12, nil); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 40 {
+		b, err := New(Config{Brokers: f.Addrs}, "1/a", slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- b.Receive(context.Background(), func() {}, func(bus.Envelope) {}) }()
+		time.Sleep(time.Duration(i) * 10 * time.Millisecond) // so that it is closed in every state
+		if err := b.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// The log is all that an operator sees of a node that has been given a wrong address.
+func TestLogOfBrokersThatDoNotAnswer(t *testing.T) {
+	fake := servers.Fake(t, 1)
+	fake.Stop()
+	lines, log := io.Pipe()
+	b, err := New(Config{Brokers: fake.Addrs, Create: true}, "1/a", slog.New(slog.NewTextHandler(log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, lines, `msg="bus unreachable; trying on" err="kafkabus: none of `+fake.Addrs[0]+" answers: ")
+	fake.Start(t)
+	await(t, lines, `msg="bus connected" brokers=1`)
+	go io.Copy(io.Discard, lines) // until the pipe is closed below
+	if err := b.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	log.Close()
+}
+
+// await reads until text has come.
+func await(t *testing.T, r io.Reader, text string) {
+	t.Helper()
+	var read strings.Builder
+	for b := make([]byte, 4096); !strings.Contains(read.String(), text); {
+		n, err := r.Read(b)
+		if err != nil {
+			t.Fatalf("the log ended with %v before %q:\n%s", err, text, read.String())
+		}
+		read.Write(b[:n])
+	}
+}
+
+// TestSkips: what can't be understood is counted, told where it stands, and keeps nothing behind it
+// from being delivered. A record with a million headers is not even read.
+func TestSkips(t *testing.T) {
+	f := fake(t, 1, "stompgw", 1)
+	n := openNode(t, Config{Brokers: f.Addrs})
+	w := newWriter(t, f.Addrs)
+	destination := kafka.Header{Key: form.DestinationHeader, Value: []byte("/topic/x")}
+	crowd := make([]kafka.Header, wire.MaxHeaders+1)
+	crowd[0] = destination
+	for _, record := range []kafka.Record{
+		{Value: kafka.NewBytes([]byte("neither form"))},
+		{Value: kafka.NewBytes([]byte("crowded")), Headers: crowd},
+		{Value: kafka.NewBytes([]byte("most")), Headers: crowd[:wire.MaxHeaders]},
+		{Value: kafka.NewBytes([]byte("last")), Headers: crowd[:1]},
+	} {
+		if err := w.produce("stompgw", 0, 0, record); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.want("/topic/x", "most", "last")
+	if skipped := n.Figures().Skipped; skipped != 2 {
+		t.Errorf("%d skipped, want 2", skipped)
+	}
+	n.wantLogged(`it can't be understood" topic=stompgw partition=0 offset=0`)
 }

@@ -24,13 +24,19 @@ func TestSecurity(t *testing.T) {
 	b.CreateTopic(t, "stompgw", 3)
 	secure := &tls.Config{RootCAs: b.CA}
 	as := func(mechanism string) SASL { return SASL{mechanism, servers.User, servers.Password} }
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	wg.Go(func() {
-		wrong := SASL{"scram-sha-512", servers.User, "bad horse"}
-		checkRenewed(t, Config{Brokers: []string{b.BothAddr}, TLS: &tls.Config{RootCAs: x509.NewCertPool()}, SASL: wrong}, secure, as("scram-sha-512"))
-		checkRenewed(t, Config{Brokers: []string{b.BothAddr}, TLS: secure, SASL: wrong}, secure, as("scram-sha-512"))
-	})
+	strangers := &tls.Config{RootCAs: x509.NewCertPool()}
+	for name, wrong := range map[string]*tls.Config{"renewed": strangers, "renewed password": secure} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, _ := open(t, Config{Brokers: []string{b.BothAddr}, TLS: wrong, SASL: SASL{"scram-sha-512", servers.User, "bad horse"}})
+			awaitRefusal(t, b)
+			if err := b.Renew(secure, as("scram-sha-512")); err != nil {
+				t.Error(err)
+			}
+			poll(t, "for health", func() bool { return b.Healthy() == nil })
+			checkPublish(t, b)
+		})
+	}
 	for _, test := range []struct {
 		name, addr string
 		tls        *tls.Config
@@ -43,7 +49,7 @@ func TestSecurity(t *testing.T) {
 		{"SCRAM-SHA-512", b.SASLAddr, nil, as("scram-sha-512"), ""},
 		{"TLS and PLAIN", b.BothAddr, secure, as("plain"), ""},
 		{"TLS and SCRAM-SHA-512", b.BothAddr, secure, as("scram-sha-512"), ""},
-		{"TLS by an unknown authority", b.TLSAddr, &tls.Config{RootCAs: x509.NewCertPool()}, SASL{}, "certificate"},
+		{"TLS by an unknown authority", b.TLSAddr, strangers, SASL{}, "certificate"},
 		{"TLS for another name", b.TLSAddr, &tls.Config{RootCAs: b.CA, ServerName: "elsewhere"}, SASL{}, "elsewhere"},
 		{"TLS where there is none", b.Addr, secure, SASL{}, "answers"},
 		{"no TLS where there is", b.TLSAddr, nil, SASL{}, "answers"},
@@ -52,42 +58,39 @@ func TestSecurity(t *testing.T) {
 		{"SCRAM as nobody", b.SASLAddr, nil, SASL{"scram-sha-512", "nobody", "bad horse"}, "SASL Authentication Failed"},
 		{"no SASL where there is", b.SASLAddr, nil, SASL{}, "answers"},
 	} {
-		wg.Go(func() {
-			cfg := Config{Brokers: []string{test.addr}, TLS: test.tls, SASL: test.sasl, Silence: 2 * time.Second}
-			if test.want == "" {
-				checkSecure(t, test.name, cfg)
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b, logged := open(t, Config{Brokers: []string{test.addr}, TLS: test.tls, SASL: test.sasl, Silence: 2 * time.Second})
+			if test.want != "" {
+				checkInsecure(t, b, logged, test.want)
 			} else {
-				checkInsecure(t, test.name, cfg, test.want)
+				checkPublish(t, b)
 			}
 		})
 	}
 }
 
-// checkRenewed checks that a bus which the broker does not let in goes on with what Renew gives it.
-func checkRenewed(t *testing.T, wrong Config, secure *tls.Config, login SASL) {
-	b, _ := open(t, "renewed", wrong)
-	if b == nil {
-		return
-	}
-	for err := b.Healthy(); err == nil || strings.HasSuffix(err.Error(), "not tried yet"); err = b.Healthy() {
-		time.Sleep(10 * time.Millisecond)
-	}
-	if err := b.Renew(secure, login); err != nil {
-		t.Errorf("renewed: %v", err)
-	}
+// awaitRefusal waits until b has tried to connect, and returns what it says.
+func awaitRefusal(t *testing.T, b *Bus) (err error) {
+	poll(t, "for an attempt", func() bool {
+		err = b.Healthy()
+		return err != nil && !strings.HasSuffix(err.Error(), "not tried yet")
+	})
+	return err
+}
+
+// checkPublish checks that b publishes, and closes it.
+func checkPublish(t *testing.T, b *Bus) {
+	t.Helper()
 	answer := make(chan error, 1)
-	for b.Healthy() != nil {
-		time.Sleep(10 * time.Millisecond)
-	}
 	if err := b.Publish(bus.Envelope{Destination: "/topic/x"}, func(err error) { answer <- err }); err != nil {
-		t.Errorf("renewed: publish: %v", err)
-		answer <- err
+		t.Fatal(err)
 	}
 	if err := <-answer; err != nil {
-		t.Errorf("renewed: done heard %v", err)
+		t.Errorf("done heard %v", err)
 	}
 	if err := b.Close(context.Background()); err != nil {
-		t.Errorf("renewed: %v", err)
+		t.Error(err)
 	}
 }
 
@@ -100,9 +103,7 @@ func TestRenew(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close(t.Context())
-	for err := b.Healthy(); err == nil || strings.HasSuffix(err.Error(), "not tried yet"); err = b.Healthy() {
-		time.Sleep(time.Millisecond)
-	}
+	awaitRefusal(t, b)
 	for _, refused := range []struct {
 		name   string
 		secure *tls.Config
@@ -120,9 +121,7 @@ func TestRenew(t *testing.T) {
 	if err := b.Renew(nil, SASL{"plain", "user", "new"}); err != nil {
 		t.Fatal(err)
 	}
-	for b.Healthy() != nil {
-		time.Sleep(time.Millisecond)
-	}
+	poll(t, "for health", func() bool { return b.Healthy() == nil })
 }
 
 // TestWrap: TLS is for the host that is dialled, unless the configuration names another, and the latest counts.
@@ -170,59 +169,28 @@ func TestWrap(t *testing.T) {
 }
 
 // open returns a bus, and its log.
-func open(t *testing.T, name string, cfg Config) (*Bus, *bytes.Buffer) {
+func open(t *testing.T, cfg Config) (*Bus, *bytes.Buffer) {
+	t.Helper()
 	logged := new(bytes.Buffer)
 	b, err := New(cfg, "1/a", slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
-		t.Errorf("%s: %v", name, err)
-		return nil, nil
+		t.Fatal(err)
 	}
 	return b, logged
 }
 
-func checkSecure(t *testing.T, name string, cfg Config) {
-	b, _ := open(t, name, cfg)
-	if b == nil {
-		return
-	}
-	answer := make(chan error, 1)
-	if err := b.Publish(bus.Envelope{Destination: "/topic/x"}, func(err error) { answer <- err }); err != nil {
-		t.Errorf("%s: publish: %v", name, err)
-		answer <- err
-	}
-	if err := <-answer; err != nil {
-		t.Errorf("%s: done heard %v", name, err)
+func checkInsecure(t *testing.T, b *Bus, logged *bytes.Buffer, want string) {
+	t.Helper()
+	err := awaitRefusal(t, b)
+	if !strings.Contains(err.Error(), want) {
+		t.Errorf("Healthy says %v, want %s", err, want)
 	}
 	if err := b.Close(context.Background()); err != nil {
-		t.Errorf("%s: %v", name, err)
-	}
-}
-
-func checkInsecure(t *testing.T, name string, cfg Config, want string) {
-	b, logged := open(t, name, cfg)
-	if b == nil {
-		return
-	}
-	deadline := time.Now().Add(time.Minute)
-	err := b.Healthy()
-	for err == nil || strings.HasSuffix(err.Error(), "not tried yet") {
-		if time.Now().After(deadline) {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-		err = b.Healthy()
-	}
-	if err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("%s: Healthy says %v, want %s", name, err, want)
-	} else {
-		t.Logf("%s: %v", name, err)
-	}
-	if err := b.Close(context.Background()); err != nil {
-		t.Errorf("%s: %v", name, err)
+		t.Error(err)
 	}
 	for _, text := range []string{err.Error(), logged.String()} {
 		if strings.Contains(text, "horse") {
-			t.Errorf("%s: the password is in %s", name, text)
+			t.Errorf("the password is in %s", text)
 		}
 	}
 }
