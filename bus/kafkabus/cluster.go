@@ -213,7 +213,7 @@ func (c *cluster) greet(ctx context.Context, log *slog.Logger) {
 		select {
 		case <-changed:
 		case <-timer.C:
-			log.Warn("bus unreachable; trying on", "err", c.healthy())
+			log.Warn("bus unreachable, still retrying", "err", c.healthy())
 		case <-ctx.Done():
 			return
 		}

@@ -119,7 +119,7 @@ func (f *fetcher) run() {
 		}
 	}
 	if f.failures >= outageFailures && f.tail.ctx.Err() == nil {
-		f.tail.log.Info("the broker that did not answer leads no partition any more", "broker", f.tail.cluster.host(f.broker))
+		f.tail.log.Info("the silent broker no longer leads any partition", "broker", f.tail.cluster.host(f.broker))
 	}
 }
 
@@ -387,7 +387,7 @@ func (f *fetcher) putOff(p *partition, err error) {
 		return
 	}
 	if left, ok := f.tail.logged.Pass(); ok {
-		f.tail.log.Warn("a partition can't be read; it is tried again",
+		f.tail.log.Warn("a partition can't be read, still retrying",
 			"topic", p.topic, "partition", p.number, "offset", p.offset.Load(), "err", err, "left_out", left)
 	}
 }

@@ -120,7 +120,7 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 		return nil, fmt.Errorf("kafkabus: envelope %q: want %s or %s", cfg.Envelope, Headers, JSON)
 	}
 	if node == "" || len(node) > form.MaxNode {
-		return nil, fmt.Errorf("kafkabus: node name %.80q: 1 to %d bytes are possible", node, form.MaxNode)
+		return nil, fmt.Errorf("kafkabus: node name %.80q: want 1 to %d bytes", node, form.MaxNode)
 	}
 	sources, err := parseSources(cfg)
 	if err != nil {

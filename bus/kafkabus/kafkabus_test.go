@@ -99,7 +99,7 @@ func TestLogOfBrokersThatDoNotAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	await(t, lines, `msg="bus unreachable; trying on" err="kafkabus: none of `+fake.Addrs[0]+" answers: ")
+	await(t, lines, `msg="bus unreachable, still retrying" err="kafkabus: none of `+fake.Addrs[0]+" answers: ")
 	fake.Start(t)
 	await(t, lines, `msg="bus connected" brokers=1`)
 	go io.Copy(io.Discard, lines) // until the pipe is closed below

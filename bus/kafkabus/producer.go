@@ -122,7 +122,7 @@ func (p *producer) follow(ctx context.Context, start func(*lane)) {
 
 // arrange sees to it that there are lanes for n partitions. What waits for the first view, or in
 // the lane of a partition that is gone, moves to the lane where it belongs now; it may find itself
-// behind younger envelopes there when partitions go. What a gone lane is writing it tries on.
+// behind younger envelopes there when partitions go. A gone lane keeps trying to write what it has begun to.
 func (p *producer) arrange(n int, start func(*lane)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -215,7 +215,7 @@ func TestPublishDown(t *testing.T) {
 		if err := b.healthy(); err != nil {
 			t.Errorf("after an answer: %v", err)
 		}
-		for _, line := range []string{"partition takes no envelopes, trying again", "partition takes envelopes again"} {
+		for _, line := range []string{"partition takes no envelopes, still retrying", "partition takes envelopes again"} {
 			if got := strings.Count(b.logged.String(), line); got != 1 {
 				t.Errorf("%q is logged %d times:\n%s", line, got, b.logged)
 			}

@@ -171,7 +171,7 @@ func (t *tail) grow(f *followed, total int, moved bool) {
 	case had > 0:
 		t.log.Info("a topic has new partitions; they are read from their first offset", "topic", f.name, "had", had, "has", total)
 	case f.fresh:
-		t.log.Info("a topic that did not exist is there; it is read from its first offset", "topic", f.name, "partitions", total)
+		t.log.Info("a topic that did not exist now does; it is read from its first offset", "topic", f.name, "partitions", total)
 	}
 }
 
@@ -292,7 +292,7 @@ func (t *tail) becomesReady() int {
 func (t *tail) unreadable(p *partition, count int64, err error) {
 	t.skipped.Add(uint64(count))
 	if left, ok := t.logged.Pass(); ok {
-		t.log.Warn("records can't be read and are skipped",
+		t.log.Warn("unreadable records skipped",
 			"topic", p.topic, "partition", p.number, "offset", p.offset.Load(), "records", count, "err", err, "left_out", left)
 	}
 }

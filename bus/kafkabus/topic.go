@@ -165,7 +165,7 @@ func (t *topic) look(ctx context.Context, v *view) time.Duration {
 		return never
 	}
 	if err := t.create(ctx); err != nil {
-		t.tell("the topic can't be created, trying again", err)
+		t.tell("the topic can't be created, still retrying", err)
 	}
 	return createPause
 }
@@ -217,15 +217,15 @@ func (t *topic) learn(ctx context.Context) {
 	case errors.Is(err, kafka.TopicAuthorizationFailed) || errors.Is(err, kafka.ClusterAuthorizationFailed):
 		t.guessed.Store(true)
 		limit = defaultLimit
-		t.log.Debug("the limit of the topic is not to be read, and taken to be the default", "limit", limit, "err", err)
+		t.log.Debug("the topic's limit can't be read and is taken to be the default", "limit", limit, "err", err)
 	default:
-		t.log.Debug("the limit of the topic is unknown", "err", err)
+		t.log.Debug("the topic's limit is unknown", "err", err)
 		return
 	}
 	t.limit.Store(limit)
 	if needed := int64(t.cfg.Message + roomForHeaders); t.cfg.Message > 0 && needed > limit && t.warned != limit {
 		t.warned = limit
-		t.log.Warn("the topic takes less than limits.message lets clients send, which is then refused: raise "+limitName+", or lower limits.message",
+		t.log.Warn("the topic takes smaller messages than limits.message allows: raise "+limitName+", or lower limits.message",
 			limitName, limit, "needed", needed)
 	}
 }

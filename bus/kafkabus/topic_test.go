@@ -91,7 +91,7 @@ func TestTopicNotCreated(t *testing.T) {
 		if got := len(b.created()); got != 5 {
 			t.Errorf("%d attempts, want 5", got)
 		}
-		b.wantLogged("the topic can't be created, trying again", 1)
+		b.wantLogged("the topic can't be created, still retrying", 1)
 		b.change(func(l *leader) { l.creating = 0 })
 		time.Sleep(createPause)
 		b.wantLogged("topic created", 1)
@@ -204,7 +204,7 @@ func TestTopicLimitWarned(t *testing.T) {
 			b.change(func(l *leader) { l.limit = test.limit })
 			b.view(1)
 			time.Sleep(5 * limitAge)
-			b.wantLogged("the topic takes less than limits.message lets clients send", test.times)
+			b.wantLogged("the topic takes smaller messages than limits.message allows", test.times)
 		})
 	}
 }

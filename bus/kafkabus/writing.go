@@ -132,7 +132,7 @@ func (l *lane) failed(err error) {
 	l.pulse.failed(err)
 	if silence, _ := l.pulse.silence(); silence >= l.p.cfg.Silence && !l.told {
 		l.told = true
-		l.p.warn(l, "partition takes no envelopes, trying again", err)
+		l.p.warn(l, "partition takes no envelopes, still retrying", err)
 	}
 }
 

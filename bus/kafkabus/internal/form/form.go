@@ -20,8 +20,8 @@ const (
 	JSON Format = "json"
 )
 
-// The record headers of both forms that say who published a record: the name of the node, and how
-// many records that node had published to the partition with this one, in decimal digits, from 1.
+// The record headers of both forms that say who published a record: the name of the node, and the
+// record's number among that node's in the partition, in decimal digits, from 1.
 const (
 	NodeHeader = "node"
 	SeqHeader  = "seq"
@@ -79,8 +79,8 @@ func (f Format) Size(e *bus.Envelope) int {
 	return size + plainSize(e)
 }
 
-// Origin is who published a record, and as the how-manieth to its partition. The node of a foreign
-// producer's record is empty.
+// Origin is who published a record, and its number among that node's records in the partition. The node
+// of a foreign producer's record is empty.
 type Origin struct {
 	Node string
 	Seq  uint64

@@ -15,7 +15,7 @@ import (
 // A record of the headers form has the body as its value, and these record headers, in this order:
 //
 //	node         who published it
-//	seq          as the how-manieth, in decimal digits
+//	seq          its number among that node's records in the partition, in decimal digits
 //	destination  "/topic/chat"
 //	principal    of an individual envelope; empty when another header of that name follows
 //	...          the sender's own headers, repeated ones too

@@ -25,8 +25,8 @@ import (
 // nor can Java's Jackson; half of a surrogate pair, which Jackson takes, becomes U+FFFD.
 //
 // The value has no place for headers, so these travel as record headers: node, seq, and the
-// sender's own with stompPrefix before their names, lest a client sets one that a Spring consumer
-// acts on, such as __TypeId__. No other header of a record is passed on, save content-type, the first
+// sender's own with stompPrefix before their names, so that no client can set one that a Spring
+// consumer acts on, such as __TypeId__. No other header of a record is passed on, save content-type, the first
 // one, when there is none with the prefix. Without either the content type is textPlain.
 const (
 	stompPrefix = "stomp."
