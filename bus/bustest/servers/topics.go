@@ -72,25 +72,27 @@ func awaitPartitions(t testing.TB, addr, name string, total int) {
 	})
 }
 
-// ask has f talk to the broker at addr over connections that are closed afterwards. A broker may
-// answer before its controller does, before it knows what the controller has done, and when the
-// controller has given it up for a moment, as it does on a machine that is busy.
+// ask has f talk to the broker at addr over connections that are closed afterwards, until it has an
+// answer. A broker may answer before its controller does, before it knows what the controller has done,
+// and not at all for a while on a machine that is busy.
 func ask(t testing.TB, addr, what string, f func(context.Context, *kafka.Client) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	transport := &kafka.Transport{MetadataTTL: 100 * time.Millisecond} // it answers for the broker until then
 	defer transport.CloseIdleConnections()
-	again := time.NewTicker(100 * time.Millisecond)
-	defer again.Stop()
-	for {
+	pause := time.NewTicker(100 * time.Millisecond)
+	defer pause.Stop()
+	for again := false; ; again = true {
 		err := f(ctx, &kafka.Client{Addr: kafka.TCP(addr), Transport: transport})
-		if err == nil {
+		if err == nil || again && errors.Is(err, kafka.TopicAlreadyExists) {
 			return
 		}
-		if !errors.Is(err, kafka.NotController) && !errors.Is(err, kafka.BrokerNotAvailable) && !errors.Is(err, errBehind) {
+		var code kafka.Error
+		final := errors.As(err, &code) && code != kafka.NotController && code != kafka.BrokerNotAvailable
+		if final || ctx.Err() != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
-		<-again.C
+		<-pause.C
 	}
 }
