@@ -42,14 +42,3 @@ func BenchmarkDecode(b *testing.B) {
 		})
 	}
 }
-
-func BenchmarkSize(b *testing.B) {
-	for _, f := range []Format{Headers, JSON} {
-		b.Run(string(f)+"/body=200", func(b *testing.B) {
-			e := sampleEnvelope()
-			for b.Loop() {
-				f.Size(&e)
-			}
-		})
-	}
-}

@@ -87,6 +87,10 @@ func FuzzFetch(f *testing.F) {
 		if err == nil && held > len(body) {
 			t.Errorf("%d bytes of batches in %d", held, len(body))
 		}
+		large := NewFetch(0, 0) // of which the head alone is read
+		if large.read(bytes.NewReader(append([]byte{0, 2, 0, 0}, append(body, make([]byte, answerHead)...)...)), inVersion(version%12, large)) == nil {
+			t.Error("an answer that is too large is taken")
+		}
 	})
 }
 

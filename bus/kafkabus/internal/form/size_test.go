@@ -1,7 +1,6 @@
 package form
 
 import (
-	"encoding/binary"
 	"math"
 	"strconv"
 	"strings"
@@ -19,14 +18,6 @@ func checkSize(t *testing.T, f Format, e *bus.Envelope, node string, seq uint64)
 	bounds := MaxNode - len(node) + maxSeq - len(strconv.FormatUint(seq, 10)) // that they leave unused
 	if spare := f.Size(e) - bounds - takes; spare < 15 || spare > 25 {
 		t.Errorf("%s: size says %d, it takes %d, and %d for node and seq", f, f.Size(e), takes, bounds)
-	}
-}
-
-func TestSizeOf(t *testing.T) {
-	for _, n := range []int{0, 1, 63, 64, 127, 128, 8191, 8192, 1<<20 - 1, 1 << 20, math.MaxInt32} {
-		if got, want := sizeOf(n), n+len(binary.AppendVarint(nil, int64(n))); got != want {
-			t.Errorf("%d bytes take %d, sizeOf says %d", n, want, got)
-		}
 	}
 }
 
