@@ -30,7 +30,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	case isBare:
 		value, _ := pflag.UnquoteUsage(bare.GetFlag())
 		err = fmt.Errorf("--%s needs a value, %s", bare.GetFlag().Name, value)
-	case isWrong && wrong.GetFlag().Value.Type() == durationType:
+	case isWrong && wrong.GetFlag().Value.Type() == quantityType:
 		err = fmt.Errorf("--%s: %w", wrong.GetFlag().Name, wrong.Unwrap())
 	case isWrong && errors.Is(err, strconv.ErrRange):
 		err = fmt.Errorf("--%s %s: want a smaller number", wrong.GetFlag().Name, wrong.GetValue())

@@ -16,29 +16,31 @@ import (
 
 // List is what the flags say of a command's output.
 type List struct {
-	Format    string
-	noHeaders bool
-	Sort      string        // a column; empty for none
-	Most      int           // rows of what is sorted, 0 for all
-	watch     time.Duration // after which it is shown again; 0 for once
+	output.Options // of its table
+	Format         string
+	noHeaders      bool
+	Sort           string        // a column; empty for none
+	Most           int           // rows of what is sorted, 0 for all
+	watch          time.Duration // after which it is shown again; 0 for once
 }
 
 // NewList gives a command the flags of a list, which has all formats but those without.
-func NewList(cmd *cobra.Command, without ...string) *List {
+func NewList(cmd *cobra.Command, o output.Options, without ...string) *List {
 	t := NewForm(cmd, without...)
+	t.Options = o
 	cmd.Flags().BoolVar(&t.noHeaders, "no-headers", false, "leave the line of column names out of the table")
 	return t
 }
 
-// NewWatched gives a command the flags of a list that changes by itself, with these columns.
-func NewWatched(cmd *cobra.Command, columns []string, without ...string) *List {
-	t := NewList(cmd, without...)
+// NewWatched gives a command the flags of a list that changes by itself.
+func NewWatched(cmd *cobra.Command, o output.Options, without ...string) *List {
+	t := NewList(cmd, o, without...)
 	flags := cmd.Flags()
 	flags.StringVar(&t.Sort, "sort", "", "in the order of this `COLUMN`; with a dash before it, such as -age, the other way round")
 	DurationVar(flags, &t.watch, "watch", 0, leastWatch, "show it again every 2s, or --watch=`TIME`, until Ctrl-C")
 	flags.Lookup("watch").NoOptDefVal = "2s"
 	var names []string
-	for _, column := range columns {
+	for _, column := range slices.Concat(o.Columns, o.Wide) {
 		names = append(names, strings.ToLower(column))
 	}
 	CompleteFlag(cmd, "sort", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
@@ -89,28 +91,29 @@ func NewForm(cmd *cobra.Command, without ...string) *List {
 	return t
 }
 
-// Options completes those of a table for a screen.
-func (t *List) Options(o output.Options, s Screen) output.Options {
+// options are those for what w is.
+func (t *List) options(w io.Writer) output.Options {
+	o, s := t.Options, ScreenOf(w)
 	o.Headers, o.Terminal, o.Width, o.Bold = !t.noHeaders, s.Terminal, s.Width, s.Bold
 	return o
 }
 
-// Writer is what a list is written to.
-func (t *List) Writer(cmd *cobra.Command, o output.Options) (output.Writer, error) {
+// Writer is what the list is written to.
+func (t *List) Writer(cmd *cobra.Command) (output.Writer, error) {
 	out := cmd.OutOrStdout()
-	w, err := output.New(out, t.Format, t.Options(o, ScreenOf(out)))
+	w, err := output.New(out, t.Format, t.options(out))
 	if err != nil || t.Sort == "" {
 		return w, err
 	}
-	if w, err = output.Sorted(w, o, t.Sort, t.Most); err != nil {
+	if w, err = output.Sorted(w, t.Options, t.Sort, t.Most); err != nil {
 		return nil, Misuse(cmd, err)
 	}
 	return w, nil
 }
 
-// Write writes a list.
-func (t *List) Write(cmd *cobra.Command, o output.Options, rows func(output.Writer) error) error {
-	w, err := t.Writer(cmd, o)
+// Write writes the list.
+func (t *List) Write(cmd *cobra.Command, rows func(output.Writer) error) error {
+	w, err := t.Writer(cmd)
 	if err != nil {
 		return err
 	}
@@ -121,8 +124,8 @@ func (t *List) Write(cmd *cobra.Command, o output.Options, rows func(output.Writ
 }
 
 // Act writes what becomes of things as it is done to them. What was done is told, whatever comes then.
-func (t *List) Act(cmd *cobra.Command, o output.Options, do func(output.Writer) error) error {
-	w, err := t.Writer(cmd, o)
+func (t *List) Act(cmd *cobra.Command, do func(output.Writer) error) error {
+	w, err := t.Writer(cmd)
 	if err != nil {
 		return err
 	}
@@ -164,5 +167,5 @@ func (l *Lasting) do(write func() error) {
 // One writes one thing.
 func (t *List) One(cmd *cobra.Command, fields []output.Field, r output.Row) error {
 	out := cmd.OutOrStdout()
-	return output.One(out, t.Format, t.Options(output.Options{}, ScreenOf(out)), fields, r)
+	return output.One(out, t.Format, t.options(out), fields, r)
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -66,19 +65,23 @@ func SomeoneThere(cmd *cobra.Command) bool {
 	return IsTerminal(cmd.InOrStdin()) && IsTerminal(cmd.ErrOrStderr())
 }
 
-// Confirm asks a person, and reports whether the answer is yes.
-func Confirm(ctx context.Context, in io.Reader, out io.Writer, question string) (bool, error) {
-	fmt.Fprintf(out, "%s [y/N] ", question)
+// Confirm asks the person at a command, and returns an error unless the answer is yes; otherwise says what was
+// not done then.
+func Confirm(cmd *cobra.Command, question, otherwise string) error {
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s [y/N] ", question)
 	answer := make(chan string, 1)
 	go func() { // ends with a line, or with the process: nothing else ends a read from a terminal
-		line, _ := bufio.NewReader(io.LimitReader(in, 1024)).ReadString('\n') // the end of the input is a no
+		line, _ := bufio.NewReader(io.LimitReader(cmd.InOrStdin(), 1024)).ReadString('\n') // the end of the input is a no
 		answer <- strings.ToLower(strings.TrimSpace(line))
 	}()
 	select {
-	case <-ctx.Done():
-		fmt.Fprintln(out)
-		return false, ctx.Err()
+	case <-cmd.Context().Done():
+		fmt.Fprintln(cmd.ErrOrStderr())
+		return cmd.Context().Err()
 	case line := <-answer:
-		return line == "y" || line == "yes", nil
+		if line != "y" && line != "yes" {
+			return Exit(Failed, fmt.Errorf("the answer was not yes: %s", otherwise))
+		}
+		return nil
 	}
 }

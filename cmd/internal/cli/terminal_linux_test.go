@@ -95,7 +95,11 @@ func TestSomeoneThere(t *testing.T) {
 	if _, err := person.WriteString("yes\n"); err != nil {
 		t.Fatal(err)
 	}
-	if yes, err := Confirm(t.Context(), tty, io.Discard, "Really?"); !yes || err != nil {
-		t.Errorf("%t, %v", yes, err)
+	cmd := new(cobra.Command)
+	cmd.SetContext(t.Context())
+	cmd.SetIn(tty)
+	cmd.SetErr(io.Discard)
+	if err := Confirm(cmd, "Really?", "nothing"); err != nil {
+		t.Error(err)
 	}
 }

@@ -2,10 +2,7 @@ package message
 
 import (
 	"context"
-	"fmt"
 	"time"
-
-	"github.com/stompgw/stompgw/cmd/internal/config"
 )
 
 // pace spreads messages evenly over time. Its zero value does not.
@@ -14,16 +11,12 @@ type pace struct {
 	next  time.Time
 }
 
-// newPace reads a rate; empty is none.
-func newPace(rate string) (pace, error) {
-	if rate == "" {
-		return pace{}, nil
+// newPace is that of so many a second; 0 is none.
+func newPace(rate float64) pace {
+	if rate == 0 {
+		return pace{}
 	}
-	n, err := config.ParseRate(rate)
-	if err != nil {
-		return pace{}, fmt.Errorf("--rate: %w", err)
-	}
-	return pace{every: time.Duration(float64(time.Second) / n)}, nil
+	return pace{every: time.Duration(float64(time.Second) / rate)}
 }
 
 // maxBehind is by how much a late sender may catch up at once.

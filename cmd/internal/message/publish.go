@@ -27,8 +27,8 @@ type publication struct {
 	headers     []string // "name:value"
 	contentType string
 	count       int
-	rate        string
-	via         string // over the bus, or stomp as a client
+	rate        float64 // a second; 0 for as fast as can be
+	via         string  // over the bus, or stomp as a client
 
 	session, member string // of individual delivery
 	force           bool   // though no channel names the destination, or the body is long
@@ -80,10 +80,6 @@ func newPublishCmd(open Open) *cobra.Command {
 		if err := p.checkFlags(cmd, len(args) > 1); err != nil {
 			return cli.Misuse(cmd, err)
 		}
-		pace, err := newPace(p.rate)
-		if err != nil {
-			return cli.Misuse(cmd, err)
-		}
 		src.Needs(p.sections()...)
 		cfg, err := src.Load()
 		if err != nil {
@@ -92,7 +88,7 @@ func newPublishCmd(open Open) *cobra.Command {
 		if p.body, err = p.readBody(cmd, cfg, args[1:]); err != nil {
 			return err
 		}
-		r := batch{publication: &p, pace: pace, notes: cmd.ErrOrStderr()}
+		r := batch{publication: &p, pace: newPace(p.rate), notes: cmd.ErrOrStderr()}
 		if p.via == viaSTOMP {
 			return p.overSTOMP(cmd, cfg, &r)
 		}
@@ -111,7 +107,7 @@ func (p *publication) addFlags(cmd *cobra.Command, src *cli.Source) {
 	flags.StringArrayVarP(&p.headers, "header", "H", nil, "header `NAME:VALUE` of the message; may stand several times")
 	flags.StringVar(&p.contentType, "content-type", "", "`TYPE` of the body (default "+textType+", and "+bytesType+" if it is not UTF-8)")
 	flags.IntVar(&p.count, "count", 1, "publish it `N` times")
-	flags.StringVar(&p.rate, "rate", "", "`RATE` of messages at most, such as 100/s, 30/m or 10/h")
+	cli.RateVar(flags, &p.rate, "rate", "`RATE` of messages at most, such as 100/s, 30/m or 10/h")
 	flags.StringVar(&p.session, "session", "", "`SESSION` that alone shall have it: its short id, key or principal, as sessions show takes it")
 	flags.StringVar(&p.member, "member", "", "`MEMBER` whose sessions shall each have it: 42 is a number, alice a text, '\"42\"' too")
 	flags.BoolVar(&p.force, "force", false, "publish although no channel of the configuration names DEST, or the body is longer than limits.message")
@@ -157,8 +153,6 @@ func (p *publication) checkFlags(cmd *cobra.Command, body bool) error {
 		return errors.New("--file is empty: it needs the name of a file, or - for standard input")
 	case !body && p.gateway.token == "-" && (p.file == "-" || !given("file")):
 		return errors.New("--token - and the body: standard input is one of them; --token-file names a file")
-	case given("rate") && p.rate == "":
-		return errors.New("--rate is empty: leave it out to publish as fast as can be")
 	case p.count < 1 || p.count > 1e9:
 		return fmt.Errorf("--count %d: want 1 to 1000000000", p.count)
 	case !p.receipt:

@@ -3,12 +3,14 @@
 package operate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"os"
 	"os/user"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -97,6 +99,43 @@ func (c *console) use(ctx context.Context, src *cli.Source, do func(operator) er
 	return cli.ClusterError(cfg, err)
 }
 
+// show makes a command write rows of a cluster, again and again with --watch. What rows returns is said of them
+// on stderr.
+func (c *console) show(cmd *cobra.Command, src *cli.Source, t *cli.List, rows func(cluster operator, w output.Writer) (summary string, err error)) error {
+	return c.use(cmd.Context(), src, func(cluster operator) error {
+		return t.Repeat(cmd, func() error {
+			var summary string
+			err := t.Write(cmd, func(w output.Writer) (err error) {
+				summary, err = rows(cluster, w)
+				return err
+			})
+			if err == nil && summary != "" {
+				fmt.Fprintln(cmd.ErrOrStderr(), summary)
+			}
+			return err
+		})
+	})
+}
+
+// each writes a row for each of several things.
+func each[T any](w output.Writer, things []T, row func(T) output.Row) error {
+	for _, thing := range things {
+		if err := w.Row(row(thing)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// showOne writes one thing, and which nodes said nothing of it.
+func showOne(cmd *cobra.Command, t *cli.List, cluster operator, fields []output.Field, r output.Row) error {
+	err := t.One(cmd, fields, r)
+	if missing := silentNodes(cluster.Silent()); err == nil && missing != "" {
+		fmt.Fprintln(cmd.ErrOrStderr(), strings.TrimPrefix(missing, "; "))
+	}
+	return err
+}
+
 // noNode says of a name that no node has which there are.
 func noNode(ctx context.Context, cluster operator, fault error) error {
 	nodes, err := cluster.Nodes(ctx)
@@ -138,12 +177,7 @@ func memberCell(id []byte) string {
 }
 
 // orNone writes "-" for what is not known.
-func orNone(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return text
-}
+func orNone(text string) string { return cmp.Or(text, "-") }
 
 func ageCell(since *time.Time, now time.Time) string {
 	if since == nil {

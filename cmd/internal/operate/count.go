@@ -1,6 +1,7 @@
 package operate
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -30,54 +31,33 @@ func (c *console) sessionsCount() *cobra.Command {
 	}
 	ways := []string{string(admin.ByNode), string(admin.ByMember), string(admin.ByTransport)}
 	src := newClusterSource(cmd)
-	t := cli.NewWatched(cmd, append([]string{"sessions"}, ways...), output.Names) // a number is no name
+	t := cli.NewWatched(cmd, output.Options{Columns: append([]string{"SESSIONS"}, ways...)}, output.Names) // a number is no name
 	cmd.Flags().StringVar(&by, "by", "", "`WHAT` they are counted by: "+strings.Join(ways, ", "))
 	cli.CompleteFlag(cmd, "by", cobra.FixedCompletions(ways, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if cmd.Flags().Changed("by") && !slices.Contains(ways, by) {
 			return cli.Misuse(cmd, fmt.Errorf("--by %s: want one of %s", by, strings.Join(ways, ", ")))
 		}
-		show := func(cluster operator) error {
-			if by == "" {
-				return c.countAll(cmd, t, cluster)
-			}
-			counts, err := cluster.Count(cmd.Context(), admin.By(by))
+		t.Options = countColumns(admin.By(by))
+		return c.show(cmd, src, t, func(cluster operator, w output.Writer) (string, error) {
+			counts, err := cluster.Count(cmd.Context(), cmp.Or(admin.By(by), admin.ByNode))
 			if err != nil {
-				return err
+				return "", err
 			}
-			return t.Write(cmd, countColumns(admin.By(by)), func(w output.Writer) error {
-				for _, n := range counts {
-					if err := w.Row(countRow(admin.By(by), n)); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-		}
-		return c.use(cmd.Context(), src, func(cluster operator) error {
-			return t.Repeat(cmd, func() error { return show(cluster) })
+			if by == "" {
+				return "", w.Row(totalRow(counts))
+			}
+			return "", each(w, counts, func(n admin.Count) output.Row { return countRow(admin.By(by), n) })
 		})
 	}
 	return cmd
 }
 
-// countAll writes the one number.
-func (c *console) countAll(cmd *cobra.Command, t *cli.List, cluster operator) error {
-	counts, err := cluster.Count(cmd.Context(), admin.ByNode)
-	if err != nil {
-		return err
-	}
-	total := 0
-	for _, n := range counts {
-		total += n.Sessions
-	}
-	number := strconv.Itoa(total)
-	return t.Write(cmd, output.Options{Columns: []string{"SESSIONS"}}, func(w output.Writer) error {
-		return w.Row(output.Row{Cells: []string{number}, Value: counted{Sessions: total}})
-	})
-}
-
+// countColumns are those of what is counted by something; of all together there is but the number.
 func countColumns(by admin.By) output.Options {
+	if by == "" {
+		return output.Options{Columns: []string{"SESSIONS"}}
+	}
 	name := strings.ToUpper(string(by))
 	return output.Options{Columns: []string{name, "SESSIONS"}, Cuts: []output.Cut{{Column: name, Least: 8}}}
 }
@@ -88,6 +68,14 @@ type counted struct {
 	Member    json.RawMessage `json:"member,omitempty"` // null when not logged in
 	Transport *string         `json:"transport,omitempty"`
 	Sessions  int             `json:"sessions"`
+}
+
+func totalRow(counts []admin.Count) output.Row {
+	total := 0
+	for _, n := range counts {
+		total += n.Sessions
+	}
+	return output.Row{Cells: []string{strconv.Itoa(total)}, Value: counted{Sessions: total}}
 }
 
 func countRow(by admin.By, n admin.Count) output.Row {

@@ -24,7 +24,7 @@ func (c *console) nodesDrain() *cobra.Command {
 		Example: "  stompgw nodes drain web-1\n  stompgw nodes drain 7c0e9d1a --yes --wait",
 		Args:    cli.Takes("NODE"),
 	}
-	src, t := newClusterSource(cmd), cli.NewList(cmd)
+	src, t := newClusterSource(cmd), cli.NewList(cmd, output.Options{Columns: []string{"NODE", "STATE", "SESSIONS"}})
 	cmd.ValidArgsFunction = cli.OfferOnce(c.offerNodes(src))
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "don't ask")
 	cmd.Flags().BoolVar(&wait, "wait", false, "return when the node has ended")
@@ -41,7 +41,8 @@ func (c *console) nodesDrain() *cobra.Command {
 				return cli.Exit(cli.Failed, fmt.Errorf("node %s is none of stompgw's, and can't be told: end its process", n.Name))
 			}
 			if !yes {
-				if err := confirmDrain(cmd, n); err != nil {
+				question := fmt.Sprintf("Drain node %s, which has %s, and end it?", nodeName(n), cli.Count(n.Sessions, "session"))
+				if err := cli.Confirm(cmd, question, "nothing was done"); err != nil {
 					return err
 				}
 			}
@@ -52,15 +53,6 @@ func (c *console) nodesDrain() *cobra.Command {
 		})
 	}
 	return cmd
-}
-
-func confirmDrain(cmd *cobra.Command, n admin.Node) error {
-	question := fmt.Sprintf("Drain node %s, which has %s, and end it?", nodeName(n), cli.Count(n.Sessions, "session"))
-	yes, err := cli.Confirm(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), question)
-	if err == nil && !yes {
-		err = cli.Exit(cli.Failed, errors.New("the answer was not yes: nothing was done"))
-	}
-	return err
 }
 
 // drained is what -o json prints of a node that was told to drain.
@@ -82,7 +74,7 @@ func (c *console) drain(cmd *cobra.Command, t *cli.List, cluster operator, n adm
 		return err
 	}
 	d := drained{n.Short, n.Name, "draining", sessions}
-	err = t.Write(cmd, output.Options{Columns: []string{"NODE", "STATE", "SESSIONS"}}, func(w output.Writer) error {
+	err = t.Write(cmd, func(w output.Writer) error {
 		return w.Row(output.Row{Cells: []string{d.Short, d.State, strconv.Itoa(d.Sessions)}, Name: d.Node, Value: d})
 	})
 	if err == nil {

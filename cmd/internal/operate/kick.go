@@ -11,14 +11,14 @@ import (
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
-	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/cmd/internal/output"
 	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
 func (c *console) sessionsKick() *cobra.Command {
 	k := kicking{console: c}
-	var rate, code string
+	var code string
 	cmd := &cobra.Command{
 		Use:   "kick SESSION... | --member MEMBER | --destination DEST | --all",
 		Short: "End sessions, on whatever nodes they are",
@@ -35,21 +35,25 @@ func (c *console) sessionsKick() *cobra.Command {
 		Args: cobra.ArbitraryArgs,
 	}
 	src := newClusterSource(cmd)
-	k.listing, k.filter = cli.NewList(cmd), newFilter(cmd, c, src)
+	k.listing, k.filter = cli.NewList(cmd, output.Options{Columns: []string{"SESSION", "MEMBER", "RESULT"}, Cuts: []output.Cut{memberCut()}}), newFilter(cmd, c, src)
 	cmd.ValidArgsFunction = c.offerSessions(src)
 	flags := cmd.Flags()
 	flags.BoolVar(&k.all, "all", false, "the sessions of everybody")
 	flags.StringVar(&k.how.Reason, "reason", "", "`TEXT` that the clients are told, one line; default is that of the code")
 	flags.StringVar(&code, "code", "kicked", "`CODE` that their programs are told: one of stompgw explain, or your own from 1000 on")
-	flags.StringVar(&rate, "rate", "", "end them no faster than at this `RATE`, such as 100/s, 30/m or 10/h")
+	cli.RateVar(flags, &k.how.Rate, "rate", "end them no faster than at this `RATE`, such as 100/s, 30/m or 10/h")
 	cli.DurationVar(flags, &k.how.Block, "block", 0, leastBlock, "keep their members out for this `TIME`, such as 10m or 1d")
 	flags.BoolVar(&k.dryRun, "dry-run", false, "only list the sessions that would be ended")
 	flags.BoolVarP(&k.yes, "yes", "y", false, "don't ask")
 	cli.CompleteFlag(cmd, "code", cobra.FixedCompletions(cli.CodeWords(), cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		k.keys = args
-		if err := errors.Join(k.checkTarget(cmd), k.checkHow(cmd, rate, code)); err != nil {
-			return cli.Misuse(cmd, firstOf(err))
+		err := k.checkTarget(cmd)
+		if err == nil {
+			err = k.checkHow(code)
+		}
+		if err != nil {
+			return cli.Misuse(cmd, err)
 		}
 		return c.use(cmd.Context(), src, func(cluster operator) error { return k.run(cmd, cluster) })
 	}
@@ -98,7 +102,7 @@ func (k *kicking) checkTarget(cmd *cobra.Command) error {
 	return nil
 }
 
-func (k *kicking) checkHow(cmd *cobra.Command, rate, code string) (err error) {
+func (k *kicking) checkHow(code string) (err error) {
 	if k.how.Code, err = kickCode(code); err != nil {
 		return fmt.Errorf("--code %s: %w", code, err)
 	}
@@ -108,20 +112,7 @@ func (k *kicking) checkHow(cmd *cobra.Command, rate, code string) (err error) {
 	if err := gateway.CheckReason(k.how.Reason); err != nil {
 		return fmt.Errorf("--reason: %w", err)
 	}
-	if cmd.Flags().Changed("rate") {
-		if k.how.Rate, err = config.ParseRate(rate); err != nil {
-			return fmt.Errorf("--rate: %w", err)
-		}
-	}
 	return nil
-}
-
-// firstOf returns the first of joined errors.
-func firstOf(err error) error {
-	if all, ok := err.(interface{ Unwrap() []error }); ok {
-		return all.Unwrap()[0]
-	}
-	return err
 }
 
 // ownCodes is where the codes begin that are the applications' own.

@@ -176,18 +176,6 @@ func TestKickBreaksOff(t *testing.T) {
 	clitest.Contains(t, stderr, "3 sessions kicked, perhaps more\nstompgw: redis ", "does not answer: gone")
 }
 
-// TestAskInterrupted: nobody has to answer first.
-func TestAskInterrupted(t *testing.T) {
-	in, answers := io.Pipe()
-	defer answers.Close() // ends the read that is left over
-	ctx, cancel := context.WithCancel(t.Context())
-	asked := make(writes, 10)
-	go func() { <-asked; cancel() }()
-	if yes, err := cli.Confirm(ctx, in, asked, "Really?"); yes || !errors.Is(err, context.Canceled) {
-		t.Errorf("%t, %v", yes, err)
-	}
-}
-
 // writes tells of each write.
 type writes chan string
 

@@ -29,7 +29,7 @@ func (k *kicking) run(cmd *cobra.Command, cluster operator) error {
 			return k.explain(cluster, err)
 		}
 	}
-	w, err := k.listing.Writer(cmd, kickColumns())
+	w, err := k.listing.Writer(cmd)
 	if err != nil {
 		return err
 	}
@@ -120,8 +120,6 @@ func (k *kicking) blockAlone(cmd *cobra.Command, cluster operator) error {
 // errNoneFits reports that no session is what the flags say.
 var errNoneFits = errors.New("no session fits")
 
-var errNotConfirmed = errors.New("the answer was not yes: no session was ended")
-
 // ask counts the sessions, and asks whether they shall end. Those that come meanwhile do too.
 func (k *kicking) ask(cmd *cobra.Command, sessions iter.Seq2[admin.Session, error]) error {
 	n, nodes := 0, map[string]bool{}
@@ -139,11 +137,7 @@ func (k *kicking) ask(cmd *cobra.Command, sessions iter.Seq2[admin.Session, erro
 	case n == 0:
 		return errNoneFits
 	}
-	yes, err := cli.Confirm(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), question)
-	if err == nil && !yes {
-		err = cli.Exit(cli.Failed, errNotConfirmed)
-	}
-	return err
+	return cli.Confirm(cmd, question, "no session was ended")
 }
 
 // explain says what the flags have to do with an error.
@@ -211,10 +205,6 @@ func (k *kicking) results(ctx context.Context, cluster operator, sessions iter.S
 			}
 		}
 	}
-}
-
-func kickColumns() output.Options {
-	return output.Options{Columns: []string{"SESSION", "MEMBER", "RESULT"}, Cuts: []output.Cut{memberCut()}}
 }
 
 // ended is what -o json prints of a session.

@@ -37,7 +37,7 @@ func (c *console) sessionsList() *cobra.Command {
 		Args: cli.Takes(),
 	}
 	src := newClusterSource(cmd)
-	t := cli.NewWatched(cmd, slices.Concat(sessionColumns().Columns, sessionColumns().Wide))
+	t := cli.NewWatched(cmd, sessionColumns())
 	f := newFilter(cmd, c, src)
 	flags := cmd.Flags()
 	cli.DurationVar(flags, &f.Older, "older", 0, time.Millisecond, "only those that have been connected for this `TIME` or longer, such as 90s, 10m or 3d2h")
@@ -54,20 +54,9 @@ func (c *console) sessionsList() *cobra.Command {
 			}
 			t.Most, l.limit, l.sorted = l.limit, 0, true
 		}
-		show := func(cluster operator) error {
+		return c.show(cmd, src, t, func(cluster operator, w output.Writer) (string, error) {
 			l.now = c.now()
-			var summary string
-			err := t.Write(cmd, sessionColumns(), func(w output.Writer) (err error) {
-				summary, err = l.run(cmd.Context(), cluster, w)
-				return err
-			})
-			if err == nil {
-				fmt.Fprintln(cmd.ErrOrStderr(), summary)
-			}
-			return err
-		}
-		return c.use(cmd.Context(), src, func(cluster operator) error {
-			return t.Repeat(cmd, func() error { return show(cluster) })
+			return l.run(cmd.Context(), cluster, w)
 		})
 	}
 	return cmd

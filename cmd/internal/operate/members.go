@@ -36,34 +36,20 @@ func (c *console) membersBlock() *cobra.Command {
 		Example: "  stompgw members block 42 --for 10m\n  stompgw members block bob '\"42\"' --for 1d",
 		Args:    takesMembers,
 	}
-	src, t := newClusterSource(cmd), cli.NewList(cmd)
+	src, t := newClusterSource(cmd), cli.NewList(cmd, blockColumns())
 	cli.DurationVar(cmd.Flags(), &span, "for", 0, leastBlock, "keep them out for this `TIME`, such as 10m or 1d")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if span == 0 {
 			return cli.Misuse(cmd, errors.New("for how long? Say --for TIME, such as --for 10m"))
 		}
-		members, err := parseMembers(args)
-		if err != nil {
-			return cli.Misuse(cmd, err)
-		}
-		return c.use(cmd.Context(), src, func(cluster operator) error {
-			until := c.now().Add(span)
-			err := t.Act(cmd, blockColumns(), func(w output.Writer) error {
-				for _, member := range members {
-					if err := cluster.Block(cmd.Context(), member, span); err != nil {
-						return err
-					}
-					if err := w.Row(blockRow(admin.Block{Member: json.RawMessage(member), Left: span, Until: until})); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-			if err == nil {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%s blocked\n", cli.Count(len(members), "member"))
-			}
-			return err
+		until := c.now().Add(span)
+		err := c.eachMember(cmd, src, t, args, func(cluster operator, member string) (output.Row, error) {
+			return blockRow(admin.Block{Member: json.RawMessage(member), Left: span, Until: until}), cluster.Block(cmd.Context(), member, span)
 		})
+		if err == nil {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s blocked\n", cli.Count(len(args), "member"))
+		}
+		return err
 	}
 	return cmd
 }
@@ -79,17 +65,115 @@ func takesMembers(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// parseMembers returns the ids that the arguments of a command mean, as JSON.
-func parseMembers(args []string) ([]string, error) {
+// eachMember does something to each member that an argument means, and writes a row of it. An argument that can't
+// be a member is an error before anything is done.
+func (c *console) eachMember(cmd *cobra.Command, src *cli.Source, t *cli.List, args []string, do func(cluster operator, member string) (output.Row, error)) error {
 	members := make([]string, len(args))
 	for i, name := range args {
 		var err error
 		if members[i], err = registry.ParseMember(name); err != nil {
-			return nil, fmt.Errorf("MEMBER %s: %w", name, err)
+			return cli.Misuse(cmd, fmt.Errorf("MEMBER %s: %w", name, err))
 		}
 	}
-	return members, nil
+	return c.use(cmd.Context(), src, func(cluster operator) error {
+		return t.Act(cmd, func(w output.Writer) error {
+			for _, member := range members {
+				row, err := do(cluster, member)
+				if err != nil {
+					return err
+				}
+				if err := w.Row(row); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
 }
 
 // leastBlock is for how long a member is kept out at least.
 const leastBlock = time.Second
+
+func (c *console) sessionsBlocked() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "blocked",
+		Short:   "List the members that are kept out, and for how long",
+		Example: "  stompgw sessions blocked\n  stompgw sessions blocked -o wide",
+		Args:    cli.Takes(),
+	}
+	src := newClusterSource(cmd)
+	t := cli.NewWatched(cmd, blockColumns())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return c.show(cmd, src, t, func(cluster operator, w output.Writer) (string, error) {
+			blocks, err := cluster.Blocks(cmd.Context())
+			if err != nil {
+				return "", err
+			}
+			return "", each(w, blocks, blockRow)
+		})
+	}
+	return cmd
+}
+
+func blockColumns() output.Options {
+	return output.Options{Columns: []string{"MEMBER", "LEFT"}, Wide: []string{"UNTIL"}, Cuts: []output.Cut{memberCut()}}
+}
+
+func blockRow(b admin.Block) output.Row {
+	b.Until = b.Until.Truncate(time.Second)
+	return output.Row{
+		Cells: []string{string(b.Member), output.Age(b.Left), b.Until.Format(time.RFC3339)},
+		Name:  string(b.Member),
+		Value: b,
+	}
+}
+
+func (c *console) sessionsUnblock() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "unblock MEMBER...",
+		Short: "Let members connect again before their time",
+		Long: "Let members connect again before their time. MEMBER is written as in members list; the quotes of a text may be\n" +
+			"left out unless it looks like a number.\n\n" +
+			"The exit code is 6 when none of them was blocked, and 7 when some were not.",
+		Example: "  stompgw sessions unblock 42\n  stompgw sessions unblock bob alice",
+		Args:    takesMembers,
+	}
+	src, t := newClusterSource(cmd), cli.NewList(cmd, output.Options{Columns: []string{"MEMBER", "RESULT"}, Cuts: []output.Cut{memberCut()}})
+	cmd.ValidArgsFunction = c.offerBlocked(src)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		n := 0
+		err := c.eachMember(cmd, src, t, args, func(cluster operator, member string) (output.Row, error) {
+			was, err := cluster.Unblock(cmd.Context(), member)
+			if was {
+				n++
+			}
+			return unblockRow(member, was), err
+		})
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s unblocked\n", cli.Count(n, "member"))
+		switch n {
+		case 0:
+			return cli.Exit(cli.NoMatch, cli.ErrTold)
+		case len(args):
+			return nil
+		}
+		return cli.Exit(cli.Partial, cli.ErrTold)
+	}
+	return cmd
+}
+
+// unblocked is what -o json prints of a member.
+type unblocked struct {
+	Member json.RawMessage `json:"member"`
+	Was    bool            `json:"was_blocked"`
+}
+
+func unblockRow(member string, was bool) output.Row {
+	result := "not blocked"
+	if was {
+		result = "unblocked"
+	}
+	return output.Row{Cells: []string{member, result}, Name: member, Value: unblocked{json.RawMessage(member), was}}
+}

@@ -1,10 +1,7 @@
 package operate
 
 import (
-	"fmt"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,29 +25,16 @@ func (c *console) nodesList() *cobra.Command {
 		Args:    cli.Takes(),
 	}
 	src := newClusterSource(cmd)
-	t := cli.NewWatched(cmd, slices.Concat(nodeColumns().Columns, nodeColumns().Wide))
+	t := cli.NewWatched(cmd, nodeColumns())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		show := func(cluster operator) error {
+		return c.show(cmd, src, t, func(cluster operator, w output.Writer) (string, error) {
 			nodes, err := cluster.Nodes(cmd.Context())
 			if err != nil {
-				return err
+				return "", err
 			}
 			now := c.now()
-			err = t.Write(cmd, nodeColumns(), func(w output.Writer) error {
-				for _, n := range nodes {
-					if err := w.Row(nodeRow(n, now)); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-			if err == nil {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%s%s\n", cli.Count(len(nodes), "live node"), silentNodes(cluster.Silent()))
-			}
-			return err
-		}
-		return c.use(cmd.Context(), src, func(cluster operator) error {
-			return t.Repeat(cmd, func() error { return show(cluster) })
+			err = each(w, nodes, func(n admin.Node) output.Row { return nodeRow(n, now) })
+			return cli.Count(len(nodes), "live node") + silentNodes(cluster.Silent()), err
 		})
 	}
 	return cmd
@@ -74,13 +58,7 @@ func (c *console) nodesShow() *cobra.Command {
 				return nodeError(args[0], err)
 			}
 			now := c.now()
-			if err := t.One(cmd, nodeFields(n, now), nodeRow(n, now)); err != nil {
-				return err
-			}
-			if missing := silentNodes(cluster.Silent()); missing != "" {
-				fmt.Fprintln(cmd.ErrOrStderr(), strings.TrimPrefix(missing, "; "))
-			}
-			return nil
+			return showOne(cmd, t, cluster, nodeFields(n, now), nodeRow(n, now))
 		})
 	}
 	return cmd

@@ -3,7 +3,6 @@ package operate
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,13 +39,7 @@ func (c *console) sessionsShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := t.One(cmd, sessionFields(page[0], c.now()), sessionRow(page[0], c.now())); err != nil {
-				return err
-			}
-			if missing := silentNodes(cluster.Silent()); missing != "" {
-				fmt.Fprintln(cmd.ErrOrStderr(), strings.TrimPrefix(missing, "; "))
-			}
-			return nil
+			return showOne(cmd, t, cluster, sessionFields(page[0], c.now()), sessionRow(page[0], c.now()))
 		})
 	}
 	return cmd

@@ -23,20 +23,15 @@ func newExplainCmd() *cobra.Command {
 		Args:    cobra.ArbitraryArgs,
 	}
 	cmd.ValidArgsFunction = cli.OfferOnce(cobra.FixedCompletions(cli.CodeWords(), cobra.ShellCompDirectiveNoFileComp))
-	t := cli.NewList(cmd)
+	t := cli.NewList(cmd, output.Options{Columns: []string{"CODE", "WORD", "RETRY", "MESSAGE"}})
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) > 1 {
-			return cli.Takes("CODE")(cmd, args)
-		}
-		if len(args) == 1 {
+		switch len(args) {
+		case 0:
+			return t.Write(cmd, listCodes)
+		case 1:
 			return explain(cmd, args[0])
 		}
-		out := cmd.OutOrStdout()
-		w, err := output.New(out, t.Format, t.Options(output.Options{Columns: []string{"CODE", "WORD", "RETRY", "MESSAGE"}}, cli.ScreenOf(out)))
-		if err != nil {
-			return err
-		}
-		return listCodes(w)
+		return cli.Takes("CODE")(cmd, args)
 	}
 	return cmd
 }
@@ -61,7 +56,7 @@ func listCodes(w output.Writer) error {
 			return err
 		}
 	}
-	return w.Close()
+	return nil
 }
 
 func explain(cmd *cobra.Command, code string) error {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -48,8 +49,7 @@ func newTokenGenCmd() *cobra.Command {
 	flags.StringVar(&f.algorithm, "alg", "", "`ALGORITHM`, such as RS256; by default the first for the key")
 	flags.StringVar(&f.member, "member", "", "`ID` of the member: 42 is a number, alice a text, '\"42\"' too")
 	flags.StringArrayVar(&f.roles, "role", nil, "`ROLE` of the member; may stand several times")
-	f.ttl = time.Hour
-	flags.Var(&cli.DurationFlag{To: &f.ttl, Signed: true}, "ttl", "`TIME` that the token holds; -1m makes one that has expired")
+	cli.DurationVar(flags, &f.ttl, "ttl", time.Hour, math.MinInt64, "`TIME` that the token holds; -1m makes one that has expired")
 	flags.StringVar(&f.issuer, "issuer", "", "`NAME` of who issues it; by default the configuration's only one")
 	flags.StringArrayVar(&f.audience, "audience", nil, "`NAME` of whom it is for, may stand several times; by default the issuer's first")
 	flags.StringVar(&f.usage, "usage", config.Default().Auth.JWT.Usage, "`USAGE` that the token is for; empty leaves the claim out")
