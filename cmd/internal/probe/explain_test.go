@@ -17,7 +17,7 @@ func TestExplain(t *testing.T) {
 		if code != 0 || stderr != "" || !strings.HasPrefix(stdout, fmt.Sprintf("%d %s: %s\n\n", e.Code, e.Word, e.Message)) {
 			t.Errorf("%d: exit code %d, %q%q", e.Code, code, stdout, stderr)
 		}
-		if advice()[e.Code] == "" {
+		if advice()[e.Word] == "" {
 			t.Errorf("there is no advice for %d %s", e.Code, e.Word)
 		}
 		for line := range strings.Lines(stdout) {
