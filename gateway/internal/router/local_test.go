@@ -3,12 +3,14 @@ package router
 import (
 	"slices"
 	"testing"
+
+	"github.com/stompgw/stompgw/bus/bustest"
 )
 
 // TestSubscribed: a destination has those who subscribed to it and not those whose pattern matches it,
 // and a pattern those who subscribed by it, on their own loop.
 func TestSubscribed(t *testing.T) {
-	b := newFakeBus()
+	b := bustest.NewFake()
 	r := newRig(t, 2, b, b)
 	var subs []*reader
 	for i, text := range []string{"/topic/a", "/topic/a", "/topic/b", "/topic/*", "/topic/*", "/topic/**"} {
@@ -38,7 +40,7 @@ func TestSubscribed(t *testing.T) {
 
 // TestRecipient: a session is found by its id, on its own loop, from Join to Leave.
 func TestRecipient(t *testing.T) {
-	b := newFakeBus()
+	b := bustest.NewFake()
 	r := newRig(t, 2, b, b)
 	r.do(1, func(l *Local) {
 		one, two := &person{}, &person{}

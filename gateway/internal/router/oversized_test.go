@@ -5,16 +5,17 @@ import (
 	"testing"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 )
 
 // TestOversized: what no session could ever be sent ends none of them.
 func TestOversized(t *testing.T) {
-	b := newFakeBus()
+	b := bustest.NewFake()
 	r := newRig(t, 1, b, b)
 	s := r.subscribe(0, "s", "/topic/a")
 	largest := r.router.limit - len("/topic/a")
 	for _, size := range []int{largest + 1, largest, largest + 1} {
-		b.deliver(bus.Envelope{Destination: "/topic/a", Body: make([]byte, size)})
+		b.Deliver(bus.Envelope{Destination: "/topic/a", Body: make([]byte, size)})
 	}
 	if got := s.read(); len(got) != 1 {
 		t.Errorf("%d messages arrived, want that of the largest size alone", len(got))

@@ -3,9 +3,11 @@ package router
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stompgw/stompgw/bus"
@@ -38,7 +40,7 @@ func wantFrames(t *testing.T, what string, all, want []*reader) map[*reader]stri
 // TestPattern: on a bus that brings everything, each subscription gets what it matches, once, with
 // the destination it was sent to; what one message is to several subscriptions is one message.
 func TestPattern(t *testing.T) {
-	b := newFakeBus()
+	b := bustest.NewFake()
 	r := newRig(t, 2, b, b)
 	for i := range r.loops {
 		exact, one, foo, deep, rest := r.subscribe(i, "1", "/t/fob"), r.subscribe(i, "2", "/t/*"), r.subscribe(i, "3", "/t/fo*"),
@@ -55,7 +57,7 @@ func TestPattern(t *testing.T) {
 			{"/x", []*reader{rest}},
 			{"/u/fob", nil},
 		} {
-			b.deliver(bus.Envelope{Destination: test.sent})
+			b.Deliver(bus.Envelope{Destination: test.sent})
 			ids := map[string]bool{}
 			for s, frame := range wantFrames(t, test.sent, all, test.want) {
 				ids[header(frame, "message-id")] = true
@@ -71,7 +73,7 @@ func TestPattern(t *testing.T) {
 			s.unsubscribe()
 		}
 	}
-	b.deliver(bus.Envelope{Destination: "/t/fob"})
+	b.Deliver(bus.Envelope{Destination: "/t/fob"})
 	r.wait()
 	if n := r.router.Delivered(); n != 2*11 {
 		t.Errorf("%d are counted as delivered, want 22", n)
@@ -81,10 +83,10 @@ func TestPattern(t *testing.T) {
 // TestPatternOverNarrower: what a watch brought reaches the subscriptions that it serves, and no
 // other, as the bus brings another copy for those.
 func TestPatternOverNarrower(t *testing.T) {
-	b := newNarrowBus()
-	r := newRig(t, 2, b.fakeBus, b)
+	b := bustest.NewFakeNarrower()
+	r := newRig(t, 2, b.Fake, b)
 	foo, bar := r.subscribe(0, "1", "/t/fo*"), r.subscribe(1, "2", "/t/ba*")
-	b.wantCalls(t, "watch /t/*") // for both
+	b.WantCalls(t, "watch /t/*") // for both
 	exact, deep := r.subscribe(0, "3", "/t/foo"), r.subscribe(1, "4", "/t/**")
 	all := []*reader{foo, bar, exact, deep}
 	for _, test := range []struct {
@@ -99,24 +101,23 @@ func TestPatternOverNarrower(t *testing.T) {
 		{"/t", "/t", []*reader{deep}},
 		{"/t/foo", "/gone/*", nil},
 	} {
-		b.deliver(bus.Envelope{Destination: test.sent, Watch: test.by})
+		b.Deliver(bus.Envelope{Destination: test.sent, Watch: test.by})
 		wantFrames(t, test.sent+" by "+test.by, all, test.want)
 	}
 }
 
 // TestPatternIsReady when all of its watches are.
 func TestPatternIsReady(t *testing.T) {
-	b := newNarrowBus()
-	r := newRig(t, 2, b.fakeBus, b)
+	b := bustest.NewFakeNarrower()
+	r := newRig(t, 2, b.Fake, b)
 	exact, pattern := r.subscribe(0, "1", "/t"), r.subscribe(0, "2", "/t/**")
-	slices.Sort(b.calls)
-	b.wantCalls(t, "watch /t", "watch /t/**")
-	b.answer("/t/**", nil)
+	b.WantCalls(t, "watch /t", "watch /t/**")
+	b.Watcher("/t/**")(nil)
 	r.wait()
 	if pattern.ready != nil {
 		t.Fatal("ready before all of it is")
 	}
-	b.answer("/t", nil)
+	b.Watcher("/t")(nil)
 	r.wait()
 	again, other := r.subscribe(0, "3", "/t/**"), r.subscribe(1, "4", "/t/**")
 	for _, s := range []*reader{exact, pattern, again, other} {
@@ -127,31 +128,30 @@ func TestPatternIsReady(t *testing.T) {
 	exact.unsubscribe()
 	pattern.unsubscribe()
 	other.unsubscribe()
-	b.wantCalls(t)
+	b.WantCalls(t)
 	again.unsubscribe()
-	slices.Sort(b.calls)
-	b.wantCalls(t, "unwatch /t", "unwatch /t/**")
+	b.WantCalls(t, "unwatch /t/**", "unwatch /t")
 }
 
 // TestPatternFails when one of its watches does. It is told once, when the outcome of all is known.
 func TestPatternFails(t *testing.T) {
-	b := newNarrowBus()
-	r := newRig(t, 1, b.fakeBus, b)
+	b := bustest.NewFakeNarrower()
+	r := newRig(t, 1, b.Fake, b)
 	no := errors.New("no")
 	s := r.subscribe(0, "1", "/t/**")
-	b.answer("/t/**", no)
+	b.Watcher("/t/**")(no)
 	r.wait()
 	if s.ready != nil {
 		t.Fatalf("told %v before all is known", s.ready)
 	}
-	b.answer("/t", nil)
+	b.Watcher("/t")(nil)
 	r.wait()
 	if !slices.Equal(s.ready, []error{no}) {
 		t.Fatalf("told %v", s.ready)
 	}
-	b.calls = nil
+	b.WantCalls(t, "watch /t/**", "watch /t")
 	s.unsubscribe()
-	b.wantCalls(t, "unwatch /t") // the other is none
+	b.WantCalls(t, "unwatch /t") // the other is none
 	if len(r.router.interest) != 0 {
 		t.Errorf("still of interest: %v", r.router.interest)
 	}
@@ -160,12 +160,12 @@ func TestPatternFails(t *testing.T) {
 // TestAdmits: subscriptions by pattern are asked for each message that they match; those to one
 // destination never are, as they cost no rule.
 func TestAdmits(t *testing.T) {
-	b := newFakeBus()
+	b := bustest.NewFake()
 	r := newRig(t, 1, b, b)
 	exact, pattern := r.subscribe(0, "1", "/t/a"), r.subscribe(0, "2", "/t/?")
 	pattern.shun = "/t/b"
 	for _, destination := range []string{"/t/a", "/t/b", "/t/a", "/t/long"} {
-		b.deliver(bus.Envelope{Destination: destination})
+		b.Deliver(bus.Envelope{Destination: destination})
 	}
 	if got := len(pattern.read()); got != 2 {
 		t.Errorf("got %d messages, want those to /t/a", got)
@@ -184,12 +184,12 @@ func TestAdmits(t *testing.T) {
 // TestOddDestination: what was sent past the gateway to a destination that looks like a pattern is
 // nobody's, on either kind of bus.
 func TestOddDestination(t *testing.T) {
-	b, nb := newFakeBus(), newNarrowBus()
-	for _, r := range []*rig{newRig(t, 1, b, b), newRig(t, 1, nb.fakeBus, nb)} {
+	b, nb := bustest.NewFake(), bustest.NewFakeNarrower()
+	for _, r := range []*rig{newRig(t, 1, b, b), newRig(t, 1, nb.Fake, nb)} {
 		s := []*reader{r.subscribe(0, "1", "/t/*"), r.subscribe(0, "2", "/t/**")}
 		for _, odd := range []string{"/t/*", "/t/**", "/t/a?", "/t/{x}", "/t/a*"} {
 			for _, watch := range []string{"", "/t/*", "/t/**"} {
-				r.bus.deliver(bus.Envelope{Destination: odd, Watch: watch})
+				r.bus.Deliver(bus.Envelope{Destination: odd, Watch: watch})
 			}
 		}
 		for _, s := range s {
@@ -200,29 +200,34 @@ func TestOddDestination(t *testing.T) {
 	}
 }
 
-// broker is a narrowBus that brings what is sent to each watch that it matches.
-type broker struct{ *narrowBus }
+// broker is a Narrower that brings what is sent to each watch that it matches.
+type broker struct {
+	*bustest.Fake
+	mu   sync.Mutex
+	live map[string]bool
+}
 
-func (b broker) Watch(watch string, ready func(error)) {
-	b.narrowBus.Watch(watch, ready)
+func (b *broker) Watch(watch string, ready func(error)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.live[watch] = true
 	go ready(nil)
 }
 
-func (b broker) send(e bus.Envelope) {
+func (b *broker) Unwatch(watch string) {
 	b.mu.Lock()
-	var live []string
-	for _, call := range b.calls {
-		if what, watch, _ := strings.Cut(call, " "); what == "watch" {
-			live = append(live, watch)
-		} else {
-			live = slices.DeleteFunc(live, func(have string) bool { return have == watch })
-		}
-	}
+	defer b.mu.Unlock()
+	delete(b.live, watch)
+}
+
+func (b *broker) send(e bus.Envelope) {
+	b.mu.Lock()
+	live := slices.Collect(maps.Keys(b.live))
 	b.mu.Unlock()
 	for _, watch := range live {
 		if bustest.Matches(watch, e.Destination) {
 			e.Watch = watch
-			b.deliver(e)
+			b.Deliver(e)
 		}
 	}
 }
@@ -230,13 +235,13 @@ func (b broker) send(e bus.Envelope) {
 // TestOnceAndInOrder: whatever the subscriptions and the kind of bus, each gets what was sent to
 // what it names, once, and in the order of each destination.
 func TestOnceAndInOrder(t *testing.T) {
-	everything, narrow := newFakeBus(), broker{newNarrowBus()}
+	everything, narrow := bustest.NewFake(), &broker{Fake: bustest.NewFake(), live: map[string]bool{}}
 	for name, test := range map[string]struct {
 		rig  *rig
 		send func(bus.Envelope)
 	}{
-		"everything": {newRig(t, 3, everything, everything), func(e bus.Envelope) { everything.deliver(e) }},
-		"narrower":   {newRig(t, 3, narrow.fakeBus, narrow), narrow.send},
+		"everything": {newRig(t, 3, everything, everything), func(e bus.Envelope) { everything.Deliver(e) }},
+		"narrower":   {newRig(t, 3, narrow.Fake, narrow), narrow.send},
 	} {
 		t.Run(name, func(t *testing.T) { testOnceAndInOrder(t, test.rig, test.send) })
 	}

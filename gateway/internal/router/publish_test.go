@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 )
 
 // waiter is a session that waits for the bus.
@@ -16,7 +17,7 @@ func (w *waiter) Unblock() { w.woken.Add(1) }
 // TestPublishFull: whoever was refused because the bus was full is woken, on its loop, by the done
 // of an envelope before it.
 func TestPublishFull(t *testing.T) {
-	b := newFakeBus()
+	b := bustest.NewFake()
 	r := newRig(t, 1, b, b)
 	var w waiter
 	var dones atomic.Int64
@@ -29,7 +30,7 @@ func TestPublishFull(t *testing.T) {
 	if err := publish(); err != nil {
 		t.Fatal(err)
 	}
-	b.refuseWith(bus.ErrFull)
+	b.RefuseWith(bus.ErrFull)
 	if err := publish(); !errors.Is(err, bus.ErrFull) {
 		t.Fatalf("got %v", err)
 	}
@@ -37,21 +38,21 @@ func TestPublishFull(t *testing.T) {
 	if n := w.woken.Load(); n != 0 {
 		t.Fatalf("woken %d times before there is room", n)
 	}
-	b.dones[0](nil)
+	b.Settle(0, nil)
 	r.wait()
 	if n := w.woken.Load(); n != 1 || dones.Load() != 1 {
 		t.Fatalf("woken %d times, %d dones", n, dones.Load())
 	}
-	b.refuseWith(nil)
+	b.RefuseWith(nil)
 	if err := publish(); err != nil {
 		t.Fatal(err)
 	}
-	b.dones[1](nil)
+	b.Settle(1, nil)
 	r.wait()
 	if n := w.woken.Load(); n != 1 {
 		t.Errorf("woken %d times, and once was enough", n)
 	}
-	b.refuseWith(bus.ErrDown)
+	b.RefuseWith(bus.ErrDown)
 	if err := publish(); !errors.Is(err, bus.ErrDown) {
 		t.Errorf("got %v", err)
 	}
@@ -59,22 +60,22 @@ func TestPublishFull(t *testing.T) {
 
 // racyBus empties between a Publish that finds it full and the next, so that no done comes later.
 type racyBus struct {
-	*fakeBus
+	*bustest.Fake
 	full bool
 }
 
 func (b *racyBus) Publish(e bus.Envelope, done func(error)) error {
 	if b.full {
 		b.full = false
-		b.dones[0](nil)
+		b.Settle(0, nil)
 		return bus.ErrFull
 	}
-	return b.fakeBus.Publish(e, done)
+	return b.Fake.Publish(e, done)
 }
 
 func TestPublishWhileTheBusEmpties(t *testing.T) {
-	b := &racyBus{fakeBus: newFakeBus()}
-	r := newRig(t, 1, b.fakeBus, b)
+	b := &racyBus{Fake: bustest.NewFake()}
+	r := newRig(t, 1, b.Fake, b)
 	var w waiter
 	r.do(0, func(l *Local) {
 		if err := l.Publish(bus.Envelope{}, &w, func(error) {}); err != nil {

@@ -3,13 +3,13 @@ package router
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway/destination"
 	"github.com/stompgw/stompgw/gateway/internal/loop"
 	"github.com/stompgw/stompgw/gateway/policy"
@@ -22,12 +22,12 @@ type rig struct {
 	t      testing.TB
 	router *Router
 	loops  []*loop.Loop
-	bus    *fakeBus
+	bus    *bustest.Fake
 	logs   strings.Builder // what the bus's goroutines lead to
 }
 
 // newRig starts a router over n loops. outer is what the router sees of b.
-func newRig(t testing.TB, n int, b *fakeBus, outer bus.Bus) *rig {
+func newRig(t testing.TB, n int, b *bustest.Fake, outer bus.Bus) *rig {
 	t.Helper()
 	rules, err := policy.New(policy.Rules{Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/errors"})
 	if err != nil {
@@ -49,7 +49,7 @@ func newRig(t testing.TB, n int, b *fakeBus, outer bus.Bus) *rig {
 		wg.Go(func() { l.Run(ctx) })
 	}
 	wg.Go(func() { r.router.Run(ctx) })
-	<-b.receiving
+	<-b.Receiving
 	return r
 }
 
@@ -155,89 +155,3 @@ func (wrapped) Append(dst []byte, text bool, head, rest []byte) []byte {
 	return append(append(dst, head...), rest...)
 }
 func (wrapped) Overhead() int { return len("binary:") }
-
-// fakeBus delivers what the test says.
-type fakeBus struct {
-	receiving chan struct{} // closed when Receive has been called, and ready unless it is held back
-	ready     func()
-	deliver   func(bus.Envelope)
-
-	mu     sync.Mutex
-	refuse error // what Publish answers
-	late   bool  // ready is held back
-	dones  []func(error)
-}
-
-func newFakeBus() *fakeBus { return &fakeBus{receiving: make(chan struct{})} }
-
-func (b *fakeBus) Publish(_ bus.Envelope, done func(error)) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.refuse != nil {
-		return b.refuse
-	}
-	b.dones = append(b.dones, done)
-	return nil
-}
-
-func (b *fakeBus) refuseWith(err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.refuse = err
-}
-
-func (b *fakeBus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelope)) error {
-	b.ready, b.deliver = ready, deliver
-	if !b.late {
-		ready()
-	}
-	close(b.receiving)
-	<-ctx.Done()
-	return nil
-}
-
-func (b *fakeBus) Healthy() error              { return nil }
-func (b *fakeBus) Close(context.Context) error { return nil }
-
-// narrowBus is a bus that brings only what is asked for.
-type narrowBus struct {
-	*fakeBus
-	mu    sync.Mutex
-	calls []string // "watch /topic/a", "unwatch /topic/a"
-	tell  map[string]func(error)
-}
-
-func newNarrowBus() *narrowBus {
-	return &narrowBus{fakeBus: newFakeBus(), tell: map[string]func(error){}}
-}
-
-func (b *narrowBus) Watch(destination string, ready func(error)) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.calls = append(b.calls, "watch "+destination)
-	b.tell[destination] = ready
-}
-
-func (b *narrowBus) Unwatch(destination string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.calls = append(b.calls, "unwatch "+destination)
-}
-
-// answer tells how the last watch of destination has turned out.
-func (b *narrowBus) answer(destination string, err error) {
-	b.mu.Lock()
-	tell := b.tell[destination]
-	b.mu.Unlock()
-	tell(err)
-}
-
-func (b *narrowBus) wantCalls(t *testing.T, calls ...string) {
-	t.Helper()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !slices.Equal(b.calls, calls) {
-		t.Fatalf("got %q, want %q", b.calls, calls)
-	}
-	b.calls = nil
-}

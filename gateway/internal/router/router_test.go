@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 func TestDeliver(t *testing.T) {
-	b := newFakeBus()
+	b := bustest.NewFake()
 	r := newRig(t, 3, b, b)
 	a0, a2, c1 := r.subscribe(0, "1", "/topic/a"), r.subscribe(2, "2", "/topic/a"), r.subscribe(1, "3", "/topic/c")
 	for _, s := range []*reader{a0, a2, c1} {
@@ -23,8 +24,8 @@ func TestDeliver(t *testing.T) {
 			t.Fatalf("ready: %v", s.ready)
 		}
 	}
-	b.deliver(bus.Envelope{Destination: "/topic/a", Body: []byte("x")})
-	b.deliver(bus.Envelope{Destination: "/topic/b", Body: []byte("nobody's")})
+	b.Deliver(bus.Envelope{Destination: "/topic/a", Body: []byte("x")})
+	b.Deliver(bus.Envelope{Destination: "/topic/b", Body: []byte("nobody's")})
 	if got := a0.read(); len(got) != 1 || !strings.HasPrefix(got[0], "MESSAGE\nsubscription:1\ndestination:/topic/a\n") {
 		t.Errorf("got %q", got)
 	}
@@ -35,7 +36,7 @@ func TestDeliver(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	a0.unsubscribe()
-	b.deliver(bus.Envelope{Destination: "/topic/a"})
+	b.Deliver(bus.Envelope{Destination: "/topic/a"})
 	if got := a0.read(); got != nil {
 		t.Errorf("after the end: %q", got)
 	}
@@ -45,11 +46,11 @@ func TestDeliver(t *testing.T) {
 }
 
 func TestMessageIDsAreUnique(t *testing.T) {
-	b := newFakeBus()
+	b := bustest.NewFake()
 	r := newRig(t, 2, b, b)
 	s := r.subscribe(0, "1", "/topic/a")
 	for range 100 {
-		b.deliver(bus.Envelope{Destination: "/topic/a"})
+		b.Deliver(bus.Envelope{Destination: "/topic/a"})
 	}
 	seen := map[string]bool{}
 	for i, frame := range s.read() {
@@ -65,7 +66,7 @@ func TestMessageIDsAreUnique(t *testing.T) {
 	if len(seen) != 100 {
 		t.Errorf("%d ids of 100 messages", len(seen))
 	}
-	b = newFakeBus()
+	b = bustest.NewFake()
 	other := newRig(t, 1, b, b)
 	for id := range seen {
 		if _, ok := other.router.Local(0).Seq(id); ok {
@@ -78,7 +79,7 @@ func TestMessageIDsAreUnique(t *testing.T) {
 // whatever loop it is on and whether it named the destination or a pattern.
 func TestOrder(t *testing.T) {
 	const loops, destinations, messages = 4, 8, 1000
-	b := newFakeBus()
+	b := bustest.NewFake()
 	r := newRig(t, loops, b, b)
 	var readers []*reader
 	for i := range 2 * loops {
@@ -93,7 +94,7 @@ func TestOrder(t *testing.T) {
 	for d := range destinations { // the bus may deliver on several goroutines
 		wg.Go(func() {
 			for i := range messages {
-				b.deliver(bus.Envelope{Destination: fmt.Sprint("/t/room", d), Body: fmt.Append(nil, i)})
+				b.Deliver(bus.Envelope{Destination: fmt.Sprint("/t/room", d), Body: fmt.Append(nil, i)})
 			}
 		})
 	}
@@ -132,7 +133,7 @@ func (p *person) Principal() string { return p.principal }
 func (p *person) Receive(m *Message) { p.got = append(p.got, m) }
 
 func TestIndividual(t *testing.T) {
-	b := newFakeBus()
+	b := bustest.NewFake()
 	r := newRig(t, 3, b, b)
 	connected := time.Now()
 	people, ids := map[string]*person{}, map[registry.SessionID]bool{}
@@ -148,7 +149,7 @@ func TestIndividual(t *testing.T) {
 		t.Fatalf("%d ids of 30 sessions", len(ids))
 	}
 	for principal, p := range people {
-		b.deliver(bus.Envelope{Principal: principal, Destination: "/queue/x"})
+		b.Deliver(bus.Envelope{Principal: principal, Destination: "/queue/x"})
 		r.wait()
 		for other, q := range people {
 			if want := other == principal; want != (len(q.got) == 1) {
@@ -164,7 +165,7 @@ func TestIndividual(t *testing.T) {
 		r.do(int(uint64(id)%3), func(l *Local) { l.Leave(id) })
 	}
 	for principal, p := range people {
-		b.deliver(bus.Envelope{Principal: principal, Destination: "/queue/x"})
+		b.Deliver(bus.Envelope{Principal: principal, Destination: "/queue/x"})
 		r.wait()
 		if p.got != nil {
 			t.Errorf("%s has left and still receives", principal)
@@ -174,8 +175,8 @@ func TestIndividual(t *testing.T) {
 
 // On a bus that brings everything, subscriptions made early are live when the bus is.
 func TestLive(t *testing.T) {
-	b := newFakeBus()
-	b.late = true
+	b := bustest.NewFake()
+	b.Late = true
 	r := newRig(t, 2, b, b)
 	subs := []*reader{r.subscribe(0, "1", "/topic/a"), r.subscribe(0, "1", "/t/**"), r.subscribe(1, "2", "/topic/left")}
 	subs[2].unsubscribe() // it is told all the same
@@ -186,7 +187,7 @@ func TestLive(t *testing.T) {
 			t.Fatal("ready before the bus is")
 		}
 	}
-	b.ready()
+	b.Ready()
 	r.wait()
 	subs = append(subs, r.subscribe(1, "2", "/topic/b"))
 	for _, s := range subs {
@@ -202,7 +203,7 @@ func TestLive(t *testing.T) {
 
 // TestSubscribersComeAndGo has sessions subscribe and leave while messages come.
 func TestSubscribersComeAndGo(t *testing.T) {
-	b := newFakeBus()
+	b := bustest.NewFake()
 	r := newRig(t, 2, b, b)
 	ctx, stop := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -210,7 +211,7 @@ func TestSubscribersComeAndGo(t *testing.T) {
 	defer stop()
 	wg.Go(func() {
 		for i := 0; ctx.Err() == nil; i++ {
-			b.deliver(bus.Envelope{Destination: fmt.Sprint("/topic/", i%3), Body: []byte("x")})
+			b.Deliver(bus.Envelope{Destination: fmt.Sprint("/topic/", i%3), Body: []byte("x")})
 		}
 	})
 	for i := range 50 {

@@ -8,19 +8,20 @@ import (
 	"testing"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 )
 
 // TestWatchOverLoops: the bus is asked once for a destination, whatever loops its subscribers are
 // on, and is told when the last has gone.
 func TestWatchOverLoops(t *testing.T) {
-	b := newNarrowBus()
-	r := newRig(t, 2, b.fakeBus, b)
+	b := bustest.NewFakeNarrower()
+	r := newRig(t, 2, b.Fake, b)
 	one, two := r.subscribe(0, "1", "/topic/a"), r.subscribe(1, "1", "/topic/a")
-	b.wantCalls(t, "watch /topic/a")
+	b.WantCalls(t, "watch /topic/a")
 	if one.ready != nil || two.ready != nil {
 		t.Fatal("ready before the bus is")
 	}
-	b.answer("/topic/a", nil)
+	b.Watcher("/topic/a")(nil)
 	r.wait()
 	three := r.subscribe(1, "2", "/topic/a")
 	for i, s := range []*reader{one, two, three} {
@@ -28,7 +29,7 @@ func TestWatchOverLoops(t *testing.T) {
 			t.Errorf("subscription %d is told %v", i, s.ready)
 		}
 	}
-	b.deliver(bus.Envelope{Destination: "/topic/a", Watch: "/topic/a"})
+	b.Deliver(bus.Envelope{Destination: "/topic/a", Watch: "/topic/a"})
 	for i, s := range []*reader{one, two, three} {
 		if got := s.read(); len(got) != 1 {
 			t.Errorf("subscription %d got %q", i, got)
@@ -36,22 +37,22 @@ func TestWatchOverLoops(t *testing.T) {
 	}
 	one.unsubscribe()
 	two.unsubscribe()
-	b.wantCalls(t)
+	b.WantCalls(t)
 	three.unsubscribe()
-	b.wantCalls(t, "unwatch /topic/a")
+	b.WantCalls(t, "unwatch /topic/a")
 	four := r.subscribe(0, "1", "/topic/a")
-	b.wantCalls(t, "watch /topic/a")
+	b.WantCalls(t, "watch /topic/a")
 	if four.ready != nil {
 		t.Error("ready by a watch that has ended")
 	}
 }
 
 func TestWatchErrorOverLoops(t *testing.T) {
-	b := newNarrowBus()
-	r := newRig(t, 2, b.fakeBus, b)
+	b := bustest.NewFakeNarrower()
+	r := newRig(t, 2, b.Fake, b)
 	no := errors.New("no")
 	one, two := r.subscribe(0, "1", "/topic/a"), r.subscribe(1, "1", "/topic/a")
-	b.answer("/topic/a", no)
+	b.Watcher("/topic/a")(no)
 	r.wait()
 	three := r.subscribe(0, "2", "/topic/a")
 	for i, s := range []*reader{one, two, three} {
@@ -60,29 +61,29 @@ func TestWatchErrorOverLoops(t *testing.T) {
 		}
 		s.unsubscribe()
 	}
-	b.wantCalls(t, "watch /topic/a")
+	b.WantCalls(t, "watch /topic/a")
 	r.subscribe(0, "1", "/topic/a") // all have left: it is tried again
-	b.wantCalls(t, "watch /topic/a")
+	b.WantCalls(t, "watch /topic/a")
 }
 
 // TestTakenBack: when the bus takes back what it has granted, all subscribers hear of it, by pattern too,
 // and leave nothing behind; the next one asks it anew.
 func TestTakenBack(t *testing.T) {
-	b := newNarrowBus()
-	r := newRig(t, 2, b.fakeBus, b)
+	b := bustest.NewFakeNarrower()
+	r := newRig(t, 2, b.Fake, b)
 	no := errors.New("no")
 	one, two, pattern := r.subscribe(0, "1", "/topic/a"), r.subscribe(1, "1", "/topic/a"), r.subscribe(1, "2", "/topic/**")
 	other := r.subscribe(0, "3", "/other")
-	for watch := range b.tell {
-		b.answer(watch, nil)
+	b.WantCalls(t, "watch /topic/a", "watch /topic/**", "watch /topic", "watch /other")
+	for _, watch := range []string{"/topic/a", "/topic", "/topic/**", "/other"} {
+		b.Watcher(watch)(nil)
 	}
 	r.wait()
-	b.calls = nil
-	tell := b.tell["/topic/a"]
+	tell := b.Watcher("/topic/a")
 	tell(no)
 	r.wait()
-	b.wantCalls(t) // it has nothing to unwatch
-	b.answer("/topic/**", no)
+	b.WantCalls(t) // it has nothing to unwatch
+	b.Watcher("/topic/**")(no)
 	r.wait()
 	for i, s := range []*reader{one, two, pattern} {
 		if s.ended != 1 || !slices.Equal(s.ready, []error{nil}) {
@@ -92,22 +93,22 @@ func TestTakenBack(t *testing.T) {
 	if other.ended != 0 {
 		t.Error("another subscription has ended")
 	}
-	b.wantCalls(t, "unwatch /topic") // which the pattern needs too
-	b.deliver(bus.Envelope{Destination: "/other", Watch: "/other"})
+	b.WantCalls(t, "unwatch /topic") // which the pattern needs too
+	b.Deliver(bus.Envelope{Destination: "/other", Watch: "/other"})
 	if got := other.read(); len(got) != 1 {
 		t.Errorf("the other got %q", got)
 	}
 	next := r.subscribe(0, "1", "/topic/a")
-	b.wantCalls(t, "watch /topic/a")
+	b.WantCalls(t, "watch /topic/a")
 	tell(no) // late, of the watch before
 	r.wait()
-	b.answer("/topic/a", nil)
+	b.Watcher("/topic/a")(nil)
 	r.wait()
 	if next.ended != 0 || !slices.Equal(next.ready, []error{nil}) {
 		t.Errorf("the next was told %v, and ended %d times", next.ready, next.ended)
 	}
 	next.unsubscribe()
-	b.wantCalls(t, "unwatch /topic/a")
+	b.WantCalls(t, "unwatch /topic/a")
 	other.unsubscribe()
 	if len(r.router.interest) != 0 {
 		t.Errorf("still watched: %v", r.router.interest)
@@ -116,14 +117,14 @@ func TestTakenBack(t *testing.T) {
 
 // TestManyTakenBack: so many end that it takes several turns of the loop, which others may leave in.
 func TestManyTakenBack(t *testing.T) {
-	b := newNarrowBus()
-	r := newRig(t, 1, b.fakeBus, b)
+	b := bustest.NewFakeNarrower()
+	r := newRig(t, 1, b.Fake, b)
 	var all []*reader
 	for range endsAtOnce + 10 {
 		all = append(all, r.subscribe(0, "1", "/topic/a"))
 	}
-	b.answer("/topic/a", nil)
-	b.answer("/topic/a", errors.New("no"))
+	b.Watcher("/topic/a")(nil)
+	b.Watcher("/topic/a")(errors.New("no"))
 	r.wait()
 	for i, s := range all {
 		if s.ended != 1 {
@@ -138,7 +139,7 @@ func TestManyTakenBack(t *testing.T) {
 // countBus holds that a destination is watched once at a time. It answers after a while, and one
 // destination can't be watched.
 type countBus struct {
-	*fakeBus
+	*bustest.Fake
 	t       *testing.T
 	answers sync.WaitGroup
 	mu      sync.Mutex
@@ -178,15 +179,15 @@ func TestWatchesComeAndGo(t *testing.T) {
 		"patterns":     {"/t/**", "/t", "/t/*", "/t/a*", "/*/a", "/topic/0"},
 	} {
 		t.Run(kind, func(t *testing.T) {
-			b := &countBus{fakeBus: newFakeBus(), t: t, watched: map[string]bool{}}
-			r := newRig(t, 4, b.fakeBus, b)
+			b := &countBus{Fake: bustest.NewFake(), t: t, watched: map[string]bool{}}
+			r := newRig(t, 4, b.Fake, b)
 			left := make([][]*reader, len(r.loops))
 			var wg sync.WaitGroup
 			for i := range r.loops {
 				wg.Go(func() {
 					for k := range 200 {
 						left[i] = append(left[i], r.subscribe(i, fmt.Sprint(k), names[(k+i)%len(names)]))
-						b.deliver(bus.Envelope{Destination: "/t/a", Watch: []string{"/t/*", "/t/**", "/*/a", "/t/a"}[k%4]})
+						b.Deliver(bus.Envelope{Destination: "/t/a", Watch: []string{"/t/*", "/t/**", "/*/a", "/t/a"}[k%4]})
 						if k%7 < 4 {
 							left[i][0].unsubscribe()
 							left[i] = left[i][1:]

@@ -23,7 +23,7 @@ func header(t testing.TB, frame, name string) string {
 // publish lets n messages come to destination, with their numbers from first as bodies.
 func (r *rig) publish(destination string, first, n int) {
 	for i := range n {
-		r.bus.deliver(bus.Envelope{Destination: destination, Body: fmt.Append(nil, first+i)})
+		r.bus.Deliver(bus.Envelope{Destination: destination, Body: fmt.Append(nil, first+i)})
 	}
 	r.do(func() {})
 }

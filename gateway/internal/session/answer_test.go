@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
@@ -46,7 +47,7 @@ func TestRefusal(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", body, test.want)
 			}
 			p.wantOpen()
-			if n := len(p.bus.taken()); n != 0 {
+			if n := len(p.bus.Taken()); n != 0 {
 				t.Errorf("%d envelopes on the bus", n)
 			}
 		})
@@ -61,7 +62,7 @@ func TestFallback(t *testing.T) {
 		p.feed(frame)
 		p.want()
 		p.wantOpen()
-		if n := len(p.bus.taken()); n != 1 {
+		if n := len(p.bus.Taken()); n != 1 {
 			t.Errorf("%d envelopes on the bus, want the next", n)
 		}
 		if refused, unheard := p.host.Stats.Refused[policy.CodeNoRule].Load(), p.host.Stats.Unheard.Load(); refused != 1 || unheard != 1 {
@@ -80,7 +81,7 @@ func TestFallback(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 		p.wantClosed(ClosePolicy)
-		if n := len(p.bus.taken()); n != 0 {
+		if n := len(p.bus.Taken()); n != 0 {
 			t.Errorf("%d envelopes on the bus after the end", n)
 		}
 	})
@@ -104,7 +105,7 @@ func TestRefusalAfterUnsubscribe(t *testing.T) {
 // none shows a token or can be mistaken for another line.
 func TestUnheardLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newFakeBus()
+		b := bustest.NewFake()
 		r := newRigWith(t, b, b, policy.Rules{
 			Prefixes:         policy.DefaultPrefixes(),
 			ErrorDestination: "/session/queue/request-error",

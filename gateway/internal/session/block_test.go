@@ -102,8 +102,8 @@ func TestBlockedLogin(t *testing.T) {
 			r.block(3*time.Hour, "42")
 			p.feed(frame(r.of(42, time.Hour)) + sendAs("/topic/open/a", "", "the next"))
 			p.wantBlocked("3 hours", "receipt-id:r")
-			if len(r.bus.taken()) != 0 || len(r.book.Sessions()) != 0 || len(r.subscribers("/topic/open/a")) != 0 {
-				t.Errorf("the bus has %q, the book %v", r.bus.bodies(), r.book.Sessions())
+			if len(r.bus.Taken()) != 0 || len(r.book.Sessions()) != 0 || len(r.subscribers("/topic/open/a")) != 0 {
+				t.Errorf("the bus has %q, the book %v", r.bus.Bodies(), r.book.Sessions())
 			}
 		})
 	}
@@ -120,7 +120,7 @@ func TestBlockedMemberStays(t *testing.T) {
 	r.later(p, 2*time.Minute)
 	p.subscribes("", "/topic/members/a")
 	p.wantReceived("/topic/members/a", "/topic/members/a")
-	if n := len(r.bus.taken()); n != 3 || r.host.Stats.Blocked.Load() != 0 {
+	if n := len(r.bus.Taken()); n != 3 || r.host.Stats.Blocked.Load() != 0 {
 		t.Errorf("%d were published, %d blocked", n, r.host.Stats.Blocked.Load())
 	}
 }
@@ -151,7 +151,7 @@ func TestBlockedGuest(t *testing.T) {
 	p.feed("COMMIT\ntransaction:t\nreceipt:no\n\n^@")
 	r.settle(0, nil)
 	p.wantRefusal("transaction_incomplete")
-	if n := len(r.bus.taken()); n != 1 {
+	if n := len(r.bus.Taken()); n != 1 {
 		t.Errorf("%d were published, want what the member sent", n)
 	}
 	if got := r.subscribers("/topic/members/a"); len(got) != 0 {
@@ -261,7 +261,7 @@ func BenchmarkBlocked(b *testing.B) {
 			r.loop.Post(func() {
 				for b.Loop() {
 					p.s.Feed(work[:copy(work, frame)])
-					r.bus.took, r.bus.dones = r.bus.took[:0], r.bus.dones[:0] // nobody else is there
+					r.bus.Forget()
 				}
 				close(ran)
 			})

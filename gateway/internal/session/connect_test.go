@@ -70,7 +70,7 @@ func TestEndedSessionIsForgotten(t *testing.T) {
 	p.do(func() { p.s.Closed(nil) })
 	ended := weak.Make(p.s)
 	p.s = nil
-	r.bus.dones = nil
+	r.bus.Forget()
 	r.connect("1.2") // the host has another frame in hand
 	runtime.GC()
 	if ended.Value() != nil {

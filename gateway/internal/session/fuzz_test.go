@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/stompgw/stompgw/bus/bustest"
 )
 
 // FuzzSession holds that a session answers the same however its bytes are cut, says at most one
@@ -21,7 +23,7 @@ func FuzzSession(f *testing.F) {
 			f.Add(version, []byte(seed), uint16(len(seed)/2))
 		}
 	}
-	fake := newFakeBus()
+	fake := bustest.NewFake()
 	r := newRigOn(f, fake, nullBus{fake})
 	f.Fuzz(func(t *testing.T, version string, wire []byte, at uint16) {
 		cut := int(at) % (len(wire) + 1)

@@ -95,7 +95,7 @@ func TestVerdicts(t *testing.T) {
 		for range step.send {
 			sent++
 			for range 2 { // the same again is known
-				r.bus.deliver(bus.Envelope{Destination: fmt.Sprintf("/topic/open/%d", sent)})
+				r.bus.Deliver(bus.Envelope{Destination: fmt.Sprintf("/topic/open/%d", sent)})
 			}
 		}
 		p.do(func() {

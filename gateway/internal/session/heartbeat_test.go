@@ -161,7 +161,7 @@ func TestAnyByteIsASignOfLife(t *testing.T) {
 // from then on: what the client sent in between is still to be read.
 func TestPausedSessionIsNotKilled(t *testing.T) {
 	p := newRig(t).connect("1.2", "heart-beat:5000,5000").errors()
-	p.bus.refuseWith(bus.ErrFull)
+	p.bus.RefuseWith(bus.ErrFull)
 	p.feed("SEND\ndestination:/topic/a\n\n^@")
 	if !p.conn.paused {
 		t.Fatal("not paused")
@@ -175,7 +175,7 @@ func TestPausedSessionIsNotKilled(t *testing.T) {
 	if beats := strings.Join(p.read(), ""); beats != strings.Repeat("\n", 10) {
 		t.Fatalf("it sent %q, want its heart-beats", beats)
 	}
-	p.bus.refuseWith(nil)
+	p.bus.RefuseWith(nil)
 	p.do(func() {
 		p.s.Unblock()
 		if p.s.Timeout(); p.s.state == closed {
@@ -281,12 +281,12 @@ func TestWhoIsNotHung(t *testing.T) {
 func TestPausedSessionIsNotHung(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newRig(t, func(h *Host) { h.Hung = 10 * time.Minute }).connect("1.2", "heart-beat:10000,0").errors()
-		p.bus.refuseWith(bus.ErrFull)
+		p.bus.RefuseWith(bus.ErrFull)
 		p.feed("SEND\ndestination:/topic/a\n\n^@")
 		if after := p.pongs(time.Hour); after > 0 {
 			t.Fatalf("closed after %s of a pause", after)
 		}
-		p.bus.refuseWith(nil)
+		p.bus.RefuseWith(nil)
 		p.do(p.s.Unblock)
 		if p.conn.paused {
 			t.Fatal("not resumed")

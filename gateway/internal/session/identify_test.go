@@ -13,6 +13,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
@@ -90,7 +91,7 @@ func newLoginRig(t testing.TB, configure ...func(*Host)) *loginRig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := newFakeBus()
+	b := bustest.NewFake()
 	r.rig = newRigWith(t, b, b, loginRules(), append([]func(*Host){func(h *Host) {
 		h.Auth, h.Grace = a, testGrace
 		h.Now = r.now
@@ -160,14 +161,14 @@ func (p *peer) wantCode(code policy.Code) {
 // wantSent checks that a SEND reaches the bus if code is 0, and is refused with it if not.
 func (p *peer) wantSent(destination, token string, code policy.Code) {
 	p.t.Helper()
-	before := len(p.bus.bodies())
+	before := len(p.bus.Bodies())
 	p.ask(sendAs(destination, token, "x"))
 	if code != 0 {
 		p.wantCode(code)
 	} else {
 		p.want()
 	}
-	if sent := len(p.bus.bodies())-before == 1; sent != (code == 0) {
+	if sent := len(p.bus.Bodies())-before == 1; sent != (code == 0) {
 		p.t.Errorf("sent: %v", sent)
 	}
 }
@@ -194,7 +195,7 @@ func TestPageFlow(t *testing.T) {
 		t.Errorf("the book has the members %q", got)
 	}
 	p.feed(sendAs("/topic/members/a", "", "of the session's member"))
-	if got := p.bus.bodies(); len(got) != 1 {
+	if got := p.bus.Bodies(); len(got) != 1 {
 		t.Errorf("the bus has %q", got)
 	}
 }
@@ -409,12 +410,12 @@ func TestVerifyElsewhere(t *testing.T) {
 		t.Fatal("the session reads on")
 	}
 	other.feed(sendAs("/topic/of/43/a", "", "other"))
-	if got := r.bus.bodies(); len(got) != 1 || got[0] != "other" {
+	if got := r.bus.Bodies(); len(got) != 1 || got[0] != "other" {
 		t.Fatalf("the bus has %q", got)
 	}
 	close(hold)
 	p.resumed()
-	if got := r.bus.bodies(); len(got) != 3 || got[1] != "first" || got[2] != "second" {
+	if got := r.bus.Bodies(); len(got) != 3 || got[1] != "first" || got[2] != "second" {
 		t.Fatalf("the bus has %q", got)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway/auth"
 )
 
@@ -64,7 +65,7 @@ func benchmarkJudged(b *testing.B, method jwt.SigningMethod, sign any, verify cr
 		}
 		frames[i] = []byte(strings.ReplaceAll(sendAs("/topic/of/42/a", token, "a message"), "^@", "\x00"))
 	}
-	fake := newFakeBus()
+	fake := bustest.NewFake()
 	r := newRigWith(b, fake, nullBus{fake}, loginRules())
 	conn := &signalling{resumed: make(chan struct{}, 1)}
 	var s *Session

@@ -158,7 +158,7 @@ func TestNothingAfterTheEnd(t *testing.T) {
 					r.host.Waiters.wg.Wait()
 					p.wantOne("ERROR")
 					p.wantClosed(ClosePolicy)
-					if got := p.bus.bodies(); (got != nil || seen.Load() > 0) && strings.Contains(end.name, "taken back") {
+					if got := p.bus.Bodies(); (got != nil || seen.Load() > 0) && strings.Contains(end.name, "taken back") {
 						t.Errorf("the bus has %q, and an interceptor saw %d frames", got, seen.Load())
 					}
 					p.deliver(bus.Envelope{Destination: "/topic/open/a"}) // a fakeConn panics
@@ -257,7 +257,7 @@ func TestExpiredRenewsNothing(t *testing.T) {
 						r.later(p, 0)
 						p.want()
 					}
-					if got := len(p.bus.bodies()); got != 2*(i+1) {
+					if got := len(p.bus.Bodies()); got != 2*(i+1) {
 						t.Fatalf("%d were published, want %d", got, 2*(i+1))
 					}
 					if test.out {

@@ -63,8 +63,8 @@ func TestKick(t *testing.T) {
 			p.feed("COMMIT\ntransaction:t\n\n^@")
 			p.want()
 			other.wantOne("MESSAGE", "destination:/topic/a")
-			if got := r.book.Sessions(); len(got) != 1 || got[0].ID != other.s.id || len(r.bus.taken()) != 0 {
-				t.Errorf("the book has %v, the bus %v", got, r.bus.taken())
+			if got := r.book.Sessions(); len(got) != 1 || got[0].ID != other.s.id || len(r.bus.Taken()) != 0 {
+				t.Errorf("the book has %v, the bus %v", got, r.bus.Taken())
 			}
 			if n, open := r.host.Stats.Kicked.Load(), r.host.Stats.Open.Load(); n != 1 || open != 1 {
 				t.Errorf("%d kicked, %d open", n, open)
@@ -108,18 +108,18 @@ func TestKickPaused(t *testing.T) {
 	t.Run("for the bus", func(t *testing.T) {
 		r := newRig(t)
 		p := r.connect("1.2")
-		r.bus.refuseWith(bus.ErrFull)
+		r.bus.RefuseWith(bus.ErrFull)
 		p.feed("SEND\ndestination:/topic/a\nreceipt:1\n\n1^@SEND\ndestination:/topic/a\nreceipt:2\n\n2^@")
 		if !p.conn.paused {
 			t.Fatal("the session reads on")
 		}
 		r.kick(kicked("x"), p.s.id)
 		p.wantKicked("message:x")
-		r.bus.refuseWith(nil)
+		r.bus.RefuseWith(nil)
 		p.do(p.s.Unblock)
 		p.feed("SEND\ndestination:/topic/a\n\n3^@")
 		p.want()
-		if got := r.bus.bodies(); len(got) != 0 {
+		if got := r.bus.Bodies(); len(got) != 0 {
 			t.Errorf("the bus has %q", got)
 		}
 	})
@@ -145,7 +145,7 @@ func TestKickPaused(t *testing.T) {
 		<-ended // or nobody has told it
 		p.do(func() {})
 		p.want()
-		if got := r.bus.bodies(); len(got) != 0 {
+		if got := r.bus.Bodies(); len(got) != 0 {
 			t.Errorf("the bus has %q", got)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
@@ -55,7 +56,7 @@ func TestLapseWhileIntercepted(t *testing.T) {
 				token = r.of(test.member, time.Hour)
 				p.ask(sendAs("/topic/open/a", token, "it is known"))
 			}
-			before := len(p.bus.bodies())
+			before := len(p.bus.Bodies())
 			release := p.hold()
 			p.feed(test.frame(token))
 			r.revoke(token)
@@ -73,7 +74,7 @@ func TestLapseWhileIntercepted(t *testing.T) {
 				p.want()
 				before++
 			}
-			if got := p.bus.bodies(); len(got) != before {
+			if got := p.bus.Bodies(); len(got) != before {
 				t.Errorf("the bus has %q", got)
 			}
 			p.wantReceived(room)
@@ -97,7 +98,7 @@ func TestEndWhileIntercepted(t *testing.T) {
 	release()
 	p.until("closed", func() bool { return p.conn.closed })
 	p.wantOne("ERROR")
-	if got := p.bus.bodies(); got != nil {
+	if got := p.bus.Bodies(); got != nil {
 		t.Errorf("the bus has %q", got)
 	}
 }
@@ -135,7 +136,7 @@ func TestInterceptedInTransaction(t *testing.T) {
 				}
 				p.feed("COMMIT\ntransaction:t\nreceipt:commit\n\n^@")
 				p.want()
-				for i := range p.bus.taken() {
+				for i := range p.bus.Taken() {
 					r.settle(i, nil)
 				}
 				if second == "refuse" {
@@ -199,7 +200,7 @@ func TestHandledInTransaction(t *testing.T) {
 				p.feed("COMMIT\ntransaction:t\nreceipt:commit\n\n^@")
 				if !test.fits {
 					p.wantRefusal("transaction_incomplete")
-					if got := p.bus.taken(); got != nil {
+					if got := p.bus.Taken(); got != nil {
 						t.Errorf("%d messages were published", len(got))
 					}
 					return
@@ -276,7 +277,7 @@ func TestHandledReceipt(t *testing.T) {
 			}
 		})
 		p := r.connect("1.2")
-		r.bus.refuseWith(bus.ErrDown)
+		r.bus.RefuseWith(bus.ErrDown)
 		p.feed("SEND\ndestination:/app/x\nreceipt:send\n\n^@")
 		p.until("closed", func() bool { return p.conn.closed })
 		p.wantOne("ERROR", "receipt-id:send")
@@ -305,7 +306,7 @@ func TestChecksHaveTheirOwnTurn(t *testing.T) {
 	<-begun
 	other := r.member(r.of(43, time.Hour))
 	other.ask(sendAs("/topic/of/43/a", r.of(43, 2*time.Hour), "x"))
-	if got := r.bus.bodies(); len(got) != 1 {
+	if got := r.bus.Bodies(); len(got) != 1 {
 		t.Errorf("the bus has %q", got)
 	}
 }
@@ -314,8 +315,8 @@ func TestChecksHaveTheirOwnTurn(t *testing.T) {
 // has put it into a destination.
 func TestTokenInDestination(t *testing.T) {
 	token := (&tokens{tb: t, began: time.Now()}).of(42, time.Hour)
-	b := &narrowBus{fakeBus: newFakeBus(), ready: map[string]func(error){}}
-	r := newRigWith(t, b.fakeBus, b, policy.Rules{
+	b := bustest.NewFakeNarrower()
+	r := newRigWith(t, b.Fake, b, policy.Rules{
 		Prefixes:         policy.DefaultPrefixes(),
 		ErrorDestination: "/session/queue/request-error",
 		Channels:         []policy.Channel{{Match: "/topic/{room}", Subscribe: "true", Send: "false"}},
@@ -333,10 +334,10 @@ func TestTokenInDestination(t *testing.T) {
 		{"SUBSCRIBE", "SUBSCRIBE\nid:1\ndestination:/nowhere/" + token + "\n\n^@", nil},
 		{"UNSUBSCRIBE", "UNSUBSCRIBE\nid:1\ndestination:/nowhere/" + token + "\n\n^@", nil},
 		{"the bus can't", "SUBSCRIBE\nid:1\ndestination:/topic/" + token + "\n\n^@", func() {
-			b.answer(r, "/topic/"+token, bus.ErrContent)
+			r.watched(b, "/topic/"+token, bus.ErrContent)
 		}},
 		{"reload", "SUBSCRIBE\nid:1\ndestination:/topic/" + token + "\n\n^@", func() {
-			b.answer(r, "/topic/"+token, nil)
+			r.watched(b, "/topic/"+token, nil)
 			p.do(func() { r.host.Reload(mustRules(t), func(int) {}) })
 		}},
 	} {

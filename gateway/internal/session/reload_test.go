@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
@@ -12,8 +13,8 @@ import (
 func TestReloadWhileEntering(t *testing.T) {
 	for _, end := range []string{"", "DISCONNECT"} {
 		t.Run(end, func(t *testing.T) {
-			b := newFakeBus()
-			b.late = true
+			b := bustest.NewFake()
+			b.Late = true
 			r := newRigOn(t, b, b)
 			p := r.connect("1.2", "heart-beat:0,0")
 			p.feed("SUBSCRIBE\nid:err\ndestination:/session/queue/request-error\nreceipt:err\n\n^@" +
@@ -44,7 +45,7 @@ func TestReloadWhileEntering(t *testing.T) {
 				answers = append(answers, receipt("bye"))
 			}
 			p.want()
-			b.ready()
+			b.Ready()
 			p.until("answered", func() bool { return len(p.conn.out) >= len(answers) })
 			got = p.read()
 			for _, want := range answers {

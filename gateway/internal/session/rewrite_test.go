@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
@@ -17,7 +18,7 @@ import (
 // newRewriteRig is a rig with routes that rewrite: /app/chat/{room} wants {"chat": …}.
 func newRewriteRig(t testing.TB, configure ...func(*Host)) *rig {
 	t.Helper()
-	b := newFakeBus()
+	b := bustest.NewFake()
 	return newRigWith(t, b, b, policy.Rules{
 		Prefixes:         policy.DefaultPrefixes(),
 		ErrorDestination: "/session/queue/request-error",
@@ -80,7 +81,7 @@ func TestRewrite(t *testing.T) {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			p := newRewriteRig(t).connect("1.2")
 			p.ask(chatOf(size, "content-type:text/x", "x-own:1", "x-room:mine", "authorization:Bearer x", "receipt:r"))
-			taken := p.bus.taken()
+			taken := p.bus.Taken()
 			if len(taken) != 1 || taken[0].Destination != "/topic/a" || string(taken[0].Body) != contentOf(size) {
 				t.Fatalf("the bus has %.200q", taken)
 			}
@@ -114,7 +115,7 @@ func TestRewriteElsewhere(t *testing.T) {
 	}
 	other.feed(chatOf(1))
 	other.wantOpen()
-	if got := r.bus.bodies(); !slices.Equal(got, []string{contentOf(1)}) {
+	if got := r.bus.Bodies(); !slices.Equal(got, []string{contentOf(1)}) {
 		t.Fatalf("the bus has %.100q", got)
 	}
 
@@ -123,7 +124,7 @@ func TestRewriteElsewhere(t *testing.T) {
 	if p.conn.paused {
 		t.Error("the connection is not read")
 	}
-	if got := r.bus.bodies(); !slices.Equal(got, []string{contentOf(1), contentOf(large), "second"}) {
+	if got := r.bus.Bodies(); !slices.Equal(got, []string{contentOf(1), contentOf(large), "second"}) {
 		t.Fatalf("the bus has %.100q", got)
 	}
 	p.want(receipt("sub"))
@@ -146,14 +147,14 @@ func TestRewriteRefused(t *testing.T) {
 			if body := p.wantRefusal(test.word); !strings.Contains(body, `"retryable":false,"receiptId":"r"`) {
 				t.Errorf("refusal %s", body)
 			}
-			if got := p.bus.bodies(); len(got) != 0 {
+			if got := p.bus.Bodies(); len(got) != 0 {
 				t.Errorf("the bus has %.100q", got)
 			}
 			if log := p.logs.String(); !strings.Contains(log, test.reason) || strings.Contains(log, "secret") || !strings.Contains(log, "level=DEBUG") {
 				t.Errorf("log: %s", log)
 			}
 			p.feed(chatOf(1))
-			if got := p.bus.bodies(); len(got) != 1 {
+			if got := p.bus.Bodies(); len(got) != 1 {
 				t.Errorf("the session does not go on: %q", got)
 			}
 		})
@@ -167,7 +168,7 @@ func TestRewriteFallback(t *testing.T) {
 		p.feed("SEND\ndestination:/app/chat/a\nreceipt:r\n\n" + strings.Repeat("x", size) + "^@" + chatOf(1))
 		p.until("closed", func() bool { return p.conn.closed })
 		p.wantOne("ERROR", "receipt-id:r")
-		if got := p.bus.bodies(); len(got) != 0 {
+		if got := p.bus.Bodies(); len(got) != 0 {
 			t.Errorf("after the end the bus has %q", got)
 		}
 	}
@@ -178,11 +179,11 @@ func TestRewriteInTransaction(t *testing.T) {
 	t.Run("published", func(t *testing.T) {
 		p := newRewriteRig(t).connect("1.2").errors()
 		p.ask("BEGIN\ntransaction:t\n\n^@" + chatOf(large, "transaction:t") + chatOf(1, "transaction:t"))
-		if got := p.bus.bodies(); len(got) != 0 {
+		if got := p.bus.Bodies(); len(got) != 0 {
 			t.Fatalf("before COMMIT the bus has %.100q", got)
 		}
 		p.feed("COMMIT\ntransaction:t\nreceipt:c\n\n^@")
-		if got := p.bus.bodies(); !slices.Equal(got, []string{contentOf(large), contentOf(1)}) {
+		if got := p.bus.Bodies(); !slices.Equal(got, []string{contentOf(large), contentOf(1)}) {
 			t.Fatalf("the bus has %.100q", got)
 		}
 		p.settle(0, nil)
@@ -208,7 +209,7 @@ func TestRewriteThenDisconnect(t *testing.T) {
 	p.feed(chatOf(large, "receipt:r") + "DISCONNECT\nreceipt:bye\n\n^@")
 	p.want()
 	release()
-	p.until("published", func() bool { return len(p.bus.taken()) == 1 })
+	p.until("published", func() bool { return len(p.bus.Taken()) == 1 })
 	p.want()
 	p.settle(0, nil)
 	p.want(receipt("r"), receipt("bye"))
@@ -220,15 +221,15 @@ func TestRewriteMeetsAFullBus(t *testing.T) {
 	p := newRewriteRig(t).connect("1.2").errors()
 	release := p.occupy()
 	p.feed(chatOf(large) + "SEND\ndestination:/topic/b\n\nnext^@")
-	p.bus.refuseWith(bus.ErrFull)
+	p.bus.RefuseWith(bus.ErrFull)
 	release()
 	p.until("stalled", func() bool { return len(p.s.work.stalled) == 1 })
 	if !p.conn.paused || !p.s.Paused() {
 		t.Fatal("resumed while the bus is full")
 	}
-	p.bus.refuseWith(nil)
+	p.bus.RefuseWith(nil)
 	p.do(p.s.Unblock)
-	if got := p.bus.bodies(); p.conn.paused || !slices.Equal(got, []string{contentOf(large), "next"}) {
+	if got := p.bus.Bodies(); p.conn.paused || !slices.Equal(got, []string{contentOf(large), "next"}) {
 		t.Fatalf("paused: %v, the bus has %.100q", p.conn.paused, got)
 	}
 }
@@ -256,7 +257,7 @@ func TestRewriteOfAClosedSession(t *testing.T) {
 			release()
 			p.host.Workers.wg.Wait()
 			p.do(func() {})
-			if got := p.bus.taken(); len(got) != 0 {
+			if got := p.bus.Taken(); len(got) != 0 {
 				t.Errorf("the bus has %.100q", got)
 			}
 		})
@@ -272,7 +273,7 @@ func TestRewriteOfAClosedSession(t *testing.T) {
 					made: []publication{{session: p.s, envelope: bus.Envelope{Destination: "/topic/a"}}},
 				})
 			})
-			if got := p.bus.taken(); len(got) != 0 {
+			if got := p.bus.Taken(); len(got) != 0 {
 				t.Errorf("the bus has %.100q", got)
 			}
 		})

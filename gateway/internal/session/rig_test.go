@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway/internal/loop"
 	"github.com/stompgw/stompgw/gateway/internal/router"
 	"github.com/stompgw/stompgw/gateway/policy"
@@ -24,7 +25,7 @@ import (
 type rig struct {
 	t    testing.TB
 	loop *loop.Loop
-	bus  *fakeBus
+	bus  *bustest.Fake
 	book *registry.Memory
 	host *Host
 	logs *logBuffer
@@ -32,12 +33,12 @@ type rig struct {
 }
 
 func newRig(t testing.TB, configure ...func(*Host)) *rig {
-	b := newFakeBus()
+	b := bustest.NewFake()
 	return newRigOn(t, b, b, configure...)
 }
 
 // newRigOn is newRig for a bus that has b below it.
-func newRigOn(t testing.TB, b *fakeBus, outer bus.Bus, configure ...func(*Host)) *rig {
+func newRigOn(t testing.TB, b *bustest.Fake, outer bus.Bus, configure ...func(*Host)) *rig {
 	t.Helper()
 	return newRigWith(t, b, outer, policy.Rules{
 		Prefixes:         policy.DefaultPrefixes(),
@@ -51,7 +52,7 @@ func newRigOn(t testing.TB, b *fakeBus, outer bus.Bus, configure ...func(*Host))
 	}, configure...)
 }
 
-func newRigWith(t testing.TB, b *fakeBus, outer bus.Bus, catalogue policy.Rules, configure ...func(*Host)) *rig {
+func newRigWith(t testing.TB, b *bustest.Fake, outer bus.Bus, catalogue policy.Rules, configure ...func(*Host)) *rig {
 	t.Helper()
 	rules, err := policy.New(catalogue)
 	if err != nil {
@@ -87,7 +88,7 @@ func newRigWith(t testing.TB, b *fakeBus, outer bus.Bus, catalogue policy.Rules,
 	})
 	wg.Go(func() { l.Run(ctx) })
 	wg.Go(func() { rt.Run(ctx) })
-	<-b.receiving
+	<-b.Receiving
 	return r
 }
 
@@ -102,7 +103,7 @@ func (r *rig) do(fn func()) {
 
 // deliver is what a node of the cluster has published.
 func (r *rig) deliver(e bus.Envelope) {
-	r.bus.deliver(e)
+	r.bus.Deliver(e)
 	r.do(func() {})
 }
 
@@ -267,73 +268,9 @@ func (bare) Append(dst []byte, _ bool, head, rest []byte) []byte {
 }
 func (bare) Overhead() int { return 0 }
 
-// fakeBus takes what is published and answers when the test says so.
-type fakeBus struct {
-	receiving chan struct{} // closed when Receive has been called, and ready unless it is held back
-	ready     func()
-	deliver   func(bus.Envelope)
-
-	mu     sync.Mutex
-	refuse error // what Publish answers
-	late   bool  // ready is held back
-	took   []bus.Envelope
-	dones  []func(error)
-}
-
-func newFakeBus() *fakeBus { return &fakeBus{receiving: make(chan struct{})} }
-
-func (b *fakeBus) Publish(e bus.Envelope, done func(error)) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.refuse != nil {
-		return b.refuse
-	}
-	b.took = append(b.took, e)
-	b.dones = append(b.dones, done)
-	return nil
-}
-
-func (b *fakeBus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelope)) error {
-	b.ready, b.deliver = ready, deliver
-	if !b.late {
-		ready()
-	}
-	close(b.receiving)
-	<-ctx.Done()
-	return nil
-}
-
-func (b *fakeBus) Healthy() error              { return nil }
-func (b *fakeBus) Close(context.Context) error { return nil }
-
-// refuseWith makes Publish return err from now on, nil for none.
-func (b *fakeBus) refuseWith(err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.refuse = err
-}
-
-// taken returns the envelopes that Publish took.
-func (b *fakeBus) taken() []bus.Envelope {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Clone(b.took)
-}
-
-// bodies returns those of the envelopes that Publish took.
-func (b *fakeBus) bodies() (list []string) {
-	for _, e := range b.taken() {
-		list = append(list, string(e.Body))
-	}
-	return list
-}
-
 // settle answers the envelope of that index.
 func (r *rig) settle(i int, err error) {
-	r.bus.mu.Lock()
-	done := r.bus.dones[i]
-	r.bus.mu.Unlock()
-	done(err)
+	r.bus.Settle(i, err)
 	r.do(func() {})
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
@@ -16,7 +17,7 @@ import (
 func TestReceiptOfSend(t *testing.T) {
 	p := newRig(t).connect("1.2").errors()
 	p.feed("SEND\ndestination:/topic/a\nreceipt:one\n\n1^@SEND\ndestination:/topic/a\nreceipt:two\n\n2^@SEND\ndestination:/topic/a\n\n3^@")
-	if got := p.bus.bodies(); !slices.Equal(got, []string{"1", "2", "3"}) {
+	if got := p.bus.Bodies(); !slices.Equal(got, []string{"1", "2", "3"}) {
 		t.Fatalf("the bus has %q", got)
 	}
 	p.want()
@@ -49,12 +50,12 @@ func TestPublishErrors(t *testing.T) {
 		wrapped := fmt.Errorf("fakebus: publish: %w", test.err)
 
 		p := newRig(t).connect("1.2").errors()
-		p.bus.refuseWith(wrapped)
+		p.bus.RefuseWith(wrapped)
 		p.feed(send)
 		if body := p.wantRefusal(""); body != test.want {
 			t.Errorf("%v at once:\ngot  %s\nwant %s", test.err, body, test.want)
 		}
-		p.bus.refuseWith(nil)
+		p.bus.RefuseWith(nil)
 		p.feed(send)
 		p.want()
 		p.settle(0, wrapped)
@@ -78,7 +79,7 @@ func TestBackpressure(t *testing.T) {
 	r := newRig(t)
 	p, other := r.connect("1.2").errors(), r.connect("1.2")
 	p.feed("SEND\ndestination:/topic/a\nreceipt:0\n\n0^@")
-	r.bus.refuseWith(bus.ErrFull)
+	r.bus.RefuseWith(bus.ErrFull)
 	p.feed("SEND\ndestination:/topic/a\nreceipt:1\n\n1^@SEND\ndestination:/topic/a\nreceipt:2\n\n2^@SUBSCRIBE\nid:s\ndesti")
 	if !p.conn.paused || !p.s.Paused() {
 		t.Fatal("the session reads on")
@@ -96,20 +97,20 @@ func TestBackpressure(t *testing.T) {
 	if !p.conn.paused {
 		t.Fatal("resumed while the bus is full")
 	}
-	r.bus.refuseWith(nil)
+	r.bus.RefuseWith(nil)
 	p.do(p.s.Unblock)
 	if p.conn.paused {
 		t.Fatal("not resumed")
 	}
 	p.want(receipt("sub"))
-	if got := r.bus.bodies(); !slices.Equal(got, []string{"0", "1", "2"}) {
+	if got := r.bus.Bodies(); !slices.Equal(got, []string{"0", "1", "2"}) {
 		t.Fatalf("the bus has %q", got)
 	}
 	r.settle(2, nil)
 	r.settle(1, nil)
 	p.want(receipt("2"), receipt("1"))
 	p.feed("SEND\ndestination:/topic/a\n\n3^@")
-	if got := r.bus.bodies(); len(got) != 4 {
+	if got := r.bus.Bodies(); len(got) != 4 {
 		t.Fatalf("the bus has %q", got)
 	}
 }
@@ -118,14 +119,14 @@ func TestBackpressure(t *testing.T) {
 func TestDoneResumes(t *testing.T) {
 	p := newRig(t).connect("1.2")
 	p.feed("SEND\ndestination:/topic/a\n\n0^@")
-	p.bus.refuseWith(bus.ErrFull)
+	p.bus.RefuseWith(bus.ErrFull)
 	p.feed("SEND\ndestination:/topic/a\n\n1^@")
-	p.bus.refuseWith(nil)
+	p.bus.RefuseWith(nil)
 	p.settle(0, nil)
 	if p.conn.paused {
 		t.Fatal("still paused")
 	}
-	if got := p.bus.bodies(); !slices.Equal(got, []string{"0", "1"}) {
+	if got := p.bus.Bodies(); !slices.Equal(got, []string{"0", "1"}) {
 		t.Fatalf("the bus has %q", got)
 	}
 }
@@ -133,9 +134,9 @@ func TestDoneResumes(t *testing.T) {
 // A bus that goes down while a session waits for room refuses what waits, and the session goes on.
 func TestDownWhileFull(t *testing.T) {
 	p := newRig(t).connect("1.2").errors()
-	p.bus.refuseWith(bus.ErrFull)
+	p.bus.RefuseWith(bus.ErrFull)
 	p.feed("SEND\ndestination:/topic/a\nreceipt:1\n\n1^@SEND\ndestination:/topic/a\nreceipt:2\n\n2^@")
-	p.bus.refuseWith(bus.ErrDown)
+	p.bus.RefuseWith(bus.ErrDown)
 	p.do(p.s.Unblock)
 	got := p.read()
 	if len(got) != 2 || !strings.Contains(got[0], `"receiptId":"1"`) || !strings.Contains(got[1], `"receiptId":"2"`) {
@@ -149,10 +150,10 @@ func TestDownWhileFull(t *testing.T) {
 // Frames that were kept while the session was paused may end it.
 func TestDisconnectAfterPause(t *testing.T) {
 	p := newRig(t).connect("1.2")
-	p.bus.refuseWith(bus.ErrFull)
+	p.bus.RefuseWith(bus.ErrFull)
 	p.feed("SEND\ndestination:/topic/a\nreceipt:1\n\n1^@DISCONNECT\nreceipt:bye\n\n^@")
 	p.want()
-	p.bus.refuseWith(nil)
+	p.bus.RefuseWith(nil)
 	p.do(p.s.Unblock)
 	p.want()
 	if p.conn.paused {
@@ -166,9 +167,9 @@ func TestDisconnectAfterPause(t *testing.T) {
 // What waits for a bus that is full may be what ends the session.
 func TestFallbackAfterPause(t *testing.T) {
 	p := newRig(t, func(h *Host) { h.Fallback = policy.FallbackError }).connect("1.2")
-	p.bus.refuseWith(bus.ErrFull)
+	p.bus.RefuseWith(bus.ErrFull)
 	p.feed("SEND\ndestination:/topic/a\nreceipt:1\n\n1^@SEND\ndestination:/topic/a\n\n2^@")
-	p.bus.refuseWith(bus.ErrDown)
+	p.bus.RefuseWith(bus.ErrDown)
 	p.do(p.s.Unblock)
 	p.wantOne("ERROR", "message:The message broker does not answer, try again", "receipt-id:1")
 	p.wantClosed(ClosePolicy)
@@ -178,13 +179,13 @@ func TestFallbackAfterPause(t *testing.T) {
 
 func TestEndWhilePaused(t *testing.T) {
 	p := newRig(t).connect("1.2")
-	p.bus.refuseWith(bus.ErrFull)
+	p.bus.RefuseWith(bus.ErrFull)
 	p.feed("SEND\ndestination:/topic/a\nreceipt:1\n\n1^@")
 	p.do(p.s.Drain)
-	p.bus.refuseWith(nil)
+	p.bus.RefuseWith(nil)
 	p.do(p.s.Unblock)
 	p.want()
-	if got := p.bus.bodies(); len(got) != 0 {
+	if got := p.bus.Bodies(); len(got) != 0 {
 		t.Errorf("the bus has %q of a session that has ended", got)
 	}
 }
@@ -216,7 +217,7 @@ func TestDisconnect(t *testing.T) {
 		t.Fatalf("got %q, want a refusal and the RECEIPT of DISCONNECT", got)
 	}
 	p.wantClosed(CloseNormal)
-	if got := p.bus.bodies(); !slices.Equal(got, []string{"1", "2"}) {
+	if got := p.bus.Bodies(); !slices.Equal(got, []string{"1", "2"}) {
 		t.Errorf("the bus has %q: frames after DISCONNECT count for nothing", got)
 	}
 }
@@ -235,7 +236,7 @@ func TestNothingAfterAFault(t *testing.T) {
 	p.wantOne("ERROR", "receipt-id:r", "message:SEND needs a destination header")
 	p.wantClosed(CloseProtocol)
 	p.do(func() { p.s.Feed([]byte("SEND\ndestination:/topic/a\n\nlater\x00")) })
-	if got := p.bus.bodies(); !slices.Equal(got, []string{"before"}) {
+	if got := p.bus.Bodies(); !slices.Equal(got, []string{"before"}) {
 		t.Errorf("the bus has %q", got)
 	}
 }
@@ -244,7 +245,7 @@ func TestEnvelope(t *testing.T) {
 	p := newRig(t).connect("1.2")
 	p.feed("SEND\ndestination:/app/topic/room\ncontent-type:application/json\nfoo:first\nfoo:second\nb\\cr:x\\ny\n" +
 		"content-length:3\nreceipt:r\nclient-request-code:c\npriority:4\nempty:\n\na\x00b^@")
-	e := p.bus.taken()[0]
+	e := p.bus.Taken()[0]
 	want := []bus.Header{{Name: "content-type", Value: "application/json"}, {Name: "foo", Value: "first"},
 		{Name: "foo", Value: "second"}, {Name: "b:r", Value: "x\ny"}, {Name: "priority", Value: "4"}, {Name: "empty", Value: ""}}
 	if e.Destination != "/topic/room" || e.Principal != "" || string(e.Body) != "a\x00b" || !slices.Equal(e.Headers, want) {
@@ -296,7 +297,7 @@ func TestSecretsStayInTheGateway(t *testing.T) {
 		reader.feed("SUBSCRIBE\nid:0\ndestination:/topic/a\n" + header + "\n\n^@")
 		reader.read()
 		p.feed("SEND\ndestination:/topic/a\nfoo:kept\n" + header + "\nbar:kept\n\nbody^@")
-		e := p.bus.taken()[0]
+		e := p.bus.Taken()[0]
 		p.deliver(e)
 		message := strings.Join(reader.read(), "")
 		if !strings.Contains(message, "\nfoo:kept\n") || !strings.Contains(message, "\nbar:kept\n") {
@@ -313,7 +314,7 @@ func TestSecretsStayInTheGateway(t *testing.T) {
 }
 
 // nullBus takes everything and answers at once.
-type nullBus struct{ *fakeBus }
+type nullBus struct{ *bustest.Fake }
 
 func (nullBus) Publish(_ bus.Envelope, done func(error)) error {
 	done(nil)
@@ -327,7 +328,7 @@ func BenchmarkSend(b *testing.B) {
 		{"receipt", "receipt:77\n"},
 	} {
 		b.Run(test.name, func(b *testing.B) {
-			fake := newFakeBus()
+			fake := bustest.NewFake()
 			r := newRigOn(b, fake, nullBus{fake})
 			p := r.connect("1.2")
 			frame := []byte("SEND\ndestination:/app/topic/room\n" + test.header + "\n" + strings.Repeat("x", 128) + "\x00")

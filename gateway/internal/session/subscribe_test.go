@@ -5,56 +5,22 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
-// narrowBus is a bus that brings only what is asked for, once the test says that the broker knows.
-type narrowBus struct {
-	*fakeBus
-	mu    sync.Mutex
-	calls []string // "watch /topic/a", "unwatch /topic/a"
-	ready map[string]func(error)
+func newNarrowRig(t *testing.T) (*rig, *bustest.FakeNarrower) {
+	b := bustest.NewFakeNarrower()
+	return newRigOn(t, b.Fake, b), b
 }
 
-func newNarrowRig(t *testing.T) (*rig, *narrowBus) {
-	b := &narrowBus{fakeBus: newFakeBus(), ready: map[string]func(error){}}
-	return newRigOn(t, b.fakeBus, b), b
-}
-
-func (b *narrowBus) Watch(destination string, ready func(error)) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.calls = append(b.calls, "watch "+destination)
-	b.ready[destination] = ready
-}
-
-func (b *narrowBus) Unwatch(destination string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.calls = append(b.calls, "unwatch "+destination)
-}
-
-// answer tells how the last watch of destination has turned out.
-func (b *narrowBus) answer(r *rig, destination string, err error) {
-	b.mu.Lock()
-	ready := b.ready[destination]
-	b.mu.Unlock()
-	ready(err)
+// watched tells how the last watch of a destination has turned out.
+func (r *rig) watched(b *bustest.FakeNarrower, destination string, err error) {
+	b.Watcher(destination)(err)
 	r.do(func() {})
-}
-
-func (b *narrowBus) wantCalls(t *testing.T, calls ...string) {
-	t.Helper()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !slices.Equal(b.calls, calls) {
-		t.Fatalf("got %q, want %q", b.calls, calls)
-	}
-	b.calls = nil
 }
 
 func subscribe(id, destination string) string {
@@ -72,13 +38,13 @@ func TestReceiptOfSubscribe(t *testing.T) {
 	q.feed(subscribe("3", "/topic/a") + "SUBSCRIBE\nid:4\ndestination:/topic/a\n\n^@")
 	p.want()
 	q.want()
-	b.wantCalls(t, "watch /topic/a")
-	b.answer(r, "/topic/a", nil)
+	b.WantCalls(t, "watch /topic/a")
+	r.watched(b, "/topic/a", nil)
 	p.want(receipt("1"), receipt("2"))
 	q.want(receipt("3"))
 	p.feed(subscribe("5", "/topic/a"))
 	p.want(receipt("5"))
-	b.wantCalls(t)
+	b.WantCalls(t)
 }
 
 // TestWatchIsCounted: the bus is asked once for each destination, and told when nobody wants it
@@ -88,17 +54,17 @@ func TestWatchIsCounted(t *testing.T) {
 	p, q := r.connect("1.2"), r.connect("1.2")
 	p.feed(subscribe("1", "/topic/a") + subscribe("2", "/topic/b"))
 	q.feed(subscribe("1", "/topic/a"))
-	b.answer(r, "/topic/a", nil)
-	b.answer(r, "/topic/b", nil)
+	r.watched(b, "/topic/a", nil)
+	r.watched(b, "/topic/b", nil)
 	p.read()
-	b.wantCalls(t, "watch /topic/a", "watch /topic/b")
+	b.WantCalls(t, "watch /topic/a", "watch /topic/b")
 	p.feed(unsubscribe("1"))
 	p.want(receipt("un1"))
-	b.wantCalls(t)
+	b.WantCalls(t)
 	q.do(func() { q.s.Closed(nil) })
-	b.wantCalls(t, "unwatch /topic/a")
+	b.WantCalls(t, "unwatch /topic/a")
 	p.feed("DISCONNECT\n\n^@")
-	b.wantCalls(t, "unwatch /topic/b")
+	b.WantCalls(t, "unwatch /topic/b")
 }
 
 // The session's own destinations are no business of the bus.
@@ -107,7 +73,7 @@ func TestSessionDestinationsAreNotWatched(t *testing.T) {
 	p := r.connect("1.2").errors()
 	p.feed(subscribe("1", "/session/queue/x"))
 	p.want(receipt("1"))
-	b.wantCalls(t)
+	b.WantCalls(t)
 }
 
 func TestWatchError(t *testing.T) {
@@ -115,18 +81,18 @@ func TestWatchError(t *testing.T) {
 	p, q := r.connect("1.2").errors(), r.connect("1.2").errors()
 	p.feed(subscribe("1", "/topic/a"))
 	q.feed(subscribe("2", "/topic/a"))
-	b.answer(r, "/topic/a", errors.New("narrowbus: too long a subject"))
+	r.watched(b, "/topic/a", errors.New("narrowbus: too long a subject"))
 	want := `{"clientRequestCode":null,"errorCode":8,"errorMessage":"The destination is too long or can't be used","error":"destination","retryable":false,"receiptId":"1","destination":"/topic/a"}`
 	if got := p.wantRefusal("destination"); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	q.wantRefusal("destination")
-	b.wantCalls(t, "watch /topic/a") // a watch that does not exist is not ended
+	b.WantCalls(t, "watch /topic/a") // a watch that does not exist is not ended
 	r.deliver(bus.Envelope{Destination: "/topic/a", Watch: "/topic/a"})
 	p.want()
 	p.feed(subscribe("1", "/topic/a")) // the id is free again, and so is the destination
-	b.wantCalls(t, "watch /topic/a")
-	b.answer(r, "/topic/a", nil)
+	b.WantCalls(t, "watch /topic/a")
+	r.watched(b, "/topic/a", nil)
 	p.want(receipt("1"))
 	r.deliver(bus.Envelope{Destination: "/topic/a", Watch: "/topic/a"})
 	p.wantOne("MESSAGE", "subscription:1")
@@ -139,9 +105,9 @@ func TestWatchRaces(t *testing.T) {
 		r, b := newNarrowRig(t)
 		p := r.connect("1.2")
 		p.feed(subscribe("1", "/topic/a") + unsubscribe("1"))
-		b.wantCalls(t, "watch /topic/a", "unwatch /topic/a")
+		b.WantCalls(t, "watch /topic/a", "unwatch /topic/a")
 		p.want(receipt("un1"))
-		b.answer(r, "/topic/a", nil)
+		r.watched(b, "/topic/a", nil)
 		p.want(receipt("1"))
 		r.deliver(bus.Envelope{Destination: "/topic/a", Watch: "/topic/a"})
 		p.want()
@@ -151,9 +117,9 @@ func TestWatchRaces(t *testing.T) {
 		p := r.connect("1.2").errors()
 		p.feed(subscribe("1", "/topic/a") + unsubscribe("1") + subscribe("1", "/topic/b"))
 		p.want(receipt("un1"))
-		b.answer(r, "/topic/b", nil)
+		r.watched(b, "/topic/b", nil)
 		p.want(receipt("1"))
-		b.answer(r, "/topic/a", errors.New("no"))
+		r.watched(b, "/topic/a", errors.New("no"))
 		p.wantRefusal("destination")
 		r.deliver(bus.Envelope{Destination: "/topic/b", Watch: "/topic/b"})
 		p.wantOne("MESSAGE", "subscription:1") // the second of that id is not the one that failed
@@ -162,14 +128,14 @@ func TestWatchRaces(t *testing.T) {
 		r, b := newNarrowRig(t)
 		p := r.connect("1.2")
 		p.feed(subscribe("1", "/topic/a") + unsubscribe("1"))
-		first := b.ready["/topic/a"]
+		first := b.Watcher("/topic/a")
 		p.feed(subscribe("2", "/topic/a"))
-		b.wantCalls(t, "watch /topic/a", "unwatch /topic/a", "watch /topic/a")
+		b.WantCalls(t, "watch /topic/a", "unwatch /topic/a", "watch /topic/a")
 		p.want(receipt("un1"))
 		first(nil)
 		r.do(func() {})
 		p.want(receipt("1")) // the second waits for its own watch
-		b.answer(r, "/topic/a", nil)
+		r.watched(b, "/topic/a", nil)
 		p.want(receipt("2"))
 	})
 	t.Run("closed before ready", func(t *testing.T) {
@@ -177,9 +143,9 @@ func TestWatchRaces(t *testing.T) {
 		p := r.connect("1.2")
 		p.feed(subscribe("1", "/topic/a"))
 		p.do(func() { p.s.Closed(nil) })
-		b.answer(r, "/topic/a", nil)
+		r.watched(b, "/topic/a", nil)
 		p.want()
-		b.wantCalls(t, "watch /topic/a", "unwatch /topic/a")
+		b.WantCalls(t, "watch /topic/a", "unwatch /topic/a")
 	})
 	t.Run("closed before an error", func(t *testing.T) {
 		r, b := newNarrowRig(t)
@@ -187,7 +153,7 @@ func TestWatchRaces(t *testing.T) {
 		p.feed(subscribe("1", "/topic/a"))
 		q.feed(subscribe("1", "/topic/a"))
 		p.do(func() { p.s.Closed(nil) })
-		b.answer(r, "/topic/a", errors.New("no"))
+		r.watched(b, "/topic/a", errors.New("no"))
 		p.want()
 		q.wantRefusal("destination")
 	})
@@ -196,7 +162,7 @@ func TestWatchRaces(t *testing.T) {
 		p := r.connect("1.2")
 		p.feed(subscribe("1", "/topic/a") + "DISCONNECT\nreceipt:bye\n\n^@")
 		p.want()
-		b.answer(r, "/topic/a", nil)
+		r.watched(b, "/topic/a", nil)
 		p.want(receipt("1"), receipt("bye"))
 		p.wantClosed(CloseNormal)
 	})
@@ -204,13 +170,13 @@ func TestWatchRaces(t *testing.T) {
 
 // On a bus that brings everything, subscriptions are live when the bus is.
 func TestSubscribeBeforeTheBusIsReady(t *testing.T) {
-	b := newFakeBus()
-	b.late = true
+	b := bustest.NewFake()
+	b.Late = true
 	r := newRigOn(t, b, b)
 	p := r.connect("1.2")
 	p.feed(subscribe("1", "/topic/a") + subscribe("2", "/session/queue/x") + "SUBSCRIBE\nid:3\ndestination:/topic/a\n\n^@")
 	p.want()
-	b.ready()
+	b.Ready()
 	r.do(func() {})
 	got := p.read()
 	slices.Sort(got)
@@ -331,7 +297,7 @@ func TestSendToOwnSession(t *testing.T) {
 		s.feed("SUBSCRIBE\nid:1\ndestination:/session/queue/x\n\n^@")
 	}
 	p.feed("SEND\ndestination:/session/queue/x\n\nhello^@")
-	e := r.bus.taken()[0]
+	e := r.bus.Taken()[0]
 	if e.Principal != p.s.Principal() || e.Destination != "/session/queue/x" {
 		t.Fatalf("published %+v", e)
 	}
@@ -342,7 +308,7 @@ func TestSendToOwnSession(t *testing.T) {
 
 // All prefixes are configuration.
 func TestPrefixes(t *testing.T) {
-	b := newFakeBus()
+	b := bustest.NewFake()
 	r := newRigWith(t, b, b, policy.Rules{
 		Prefixes:         policy.Prefixes{App: "/in", Broker: []string{"/out"}, User: "/user"},
 		ErrorDestination: "/user/queue/errors",
@@ -358,7 +324,7 @@ func TestPrefixes(t *testing.T) {
 		{Destination: "/out/a", Body: []byte("1")},
 		{Destination: "/user/queue/x", Principal: p.s.Principal(), Body: []byte("2")},
 	} {
-		got := b.taken()[i]
+		got := b.Taken()[i]
 		if got.Destination != want.Destination || got.Principal != want.Principal || string(got.Body) != string(want.Body) {
 			t.Errorf("published %+v, want %+v", got, want)
 		}
@@ -379,19 +345,19 @@ func TestSubscriptionEnded(t *testing.T) {
 	r, b := newNarrowRig(t)
 	p := r.connect("1.2", "heart-beat:0,0")
 	p.feed("SUBSCRIBE\nid:err\ndestination:/session/queue/request-error\n\n^@" + subscribe("1", "/topic/a") + subscribe("2", "/topic/b"))
-	b.answer(r, "/topic/a", nil)
-	b.answer(r, "/topic/b", nil)
+	r.watched(b, "/topic/a", nil)
+	r.watched(b, "/topic/b", nil)
 	p.read()
-	b.answer(r, "/topic/a", errors.New("revoked"))
+	r.watched(b, "/topic/a", errors.New("revoked"))
 	got := p.read()
 	if len(got) != 1 || !strings.Contains(got[0], `{"clientRequestCode":null,"errorCode":18,`) || !strings.Contains(got[0], `"error":"subscription_ended"`) ||
 		!strings.Contains(got[0], `"destination":"/topic/a"`) || !strings.Contains(got[0], `"retryable":true`) {
 		t.Fatalf("got %q, want to be told once", got)
 	}
-	b.calls = nil
+	b.WantCalls(t, "watch /topic/a", "watch /topic/b")
 	p.feed(subscribe("1", "/topic/a"))
-	b.wantCalls(t, "watch /topic/a")
-	b.answer(r, "/topic/a", errors.New("still so"))
+	b.WantCalls(t, "watch /topic/a")
+	r.watched(b, "/topic/a", errors.New("still so"))
 	if got := p.read(); len(got) != 1 || !strings.Contains(got[0], `"errorCode":8,`) {
 		t.Errorf("got %q, want to be refused", got)
 	}

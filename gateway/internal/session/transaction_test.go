@@ -25,11 +25,11 @@ func TestTransaction(t *testing.T) {
 	p.feed(sendIn("t1", "1") + "SEND\ndestination:/topic/a\ntransaction:t1\nreceipt:2\n\n2^@" + begin("t2") + sendIn("t2", "other") +
 		"SEND\ndestination:/topic/a\n\noutside^@" + sendIn("t1", "3"))
 	p.want()
-	if got := p.bus.bodies(); !slices.Equal(got, []string{"outside"}) {
+	if got := p.bus.Bodies(); !slices.Equal(got, []string{"outside"}) {
 		t.Fatalf("before COMMIT the bus has %q", got)
 	}
 	p.feed("COMMIT\ntransaction:t1\nreceipt:commit\n\n^@")
-	if got := p.bus.bodies(); !slices.Equal(got, []string{"outside", "1", "2", "3"}) {
+	if got := p.bus.Bodies(); !slices.Equal(got, []string{"outside", "1", "2", "3"}) {
 		t.Fatalf("after COMMIT the bus has %q", got)
 	}
 	p.want()
@@ -46,7 +46,7 @@ func TestAbort(t *testing.T) {
 	p := newRig(t).connect("1.2")
 	p.feed(begin("t") + "SEND\ndestination:/topic/a\ntransaction:t\nreceipt:no\n\n1^@ABORT\ntransaction:t\nreceipt:abort\n\n^@")
 	p.want(receipt("abort"))
-	if got := p.bus.bodies(); got != nil {
+	if got := p.bus.Bodies(); got != nil {
 		t.Errorf("the bus has %q", got)
 	}
 	p.feed("COMMIT\ntransaction:t\n\n^@")
@@ -63,7 +63,7 @@ func TestTransactionEndsWithTheSession(t *testing.T) {
 			p := newRig(t).connect("1.2")
 			p.feed(begin("t") + "SEND\ndestination:/topic/a\ntransaction:t\nreceipt:no\n\n1^@")
 			end(p)
-			if got := p.bus.bodies(); got != nil {
+			if got := p.bus.Bodies(); got != nil {
 				t.Errorf("the bus has %q", got)
 			}
 			if name == "DISCONNECT" {
@@ -92,7 +92,7 @@ func TestTransactionFaults(t *testing.T) {
 			p.feed(test.frames + "SEND\ndestination:/topic/a\n\nafter^@")
 			p.wantOne("ERROR", "message:"+test.want, "receipt-id:r")
 			p.wantClosed(CloseProtocol)
-			if got := p.bus.bodies(); got != nil {
+			if got := p.bus.Bodies(); got != nil {
 				t.Errorf("the bus has %q", got)
 			}
 		})
@@ -135,7 +135,7 @@ func TestTransactionRefusals(t *testing.T) {
 			t.Errorf("got %s", body)
 		}
 		p.feed(commit)
-		if got := p.bus.bodies(); !slices.Equal(got, []string{"1", "3"}) {
+		if got := p.bus.Bodies(); !slices.Equal(got, []string{"1", "3"}) {
 			t.Fatalf("the bus has %q", got)
 		}
 		p.settle(0, nil)
@@ -148,7 +148,7 @@ func TestTransactionRefusals(t *testing.T) {
 	t.Run("by the bus at once", func(t *testing.T) {
 		p := newRig(t).connect("1.2").errors()
 		p.feed(begin("t") + sendIn("t", "1") + sendIn("t", "2"))
-		p.bus.refuseWith(bus.ErrDown)
+		p.bus.RefuseWith(bus.ErrDown)
 		p.feed(commit)
 		got := p.read()
 		if len(got) != 3 || !strings.Contains(got[0], `"unavailable"`) || !strings.Contains(got[1], `"unavailable"`) || !strings.HasSuffix(got[2], incomplete) {
@@ -166,7 +166,7 @@ func TestTransactionRefusals(t *testing.T) {
 	t.Run("with an ERROR as fallback", func(t *testing.T) {
 		p := newRig(t, func(h *Host) { h.Fallback = "error" }).connect("1.2")
 		p.feed(begin("t") + sendIn("t", "1") + sendIn("t", "2"))
-		p.bus.refuseWith(errors.New("no"))
+		p.bus.RefuseWith(errors.New("no"))
 		p.feed(commit + "SEND\ndestination:/topic/a\n\nafter^@")
 		p.wantOne("ERROR")
 		p.wantClosed(ClosePolicy)
@@ -177,14 +177,14 @@ func TestTransactionRefusals(t *testing.T) {
 func TestCommitOnAFullBus(t *testing.T) {
 	p := newRig(t).connect("1.2")
 	p.feed(begin("t") + sendIn("t", "1") + sendIn("t", "2"))
-	p.bus.refuseWith(bus.ErrFull)
+	p.bus.RefuseWith(bus.ErrFull)
 	p.feed("COMMIT\ntransaction:t\nreceipt:commit\n\n^@SEND\ndestination:/topic/a\n\n3^@")
 	if !p.conn.paused {
 		t.Fatal("not paused")
 	}
-	p.bus.refuseWith(nil)
+	p.bus.RefuseWith(nil)
 	p.do(p.s.Unblock)
-	if got := p.bus.bodies(); !slices.Equal(got, []string{"1", "2", "3"}) {
+	if got := p.bus.Bodies(); !slices.Equal(got, []string{"1", "2", "3"}) {
 		t.Fatalf("the bus has %q", got)
 	}
 	p.settle(0, nil)
@@ -227,11 +227,11 @@ func TestTransactionBounds(t *testing.T) {
 		p.feed(sendIn("t", "one more"))
 		p.wantRefusal("too_large")
 		p.feed("COMMIT\ntransaction:t\nreceipt:commit\n\n^@")
-		if n := len(p.bus.taken()); n != maxEnlisted/2 {
+		if n := len(p.bus.Taken()); n != maxEnlisted/2 {
 			t.Errorf("%d published", n)
 		}
 		for i := range maxEnlisted / 2 {
-			p.bus.dones[i](nil)
+			p.bus.Settle(i, nil)
 		}
 		p.do(func() {})
 		p.wantRefusal("transaction_incomplete")

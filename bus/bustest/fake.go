@@ -1,0 +1,138 @@
+package bustest
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/stompgw/stompgw/bus"
+)
+
+// Fake is a bus that takes what is published, and answers and delivers what a test says.
+type Fake struct {
+	Receiving chan struct{} // closed when Receive has been called, and ready unless it is held back
+	Late      bool          // it is held back; to be set before Receive
+	Ready     func()
+	Deliver   func(bus.Envelope)
+
+	mu     sync.Mutex
+	refuse error // what Publish answers
+	took   []bus.Envelope
+	dones  []func(error)
+}
+
+// NewFake makes a bus that brings everything.
+func NewFake() *Fake { return &Fake{Receiving: make(chan struct{})} }
+
+// Publish implements bus.Bus.
+func (b *Fake) Publish(e bus.Envelope, done func(error)) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.refuse != nil {
+		return b.refuse
+	}
+	b.took = append(b.took, e)
+	b.dones = append(b.dones, done)
+	return nil
+}
+
+// Receive implements bus.Bus.
+func (b *Fake) Receive(ctx context.Context, ready func(), deliver func(bus.Envelope)) error {
+	b.Ready, b.Deliver = ready, deliver
+	if !b.Late {
+		ready()
+	}
+	close(b.Receiving)
+	<-ctx.Done()
+	return nil
+}
+
+// Healthy and Close implement bus.Bus.
+func (b *Fake) Healthy() error              { return nil }
+func (b *Fake) Close(context.Context) error { return nil }
+
+// RefuseWith makes Publish return err from now on, nil for none.
+func (b *Fake) RefuseWith(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.refuse = err
+}
+
+// Taken returns the envelopes that Publish took.
+func (b *Fake) Taken() []bus.Envelope {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.took)
+}
+
+// Bodies returns those of the envelopes that Publish took.
+func (b *Fake) Bodies() (list []string) {
+	for _, e := range b.Taken() {
+		list = append(list, string(e.Body))
+	}
+	return list
+}
+
+// Settle answers the envelope of that index.
+func (b *Fake) Settle(i int, err error) {
+	b.mu.Lock()
+	done := b.dones[i]
+	b.mu.Unlock()
+	done(err)
+}
+
+// Forget lets go of what Publish took.
+func (b *Fake) Forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.took)
+	clear(b.dones)
+	b.took, b.dones = b.took[:0], b.dones[:0]
+}
+
+// FakeNarrower is a Fake that brings only what is asked for, once a test says that the broker knows.
+type FakeNarrower struct {
+	*Fake
+	watching sync.Mutex
+	calls    []string // "watch /topic/a", "unwatch /topic/a"
+	ready    map[string]func(error)
+}
+
+// NewFakeNarrower makes one.
+func NewFakeNarrower() *FakeNarrower {
+	return &FakeNarrower{Fake: NewFake(), ready: map[string]func(error){}}
+}
+
+// Watch implements bus.Narrower.
+func (b *FakeNarrower) Watch(watch string, ready func(error)) {
+	b.watching.Lock()
+	defer b.watching.Unlock()
+	b.calls = append(b.calls, "watch "+watch)
+	b.ready[watch] = ready
+}
+
+// Unwatch implements bus.Narrower.
+func (b *FakeNarrower) Unwatch(watch string) {
+	b.watching.Lock()
+	defer b.watching.Unlock()
+	b.calls = append(b.calls, "unwatch "+watch)
+}
+
+// Watcher is whom the last Watch has asked to tell.
+func (b *FakeNarrower) Watcher(watch string) func(error) {
+	b.watching.Lock()
+	defer b.watching.Unlock()
+	return b.ready[watch]
+}
+
+// WantCalls checks what was called since it was asked last: "watch /topic/a" and the like.
+func (b *FakeNarrower) WantCalls(t testing.TB, calls ...string) {
+	t.Helper()
+	b.watching.Lock()
+	defer b.watching.Unlock()
+	if !slices.Equal(b.calls, calls) {
+		t.Fatalf("got %q, want %q", b.calls, calls)
+	}
+	b.calls = nil
+}
