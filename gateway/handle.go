@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/gateway/destination"
@@ -36,13 +37,8 @@ func (r *Request) Publish(destination string, body []byte, headers ...bus.Header
 }
 
 // travelling leaves out what stays in the gateway, whoever has put it there.
-func travelling(headers []bus.Header) (kept []bus.Header) {
-	for _, h := range headers {
-		if policy.Travels(h.Name, []byte(h.Value)) {
-			kept = append(kept, h)
-		}
-	}
-	return kept
+func travelling(headers []bus.Header) []bus.Header {
+	return slices.DeleteFunc(slices.Clone(headers), func(h bus.Header) bool { return !policy.Travels(h.Name, []byte(h.Value)) })
 }
 
 // handler is a function for SENDs to some destinations.

@@ -1,11 +1,13 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,10 +35,8 @@ type Header []bus.Header
 
 // Get returns the value of the first entry of that name, which is the one that counts; "" for none.
 func (h Header) Get(name string) string {
-	for _, e := range h {
-		if e.Name == name {
-			return e.Value
-		}
+	if i := slices.IndexFunc(h, func(e bus.Header) bool { return e.Name == name }); i >= 0 {
+		return h[i].Value
 	}
 	return ""
 }
@@ -49,13 +49,7 @@ func (h *Header) Set(name, value string) {
 
 // Del takes out all entries of that name.
 func (h *Header) Del(name string) {
-	var kept Header
-	for _, e := range *h {
-		if e.Name != name {
-			kept = append(kept, e)
-		}
-	}
-	*h = kept
+	*h = slices.DeleteFunc(slices.Clone(*h), func(e bus.Header) bool { return e.Name == name })
 }
 
 // Interceptor sees each CONNECT (and STOMP), SUBSCRIBE, SEND, UNSUBSCRIBE and DISCONNECT before it
@@ -84,37 +78,22 @@ func WithInterceptor(i Interceptor) Option {
 func WithPatience(d time.Duration) Option { return func(s *settings) { s.patience = d } }
 
 // ErrDrop has a frame forgotten.
-var ErrDrop = errors.New("gateway: drop this frame")
+var ErrDrop error = &session.Outcome{Drop: true}
 
 // Refuse returns the error that has a frame refused: the client is told code and message. The codes
 // below 1000 are those of policy.Codes.
 func Refuse(code policy.Code, message string) error {
 	r := &policy.Refusal{Explanation: policy.Explanation{Code: code, Word: "refused", Message: message}}
-	for _, e := range policy.Codes() {
-		if e.Code == code {
-			r.Word, r.Retryable = e.Word, e.Retryable
-		}
+	if e, ok := policy.Explain(code); ok {
+		r.Word, r.Retryable = e.Word, e.Retryable
 	}
-	return &refused{r}
-}
-
-type refused struct{ refusal *policy.Refusal }
-
-func (r *refused) Error() string {
-	return fmt.Sprintf("gateway: refuse with code %d: %s", r.refusal.Code, r.refusal.Message)
+	return &session.Outcome{Refusal: r}
 }
 
 // Close returns the error that ends the connection, with an ERROR that has reason as its message.
 func Close(reason string) error {
-	if reason == "" {
-		reason = "closed"
-	}
-	return &closing{reason}
+	return &session.Outcome{Close: cmp.Or(reason, "closed")}
 }
-
-type closing struct{ reason string }
-
-func (c *closing) Error() string { return "gateway: close the connection: " + c.reason }
 
 // intercept runs the interceptors one after the other; nil if there are none.
 func (s *settings) intercept() func(context.Context, *session.Inspection) session.Outcome {
@@ -154,14 +133,8 @@ func (f *Frame) giveBack(in *session.Inspection) {
 
 // outcome is what an error of somebody else's code means.
 func (s *settings) outcome(err error, what string, in *session.Inspection) session.Outcome {
-	if r, ok := errors.AsType[*refused](err); ok {
-		return session.Outcome{Refusal: r.refusal}
-	}
-	if c, ok := errors.AsType[*closing](err); ok {
-		return session.Outcome{Close: c.reason}
-	}
-	if errors.Is(err, ErrDrop) {
-		return session.Outcome{Drop: true}
+	if o, ok := errors.AsType[*session.Outcome](err); ok {
+		return *o
 	}
 	s.failed.Log(s.log, slog.LevelError, what+" failed", "session", registry.ShortKey(in.Session.Key), "command", in.Frame.Command, "err", err)
 	return session.Outcome{Refusal: policy.Refuse(policy.CodeInternal)}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -204,18 +205,14 @@ type refused struct {
 
 // LogValue makes attributes of their own of a refusal that has no key.
 func (r refused) LogValue() slog.Value {
-	attrs := []slog.Attr{{Key: "session", Value: r.s.LogValue()}}
-	for _, a := range [...][2]string{
-		{"command", r.command},
-		{"destination", shortened(policy.Discreet(r.destination))},
-		{"word", r.Word},
-		{"rule", r.Rule},
-		{"at", r.s.host.Rules.Where(r.Rule)},
-	} {
-		if a[1] != "" {
-			attrs = append(attrs, slog.String(a[0], a[1]))
-		}
-	}
+	attrs := slices.DeleteFunc([]slog.Attr{
+		{Key: "session", Value: r.s.LogValue()},
+		slog.String("command", r.command),
+		slog.String("destination", shortened(policy.Discreet(r.destination))),
+		slog.String("word", r.Word),
+		slog.String("rule", r.Rule),
+		slog.String("at", r.s.host.Rules.Where(r.Rule)),
+	}, func(a slog.Attr) bool { return a.Value.String() == "" })
 	attrs = append(attrs, slog.Any("code", r.Code))
 	if r.Reason != nil {
 		attrs = append(attrs, slog.Any("reason", r.Reason))

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/gateway/auth"
@@ -112,11 +113,22 @@ type Inspection struct {
 	Frame   stomp.Frame    // of which Header and Body may be changed, if it passes
 }
 
-// Outcome is what becomes of a frame. Its zero value lets it pass.
+// Outcome is what becomes of a frame. Its zero value lets it pass; others are errors of the embedder's
+// code, which returns them.
 type Outcome struct {
 	Refusal *policy.Refusal // tell the client, and go on with the next frame
 	Drop    bool            // go on with the next frame
 	Close   string          // end the session with an ERROR that says so
+}
+
+func (o *Outcome) Error() string {
+	switch {
+	case o.Close != "":
+		return "gateway: close the connection: " + o.Close
+	case o.Refusal != nil:
+		return fmt.Sprintf("gateway: refuse with code %d: %s", o.Refusal.Code, o.Refusal.Message)
+	}
+	return "gateway: drop this frame"
 }
 
 // Handler is the embedder's code that takes a SEND in the place of a route.

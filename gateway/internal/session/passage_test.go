@@ -284,7 +284,7 @@ func TestHandledReceipt(t *testing.T) {
 	})
 }
 
-// TestChecksHaveTheirOwnTurn: code of whoever embeds the gateway that works for long keeps no token
+// TestChecksHaveTheirOwnTurn: code of the embedder's that works for long keeps no token
 // from being looked at.
 func TestChecksHaveTheirOwnTurn(t *testing.T) {
 	begun := make(chan struct{})
