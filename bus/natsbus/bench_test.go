@@ -9,37 +9,26 @@ import (
 	"github.com/stompgw/stompgw/bus"
 )
 
-// The server runs in a process of its own where there is one, so that its allocations do not count.
-func benchmarkURL(b *testing.B, server string) string {
-	if server == "process" {
-		return startProcess(b)
+// eachHeaders runs bench with as many headers, on a server in a process of its own, so that its allocations
+// do not count.
+func eachHeaders(b *testing.B, bench func(b *testing.B, url string, headers int)) {
+	for _, headers := range []int{0, 1, 4} {
+		b.Run("headers="+strconv.Itoa(headers), func(b *testing.B) {
+			bench(b, startProcess(b), headers)
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "envelopes/s")
+		})
 	}
-	return startServer(b, 0).ClientURL()
 }
 
 // BenchmarkPublish measures from Publish to done, with as much in flight as the bus takes.
 func BenchmarkPublish(b *testing.B) {
-	for _, server := range []string{"process", "embedded"} {
-		for _, headers := range []int{0, 1, 4} {
-			b.Run("server="+server+"/headers="+strconv.Itoa(headers), func(b *testing.B) {
-				nb := newBus(b, Config{URL: benchmarkURL(b, server)}, "1/a", nil)
-				flood(b, nb, envelopes(headers))
-				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "envelopes/s")
-			})
-		}
-	}
+	eachHeaders(b, func(b *testing.B, url string, headers int) {
+		flood(b, newBus(b, Config{URL: url}, "1/a", nil), envelopes(headers))
+	})
 }
 
 // BenchmarkRoundTrip measures from Publish to deliver on the same node.
-func BenchmarkRoundTrip(b *testing.B) {
-	for _, server := range []string{"process", "embedded"} {
-		for _, headers := range []int{0, 1, 4} {
-			b.Run("server="+server+"/headers="+strconv.Itoa(headers), func(b *testing.B) {
-				roundTrip(b, benchmarkURL(b, server), headers)
-			})
-		}
-	}
-}
+func BenchmarkRoundTrip(b *testing.B) { eachHeaders(b, roundTrip) }
 
 func roundTrip(b *testing.B, url string, headers int) {
 	nb := newBus(b, Config{URL: url, Inbox: 1 << 20}, "1/a", nil)
@@ -47,7 +36,7 @@ func roundTrip(b *testing.B, url string, headers int) {
 	receive(b, nb, func(bus.Envelope) { arrived <- struct{}{} })
 	es := envelopes(headers)
 	for _, e := range es {
-		awaitWatch(b, nb, e.Destination)
+		checkErr(b, watchFor(nb, e.Destination), nil)
 	}
 	var publisher sync.WaitGroup
 	publisher.Go(func() { flood(b, nb, es) })
@@ -55,7 +44,6 @@ func roundTrip(b *testing.B, url string, headers int) {
 		<-arrived
 	}
 	publisher.Wait()
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "envelopes/s")
 }
 
 // envelopes returns one envelope of 200 bytes for each of 16 destinations.
@@ -103,20 +91,12 @@ func flood(b *testing.B, nb *Bus, es []bus.Envelope) {
 
 // BenchmarkAnswer measures from Publish to done with nothing else in flight.
 func BenchmarkAnswer(b *testing.B) {
-	for _, server := range []string{"process", "embedded"} {
-		b.Run("server="+server, func(b *testing.B) {
-			nb := newBus(b, Config{URL: benchmarkURL(b, server)}, "1/a", nil)
-			e, answer := envelopes(0)[0], make(chan error, 1)
-			done := func(err error) { answer <- err }
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := nb.Publish(e, done); err != nil {
-					b.Fatal(err)
-				}
-				if err := <-answer; err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
+	nb := newBus(b, Config{URL: startProcess(b)}, "1/a", nil)
+	e, answer := envelopes(0)[0], make(chan error, 1)
+	done := func(err error) { answer <- err }
+	b.ReportAllocs()
+	for b.Loop() {
+		checkErr(b, nb.Publish(e, done), nil)
+		checkErr(b, <-answer, nil)
 	}
 }

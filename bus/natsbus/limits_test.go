@@ -114,9 +114,14 @@ func ask(b *Bus, destination string, n int) error {
 
 // watchFor watches destination, and returns what is made of that.
 func watchFor(b *Bus, destination string) error {
-	ready := make(chan error, 2)
+	return <-listen(b, destination)
+}
+
+// listen watches destination, and returns where it is heard what is made of that, and of it later.
+func listen(b *Bus, destination string) chan error {
+	ready := make(chan error, 3)
 	b.Watch(destination, func(err error) { ready <- err })
-	return <-ready
+	return ready
 }
 
 // until calls try until it returns nil.
@@ -201,8 +206,7 @@ func TestControlLineLimit(t *testing.T) {
 
 		s.reload("max_control_line: 4096")
 		until(t, func() error { return ask(b, long(2000), 1) })
-		ready := make(chan error, 2)
-		b.Watch(long(2000), func(err error) { ready <- err })
+		ready := listen(b, long(2000))
 		checkErr(t, <-ready, nil)
 		wantReconnects(t, b, 1)
 
@@ -307,60 +311,6 @@ func TestLostIsSortedOut(t *testing.T) {
 	}
 }
 
-// TestFatalSubscription: whatever a server has against a subscription, so that nats.go closes the
-// connection, is found by trying one by one those that it may be, the longest first. Others go on, and it
-// is not subscribed again.
-func TestFatalSubscription(t *testing.T) {
-	log, logger := newEvents()
-	server, b, conn := talk(t, Config{}, logger)
-	heard := make(chan string, 10)
-	watch := func(destination string) {
-		b.Watch(destination, func(err error) { heard <- fmt.Sprint(destination, " ", errors.Is(err, ErrDestination)) })
-	}
-	watch("/granted")
-	conn.expect("SUB stomp.d.granted  2")
-	conn.answer()
-	if got := <-heard; got != "/granted false" {
-		t.Fatal(got)
-	}
-	watch("/bad")
-	conn.expect("SUB stomp.d.bad  3")
-	watch("/innocent")
-	for line := conn.line(); line != "SUB stomp.d.innocent  4"; line = conn.line() {
-		if line != "PING" {
-			t.Fatalf("the server got %q", line)
-		}
-	}
-	conn.refuse("Invalid Subject")
-
-	conn = server.accept()
-	conn.expect("SUB stomp.d.granted  2")
-	conn.answer()
-	conn.expect("SUB stomp.d.innocent  3")
-	conn.answer()
-	conn.expect("SUB stomp.d.bad  4")
-	conn.refuse("Invalid Subject")
-
-	conn = server.accept()
-	for _, line := range []string{conn.line(), conn.line()} {
-		if !strings.HasPrefix(line, "SUB stomp.d.granted ") && !strings.HasPrefix(line, "SUB stomp.d.innocent ") {
-			t.Errorf("the server got %q", line)
-		}
-	}
-	go conn.answerAll()
-	log.await("closes the connection over a subscription")
-	want := map[string]bool{"/bad true": true, "/innocent false": true}
-	for range 2 {
-		if got := <-heard; !want[got] {
-			t.Errorf("heard %s", got)
-		}
-	}
-	if watch("/bad"); <-heard != "/bad true" {
-		t.Error("it can be watched again")
-	}
-	wantReconnects(t, b, 2)
-}
-
 // TestComesBack: whatever a server says when it closes the connection, the node makes another one.
 func TestComesBack(t *testing.T) {
 	t.Parallel() // it waits before each
@@ -432,12 +382,17 @@ func TestLimitOfAccount(t *testing.T) {
 	})
 }
 
-// TestFatalAmongMany: the one of a thousand subscriptions that a server closes the connection over is found
-// by a few connections, and not by an answer to each.
-func TestFatalAmongMany(t *testing.T) {
+// TestFatalSubscription: whatever a server has against a subscription, so that nats.go closes the connection,
+// it is found by a few connections, and not by an answer to each that it may be. Others go on, what had its
+// answer before is never one of them, and it is not subscribed again.
+func TestFatalSubscription(t *testing.T) {
 	const others = 1000
-	server := newFakeServer(t)
-	b := newBus(t, Config{URL: server.url()}, "1/a", nil)
+	log, logger := newEvents()
+	server, b, conn := talk(t, Config{}, logger)
+	first := listen(b, "/first")
+	conn.expect("SUB stomp.d.first  2")
+	conn.answer()
+	checkErr(t, <-first, nil)
 	granted, bad := make(chan error, 2*others), make(chan error, 2)
 	for n := range others {
 		b.Watch(fmt.Sprint("/", n), func(err error) { granted <- err })
@@ -445,7 +400,7 @@ func TestFatalAmongMany(t *testing.T) {
 	b.Watch("/bad", func(err error) { bad <- err })
 	var closed, answers atomic.Int64
 	go func() {
-		for server.accept().answerBut("SUB stomp.d.bad ", &answers) {
+		for ; conn.answerBut("SUB stomp.d.bad ", &answers); conn = server.accept() {
 			closed.Add(1)
 		}
 	}()
@@ -455,5 +410,10 @@ func TestFatalAmongMany(t *testing.T) {
 	}
 	if closed.Load() > 5 || answers.Load() > 300 {
 		t.Errorf("it took %d connections and %d answers", closed.Load(), answers.Load())
+	}
+	log.await("closes the connection over a subscription")
+	checkErr(t, watchFor(b, "/bad"), ErrDestination)
+	if len(first) > 0 {
+		t.Errorf("what was granted heard %v", <-first)
 	}
 }

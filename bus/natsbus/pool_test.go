@@ -48,7 +48,7 @@ func TestOtherServersOfCluster(t *testing.T) {
 			port := one.Addr().(*net.TCPAddr).Port
 			b := newBus(t, Config{URL: fmt.Sprintf(tt.url, port), TLS: tt.tls}, "1/a", logger)
 			log.await("bus connected")
-			awaitWatch(t, b, "/topic/a")
+			checkErr(t, watchFor(b, "/topic/a"), nil)
 			stopServer(one)
 			if line := log.await("bus connected"); !strings.Contains(line, two.Name()) {
 				t.Errorf("logged %s, want a connection to %s", line, two.Name())

@@ -29,19 +29,6 @@ func TestWatchReachesServerBeforePublish(t *testing.T) {
 	conn.expectAnswering(pub("stomp.d.topic.b", "hi"))
 }
 
-func TestReadyWaitsForAnswer(t *testing.T) {
-	_, b, conn := talk(t, Config{}, nil)
-	ready := make(chan error, 2)
-	b.Watch("/topic/a", func(err error) { ready <- err })
-	conn.expect("SUB stomp.d.topic.a  2")
-	conn.expect("PING")
-	if len(ready) > 0 {
-		t.Fatal("ready ran before the server answered")
-	}
-	conn.say("PONG")
-	checkErr(t, <-ready, nil)
-}
-
 func TestOnePingInFlight(t *testing.T) {
 	_, b, conn := talk(t, Config{}, nil)
 	first := publish(t, b, "/a", "1")
@@ -134,8 +121,7 @@ func TestUnwatchEndsSubscription(t *testing.T) {
 
 func TestWatchTakesOverLingeringSubscription(t *testing.T) {
 	_, b, conn := talk(t, Config{Linger: time.Hour}, nil)
-	ready := make(chan error, 3)
-	b.Watch("/a", func(err error) { ready <- err })
+	ready := listen(b, "/a")
 	conn.expect("SUB stomp.d.a  2")
 	conn.answer()
 	<-ready
@@ -183,7 +169,7 @@ func TestBrokenConnectionsUnderLoad(t *testing.T) {
 		n, _ := strconv.Atoi(string(e.Body))
 		arrived <- n
 	})
-	awaitWatch(t, b, destination)
+	checkErr(t, watchFor(b, destination), nil)
 	log.await("bus connected")
 
 	var answers []<-chan error

@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/stompgw/stompgw/bus"
 )
 
@@ -60,8 +58,7 @@ func TestRefusedWatchEndsWithConnection(t *testing.T) {
 	server := newFakeServer(t)
 	log, logger := newEvents()
 	b := newBus(t, Config{URL: server.url()}, "1/a", logger)
-	ready := make(chan error, 1)
-	b.Watch("/no", func(err error) { ready <- err })
+	ready := listen(b, "/no")
 	conn := server.accept()
 	conn.expect("SUB stomp.d.no  2")
 	conn.say(forbidden(subscribing, "stomp.d.no"))
@@ -96,26 +93,6 @@ func TestForbiddenWatch(t *testing.T) {
 	go conn.answerAll()
 	for _, want := range []error{ErrPermission, nil} {
 		checkErr(t, <-ready, want)
-	}
-}
-
-// TestRefusedWatchIsForgotten: its end, which was near, does not become that of the next one.
-func TestRefusedWatchIsForgotten(t *testing.T) {
-	ws := newWatches(1, 1, time.Minute)
-	refused, _ := ws.open("stomp.d.a", "/a", nil)
-	ws.close("stomp.d.a", time.Now())
-	own := new(nats.Subscription)
-	ws.subscribed(refused, own, 2)
-	ws.refuse(refused, ErrPermission)
-	if sub, err := ws.answered(refused); err == nil || sub != own {
-		t.Errorf("it is told %v; the subscription to end is %v", err, sub)
-	}
-	next, _ := ws.open("stomp.d.a", "/a", nil)
-	if gone, _ := ws.expire(time.Now().Add(time.Hour)); len(gone) != 0 || ws.bySubject["stomp.d.a"] != next || next.refused != nil {
-		t.Errorf("%d subscriptions are to end, watched is %p, want %p", len(gone), ws.bySubject["stomp.d.a"], next)
-	}
-	if sub, err := ws.answered(refused); err == nil || sub != nil || ws.bySubject["stomp.d.a"] != next {
-		t.Error("a late refusal ended the next watch")
 	}
 }
 

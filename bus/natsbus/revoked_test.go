@@ -115,8 +115,7 @@ func TestRevokedPattern(t *testing.T) {
 	eachRevocation(t, func(t *testing.T, p *permissions, open func(*testing.T, string) *Bus, log events) {
 		b := open(t, "1/a")
 		receive(t, b, func(bus.Envelope) {})
-		ready := make(chan error, 2)
-		b.Watch("/topic/*", func(err error) { ready <- err })
+		ready := listen(b, "/topic/*")
 		checkErr(t, <-ready, nil)
 		p.change(t, "stomp.n.>", "stomp.d.topic.a")
 		checkErr(t, <-ready, ErrPermission)
@@ -124,37 +123,6 @@ func TestRevokedPattern(t *testing.T) {
 			t.Errorf("logged %s", line)
 		}
 	})
-}
-
-// TestRevokedUnwatched: what lingers ends in silence, and the next Watch hears what the server says of it.
-func TestRevokedUnwatched(t *testing.T) {
-	log, logger := newEvents()
-	_, b, conn := talk(t, Config{Linger: time.Hour}, logger)
-	ready := make(chan error, 3)
-	watch := func() { b.Watch("/a", func(err error) { ready <- err }) }
-	watch()
-	conn.expect("SUB stomp.d.a  2")
-	conn.answer()
-	checkErr(t, <-ready, nil)
-	b.Unwatch("/a")
-	conn.say(forbidden(subscribing, "stomp.d.a"))
-	log.await("refuses a subject")
-	watch()
-	seen := map[string]bool{} // in this order, unless the server was faster than whoever heard its yes
-	for len(seen) < 2 {
-		switch line := conn.line(); line {
-		case "PING":
-			conn.say("PONG")
-		case "UNSUB 2", "SUB stomp.d.a  3":
-			seen[line] = true
-		default:
-			t.Fatalf("the server got %q", line)
-		}
-	}
-	go conn.answerAll()
-	if err := <-ready; err != nil || len(ready) > 0 {
-		t.Errorf("ready heard %v, and more: %d", err, len(ready))
-	}
 }
 
 // TestRevokedWhileAsked: while somebody waits for an answer, a refusal is that answer, of a watch that was
@@ -201,7 +169,8 @@ func TestRevokedWhileAsked(t *testing.T) {
 					t.Errorf("who waits is told %v", err)
 				}
 			}
-			if now, _ := ws.of("a"); now != again {
+			ws.expire(time.Now().Add(time.Hour))
+			if now, _ := ws.of("a"); now != again || again.refused != nil {
 				t.Error("the next watch has ended too")
 			}
 		})

@@ -139,14 +139,6 @@ func receive(t testing.TB, b *Bus, deliver func(bus.Envelope)) {
 	<-ready
 }
 
-// awaitWatch returns when destination is watched.
-func awaitWatch(t testing.TB, b *Bus, destination string) {
-	t.Helper()
-	ready := make(chan error, 1)
-	b.Watch(destination, func(err error) { ready <- err })
-	checkErr(t, <-ready, nil)
-}
-
 // portOf returns the port of a server's URL.
 func portOf(t testing.TB, url string) int {
 	t.Helper()
