@@ -67,29 +67,26 @@ func newIssuer(said Issuer) (*issuer, error) {
 	}
 	i := &issuer{algorithms: slices.Clone(said.Algorithms), audience: slices.Clone(said.Audience)}
 	for _, value := range said.Keys {
-		if err := checkKey(value); err != nil {
+		fit, err := algorithmsOf(value)
+		if err != nil {
 			return nil, err
 		}
 		if secret, ok := value.([]byte); ok {
 			value = slices.Clone(secret)
 		}
-		i.keys = append(i.keys, &key{value: value})
-	}
-	if len(i.algorithms) == 0 {
-		for _, k := range i.keys {
-			i.algorithms = appendNew(i.algorithms, Algorithms(k.value)[0])
+		i.keys = append(i.keys, &key{value: value, algorithms: fit})
+		if len(said.Algorithms) == 0 {
+			i.algorithms = appendNew(i.algorithms, fit[0])
 		}
 	}
 	return i, i.settle()
 }
 
-// settle finds out which algorithm is for which key. None may be for none.
+// settle leaves each key the algorithms that are the issuer's too. None may be for none.
 func (i *issuer) settle() error {
 	var fit []string // any of the keys
 	for _, k := range i.keys {
-		own := Algorithms(k.value)
-		fit = appendNew(fit, own...)
-		k.algorithms = slices.DeleteFunc(slices.Clone(i.algorithms), func(name string) bool { return !slices.Contains(own, name) })
+		fit = appendNew(fit, k.algorithms...)
 	}
 	for _, name := range i.algorithms {
 		if !slices.Contains(fit, name) {
@@ -97,9 +94,11 @@ func (i *issuer) settle() error {
 		}
 	}
 	for _, k := range i.keys {
-		if len(k.algorithms) == 0 {
-			return fmt.Errorf("a key is for none of the algorithms %s: add one of %s", strings.Join(i.algorithms, ", "), strings.Join(Algorithms(k.value), ", "))
+		own := slices.DeleteFunc(slices.Clone(k.algorithms), func(name string) bool { return !i.pins(name) })
+		if len(own) == 0 {
+			return fmt.Errorf("a key is for none of the algorithms %s: add one of %s", strings.Join(i.algorithms, ", "), strings.Join(k.algorithms, ", "))
 		}
+		k.algorithms = own
 	}
 	return nil
 }

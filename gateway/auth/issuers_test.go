@@ -67,10 +67,8 @@ func TestNewRefuses(t *testing.T) {
 // TestDefaultAlgorithm holds that an issuer without algorithms signs with the first that fits.
 func TestDefaultAlgorithm(t *testing.T) {
 	a := newAuth(t, secret())
-	_, err := a.Check(sign(t, "HS512", secret(), header("HS512"), bob(noon(), "")), noon())
-	wantFault(t, err, CheckAlgorithm)
-	_, err = a.Check(hs256(t, bob(noon(), "")), noon())
-	wantFault(t, err, "")
+	wantCheck(t, a, sign(t, "HS512", secret(), header("HS512"), bob(noon(), "")), CheckAlgorithm)
+	wantCheck(t, a, hs256(t, bob(noon(), "")), "")
 }
 
 // TestNewCopies holds that who changes a Config later changes nothing.
@@ -80,8 +78,7 @@ func TestNewCopies(t *testing.T) {
 	cfg.Issuers[0].Keys[0].([]byte)[0]++
 	cfg.Issuers[0].Algorithms[0] = "none"
 	cfg.Issuers[0].Audience[0] = "other"
-	_, err := a.Check(hs256(t, bob(noon(), `,"aud":"chat"`)), noon())
-	wantFault(t, err, "")
+	wantCheck(t, a, hs256(t, bob(noon(), `,"aud":"chat"`)), "")
 }
 
 // TestSeveralKeys holds that any key of an issuer may have signed, each by its own algorithms.
@@ -136,8 +133,7 @@ func TestSetIssuers(t *testing.T) {
 			a := mustNew(t, Config{Issuers: was, Leeway: time.Minute, Now: func() time.Time { return now }})
 			id, err := a.Verify(t.Context(), token)
 			wantFault(t, err, "")
-			_, err = a.Verify(t.Context(), by)
-			wantFault(t, err, CheckSignature)
+			wantVerify(t, a, by, CheckSignature)
 			now = now.Add(time.Second)
 			gone, err := a.SetIssuers(c.is)
 			if err != nil || gone != c.gone {
@@ -174,22 +170,19 @@ func TestSetIssuers(t *testing.T) {
 	if _, err := a.SetIssuers([]Issuer{{Keys: []any{"text"}}}); err == nil {
 		t.Error("a key that is none is taken")
 	}
-	_, err := a.Check(token, noon())
-	wantFault(t, err, "")
+	wantCheck(t, a, token, "")
 }
 
 // TestKeyThatComes holds that a token which was refused is taken at once when its key comes.
 func TestKeyThatComes(t *testing.T) {
 	a := mustNew(t, Config{Issuers: []Issuer{{Keys: []any{[]byte("another secret, of as many bytes")}}}, Now: noon})
 	token := hs256(t, bob(noon(), ""))
-	_, err := a.Verify(t.Context(), token)
-	wantFault(t, err, CheckSignature)
+	wantVerify(t, a, token, CheckSignature)
 	if _, err := a.SetIssuers([]Issuer{{Keys: []any{secret()}}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, known := a.Known([]byte(token), noon()); known {
 		t.Error("the old verdict is remembered")
 	}
-	_, err = a.Verify(t.Context(), token)
-	wantFault(t, err, "")
+	wantVerify(t, a, token, "")
 }

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
@@ -59,7 +60,8 @@ func parsePublicKey(block *pem.Block) (key any, certificate *x509.Certificate, e
 	if err != nil {
 		return nil, nil, fmt.Errorf("its %s can't be read: %w", block.Type, err)
 	}
-	return key, certificate, checkPublicKey(key)
+	_, err = algorithmsOf(key)
+	return key, certificate, err
 }
 
 // checkNoChain refuses a certificate together with the one that signed it.
@@ -102,7 +104,7 @@ func ParsePrivateKey(text []byte) (crypto.Signer, error) {
 	if !ok {
 		return nil, fmt.Errorf("holds a key that can't sign (%T)", key)
 	}
-	if err := checkPublicKey(signer.Public()); err != nil {
+	if _, err := algorithmsOf(signer.Public()); err != nil {
 		return nil, err
 	}
 	return signer, nil
@@ -133,48 +135,61 @@ func checkWhole(text []byte) error {
 	return nil
 }
 
-// checkKey reports why a key can't be that of an issuer.
-func checkKey(key any) error {
-	secret, ok := key.([]byte)
-	switch {
-	case !ok:
-		return checkPublicKey(key)
-	case len(secret) == 0:
-		return errors.New("the secret is empty")
-	case bytes.HasPrefix(bytes.TrimSpace(secret), []byte("-----BEGIN ")):
-		// A public key is known to all, so anybody could make tokens with it as a secret.
-		return errors.New("the secret is a PEM file: if it is the issuer's public key, give it as that")
-	}
-	return nil
+// Algorithms returns the algorithms (RFC 7518 section 3.1, RFC 8037) that fit the key of an Issuer,
+// the one to take by default first; none for what can't be such a key. An algorithm fits one type of
+// key alone: who takes a public key for the secret of an HMAC takes tokens that anybody can make.
+func Algorithms(key any) []string {
+	algorithms, _ := algorithmsOf(key)
+	return algorithms
 }
 
-func checkPublicKey(key any) error {
+// algorithmsOf is Algorithms, and why a key can't be that of an issuer though they fit its type.
+func algorithmsOf(key any) (fit []string, err error) {
 	switch key := key.(type) {
+	case []byte:
+		fit = []string{"HS256", "HS384", "HS512"}
+		switch {
+		case len(key) == 0:
+			err = errors.New("the secret is empty")
+		case bytes.HasPrefix(bytes.TrimSpace(key), []byte("-----BEGIN ")):
+			// A public key is known to all, so anybody could make tokens with it as a secret.
+			err = errors.New("the secret is a PEM file: if it is the issuer's public key, give it as that")
+		}
 	case *rsa.PublicKey:
+		fit = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
 		switch {
 		case key == nil || key.N == nil:
-			return errors.New("there is no key")
+			err = errNone
 		case key.N.BitLen() < minRSA:
-			return fmt.Errorf("the RSA key has %d bits: want %d or more", key.N.BitLen(), minRSA)
+			err = fmt.Errorf("the RSA key has %d bits: want %d or more", key.N.BitLen(), minRSA)
 		}
-		return nil
 	case *ecdsa.PublicKey:
-		switch {
-		case key == nil || key.Curve == nil:
-			return errors.New("there is no key")
-		case curveAlgorithms(key.Curve) == nil:
-			return fmt.Errorf("the key is on the curve %s: want P-256, P-384 or P-521", key.Curve.Params().Name)
+		if key == nil || key.Curve == nil {
+			return nil, errNone
 		}
-		return nil
+		switch key.Curve {
+		case elliptic.P256():
+			fit = []string{"ES256"}
+		case elliptic.P384():
+			fit = []string{"ES384"}
+		case elliptic.P521():
+			fit = []string{"ES512"}
+		default:
+			err = fmt.Errorf("the key is on the curve %s: want P-256, P-384 or P-521", key.Curve.Params().Name)
+		}
 	case ed25519.PublicKey:
+		fit = []string{"EdDSA"}
 		if len(key) != ed25519.PublicKeySize {
-			return fmt.Errorf("the Ed25519 key has %d bytes: want %d", len(key), ed25519.PublicKeySize)
+			err = fmt.Errorf("the Ed25519 key has %d bytes: want %d", len(key), ed25519.PublicKeySize)
 		}
-		return nil
 	case nil:
-		return errors.New("there is no key")
+		err = errNone
 	case crypto.Signer:
-		return errors.New("the key is a private one: give the public one")
+		err = errors.New("the key is a private one: give the public one")
+	default:
+		err = fmt.Errorf("no algorithm is known for a key of type %T: want RSA, ECDSA or Ed25519", key)
 	}
-	return fmt.Errorf("no algorithm is known for a key of type %T: want RSA, ECDSA or Ed25519", key)
+	return fit, err
 }
+
+var errNone = errors.New("there is no key")

@@ -100,3 +100,10 @@ func wantFault(t *testing.T, err error, check string) {
 		t.Errorf("error %v, want one of %s", err, check)
 	}
 }
+
+// wantCheck is wantFault for what Check says of a token at noon.
+func wantCheck(t *testing.T, a *Authenticator, token, check string) {
+	t.Helper()
+	_, err := a.Check(token, noon())
+	wantFault(t, err, check)
+}
