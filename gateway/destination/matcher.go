@@ -2,6 +2,7 @@ package destination
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -88,13 +89,11 @@ func (m *Matcher) Covers(p Pattern) (b Bindings, ok bool) {
 // segment by segment.
 func (m *Matcher) Includes(other *Matcher) bool {
 	var pattern strings.Builder
-	for i := range other.segments {
-		switch seg := &other.segments[i]; seg.kind {
-		case one:
-			pattern.WriteString("/*")
-		default:
-			pattern.WriteString("/" + seg.text)
+	for _, seg := range other.segments {
+		if seg.kind == one {
+			seg.text = "*" // or a variable
 		}
+		pattern.WriteString("/" + seg.text)
 	}
 	var b Bindings
 	return len(m.segments) > 0 && match(m.segments, pattern.String(), true, &b)
@@ -131,14 +130,7 @@ func (m *Matcher) Reaches(prefix string) bool {
 }
 
 // Index returns the place of a variable among the Bindings, -1 if m has none of that name.
-func (m *Matcher) Index(variable string) int {
-	for i, name := range m.variables {
-		if name == variable {
-			return i
-		}
-	}
-	return -1
-}
+func (m *Matcher) Index(variable string) int { return slices.Index(m.variables, variable) }
 
 // Variables are the names of the variables that are bound, with what they are bound to.
 func (m *Matcher) Variables(b *Bindings) map[string]string {

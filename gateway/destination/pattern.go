@@ -3,6 +3,7 @@ package destination
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -42,20 +43,13 @@ func Parse(s string) (Pattern, error) {
 	if len(p.segments) > maxSegments {
 		return Pattern{}, fmt.Errorf("a pattern may have %d segments", maxSegments)
 	}
-	if p.count(many) > maxMany {
+	if some := slices.DeleteFunc(slices.Clone(p.segments), isSingle); len(some) > maxMany {
 		return Pattern{}, fmt.Errorf("a pattern may have %d segments that are **", maxMany)
 	}
 	return p, nil
 }
 
-func (p Pattern) count(k kind) (n int) {
-	for i := range p.segments {
-		if p.segments[i].kind == k {
-			n++
-		}
-	}
-	return n
-}
+func isSingle(s segment) bool { return s.kind != many }
 
 // String is the pattern as it came.
 func (p Pattern) String() string { return p.text }
@@ -77,7 +71,7 @@ func (p Pattern) Watches() []string {
 			prefix.WriteString("/" + seg.text)
 		case many:
 			watches := []string{prefix.String() + "/**"}
-			if prefix.Len() > 0 && allMany(p.segments[i:]) { // ** may stand for no segment
+			if prefix.Len() > 0 && !slices.ContainsFunc(p.segments[i:], isSingle) { // ** may stand for no segment
 				watches = append(watches, prefix.String())
 			}
 			return watches
@@ -86,13 +80,4 @@ func (p Pattern) Watches() []string {
 		}
 	}
 	return []string{prefix.String()}
-}
-
-func allMany(segments []segment) bool {
-	for i := range segments {
-		if segments[i].kind != many {
-			return false
-		}
-	}
-	return true
 }

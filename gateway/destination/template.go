@@ -1,9 +1,6 @@
 package destination
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // Template is a destination with places for what the variables of a Matcher are bound to.
 type Template struct {
@@ -48,29 +45,16 @@ func (m *Matcher) part(target Matcher, seg segment) (templatePart, error) {
 	return templatePart{binding: n}, nil
 }
 
-// size is how long the expansion of t is.
-func (t Template) size(b *Bindings) int {
-	n := 0
-	for _, part := range t.parts {
-		n += len("/") + len(part.literal)
-		if part.literal == "" {
-			n += len(b[part.binding])
-		}
-	}
-	return n
-}
-
 // Expand returns the destination in which the variables are what they are bound to.
 func (t Template) Expand(b *Bindings) string {
-	var dst strings.Builder
-	dst.Grow(t.size(b))
+	dst := make([]byte, 0, 128) // on the stack
 	for _, part := range t.parts {
-		dst.WriteByte('/')
+		dst = append(dst, '/')
 		if part.literal != "" {
-			dst.WriteString(part.literal)
+			dst = append(dst, part.literal...)
 		} else {
-			dst.WriteString(b[part.binding])
+			dst = append(dst, b[part.binding]...)
 		}
 	}
-	return dst.String()
+	return string(dst)
 }
