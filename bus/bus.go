@@ -7,6 +7,7 @@ package bus
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -96,16 +97,10 @@ type Narrower interface {
 // Wide reports whether a Narrower takes watch for a pattern.
 func Wide(watch string) bool {
 	if !strings.Contains(watch, "*") {
-		return false
+		return false // as most are, and it costs no memory
 	}
-	for more := true; more; {
-		var part string
-		part, watch, more = strings.Cut(watch, "/")
-		if part == "*" || part == "**" && !more {
-			return true
-		}
-	}
-	return false
+	parts := strings.Split(watch, "/")
+	return slices.Contains(parts, "*") || parts[len(parts)-1] == "**"
 }
 
 // Node returns the name of the node that holds the session of the given principal, which is the
@@ -113,13 +108,8 @@ func Wide(watch string) bool {
 // for any other form.
 func Node(principal string) (node string, ok bool) {
 	parts := strings.Split(principal, "/")
-	if len(parts) != 4 {
+	if len(parts) != 4 || slices.Contains(parts, "") {
 		return "", false
-	}
-	for _, part := range parts {
-		if part == "" {
-			return "", false
-		}
 	}
 	return parts[0] + "/" + parts[1], true
 }

@@ -117,8 +117,8 @@ func (b *Bus) pump() {
 // Receive implements bus.Bus. It runs ready and deliver on the goroutine of its caller.
 func (b *Bus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelope)) error {
 	in := &inbox{envelopes: make(chan bus.Envelope, inboxSize), gone: ctx.Done()}
-	b.cluster.join(in)
-	defer b.cluster.leave(in)
+	b.cluster.change(func(inboxes map[*inbox]struct{}) { inboxes[in] = struct{}{} })
+	defer b.cluster.change(func(inboxes map[*inbox]struct{}) { delete(inboxes, in) })
 	ready()
 	for {
 		select {
@@ -130,16 +130,10 @@ func (b *Bus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelo
 	}
 }
 
-func (c *Cluster) join(in *inbox) {
+func (c *Cluster) change(f func(inboxes map[*inbox]struct{})) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.inboxes[in] = struct{}{}
-}
-
-func (c *Cluster) leave(in *inbox) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.inboxes, in)
+	f(c.inboxes)
 }
 
 // Healthy implements bus.Bus: memory always answers.
