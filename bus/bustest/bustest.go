@@ -23,7 +23,6 @@ func Run(t *testing.T, open func(t *testing.T) Cluster) {
 		run  func(*testing.T, Cluster)
 	}{
 		{"Order", testOrder},
-		{"EveryNode", testEveryNode},
 		{"NothingMissedAfterReady", testNothingMissedAfterReady},
 		{"Individual", testIndividual},
 		{"AnyBytes", testAnyBytes},
@@ -43,9 +42,7 @@ func Run(t *testing.T, open func(t *testing.T) Cluster) {
 		run  func(*testing.T, Cluster)
 	}{
 		{"Unwatched", testUnwatched},
-		{"WatchAgain", testWatchAgain},
 		{"WatchThenPublish", testWatchThenPublish},
-		{"OneCopyEachWatch", testOneCopyEachWatch},
 		{"Patterns", testPatterns},
 		{"PatternOrder", testPatternOrder},
 		{"PatternAnyBytes", testPatternAnyBytes},

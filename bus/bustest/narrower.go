@@ -31,23 +31,6 @@ func testUnwatched(t *testing.T, cluster Cluster) {
 	}
 }
 
-// testWatchAgain: a destination can be watched again at once, and each time ready is a promise.
-func testWatchAgain(t *testing.T, cluster Cluster) {
-	const destination = "/topic/again"
-	sender := start(t, cluster, "1/sender", nil)
-	n := start(t, cluster, "1/a", nil)
-	want := ""
-	for i := range 10 {
-		n.watch(destination)
-		sender.send(text(destination, strconv.Itoa(i)))
-		if got := bodies(n.await(destination, i+1)); got != want+strconv.Itoa(i) {
-			t.Fatalf("got %q, want %q", got, want+strconv.Itoa(i))
-		}
-		want += strconv.Itoa(i) + " "
-		n.Bus.(bus.Narrower).Unwatch(destination)
-	}
-}
-
 // testWatchThenPublish: what this node publishes after Watch returned arrives, ready or not.
 func testWatchThenPublish(t *testing.T, cluster Cluster) {
 	const watches = 100
@@ -68,22 +51,5 @@ func testWatchThenPublish(t *testing.T, cluster Cluster) {
 	}
 	if len(ready) > 0 {
 		t.Errorf("ready ran %d times too often", len(ready))
-	}
-}
-
-// testOneCopyEachWatch: a broadcast arrives once for its watch, and names it.
-func testOneCopyEachWatch(t *testing.T, cluster Cluster) {
-	destinations := []string{"/topic/one", "/topic/two", "/topic/a*"}
-	n := start(t, cluster, "1/a", nil, destinations...)
-	for _, destination := range destinations {
-		n.send(text(destination, destination))
-	}
-	for _, e := range n.total(len(destinations)) {
-		if e.Watch != e.Destination || string(e.Body) != e.Destination {
-			t.Errorf("the envelope to %s came to %q by the watch %q", e.Body, e.Destination, e.Watch)
-		}
-	}
-	if got := len(n.total(0)); got != len(destinations) {
-		t.Errorf("got %d envelopes, want one each", got)
 	}
 }

@@ -39,6 +39,9 @@ func testPatterns(t *testing.T, cluster Cluster) {
 			t.Errorf("what was sent to %q came to %q", sent[i], e.Destination)
 		}
 	}
+	if got := len(n.total(0)); got != total {
+		t.Errorf("got %d envelopes, want %d", got, total)
+	}
 	for which, missing := range want {
 		if missing != 0 {
 			t.Errorf("%s: %d times less than it should", which, missing)
