@@ -43,15 +43,13 @@ func (e blockEntry) block() (Block, error) {
 func (l *blockList) counts(score float64) bool { return !l.shared || score == math.Trunc(score) }
 
 func (l *blockList) add(ctx context.Context, member string, d time.Duration) error {
-	home, now, err := l.now(ctx)
+	var count *redis.IntCmd
+	var was *redis.FloatCmd
+	home, now, err := l.look(ctx, true, func(pipe redis.Pipeliner, _ time.Time) {
+		count, was = pipe.ZCard(ctx, l.key), pipe.ZScore(ctx, l.key, member)
+	})
 	if err != nil {
 		return err
-	}
-	pipe := home.Pipeline()
-	l.forget(ctx, pipe, now)
-	count, was := pipe.ZCard(ctx, l.key), pipe.ZScore(ctx, l.key, member)
-	if err := exec(ctx, pipe); err != nil && !errors.Is(err, redis.Nil) {
-		return fmt.Errorf("read %s: %w", l.key, err)
 	}
 	if count.Val() >= MaxBlocks && errors.Is(was.Err(), redis.Nil) {
 		return ErrTooManyBlocks
@@ -64,18 +62,10 @@ func (l *blockList) add(ctx context.Context, member string, d time.Duration) err
 }
 
 func (l *blockList) remove(ctx context.Context, member string) (was bool, err error) {
-	home, now, err := l.now(ctx)
-	if err != nil {
+	var score *redis.FloatCmd
+	home, _, err := l.look(ctx, true, func(pipe redis.Pipeliner, _ time.Time) { score = pipe.ZScore(ctx, l.key, member) })
+	if err != nil || score.Err() != nil || !l.counts(score.Val()) {
 		return false, err
-	}
-	pipe := home.Pipeline()
-	l.forget(ctx, pipe, now)
-	score := pipe.ZScore(ctx, l.key, member)
-	if err := exec(ctx, pipe); err != nil && !errors.Is(err, redis.Nil) {
-		return false, fmt.Errorf("read %s: %w", l.key, err)
-	}
-	if score.Err() != nil || !l.counts(score.Val()) {
-		return false, nil
 	}
 	removed, err := home.ZRem(ctx, l.key, member).Result()
 	if err != nil {
@@ -85,20 +75,14 @@ func (l *blockList) remove(ctx context.Context, member string) (was bool, err er
 }
 
 // read returns the blocks that have not ended, MaxBlocks at most, and may take away what has ended.
-func (l *blockList) read(ctx context.Context, tidy bool) ([]blockEntry, error) {
-	home, now, err := l.now(ctx)
+func (l *blockList) read(ctx context.Context, tidy bool) (all []blockEntry, err error) {
+	var list *redis.ZSliceCmd
+	_, now, err := l.look(ctx, tidy, func(pipe redis.Pipeliner, now time.Time) {
+		list = pipe.ZRangeByScoreWithScores(ctx, l.key, &redis.ZRangeBy{Min: "(" + millis(now), Max: "+inf", Count: MaxBlocks})
+	})
 	if err != nil {
 		return nil, err
 	}
-	pipe := home.Pipeline()
-	if tidy {
-		l.forget(ctx, pipe, now)
-	}
-	list := pipe.ZRangeByScoreWithScores(ctx, l.key, &redis.ZRangeBy{Min: "(" + millis(now), Max: "+inf", Count: MaxBlocks})
-	if err := exec(ctx, pipe); err != nil {
-		return nil, fmt.Errorf("read %s: %w", l.key, err)
-	}
-	var all []blockEntry
 	for _, z := range list.Val() {
 		if l.counts(z.Score) {
 			all = append(all, blockEntry{z, l.key, now})
@@ -107,24 +91,28 @@ func (l *blockList) read(ctx context.Context, tidy bool) ([]blockEntry, error) {
 	return all, nil
 }
 
-// now returns the server that has the list, and what its clock says.
-func (l *blockList) now(ctx context.Context) (home redis.Cmdable, now time.Time, err error) {
+// look reads from the list, and may take away what has ended before. It returns the server that has the list, and what
+// its clock says.
+func (l *blockList) look(ctx context.Context, tidy bool, queue func(pipe redis.Pipeliner, now time.Time)) (home redis.Cmdable, now time.Time, err error) {
 	client := l.client.Redis()
 	home = client
 	if cluster, ok := client.(*redis.ClusterClient); ok {
 		if home, err = cluster.MasterForKey(ctx, l.key); err != nil {
-			return nil, time.Time{}, fmt.Errorf("find the server of %s: %w", l.key, err)
+			return nil, now, fmt.Errorf("find the server of %s: %w", l.key, err)
 		}
 	}
 	if now, err = home.Time(ctx).Result(); err != nil {
-		return nil, time.Time{}, fmt.Errorf("ask redis for the time: %w", err)
+		return nil, now, fmt.Errorf("ask redis for the time: %w", err)
+	}
+	pipe := home.Pipeline()
+	if tidy {
+		pipe.ZRemRangeByScore(ctx, l.key, "-inf", millis(now))
+	}
+	queue(pipe, now)
+	if err := exec(ctx, pipe); err != nil && !errors.Is(err, redis.Nil) {
+		return nil, now, fmt.Errorf("read %s: %w", l.key, err)
 	}
 	return home, now, nil
-}
-
-// forget appends the command that takes away the blocks that have ended.
-func (l *blockList) forget(ctx context.Context, pipe redis.Pipeliner, now time.Time) {
-	pipe.ZRemRangeByScore(ctx, l.key, "-inf", millis(now))
 }
 
 func millis(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }

@@ -145,7 +145,9 @@ func open(o Options, login *atomic.Pointer[Login]) redis.UniversalClient {
 	}
 	if o.TLS != nil {
 		options.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: dialTimeout, KeepAliveConfig: keepAlive()}, Config: login.Load().TLS}
+			// As go-redis's own dialer has TCP do.
+			keepAlive := net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 5 * time.Second, Count: 3}
+			dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: dialTimeout, KeepAliveConfig: keepAlive}, Config: login.Load().TLS}
 			return dialer.DialContext(ctx, network, addr)
 		}
 	}
@@ -153,8 +155,3 @@ func open(o Options, login *atomic.Pointer[Login]) redis.UniversalClient {
 }
 
 const dialTimeout = 2 * time.Second // the TLS handshake included
-
-// keepAlive is what go-redis's own dialer has TCP do.
-func keepAlive() net.KeepAliveConfig {
-	return net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 5 * time.Second, Count: 3}
-}
