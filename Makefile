@@ -1,4 +1,5 @@
 # make test   every check and test, after installing what they need
+# make quick  the first answer after a change: builds, vet, and the tests that need no server
 # make build  the static binary, bin/stompgw
 # make bench  the Go benchmarks, with allocations
 #
@@ -11,20 +12,33 @@
 export PATH := $(PATH):/usr/sbin:/usr/local/sbin
 
 CODE := admin bus cmd configs gateway
-STEPS := install fmt vet staticcheck cross race fuzz browser
+# The steps of make test: those that need nothing installed run while it is being installed.
+ALONE := fmt vet staticcheck cross
+STEPS := $(ALONE) install race fuzz browser
 FUZZTIME ?= 3s
 # The real Kafka may be missing where there is no Java or Maven, but not on CI.
 WITHOUT = $(if $(CI),,$(shell command -v javac >/dev/null && command -v mvn >/dev/null || echo kafka))
 MODULES := testdata/browser/node_modules/.package-lock.json
 
-.PHONY: test build bench tools jars $(STEPS)
+.PHONY: test quick build bench tools jars $(STEPS)
 
-# All steps run, whatever fails, so that one run tells everything.
+# All steps run, whatever fails, so that one run tells everything. What installing says is shown when it has ended.
 test:
-	@passed=0; failed=; for step in $(STEPS); do \
-		if $(MAKE) --no-print-directory INSTALLED=yes $$step; then passed=$$((passed + 1)); else failed="$$failed $$step"; fi; \
+	@mkdir -p bin; $(MAKE) --no-print-directory install >bin/install.log 2>&1 & installing=$$!; \
+	passed=0; failed=; for step in $(STEPS); do \
+		case $$step in \
+		install) wait $$installing; ok=$$?; cat bin/install.log ;; \
+		*) $(MAKE) --no-print-directory INSTALLED=yes $$step; ok=$$? ;; \
+		esac; \
+		if [ $$ok = 0 ]; then passed=$$((passed + 1)); else failed="$$failed $$step"; fi; \
 	done; \
 	set -- $$failed; test $$# = 0 || echo "failed:$$failed"; echo "steps: $$passed passed, $$# failed"; test $$# = 0
+
+# Packages whose tests start no server of bus/bustest/servers; imports point downwards in that of gateway.
+quick:
+	go build ./...
+	go vet ./...
+	go test $$(go list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | awk '!/bustest\/servers/ {print $$1}')
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/stompgw ./cmd/stompgw
@@ -63,9 +77,10 @@ cross:
 		echo "GOOS=$$os go $$check ./..."; GOOS=$$os go $$check ./... || failed=yes; \
 	done; done; test -z "$$failed"
 
-# With TEST_ALL, a test that misses a program fails instead of being skipped.
+# With TEST_ALL, a test that misses a program fails instead of being skipped. One package more at a time than there
+# are processors, since many tests wait for a server or an outage.
 race: $(NEEDED)
-	TEST_ALL=1 TEST_WITHOUT=$(WITHOUT) go test -race -timeout 30m ./...
+	TEST_ALL=1 TEST_WITHOUT=$(WITHOUT) go test -race -timeout 30m -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) ./...
 
 fuzz:
 	.ci/fuzz $(FUZZTIME)
