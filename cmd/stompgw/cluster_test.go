@@ -13,7 +13,7 @@ import (
 func TestCluster(t *testing.T) {
 	t.Run("nats", func(t *testing.T) { testCluster(t, natsAt(servers.NATS(t, 0).Addr)) })
 	t.Run("fake kafka", func(t *testing.T) { testCluster(t, kafkaAt(servers.Fake(t, 3).Addrs...)) })
-	t.Run("kafka", func(t *testing.T) { testCluster(t, kafkaAt(servers.Kafka(t).Addr)) })
+	t.Run("kafka", func(t *testing.T) { testCluster(t, kafkaAt(shared.Kafka(t).Addr)) })
 }
 
 // natsAt is the configuration of a bus.

@@ -22,7 +22,7 @@ func TestNATSRestart(t *testing.T) {
 
 // TestKafkaTopicMadeAnew: records that go with their topic are lost, and nothing before and after.
 func TestKafkaTopicMadeAnew(t *testing.T) {
-	b := servers.Kafka(t)
+	b := shared.Kafka(t)
 	b.CreateTopic(t, topic, 6)
 	nodes := startNodes(t, 2, existing(b.Addr))
 	losses(t, newTraffic(t, nodes, 3, 5, 30), "made again", "stompgw_bus_gaps_total", func(*traffic) {
@@ -66,7 +66,7 @@ func (tr *traffic) told(text, figure string) (lines []int, figures []float64) {
 }
 
 // figure returns one of /metrics that has no labels.
-func (n *node) figure(t *testing.T, name string) float64 {
+func (n *node) figure(t testing.TB, name string) float64 {
 	t.Helper()
 	_, text := n.get(t.Context(), "/metrics")
 	for line := range strings.Lines(text) {

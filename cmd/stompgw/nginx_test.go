@@ -13,18 +13,6 @@ import (
 
 const nginxConfig = "../../configs/nginx.conf"
 
-// TestNginxConfig: nginx takes the file that comes with stompgw as it is.
-func TestNginxConfig(t *testing.T) {
-	nginx := installed(t, "nginx", "nginx-light")
-	file, err := filepath.Abs(nginxConfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.CommandContext(t.Context(), nginx, "-t", "-p", t.TempDir(), "-c", file).CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
-}
-
 // TestNginx: the page of the replaced system works through nginx, in front of two nodes on Kafka that
 // run with the configuration for those who replace that system. testdata/browser/nginx.js is what the
 // browser does.
@@ -34,11 +22,11 @@ func TestNginx(t *testing.T) {
 	if _, err := os.Stat("../../testdata/browser/node_modules"); err != nil {
 		lacking(t, "no packages for Node.js; get them with: make install")
 	}
-	bus, redis := servers.Kafka(t).Addr, servers.Redis(t).Addr
+	bus, redis := shared.Kafka(t).Addr, servers.Redis(t).Addr
 	addrs := []string{freeAddr(t), freeAddr(t)}
 	var said []func() string
 	for _, addr := range addrs {
-		n := serve(t, "../../configs/spring.yaml", "STOMPGW_LISTEN="+addr, "STOMPGW_BUS_KAFKA_BROKERS="+bus, "STOMPGW_REDIS_ADDRS="+redis,
+		n := serve(t, "../../configs/spring.yaml", "STOMPGW_LISTEN="+addr, "STOMPGW_BUS_KAFKA_BROKERS="+bus, "STOMPGW_BUS_KAFKA_TOPIC=nginx", "STOMPGW_REDIS_ADDRS="+redis,
 			"STOMPGW_LIMITS_CONNECT_TIMEOUT=1m") // a browser on a busy machine may take long between two requests
 		said = append(said, n.Output)
 	}

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,16 +30,14 @@ func testNginxDrain(t *testing.T, keeps bool) {
 	installed(t, "nginx", "nginx-light")
 	bus, redis := servers.NATS(t, 0).Addr, servers.Redis(t).Addr
 	addrs := []string{freeAddr(t), freeAddr(t)}
-	file := filepath.Join(t.TempDir(), "stompgw.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, drainConfig, bus, redis), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	var nodes []*node
 	for _, addr := range addrs {
-		nodes = append(nodes, serve(t, file, "STOMPGW_LISTEN="+addr))
+		nodes = append(nodes, startNode(t, redis, natsAt(bus), "STOMPGW_LISTEN="+addr, "STOMPGW_DRAIN_DURATION=2s",
+			"STOMPGW_SOCKJS_SESSION_TIMEOUT=1m", "STOMPGW_LIMITS_CONNECT_TIMEOUT=1m", "STOMPGW_LIMITS_OUTBOUND=64MiB"))
 	}
 	proxy := startNginx(t, addrs, keeps)
-	hall := newHall(t, nodes[1].Addr)
+	hall := connect(t, nodes[1].Addr)
+	hall.subscribe(t, "/topic/room") // and reads when all have said what they say
 	leaving := nodes[0].name(t)
 
 	web := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: before + meanwhile}}
@@ -65,7 +61,7 @@ func testNginxDrain(t *testing.T, keeps bool) {
 	over.Store(true)
 	talkers.Wait()
 
-	let := 0
+	let, missing := 0, map[string]bool{} // of what was accepted
 	for _, k := range list {
 		if strings.HasPrefix(k.session, leaving) {
 			let++
@@ -75,22 +71,17 @@ func testNginxDrain(t *testing.T, keeps bool) {
 		if k.fault != nil {
 			t.Errorf("a session of %s: %v", k.session, k.fault)
 		}
-		hall.await(t, k)
+		for i := range k.accepted {
+			missing[k.says(i)] = true
+		}
+	}
+	for len(missing) > 0 {
+		delete(missing, hall.expect(t, "MESSAGE").body)
 	}
 	if let == 0 || let == len(list) {
 		t.Errorf("%d of %d sessions were on the node that was stopped", let, len(list))
 	}
 }
-
-const drainConfig = `
-bus: { driver: nats, nats: { url: "nats://%s" } }
-redis: { addrs: ["%s"] }
-channels:
-  - { match: "/topic/{room}", subscribe: "true", send: "true" }
-drain: { duration: 2s }
-sockjs: { session_timeout: 1m }
-limits: { connect_timeout: 1m }
-`
 
 // talker is a session over xhr-polling that sends to /topic/room: its id and a number.
 type talker struct {
@@ -126,6 +117,9 @@ func openTalker(t *testing.T, web *http.Client, endpoint string) *talker {
 type statusError int
 
 func (e statusError) Error() string { return fmt.Sprintf("status %d", int(e)) }
+
+// says is the body of a SEND.
+func (k *talker) says(i int) string { return fmt.Sprintf("%s %d", k.path, i) }
 
 func (k *talker) ask(resource, body string) (string, error) {
 	r, err := k.web.Post(k.path+resource, "text/plain", strings.NewReader(body))
@@ -180,7 +174,7 @@ const disconnected = "c[1000,"
 // node that knows the session.
 func (k *talker) talk(over *atomic.Bool) {
 	for !over.Load() {
-		err := k.send(fmt.Sprintf("SEND\ndestination:/topic/room\n\n%s %d\x00", k.path, k.accepted))
+		err := k.send("SEND\ndestination:/topic/room\n\n" + k.says(k.accepted) + "\x00")
 		var status statusError
 		switch {
 		case err == nil:
@@ -198,46 +192,4 @@ func (k *talker) talk(over *atomic.Bool) {
 		k.fault = fmt.Errorf("DISCONNECT: %w", err)
 	}
 	<-k.ended
-}
-
-// hall hears all that talkers say.
-type hall struct {
-	mu    sync.Mutex
-	heard map[string]bool
-}
-
-func newHall(t *testing.T, addr string) *hall {
-	t.Helper()
-	r := &hall{heard: map[string]bool{}}
-	c := connect(t, addr)
-	c.subscribe(t, "/topic/room")
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for f, err := c.read(); err == nil; f, err = c.read() {
-			r.mu.Lock()
-			r.heard[f.body] = true
-			r.mu.Unlock()
-		}
-	}()
-	t.Cleanup(func() { // before connect's
-		c.conn.Close()
-		<-ended
-	})
-	return r
-}
-
-// await returns when all has come that k was told is accepted.
-func (r *hall) await(t *testing.T, k *talker) {
-	t.Helper()
-	eventually(t, "all SENDs that were accepted have come", func() bool {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		for i := range k.accepted {
-			if !r.heard[fmt.Sprintf("%s %d", k.path, i)] {
-				return false
-			}
-		}
-		return true
-	})
 }

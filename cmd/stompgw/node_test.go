@@ -37,8 +37,8 @@ func startNodes(t testing.TB, count int, bus string) []*node {
 	return nodes
 }
 
-// startNode starts one node with a Redis and a bus of the test's.
-func startNode(t testing.TB, redis, bus string) *node {
+// startNode starts one node with a Redis and a bus of the test's; env is as in serve.
+func startNode(t testing.TB, redis, bus string, env ...string) *node {
 	t.Helper()
 	const config = `
 listen: 127.0.0.1:0
@@ -53,19 +53,25 @@ drain: { duration: 1s }
 	if err := os.WriteFile(file, fmt.Appendf(nil, config, redis, bus), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return serve(t, file)
+	return serve(t, file, env...)
 }
 
 // serve starts a node with a configuration, and with more of it as variables of the environment, and
 // returns when it is ready. The test's end stops it, and fails if it complained.
 func serve(t testing.TB, config string, env ...string) *node {
 	t.Helper()
+	return run(t, config, []string{"serve", "--config", config}, env...)
+}
+
+// run does what serve does, for any arguments.
+func run(t testing.TB, config string, args []string, env ...string) *node {
+	t.Helper()
 	addr, admin := freeAddr(t), freeAddr(t)
 	n := &node{config: config, admin: "http://" + admin}
 	n.Process = servers.Run(t, servers.Program{
 		Addr: addr,
 		Path: os.Args[0], // see TestMain
-		Args: []string{"serve", "--config", config},
+		Args: args,
 		Env:  append(env, "RUN_AS_STOMPGW=1", "STOMPGW_TCP_LISTEN="+addr, "STOMPGW_ADMIN_LISTEN="+admin),
 		Answers: func(ctx context.Context) error {
 			if status, text := n.get(ctx, "/readyz"); status != http.StatusOK {

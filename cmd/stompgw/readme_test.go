@@ -119,7 +119,7 @@ func newReader(t *testing.T) *reader {
 	installed(t, "kcat", "kcat")
 	r := &reader{
 		test: t, dir: t.TempDir(),
-		redis: servers.Redis(t).Addr, broker: servers.Kafka(t), natsd: servers.NATS(t, 0),
+		redis: servers.Redis(t).Addr, broker: shared.Kafka(t), natsd: servers.NATS(t, 0),
 		nodes: map[string]*node{}, heard: map[string]*client{},
 	}
 	r.env = []string{

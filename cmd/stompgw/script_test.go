@@ -29,7 +29,7 @@ func TestScripts(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%d scripts, %v", len(files), err)
 	}
-	broker := servers.Kafka(t)
+	broker := shared.Kafka(t)
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
 		bus := fmt.Sprintf("bus: { driver: kafka, kafka: { brokers: [%q], topic: %s, create: true, partitions: 2 } }", broker.Addr, name)

@@ -46,7 +46,7 @@ func startSides(t *testing.T) *sides {
 	t.Helper()
 	const secret = "a secret of 32 bytes and some more"
 	const untold = "1h" // longer than any test waits: a session of that node vanishes when the node says so, or never
-	kafka, redis := servers.Kafka(t).Addr, servers.Redis(t).Addr
+	kafka, redis := shared.Kafka(t).Addr, servers.Redis(t).Addr
 	t.Setenv("STOMPGW_BUS_KAFKA_BROKERS", kafka)
 	t.Setenv("STOMPGW_REDIS_ADDRS", redis)
 	t.Setenv("STOMPGW_AUTH_JWT_SECRET", secret)

@@ -2,15 +2,11 @@ package main
 
 import (
 	"fmt"
-	"maps"
 	"math"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -28,15 +24,15 @@ const (
 // BenchmarkTransports measures what a client costs the gateway over each transport: the memory of one
 // that is subscribed and idle, and the CPU time of a delivery in a fan-out. The gateway is a process of
 // its own, with the embedded NATS server in it and a Redis beside it. It fails on a message that is
-// lost, repeated or out of order. At the end it prints the medians of its turns, as PERFORMANCE.md
-// shows them.
+// lost, repeated or out of order. PERFORMANCE.md has the medians of its turns:
+//
+//	benchstat -row .name,/transport,/window -ignore /turn
 func BenchmarkTransports(b *testing.B) {
-	all := figures{}
 	redis := servers.Redis(b).Addr
 	for turn := range turns {
 		for _, t := range transports() {
 			name := fmt.Sprintf("idle/turn=%d/transport=%s", turn, t.name)
-			b.Run(name, func(b *testing.B) { idle(b, redis, t, all) })
+			b.Run(name, func(b *testing.B) { idle(b, redis, t) })
 		}
 	}
 	n, web := startWeb(b, redis)
@@ -46,7 +42,7 @@ func BenchmarkTransports(b *testing.B) {
 			b.Run(name, func(b *testing.B) {
 				c := gather(b, n, web, t, fmt.Sprintf("%s-%d", t.name, turn), fanOutClients)
 				for _, window := range []int{8, 1} {
-					if !b.Run(fmt.Sprintf("window=%d", window), func(b *testing.B) { fanOut(b, n, c, t, window, all) }) {
+					if !b.Run(fmt.Sprintf("window=%d", window), func(b *testing.B) { fanOut(b, n, c, t, window) }) {
 						return
 					}
 				}
@@ -54,58 +50,45 @@ func BenchmarkTransports(b *testing.B) {
 			})
 		}
 	}
-	if len(all) > 0 {
-		fmt.Print(all.table())
-	}
 }
 
 // startWeb starts a node and returns its address for HTTP too.
 func startWeb(b *testing.B, redis string) (n *node, web string) {
 	b.Helper()
-	const config = `
+	web = freeAddr(b)
+	return startNode(b, redis, `
 bus: { driver: embedded }
 embedded: { nats: "127.0.0.1:0" }
-redis: { addrs: ["%s"] }
-channels:
-  - { match: "/topic/{room}", subscribe: "true", send: "true" }
-drain: { duration: 1s }
 log: { level: warn }
-`
-	file := filepath.Join(b.TempDir(), "stompgw.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, config, redis), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	web = freeAddr(b)
-	return serve(b, file, "STOMPGW_LISTEN="+web), web
+`, "STOMPGW_LISTEN="+web), web
 }
 
 // idle opens clients that receive nothing.
-func idle(b *testing.B, redis string, t *transport, all figures) {
+func idle(b *testing.B, redis string, t *transport) {
 	n, web := startWeb(b, redis)
 	gather(b, n, web, t, "first", warmingClients)
 	before := settledMemory(b, n)
 	gather(b, n, web, t, "all", idleClients)
 	after := settledMemory(b, n)
 	b.Run(fmt.Sprintf("connections=%d", idleClients), func(b *testing.B) { // which may run more than once
-		all.report(b, t, "B/conn", (after.resident-before.resident)/idleClients)
-		all.report(b, t, "live-B/conn", (after.live-before.live)/idleClients)
+		b.ReportMetric((after.resident-before.resident)/idleClients, "B/conn")
+		b.ReportMetric((after.live-before.live)/idleClients, "live-B/conn")
 		b.ReportMetric(0, "ns/op") // there are no operations
 	})
 }
 
 // fanOut measures b.N messages to all of c.
-func fanOut(b *testing.B, n *node, c *crowd, t *transport, window int, all figures) {
+func fanOut(b *testing.B, n *node, c *crowd, t *transport, window int) {
 	cpu, answers := cpuOf(b, n.PID()), c.answers.Load()
 	b.ResetTimer()
 	c.publish(b, b.N, window)
 	b.StopTimer()
 	cpu = cpuOf(b, n.PID()) - cpu
 	deliveries := float64(b.N * c.size)
-	at := fmt.Sprintf(" window=%d", window)
-	all.report(b, t, "cpu-µs/delivery"+at, float64(cpu.Microseconds())/deliveries)
-	all.report(b, t, "deliveries/s"+at, deliveries/b.Elapsed().Seconds())
+	b.ReportMetric(float64(cpu.Microseconds())/deliveries, "cpu-µs/delivery")
+	b.ReportMetric(deliveries/b.Elapsed().Seconds(), "deliveries/s")
 	if ended := c.answers.Load() - answers; !t.socket && !t.streams {
-		all.report(b, t, "messages/answer"+at, deliveries/float64(ended))
+		b.ReportMetric(deliveries/float64(ended), "messages/answer")
 	}
 	b.ReportMetric(0, "ns/op") // deliveries/s says it
 }
@@ -120,7 +103,7 @@ type memory struct {
 func settledMemory(b *testing.B, n *node) memory {
 	b.Helper()
 	collect(b, n)
-	m := memory{live: n.metric(b, "go_memstats_next_gc_bytes") / 2} // the heap may double until it runs again
+	m := memory{live: n.figure(b, "go_memstats_next_gc_bytes") / 2} // the heap may double until it runs again
 	tick := time.NewTicker(500 * time.Millisecond)                  // giving back is slow by design
 	defer tick.Stop()
 	enough := time.NewTimer(patience)
@@ -145,23 +128,8 @@ func settledMemory(b *testing.B, n *node) memory {
 func collect(b *testing.B, n *node) {
 	b.Helper()
 	const collections = "go_gc_duration_seconds_count"
-	for first := n.metric(b, collections); n.metric(b, collections) < first+2; {
+	for first := n.figure(b, collections); n.figure(b, collections) < first+2; {
 	}
-}
-
-// metric asks for one metric without labels.
-func (n *node) metric(b *testing.B, name string) float64 {
-	b.Helper()
-	status, text := n.get(b.Context(), "/metrics")
-	m := regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindStringSubmatch(text)
-	if status != http.StatusOK || m == nil {
-		b.Fatalf("/metrics: %d, without %s", status, name)
-	}
-	value, err := strconv.ParseFloat(m[1], 64)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return value
 }
 
 // residentOf returns the anonymous memory of a process: the pages of the program itself depend on what
@@ -181,55 +149,4 @@ func residentOf(b *testing.B, pid int) float64 {
 		b.Fatal(err)
 	}
 	return float64(kB) * 1024
-}
-
-// figures are what was reported, by what it is and by the benchmark that did.
-type figures map[figure]map[string]float64
-
-type figure struct{ transport, what string }
-
-// report gives a metric of b, of which the last run counts.
-func (f figures) report(b *testing.B, t *transport, what string, value float64) {
-	unit, _, _ := strings.Cut(what, " ")
-	b.ReportMetric(value, unit)
-	at := figure{t.name, what}
-	if f[at] == nil {
-		f[at] = map[string]float64{}
-	}
-	f[at][b.Name()] = value
-}
-
-// table shows the medians as rows of a table in Markdown.
-func (f figures) table() string {
-	columns := []struct {
-		what   string
-		format func(float64) string
-	}{
-		{"B/conn", thousands}, {"live-B/conn", thousands},
-		{"cpu-µs/delivery window=8", decimal}, {"deliveries/s window=8", thousands}, {"messages/answer window=8", decimal},
-		{"cpu-µs/delivery window=1", decimal}, {"deliveries/s window=1", thousands},
-	}
-	var rows strings.Builder
-	for _, t := range transports() {
-		rows.WriteString("| " + t.name + " |")
-		for _, c := range columns {
-			cell := ""
-			if values := slices.Sorted(maps.Values(f[figure{t.name, c.what}])); len(values) > 0 {
-				cell = c.format(values[len(values)/2])
-			}
-			rows.WriteString(" " + cell + " |")
-		}
-		rows.WriteString("\n")
-	}
-	return rows.String()
-}
-
-func decimal(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) }
-
-// thousands writes a number below a million.
-func thousands(v float64) string {
-	if n := int(v); n >= 1000 {
-		return fmt.Sprintf("%d,%03d", n/1000, n%1000)
-	}
-	return strconv.Itoa(int(v))
 }

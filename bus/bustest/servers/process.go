@@ -157,6 +157,9 @@ func (p *Process) Running() bool {
 	}
 }
 
+// ExitCode is that of a server that has ended.
+func (p *Process) ExitCode() int { return p.cmd.ProcessState.ExitCode() }
+
 // Output returns what the server has written, in all its runs.
 func (p *Process) Output() string {
 	text, err := os.ReadFile(p.output)
