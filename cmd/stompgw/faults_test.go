@@ -43,38 +43,40 @@ func existing(addrs ...string) string {
 // TestKafkaFaults: whatever happens to the broker or a node, every SEND with a RECEIPT reaches each
 // subscriber that stays, once and in order.
 func TestKafkaFaults(t *testing.T) {
+	t.Parallel() // with those that wait for an outage, too
 	b := servers.Kafka(t)
 	b.CreateTopic(t, topic, 6)
 	nodes := startNodes(t, 3, existing(b.Addr))
 	t.Run("broker stopped", func(t *testing.T) {
-		strikes(t, newTraffic(t, nodes, 3, 5, 30), func(tr *traffic) {
+		strikes(t, nodes, func(tr *traffic) {
 			b.Stop(t)
 			wantAway(tr)
 			b.Start(t)
 		})
 	})
 	t.Run("broker silent", func(t *testing.T) {
-		strikes(t, newTraffic(t, nodes, 3, 5, 30), func(tr *traffic) {
+		strikes(t, nodes, func(tr *traffic) {
 			resume := suspend(t, &b.Process)
 			wantAway(tr)
 			resume()
 		})
 	})
 	t.Run("broker killed", func(t *testing.T) {
-		strikes(t, newTraffic(t, nodes, 3, 5, 30), func(*traffic) {
+		strikes(t, nodes, func(*traffic) {
 			b.Kill()
 			b.Start(t)
 		})
 	})
 	t.Run("node killed", func(t *testing.T) {
 		victim := nodes[2]
-		strikes(t, newTraffic(t, nodes[:2], 3, 5, 30), func(tr *traffic) { killNode(tr, victim) })
+		strikes(t, nodes[:2], func(tr *traffic) { killNode(tr, victim) })
 	})
 }
 
 // TestFakeKafkaFaults: leaders move and partitions are added under load. What then comes of one
 // destination by another partition may overtake.
 func TestFakeKafkaFaults(t *testing.T) {
+	t.Parallel()
 	f := servers.Fake(t, 3)
 	partitions := 4
 	if err := f.CreateTopic(topic, int32(partitions), nil); err != nil {
@@ -82,7 +84,7 @@ func TestFakeKafkaFaults(t *testing.T) {
 	}
 	nodes := startNodes(t, 2, existing(f.Addrs...))
 	t.Run("leaders moved", func(t *testing.T) {
-		strikes(t, newTraffic(t, nodes, 3, 5, 30), func(tr *traffic) {
+		strikes(t, nodes, func(tr *traffic) {
 			for range 4 {
 				f.ShufflePartitionLeaders()
 				tr.awaitAcked(5)
@@ -90,7 +92,7 @@ func TestFakeKafkaFaults(t *testing.T) {
 		})
 	})
 	t.Run("answers lost", func(t *testing.T) { // the batches are there, and are written again
-		strikes(t, newTraffic(t, nodes, 3, 5, 30), func(tr *traffic) {
+		strikes(t, nodes, func(tr *traffic) {
 			lost := f.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.RequestTimedOut, Count: 10})
 			if err := lost.Wait(t.Context(), 10); err != nil {
 				t.Error(err)
@@ -101,56 +103,49 @@ func TestFakeKafkaFaults(t *testing.T) {
 		}
 	})
 	t.Run("partitions added", func(t *testing.T) {
-		tr := newTraffic(t, nodes, 3, 5, 30)
-		for i := range rounds(t) {
-			strike(tr, func() {
-				f.ShufflePartitionLeaders()
-				partitions += 2
-				servers.AddPartitions(t, f.Addrs[0], topic, partitions)
-				tr.awaitAcked(30)
-			})
-			o := tr.settle(tr.marks)
-			t.Logf("round %d: %s", i+1, o)
-			if o.lost+o.doubled > 0 {
-				t.Errorf("round %d: %s; want nothing lost or doubled", i+1, o)
+		strike(t, nodes, func(tr *traffic) {
+			f.ShufflePartitionLeaders()
+			partitions += 2
+			servers.AddPartitions(t, f.Addrs[0], topic, partitions)
+			tr.awaitAcked(30)
+		}, func(tr *traffic) {
+			if o := tr.settle(nil); o.lost+o.doubled > 0 {
+				t.Errorf("%s; want nothing lost or doubled", o)
 			}
-		}
+		})
 	})
 }
 
 // strikes has a fault strike, again and again, and wants nothing lost, doubled or out of order.
-func strikes(t *testing.T, tr *traffic, fault func(*traffic)) {
+func strikes(t *testing.T, nodes []*node, fault func(*traffic)) {
 	t.Helper()
-	for i := range rounds(t) {
-		strike(tr, func() { fault(tr) })
-		o := tr.settle(tr.marks)
-		t.Logf("round %d: %s", i+1, o)
-		if o.lost+o.doubled+o.disorder > 0 {
-			t.Errorf("round %d: %s; want nothing of that", i+1, o)
-		}
-	}
+	strike(t, nodes, fault, (*traffic).wantAll)
 }
 
-// strike has a fault strike while messages flow, waits until the nodes are well again, and returns
-// what became of all that was sent meanwhile. What is sent after that has to arrive in any case, and
-// comes last.
-func strike(tr *traffic, fault func()) outcome {
-	tr.t.Helper()
-	tr.mark()
-	stop := tr.flow(pace)
-	tr.awaitAcked(5)
-	fault()
-	for _, n := range tr.nodes {
-		n.awaitReady(tr.t, true)
+// strike has a fault strike while messages flow, again and again, waits until the nodes are well again, and
+// has judge look at what became of all that was sent meanwhile. What is sent after that has to arrive in any
+// case, and comes last.
+func strike(t *testing.T, nodes []*node, fault, judge func(*traffic)) {
+	t.Helper()
+	for round := range rounds(t) {
+		tr := newTraffic(t, nodes, 3, 5, 30)
+		stop := tr.flow(pace)
+		tr.awaitAcked(5)
+		fault(tr)
+		for _, n := range tr.nodes {
+			n.awaitReady(t, true)
+		}
+		stop()
+		tr.awaitProbes()
+		after := tr.begun()
+		tr.publish(3 * 10)
+		if o := tr.settle(after); o.lost > 0 {
+			t.Errorf("after the fault: %s", o)
+		}
+		judge(tr)
+		t.Logf("round %d: %s", round+1, tr.outcome(nil))
+		tr.end()
 	}
-	stop()
-	tr.awaitProbes()
-	after := tr.begun()
-	tr.publish(3 * 10)
-	if o := tr.settle(after); o.lost > 0 {
-		tr.t.Errorf("after the fault: %s", o)
-	}
-	return tr.outcome(tr.marks)
 }
 
 // wantAway returns when each node has said that it isn't ready, and has refused SENDs with code 5

@@ -11,9 +11,10 @@ import (
 // TestNATSRestart: what is published while the server is away may be lost, and nothing before and
 // after.
 func TestNATSRestart(t *testing.T) {
+	t.Parallel()
 	nats := servers.NATS(t, 0)
 	nodes := startNodes(t, 2, natsAt(nats.Addr))
-	losses(t, newTraffic(t, nodes, 3, 5, 30), "bus disconnected", "stompgw_bus_reconnects_total", func(tr *traffic) {
+	losses(t, nodes, "bus disconnected", "stompgw_bus_reconnects_total", func(tr *traffic) {
 		nats.Kill()
 		wantAway(tr)
 		nats.Start(t)
@@ -22,10 +23,11 @@ func TestNATSRestart(t *testing.T) {
 
 // TestKafkaTopicMadeAnew: records that go with their topic are lost, and nothing before and after.
 func TestKafkaTopicMadeAnew(t *testing.T) {
+	t.Parallel()
 	b := shared.Kafka(t)
 	b.CreateTopic(t, topic, 6)
 	nodes := startNodes(t, 2, existing(b.Addr))
-	losses(t, newTraffic(t, nodes, 3, 5, 30), "made again", "stompgw_bus_gaps_total", func(*traffic) {
+	losses(t, nodes, "made again", "stompgw_bus_gaps_total", func(*traffic) {
 		b.DeleteTopic(t, topic)
 		for _, n := range nodes {
 			n.awaitReady(t, false)
@@ -36,31 +38,33 @@ func TestKafkaTopicMadeAnew(t *testing.T) {
 
 // losses has a fault strike, again and again, that may lose messages, and wants nothing doubled or
 // out of order, and each node to tell of each time: with a line of its log, and with a figure that grows.
-func losses(t *testing.T, tr *traffic, line, figure string, fault func(*traffic)) {
+func losses(t *testing.T, nodes []*node, line, figure string, fault func(*traffic)) {
 	t.Helper()
-	for i := range rounds(t) {
-		lines, figures := tr.told(line, figure)
-		o := strike(tr, func() { fault(tr) })
-		t.Logf("round %d: %s", i+1, o)
-		if o.doubled+o.disorder > 0 {
-			t.Errorf("round %d: %s; want nothing doubled or out of order", i+1, o)
+	var lines []int
+	var figures []float64
+	strike(t, nodes, func(tr *traffic) {
+		lines, figures = told(t, nodes, line, figure)
+		fault(tr)
+	}, func(tr *traffic) {
+		if o := tr.outcome(nil); o.doubled+o.disorder > 0 {
+			t.Errorf("%s; want nothing doubled or out of order", o)
 		}
-		moreLines, moreFigures := tr.told(line, figure)
-		for n := range tr.nodes {
+		moreLines, moreFigures := told(t, nodes, line, figure)
+		for n := range nodes {
 			if moreLines[n] == lines[n] || moreFigures[n] <= figures[n] {
-				t.Errorf("round %d: node %d has logged %q %d times (before: %d), and %s is %v (before: %v); want more",
-					i+1, n, line, moreLines[n], lines[n], figure, moreFigures[n], figures[n])
+				t.Errorf("node %d has logged %q %d times (before: %d), and %s is %v (before: %v); want more",
+					n, line, moreLines[n], lines[n], figure, moreFigures[n], figures[n])
 			}
 		}
-	}
+	})
 }
 
 // told returns how often each node has logged a text, and a figure of each.
-func (tr *traffic) told(text, figure string) (lines []int, figures []float64) {
-	tr.t.Helper()
-	for _, n := range tr.nodes {
+func told(t *testing.T, nodes []*node, text, figure string) (lines []int, figures []float64) {
+	t.Helper()
+	for _, n := range nodes {
 		lines = append(lines, strings.Count(n.Output(), text))
-		figures = append(figures, n.figure(tr.t, figure))
+		figures = append(figures, n.figure(t, figure))
 	}
 	return lines, figures
 }

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -136,16 +134,11 @@ func (p *publisher) answers() error {
 }
 
 func (p *publisher) receipt(id string) error {
-	i, number, _ := strings.Cut(id, " ")
-	at, err := strconv.Atoi(i)
-	if err != nil {
+	var i, n int
+	if _, err := fmt.Sscanf(id, "%d %d", &i, &n); err != nil {
 		return err
 	}
-	n, err := strconv.Atoi(number)
-	if err != nil {
-		return err
-	}
-	p.streams[at].ack(n)
+	p.streams[i].ack(n)
 	return nil
 }
 

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -19,7 +17,7 @@ type subscriber struct {
 	mu      sync.Mutex
 	streams map[int]*arrivals // by the stream's id; see of
 	latest  time.Time         // of the last arrival
-	silence time.Duration     // the longest between two since listen
+	silence time.Duration     // the longest between two
 	fault   error             // the connection's end, or what made no sense
 }
 
@@ -33,7 +31,6 @@ func newSubscriber(t *testing.T, addr, run, destination string, streams []*strea
 		run:         run,
 		ended:       make(chan struct{}),
 		streams:     make(map[int]*arrivals),
-		latest:      time.Now(),
 	}
 	s.send(t, "SUBSCRIBE", "", "id", "1", "destination", destination, "receipt", "subscribed")
 	live := make(chan struct{})
@@ -97,30 +94,17 @@ func (s *subscriber) of(id int) *arrivals {
 }
 
 func (s *subscriber) book(f frame) error {
-	words := strings.Split(f.body, " ")
-	if len(words) != 3 || words[0] != s.run || f.headers["destination"] != s.destination {
+	var id, n int
+	if _, err := fmt.Sscanf(f.body, s.run+" %d %d", &id, &n); err != nil || f.headers["destination"] != s.destination {
 		return fmt.Errorf("a strange message: %+v", f)
-	}
-	id, err := strconv.Atoi(words[1])
-	if err != nil {
-		return err
-	}
-	n, err := strconv.Atoi(words[2])
-	if err != nil {
-		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	s.silence = max(s.silence, now.Sub(s.latest))
+	if !s.latest.IsZero() {
+		s.silence = max(s.silence, now.Sub(s.latest))
+	}
 	s.latest = now
 	s.of(id).add(n)
 	return nil
-}
-
-// listen begins to measure the silence.
-func (s *subscriber) listen() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.latest, s.silence = time.Now(), 0
 }

@@ -19,10 +19,6 @@ type traffic struct {
 	publishers   []*publisher
 	subscribers  []*subscriber
 	probes       []<-chan error // each tells once how a probe ended
-
-	// As of the last mark.
-	marks  []int // messages begun, in each stream
-	booked outcome
 }
 
 // destination is one of those that every publisher sends to by turns.
@@ -42,6 +38,16 @@ func newTraffic(t *testing.T, nodes []*node, destinations, publishers, subscribe
 	return tr
 }
 
+// end closes all connections, so that no other traffic meets them.
+func (tr *traffic) end() {
+	for _, p := range tr.publishers {
+		p.conn.Close()
+	}
+	for _, s := range tr.subscribers {
+		s.conn.Close()
+	}
+}
+
 // join adds a subscriber, and returns when its subscription is live.
 func (tr *traffic) join(n *node, destination string) {
 	tr.t.Helper()
@@ -54,7 +60,6 @@ func (tr *traffic) newPublisher(n *node, window int) *publisher {
 	first := len(tr.streams)
 	for i := range tr.destinations {
 		tr.streams = append(tr.streams, newStream(len(tr.streams), destination(i)))
-		tr.marks = append(tr.marks, 0)
 	}
 	return newPublisher(tr.t, n.Addr, tr.run, tr.streams[first:], window)
 }
