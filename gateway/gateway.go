@@ -31,7 +31,7 @@ import (
 )
 
 // Version is this gateway's, as CONNECTED tells it.
-const Version = "0.1.0"
+const Version = "0.2.0"
 
 // Gateway is one node. It is an http.Handler, so it can also live in somebody else's server.
 type Gateway struct {

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/gateway"
 )
 
 // readmes are what users read, in the order in which a newcomer would.
@@ -50,6 +51,14 @@ func TestReadmeLinks(t *testing.T) {
 				t.Errorf("%s points to %s, which has no heading %s", file, target, found[2])
 			}
 		}
+	}
+}
+
+// TestChangelog: what it tells of first is this version, or not released yet.
+func TestChangelog(t *testing.T) {
+	first := regexp.MustCompile(`(?m)^## (\S+)`).FindStringSubmatch(readDocument(t, "CHANGELOG.md"))
+	if first == nil || first[1] != gateway.Version && first[1] != "Unreleased" {
+		t.Errorf("CHANGELOG.md begins with %q, this is version %s", first, gateway.Version)
 	}
 }
 
