@@ -11,48 +11,30 @@ import (
 // requestCode is the header by which a refusal finds the frame that it is about.
 const requestCode = "client-request-code"
 
-// Subscribe returns when all that is published from then on will come to Next. header is further
-// entries of the SUBSCRIBE. Errors are *Refusal, that of ctx, and those of Next. While many messages
+// Subscribe returns when all that is published from then on will come to Next. Errors are *Refusal, that of ctx, and those of Next. While many messages
 // come, somebody has to take them: a Next that nobody calls holds up the answer.
-func (c *Client) Subscribe(ctx context.Context, destination string, header Header) error {
+func (c *Client) Subscribe(ctx context.Context, destination string) error {
 	if destination == c.o.Errors { // the server tells a refusal to one subscription alone, and that one is there
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.errs++
 		return c.err
 	}
-	c.mu.Lock()
-	c.last++
-	id := strconv.Itoa(c.last)
-	c.mu.Unlock()
-	return c.subscribe(ctx, id, destination, header)
+	return c.subscribe(ctx, c.number(), destination)
 }
 
-func (c *Client) subscribe(ctx context.Context, id, destination string, header Header) error {
+func (c *Client) subscribe(ctx context.Context, id, destination string) error {
 	f := &stomp.Frame{Command: stomp.CommandSubscribe, Header: Header{
 		{Name: stomp.HeaderID, Value: []byte(id)},
 		{Name: stomp.HeaderDestination, Value: []byte(destination)},
 		{Name: stomp.HeaderAck, Value: []byte("auto")},
 	}}
-	f.Header = append(c.bearer(f.Header), header...)
-	answer := make(chan error, 1)
-	if err := c.call(ctx, f, func(err error) { answer <- err }); err != nil {
-		return err
-	}
-	return await(ctx, answer)
+	f.Header = c.bearer(f.Header)
+	return c.ask(ctx, f)
 }
 
-// Send returns when the server has published the message, which is what its RECEIPT says. With an
-// error other than *Refusal nobody knows whether it has, if the message has left at all.
-func (c *Client) Send(ctx context.Context, destination string, header Header, body []byte) error {
-	answer := make(chan error, 1)
-	if err := c.Start(ctx, destination, header, body, func(err error) { answer <- err }); err != nil {
-		return err
-	}
-	return await(ctx, answer)
-}
-
-// Start sends a message, and has done called once, with nil, or with an error as of Send. It runs on
+// Start sends a message, and has done called once: with nil when the server has published it, which is what its
+// RECEIPT says, or with an error. With one other than *Refusal nobody knows whether it has. done runs on
 // the client's reading goroutine and must not block. Start itself waits only while Options.Window
 // messages have no answer yet; with an error the message has not left, and done never runs.
 func (c *Client) Start(ctx context.Context, destination string, header Header, body []byte, done func(error)) error {
@@ -76,13 +58,18 @@ func (c *Client) Start(ctx context.Context, destination string, header Header, b
 	return nil
 }
 
+// number is a new one, for a subscription or a receipt.
+func (c *Client) number() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last++
+	return strconv.Itoa(c.last)
+}
+
 // call sends f, to which it adds what an answer is found by, and has done called with the answer, or
 // with why there will be none. With an error f has not left, and done never runs.
 func (c *Client) call(ctx context.Context, f *stomp.Frame, done func(error)) error {
-	c.mu.Lock()
-	c.last++
-	id := strconv.Itoa(c.last)
-	c.mu.Unlock()
+	id := c.number()
 	// In front, where they win over entries of those names that a caller has.
 	f.Header = append(Header{
 		{Name: stomp.HeaderReceipt, Value: []byte(id)},
@@ -119,7 +106,12 @@ func (c *Client) answer(id string, err error) bool {
 	return true
 }
 
-func await(ctx context.Context, answer <-chan error) error {
+// ask is call, and waits for the answer.
+func (c *Client) ask(ctx context.Context, f *stomp.Frame) error {
+	answer := make(chan error, 1)
+	if err := c.call(ctx, f, func(err error) { answer <- err }); err != nil {
+		return err
+	}
 	select {
 	case err := <-answer:
 		return err

@@ -28,7 +28,6 @@ type (
 type Options struct {
 	URL       string        // see ParseURL
 	Token     string        // of the bearer, for CONNECT, SUBSCRIBE and SEND; empty for nobody
-	Header    Header        // further entries of CONNECT
 	Errors    string        // where refusals come, which Dial subscribes to; empty for nowhere: a refused call is then not answered
 	TLS       *tls.Config   // for wss, https and tcps; nil trusts whom the system trusts
 	Timeout   time.Duration // of all that Dial does, and of each write; default 10 s
@@ -147,8 +146,7 @@ func (c *Client) login(ctx context.Context, host string) error {
 		{Name: stomp.HeaderHost, Value: []byte(host)},
 		{Name: stomp.HeaderHeartBeat, Value: []byte(offer.String())},
 	}
-	header = append(c.bearer(header), c.o.Header...)
-	frame, err := encode(&stomp.Frame{Command: stomp.CommandConnect, Header: header})
+	frame, err := encode(&stomp.Frame{Command: stomp.CommandConnect, Header: c.bearer(header)})
 	if err != nil {
 		return err
 	}
@@ -171,7 +169,7 @@ func (c *Client) login(ctx context.Context, host string) error {
 	if c.o.Errors == "" {
 		return nil
 	}
-	return c.subscribe(ctx, errorsID, c.o.Errors, nil)
+	return c.subscribe(ctx, errorsID, c.o.Errors)
 }
 
 // bearer appends who the client is.
@@ -209,17 +207,9 @@ func (c *Client) Next(ctx context.Context) (Message, error) {
 // did not confirm the end.
 func (c *Client) Close(ctx context.Context) error {
 	c.leave()
-	err := c.disconnect(ctx)
+	err := c.ask(ctx, &stomp.Frame{Command: stomp.CommandDisconnect})
 	c.carrier.bye()
 	c.wire.Close() // nothing is outstanding
 	c.tasks.Wait()
 	return err
-}
-
-func (c *Client) disconnect(ctx context.Context) error {
-	answer := make(chan error, 1)
-	if err := c.call(ctx, &stomp.Frame{Command: stomp.CommandDisconnect}, func(err error) { answer <- err }); err != nil {
-		return err
-	}
-	return await(ctx, answer)
 }

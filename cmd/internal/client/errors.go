@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 )
 
@@ -17,13 +16,9 @@ var ErrText = errors.New("SockJS carries UTF-8 text alone, and this body is none
 
 // Refusal is the server's answer to a frame that it does not carry out. The session goes on.
 type Refusal struct {
-	Code        int    // `stompgw explain CODE` tells what it means
-	Word        string // the same, for programs; may be empty
-	Message     string
-	Destination string // that it is about; may be empty
-	Retryable   bool   // the same frame may pass later
-	RetryAfter  time.Duration
-	Call        string // the request code of the frame; empty for none
+	Code    int // `stompgw explain CODE` tells what it means
+	Message string
+	Call    string // the request code of the frame; empty for none
 }
 
 func (r *Refusal) Error() string { return fmt.Sprintf("refused with code %d: %s", r.Code, r.Message) }

@@ -163,11 +163,7 @@ func (c *Client) refusal(body []byte) *Refusal {
 		ClientRequestCode *string
 		ErrorCode         *int
 		ErrorMessage      string
-		Error             string
-		Retryable         bool
-		RetryAfterMS      int64
 		ReceiptID         string
-		Destination       string
 	}
 	if err := json.Unmarshal(body, &r); err != nil || r.ErrorCode == nil {
 		return nil
@@ -176,11 +172,7 @@ func (c *Client) refusal(body []byte) *Refusal {
 	if r.ClientRequestCode != nil {
 		call = *r.ClientRequestCode
 	}
-	return &Refusal{
-		Code: *r.ErrorCode, Word: c.discreet(r.Error), Message: c.discreet(r.ErrorMessage), Destination: c.discreet(r.Destination),
-		Retryable: r.Retryable, RetryAfter: time.Duration(min(max(r.RetryAfterMS, 0), int64(time.Hour/time.Millisecond))) * time.Millisecond,
-		Call: call,
-	}
+	return &Refusal{Code: *r.ErrorCode, Message: c.discreet(r.ErrorMessage), Call: call}
 }
 
 func (c *Client) serverError(f *stomp.Frame) error {

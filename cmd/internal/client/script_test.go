@@ -120,3 +120,17 @@ func wantError(t testing.TB, err error, want string) {
 		t.Errorf("\n got %v\nwant %s", err, want)
 	}
 }
+
+// send publishes a message, and returns the answer.
+func send(c *Client, ctx context.Context, destination string, header Header, body []byte) error {
+	answer := make(chan error, 1)
+	if err := c.Start(ctx, destination, header, body, func(err error) { answer <- err }); err != nil {
+		return err
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -131,7 +131,7 @@ func TestWebSocket(t *testing.T) {
 			t.Fatalf("got %d bytes, %v", len(m.Body), err)
 		}
 	}
-	wantError(t, c.Send(t.Context(), "/a", nil, []byte("\xff")), "the server closed the connection with code 1008: kicked �[2J")
+	wantError(t, send(c, t.Context(), "/a", nil, []byte("\xff")), "the server closed the connection with code 1008: kicked �[2J")
 }
 
 // TestEarlyBytes: what comes with the answer to the upgrade is not lost.
@@ -282,8 +282,8 @@ func TestSockJS(t *testing.T) {
 			t.Fatalf("got %.30q, %v", m.Body, err)
 		}
 	}
-	wantError(t, c.Send(t.Context(), "/a", nil, []byte("\xff")), "SockJS carries UTF-8 text alone, and this body is none: connect by ws:// or tcp://")
-	wantError(t, c.Send(t.Context(), "/a", nil, []byte("ü")), "the server closed the connection with code 3000: Go away!�")
+	wantError(t, send(c, t.Context(), "/a", nil, []byte("\xff")), "SockJS carries UTF-8 text alone, and this body is none: connect by ws:// or tcp://")
+	wantError(t, send(c, t.Context(), "/a", nil, []byte("ü")), "the server closed the connection with code 3000: Go away!�")
 }
 
 // TestSockJSMuch: what is bounded is one text, not all of them.

@@ -190,7 +190,7 @@ func (l *listening) subscribeTo(ctx context.Context, c *stompclient.Client, dest
 	late := cli.Exit(cli.TimedOut, fmt.Errorf("%s: the gateway did not confirm the subscription within %s", destination, l.gateway.timeout))
 	ctx, cancel := context.WithTimeoutCause(ctx, l.gateway.timeout, late)
 	defer cancel()
-	err := c.Subscribe(ctx, destination, nil)
+	err := c.Subscribe(ctx, destination)
 	if refusal, ok := errors.AsType[*stompclient.Refusal](err); ok {
 		return refusedError(destination, refusal)
 	}
