@@ -19,16 +19,12 @@ func newVersionCmd() *cobra.Command {
 		Short: "Print the version and what it was built from",
 		Args:  cli.Takes(),
 	}
-	cmd.Flags().StringVarP(&format, "output", "o", "text", "`FORMAT`: text, json")
+	cli.FormatVar(cmd, &format, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		switch format {
-		case "text":
-			fmt.Fprintln(cmd.OutOrStdout(), newBuild())
-		case "json":
+		if format == "json" {
 			return json.NewEncoder(cmd.OutOrStdout()).Encode(newBuild())
-		default:
-			return cli.Misuse(cmd, fmt.Errorf("-o %s: the formats are text, json", format))
 		}
+		fmt.Fprintln(cmd.OutOrStdout(), newBuild())
 		return nil
 	}
 	return cmd

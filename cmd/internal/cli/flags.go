@@ -3,11 +3,14 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/stompgw/stompgw/cmd/internal/output"
 )
 
 // flagError says in words for people what is wrong with the flags of a command. A command that there is
@@ -59,4 +62,28 @@ func unknownCommand(group *cobra.Command, name string) error {
 		reason += fmt.Sprintf("; did you mean %s?", near[0])
 	}
 	return Misuse(group, errors.New(reason))
+}
+
+// FormatVar adds -o. The first of formats is the default, and another than those is refused before the command runs.
+func FormatVar(cmd *cobra.Command, to *string, formats ...string) {
+	names := strings.Join(formats, ", ")
+	cmd.Flags().StringVarP(to, "output", "o", formats[0], "`FORMAT`: "+names)
+	CompleteFlag(cmd, "output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if !slices.Contains(formats, *to) {
+			return Misuse(cmd, fmt.Errorf("-o %s: the formats are %s", output.Printable(*to), names))
+		}
+		return nil
+	}
+}
+
+// NotEmpty refuses flags that are given and say nothing: they come from a script whose variable was empty. Behind
+// each name in advice stands what its error tells.
+func NotEmpty(cmd *cobra.Command, advice ...string) error {
+	for pair := range slices.Chunk(advice, 2) {
+		if f := cmd.Flags().Lookup(pair[0]); f.Changed && f.Value.String() == "" {
+			return fmt.Errorf("--%s is empty: %s", pair[0], pair[1])
+		}
+	}
+	return nil
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -79,15 +78,7 @@ func (t *List) Repeat(cmd *cobra.Command, show func() error) error {
 // NewForm gives a command the flag of what shows one thing.
 func NewForm(cmd *cobra.Command, without ...string) *List {
 	t := new(List)
-	formats := slices.DeleteFunc(output.Formats(), func(format string) bool { return slices.Contains(without, format) })
-	cmd.Flags().StringVarP(&t.Format, "output", "o", formats[0], "`FORMAT`: "+strings.Join(formats, ", "))
-	CompleteFlag(cmd, "output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
-		if !slices.Contains(formats, t.Format) {
-			return Misuse(cmd, fmt.Errorf("-o %s: the formats are %s", output.Printable(t.Format), strings.Join(formats, ", ")))
-		}
-		return nil
-	}
+	FormatVar(cmd, &t.Format, slices.DeleteFunc(output.Formats(), func(format string) bool { return slices.Contains(without, format) })...)
 	return t
 }
 

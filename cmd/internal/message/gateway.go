@@ -41,20 +41,12 @@ func (f *clientFlags) add(cmd *cobra.Command) {
 }
 
 func (f *clientFlags) check(cmd *cobra.Command) error {
-	given := cmd.Flags().Changed
-	switch {
-	case given("token") && given("token-file"):
+	if f.token != "" && f.tokenFile != "" {
 		return errors.New("--token and --token-file: a client has one token")
-	case given("token") && f.token == "":
-		return errors.New("--token is empty: leave it out to be nobody")
-	case given("token-file") && f.tokenFile == "":
-		return errors.New("--token-file is empty: leave it out to be nobody")
-	case given("ca") && f.ca == "":
-		return errors.New("--ca is empty: leave it out to trust whom the system trusts")
-	case given("url") && f.url == "":
-		return errors.New("--url is empty: want one like ws://127.0.0.1:13001/stomp")
 	}
-	return nil
+	const nobody = "leave it out to be nobody"
+	return cli.NotEmpty(cmd, "token", nobody, "token-file", nobody, "ca", "leave it out to trust whom the system trusts",
+		"url", "want one like ws://127.0.0.1:13001/stomp")
 }
 
 // dial opens a session, and warns on stderr if it is nobody's though there is a token. The error has the

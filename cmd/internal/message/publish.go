@@ -139,24 +139,22 @@ func (p *publication) checkFlags(cmd *cobra.Command, body bool) error {
 		return fmt.Errorf("--via %s: want %s or %s", p.via, viaBus, viaSTOMP)
 	case given("kafka") && given("nats"):
 		return errors.New("--kafka and --nats: a message goes over one bus")
-	case given("session") && p.session == "":
-		return errors.New("--session is empty: it needs the id of a session")
-	case given("member") && p.member == "":
-		return errors.New("--member is empty: it needs the id of a member")
 	case given("session") && given("member"):
 		return errors.New("--session and --member: it goes to one session, or to each of a member's")
 	case body && given("file"):
 		return errors.New("BODY and --file: a message has one body")
 	case body && p.chomp:
 		return errors.New("BODY and --chomp: that is for --file and standard input")
-	case given("file") && p.file == "":
-		return errors.New("--file is empty: it needs the name of a file, or - for standard input")
 	case !body && p.gateway.token == "-" && (p.file == "-" || !given("file")):
 		return errors.New("--token - and the body: standard input is one of them; --token-file names a file")
 	case p.count < 1 || p.count > 1e9:
 		return fmt.Errorf("--count %d: want 1 to 1000000000", p.count)
 	case !p.receipt:
 		return errors.New("--receipt=false: without a RECEIPT nobody knows whether a message was published")
+	}
+	if err := cli.NotEmpty(cmd, "session", "it needs the id of a session", "member", "it needs the id of a member",
+		"file", "it needs the name of a file, or - for standard input"); err != nil {
+		return err
 	}
 	if err := p.checkWay(given); err != nil {
 		return err

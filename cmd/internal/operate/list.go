@@ -80,10 +80,9 @@ func newFilter(cmd *cobra.Command, c *console, src *cli.Source) *admin.Filter {
 // checkFilter refuses what no session can be, and empty filters in particular: they come from a script
 // whose variable was empty, and would mean all sessions.
 func checkFilter(cmd *cobra.Command, f *admin.Filter) error {
-	for _, name := range []string{"member", "destination", "node", "transport"} {
-		if flag := cmd.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
-			return fmt.Errorf("--%s is empty: leave it out, or say which", name)
-		}
+	const advice = "leave it out, or say which"
+	if err := cli.NotEmpty(cmd, "member", advice, "destination", advice, "node", advice, "transport", advice); err != nil {
+		return err
 	}
 	if f.Transport != "" && !slices.Contains(transports(), f.Transport) {
 		return fmt.Errorf("--transport %s: want one of %s", f.Transport, strings.Join(transports(), ", "))

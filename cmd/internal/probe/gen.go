@@ -55,10 +55,9 @@ func newTokenGenCmd() *cobra.Command {
 	flags.StringVar(&f.usage, "usage", config.Default().Auth.JWT.Usage, "`USAGE` that the token is for; empty leaves the claim out")
 	flags.StringArrayVar(&f.claims, "claim", nil, "`NAME=VALUE` of another claim, the value as JSON or else text; null takes a claim out")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		for _, name := range []string{"secret-file", "key"} {
-			if flag := cmd.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
-				return cli.Misuse(cmd, fmt.Errorf("--%s is empty: it needs the name of a file", name))
-			}
+		const advice = "it needs the name of a file"
+		if err := cli.NotEmpty(cmd, "secret-file", advice, "key", advice); err != nil {
+			return cli.Misuse(cmd, err)
 		}
 		src.Needs("auth")
 		if f.bringsKey() {

@@ -85,13 +85,11 @@ const (
 
 // request is what is judged, less its destination.
 func (f *policyFlags) request(cmd *cobra.Command, cfg *config.Config) (*policy.Request, error) {
-	given := cmd.Flags().Changed
-	switch {
-	case given("token") && f.token == "":
-		return nil, cli.Misuse(cmd, errors.New("--token is empty: leave it out to be nobody"))
-	case given("claims") && f.claims == "":
-		return nil, cli.Misuse(cmd, errors.New("--claims is empty: leave it out to be nobody"))
-	case f.token != "" && f.claims != "":
+	const nobody = "leave it out to be nobody"
+	if err := cli.NotEmpty(cmd, "token", nobody, "claims", nobody); err != nil {
+		return nil, cli.Misuse(cmd, err)
+	}
+	if f.token != "" && f.claims != "" {
 		return nil, cli.Misuse(cmd, errors.New("--token and --claims: a frame has one bearer"))
 	}
 	r := &policy.Request{}

@@ -1,8 +1,6 @@
 package probe
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/stompgw/stompgw/cmd/internal/cli"
@@ -42,11 +40,8 @@ func newConfigShowCmd() *cobra.Command {
 	src := cli.NewSource(cmd, "show what serve --standalone would use")
 	src.Needs()
 	cmd.Flags().BoolVar(&origin, "origin", false, "tell where each value came from")
-	cmd.Flags().StringVarP(&format, "output", "o", "yaml", "`FORMAT`: yaml, json")
+	cli.FormatVar(cmd, &format, "yaml", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if format != "yaml" && format != "json" {
-			return cli.Misuse(cmd, fmt.Errorf("-o %s: the formats are yaml, json", format))
-		}
 		cfg, err := src.Load()
 		if err != nil {
 			return err

@@ -31,13 +31,10 @@ func newTokenCheckCmd() *cobra.Command {
 		Args:    cli.Takes("TOKEN"),
 	}
 	src := cli.NewSource(cmd, "use the configuration of serve --standalone")
-	cmd.Flags().StringVarP(&format, "output", "o", "text", "`FORMAT`: text, json")
+	cli.FormatVar(cmd, &format, "text", "json")
 	cmd.Flags().BoolVar(&revocation, "revocation", false, "also ask Redis whether it was taken back")
 	src.List("redis.addrs", "redis", config.Default().Redis.Addrs, "`ADDRESS` of Redis, for --revocation")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if format != "text" && format != "json" {
-			return cli.Misuse(cmd, fmt.Errorf("-o %s: the formats are text, json", format))
-		}
 		token, err := cli.ReadToken(cmd.InOrStdin(), args[0])
 		if err != nil {
 			return err
