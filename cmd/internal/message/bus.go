@@ -7,11 +7,14 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/gateway/destination"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
@@ -92,4 +95,132 @@ func brokerError(cfg *config.Config, err error) error {
 		return cli.Exit(cli.Unreachable, fmt.Errorf("%s (%s, %s) can't be used: %w", what, key, cfg.Origin(key), err))
 	}
 	return cli.Unreached(cfg, key, what, flag, err)
+}
+
+// checkDestination refuses what no client could subscribe to: a message there would reach nobody, and
+// nobody would be told.
+func (p *publication) checkDestination(cfg *config.Config) error {
+	below := func(prefix string) bool { return strings.HasPrefix(p.destination, prefix+"/") }
+	room := cfg.Prefixes.Broker[0] + "/chat"
+	if err := checkSlash(cfg, p.destination); err != nil {
+		return err
+	}
+	switch {
+	case !utf8.ValidString(p.destination) || strings.ContainsFunc(p.destination, unicode.IsControl):
+		return fmt.Errorf("DEST %q holds what no client can subscribe to: want text without control characters", p.destination)
+	case destination.IsPattern(p.destination):
+		return fmt.Errorf("DEST %s is a pattern: a message goes to one destination, such as %s", p.destination, room)
+	case below(cfg.Prefixes.App):
+		return fmt.Errorf("DEST %s is for clients to send to: the bus carries what subscribers receive, such as %s; --via %s sends as a client does",
+			p.destination, room, viaSTOMP)
+	case below(cfg.Prefixes.User) && !p.individual():
+		return fmt.Errorf("DEST %s is one session's own: say which with --session SESSION or --member MEMBER", p.destination)
+	}
+	return p.checkChannels(cfg)
+}
+
+// checkChannels refuses a destination that no channel names, where there are channels. Clients know an
+// individual one by its name below the session prefix.
+func (p *publication) checkChannels(cfg *config.Config) error {
+	if p.force || len(cfg.Channels) == 0 {
+		return nil
+	}
+	name := p.destination
+	if p.individual() {
+		name = cfg.Rules().SessionDestination(name)
+	}
+	if name == cfg.Errors.Destination {
+		return nil
+	}
+	for _, ch := range cfg.Channels {
+		m, err := destination.NewMatcher(ch.Match)
+		if err != nil { // the rules are made of it
+			return err
+		}
+		if _, ok := m.Match(name); ok {
+			return nil
+		}
+	}
+	_, where := cfg.Said("channels[0].match")
+	return fmt.Errorf("DEST %s: no channel names %s, so nobody may subscribe to it; the nearest of %s (%s) is %s. --force publishes all the same",
+		p.destination, name, cli.Count(len(cfg.Channels), "channel"), where, nearestChannel(cfg, name))
+}
+
+// nearestChannel is the channel whose match is most like name, or begins so.
+func nearestChannel(cfg *config.Config, name string) (match string) {
+	var all []string
+	for _, ch := range cfg.Channels {
+		all = append(all, ch.Match)
+	}
+	if near := config.Nearest(name, all); near != "" {
+		return near
+	}
+	most := -1
+	for _, ch := range cfg.Channels {
+		if n := common(ch.Match, name); n > most {
+			most, match = n, ch.Match
+		}
+	}
+	return match
+}
+
+// common is how many bytes a and b have in common at their beginning.
+func common(a, b string) (n int) {
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// individual reports whether the message is for certain sessions alone.
+func (p *publication) individual() bool { return p.session != "" || p.member != "" }
+
+// recipients returns by which principals the message is addressed, "" for all subscribers, and where
+// it goes in words.
+func (p *publication) recipients(ctx context.Context, cfg *config.Config) (principals []string, to string, err error) {
+	if !p.individual() {
+		return []string{""}, p.destination, nil
+	}
+	client := cli.NewRedis(cfg)
+	defer client.Close() // nothing is lost with it
+	cluster := admin.NewCluster(cli.SessionMap(cfg, client), 0)
+	if p.session != "" {
+		principal, err := p.ofSession(ctx, cfg, cluster)
+		return []string{principal}, p.destination, err
+	}
+	principals, err = p.ofMember(ctx, cfg, cluster)
+	return principals, fmt.Sprintf("%s of member %s (%s)", p.destination, p.member, cli.Count(len(principals), "session")), err
+}
+
+// ofSession finds out how the session is addressed.
+func (p *publication) ofSession(ctx context.Context, cfg *config.Config, cluster *admin.Cluster) (string, error) {
+	s, err := cluster.Find(ctx, p.session)
+	if errors.Is(err, admin.ErrNoSession) {
+		return "", cli.NoSession("--session " + p.session)
+	}
+	return s.Principal, cli.ClusterError(cfg, err)
+}
+
+// maxRecipients bounds to how many sessions of a member one command publishes.
+const maxRecipients = 100_000
+
+// ofMember finds out how the member's sessions are addressed.
+func (p *publication) ofMember(ctx context.Context, cfg *config.Config, cluster *admin.Cluster) (principals []string, err error) {
+	for s, err := range cluster.Sessions(ctx, admin.Filter{Member: p.member}, "") {
+		switch {
+		case errors.Is(err, registry.ErrMember):
+			return nil, cli.Exit(cli.Usage, fmt.Errorf("--member %s: %w", p.member, err))
+		case err != nil && cli.IsNetwork(err):
+			return nil, cli.RedisError(cfg, err)
+		case err != nil:
+			return nil, fmt.Errorf("--member %s: %w", p.member, err)
+		case len(principals) == maxRecipients:
+			return nil, fmt.Errorf("--member %s: there are more than the %d sessions that one command publishes to", p.member, maxRecipients)
+		}
+		principals = append(principals, s.Principal)
+	}
+	if len(principals) == 0 {
+		return nil, cli.Exit(cli.NoMatch, fmt.Errorf("--member %s: no live node has a session of this member; `stompgw sessions list` prints those there are", p.member))
+	}
+	return principals, nil
 }

@@ -1,6 +1,8 @@
 package operate
 
 import (
+	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -117,4 +119,104 @@ func readiness(n admin.Node) string {
 		return "-"
 	}
 	return *n.Ready
+}
+
+func (c *console) nodesDrain() *cobra.Command {
+	var yes, wait bool
+	cmd := &cobra.Command{
+		Use:   "drain NODE",
+		Short: "Make a node let its sessions go, and end",
+		Long: "Make a node let its sessions go, and end, as SIGTERM does: it takes no new ones, and what is left after\n" +
+			"drain.duration is cut off. Whatever started it may start it again.\n\n" +
+			"NODE is written as in nodes show. The exit code is 8 when the node did not answer.",
+		Example: "  stompgw nodes drain web-1\n  stompgw nodes drain 7c0e9d1a --yes --wait",
+		Args:    cli.Takes("NODE"),
+	}
+	src, t := newClusterSource(cmd), cli.NewList(cmd, output.Options{Columns: []string{"NODE", "STATE", "SESSIONS"}})
+	cmd.ValidArgsFunction = cli.OfferOnce(c.offerNodes(src))
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "don't ask")
+	cmd.Flags().BoolVar(&wait, "wait", false, "return when the node has ended")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if !yes && !cli.SomeoneThere(cmd) {
+			return cli.Misuse(cmd, errors.New("the node will end, and nobody is there to be asked: add --yes"))
+		}
+		return c.use(cmd.Context(), src, func(cluster operator) error {
+			n, err := cluster.FindNode(cmd.Context(), args[0])
+			if err != nil {
+				return nodeError(args[0], err)
+			}
+			if n.State == "foreign" {
+				return cli.Exit(cli.Failed, fmt.Errorf("node %s is none of stompgw's, and can't be told: end its process", n.Name))
+			}
+			if !yes {
+				question := fmt.Sprintf("Drain node %s, which has %s, and end it?", nodeName(n), cli.Count(n.Sessions, "session"))
+				if err := cli.Confirm(cmd, question, "nothing was done"); err != nil {
+					return err
+				}
+			}
+			if err := c.drain(cmd, t, cluster, n); err != nil || !wait {
+				return err
+			}
+			return c.awaitEnd(cmd, src, cluster, n.Name)
+		})
+	}
+	return cmd
+}
+
+// drained is what -o json prints of a node that was told to drain.
+type drained struct {
+	Short    string `json:"id"`
+	Node     string `json:"node"`
+	State    string `json:"state"`
+	Sessions int    `json:"sessions"`
+}
+
+func (c *console) drain(cmd *cobra.Command, t *cli.List, cluster operator, n admin.Node) error {
+	sessions, err := cluster.Drain(cmd.Context(), n.Name)
+	switch {
+	case errors.Is(err, admin.ErrSilent):
+		return cli.Exit(cli.TimedOut, fmt.Errorf("%w; it may drain or not: see `stompgw nodes list`", err))
+	case err != nil && !cli.IsNetwork(err) && cmd.Context().Err() == nil:
+		return cli.Exit(cli.Failed, err) // what the node said
+	case err != nil:
+		return err
+	}
+	d := drained{n.Short, n.Name, "draining", sessions}
+	err = t.Write(cmd, func(w output.Writer) error {
+		return w.Row(output.Row{Cells: []string{d.Short, d.State, strconv.Itoa(d.Sessions)}, Name: d.Node, Value: d})
+	})
+	if err == nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "the node lets %s go, and ends\n", cli.Count(sessions, "session"))
+	}
+	return err
+}
+
+// awaitEnd returns when the node is not in the list any more: it leaves it last of all. A standalone one
+// takes the list with it.
+func (c *console) awaitEnd(cmd *cobra.Command, src *cli.Source, cluster operator, node string) error {
+	again := time.NewTicker(c.every)
+	defer again.Stop()
+	for {
+		_, err := cluster.FindNode(cmd.Context(), node)
+		switch {
+		case errors.Is(err, admin.ErrNoNode), src.Standalone && cli.IsNetwork(err):
+			fmt.Fprintln(cmd.ErrOrStderr(), "the node has ended")
+			return nil
+		case err != nil:
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-cmd.Context().Done():
+			return cmd.Context().Err()
+		}
+	}
+}
+
+// nodeError names the node that was meant.
+func nodeError(name string, err error) error {
+	if errors.Is(err, admin.ErrNoNode) {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return err
 }

@@ -1,7 +1,9 @@
 package operate
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -242,4 +244,161 @@ func shellWord(text string) string {
 		return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 	}
 	return text
+}
+
+func (c *console) sessionsShow() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "show SESSION",
+		Short: "Show all that is known of one session",
+		Long: "Show all that is known of one session: what Redis has, and what its node says now.\n\n" +
+			"SESSION is its short id, as sessions list prints it, its key, the beginning of that where only one session has it,\n" +
+			"or its principal.",
+		Example: "  stompgw sessions show d0b6fbca-2a\n" +
+			"  stompgw sessions show \"$(stompgw sessions list --member 42 -o name | head -1)\" -o yaml",
+		Args: cli.Takes("SESSION"),
+	}
+	src, t := newClusterSource(cmd), cli.NewForm(cmd)
+	cmd.ValidArgsFunction = cli.OfferOnce(c.offerSessions(src))
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return c.use(cmd.Context(), src, func(cluster operator) error {
+			s, err := cluster.Find(cmd.Context(), args[0])
+			if errors.Is(err, admin.ErrNoSession) {
+				return cli.NoSession(args[0])
+			}
+			page := []admin.Session{s}
+			if err == nil && t.Format != output.Names {
+				err = cluster.AskLive(cmd.Context(), page)
+			}
+			if err != nil {
+				return err
+			}
+			return showOne(cmd, t, cluster, sessionFields(page[0], c.now()), sessionRow(page[0], c.now()))
+		})
+	}
+	return cmd
+}
+
+func sessionFields(s admin.Session, now time.Time) []output.Field {
+	subs, queue := liveCells(s)
+	return []output.Field{
+		oneLine("SESSION", s.Short),
+		oneLine("KEY", s.Key),
+		oneLine("NODE", s.Node),
+		oneLine("PRINCIPAL", orNone(s.Principal)),
+		oneLine("MEMBER", memberCell(s.Member)),
+		oneLine("TRANSPORT", orNone(s.Transport)),
+		oneLine("ADDRESS", orNone(s.Remote)),
+		oneLine("VERSION", orNone(s.Version)),
+		oneLine("CONNECTED", moment(s.ConnectedAt, now)),
+		oneLine("TOKEN", expiry(s, now)),
+		oneLine("SUBS", subs),
+		oneLine("QUEUE", queue),
+		{Name: "DESTINATIONS", Values: destinationLines(s.Live)},
+	}
+}
+
+func oneLine(name, value string) output.Field {
+	return output.Field{Name: name, Values: []string{value}}
+}
+
+// moment writes a time, and how far it is from now.
+func moment(t *time.Time, now time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return t.Format(time.RFC3339) + ", " + output.FromNow(t.Sub(now))
+}
+
+func expiry(s admin.Session, now time.Time) string {
+	if s.ExpiresAt == nil || s.ExpiresAt.After(now) {
+		return moment(s.ExpiresAt, now)
+	}
+	return "expired at " + moment(s.ExpiresAt, now)
+}
+
+// destinationLines are a line each. A node does not tell more than so many.
+func destinationLines(l *registry.Live) []string {
+	switch {
+	case l == nil || l.Subscribed == 0:
+		return []string{"-"}
+	case l.Subscribed > len(l.Subscriptions):
+		return append(l.Subscriptions[:len(l.Subscriptions):len(l.Subscriptions)],
+			fmt.Sprintf("and %d more", l.Subscribed-len(l.Subscriptions)))
+	}
+	return l.Subscriptions
+}
+
+func (c *console) sessionsCount() *cobra.Command {
+	var by string
+	cmd := &cobra.Command{
+		Use:   "count",
+		Short: "Count the sessions of all live nodes",
+		Long: "Count the sessions of all live nodes, together, or by what they have in common, the largest number first.\n\n" +
+			"By node, and together, it is what the nodes said with their last heartbeats. By member and transport, all\n" +
+			"sessions are read.",
+		Example: "  stompgw sessions count\n" +
+			"  stompgw sessions count --by transport\n" +
+			"  stompgw sessions count --by member --no-headers | head",
+		Args: cli.Takes(),
+	}
+	ways := []string{string(admin.ByNode), string(admin.ByMember), string(admin.ByTransport)}
+	src := newClusterSource(cmd)
+	t := cli.NewWatched(cmd, output.Options{Columns: append([]string{"SESSIONS"}, ways...)}, output.Names) // a number is no name
+	cmd.Flags().StringVar(&by, "by", "", "`WHAT` they are counted by: "+strings.Join(ways, ", "))
+	cli.CompleteFlag(cmd, "by", cobra.FixedCompletions(ways, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if cmd.Flags().Changed("by") && !slices.Contains(ways, by) {
+			return cli.Misuse(cmd, fmt.Errorf("--by %s: want one of %s", by, strings.Join(ways, ", ")))
+		}
+		t.Options = countColumns(admin.By(by))
+		return c.show(cmd, src, t, func(cluster operator, w output.Writer) (string, error) {
+			counts, err := cluster.Count(cmd.Context(), cmp.Or(admin.By(by), admin.ByNode))
+			if err != nil {
+				return "", err
+			}
+			if by == "" {
+				return "", w.Row(totalRow(counts))
+			}
+			return "", each(w, counts, func(n admin.Count) output.Row { return countRow(admin.By(by), n) })
+		})
+	}
+	return cmd
+}
+
+// countColumns are those of what is counted by something; of all together there is but the number.
+func countColumns(by admin.By) output.Options {
+	if by == "" {
+		return output.Options{Columns: []string{"SESSIONS"}}
+	}
+	name := strings.ToUpper(string(by))
+	return output.Options{Columns: []string{name, "SESSIONS"}, Cuts: []output.Cut{{Column: name, Least: 8}}}
+}
+
+// counted is a number of sessions, under the names that they have in a list.
+type counted struct {
+	Node      *string         `json:"node,omitempty"`
+	Member    json.RawMessage `json:"member,omitempty"` // null when not logged in
+	Transport *string         `json:"transport,omitempty"`
+	Sessions  int             `json:"sessions"`
+}
+
+func totalRow(counts []admin.Count) output.Row {
+	total := 0
+	for _, n := range counts {
+		total += n.Sessions
+	}
+	return output.Row{Cells: []string{strconv.Itoa(total)}, Value: counted{Sessions: total}}
+}
+
+func countRow(by admin.By, n admin.Count) output.Row {
+	name, value := orNone(n.Name), counted{Sessions: n.Sessions}
+	switch by {
+	case admin.ByNode:
+		name, value.Node = registry.ShortNode(n.Name), &n.Name
+	case admin.ByTransport:
+		value.Transport = &n.Name
+	case admin.ByMember:
+		name, value.Member = memberCell([]byte(n.Name)), json.RawMessage(n.Name)
+	}
+	return output.Row{Cells: []string{name, strconv.Itoa(n.Sessions)}, Value: value}
 }
