@@ -1,6 +1,7 @@
 package kafkabus
 
 import (
+	"cmp"
 	"sync"
 	"time"
 )
@@ -13,29 +14,23 @@ type pulse struct {
 }
 
 // asked notes that an answer is owed from now on.
-func (p *pulse) asked() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.since.IsZero() {
-		p.since = time.Now()
-	}
-}
+func (p *pulse) asked() { p.failed(nil) }
 
-// failed notes why there was no answer; it is still owed.
+// failed notes why there was no answer, nil for unknown; it is owed still.
 func (p *pulse) failed(cause error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.since.IsZero() {
 		p.since = time.Now()
 	}
-	p.cause = cause
+	p.cause = cmp.Or(cause, p.cause)
 }
 
 // answered notes that nothing is owed, and returns for how long it was.
-func (p *pulse) answered() (silence time.Duration) {
+func (p *pulse) answered() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	silence = p.silenceLocked()
+	silence := p.owed()
 	p.since, p.cause = time.Time{}, nil
 	return silence
 }
@@ -44,10 +39,11 @@ func (p *pulse) answered() (silence time.Duration) {
 func (p *pulse) silence() (time.Duration, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.silenceLocked(), p.cause
+	return p.owed(), p.cause
 }
 
-func (p *pulse) silenceLocked() time.Duration {
+// owed returns for how long an answer has been. The caller holds mu.
+func (p *pulse) owed() time.Duration {
 	if p.since.IsZero() {
 		return 0
 	}
