@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long a server may take for anything; it only decides when a test has hung.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // lookPath returns where program is. Where it is not installed the test is skipped, or fails if
 // TEST_ALL is set.
