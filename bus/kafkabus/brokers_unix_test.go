@@ -20,20 +20,23 @@ func TestRealOutage(t *testing.T) {
 	b := servers.Kafka(t)
 	for _, test := range []struct {
 		name string
-		run  func(t *testing.T)
+		run  func(t *testing.T, c *crowd)
 	}{
-		{"stopped", func(t *testing.T) { b.Stop(t); b.Start(t) }},
-		{"killed", func(t *testing.T) { b.Kill(); b.Start(t) }},
-		{"silent", func(t *testing.T) {
+		{"stopped", func(t *testing.T, _ *crowd) { b.Stop(t); b.Start(t) }},
+		{"killed", func(t *testing.T, _ *crowd) { b.Kill(); b.Start(t) }},
+		{"silent", func(t *testing.T, c *crowd) {
 			b.Signal(t, syscall.SIGSTOP)
-			time.Sleep(2 * time.Second) // of silence
+			c.silent(2 * time.Second)
 			b.Signal(t, syscall.SIGCONT)
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b.CreateTopic(t, test.name, 6)
-			o := newOutlet(t, Config{Brokers: []string{b.Addr}, Topic: test.name, Silence: time.Minute}, nil)
-			o.publishing(5000, func() { test.run(t) }).check(b.Addr)
+			o := newOutlet(t, Config{Brokers: []string{b.Addr}, Topic: test.name, Silence: time.Hour, Deadline: time.Hour}, nil)
+			o.publishing(5000, func(c *crowd) {
+				c.more()
+				test.run(t, c)
+			}).check(b.Addr)
 		})
 	}
 }
@@ -52,9 +55,10 @@ func TestRealSilence(t *testing.T) {
 	sent := o.send("/topic/x", "sent")
 	e := bus.Envelope{Destination: "/topic/x", Body: []byte("behind it")}
 	err := error(nil)
-	for ; err == nil || errors.Is(err, bus.ErrFull); err = o.publish(e, func(error) {}) {
-		time.Sleep(time.Millisecond) // until it is refused
-	}
+	poll(t, "for a refusal", func() bool {
+		err = o.publish(e, func(error) {})
+		return err != nil && !errors.Is(err, bus.ErrFull)
+	})
 	if !errors.Is(err, bus.ErrDown) {
 		t.Errorf("Publish says %v, want ErrDown", err)
 	}
@@ -67,13 +71,11 @@ func TestRealSilence(t *testing.T) {
 		t.Errorf("done heard %v, want ErrUnknown", err)
 	}
 	b.Signal(t, syscall.SIGCONT)
-	for err = bus.ErrDown; err != nil; {
+	poll(t, "for it to be taken", func() bool {
 		answer := make(chan error, 1)
-		if err = o.publish(bus.Envelope{Destination: "/topic/x", Body: []byte("after")}, func(err error) { answer <- err }); err == nil {
-			err = <-answer
-		}
-		time.Sleep(time.Millisecond) // until it is taken
-	}
+		err := o.publish(bus.Envelope{Destination: "/topic/x", Body: []byte("after")}, func(err error) { answer <- err })
+		return err == nil && <-answer == nil
+	})
 	if err := o.healthy(); err != nil {
 		t.Error(err)
 	}

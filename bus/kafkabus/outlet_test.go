@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -42,12 +43,13 @@ type crowd struct {
 
 	mu      sync.Mutex
 	answers map[string][]error
+	taken   []string // those whose answer is nil
 	room    chan struct{}
 	pending sync.WaitGroup
 }
 
 // publishing has envelopes published while f runs, at least so many and until f returns.
-func (o *outlet) publishing(least int, f func()) *crowd {
+func (o *outlet) publishing(least int, f func(c *crowd)) *crowd {
 	c := &crowd{outlet: o, answers: make(map[string][]error), room: make(chan struct{}, 1)}
 	var over atomic.Bool
 	var wg sync.WaitGroup
@@ -56,7 +58,7 @@ func (o *outlet) publishing(least int, f func()) *crowd {
 			c.publishNext()
 		}
 	})
-	f()
+	f(c)
 	over.Store(true)
 	wg.Wait()
 	c.pending.Wait()
@@ -81,7 +83,9 @@ func (c *crowd) publishNext() {
 	case errors.Is(err, bus.ErrFull):
 		<-c.room
 	default:
-		c.t.Errorf("publish %s: %v", body, err)
+		if !c.t.Failed() { // the first one tells enough
+			c.t.Errorf("publish %s: %v", body, err)
+		}
 		c.to++
 	}
 }
@@ -89,12 +93,51 @@ func (c *crowd) publishNext() {
 func (c *crowd) hear(body string, err error) {
 	c.mu.Lock()
 	c.answers[body] = append(c.answers[body], err)
+	if err == nil {
+		c.taken = append(c.taken, body)
+	}
 	c.mu.Unlock()
 	c.pending.Done()
 	select {
 	case c.room <- struct{}{}:
 	default:
 	}
+}
+
+// more waits until the broker has taken some more, and returns how many it had taken before.
+func (c *crowd) more() (before int) {
+	c.t.Helper()
+	taken := func() int {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return len(c.taken)
+	}
+	before = taken()
+	poll(c.t, "for the broker to take more", func() bool { return taken() >= before+100 })
+	return before
+}
+
+// silent waits until a leader has owed an answer for that long.
+func (o *outlet) silent(d time.Duration) {
+	o.t.Helper()
+	poll(o.t, "for an outage", func() bool {
+		o.mu.RLock()
+		defer o.mu.RUnlock()
+		return slices.ContainsFunc(o.lanes, func(l *lane) bool {
+			silence, _ := l.pulse.silence()
+			return silence > d
+		})
+	})
+}
+
+// partitioned waits until the outlet knows that there are so many partitions.
+func (o *outlet) partitioned(n int) {
+	o.t.Helper()
+	poll(o.t, "for the partitions", func() bool {
+		o.mu.RLock()
+		defer o.mu.RUnlock()
+		return len(o.partitions) == n
+	})
 }
 
 // check reports answers other than one nil for each envelope, and a log that a reader would not get
