@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -230,45 +229,5 @@ func TestInWords(t *testing.T) {
 		if got := inWords(d); got != want {
 			t.Errorf("%s: %s, want %s", d, got, want)
 		}
-	}
-}
-
-// BenchmarkBlocked is a SEND of a member while others are blocked: by the session's login, which does
-// not look, and by a token of its own that memory knows.
-func BenchmarkBlocked(b *testing.B) {
-	for _, test := range []struct {
-		name    string
-		own     bool
-		blocked int
-	}{{"login/blocked=0", false, 0}, {"login/blocked=10000", false, 10_000}, {"guest/blocked=0", true, 0}, {"guest/blocked=10000", true, 10_000}} {
-		b.Run(test.name, func(b *testing.B) {
-			r := newLoginRig(b)
-			p := r.member(r.of(42, time.Hour))
-			token := ""
-			if test.own {
-				token = r.of(43, time.Hour)
-				p.ask(sendAs("/topic/open/a", token, "x"))
-			}
-			var members []string
-			for i := range test.blocked {
-				members = append(members, fmt.Sprint(1000+i))
-			}
-			r.block(time.Hour, members...)
-			frame := []byte(strings.ReplaceAll(sendAs("/topic/open/a", token, "x"), "^@", "\x00"))
-			work := make([]byte, len(frame))
-			ran := make(chan struct{})
-			b.ReportAllocs()
-			r.loop.Post(func() {
-				for b.Loop() {
-					p.s.Feed(work[:copy(work, frame)])
-					r.bus.Forget()
-				}
-				close(ran)
-			})
-			<-ran
-			if p.conn.closed || len(p.conn.out) > 0 {
-				b.Fatalf("the client got %q", p.conn.out)
-			}
-		})
 	}
 }

@@ -168,25 +168,6 @@ func TestWatchRaces(t *testing.T) {
 	})
 }
 
-// On a bus that brings everything, subscriptions are live when the bus is.
-func TestSubscribeBeforeTheBusIsReady(t *testing.T) {
-	b := bustest.NewFake()
-	b.Late = true
-	r := newRigOn(t, b, b)
-	p := r.connect("1.2")
-	p.feed(subscribe("1", "/topic/a") + subscribe("2", "/session/queue/x") + "SUBSCRIBE\nid:3\ndestination:/topic/a\n\n^@")
-	p.want()
-	b.Ready()
-	r.do(func() {})
-	got := p.read()
-	slices.Sort(got)
-	if !slices.Equal(got, []string{receipt("1"), receipt("2")}) {
-		t.Fatalf("got %q", got)
-	}
-	p.feed(subscribe("4", "/session/queue/y"))
-	p.want(receipt("4"))
-}
-
 func TestTooManySubscriptions(t *testing.T) {
 	p := newRig(t).connect("1.2").errors()
 	for i := range maxSubscriptions - 1 {
