@@ -158,9 +158,23 @@ func TestBlockedGuest(t *testing.T) {
 	}
 }
 
-// TestBlockedMeanwhile: a block counts for the CONNECT that an interceptor has, and for the one whose
+// TestBlockedMeanwhile: a block counts for the frame that an interceptor has, and for the CONNECT whose
 // token is being looked at.
 func TestBlockedMeanwhile(t *testing.T) {
+	t.Run("interceptor, a guest", func(t *testing.T) {
+		r := newLoginRig(t)
+		p, bob := r.member(r.of(42, time.Hour)), r.of("bob", time.Hour)
+		p.ask(sendAs("/topic/open/a", bob, "before"))
+		let := p.hold()
+		p.feed(sendAs("/topic/open/a", bob, "x"))
+		r.block(time.Minute, `"bob"`)
+		let()
+		p.resumed()
+		p.wantRefusal("blocked")
+		if got := r.bus.Bodies(); len(got) != 1 {
+			t.Errorf("the bus has %q", got)
+		}
+	})
 	t.Run("interceptor", func(t *testing.T) {
 		r := newLoginRig(t)
 		p := r.accept()

@@ -121,6 +121,7 @@ type Outcome struct {
 	Close   string          // end the session with an ERROR that says so
 }
 
+// Error is for logs of the embedder's own: a session tells the client what it says.
 func (o *Outcome) Error() string {
 	switch {
 	case o.Close != "":
