@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"reflect"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -231,13 +230,9 @@ func TestSlowDeliver(t *testing.T) {
 			if line := log.await("envelopes dropped"); !strings.Contains(line, destination) {
 				t.Errorf("logged %s", line)
 			}
-			for b.watches.dropped() < published-fit-1 { // the lane's goroutine may have to come to them
-				runtime.Gosched()
-			}
+			waitFor(func() bool { return b.watches.dropped() >= published-fit-1 }) // the lane's goroutine may have to come to them
 			close(hold)
-			for len(arrived)+int(b.watches.dropped()) < published {
-				runtime.Gosched()
-			}
+			waitFor(func() bool { return len(arrived)+int(b.watches.dropped()) >= published })
 			dropped := b.watches.dropped()
 			if dropped > published-fit {
 				t.Errorf("Dropped says %d, but of %d %d fit, and 1 is being delivered", dropped, published, fit)
@@ -246,9 +241,7 @@ func TestSlowDeliver(t *testing.T) {
 				t.Errorf("%d are counted as missed, want %d", n, dropped)
 			}
 			publish(t, b, destination, body) // there is room again
-			for len(arrived)+int(b.watches.dropped()) < published+1 {
-				runtime.Gosched()
-			}
+			waitFor(func() bool { return len(arrived)+int(b.watches.dropped()) > published })
 			b.Unwatch(destination)
 			if b.watches.dropped() != dropped {
 				t.Errorf("Dropped says %d after Unwatch, want %d", b.watches.dropped(), dropped)

@@ -93,9 +93,7 @@ func reload(t *testing.T, p *servers.Process, file, conf string) {
 	before := strings.Count(p.Output(), reloaded)
 	rewrite(t, file, conf)
 	p.Signal(t, syscall.SIGHUP)
-	for strings.Count(p.Output(), reloaded) == before {
-		time.Sleep(time.Millisecond)
-	}
+	waitFor(func() bool { return strings.Count(p.Output(), reloaded) > before })
 }
 
 func rewrite(t *testing.T, file, conf string) {
@@ -127,12 +125,13 @@ func listen(b *Bus, destination string) chan error {
 // until calls try until it returns nil.
 func until(t *testing.T, try func() error) {
 	t.Helper()
-	for err := try(); err != nil; err = try() {
-		if !errors.Is(err, ErrDestination) && !errors.Is(err, bus.ErrTooLarge) && !errors.Is(err, errCrowded) {
+	waitFor(func() bool {
+		err := try()
+		if err != nil && !errors.Is(err, ErrDestination) && !errors.Is(err, bus.ErrTooLarge) && !errors.Is(err, errCrowded) {
 			t.Fatal(err)
 		}
-		time.Sleep(10 * time.Millisecond)
-	}
+		return err == nil
+	})
 }
 
 func wantReconnects(t *testing.T, b *Bus, want uint64) {
@@ -352,9 +351,7 @@ func TestUserChanges(t *testing.T) {
 		log.await("bus connected")
 		s.reload(fmt.Sprintf(users, "somebody"))
 		log.await("bus disconnected")
-		for err := b.Healthy(); !strings.Contains(fmt.Sprint(err), "handshake"); err = b.Healthy() {
-			time.Sleep(time.Millisecond)
-		}
+		waitFor(func() bool { return strings.Contains(fmt.Sprint(b.Healthy()), "handshake") })
 		s.reload(fmt.Sprintf(users, "gateway"))
 		log.await("bus connected")
 		checkErr(t, ask(b, "/a", 1), nil)
@@ -415,5 +412,100 @@ func TestFatalSubscription(t *testing.T) {
 	checkErr(t, watchFor(b, "/bad"), ErrDestination)
 	if len(first) > 0 {
 		t.Errorf("what was granted heard %v", <-first)
+	}
+}
+
+// TestSubscriptionLimit: of more watches than a server has room for on a connection, which does not say
+// which one it refuses, as many hear yes as there is room for, and these bring what is published; others
+// hear no, at once or later. One that ends makes room.
+func TestSubscriptionLimit(t *testing.T) {
+	const limit, asked = 10, 40
+	eachServer(t, fmt.Sprintf("max_subscriptions: %d", limit), func(t *testing.T, s configured) {
+		b := newBus(t, Config{URL: s.url, Linger: time.Millisecond}, "1/a", nil)
+		arrived := make(chan bus.Envelope, 1000)
+		receive(t, b, func(e bus.Envelope) { arrived <- e })
+		type answer struct {
+			destination string
+			err         error
+		}
+		answers := make(chan answer, 10*asked)
+		watch := func(n int) {
+			destination := fmt.Sprint("/topic/", n)
+			b.Watch(destination, func(err error) { answers <- answer{destination, err} })
+		}
+		var published []<-chan error
+		for n := range asked {
+			published = append(published, publish(t, b, "/topic/a", "x"))
+			watch(n)
+		}
+		for _, answer := range published {
+			checkErr(t, <-answer, nil)
+		}
+		var granted []string
+		for range asked {
+			if a := <-answers; a.err == nil {
+				granted = append(granted, a.destination)
+			} else if !errors.Is(a.err, errCrowded) {
+				t.Fatal(a.err)
+			}
+		}
+		if len(granted) != limit-1 { // and the node's own
+			t.Fatalf("%d of %d watches are granted: %v", len(granted), asked, granted)
+		}
+		for _, destination := range granted {
+			arrives(t, b, bus.Envelope{Destination: destination}, arrived)
+		}
+		wantReconnects(t, b, 1)
+		if watch(asked); (<-answers).err == nil {
+			t.Error("one more is granted")
+		}
+		b.Unwatch(granted[0])
+		until(t, func() error { watch(asked); return (<-answers).err })
+		arrives(t, b, bus.Envelope{Destination: fmt.Sprint("/topic/", asked)}, arrived)
+		wantReconnects(t, b, 1)
+
+		if len(answers) > 0 {
+			a := <-answers
+			t.Errorf("%s heard %v", a.destination, a.err)
+		}
+	})
+}
+
+// TestSubscriptionLimitOfNext: on a connection to a server that takes fewer than the one before, what is too
+// much is taken back, and never the node's own subject. When there is more room later, it is used.
+func TestSubscriptionLimitOfNext(t *testing.T) {
+	const limit, asked = 10, 40
+	first := startServer(t, 0)
+	b := newBus(t, Config{URL: first.ClientURL()}, "1/a", nil)
+	arrived := make(chan bus.Envelope, 1000)
+	receive(t, b, func(e bus.Envelope) { arrived <- e })
+	heard := make([]chan error, asked)
+	for n := range heard {
+		heard[n] = listen(b, fmt.Sprint("/topic/", n))
+		checkErr(t, <-heard[n], nil)
+	}
+	stopServer(first)
+	port := portOf(t, first.ClientURL())
+	second := startServer(t, port, func(o *server.Options) { o.MaxSubs = limit })
+	arrives(t, b, bus.Envelope{Destination: "/queue/x", Principal: "1/a/session/now"}, arrived)
+	told := func() (n int) {
+		for _, c := range heard {
+			n += len(c)
+		}
+		return n
+	}
+	waitFor(func() bool { return told() == asked-(limit-1) })
+	for n := range heard {
+		if len(heard[n]) > 0 {
+			checkErr(t, <-heard[n], errCrowded)
+		} else {
+			arrives(t, b, bus.Envelope{Destination: fmt.Sprint("/topic/", n)}, arrived)
+		}
+	}
+	checkErr(t, b.Healthy(), nil)
+	stopServer(second)
+	startServer(t, port, func(o *server.Options) { o.MaxSubs = 2 * limit })
+	for n := range limit {
+		until(t, func() error { return watchFor(b, fmt.Sprint("/more/", n)) })
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -41,9 +40,7 @@ func TestOtherServersOfCluster(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			one := startPeer(t, 0, tt.secure)
 			two := startPeer(t, 0, tt.secure, routeTo(one))
-			for one.NumRoutes() == 0 || two.NumRoutes() == 0 {
-				runtime.Gosched()
-			}
+			waitFor(func() bool { return one.NumRoutes() > 0 && two.NumRoutes() > 0 })
 			log, logger := newEvents()
 			port := one.Addr().(*net.TCPAddr).Port
 			b := newBus(t, Config{URL: fmt.Sprintf(tt.url, port), TLS: tt.tls}, "1/a", logger)

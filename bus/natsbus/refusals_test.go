@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stompgw/stompgw/bus"
 )
@@ -143,9 +142,7 @@ func TestForbiddenNode(t *testing.T) {
 	go func() {
 		defer close(mended)
 		log.await("refuses a subject")
-		for !errors.Is(b.Healthy(), ErrPermission) {
-			time.Sleep(time.Millisecond)
-		}
+		waitFor(func() bool { return errors.Is(b.Healthy(), ErrPermission) })
 		change(t, s, hearing("stomp.n.>"))
 	}()
 	receive(t, b, func(bus.Envelope) {}) // until it is ready

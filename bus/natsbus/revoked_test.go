@@ -86,14 +86,10 @@ func TestRevokedNode(t *testing.T) {
 		receive(t, b, func(e bus.Envelope) { arrived <- e })
 		for range 2 {
 			p.change(t, "stomp.d.>")
-			for !errors.Is(b.Healthy(), ErrPermission) {
-				time.Sleep(time.Millisecond)
-			}
+			waitFor(func() bool { return errors.Is(b.Healthy(), ErrPermission) })
 			p.change(t, "stomp.>")
 			arrives(t, b, bus.Envelope{Destination: "/queue/x", Principal: "1/a/session/now"}, arrived)
-			for b.Healthy() != nil { // the answer to the PING comes after the subscription
-				time.Sleep(time.Millisecond)
-			}
+			waitFor(func() bool { return b.Healthy() == nil }) // the answer to the PING comes after the subscription
 		}
 		if line := log.await("refuses a subject"); !strings.Contains(line, "stomp.n.1=2Fa") || !strings.Contains(line, "revoked=true") || !strings.Contains(line, "stomp.>") {
 			t.Errorf("logged %s", line)
