@@ -175,7 +175,6 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 		pause:          shortPause,
 		out:            newOutbox(cfg.Queue, cfg.Bytes),
 		watches:        newWatches(cfg.Inbox, cfg.InboxBytes, cfg.Linger),
-		silence:        silence{start: time.Now()},
 		refusedByLimit: make(chan struct{}, 1),
 		refusalLog:     seldom.Line{Every: time.Minute},
 		limitLog:       seldom.Line{Every: time.Hour},
@@ -239,18 +238,16 @@ func (b *Bus) Close(ctx context.Context) error {
 
 // silence is for how long the server has owed an answer.
 type silence struct {
-	start time.Time    // never changed
-	since atomic.Int64 // nanoseconds from start to when it had to answer and did not yet; 0: it did
+	since atomic.Pointer[time.Time] // when it had to answer and did not yet; nil: it did
 }
 
-func (s *silence) asked() { s.since.CompareAndSwap(0, max(1, int64(time.Since(s.start)))) }
+func (s *silence) asked() { s.since.CompareAndSwap(nil, new(time.Now())) }
 
-func (s *silence) answered() { s.since.Store(0) }
+func (s *silence) answered() { s.since.Store(nil) }
 
 func (s *silence) length() time.Duration {
-	since := s.since.Load()
-	if since == 0 {
-		return 0
+	if since := s.since.Load(); since != nil {
+		return time.Since(*since)
 	}
-	return time.Since(s.start) - time.Duration(since)
+	return 0
 }
