@@ -45,7 +45,9 @@ func (b *Bus) ask(ctx context.Context, c *conn) bool {
 		}
 		return false
 	}
-	c.refusals.catchUp(ctx, c.nc)
+	if c.refusals.catchUp(ctx, c.nc); ctx.Err() != nil {
+		return false // it is asked once more, or nobody wants to know
+	}
 	b.silence.answered()
 	c.answered.Store(upTo)
 	b.takesPayload(c)
