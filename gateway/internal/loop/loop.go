@@ -7,26 +7,6 @@ import (
 	"time"
 )
 
-// What one turn may do before it writes and looks at the sockets again, so that neither latency
-// nor memory runs away: tasks from the inbox, bytes read, and time spent on either.
-const (
-	turnTasks = 256
-	turnBytes = 1 << 20
-	turnTime  = time.Millisecond
-)
-
-// readBudget is what a turn reads of one connection at most, in bytes; a connection with more goes
-// to the end of the ready list, so that a fast sender does not starve the others.
-const readBudget = 64 << 10
-
-// oversleep is how much later than planned a turn may begin before the loop takes it that the
-// process was not running.
-const oversleep = time.Second
-
-// longestSleep bounds a sleep while there are timers: a stop of the process that ends within a sleep is
-// not noticed, and counts as slept.
-const longestSleep = 10 * time.Second
-
 // ErrStopped reports that the loop has ended or is about to.
 var ErrStopped = errors.New("loop: stopped")
 
@@ -87,98 +67,6 @@ func (l *Loop) Run(ctx context.Context) error {
 		l.turn()
 	}
 	return nil
-}
-
-// turn is one round: read, run, time, write.
-func (l *Loop) turn() {
-	l.tellTime()
-	l.read()
-	l.drainInbox()
-	l.wheel.advance(l.Ticks(), (*Conn).timeout)
-	l.flush()
-}
-
-// wait blocks until there is something to do: a socket, a posted task, a timer or wake.
-func (l *Loop) wait() error {
-	l.planned = l.now
-	err := l.poller.poll(l, 0)
-	if err != nil || len(l.ready) > 0 || len(l.dirty) > 0 || len(l.todo) > 0 {
-		return err
-	}
-	if !l.inbox.sleep() {
-		return nil // a task came in between
-	}
-	defer l.inbox.awake()
-	l.tellTime() // the process may have been stopped in the turn: that is no time slept
-	timeout := l.wheel.until(l.now)
-	if l.planned = forever; timeout >= 0 {
-		timeout = min(timeout, longestSleep)
-		l.planned = l.now + timeout
-	}
-	return l.poller.poll(l, timeout)
-}
-
-// tellTime sets the time of the turn. Time in which the process did not run, because it or its
-// machine was stopped, does not count: what clients sent meanwhile is still to be read, and no
-// timer may judge them before. Of the sleep in which it was stopped nobody knows how much it slept:
-// what the loop owes is due by all of it, and whoever is listened to has said nothing for none.
-func (l *Loop) tellTime() {
-	before := l.now
-	l.now = time.Since(l.start)
-	if lost := l.now - l.planned; lost > oversleep {
-		l.start = l.start.Add(lost)
-		l.now -= lost
-		l.deaf += l.now - before
-	}
-}
-
-// read lets each ready connection have its share of the turn. What a turn does not get to stays on
-// the list, in front of those that have had their share or become ready later.
-func (l *Loop) read() {
-	i, bytes := 0, 0
-	for n := len(l.ready); i < n && bytes < turnBytes; i++ {
-		if i%16 == 15 && time.Since(l.start)-l.now > turnTime {
-			break
-		}
-		c := l.ready[i]
-		c.queued = false
-		bytes += c.read()
-	}
-	left := copy(l.ready, l.ready[i:])
-	clear(l.ready[left:])
-	l.ready = l.ready[:left]
-}
-
-// drainInbox runs what other goroutines posted.
-func (l *Loop) drainInbox() {
-	if len(l.todo) == 0 {
-		l.todo = l.inbox.take(l.todo)
-	}
-	first := l.next
-	for l.next < len(l.todo) && l.next-first < turnTasks {
-		l.todo[l.next]()
-		l.next++
-		if l.next%16 == 0 && time.Since(l.start)-l.now > turnTime {
-			break
-		}
-	}
-	l.inbox.done(l.next - first)
-	if l.next == len(l.todo) {
-		clear(l.todo) // the loop may sleep for long
-		l.todo, l.next = l.todo[:0], 0
-	}
-}
-
-// flush writes what the turn has queued, once for each connection. A flush that closes a connection
-// may queue for it or others: they are appended and get their write too.
-func (l *Loop) flush() {
-	for i := 0; i < len(l.dirty); i++ {
-		l.dirty[i].flush()
-	}
-	clear(l.dirty)
-	l.dirty = l.dirty[:0]
-	l.flat.forget()
-	l.root.next = nil
 }
 
 // begin makes c a connection of the loop. rest is fed first.
