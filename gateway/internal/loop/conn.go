@@ -32,6 +32,15 @@ type Drainer interface {
 }
 
 // Conn is one connection, owned by one loop: every method belongs to that loop's goroutine.
+//
+// It ends in one of these ways; what is in brackets is the field that says so, and each moves forward only:
+//
+//	                     ┌─ Finish, or its end was read ─► [finishing] ── all has left ──► [shut] ─┐
+//	served by a Handler ─┤                                     └───── took too long: a reset ──────┼─► [closed]
+//	                     └─ Abort, a fault of the socket, Detach, Move, the loop's end ────────────┘
+//
+// The other side's end of it is [peer]: it speaks, has hung up with bytes still to read, or has ended. A
+// finishing connection that is shut is closed once the other side has ended too.
 type Conn struct {
 	loop    *Loop
 	handler Handler

@@ -89,7 +89,7 @@ func (b *backlog) first(buf []byte) []byte {
 	return buf[:n]
 }
 
-// add puts the frames of r behind those there are, less the first n bytes, which have left.
+// add puts the frames of r behind those there are, minus the n bytes already written.
 func (b *backlog) add(r *run, n int) {
 	b.frames = r.frames(b.frames)
 	b.size += r.size

@@ -310,7 +310,7 @@ func (c *Conn) send() error {
 	return nil
 }
 
-// keep holds r back, less its first n bytes, which have left.
+// keep holds r back, minus the n bytes already written.
 func (c *Conn) keep(r *run, n int) {
 	if c.kept == nil {
 		c.kept = new(backlog)

@@ -30,6 +30,13 @@ var (
 
 // Conn is the server's end of a session over HTTP. It is the loop.Handler and loop.Carrier of a
 // connection without a socket, and the session.Conn of its session.
+//
+//	start ──► open ─┬─ Close, or the receiver was cut ──► parting ─┬─► forgotten
+//	                └─ no receiver for SessionTimeout ─────────────┘
+//
+// While it is open it has a receiver, or has had one and waits for the next (last). Parting, it has a goodbye,
+// which every receiver is told, behind what has waited, until SessionTimeout has passed since the last one;
+// peer is nil from then on.
 type Conn struct {
 	// Set when it is made, never changed.
 	service   *Service

@@ -22,6 +22,11 @@ const (
 
 // Receiver is a request that a client receives by. It is the loop.Handler of its socket, which is on
 // the loop of the session.
+//
+//	Begin ──► waits, or streams ── finish ──► over ── all has left ──► left ─┬─► the next Handler of the socket
+//	                                                                        └─► the socket's end
+//
+// An answer that streams begins at once (begun) and is over at its limit; another one is its only frame.
 type Receiver struct {
 	session   string
 	transport *transport
