@@ -77,8 +77,8 @@ func BenchmarkEcho(b *testing.B) {
 }
 
 func benchmarkEcho(b *testing.B, k kind) {
-	r := start(b, plenty)
-	_, c := r.openTCP(k, func(p *probe) {
+	r := k.start(b, plenty)
+	_, c := r.openTCP(func(p *probe) {
 		p.onFeed = func(b []byte) int {
 			p.Queue(bytes.Clone(b))
 			p.got = p.got[:0]

@@ -137,13 +137,12 @@ func TestCarriedTimerAndEnd(t *testing.T) {
 }
 
 func TestAwaitDrain(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
+	eachRig(t, func(t *testing.T, r *rig) {
 		ours, theirs := socketPair(t)
 		d := &carriage{probe: probe{t: t}}
 		r.do(func() {})
 		done := make(chan struct{})
-		k.adopt(r.loop, ours, nil, func(c *Conn) Handler { defer close(done); d.Conn = c; return d })
+		r.kind.adopt(r.loop, ours, nil, func(c *Conn) Handler { defer close(done); d.Conn = c; return d })
 		receive(t, done)
 		r.do(func() { d.AwaitDrain() })
 		r.settle()
@@ -179,10 +178,10 @@ func readFull(t *testing.T, c net.Conn, n int) {
 // A connection goes to another loop with what has been read and what has not.
 func TestMove(t *testing.T) {
 	onAll(t, func(t *testing.T, k kind) {
-		from, to := start(t, plenty), start(t, plenty)
+		from, to := k.start(t, plenty), k.start(t, plenty)
 		before := openFiles(t)
 		there := &probe{t: t}
-		p, c := from.open(k, nil)
+		p, c := from.open(nil)
 		from.do(func() {
 			p.onFeed = func(b []byte) int {
 				p.over = true
@@ -211,10 +210,10 @@ func TestMove(t *testing.T) {
 // A loop that has stopped takes nothing, and leaves no descriptor behind.
 func TestMoveToStoppedLoop(t *testing.T) {
 	onAll(t, func(t *testing.T, k kind) {
-		from, to := start(t, plenty), start(t, plenty)
+		from, to := k.start(t, plenty), k.start(t, plenty)
 		to.stop()
 		moved := make(chan bool, 1)
-		p, c := from.open(k, nil)
+		p, c := from.open(nil)
 		from.do(func() {
 			p.onFeed = func(b []byte) int {
 				p.over = true
@@ -235,9 +234,8 @@ func TestMoveToStoppedLoop(t *testing.T) {
 
 // What a Handler has left is its successor's, whenever that comes.
 func TestHandleLater(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, c := r.open(k, nil)
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, c := r.open(nil)
 		r.do(func() { p.onFeed = func([]byte) int { return 0 } })
 		write(t, c, []byte("waits"))
 		r.until("it has come", func() bool { return len(p.in) == 5 })
@@ -250,11 +248,11 @@ func TestHandleLater(t *testing.T) {
 // Who awaits the drain bounds what is queued itself.
 func TestAwaitDrainHasNoLimit(t *testing.T) {
 	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, 10)
+		r := k.start(t, 10)
 		ours, theirs := socketPair(t)
 		d := &carriage{probe: probe{t: t}}
 		done := make(chan struct{})
-		k.adopt(r.loop, ours, nil, func(c *Conn) Handler { defer close(done); d.Conn = c; return d })
+		r.kind.adopt(r.loop, ours, nil, func(c *Conn) Handler { defer close(done); d.Conn = c; return d })
 		receive(t, done)
 		r.do(func() { d.Queue(noise(4 << 20)); d.AwaitDrain() })
 		r.settle()
@@ -294,9 +292,8 @@ func TestDrop(t *testing.T) {
 
 // The other side learns that all has come, and can still speak.
 func TestCloseWrite(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, c := r.openTCP(k, nil)
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, c := r.openTCP(nil)
 		r.do(func() { p.Queue([]byte("all")) })
 		wantRead(t, c, []byte("all"))
 		r.do(func() { p.CloseWrite(); p.CloseWrite() })

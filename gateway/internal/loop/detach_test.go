@@ -38,11 +38,10 @@ func (g given) mustRest(t *testing.T, want string) net.Conn {
 
 // A connection goes from the loop to somebody else, who talks over it, and comes back.
 func TestDetachAndBack(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
+	eachRig(t, func(t *testing.T, r *rig) {
 		before := openFiles(t)
 		var gift <-chan given
-		_, c := r.open(k, func(p *probe) { gift = giveAway(p, 4) })
+		_, c := r.open(func(p *probe) { gift = giveAway(p, 4) })
 		write(t, c, []byte("headrest"))
 		nc := receive(t, gift).mustRest(t, "rest")
 		r.wantGone()
@@ -52,7 +51,7 @@ func TestDetachAndBack(t *testing.T) {
 		write(t, nc, []byte("answer"))
 		wantRead(t, c, []byte("answer"))
 
-		back := r.adopt(k, nc, []byte("read before, "), func(p *probe) { p.Queue([]byte("welcome back")) })
+		back := r.adopt(nc, []byte("read before, "), func(p *probe) { p.Queue([]byte("welcome back")) })
 		wantRead(t, c, []byte("welcome back"))
 		write(t, c, []byte("and read now"))
 		r.wantGot(back, []byte("read before, and read now"))
@@ -67,11 +66,10 @@ func TestDetachAndBack(t *testing.T) {
 
 // What was read before the connection came may be what it is given away for.
 func TestDetachOfRest(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
+	eachRig(t, func(t *testing.T, r *rig) {
 		ours, c := socketPair(t)
 		var gift <-chan given
-		r.adopt(k, ours, []byte("GET /"), func(p *probe) { gift = giveAway(p, 0) })
+		r.adopt(ours, []byte("GET /"), func(p *probe) { gift = giveAway(p, 0) })
 		nc := receive(t, gift).mustRest(t, "GET /")
 		write(t, c, []byte("more"))
 		wantRead(t, nc, []byte("more"))
@@ -80,10 +78,9 @@ func TestDetachOfRest(t *testing.T) {
 
 // Bytes that come while the connection is paused are not lost to whom it is given.
 func TestDetachAfterPause(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
+	eachRig(t, func(t *testing.T, r *rig) {
 		var gift <-chan given
-		p, c := r.open(k, func(p *probe) {
+		p, c := r.open(func(p *probe) {
 			p.onFeed = func([]byte) int {
 				p.Pause()
 				gift = giveAway(p, 0)
@@ -103,10 +100,9 @@ func TestDetachAfterPause(t *testing.T) {
 
 // What is posted for a connection that was given away finds it gone.
 func TestDetachedConnDoesNothing(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
+	eachRig(t, func(t *testing.T, r *rig) {
 		var gift <-chan given
-		p, c := r.open(k, func(p *probe) {
+		p, c := r.open(func(p *probe) {
 			gift = giveAway(p, 0)
 			p.SetTimer(1)
 			p.onTimeout = func() {}

@@ -11,9 +11,8 @@ import (
 )
 
 func TestClosedByPeer(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, c := r.open(k, nil)
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, c := r.open(nil)
 		write(t, c, []byte("last"))
 		c.Close()
 		r.wantGone()
@@ -24,13 +23,12 @@ func TestClosedByPeer(t *testing.T) {
 
 // The end can be seen before the bytes that came first have been read.
 func TestClosedByPeerWithMuchUnread(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
+	eachRig(t, func(t *testing.T, r *rig) {
 		ours, c := tcpPair(t)
 		want := noise(3*readBudget + 7)
 		write(t, c, want)
 		c.Close()
-		p := r.adopt(k, ours, nil, nil)
+		p := r.adopt(ours, nil, nil)
 		r.wantGone()
 		r.wantGot(p, want)
 		r.wantEnds(p, io.EOF)
@@ -41,12 +39,12 @@ func TestClosedByPeerWithMuchUnread(t *testing.T) {
 func TestAnswersAfterEnd(t *testing.T) {
 	onAll(t, func(t *testing.T, k kind) {
 		for _, size := range []int{10, 2 << 20} {
-			r := start(t, plenty)
+			r := k.start(t, plenty)
 			ours, c := socketPair(t)
 			write(t, c, []byte("ask"))
 			c.CloseWrite()
 			answer := noise(size)
-			p := r.adopt(k, ours, nil, func(p *probe) {
+			p := r.adopt(ours, nil, func(p *probe) {
 				p.onFeed = func(b []byte) int {
 					p.Queue(answer)
 					return len(b)
@@ -62,9 +60,8 @@ func TestAnswersAfterEnd(t *testing.T) {
 }
 
 func TestAnswersAfterEndHaveATime(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, c := r.openTCP(k, nil)
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, c := r.openTCP(nil)
 		r.do(func() { p.Queue(make([]byte, 16<<20)) })
 		c.CloseWrite()
 		r.until("the end has been told", func() bool { return len(p.ends) > 0 })
@@ -76,9 +73,8 @@ func TestAnswersAfterEndHaveATime(t *testing.T) {
 }
 
 func TestResetByPeer(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, c := r.openTCP(k, nil)
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, c := r.openTCP(nil)
 		c.SetLinger(0)
 		c.Close()
 		r.wantGone()
@@ -91,8 +87,8 @@ func TestResetByPeer(t *testing.T) {
 func TestLastFrameBeforeReset(t *testing.T) {
 	onAll(t, func(t *testing.T, k kind) {
 		for _, size := range []int{4, 30_000} { // all of it in the receive window
-			r := start(t, plenty)
-			p, c := r.openTCP(k, nil)
+			r := k.start(t, plenty)
+			p, c := r.openTCP(nil)
 			last := noise(size)
 			r.do(func() { p.Queue([]byte("never read")) })
 			r.settle()
@@ -111,9 +107,8 @@ func TestLastFrameBeforeReset(t *testing.T) {
 }
 
 func TestWriteErrorWhilePaused(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, c := r.openTCP(k, nil)
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, c := r.openTCP(nil)
 		r.do(func() {
 			p.Pause()
 			write(t, c, []byte("last"))
@@ -135,9 +130,8 @@ func TestWriteErrorWhilePaused(t *testing.T) {
 }
 
 func TestWriteErrorWhileFinishing(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, c := r.openTCP(k, nil)
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, c := r.openTCP(nil)
 		r.do(func() { p.Queue(make([]byte, 16<<20)); p.finish(time.Hour) })
 		r.settle()
 		c.SetLinger(0)
@@ -150,8 +144,8 @@ func TestWriteErrorWhileFinishing(t *testing.T) {
 func TestFinishSendsAllFirst(t *testing.T) {
 	onAll(t, func(t *testing.T, k kind) {
 		for _, size := range []int{0, 10, 2 << 20} {
-			r := start(t, 1000)
-			p, c := r.open(k, nil)
+			r := k.start(t, 1000)
+			p, c := r.open(nil)
 			want := noise(size)
 			r.do(func() {
 				if size > 0 {
@@ -180,9 +174,8 @@ func TestFinishSendsAllFirst(t *testing.T) {
 
 // The client may have closed its half already, which is no reason not to send it what is queued.
 func TestFinishAfterEndOfPeer(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, c := r.open(k, func(p *probe) {
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, c := r.open(func(p *probe) {
 			p.onFeed = func(b []byte) int {
 				p.Queue(noise(2 << 20))
 				p.finish(time.Hour)
@@ -200,9 +193,8 @@ func TestFinishAfterEndOfPeer(t *testing.T) {
 // A socket that is closed with bytes unread resets the connection, and the client loses what is on
 // its way to it.
 func TestFinishThrowsAwayWhatIsUnread(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, c := r.open(k, func(p *probe) { p.Pause() })
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, c := r.open(func(p *probe) { p.Pause() })
 		write(t, c, noise(100_000))
 		r.do(func() {
 			p.Queue([]byte("answer"))
@@ -219,9 +211,8 @@ func TestFinishThrowsAwayWhatIsUnread(t *testing.T) {
 }
 
 func TestFinishWithinFeed(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, c := r.open(k, func(p *probe) {
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, c := r.open(func(p *probe) {
 			p.onFeed = func(b []byte) int {
 				p.Queue([]byte("bye"))
 				p.finish(time.Hour)
@@ -240,8 +231,8 @@ func TestFinishWithinFeed(t *testing.T) {
 func TestFinishLingers(t *testing.T) {
 	onAll(t, func(t *testing.T, k kind) {
 		for _, size := range []int{1, 16 << 20} { // with all sent, or not
-			r := start(t, plenty)
-			p, c := r.openTCP(k, nil)
+			r := k.start(t, plenty)
+			p, c := r.openTCP(nil)
 			r.do(func() {
 				p.Queue(noise(size))
 				p.finish(time.Hour)
@@ -262,9 +253,8 @@ func TestFinishLingers(t *testing.T) {
 }
 
 func TestFinishTwice(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, c := r.open(k, nil)
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, c := r.open(nil)
 		r.do(func() {
 			p.finish(time.Hour)
 			p.finish(time.Minute)
@@ -282,9 +272,8 @@ func TestFinishTwice(t *testing.T) {
 }
 
 func TestAbort(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, c := r.openTCP(k, nil)
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, c := r.openTCP(nil)
 		r.do(func() {
 			p.Queue([]byte("never sent"))
 			p.abort()
@@ -307,9 +296,8 @@ func TestAbort(t *testing.T) {
 }
 
 func TestAbortWithinFeed(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, c := r.open(k, func(p *probe) {
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, c := r.open(func(p *probe) {
 			p.onFeed = func([]byte) int { p.abort(); return 1 }
 		})
 		write(t, c, []byte("abc"))
@@ -320,15 +308,14 @@ func TestAbortWithinFeed(t *testing.T) {
 
 // What makes the Handler may end the connection at once.
 func TestEndWithinAdopt(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		_, c := r.open(k, func(p *probe) { p.abort() })
+	eachRig(t, func(t *testing.T, r *rig) {
+		_, c := r.open(func(p *probe) { p.abort() })
 		if got, _ := io.ReadAll(c); len(got) > 0 {
 			t.Errorf("read %q", got)
 		}
 		r.wantGone()
 
-		p, c := r.open(k, func(p *probe) {
+		p, c := r.open(func(p *probe) {
 			p.Queue([]byte("full"))
 			p.finish(time.Hour)
 		})
@@ -344,8 +331,8 @@ func TestEndWithinAdopt(t *testing.T) {
 func TestEndWithinClosed(t *testing.T) {
 	onAll(t, func(t *testing.T, k kind) {
 		for _, end := range []func(*Conn){(*Conn).Abort, func(c *Conn) { c.Finish(0) }} {
-			r := start(t, plenty)
-			p, c := r.open(k, nil)
+			r := k.start(t, plenty)
+			p, c := r.open(nil)
 			r.do(func() { p.Handle(&ender{probe: p, end: end}) })
 			c.Close()
 			r.wantGone()
@@ -451,9 +438,8 @@ func TestFinishWaitsForSlowReaders(t *testing.T) {
 
 // Where the system says what it still has of a descriptor's output, that counts.
 func TestFinishLooksIntoTheSystem(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, c := r.openTCP(k, nil)
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, c := r.openTCP(nil)
 		last := noise(64 << 20) // far more than both sides' systems hold
 		var f *farewell
 		r.do(func() {

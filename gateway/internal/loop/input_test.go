@@ -9,9 +9,8 @@ import (
 )
 
 func TestFeedInOrder(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, c := r.open(k, nil)
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, c := r.open(nil)
 		want := noise(300)
 		for i := range want {
 			write(t, c, want[i:i+1])
@@ -22,10 +21,9 @@ func TestFeedInOrder(t *testing.T) {
 }
 
 func TestFeedGivesTheRestAgain(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
+	eachRig(t, func(t *testing.T, r *rig) {
 		var fed []string
-		p, c := r.open(k, func(p *probe) {
+		p, c := r.open(func(p *probe) {
 			p.onFeed = func(b []byte) int { // takes whole words of three
 				fed = append(fed, string(b))
 				return len(b) / 3 * 3
@@ -49,10 +47,9 @@ func TestFeedGivesTheRestAgain(t *testing.T) {
 }
 
 func TestHandleWithinFeed(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
+	eachRig(t, func(t *testing.T, r *rig) {
 		second := &probe{t: t}
-		p, c := r.open(k, func(p *probe) {
+		p, c := r.open(func(p *probe) {
 			p.onFeed = func([]byte) int {
 				second.Conn = p.Conn
 				p.Handle(second)
@@ -69,10 +66,9 @@ func TestHandleWithinFeed(t *testing.T) {
 
 // A successor gets what is left even if its predecessor takes nothing.
 func TestHandleWithinFeedTakingNothing(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
+	eachRig(t, func(t *testing.T, r *rig) {
 		second := &probe{t: t}
-		_, c := r.open(k, func(p *probe) {
+		_, c := r.open(func(p *probe) {
 			p.onFeed = func([]byte) int {
 				second.Conn = p.Conn
 				p.Handle(second)
@@ -85,9 +81,8 @@ func TestHandleWithinFeedTakingNothing(t *testing.T) {
 }
 
 func TestPauseKeepsBytes(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, c := r.open(k, func(p *probe) {
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, c := r.open(func(p *probe) {
 			p.onFeed = func([]byte) int {
 				p.Pause()
 				return 2
@@ -104,9 +99,8 @@ func TestPauseKeepsBytes(t *testing.T) {
 
 // The event of bytes that come during a pause is spent by then: epoll gives no second one.
 func TestResumeReadsWhatCameWhilePaused(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, c := r.open(k, nil)
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, c := r.open(nil)
 		r.do(p.Pause)
 		write(t, c, []byte("abc"))
 		r.settle()
@@ -117,9 +111,8 @@ func TestResumeReadsWhatCameWhilePaused(t *testing.T) {
 }
 
 func TestResumeReadsTheEndThatCameWhilePaused(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, c := r.open(k, func(p *probe) {
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, c := r.open(func(p *probe) {
 			p.onFeed = func(b []byte) int {
 				p.Pause()
 				return 1
@@ -139,9 +132,8 @@ func TestResumeReadsTheEndThatCameWhilePaused(t *testing.T) {
 }
 
 func TestResumeWithinFeed(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, c := r.open(k, func(p *probe) {
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, c := r.open(func(p *probe) {
 			p.onFeed = func([]byte) int {
 				p.Pause()
 				p.Resume() // what it waited for was there already
@@ -154,9 +146,8 @@ func TestResumeWithinFeed(t *testing.T) {
 }
 
 func TestPauseWithinResumedFeed(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, c := r.open(k, func(p *probe) {
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, c := r.open(func(p *probe) {
 			p.onFeed = func([]byte) int { p.Pause(); return 1 }
 		})
 		write(t, c, []byte("ab"))
@@ -181,8 +172,8 @@ func TestInputByChance(t *testing.T) {
 }
 
 func inputByChance(t *testing.T, k kind, d *rand.Rand) {
-	r := start(t, plenty)
-	p, c := r.open(k, nil)
+	r := k.start(t, plenty)
+	p, c := r.open(nil)
 	want := noise(400_000)
 	cuts := dice(d.Uint64())
 	var resumers sync.WaitGroup
@@ -222,12 +213,11 @@ func inputByChance(t *testing.T, k kind, d *rand.Rand) {
 
 // A client that never stops sending does not keep others from being heard.
 func TestFastSenderStarvesNobody(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
+	eachRig(t, func(t *testing.T, r *rig) {
 		var senders sync.WaitGroup
 		defer senders.Wait()
 		for range 4 {
-			_, c := r.open(k, func(p *probe) {
+			_, c := r.open(func(p *probe) {
 				p.onFeed = func(b []byte) int { p.got = nil; return len(b) }
 			})
 			senders.Go(func() {
@@ -238,7 +228,7 @@ func TestFastSenderStarvesNobody(t *testing.T) {
 				}
 			})
 		}
-		_, c := r.open(k, func(p *probe) {
+		_, c := r.open(func(p *probe) {
 			p.onFeed = func(b []byte) int { p.Queue(bytes.Clone(b)); return len(b) }
 		})
 		for range 50 {

@@ -136,12 +136,11 @@ func sum(list []int) (n int) {
 // They must not reach the connection that has its slot by then.
 func TestStaleEvents(t *testing.T) {
 	const conns = 100
-	r := start(t, plenty)
-	k := descriptorKinds()[0]
+	r := descriptorKinds()[0].start(t, plenty)
 	var old [conns]*probe
 	var oldClients [conns]client
 	for i := range conns {
-		old[i], oldClients[i] = r.open(k, nil)
+		old[i], oldClients[i] = r.open(nil)
 	}
 	var dups [conns]int
 	var fresh [conns]*probe
@@ -234,9 +233,8 @@ func TestDetachedDescriptorIsForgotten(t *testing.T) {
 
 // A peer that reads no more, and says so, may still write. What it has written is fed.
 func TestPeerThatReadsNoMore(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, c := r.open(k, nil)
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, c := r.open(nil)
 		want := noise(readBudget + 7)
 		r.do(func() {
 			write(t, c, want)
@@ -345,8 +343,8 @@ func TestFanOutAllocs(t *testing.T) {
 }
 
 func TestOutstanding(t *testing.T) {
-	r := start(t, plenty)
-	p, c := r.openTCP(descriptorKinds()[0], nil)
+	r := descriptorKinds()[0].start(t, plenty)
+	p, c := r.openTCP(nil)
 	r.do(func() { p.Queue(noise(64 << 20)) })
 	r.until("the system has something to send", func() bool { return p.Queued() == 0 && p.Outstanding() > 0 || p.Outstanding() > p.Queued() })
 	go io.Copy(io.Discard, c)

@@ -51,11 +51,11 @@ func TestRunEndsAtOnce(t *testing.T) {
 func TestStopEndsEverything(t *testing.T) {
 	onAll(t, func(t *testing.T, k kind) {
 		before := openFiles(t)
-		r := start(t, plenty)
+		r := k.start(t, plenty)
 		var probes []*probe
 		var clients []client
 		open := func(setup func(p *probe)) *probe {
-			p, c := r.open(k, setup)
+			p, c := r.open(setup)
 			probes, clients = append(probes, p), append(clients, c)
 			return p
 		}
@@ -90,7 +90,7 @@ func TestStopEndsEverything(t *testing.T) {
 func TestAdoptAfterStop(t *testing.T) {
 	onAll(t, func(t *testing.T, k kind) {
 		before := openFiles(t)
-		r := start(t, plenty)
+		r := k.start(t, plenty)
 		r.stop()
 		for _, rest := range [][]byte{nil, []byte("rest")} {
 			ours, c := socketPair(t)
@@ -136,11 +136,10 @@ func TestAdoptWhileStopping(t *testing.T) {
 }
 
 func TestEach(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
+	eachRig(t, func(t *testing.T, r *rig) {
 		want := map[*Conn]bool{}
 		for range 10 {
-			p, _ := r.open(k, nil)
+			p, _ := r.open(nil)
 			want[p.Conn] = true
 		}
 		r.do(func() {
@@ -159,10 +158,9 @@ func TestEach(t *testing.T) {
 }
 
 func TestRemote(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, c := r.openTCP(k, nil)
-		other, there := r.open(k, nil)
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, c := r.openTCP(nil)
+		other, there := r.open(nil)
 		r.do(func() {
 			if got, want := p.Remote().String(), c.LocalAddr().String(); got != want {
 				t.Errorf("the other side is %s, want %s", got, want)
@@ -179,7 +177,7 @@ func TestChurn(t *testing.T) {
 	const conns, parallel = 5000, 50
 	onAll(t, func(t *testing.T, k kind) {
 		before := openFiles(t)
-		r := start(t, plenty)
+		r := k.start(t, plenty)
 		var clients sync.WaitGroup
 		for range parallel {
 			clients.Go(func() {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,6 +37,11 @@ func onAll(t *testing.T, test func(t *testing.T, k kind)) {
 	}
 }
 
+// eachRig is onAll for a test that wants a loop which runs, and has the limit that no test reaches.
+func eachRig(t *testing.T, test func(t *testing.T, r *rig)) {
+	onAll(t, func(t *testing.T, k kind) { test(t, k.start(t, plenty)) })
+}
+
 func tapStream(t *testing.T) (net.Conn, func() []byte) {
 	ours, _ := socketPair(t)
 	tap := &tap{ours, make(chan []byte, 100)}
@@ -57,7 +63,16 @@ func (c *tap) Write(b []byte) (int, error) {
 type rig struct {
 	t    testing.TB
 	loop *Loop
+	kind kind   // of the connections that are opened
 	stop func() // and wait for its end
+}
+
+// start starts a loop whose connections are of that kind.
+func (k kind) start(t testing.TB, limit int) *rig {
+	t.Helper()
+	r := start(t, limit)
+	r.kind = k
+	return r
 }
 
 func start(t testing.TB, limit int) *rig {
@@ -69,12 +84,7 @@ func start(t testing.TB, limit int) *rig {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- l.Run(ctx) }()
-	var stopped bool
-	r := &rig{t, l, func() {
-		if stopped {
-			return
-		}
-		stopped = true
+	r := &rig{t: t, loop: l, stop: sync.OnceFunc(func() {
 		cancel()
 		select {
 		case err := <-done:
@@ -84,7 +94,7 @@ func start(t testing.TB, limit int) *rig {
 		case <-time.After(patience):
 			t.Error("Run does not end")
 		}
-	}}
+	})}
 	t.Cleanup(r.stop)
 	return r
 }
@@ -132,23 +142,23 @@ func (r *rig) skip(d time.Duration) {
 
 // open gives the loop one end of a new connection, and the test the other. setup runs on the loop
 // before anything is read.
-func (r *rig) open(k kind, setup func(p *probe)) (*probe, client) {
+func (r *rig) open(setup func(p *probe)) (*probe, client) {
 	r.t.Helper()
 	ours, theirs := socketPair(r.t)
-	return r.adopt(k, ours, nil, setup), theirs
+	return r.adopt(ours, nil, setup), theirs
 }
 
-func (r *rig) openTCP(k kind, setup func(p *probe)) (*probe, *net.TCPConn) {
+func (r *rig) openTCP(setup func(p *probe)) (*probe, *net.TCPConn) {
 	r.t.Helper()
 	ours, theirs := tcpPair(r.t)
-	return r.adopt(k, ours, nil, setup), theirs
+	return r.adopt(ours, nil, setup), theirs
 }
 
-func (r *rig) adopt(k kind, nc net.Conn, rest []byte, setup func(p *probe)) *probe {
+func (r *rig) adopt(nc net.Conn, rest []byte, setup func(p *probe)) *probe {
 	r.t.Helper()
 	p := &probe{t: r.t}
 	adopted := make(chan struct{})
-	if !k.adopt(r.loop, nc, rest, p.begin(setup, adopted)) {
+	if !r.kind.adopt(r.loop, nc, rest, p.begin(setup, adopted)) {
 		r.t.Fatal("the loop has stopped")
 	}
 	<-adopted

@@ -14,10 +14,9 @@ import (
 
 // What a turn queues for a connection leaves in one write, whoever queued it.
 func TestOneWriteATurn(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		ours, next := k.tapped(t)
-		p := r.adopt(k, ours, nil, nil)
+	eachRig(t, func(t *testing.T, r *rig) {
+		ours, next := r.kind.tapped(t)
+		p := r.adopt(ours, nil, nil)
 		for range 3 {
 			r.do(func() {
 				for _, frame := range []string{"one ", "two ", "three"} {
@@ -34,11 +33,10 @@ func TestOneWriteATurn(t *testing.T) {
 
 // Connections that are given the same frames hold the same run, which is laid out once.
 func TestRunIsShared(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		a, ca := r.open(k, nil)
-		b, cb := r.open(k, nil)
-		odd, codd := r.open(k, nil)
+	eachRig(t, func(t *testing.T, r *rig) {
+		a, ca := r.open(nil)
+		b, cb := r.open(nil)
+		odd, codd := r.open(nil)
 		one, two, other := []byte("one "), []byte("two "), []byte("other")
 		r.do(func() {
 			for _, p := range []*probe{a, odd, b} {
@@ -76,8 +74,8 @@ func numbered(n, size int) []byte {
 func TestSlowReaderGetsAllInOrder(t *testing.T) {
 	onAll(t, func(t *testing.T, k kind) {
 		for _, size := range []int{100, readBudget - 1, readBudget, readBudget + 1, oneWrite + 1} {
-			r := start(t, plenty)
-			p, c := r.open(k, nil)
+			r := k.start(t, plenty)
+			p, c := r.open(nil)
 			var want []byte
 			for n := 0; len(want) < 2<<20; {
 				r.do(func() {
@@ -99,9 +97,8 @@ func TestSlowReaderGetsAllInOrder(t *testing.T) {
 
 // A frame that is queued while others wait goes behind them.
 func TestQueueBehindBacklog(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, c := r.open(k, nil)
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, c := r.open(nil)
 		big := noise(4 << 20)
 		r.do(func() { p.Queue(big) })
 		r.settle()
@@ -123,12 +120,12 @@ func TestOutputByChance(t *testing.T) {
 
 func outputByChance(t *testing.T, k kind, d *rand.Rand) {
 	const conns = 10
-	r := start(t, plenty)
+	r := k.start(t, plenty)
 	var probes [conns]*probe
 	var want, got [conns][]byte
 	var clients sync.WaitGroup
 	for i := range conns {
-		p, c := r.open(k, nil)
+		p, c := r.open(nil)
 		probes[i] = p
 		reads := dice(d.Uint64())
 		clients.Go(func() {
@@ -193,8 +190,8 @@ func TestOverflow(t *testing.T) {
 	const lastWord = "last word"
 	onAll(t, func(t *testing.T, k kind) {
 		for _, size := range []int{1000, 100_000} { // the latter are cut by the socket's buffer
-			r := start(t, 64<<10)
-			p, c := r.open(k, func(p *probe) {
+			r := k.start(t, 64<<10)
+			p, c := r.open(func(p *probe) {
 				p.onOverflow = func() {
 					p.Queue([]byte(lastWord))
 					p.finish(time.Hour)
@@ -228,8 +225,8 @@ func TestOverflow(t *testing.T) {
 func TestOverflowWithoutLastWord(t *testing.T) {
 	onAll(t, func(t *testing.T, k kind) {
 		for _, size := range []int{1000, 100_000} {
-			r := start(t, 64<<10)
-			p, c := r.open(k, func(p *probe) { p.onOverflow = func() { p.finish(time.Hour) } })
+			r := k.start(t, 64<<10)
+			p, c := r.open(func(p *probe) { p.onOverflow = func() { p.finish(time.Hour) } })
 			r.overflowing(p, size)
 			if got := readAll(t, c); len(got)%size != 0 {
 				t.Errorf("%d bytes have come, which are no whole frames of %d", len(got), size)
@@ -244,8 +241,8 @@ func TestOverflowWithoutLastWord(t *testing.T) {
 // A Handler may take its time to end the connection.
 func TestOverflowOnce(t *testing.T) {
 	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, 64<<10)
-		p, _ := r.open(k, nil)
+		r := k.start(t, 64<<10)
+		p, _ := r.open(nil)
 		r.overflowing(p, 1000)
 		for range 5 {
 			r.do(func() { p.Queue(numbered(0, 100_000)) })
@@ -261,8 +258,8 @@ func TestOverflowOnce(t *testing.T) {
 // The limit is for what is left after an attempt to write: more than that may pass through.
 func TestNoOverflowOfReader(t *testing.T) {
 	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, 8<<10)
-		p, c := r.open(k, nil)
+		r := k.start(t, 8<<10)
+		p, c := r.open(nil)
 		for n := range 100 {
 			frame := numbered(n, 8<<10)
 			r.do(func() { p.Queue(frame) })
@@ -278,8 +275,8 @@ func TestNoOverflowOfReader(t *testing.T) {
 
 func TestOverflownIsResetAfterLinger(t *testing.T) {
 	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, 64<<10)
-		p, c := r.openTCP(k, func(p *probe) {
+		r := k.start(t, 64<<10)
+		p, c := r.openTCP(func(p *probe) {
 			p.onOverflow = func() {
 				p.Queue([]byte("last word"))
 				p.finish(time.Hour)
@@ -308,13 +305,12 @@ func wantReset(t *testing.T, nc net.Conn) {
 }
 
 func TestStoppedReaderDelaysNobody(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		stopped, _ := r.open(k, nil)
+	eachRig(t, func(t *testing.T, r *rig) {
+		stopped, _ := r.open(nil)
 		var others [1000]*probe
 		var clients [len(others)]client
 		for i := range others {
-			others[i], clients[i] = r.open(k, nil)
+			others[i], clients[i] = r.open(nil)
 		}
 		frame := noise(3000)
 		for range 200 {
@@ -341,9 +337,8 @@ func TestStoppedReaderDelaysNobody(t *testing.T) {
 }
 
 func TestHeardAndWrote(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, c := r.open(k, func(p *probe) {
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, c := r.open(func(p *probe) {
 			p.onFeed = func(b []byte) int {
 				if p.Heard() != 0 { // it is counted in turns
 					t.Errorf("heard %v ago what is just being fed", p.Heard())
@@ -371,9 +366,8 @@ func TestHeardAndWrote(t *testing.T) {
 
 // A client that nobody listened to was not silent.
 func TestHeardBeginsAnewWithResume(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, _ := r.open(k, func(p *probe) { p.Pause() })
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, _ := r.open(func(p *probe) { p.Pause() })
 		r.skip(time.Hour)
 		r.do(func() {
 			if p.Resume(); p.Heard() != 0 {

@@ -9,9 +9,8 @@ import (
 )
 
 func TestTimer(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		p, _ := r.open(k, nil)
+	eachRig(t, func(t *testing.T, r *rig) {
+		p, _ := r.open(nil)
 		wantTimeouts := func(what string, want int) {
 			t.Helper()
 			r.do(func() {
@@ -56,10 +55,9 @@ func TestTimer(t *testing.T) {
 
 // A handler may set its timer anew each time, and another's.
 func TestTimerWithinTimeout(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		other, _ := r.open(k, nil)
-		p, _ := r.open(k, func(p *probe) {
+	eachRig(t, func(t *testing.T, r *rig) {
+		other, _ := r.open(nil)
+		p, _ := r.open(func(p *probe) {
 			p.onTimeout = func() {
 				p.SetTimer(time.Hour)
 				other.SetTimer(0)
@@ -80,10 +78,9 @@ func TestTimerWithinTimeout(t *testing.T) {
 
 // A sleeping loop wakes for a timer, with nothing else to wake it.
 func TestTimerWakesLoop(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
+	eachRig(t, func(t *testing.T, r *rig) {
 		fired := make(chan struct{})
-		r.open(k, func(p *probe) {
+		r.open(func(p *probe) {
 			p.onTimeout = func() { close(fired) }
 			p.SetTimer(1)
 		})
@@ -94,10 +91,9 @@ func TestTimerWakesLoop(t *testing.T) {
 // When the process was stopped, clients are not to blame for what the loop has not read yet: only the
 // time that it meant to sleep counts.
 func TestLostTimeDoesNotCount(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := start(t, plenty)
-		soon, _ := r.open(k, func(p *probe) { p.SetTimer(time.Second / 2) })
-		late, _ := r.open(k, func(p *probe) { p.SetTimer(time.Minute) })
+	eachRig(t, func(t *testing.T, r *rig) {
+		soon, _ := r.open(func(p *probe) { p.SetTimer(time.Second / 2) })
+		late, _ := r.open(func(p *probe) { p.SetTimer(time.Minute) })
 		r.do(func() { r.loop.start = r.loop.start.Add(-time.Hour) })
 		r.until("the first timer has fired", func() bool { return soon.timeouts > 0 })
 		r.do(func() {
