@@ -69,32 +69,6 @@ func startMembers(t testing.TB, opts ...gateway.Option) *node {
 	return n
 }
 
-// TestPageFlow is what the page of the replaced system does, over each transport: it connects with a
-// token that is none, hears that it has to log in, and with a good token is let in.
-func TestPageFlow(t *testing.T) {
-	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
-		n := startMembers(t)
-		c := dial(n)
-		c.send("CONNECT\naccept-version:1.1,1.0\nheart-beat:0,0\nAuthorization:Bearer aa\n\n^@")
-		c.expect("CONNECTED")
-		c.send("SUBSCRIBE\nid:err\ndestination:/session/queue/request-error\nAuthorization:Bearer aa\nclient-request-code:SUBSCRIBE\n\n^@" +
-			"SUBSCRIBE\nid:1\ndestination:/topic/members/a\nAuthorization:Bearer aa\nclient-request-code:SUBSCRIBE\n\n^@")
-		c.wantRefusal("\n\n" + `{"clientRequestCode":"SUBSCRIBE","errorCode":1,"errorMessage":"Need Login","error":"login",`)
-		if got := n.sessions.Sessions(); len(got) != 1 || got[0].Member != "" {
-			t.Errorf("the book has %+v", got)
-		}
-		c.send("SUBSCRIBE\nid:1\ndestination:/topic/members/a\nreceipt:in\nAuthorization:Bearer " + tokenOf(t, 42, time.Hour) + "\n\n^@")
-		c.expect("RECEIPT", "receipt-id:in")
-		if got := n.sessions.Sessions(); len(got) != 1 || got[0].Member != "42" {
-			t.Errorf("the book has %+v", got)
-		}
-		c.send("SEND\ndestination:/topic/members/a\n\nby the session's member^@")
-		c.expect("MESSAGE", "subscription:1")
-		c.send("SEND\ndestination:/topic/members/a\nclient-request-code:SEND\nAuthorization:Bearer aa\n\nanonymous^@")
-		c.wantRefusal(`{"clientRequestCode":"SEND","errorCode":1,`)
-	})
-}
-
 // TestRoutesKnowTheSender: what a route says of the sender comes from the token, not from headers.
 func TestRoutesKnowTheSender(t *testing.T) {
 	n := startMembers(t)
@@ -104,42 +78,6 @@ func TestRoutesKnowTheSender(t *testing.T) {
 	c.subscribe("1", "/topic/of/42")
 	c.send("SEND\ndestination:/app/of/42\nx-from:43\n\nx^@")
 	c.expect("MESSAGE", "x-from:42", "x-session:"+n.name.Key(n.sessions.Sessions()[0].ID))
-}
-
-// TestPatternSubscription: over all of a topic, a member receives what the rule of each destination
-// gives him.
-func TestPatternSubscription(t *testing.T) {
-	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
-		n := startMembers(t)
-		c := dial(n)
-		c.send("CONNECT\naccept-version:1.2\nAuthorization:Bearer " + tokenOf(t, 42, time.Hour) + "\n\n^@" + hearRefusals)
-		c.expect("CONNECTED")
-		c.expect("RECEIPT")
-		c.subscribe("all", "/topic/**")
-		c.subscribe("one", "/topic/members/a")
-		c.send("SEND\ndestination:/app/of/43\n\nthe neighbour's^@SEND\ndestination:/app/of/42\n\nmine^@SEND\ndestination:/topic/members/a\n\nours^@SEND\ndestination:/topic/open\n\nlast^@")
-		c.expect("MESSAGE", "subscription:all", "destination:/topic/of/42")
-		var got []string
-		for range 2 {
-			frame := c.expect("MESSAGE", "destination:/topic/members/a")
-			_, id, _ := strings.Cut(frame, "\nsubscription:")
-			id, _, _ = strings.Cut(id, "\n")
-			got = append(got, id)
-		}
-		if strings.Join(got, " ") != "one all" && strings.Join(got, " ") != "all one" {
-			t.Errorf("subscriptions %q received, want both once", got)
-		}
-		c.expect("MESSAGE", "subscription:all", "destination:/topic/open")
-		c.send("UNSUBSCRIBE\nid:all\nreceipt:u\n\n^@SEND\ndestination:/topic/open\n\nx^@")
-		c.expect("RECEIPT", "receipt-id:u")
-		c.wantAlive()
-		for _, pattern := range []string{"/topic/of/*", "/topic/of/4?", "/topic/of/{member}", "/topic/{room}", "/queue/*", "/**"} {
-			c.send("SUBSCRIBE\nid:no\ndestination:" + pattern + "\n\n^@")
-			if frame := c.expect("MESSAGE", "subscription:err"); !strings.Contains(frame, `"errorCode":4,`) && !strings.Contains(frame, `"errorCode":2,`) {
-				t.Errorf("%s: %q", pattern, frame)
-			}
-		}
-	})
 }
 
 // TestTokensStayHere: a token that is good is in no MESSAGE, envelope, answer or log, wherever it

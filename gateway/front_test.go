@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -191,57 +190,6 @@ func TestEndpoint(t *testing.T) {
 			c.response(status)
 		})
 	}
-}
-
-// TestPagesAndSessionsTogether asks the one port for pages and sessions at the same time.
-func TestPagesAndSessionsTogether(t *testing.T) { eachSocket(t, testPagesAndSessionsTogether) }
-
-func testPagesAndSessionsTogether(t *testing.T, start startFunc) {
-	n := start(t, pages())
-	var wg sync.WaitGroup
-	errs := make(chan error, 500)
-	for i := range 500 {
-		wg.Go(func() {
-			if err := n.visit(i); err != nil {
-				errs <- fmt.Errorf("connection %d: %w", i, err)
-			}
-		})
-	}
-	wg.Wait()
-	close(errs)
-	for err := range errs {
-		t.Error(err)
-	}
-}
-
-// visit asks for a page, a session, or one after the other.
-func (n *node) visit(i int) error {
-	conn, err := net.Dial("tcp", n.web)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(patience))
-	var wire, want string
-	if i%3 != 0 {
-		wire += fmt.Sprintf("GET /%d HTTP/1.1\r\nHost: t\r\n\r\n", i)
-		want = fmt.Sprintf("GET /%d ", i)
-	}
-	if i%3 != 1 {
-		wire += upgradeRequest(n.web) + frame(text, connectFrame+sendFrame(fmt.Sprint("visit-", i)))
-		want = fmt.Sprintf("receipt-id:visit-%d\n", i)
-	}
-	if _, err := io.WriteString(conn, wire); err != nil {
-		return err
-	}
-	var got []byte
-	for buf := make([]byte, 4096); !strings.Contains(string(got), want); {
-		m, err := conn.Read(buf)
-		if got = append(got, buf[:m]...); err != nil {
-			return fmt.Errorf("after %q: %w", got, err)
-		}
-	}
-	return nil
 }
 
 // TestServeHTTP is the gateway as a handler in somebody else's server.

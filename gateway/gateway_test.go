@@ -109,6 +109,16 @@ func startNode(t testing.TB, name registry.Node, b bus.Bus, kind port, opts ...g
 	return n
 }
 
+// stopping has the node stop while the test goes on.
+func (n *node) stopping() (stopped <-chan struct{}) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		n.stop()
+	}()
+	return done
+}
+
 func listen(t testing.TB) net.Listener {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

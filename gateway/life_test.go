@@ -53,11 +53,7 @@ func testDrain(t *testing.T, start startFunc) {
 		t.Run(c.name, func(t *testing.T) {
 			n := start(t, pages(), gateway.WithDrain(time.Hour), connectWithin(time.Hour)) // which few clients do not take
 			ws := c.open(t, n)
-			stopped := make(chan struct{})
-			go func() {
-				defer close(stopped)
-				n.stop()
-			}()
+			stopped := n.stopping()
 			c.want(ws)
 			ws.conn.Close()
 			<-stopped
@@ -95,11 +91,7 @@ func testWhileDraining(t *testing.T, start startFunc) {
 		c.wantPage("GET /page?x=1 ")
 		used = append(used, c)
 	}
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		n.stop()
-	}()
+	stopped := n.stopping()
 	last.wantCode(1001) // and does not answer
 
 	if err := n.Ready(); err == nil || !strings.Contains(err.Error(), "draining") {
@@ -169,11 +161,7 @@ func TestDrainMany(t *testing.T) {
 	for range 100 {
 		clients = append(clients, n.session(t))
 	}
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		n.stop()
-	}()
+	stopped := n.stopping()
 	for _, c := range clients {
 		c.wantClosing(1001, "")
 		c.conn.Close()

@@ -37,11 +37,7 @@ func testSockJSDrain(t *testing.T, start startFunc, w way, tr transport) {
 	if tr.method != "" && !tr.streams {
 		poll = b.parked(tr, s.path) // the others are between two polls
 	}
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		n.stop()
-	}()
+	stopped := n.stopping()
 	if poll != nil {
 		poll.want(tr, goingAway)
 	} else {
@@ -80,11 +76,7 @@ func TestSockJSDrainBetweenPolls(t *testing.T) {
 				b := n.browser(t, kept)
 				s := b.session(tr, "/stomp")
 				newClient(t, s).connect()
-				stopped := make(chan struct{})
-				go func() {
-					defer close(stopped)
-					n.stop()
-				}()
+				stopped := n.stopping()
 				eventually(t, "the session is over", func() bool { return len(n.sessions.Sessions()) == 0 })
 				s.want(goingAway)
 				b.close()
@@ -120,11 +112,7 @@ func TestSockJSWhileDraining(t *testing.T) {
 		b.askRaw(c, request("GET", "/echo", "")).want(200, "Welcome to SockJS!\n")
 		conns = append(conns, c)
 	}
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		n.stop()
-	}()
+	stopped := n.stopping()
 	last.wantCode(1001)
 	for i, tr := range append(polling(), xhrStreaming()) {
 		a := b.askRaw(conns[i], request(tr.method, newPath("/stomp")+tr.receive, ""))
@@ -156,11 +144,7 @@ func testSockJSDrainDoor(t *testing.T, start startFunc, w way) {
 	s := b.session(xhrPolling(), "/stomp")
 	newClient(t, s).connect()
 	b.get("/page").wantStatus(200).text()
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		n.stop()
-	}()
+	stopped := n.stopping()
 	eventually(t, "the session is over", func() bool { return len(n.sessions.Sessions()) == 0 })
 	eventually(t, "the port for plain STOMP is closed", func() bool { return !n.listens(n.tcp) })
 	upgrade := []string{"Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}
@@ -199,11 +183,7 @@ func TestSockJSDrainPaused(t *testing.T) {
 	newClient(t, s).connect()
 	post := b.begin("POST", s.path+"/xhr_send", encode("SEND\ndestination:/topic/x\n\nhello\x00"))
 	<-bus.asked
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		n.stop()
-	}()
+	stopped := n.stopping()
 	if <-post.done; post.err != nil {
 		t.Fatal(post.err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -233,36 +232,6 @@ func TestReceipts(t *testing.T) {
 				c.wantClosed()
 			})
 		}
-	})
-}
-
-// "DISCONNECT": its RECEIPT is the last frame, then the server closes.
-func TestDisconnect(t *testing.T) {
-	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
-		n := start(t)
-		reader := dial(n).connect()
-		reader.subscribe("0", "/topic/a")
-		c := dial(n).connect()
-		var frames strings.Builder
-		var want []string
-		for i := range 100 {
-			fmt.Fprintf(&frames, "SEND\ndestination:/topic/a\nreceipt:%d\n\n%d^@", i, i)
-			want = append(want, fmt.Sprintf("RECEIPT\nreceipt-id:%d\n\n", i))
-		}
-		want = append(want, "RECEIPT\nreceipt-id:bye\n\n")
-		c.send(frames.String() + "DISCONNECT\nreceipt:bye\n\n^@SEND\ndestination:/topic/a\n\nafter^@")
-		var got []string
-		for range want {
-			got = append(got, c.next())
-		}
-		c.wantClosed()
-		if !slices.Equal(got, want) {
-			t.Errorf("got %q", got)
-		}
-		for i := range 100 {
-			reader.expect("MESSAGE", fmt.Sprint(i))
-		}
-		reader.wantAlive() // and nothing from after
 	})
 }
 

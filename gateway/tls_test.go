@@ -127,23 +127,3 @@ func TestTLSLimit(t *testing.T) {
 	n.dialRaw(t, n.web)
 	n.dialRaw(t, n.web).wantEnd()
 }
-
-// TestTLSDrain holds that sessions over TLS leave like others.
-func TestTLSDrain(t *testing.T) {
-	n, client := startTLS(t)
-	c := n.dialTLS(t, n.web, client)
-	c.write(upgradeRequest(n.web) + frame(text, connectFrame))
-	c.response(http.StatusSwitchingProtocols)
-	c.wantMessage("CONNECTED\n")
-	stomp := newClient(t, n.dialTLS(t, n.tcp, client).conn).connect()
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		n.stop()
-	}()
-	c.wantClosing(1001, "")
-	newRaw(t, stomp.conn).wantEOF()
-	c.conn.Close()
-	stomp.conn.Close()
-	<-stopped
-}
