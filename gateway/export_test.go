@@ -10,10 +10,10 @@ import (
 )
 
 // WithPeriods sets how patient the node is with WebSocket clients.
-func WithPeriods(p ws.Periods) Option { return func(s *settings) { s.periods = p } }
+func WithPeriods(p ws.Periods) Option { return func(s *settings) { s.front.Periods = p } }
 
 // WithParting sets how long a stopping node waits for clients of SockJS to ask, and be told.
-func WithParting(d time.Duration) Option { return func(s *settings) { s.parting = d } }
+func WithParting(d time.Duration) Option { return func(s *settings) { s.front.SockJS.Parting = d } }
 
 // WithPortableLoops makes a node wait where testing/synctest sees it.
 func WithPortableLoops() Option {

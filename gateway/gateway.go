@@ -67,7 +67,7 @@ func New(node registry.Node, b bus.Bus, reg registry.Registry, rules *policy.Cat
 	for _, line := range g.set.allLines() {
 		line.Always = g.set.everyLine
 	}
-	door, err := g.set.front()
+	door, err := g.set.door()
 	if err != nil {
 		return nil, err
 	}

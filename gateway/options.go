@@ -41,8 +41,16 @@ func DefaultSockJS() SockJS {
 	return SockJS{Heartbeat: 25 * time.Second, SessionTimeout: 5 * time.Second, StreamLimit: 128 << 10}
 }
 
+// in returns o with SockJS as s says.
+func (s SockJS) in(o front.Options) front.Options {
+	o.Echo = s.Echo
+	o.SockJS.Heartbeat, o.SockJS.SessionTimeout, o.SockJS.StreamLimit = s.Heartbeat, s.SessionTimeout, s.StreamLimit
+	o.SockJS.CookieNeeded, o.SockJS.ClientURL = s.CookieNeeded, s.ClientURL
+	return o
+}
+
 type settings struct {
-	endpoint   string
+	front      front.Options // without what door fills in
 	origins    []string
 	limits     Limits
 	heartBeat  stomp.HeartBeat
@@ -50,9 +58,6 @@ type settings struct {
 	fallback   policy.Fallback
 	drain      time.Duration
 	log        *slog.Logger
-	pages      http.Handler
-	periods    ws.Periods
-	sockjs     *SockJS
 	auth       *auth.Authenticator
 	anonymous  bool
 	grace      time.Duration
@@ -62,26 +67,25 @@ type settings struct {
 	everyLine  bool
 	failed     seldom.Line // somebody else's code
 	lines      session.Lines
-	parting    time.Duration // for a SockJS client to be told that the node stops
 	newLoop    func(outbound int) (*loop.Loop, error)
 }
 
 func defaults() settings {
 	return settings{
-		endpoint:  "/stomp",
+		front: DefaultSockJS().in(front.Options{
+			Pages:   http.NotFoundHandler(),
+			Periods: ws.DefaultPeriods(),
+			SockJS:  sockjs.Options{Path: "/stomp", Parting: time.Second},
+		}),
 		limits:    Limits{Message: 64 << 10, Outbound: 1 << 20, Connections: 1e6, ConnectTimeout: 10 * time.Second},
 		heartBeat: stomp.HeartBeat{Send: 10 * time.Second, Receive: 10 * time.Second},
 		hung:      10 * time.Minute,
 		fallback:  policy.FallbackDrop,
 		drain:     10 * time.Second,
 		log:       slog.New(slog.DiscardHandler),
-		pages:     http.NotFoundHandler(),
-		periods:   ws.DefaultPeriods(),
-		sockjs:    new(DefaultSockJS()),
 		anonymous: true,
 		grace:     30 * time.Second,
 		patience:  30 * time.Second,
-		parting:   time.Second,
 		newLoop:   loop.New,
 	}
 }
@@ -89,32 +93,11 @@ func defaults() settings {
 // allLines are the lines of the log that clients, and somebody else's code, can cause at will.
 func (s *settings) allLines() []*seldom.Line { return append(s.lines.All(), &s.failed) }
 
-// front returns what the settings say of the front door.
-func (s *settings) front() (o front.Options, err error) {
-	set := DefaultSockJS()
-	if s.sockjs != nil {
-		set = *s.sockjs
-	}
-	o = front.Options{
-		Pages:          s.pages,
-		Connections:    s.limits.Connections,
-		ConnectTimeout: s.limits.ConnectTimeout,
-		Message:        s.limits.Message,
-		Periods:        s.periods,
-		SockJS: sockjs.Options{
-			Path:           s.endpoint,
-			Heartbeat:      set.Heartbeat,
-			SessionTimeout: set.SessionTimeout,
-			Parting:        s.parting,
-			StreamLimit:    set.StreamLimit,
-			CookieNeeded:   set.CookieNeeded,
-			ClientURL:      set.ClientURL,
-		},
-		NoSockJS:  s.sockjs == nil,
-		Echo:      set.Echo,
-		Log:       s.log,
-		EveryLine: s.everyLine,
-	}
+// door returns what the front door is told.
+func (s *settings) door() (o front.Options, err error) {
+	o = s.front
+	o.Connections, o.ConnectTimeout, o.Message = s.limits.Connections, s.limits.ConnectTimeout, s.limits.Message
+	o.Log, o.EveryLine = s.log, s.everyLine
 	if o.Origins, err = origin.Parse(s.origins); err != nil {
 		return o, fmt.Errorf("gateway: WithOrigins: %w", err)
 	}
@@ -126,7 +109,7 @@ type Option func(*settings)
 
 // WithEndpoint sets the path at which clients connect: WebSocket there and at "<path>/websocket", and
 // SockJS. Default "/stomp".
-func WithEndpoint(path string) Option { return func(s *settings) { s.endpoint = path } }
+func WithEndpoint(path string) Option { return func(s *settings) { s.front.SockJS.Path = path } }
 
 // WithOrigins adds origins whose pages may connect, beside those of the same origin and requests
 // without one: "https://app.example.com", "https://*.example.com" where * is any part of the host,
@@ -165,10 +148,16 @@ func WithLogger(l *slog.Logger) Option { return func(s *settings) { s.log = l } 
 func WithEveryLine(every bool) Option { return func(s *settings) { s.everyLine = every } }
 
 // WithPages sets what answers HTTP requests outside the endpoint; default 404.
-func WithPages(h http.Handler) Option { return func(s *settings) { s.pages = h } }
+func WithPages(h http.Handler) Option { return func(s *settings) { s.front.Pages = h } }
 
 // WithSockJS sets what is offered beside bare WebSocket; nil is nothing. Default DefaultSockJS.
-func WithSockJS(s *SockJS) Option { return func(set *settings) { set.sockjs = s } }
+func WithSockJS(s *SockJS) Option {
+	return func(set *settings) {
+		if set.front.NoSockJS = s == nil; s != nil {
+			set.front = s.in(set.front)
+		}
+	}
+}
 
 // WithAuth sets what checks the tokens of clients; default nothing, and then nobody is logged in.
 func WithAuth(a *auth.Authenticator) Option { return func(s *settings) { s.auth = a } }
