@@ -8,37 +8,25 @@ import (
 
 // health is what the last exchange with Redis came to.
 type health struct {
-	state healthState
-	err   error
-	since time.Time // of the state
-
-	reached bool // it was up once
+	err     error     // nil while Redis answers, and before the first exchange
+	since   time.Time // when Redis went away
+	reached bool      // Redis has answered once
 }
-
-type healthState uint8
-
-const (
-	starting healthState = iota
-	up
-	away
-)
 
 // Healthy returns nil while Redis answers, else why not, in words for an operator.
 func (r *Registry) Healthy() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch addrs := strings.Join(r.cfg.Addrs, ","); r.health.state {
-	case up:
+	addrs, h := strings.Join(r.cfg.Addrs, ","), r.health
+	switch {
+	case h.reached && h.err == nil:
 		return nil
-	case starting:
-		return fmt.Errorf("redis %s: has not answered yet", addrs)
-	default:
-		if !r.health.reached {
-			return fmt.Errorf("redis %s: has not answered yet: %w", addrs, r.health.err)
-		}
-		return fmt.Errorf("redis %s: away for %s, sessions wait in memory: %w",
-			addrs, time.Since(r.health.since).Round(time.Second), r.health.err)
+	case h.reached:
+		return fmt.Errorf("redis %s: away for %s, sessions wait in memory: %w", addrs, time.Since(h.since).Round(time.Second), h.err)
+	case h.err != nil:
+		return fmt.Errorf("redis %s: has not answered yet: %w", addrs, h.err)
 	}
+	return fmt.Errorf("redis %s: has not answered yet", addrs)
 }
 
 // Reached reports whether Redis has answered once: the node knows the blocks then, be they of a while ago.
@@ -52,20 +40,13 @@ func (r *Registry) Reached() bool {
 func (r *Registry) report(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	state := up
-	if err != nil {
-		state = away
-	}
-	was := r.health
-	if was.state == state {
-		r.health.err = err
-		return
-	}
-	r.health = health{state, err, time.Now(), was.reached || state == up}
+	h := &r.health
 	switch {
-	case state == away:
+	case err != nil && h.err == nil:
+		h.since = time.Now()
 		r.log.Warn("redis is away; sessions wait in memory", "addrs", r.cfg.Addrs, "err", err)
-	case was.state == away:
-		r.log.Info("redis is back", "addrs", r.cfg.Addrs, "away", time.Since(was.since).Round(time.Millisecond).String())
+	case err == nil && h.err != nil:
+		r.log.Info("redis is back", "addrs", r.cfg.Addrs, "away", time.Since(h.since).Round(time.Millisecond).String())
 	}
+	h.err, h.reached = err, h.reached || err == nil
 }

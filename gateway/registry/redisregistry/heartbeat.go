@@ -62,7 +62,7 @@ func (r *Registry) noteLost(lost int) {
 func (r *Registry) compare(ctx context.Context) error {
 	client := r.client.Redis()
 	stale := client == r.lineage.asked && !r.lineage.doubt // nobody has renewed it yet
-	refusal, err := r.lineage.check(ctx, client, r.health.state == away)
+	refusal, err := r.lineage.check(ctx, client, r.health.err != nil)
 	if err != nil {
 		return err
 	}
