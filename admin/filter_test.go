@@ -24,10 +24,7 @@ const (
 // keys reads a walk to its end.
 func keys(t *testing.T, sessions iter.Seq2[admin.Session, error]) (keys []string) {
 	t.Helper()
-	for s, err := range sessions {
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, s := range list(t, sessions) {
 		keys = append(keys, s.Key)
 	}
 	slices.Sort(keys) // the layout Keys has no order

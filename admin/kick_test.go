@@ -202,13 +202,7 @@ func TestKickAndBlock(t *testing.T) {
 				t.Errorf("%s: %v, %v", member, was, err)
 			}
 		}
-		for _, n := range []*node{a, b} {
-			n.gw.do(func(g *sham) {
-				if len(g.blocks) != 1 {
-					t.Errorf("node %s knows of %v when Unblock returns, want bob's alone", n.name, g.blocks)
-				}
-			})
-		}
+		wantKnown(t, "Unblock", []string{`"bob"`}, a, b)
 		if was, err := c.Unblock(t.Context(), "42"); err != nil || was {
 			t.Errorf("again: %v, %v", was, err)
 		}
@@ -225,22 +219,28 @@ func TestKickAndBlock(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for _, n := range []*node{a, b} {
-			n.gw.do(func(g *sham) {
-				var known []string
-				for _, b := range g.blocks {
-					known = append(known, b.Member)
-				}
-				slices.Sort(known)
-				if want := []string{`"77"`, `"bob"`, `"carol"`, `77`}; !slices.Equal(known, want) {
-					t.Errorf("node %s knows of %q when Block returns, want %q", n.name, known, want)
-				}
-			})
-		}
+		wantKnown(t, "Block", []string{`"77"`, `"bob"`, `"carol"`, `77`}, a, b)
 		if err := c.Block(t.Context(), `"bob`, time.Hour); !errors.Is(err, registry.ErrMember) {
 			t.Errorf("%v, want ErrMember", err)
 		}
 	})
+}
+
+// wantKnown holds which members nodes know to be blocked when a call returns.
+func wantKnown(t *testing.T, call string, want []string, nodes ...*node) {
+	t.Helper()
+	for _, n := range nodes {
+		n.gw.do(func(g *sham) {
+			var known []string
+			for _, b := range g.blocks {
+				known = append(known, b.Member)
+			}
+			slices.Sort(known)
+			if !slices.Equal(known, want) {
+				t.Errorf("node %s knows of %q when %s returns, want %q", n.name, known, call, want)
+			}
+		})
+	}
 }
 
 // TestKickRate: it can't be faster than asked for, however fast the machine is.
