@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,11 +16,9 @@ const nginxConfig = "../../configs/nginx.conf"
 // run with the configuration for those who replace that system. testdata/browser/nginx.js is what the
 // browser does.
 func TestNginx(t *testing.T) {
-	installed(t, chromium(), "chromium")
-	node := installed(t, "node", "nodejs npm; make install")
-	if _, err := os.Stat("../../testdata/browser/node_modules"); err != nil {
-		lacking(t, "no packages for Node.js; get them with: make install")
-	}
+	servers.LookPath(t, chromium(), "chromium")
+	node := servers.LookPath(t, "node", "nodejs npm; make install")
+	servers.LookPath(t, "../../testdata/browser/node_modules/.bin/playwright-core", "nodejs npm; make install")
 	bus, redis := shared.Kafka(t).Addr, servers.Redis(t).Addr
 	addrs := []string{freeAddr(t), freeAddr(t)}
 	var said []func() string
@@ -43,7 +40,7 @@ func TestNginx(t *testing.T) {
 // perhaps for the connections to nodes that it keeps.
 func startNginx(t *testing.T, nodes []string, keeps bool) *servers.Process {
 	t.Helper()
-	nginx := installed(t, "nginx", "nginx-light")
+	nginx := servers.LookPath(t, "nginx", "nginx-light")
 	text, err := os.ReadFile(nginxConfig)
 	if err != nil {
 		t.Fatal(err)
@@ -84,22 +81,4 @@ func chromium() string {
 		return path
 	}
 	return "/usr/bin/chromium"
-}
-
-// installed returns where program is. Where it is not, the test is skipped, or fails if TEST_ALL is set.
-func installed(t *testing.T, program, debianPackage string) string {
-	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		lacking(t, fmt.Sprintf("no %s; get it with: apt-get install %s", program, debianPackage))
-	}
-	return path
-}
-
-func lacking(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("TEST_ALL") != "" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
 }

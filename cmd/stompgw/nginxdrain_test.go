@@ -27,7 +27,7 @@ func TestNginxDrain(t *testing.T) {
 
 func testNginxDrain(t *testing.T, keeps bool) {
 	const before, meanwhile = 120, 20 // sessions
-	installed(t, "nginx", "nginx-light")
+	servers.LookPath(t, "nginx", "nginx-light")
 	bus, redis := servers.NATS(t, 0).Addr, servers.Redis(t).Addr
 	addrs := []string{freeAddr(t), freeAddr(t)}
 	var nodes []*node

@@ -125,7 +125,7 @@ type reader struct {
 
 func newReader(t *testing.T) *reader {
 	t.Helper()
-	installed(t, "kcat", "kcat")
+	servers.Kcat(t)
 	r := &reader{
 		test: t, dir: t.TempDir(),
 		redis: servers.Redis(t).Addr, broker: shared.Kafka(t), natsd: servers.NATS(t, 0),

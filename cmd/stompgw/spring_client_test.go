@@ -9,10 +9,7 @@ import (
 )
 
 // webClient is a client of either kind of node, over a WebSocket.
-type webClient struct {
-	*client
-	principal string
-}
+type webClient struct{ *client }
 
 // connect opens a session on each node, each subscribed to destination.
 func (s *sides) connect(t *testing.T, destination string) []*webClient {
@@ -35,7 +32,7 @@ func connectWeb(t *testing.T, addr string, headers ...string) *webClient {
 	}
 	conn := websocket.NetConn(t.Context(), ws, websocket.MessageText)
 	t.Cleanup(func() { conn.Close() })
-	c := &webClient{client: &client{conn: conn, r: bufio.NewReader(conn)}}
+	c := &webClient{&client{conn: conn, r: bufio.NewReader(conn)}}
 	c.send(t, "CONNECT", "", append([]string{"accept-version", "1.2", "host", "x"}, headers...)...)
 	c.principal = c.expect(t, "CONNECTED").headers["user-name"]
 	parts := strings.Split(c.principal, "/") // <epoch millis>/<uuid>/<session id>/<connect time>

@@ -29,5 +29,5 @@ func (b *Broker) Consume(t testing.TB, topic string, count int, args ...string) 
 // Kcat returns where kcat is, which speaks to Kafka as programs in C do.
 func Kcat(t testing.TB) string {
 	t.Helper()
-	return lookPath(t, "kcat", "kcat")
+	return LookPath(t, "kcat", "kcat")
 }

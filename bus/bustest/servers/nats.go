@@ -15,7 +15,7 @@ import (
 // The test's end kills it.
 func NATS(t testing.TB, port int, args ...string) *Process {
 	t.Helper()
-	path := lookPath(t, "nats-server", "nats-server")
+	path := LookPath(t, "nats-server", "nats-server")
 	if port == 0 {
 		port = FreePort(t)
 	}

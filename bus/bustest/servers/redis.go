@@ -10,7 +10,7 @@ import (
 // end kills it.
 func Redis(t testing.TB, args ...string) *Process {
 	t.Helper()
-	path, port := lookPath(t, "redis-server", "redis-server"), FreePort(t)
+	path, port := LookPath(t, "redis-server", "redis-server"), FreePort(t)
 	addr := loopback(port)
 	return Run(t, Program{
 		Addr: addr,

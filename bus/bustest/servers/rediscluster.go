@@ -52,7 +52,7 @@ func whole(info string, masters int) bool {
 // RedisCLI returns what redis-cli prints when it asks a redis-server, as a script reads it.
 func RedisCLI(t testing.TB, p *Process, args ...string) string {
 	t.Helper()
-	path := lookPath(t, "redis-cli", "redis-tools")
+	path := LookPath(t, "redis-cli", "redis-tools")
 	host, port, _ := strings.Cut(p.Addr, ":")
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

@@ -22,9 +22,9 @@ import (
 // patience is how long a server may take for anything; it only decides when a test has hung.
 const patience = 3 * time.Minute
 
-// lookPath returns where program is. Where it is not installed the test is skipped, or fails if
+// LookPath returns where program is. Where it is not installed the test is skipped, or fails if
 // TEST_ALL is set.
-func lookPath(t testing.TB, program, debianPackage string) string {
+func LookPath(t testing.TB, program, debianPackage string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
 	if err == nil {
