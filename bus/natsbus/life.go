@@ -114,7 +114,7 @@ func (b *Bus) live(c, last *conn) {
 		b.log.Info("bus connected", "server", server)
 	} else {
 		b.reconnects.Add(1)
-		b.log.Warn("bus connected: what others published meanwhile, this node has missed",
+		b.log.Warn("bus connected: this node missed what others published in the gap",
 			"server", server, "gap", time.Since(b.lost).Round(time.Millisecond))
 	}
 	b.recover(c, last)
@@ -135,7 +135,7 @@ func (b *Bus) live(c, last *conn) {
 	b.silence.asked()
 	b.told, b.lost = true, time.Now()
 	if b.ctx.Err() == nil {
-		b.log.Warn("bus disconnected: until it is back, this node misses what others publish", "err", err)
+		b.log.Warn("bus disconnected: this node misses what others publish until it is back", "err", err)
 	}
 }
 

@@ -94,7 +94,7 @@ func (b *Bus) takes(c *conn) {
 	b.maxSubject.Store(int64(c.maxSubject))
 	if c.maxSubject < maxSubject {
 		if _, ok := b.limitLog.Pass(); ok {
-			b.log.Warn("the NATS server takes short control lines alone: longer destinations are refused; raise its max_control_line to 4096",
+			b.log.Warn("the NATS server only takes short control lines: longer destinations are refused; raise its max_control_line to 4096",
 				"subject_bytes", c.maxSubject)
 		}
 	}
@@ -123,7 +123,7 @@ func (b *Bus) hide(size, taken int) {
 	limit := &hiddenLimit{size: int64(max(size/2, taken)), until: time.Now().Add(hiddenFor)}
 	b.hidden.Store(limit)
 	b.maxPayload.Store(min(b.maxPayload.Load(), limit.size))
-	b.log.Error("the NATS server closed the connection over an envelope that its max_payload lets pass: smaller ones are refused for a while; lower limits.message",
+	b.log.Error("the NATS server closed the connection over an envelope that its max_payload allows: smaller ones are refused for a while; lower limits.message",
 		"bytes", size, "limit", limit.size, "for", hiddenFor)
 }
 
@@ -137,7 +137,7 @@ func (b *Bus) refuseByLimit(err error) error {
 }
 
 var (
-	errOutdated = errors.New("the server has other limits than before")
+	errOutdated = errors.New("the server's limits have changed")
 	errCrowded  = errors.New("natsbus: the NATS server takes no more subscriptions")
 )
 

@@ -35,7 +35,7 @@ func parsePool(urls string) (*pool, error) {
 		}
 		u, err := url.Parse(text)
 		if err != nil || u.Hostname() == "" || u.Scheme != "nats" && u.Scheme != "tls" {
-			return nil, errors.New("natsbus: url: want nats://[user:password@]host:port or tls://..., several with commas between (not shown, as it may hold a password)")
+			return nil, errors.New("natsbus: url: want nats://[user:password@]host:port or tls://..., several separated by commas (not shown, as it may hold a password)")
 		}
 		p.servers = append(p.servers, address{url: u})
 		hosts = append(hosts, u.Host)

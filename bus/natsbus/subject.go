@@ -133,7 +133,7 @@ func tooLong(destination string, n, limit int) error {
 func checkPrefix(prefix string) error {
 	for token := range strings.SplitSeq(prefix, ".") {
 		if token == "" || strings.ContainsAny(token, " \t\r\n*>") {
-			return fmt.Errorf("natsbus: prefix %q: want tokens with dots between, without blanks, * or >, such as %q", prefix, "stomp")
+			return fmt.Errorf("natsbus: prefix %q: want tokens separated by dots, without blanks, * or >, such as %q", prefix, "stomp")
 		}
 	}
 	if len(prefix) > 256 {
