@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -252,41 +253,62 @@ func (ws *watches) expire(now time.Time) (gone []*nats.Subscription, next time.T
 }
 
 // reset begins a connection, on which nothing is subscribed or refused yet; last is the one before, nil for
-// none. It returns what is to be subscribed: first what was granted, the node's own subject ahead, then what
-// was not; and apart from it what the last one was perhaps closed over, the longest first.
+// none. It returns what is to be subscribed, in the order of rank, and apart from it what the last one was
+// perhaps closed over, the longest first. SUBSCRIBE waits for mu, so it is not held for all of them at once.
 func (ws *watches) reset(last *conn) (plain, suspects []*watch) {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
 	blame := false
 	if last != nil && last.served {
 		fault, _ := last.why()
 		blame = fault == otherFault
 	}
-	var asked []*watch
-	for _, w := range ws.bySubject {
-		if w.sub != nil {
-			w.suspect = w.number > last.answered.Load() && (w.suspect || blame)
-		}
-		w.sub = nil
-		switch {
-		case ws.shunned[w.subject]:
-			continue
-		case w.suspect:
-			suspects = append(suspects, w)
-		case w.destination == "":
-			plain = slices.Insert(plain, 0, w)
-		case w.pending == 0:
-			plain = append(plain, w)
-		default:
-			asked = append(asked, w)
-		}
-		w.refused = nil
-	}
+	ws.mu.Lock()
+	all := slices.AppendSeq(make([]*watch, 0, len(ws.bySubject)), maps.Values(ws.bySubject))
 	for sub := range ws.slow {
 		ws.fold(sub)
 	}
+	ws.mu.Unlock()
+	var ranked [rankSuspect + 1][]*watch
+	for _, w := range all {
+		if rank, ok := ws.renew(w, last, blame); ok {
+			ranked[rank] = append(ranked[rank], w)
+		}
+	}
+	suspects = ranked[rankSuspect]
 	slices.SortFunc(suspects, func(a, b *watch) int { return cmp.Compare(len(b.subject), len(a.subject)) })
-	return append(plain, asked...), suspects
+	return slices.Concat(ranked[:rankSuspect]...), suspects
+}
+
+// rank is when a watch is subscribed on a new connection.
+type rank int
+
+const (
+	rankOwn     rank = iota // the node's own subject
+	rankGranted             // what the server has permitted before
+	rankAsked               // what it has yet to
+	rankSuspect             // what the last connection was perhaps closed over
+)
+
+// renew is reset for one watch. ok is false if it is not to be subscribed.
+func (ws *watches) renew(w *watch, last *conn, blame bool) (r rank, ok bool) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if w.sub != nil {
+		w.suspect = w.number > last.answered.Load() && (w.suspect || blame)
+	}
+	w.sub = nil
+	if ws.shunned[w.subject] || ws.bySubject[w.subject] != w { // or it has just ended
+		return 0, false
+	}
+	w.refused = nil
+	switch {
+	case w.suspect:
+		return rankSuspect, true
+	case w.destination == "":
+		return rankOwn, true
+	case w.pending == 0:
+		return rankGranted, true
+	}
+	return rankAsked, true
 }
 
 // suspect notes that one of group is why the connection was closed, and no other one. It returns it if it
