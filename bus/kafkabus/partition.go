@@ -41,11 +41,11 @@ type partition struct {
 
 	// Owned by the owner.
 	place    place
-	id       wire.TopicID
-	cluster  string
-	returned bool  // it was away since its place was known
-	epoch    int32 // the latest of a leader whose records were read, or which led at the start; -1 for none
-	later    int32 // one above epoch that has come since, else -1
+	id       wire.TopicID // of the topic that was read last; all zero for unknown
+	cluster  string       // that it was read from; empty for unknown
+	returned bool         // it was away since its place was known
+	epoch    int32        // the latest of a leader whose records were read, or which led at the start; -1 for none
+	later    int32        // one above epoch that has come since, else -1
 	seen     *repeats
 	broken   int           // answers whose batch at offset had a wrong checksum
 	resume   time.Time     // when to ask for it again, after an error
@@ -57,6 +57,7 @@ type partition struct {
 	answered atomic.Int64 // when it last came without an error, in nanoseconds of the Unix time
 	read     atomic.Bool  // it has come without an error since its place is known
 
+	// Any goroutine; it guards itself.
 	trouble pulse // since when it can't be read though its broker may answer
 }
 

@@ -1,7 +1,7 @@
-// Package wire reads and writes the bytes of Kafka's protocol, where kafka-go does not, or takes more
-// memory for an answer than this gateway has: batches of records, and requests for one broker.
+// Package wire reads and writes the bytes of Kafka's protocol where kafka-go does not, or would take
+// more memory for an answer than a node has: batches of records, and requests for one broker.
 //
-// It knows no state, no goroutines and no meaning of a record. Nothing that a broker says of a size
-// is believed before so many bytes are there. What is read of brokers, and how large a batch may
-// become, is bounded by whoever asks.
+// It keeps no state, starts no goroutines, and knows no meaning of a record. No size that a broker
+// claims costs more memory than there is a bound for: that of an answer and of what a batch unpacks to
+// are bounded by whoever asks, and all others by the answer that they stand in.
 package wire
