@@ -55,28 +55,34 @@ func addressee(e *bus.Envelope) string {
 // Encode returns the record that carries e as number seq of node. kafka-go consumes a record's key
 // and value as it writes them, so each attempt needs a record of its own.
 func (f Format) Encode(e *bus.Envelope, node string, seq uint64) kafka.Record {
-	value, headers := e.Body, []kafka.Header(nil)
+	value := e.Body
 	if f == JSON {
-		value, headers = jsonValue(e), jsonHeaders(e, node, seq)
-	} else {
-		headers = plainHeaders(e, node, seq)
+		value = jsonValue(e)
 	}
 	if value == nil {
 		value = []byte{} // nil would make it a tombstone
 	}
-	return kafka.Record{Key: kafka.NewBytes(f.Key(e)), Value: kafka.NewBytes(value), Headers: headers}
+	return kafka.Record{Key: kafka.NewBytes(f.Key(e)), Value: kafka.NewBytes(value), Headers: f.headers(e, node, strconv.FormatUint(seq, 10))}
 }
 
 // Size returns how many bytes the record that carries e takes in a batch, beside the 61 of the
 // batch itself. It may say too many, by what node and seq fall short of their bounds, but never too
 // few.
 func (f Format) Size(e *bus.Envelope) int {
-	size := recordHead + sizeOf(len(addressee(e)))
-	size += headerSize(len(NodeHeader), MaxNode) + headerSize(len(SeqHeader), maxSeq)
+	value := len(e.Body)
 	if f == JSON {
-		return size + jsonSize(e)
+		value = jsonValueSize(e)
 	}
-	return size + plainSize(e)
+	size := recordHead + sizeOf(len(addressee(e))) + sizeOf(value)
+	size += headerSize(len(NodeHeader), MaxNode) + headerSize(len(SeqHeader), maxSeq)
+	ours, n, prefix := f.ours(e, "", "")
+	for _, entry := range ours[2:n] {
+		size += headerSize(len(entry.Name), len(entry.Value))
+	}
+	for _, entry := range e.Headers {
+		size += headerSize(len(prefix)+len(entry.Name), len(entry.Value))
+	}
+	return size
 }
 
 // Origin is who published a record, and its number among that node's records in the partition. The node

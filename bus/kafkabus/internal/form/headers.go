@@ -3,7 +3,6 @@ package form
 import (
 	"errors"
 	"math/bits"
-	"strconv"
 	"strings"
 
 	"github.com/segmentio/kafka-go"
@@ -36,41 +35,13 @@ const (
 // compacted means that its key is no more. It comes before all others, so that it counts.
 var tombstone = bus.Header{Name: "tombstone", Value: "true"}
 
-// plainHeaders returns the record headers that carry all of e but its body.
-func plainHeaders(e *bus.Envelope, node string, seq uint64) []kafka.Header {
-	number := strconv.FormatUint(seq, 10)
-	w := newHeaderWriter(e, node, number, e.Destination, e.Principal)
-	w.add(NodeHeader, node)
-	w.add(SeqHeader, number)
-	w.add(DestinationHeader, e.Destination)
-	if needsPrincipal(e) {
-		w.add(principalHeader, e.Principal)
-	}
-	for _, entry := range e.Headers {
-		w.add(entry.Name, entry.Value)
-	}
-	return w.headers
-}
-
 // needsPrincipal reports whether the record has a principal header of ours. An empty one keeps a
 // header that the sender named so from being taken for it.
 func needsPrincipal(e *bus.Envelope) bool {
 	return e.Principal != "" || len(e.Headers) > 0 && e.Headers[0].Name == principalHeader
 }
 
-// plainSize returns how many bytes the value of e and its headers but node and seq take.
-func plainSize(e *bus.Envelope) int {
-	size := sizeOf(len(e.Body)) + headerSize(len(DestinationHeader), len(e.Destination))
-	if needsPrincipal(e) {
-		size += headerSize(len(principalHeader), len(e.Principal))
-	}
-	for _, entry := range e.Headers {
-		size += headerSize(len(entry.Name), len(entry.Value))
-	}
-	return size
-}
-
-// decodePlain undoes plainHeaders. The body is the record's value.
+// decodePlain undoes Encode. The body is the record's value.
 func decodePlain(rec *wire.Record) (e bus.Envelope, from Origin, err error) {
 	ours := beginning(rec.Headers)
 	from = originOf(rec.Headers)
@@ -112,7 +83,7 @@ func headersFor(rec *wire.Record, count int) (headers []bus.Header) {
 }
 
 // beginning returns those of headers among which ours are, not the sender's own: the first three or
-// four of what plainHeaders made, and all of a foreign producer's.
+// four of what Encode made, and all of a foreign producer's.
 func beginning(headers []kafka.Header) []kafka.Header {
 	if len(headers) < 3 || headers[0].Key != NodeHeader || headers[1].Key != SeqHeader || headers[2].Key != DestinationHeader {
 		return headers
@@ -136,31 +107,43 @@ func sizeOf(n int) int {
 // headerSize returns how many bytes a record header takes.
 func headerSize(key, value int) int { return sizeOf(key) + sizeOf(value) }
 
-// headerWriter collects record headers. Their values lie in one piece of memory.
-type headerWriter struct {
-	headers []kafka.Header
-	values  []byte
+// ours returns the record headers of both forms that stand before the sender's own, n of them, and what
+// the names of the sender's own begin with.
+func (f Format) ours(e *bus.Envelope, node, seq string) (headers [4]bus.Header, n int, prefix string) {
+	headers = [4]bus.Header{{Name: NodeHeader, Value: node}, {Name: SeqHeader, Value: seq}}
+	if f == JSON {
+		return headers, 2, stompPrefix
+	}
+	headers[2] = bus.Header{Name: DestinationHeader, Value: e.Destination}
+	if !needsPrincipal(e) {
+		return headers, 3, ""
+	}
+	headers[3] = bus.Header{Name: principalHeader, Value: e.Principal}
+	return headers, 4, ""
 }
 
-// newHeaderWriter returns one with room for the headers of e and as many more as others has.
-func newHeaderWriter(e *bus.Envelope, others ...string) headerWriter {
+// headers returns all record headers that e needs. Their values lie in one piece of memory.
+func (f Format) headers(e *bus.Envelope, node, seq string) []kafka.Header {
+	ours, n, prefix := f.ours(e, node, seq)
 	size := 0
+	for _, entries := range [][]bus.Header{ours[:n], e.Headers} {
+		for _, entry := range entries {
+			size += len(entry.Value)
+		}
+	}
+	list, values := make([]kafka.Header, 0, n+len(e.Headers)), make([]byte, 0, size)
+	add := func(name, value string) {
+		start := len(values)
+		values = append(values, value...)
+		list = append(list, kafka.Header{Key: name, Value: values[start:]})
+	}
+	for _, entry := range ours[:n] {
+		add(entry.Name, entry.Value)
+	}
 	for _, entry := range e.Headers {
-		size += len(entry.Value)
+		add(prefix+entry.Name, entry.Value)
 	}
-	for _, value := range others {
-		size += len(value)
-	}
-	return headerWriter{
-		headers: make([]kafka.Header, 0, len(e.Headers)+len(others)),
-		values:  make([]byte, 0, size),
-	}
-}
-
-func (w *headerWriter) add(key, value string) {
-	start := len(w.values)
-	w.values = append(w.values, value...)
-	w.headers = append(w.headers, kafka.Header{Key: key, Value: w.values[start:]})
+	return list
 }
 
 // headerValues are the values of one record header after the other, as one string: an allocation

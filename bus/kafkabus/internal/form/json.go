@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -82,28 +81,7 @@ func jsonValueSize(e *bus.Envelope) int {
 	return size + quotedSize(e.Destination) + quotedSize(e.Body)
 }
 
-// jsonHeaders returns the record headers that stand beside the value.
-func jsonHeaders(e *bus.Envelope, node string, seq uint64) []kafka.Header {
-	number := strconv.FormatUint(seq, 10)
-	w := newHeaderWriter(e, node, number)
-	w.add(NodeHeader, node)
-	w.add(SeqHeader, number)
-	for _, entry := range e.Headers {
-		w.add(stompPrefix+entry.Name, entry.Value)
-	}
-	return w.headers
-}
-
-// jsonSize returns how many bytes the value of e and its headers but node and seq take.
-func jsonSize(e *bus.Envelope) int {
-	size := sizeOf(jsonValueSize(e))
-	for _, entry := range e.Headers {
-		size += headerSize(len(stompPrefix)+len(entry.Name), len(entry.Value))
-	}
-	return size
-}
-
-// decodeJSON undoes jsonValue and jsonHeaders.
+// decodeJSON undoes Encode.
 func decodeJSON(rec *wire.Record) (e bus.Envelope, from Origin, err error) {
 	if e, err = parseJSON(rec.Value); err != nil {
 		return bus.Envelope{}, Origin{}, fmt.Errorf("no destination header, and the value %w", err)
