@@ -165,19 +165,6 @@ func TestVariables(t *testing.T) {
 
 // TestIncludesAndReaches holds what is seen segment by segment against small destinations, all of them.
 func TestIncludesAndReaches(t *testing.T) {
-	paths := func(most int, parts ...string) (all []string) {
-		last := []string{""}
-		for range most {
-			var longer []string
-			for _, path := range last {
-				for _, part := range parts {
-					longer = append(longer, path+"/"+part)
-				}
-			}
-			all, last = append(all, longer...), longer
-		}
-		return all
-	}
 	destinations, matches := paths(4, "a", "b", "ab"), paths(2, "a", "{x}", "a*", "*", "**")
 	under := func(destination, prefix string) bool {
 		return destination == prefix || strings.HasPrefix(destination, prefix+"/")
