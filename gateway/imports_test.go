@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -147,6 +149,20 @@ func checkOutside(t *testing.T, pkg, path string) {
 		matches := path == rule.path || strings.HasSuffix(rule.path, "/") && strings.HasPrefix(path, rule.path)
 		if matches && !rule.mayUse(pkg) {
 			t.Errorf("%s imports %s: %s", pkg, path, rule.why)
+		}
+	}
+}
+
+// TestReadmes: the README of a folder tells what each package in it is for.
+func TestReadmes(t *testing.T) {
+	for pkg := range mayImport {
+		folder, _, _ := strings.Cut(pkg, "/")
+		readme, err := os.ReadFile("../" + folder + "/README.md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !regexp.MustCompile("`([^`]*/)?"+path.Base(pkg)+"`").Match(readme) && pkg != folder {
+			t.Errorf("%s/README.md does not tell of %s", folder, pkg)
 		}
 	}
 }
