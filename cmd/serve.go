@@ -29,16 +29,16 @@ func newServeCmd(p Process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run a node until SIGTERM or SIGINT, then let its clients go",
-		Long: "Run a node until SIGTERM or SIGINT; then it accepts nobody new, closes its connections spread over\n" +
-			"drain.duration, and ends. A second signal ends it at once. SIGHUP makes it read its file\n" +
-			"anew, and those that it names; what is wrong there is logged, and all stays as it was.\n\n" +
+		Long: "Run a node until SIGTERM or SIGINT. It then accepts no new clients, closes its connections over the course of\n" +
+			"drain.duration, and exits; a second signal ends it at once. SIGHUP makes it reload its configuration file, and\n" +
+			"the files named there; if anything is wrong, it logs that and carries on with what it had.\n\n" +
 			"With --standalone it brings its own broker and Redis, and needs no configuration.",
 		Args: cli.Takes(),
 	}
-	src := cli.NewSource(cmd, "bring a NATS server and a Redis-compatible store along, instead of what --config names")
+	src := cli.NewSource(cmd, "bring a NATS server and a Redis-compatible store, instead of those that --config names")
 	def := config.Default()
 	src.Text("listen", "listen", def.Listen, "`ADDRESS` for WebSocket clients and pages")
-	src.List("origins", "origins", def.Origins, "`ORIGIN` whose pages may connect, such as http://localhost:5173; may stand several times (default with --standalone: localhost, at any port)")
+	src.List("origins", "origins", def.Origins, "`ORIGIN` whose pages may connect, such as http://localhost:5173; may be given several times (default with --standalone: localhost, at any port)")
 	src.Text("admin.listen", "admin-listen", def.Admin.Listen, "`ADDRESS` of /healthz, /readyz and /metrics")
 	src.Text("log.level", "log-level", def.Log.Level, "`LEVEL`: debug, info, warn, error")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -27,7 +27,7 @@ type List struct {
 func NewList(cmd *cobra.Command, o output.Options, without ...string) *List {
 	t := NewForm(cmd, without...)
 	t.Options = o
-	cmd.Flags().BoolVar(&t.noHeaders, "no-headers", false, "leave the line of column names out of the table")
+	cmd.Flags().BoolVar(&t.noHeaders, "no-headers", false, "leave out the column names")
 	return t
 }
 
@@ -35,8 +35,8 @@ func NewList(cmd *cobra.Command, o output.Options, without ...string) *List {
 func NewWatched(cmd *cobra.Command, o output.Options, without ...string) *List {
 	t := NewList(cmd, o, without...)
 	flags := cmd.Flags()
-	flags.StringVar(&t.Sort, "sort", "", "in the order of this `COLUMN`; with a dash before it, such as -age, the other way round")
-	DurationVar(flags, &t.watch, "watch", 0, leastWatch, "show it again every 2s, or --watch=`TIME`, until Ctrl-C")
+	flags.StringVar(&t.Sort, "sort", "", "sort by this `COLUMN`; with a dash in front, such as -age, in reverse")
+	DurationVar(flags, &t.watch, "watch", 0, leastWatch, "repeat every 2s, or every `TIME` with --watch=TIME, until Ctrl-C")
 	flags.Lookup("watch").NoOptDefVal = "2s"
 	var names []string
 	for _, column := range slices.Concat(o.Columns, o.Wide) {

@@ -37,8 +37,8 @@ func newSubscribeCmd() *cobra.Command {
 		Long: "Connect to a gateway as a client, subscribe to each DEST, and print what comes, until Ctrl-C.\n\n" +
 			"-o text prints bodies, a line each; -o jsonl an object a line: destination, subscription, headers, body (or\n" +
 			"body_base64, when it is not UTF-8) and received_at. The rules for clients apply: a subscription that is refused\n" +
-			"ends it with exit code 5. It does not connect again: when the gateway is lost the exit code is 4, and with\n" +
-			"--count it is 8 if fewer messages came in time.",
+			"ends it with exit code 5. It does not reconnect: when the gateway is lost the exit code is 4, and with\n" +
+			"--count it is 8 if fewer messages arrived in time.",
 		Example: "  stompgw subscribe /topic/chat\n" +
 			"  stompgw subscribe /topic/chat /session/queue/notice --headers --token-file token.txt\n" +
 			"  stompgw subscribe '/topic/*' --url wss://chat.example.com/stomp -o jsonl | jq .body\n" +
@@ -58,7 +58,7 @@ func newSubscribeCmd() *cobra.Command {
 	flags := cmd.Flags()
 	flags.IntVar(&l.count, "count", 0, "end after `N` messages")
 	cli.DurationVar(flags, &l.period, "for", 0, time.Millisecond, "end after this `TIME`, such as 30s")
-	flags.BoolVar(&l.headers, "headers", false, "print the headers, too; jsonl always has them")
+	flags.BoolVar(&l.headers, "headers", false, "print the headers as well; jsonl always has them")
 	cli.FormatVar(cmd, &l.format, "text", "jsonl")
 	cli.DurationVar(flags, &l.gateway.timeout, "timeout", 10*time.Second, time.Millisecond, "`TIME` that the gateway may take to let the client in, and to confirm a subscription")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

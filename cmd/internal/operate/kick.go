@@ -25,14 +25,15 @@ func (c *console) sessionsKick() *cobra.Command {
 	var code string
 	cmd := &cobra.Command{
 		Use:   "kick SESSION... | --member MEMBER | --destination DEST | --all",
-		Short: "End sessions, on whatever nodes they are",
-		Long: "End sessions, on whatever nodes they are: each client gets an ERROR with the reason, and its connection closes.\n\n" +
-			"SESSION is written as in sessions show. What is meant by --member, --destination or --all is ended after a\n" +
-			"question, or at once with --yes; --node and --transport narrow it.\n\n" +
+		Short: "End sessions, whichever nodes they are on",
+		Long: "End sessions, whichever nodes they are on: each client gets an ERROR with the reason, and its connection closes.\n\n" +
+			"SESSION is written as in sessions show. With --member, --destination or --all it asks first, unless --yes is\n" +
+			"given; --node and --transport narrow down which sessions are meant.\n\n" +
 			"Clients that reconnect by themselves are back within seconds: --block keeps their members out for a while, on all\n" +
-			"nodes, see members list; that of --member also when it has no session. Who is not logged in can't be blocked.\n\n" +
-			"The exit code is 0 when all were kicked, 6 when there was none and nobody was blocked,\n" +
-			"and 7 when some were gone or their node did not answer.",
+			"nodes (see members list), and the one of --member even if it has no session. Clients that are not logged in\n" +
+			"can't be blocked.\n\n" +
+			"The exit code is 0 when all were kicked, 6 when there were none and nobody was blocked, and 7 when some were\n" +
+			"already gone or their node did not answer.",
 		Example: "  stompgw sessions kick d0b6fbca-2a --reason 'please reload the page'\n" +
 			"  stompgw sessions kick --member 42 --block 10m --yes\n" +
 			"  stompgw sessions kick --all --node 1719999999999 --rate 200/s --dry-run",
@@ -42,12 +43,12 @@ func (c *console) sessionsKick() *cobra.Command {
 	k.listing, k.filter = cli.NewList(cmd, output.Options{Columns: []string{"SESSION", "MEMBER", "RESULT"}, Cuts: []output.Cut{memberCut()}}), newFilter(cmd, c, src)
 	cmd.ValidArgsFunction = c.offerSessions(src)
 	flags := cmd.Flags()
-	flags.BoolVar(&k.all, "all", false, "the sessions of everybody")
-	flags.StringVar(&k.how.Reason, "reason", "", "`TEXT` that the clients are told, one line; default is that of the code")
-	flags.StringVar(&code, "code", "kicked", "`CODE` that their programs are told: one of stompgw explain, or your own from 1000 on")
-	cli.RateVar(flags, &k.how.Rate, "rate", "end them no faster than at this `RATE`, such as 100/s, 30/m or 10/h")
+	flags.BoolVar(&k.all, "all", false, "all sessions")
+	flags.StringVar(&k.how.Reason, "reason", "", "`TEXT` that the clients are told, on one line (default: that of the code)")
+	flags.StringVar(&code, "code", "kicked", "`CODE` for the clients' programs: one that stompgw explain lists, or your own from 1000")
+	cli.RateVar(flags, &k.how.Rate, "rate", "end them at most at this `RATE`, such as 100/s, 30/m or 10/h")
 	cli.DurationVar(flags, &k.how.Block, "block", 0, leastBlock, "keep their members out for this `TIME`, such as 10m or 1d")
-	flags.BoolVar(&k.dryRun, "dry-run", false, "only list the sessions that would be ended")
+	flags.BoolVar(&k.dryRun, "dry-run", false, "only list what would be ended")
 	flags.BoolVarP(&k.yes, "yes", "y", false, "don't ask")
 	cli.CompleteFlag(cmd, "code", cobra.FixedCompletions(cli.CodeWords(), cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

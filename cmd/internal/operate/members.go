@@ -31,8 +31,8 @@ func (c *console) membersBlock() *cobra.Command {
 		Use:   "block MEMBER... --for TIME",
 		Short: "Keep members out for a while, connected or not",
 		Long: "Keep members out for a while: they can't connect or log in, on any node. MEMBER need not be connected. 42 is the\n" +
-			"number, bob the text, and '\"42\"' the text of digits. Who is blocked already is from now on.\n\n" +
-			"The sessions that they have stay: sessions kick --member MEMBER --block TIME ends those as well.",
+			"number, bob a text, and '\"42\"' a text of digits. For a member who is blocked already the time starts anew.\n\n" +
+			"Sessions that they have go on: sessions kick --member MEMBER --block TIME ends those as well.",
 		Example: "  stompgw members block 42 --for 10m\n  stompgw members block bob '\"42\"' --for 1d",
 		Args:    takesMembers,
 	}

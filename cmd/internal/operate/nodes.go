@@ -18,11 +18,11 @@ func (c *console) nodesList() *cobra.Command {
 		Use:     "list",
 		Aliases: []string{"ls", "ps"},
 		Short:   "List the live nodes",
-		Long: "List the live nodes, in the order of their starts.\n\n" +
-			"NODE is the beginning of its name, with which the ids of its sessions begin; commands take it, and HOST, which is\n" +
-			"node.name or the machine's name. STATE is serving, not ready (-o wide says why), draining, silent for a node that\n" +
-			"does not answer, or foreign for one that is none of stompgw's.\n" +
-			"HEARTBEAT is when it last said that it lives, by its own clock.",
+		Long: "List the live nodes, oldest first.\n\n" +
+			"NODE is the beginning of the node's name, with which the ids of its sessions begin too. HOST is node.name, or the\n" +
+			"name of the machine. Commands take either. STATE is serving, not ready (-o wide says why), draining, silent for a\n" +
+			"node that does not answer, or foreign for one that is not stompgw. HEARTBEAT is when it last said that it is\n" +
+			"alive, by its own clock.",
 		Example: "  stompgw nodes list\n  stompgw nodes list -o wide --config prod.yaml",
 		Args:    cli.Takes(),
 	}
@@ -125,9 +125,9 @@ func (c *console) nodesDrain() *cobra.Command {
 	var yes, wait bool
 	cmd := &cobra.Command{
 		Use:   "drain NODE",
-		Short: "Make a node let its sessions go, and end",
-		Long: "Make a node let its sessions go, and end, as SIGTERM does: it takes no new ones, and what is left after\n" +
-			"drain.duration is cut off. Whatever started it may start it again.\n\n" +
+		Short: "Make a node let its sessions go and exit",
+		Long: "Make a node let its sessions go and exit, as SIGTERM does: it takes no new ones, and those left after\n" +
+			"drain.duration are cut off. Whatever started the node may start it again.\n\n" +
 			"NODE is written as in nodes show. The exit code is 8 when the node did not answer.",
 		Example: "  stompgw nodes drain web-1\n  stompgw nodes drain 7c0e9d1a --yes --wait",
 		Args:    cli.Takes("NODE"),
@@ -135,7 +135,7 @@ func (c *console) nodesDrain() *cobra.Command {
 	src, t := newClusterSource(cmd), cli.NewList(cmd, output.Options{Columns: []string{"NODE", "STATE", "SESSIONS"}})
 	cmd.ValidArgsFunction = cli.OfferOnce(c.offerNodes(src))
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "don't ask")
-	cmd.Flags().BoolVar(&wait, "wait", false, "return when the node has ended")
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the node has exited")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if !yes && !cli.SomeoneThere(cmd) {
 			return cli.Misuse(cmd, errors.New("the node will end, and nobody is there to be asked: add --yes"))

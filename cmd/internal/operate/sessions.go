@@ -29,10 +29,10 @@ func (c *console) sessionsList() *cobra.Command {
 		Use:     "list",
 		Aliases: []string{"ls", "ps"},
 		Short:   "List the sessions of all live nodes",
-		Long: "List the sessions of all live nodes, as Redis has them. Several filters fit together.\n\n" +
-			"SESSION names a session among all nodes: other commands take it, as they take the key, which -o name prints, and\n" +
-			"the principal. It begins as its node's name does in nodes list.\n" +
-			"SUBS, how many subscriptions it has, and QUEUE, what waits for it, are asked of its node.",
+		Long: "List the sessions of all live nodes, as Redis has them. Filters can be combined.\n\n" +
+			"SESSION identifies a session across all nodes. Other commands take it, or the key that -o name prints, or the\n" +
+			"principal. It begins with the NODE of nodes list. SUBS is how many subscriptions the session has, and QUEUE what\n" +
+			"is waiting to be sent to it; its node is asked for both.",
 		Example: "  stompgw sessions list --member 42 -o wide\n" +
 			"  stompgw sessions list --destination /topic/chat --older 2h\n" +
 			"  stompgw sessions list --transport websocket --limit 100 -o json",
@@ -42,9 +42,9 @@ func (c *console) sessionsList() *cobra.Command {
 	t := cli.NewWatched(cmd, sessionColumns())
 	f := newFilter(cmd, c, src)
 	flags := cmd.Flags()
-	cli.DurationVar(flags, &f.Older, "older", 0, time.Millisecond, "only those that have been connected for this `TIME` or longer, such as 90s, 10m or 3d2h")
-	flags.IntVar(&l.limit, "limit", 0, "list this `NUMBER` of sessions at most, 0 for all")
-	flags.StringVar(&l.cursor, "cursor", "", "go on behind an earlier list with the same filters, where its last line says `CURSOR`")
+	cli.DurationVar(flags, &f.Older, "older", 0, time.Millisecond, "only those connected for this `TIME` or longer, such as 90s, 10m or 3d2h")
+	flags.IntVar(&l.limit, "limit", 0, "list at most this `NUMBER` of sessions, 0 for all")
+	flags.StringVar(&l.cursor, "cursor", "", "continue an earlier list with the same filters, from the `CURSOR` in its last line")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := l.checkFlags(cmd, f); err != nil {
 			return cli.Misuse(cmd, err)
@@ -69,8 +69,8 @@ func newFilter(cmd *cobra.Command, c *console, src *cli.Source) *admin.Filter {
 	f := new(admin.Filter)
 	flags := cmd.Flags()
 	flags.StringVar(&f.Member, "member", "", "only those of this `MEMBER`: 42 is a number, alice a text, '\"42\"' too")
-	flags.StringVar(&f.Destination, "destination", "", "only those that are subscribed to this `DEST`; '/topic/*' is all that it matches")
-	flags.StringVar(&f.Node, "node", "", "only those of this `NODE`; the beginning of its name, or of its UUID, will do")
+	flags.StringVar(&f.Destination, "destination", "", "only those subscribed to this `DEST`, or with '/topic/*' to anything that it matches")
+	flags.StringVar(&f.Node, "node", "", "only those of this `NODE`; the beginning of its name or UUID will do")
 	flags.StringVar(&f.Transport, "transport", "", "only those over this `TRANSPORT`, such as websocket or tcp")
 	cli.CompleteFlag(cmd, "node", c.offerNodes(src))
 	cli.CompleteFlag(cmd, "transport", cobra.FixedCompletions(transports(), cobra.ShellCompDirectiveNoFileComp))

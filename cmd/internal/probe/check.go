@@ -36,19 +36,19 @@ func newConfigCheckCmd(opener Opener) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Find the mistakes in a configuration without starting anything",
-		Long: "Find the mistakes in a configuration without starting anything: keys that there are not, values that can't be\n" +
-			"right, rules that don't compile, files of keys and certificates that can't be used.\n\n" +
-			"With --connect it also dials what the configuration names, from this machine, and prints a line for each:\n" +
-			"whether ports are free, whether Redis lets a node do what it has to (on keys of this command's own, which it\n" +
-			"removes), and whether the broker lets it receive. It publishes nothing, and makes no session or topic. The\n" +
-			"exit code is 4 if Redis or the broker can't be used, else 1 if a port can't be had.",
+		Long: "Find the mistakes in a configuration without starting anything: unknown keys, values that can't be right,\n" +
+			"rules that don't compile, and files of keys and certificates that can't be used.\n\n" +
+			"With --connect it also tries out, from this machine, what the configuration names, and prints a line for each:\n" +
+			"whether ports are free, whether Redis allows everything that a node does (on keys of its own, which it removes\n" +
+			"again), and whether the broker lets it receive. It publishes nothing, and creates no session or topic. The\n" +
+			"exit code is 4 if Redis or the broker can't be used, and otherwise 1 if a port is not free.",
 		Example: "  stompgw config check --config prod.yaml\n" +
 			"  stompgw config check --config prod.yaml --connect",
 		Args: cli.Takes(),
 	}
 	src := cli.NewSource(cmd, "check it as serve --standalone would use it")
-	cmd.Flags().BoolVar(&connect, "connect", false, "dial what it names, too")
-	cli.DurationVar(cmd.Flags(), &timeout, "timeout", 5*time.Second, time.Millisecond, "`TIME` that each server may take, for --connect")
+	cmd.Flags().BoolVar(&connect, "connect", false, "also try out what it names")
+	cli.DurationVar(cmd.Flags(), &timeout, "timeout", 5*time.Second, time.Millisecond, "`TIME` that each server may take to answer, with --connect")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := src.Load()
 		if err != nil {

@@ -36,7 +36,7 @@ func newTokenGenCmd() *cobra.Command {
 		Short: "Make a token for tests and demos",
 		Long: "Make a JSON Web Token for tests and demos, and print it.\n\n" +
 			"It is signed with the secret of --secret-file, the private key of --key, or the secret that the\n" +
-			"configuration names. The configuration also says what the claims are called, and who issues.",
+			"configuration names. The configuration also says what the claims are called, and who the issuer is.",
 		Example: "  stompgw token gen --secret-file jwt.secret --member 42 --role ROLE_USER\n" +
 			"  stompgw token gen --config prod.yaml --key private.pem --member bob --ttl 10m\n" +
 			"  stompgw token gen --secret-file jwt.secret --member 42 --claim org=7 --claim exp=null",
@@ -48,12 +48,12 @@ func newTokenGenCmd() *cobra.Command {
 	flags.StringVar(&f.keyFile, "key", "", "`FILE` in PEM with the private key to sign with")
 	flags.StringVar(&f.algorithm, "alg", "", "`ALGORITHM`, such as RS256; by default the first for the key")
 	flags.StringVar(&f.member, "member", "", "`ID` of the member: 42 is a number, alice a text, '\"42\"' too")
-	flags.StringArrayVar(&f.roles, "role", nil, "`ROLE` of the member; may stand several times")
-	cli.DurationVar(flags, &f.ttl, "ttl", time.Hour, math.MinInt64, "`TIME` that the token holds; -1m makes one that has expired")
-	flags.StringVar(&f.issuer, "issuer", "", "`NAME` of who issues it; by default the configuration's only one")
-	flags.StringArrayVar(&f.audience, "audience", nil, "`NAME` of whom it is for, may stand several times; by default the issuer's first")
+	flags.StringArrayVar(&f.roles, "role", nil, "`ROLE` of the member; may be given several times")
+	cli.DurationVar(flags, &f.ttl, "ttl", time.Hour, math.MinInt64, "`TIME` for which the token is valid; -1m makes one that has expired")
+	flags.StringVar(&f.issuer, "issuer", "", "`NAME` of the issuer; by default the configuration's only one")
+	flags.StringArrayVar(&f.audience, "audience", nil, "`NAME` of the audience; may be given several times; by default the issuer's first")
 	flags.StringVar(&f.usage, "usage", config.Default().Auth.JWT.Usage, "`USAGE` that the token is for; empty leaves the claim out")
-	flags.StringArrayVar(&f.claims, "claim", nil, "`NAME=VALUE` of another claim, the value as JSON or else text; null takes a claim out")
+	flags.StringArrayVar(&f.claims, "claim", nil, "`NAME=VALUE` of another claim, the value as JSON, or else as text; null removes a claim")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		const advice = "it needs the name of a file"
 		if err := cli.NotEmpty(cmd, "secret-file", advice, "key", advice); err != nil {

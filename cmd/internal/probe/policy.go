@@ -30,8 +30,8 @@ func newPolicyTestCmd() *cobra.Command {
 		Use:   "test COMMAND DEST",
 		Short: "Say what the rules make of a SUBSCRIBE or SEND, and which rule decides",
 		Long: "Say what the rules make of a SUBSCRIBE or SEND, and which rule decides, without a running node.\n\n" +
-			"Without --token and --claims nobody is logged in. Rules that ask for the session see one over WebSocket\n" +
-			"whose key, principal and node are made up. The exit code is 5 if the frame is refused.",
+			"Without --token and --claims nobody is logged in. Rules that ask about the session see one over WebSocket\n" +
+			"with a made-up key, principal and node. The exit code is 5 if the frame is refused.",
 		Example: "  stompgw policy test --config prod.yaml SUBSCRIBE /topic/chat\n" +
 			"  stompgw policy test --config prod.yaml --claims '{\"mu\": 42, \"rl\": [\"ROLE_ADMIN\"]}' SEND /app/topic/chat\n" +
 			"  stompgw policy test --config prod.yaml --token - SUBSCRIBE '/topic/*' < token.txt",
@@ -49,8 +49,8 @@ func newPolicyTestCmd() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.token, "token", "", "`TOKEN` of the frame; - reads it from standard input")
-	flags.StringVar(&f.claims, "claims", "", "`JSON` object with the claims of a token that is good")
-	flags.StringArrayVarP(&f.headers, "header", "H", nil, "header `NAME:VALUE` of the frame; may stand several times")
+	flags.StringVar(&f.claims, "claims", "", "`JSON` object with the claims of a valid token")
+	flags.StringArrayVarP(&f.headers, "header", "H", nil, "header `NAME:VALUE` of the frame; may be given several times")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		command := strings.ToUpper(args[0])
 		if command != subscribe && command != send {

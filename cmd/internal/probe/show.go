@@ -27,11 +27,11 @@ func newConfigShowCmd() *cobra.Command {
 	var origin bool
 	cmd := &cobra.Command{
 		Use:   "show",
-		Short: "Print the configuration that counts: file, environment and defaults together",
-		Long: "Print the configuration that counts: file, over it the environment, and defaults for the rest. Of secrets it\n" +
-			"tells that there is one, and no more.\n\n" +
-			"With --origin each line ends in where its value came from: file and line, the variable, a flag, or default.\n" +
-			"In JSON it is a list then, of keys, their values and origins.",
+		Short: "Print the configuration in effect: file, environment and defaults together",
+		Long: "Print the configuration in effect: the file, overridden by the environment, and defaults for the rest. It says\n" +
+			"where there is a secret, but not what it is.\n\n" +
+			"With --origin each line ends with where its value came from: file and line, a variable, a flag, or default.\n" +
+			"In JSON it is then a list of keys with their values and origins.",
 		Example: "  stompgw config show --config prod.yaml --origin\n" +
 			"  stompgw config show --config prod.yaml -o json | jq .limits\n" +
 			"  diff <(stompgw config show) <(stompgw config show --config prod.yaml)",
@@ -39,7 +39,7 @@ func newConfigShowCmd() *cobra.Command {
 	}
 	src := cli.NewSource(cmd, "show what serve --standalone would use")
 	src.Needs()
-	cmd.Flags().BoolVar(&origin, "origin", false, "tell where each value came from")
+	cmd.Flags().BoolVar(&origin, "origin", false, "show where each value came from")
 	cli.FormatVar(cmd, &format, "yaml", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := src.Load()

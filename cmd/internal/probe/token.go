@@ -24,15 +24,15 @@ func newTokenCheckCmd() *cobra.Command {
 	var revocation bool
 	cmd := &cobra.Command{
 		Use:   "check TOKEN",
-		Short: "Say whether a node would take a token, what it says, and if not, which check fails",
-		Long: "Say whether a node with this configuration would take a token, what it says, and if not, which check fails.\n\n" +
-			"TOKEN - reads it from standard input, where no list of processes shows it. The exit code is 5 if it is refused.",
+		Short: "Say whether a node would accept a token, what it says, and if not, which check fails",
+		Long: "Say whether a node with this configuration would accept a token, what it says, and if not, which check fails.\n\n" +
+			"With - the TOKEN is read from standard input, so that no list of processes shows it. The exit code is 5 if it is refused.",
 		Example: "  stompgw token check --config prod.yaml - < token.txt",
 		Args:    cli.Takes("TOKEN"),
 	}
 	src := cli.NewSource(cmd, "use the configuration of serve --standalone")
 	cli.FormatVar(cmd, &format, "text", "json")
-	cmd.Flags().BoolVar(&revocation, "revocation", false, "also ask Redis whether it was taken back")
+	cmd.Flags().BoolVar(&revocation, "revocation", false, "also ask Redis whether it has been revoked")
 	src.List("redis.addrs", "redis", config.Default().Redis.Addrs, "`ADDRESS` of Redis, for --revocation")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		token, err := cli.ReadToken(cmd.InOrStdin(), args[0])
