@@ -142,6 +142,7 @@ func TestImports(t *testing.T) {
 			}
 		})
 	}
+	t.Run("READMEs", checkReadmes)
 }
 
 func checkOutside(t *testing.T, pkg, path string) {
@@ -153,8 +154,8 @@ func checkOutside(t *testing.T, pkg, path string) {
 	}
 }
 
-// TestReadmes: the README of a folder tells what each package in it is for.
-func TestReadmes(t *testing.T) {
+// checkReadmes: the README of a folder tells what each package in it is for.
+func checkReadmes(t *testing.T) {
 	for pkg := range mayImport {
 		folder, _, _ := strings.Cut(pkg, "/")
 		readme, err := os.ReadFile("../" + folder + "/README.md")
