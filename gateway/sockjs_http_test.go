@@ -3,10 +3,14 @@ package gateway_test
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stompgw/stompgw/gateway"
 )
 
 // http10 writes a request of HTTP/1.0, whose client would keep the connection.
@@ -169,4 +173,256 @@ func TestSockJSHead(t *testing.T) {
 			b.get(path).wantStatus(200).text() // on the same connection, if it is kept
 		}
 	})
+}
+
+// Requests may come in one segment, and are answered one after the other.
+func TestSockJSPipelining(t *testing.T) {
+	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
+		for _, tr := range polling() {
+			t.Run(tr.name, func(t *testing.T) {
+				path := newPath("/echo")
+				poll := request(tr.method, path+tr.receive, "")
+				t.Run("two in a segment", func(t *testing.T) {
+					c := open(t).fresh()
+					c.write(poll + request("GET", "/echo", ""))
+					c.answer().wantFrame(tr, "o")
+					c.answer().want(200, "Welcome to SockJS!\n")
+					c.write(request("GET", "/echo", "") + request("POST", path+"/xhr_send", `["a"]`) + poll + request("GET", "/echo/", ""))
+					c.answer().want(200, "Welcome to SockJS!\n")
+					c.answer().want(204, "")
+					c.answer().wantFrame(tr, `a["a"]`)
+					c.answer().want(200, "Welcome to SockJS!\n")
+				})
+				t.Run("two for a session of any loop", func(t *testing.T) {
+					b, s := open(t), open(t).session(tr, "/echo")
+					for range 8 { // connections, which the loops take by turns
+						s.say(`["a"]`)
+						c := b.fresh()
+						c.write(request(tr.method, s.path+tr.receive, "") + request("GET", "/echo", ""))
+						c.answer().wantFrame(tr, `a["a"]`)
+						c.answer().want(200, "Welcome to SockJS!\n")
+					}
+				})
+				t.Run("while a poll waits", func(t *testing.T) {
+					b, p := open(t), open(t).parked(tr, path)
+					next := request("GET", "/echo", "")
+					p.conn.write(next[:10])
+					p.conn.write(next[10:] + poll + request("GET", "/echo/info", ""))
+					b.post(path+"/xhr_send", `["b"]`).want(204, "")
+					p.want(tr, `a["b"]`)
+					if p.answer.Close { // over TLS and its like; the client has been told to ask again
+						if strings.Contains(t.Name(), "descriptor") {
+							t.Error("the connection is not kept")
+						}
+						p.conn.wantRefused()
+						return
+					}
+					p.conn.answer().want(200, "Welcome to SockJS!\n")
+					b.post(path+"/xhr_send", `["c"]`).want(204, "")
+					second := p.conn.answer()
+					second.wantFrame(tr, `a["c"]`)
+					if second.Close && !strings.Contains(t.Name(), "descriptor") { // as above
+						p.conn.wantRefused()
+						return
+					}
+					p.conn.answer().info()
+				})
+				t.Run("a poll and an upgrade", func(t *testing.T) {
+					c := open(t).fresh()
+					upgrade := strings.Replace(upgradeRequest("test"), "/stomp", path+"/websocket", 1)
+					c.write(request("POST", path+"/xhr_send", `["d"]`) + poll + upgrade + frame(text, `["e"]`))
+					c.answer().want(204, "")
+					c.answer().wantFrame(tr, `a["d"]`)
+					c.response(101)
+					c.wantText("o")
+					c.wantText(`a["e"]`)
+				})
+				t.Run("a first request with the next in parts", func(t *testing.T) {
+					c, other := open(t).fresh(), newPath("/echo")
+					wire := request(tr.method, other+tr.receive, "") + request("GET", "/echo", "")
+					for part := range strings.SplitAfterSeq(wire, "\r") {
+						c.write(part)
+					}
+					c.answer().wantFrame(tr, "o")
+					c.answer().want(200, "Welcome to SockJS!\n")
+				})
+				t.Run("garbage after a poll", func(t *testing.T) {
+					b, p := open(t), open(t).parked(tr, path)
+					p.conn.write("\x00\x01 garbage\r\n\r\n")
+					b.post(path+"/xhr_send", `["f"]`).want(204, "")
+					p.want(tr, `a["f"]`)
+					p.conn.wantRefused()
+				})
+			})
+		}
+	})
+}
+
+// answer reads the next one.
+func (c *raw) answer() *answer {
+	c.t.Helper()
+	a, err := (&browser{t: c.t}).answerOn(c, "GET")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return a
+}
+
+// wantRefused holds that what came was no request.
+func (c *raw) wantRefused() {
+	c.t.Helper()
+	line, err := c.in.ReadString('\n')
+	if err == nil && !strings.HasPrefix(line, "HTTP/1.1 4") || err != nil && !isClosed(err) {
+		c.t.Fatalf("got %q, %v", line, err)
+	}
+}
+
+// A flood behind a poll that waits stays in the network, and is not read into memory.
+func TestSockJSFloodBehindPoll(t *testing.T) {
+	const most = 32 << 20 // more than the buffers of two sockets
+	n := start(t, sockJS())
+	for _, w := range []way{first, later} {
+		t.Run(string(w), func(t *testing.T) {
+			b := n.browser(t, w)
+			s := b.session(xhrPolling(), "/echo")
+			p := b.parked(xhrPolling(), s.path)
+			flood := []byte(strings.Repeat(request("GET", "/echo", ""), 1<<14))
+			p.conn.conn.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
+			total := 0
+			for total <= most {
+				k, err := p.conn.conn.Write(flood)
+				if total += k; err != nil {
+					break
+				}
+			}
+			if total > most {
+				t.Errorf("%d bytes were taken while nobody could be answered", total)
+			}
+			p.conn.conn.Close()
+			b.wantInterrupted(s)
+		})
+	}
+}
+
+// wantCookie holds that a load balancer finds the node again.
+func (a *answer) wantCookie(value string) *answer {
+	a.t.Helper()
+	parts := strings.Split(a.Header.Get("Set-Cookie"), ";")
+	if len(parts) < 2 || strings.TrimSpace(parts[0]) != "JSESSIONID="+value || strings.ToLower(strings.TrimSpace(parts[1])) != "path=/" {
+		a.t.Errorf("Set-Cookie: %q", a.Header.Values("Set-Cookie"))
+	}
+	return a
+}
+
+// "JSESSIONID cookie"
+func TestSockJSCookie(t *testing.T) {
+	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
+		testSockJSCookie(t, open, "/cookie_needed_echo")
+		testSockJSCookie(t, open, "/stomp")
+	}, sockJS(func(s *gateway.SockJS) { s.CookieNeeded = true }))
+}
+
+func testSockJSCookie(t *testing.T, open func(testing.TB) *browser, service string) {
+	t.Run(service, func(t *testing.T) {
+		t.Run("basic", func(t *testing.T) {
+			if i := open(t).get(service+"/info").wantStatus(200).wantHeader("Set-Cookie", "").info(); !*i.CookieNeeded {
+				t.Error("cookie_needed is false")
+			}
+		})
+		for _, tr := range overHTTP() {
+			t.Run(tr.name, func(t *testing.T) {
+				b, path := open(t), newPath(service)
+				b.ask(tr.method, path+tr.receive, "").wantCookie("dummy").wantStatus(200)
+				messages := "[]"
+				if tr.send == "/jsonp_send" {
+					messages = "d=[]"
+				}
+				b.post(path+tr.send, messages, form).wantCookie("dummy").text()
+				b.ask(tr.method, newPath(service)+tr.receive, "", "Cookie: JSESSIONID=abcdef").wantCookie("abcdef").wantStatus(200)
+				b.ask(tr.method, newPath(service)+tr.receive, "", "Cookie: a=b; JSESSIONID=x.y-z; c=d").wantCookie("x.y-z").wantStatus(200)
+			})
+		}
+		t.Run("no header comes of it", func(t *testing.T) {
+			a := open(t).post(newPath(service)+"/xhr", "", "Cookie: JSESSIONID=a\"b,c\\d")
+			if got := a.Header.Get("Set-Cookie"); !strings.HasPrefix(got, "JSESSIONID=") || strings.ContainsAny(got, "\"\\") {
+				t.Errorf("Set-Cookie: %q", got)
+			}
+			a.want(200, "o\n")
+		})
+		t.Run("static pages have none", func(t *testing.T) {
+			b := open(t)
+			for _, path := range []string{"", "/", "/info", "/iframe.html"} {
+				b.get(service+path).wantStatus(200).wantHeader("Set-Cookie", "").text()
+			}
+		})
+	})
+}
+
+// Nobody gets a cookie unless the operator says so.
+func TestSockJSNoCookie(t *testing.T) {
+	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
+		for _, service := range []string{"/stomp", "/echo"} {
+			for _, tr := range overHTTP() {
+				a := open(t).ask(tr.method, newPath(service)+tr.receive, "", "Cookie: JSESSIONID=abcdef")
+				a.wantStatus(http.StatusOK).wantHeader("Set-Cookie", "")
+			}
+		}
+	})
+}
+
+// TestSockJSServeHTTP is the gateway as a handler in somebody else's server.
+func TestSockJSServeHTTP(t *testing.T) {
+	for name, serve := range map[string]func(http.Handler) *httptest.Server{
+		"plain": httptest.NewServer,
+		"TLS":   httptest.NewTLSServer,
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := start(t, sockJS(), pages())
+			server := serve(n)
+			defer server.Close()
+			dial := func() (net.Conn, error) {
+				if server.TLS == nil {
+					return net.Dial("tcp", server.Listener.Addr().String())
+				}
+				config := server.Client().Transport.(*http.Transport).TLSClientConfig
+				return n.dialTLS(t, server.Listener.Addr().String(), config).conn, nil
+			}
+			for _, w := range []way{first, kept} {
+				for _, tr := range allTransports() {
+					t.Run(string(w)+" "+tr.name, func(t *testing.T) {
+						b := &browser{t: t, way: w, dial: dial}
+						defer b.close()
+						testSockJSEcho(t, b.session(tr, "/echo"))
+						c := newClient(t, b.session(tr, "/stomp")).connect()
+						c.wantAlive()
+						c.send("DISCONNECT\n\n^@")
+						c.wantCloseFrame(`c[1000,""]`)
+					})
+				}
+			}
+			n.stop()
+			b := &browser{t: t, way: first, dial: dial}
+			for _, tr := range overHTTP() {
+				b.ask(tr.method, newPath("/stomp")+tr.receive, "").wantStatus(http.StatusServiceUnavailable)
+			}
+			b.close()
+		})
+	}
+}
+
+// A server that can't give its connections away can't serve what waits.
+func TestSockJSNoHijack(t *testing.T) {
+	n := start(t, sockJS())
+	for _, tr := range overHTTP() {
+		w := httptest.NewRecorder()
+		n.ServeHTTP(w, httptest.NewRequest(tr.method, newPath("/stomp")+tr.receive, nil))
+		if w.Code != http.StatusInternalServerError {
+			t.Errorf("%s: %d %q", tr.name, w.Code, w.Body)
+		}
+	}
+	w := httptest.NewRecorder()
+	n.ServeHTTP(w, httptest.NewRequest("GET", "/stomp", nil))
+	if w.Code != 200 || w.Body.String() != "Welcome to SockJS!\n" {
+		t.Errorf("the greeting: %d %q", w.Code, w.Body)
+	}
 }

@@ -1,7 +1,9 @@
 package gateway_test
 
 import (
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"runtime"
@@ -325,4 +327,153 @@ func TestSockJSOverTLS(t *testing.T) {
 			})
 		}
 	}
+}
+
+// "Handling close"
+func TestSockJSHandlingClose(t *testing.T) {
+	const goAway = `c[3000,"Go away!"]`
+	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
+		for _, tr := range overHTTP() {
+			t.Run("close frame "+tr.name, func(t *testing.T) {
+				b := open(t)
+				s := b.session(tr, "/close")
+				for range 3 {
+					s.want(goAway)
+					if s.streams {
+						if more, err := s.in.rest(); more != "" || err != nil {
+							t.Fatalf("after the close frame: %q, %v", more, err)
+						}
+						s.in = nil
+					}
+				}
+				for _, other := range overHTTP() { // whoever asks
+					b.ask(other.method, s.path+other.receive, "").wantFrame(other, goAway)
+				}
+			})
+			t.Run("close request "+tr.name, func(t *testing.T) {
+				b := open(t)
+				s := b.session(tr, "/echo")
+				if !s.streams {
+					p := b.parked(tr, s.path)
+					for _, other := range overHTTP() {
+						b.ask(other.method, s.path+other.receive, "").wantFrame(other, stillOpen)
+					}
+					s.say(`["a"]`)
+					p.want(tr, `a["a"]`)
+					s.say(`["b"]`)
+					s.want(`a["b"]`)
+					return
+				}
+				for _, other := range overHTTP() {
+					b.ask(other.method, s.path+other.receive, "").wantFrame(other, stillOpen)
+				}
+				s.say(`["a"]`)
+				s.want(`a["a"]`)
+			})
+		}
+	})
+}
+
+// cuts are the ways in which a client goes.
+func cuts() map[string]func(net.Conn) {
+	return map[string]func(net.Conn){
+		"close":      func(c net.Conn) { c.Close() },
+		"reset":      func(c net.Conn) { c.(*net.TCPConn).SetLinger(0); c.Close() },
+		"half-close": func(c net.Conn) { c.(*net.TCPConn).CloseWrite() },
+	}
+}
+
+// wantInterrupted asks until the node has noticed that the receiver is gone. Then each answer says
+// so.
+func (b *browser) wantInterrupted(s *sock) {
+	b.t.Helper()
+	ask := &sock{browser: b, transport: xhrPolling(), path: s.path}
+	eventually(b.t, "the node notices that the receiver is gone", func() bool {
+		got, err := ask.frame()
+		if err != nil || got != stillOpen && got != interrupted {
+			b.t.Fatalf("got %q, %v", got, err)
+		}
+		return got == interrupted
+	})
+	for _, tr := range overHTTP() {
+		b.ask(tr.method, s.path+tr.receive, "").wantFrame(tr, interrupted)
+	}
+}
+
+// TestSockJSStress has many clients do anything to few sessions at the same time: each answer is one
+// that the protocol knows, and nothing is left.
+func TestSockJSStress(t *testing.T) {
+	eachSocket(t, func(t *testing.T, start startFunc) {
+		n := start(t, shortly(20*time.Millisecond))
+		var ids []string
+		for range 6 {
+			ids = append(ids, newPath("/stomp"), newPath("/echo"), newPath("/close"))
+		}
+		var wg sync.WaitGroup
+		for worker := range 12 {
+			wg.Go(func() {
+				b := n.browser(t, []way{first, later, kept}[worker%3])
+				for range 60 {
+					if err := b.mischief(ids[rand.N(len(ids))]); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+				b.close()
+			})
+		}
+		wg.Wait()
+		n.wantNothingLeft(t)
+	})
+}
+
+// mischief does something to a session.
+func (b *browser) mischief(path string) error {
+	all := overHTTP()
+	tr := all[rand.N(len(all))]
+	switch rand.N(4) {
+	case 0: // messages
+		a, err := b.try("POST", path+"/xhr_send", encode("\n", connectFrame)[:rand.N(20)]+`"]`)
+		if err != nil {
+			return err
+		}
+		if _, err := a.rest(); err != nil || a.StatusCode != 204 && a.StatusCode != 404 && a.StatusCode != 500 {
+			return fmt.Errorf("a post: %s, %v", a.Status, err)
+		}
+		return nil
+	case 1: // a receiver that goes at once, or soon
+		p := b.begin(tr.method, path+tr.receive, "")
+		if p.conn == nil {
+			return p.err
+		}
+		time.Sleep(rand.N(2 * time.Millisecond))
+		return p.conn.conn.Close()
+	}
+	p := b.begin(tr.method, path+tr.receive, "")
+	if p.conn == nil {
+		return p.err
+	}
+	p.conn.conn.SetReadDeadline(time.Now().Add(rand.N(30 * time.Millisecond)))
+	<-p.done
+	defer p.conn.conn.Close()
+	if p.err != nil {
+		return timedOut(p.err)
+	}
+	s := &sock{browser: &browser{t: b.t}, transport: tr, in: p.answer}
+	if err := s.begun(); err != nil {
+		return timedOut(err)
+	}
+	frame, err := tr.next(s.in.lines)
+	if err == nil && frame != "o" && frame != "h" && !strings.HasPrefix(frame, "a[") && !strings.HasPrefix(frame, "c[") {
+		return fmt.Errorf("got %q", frame)
+	}
+	return timedOut(err)
+}
+
+// timedOut lets time-outs pass.
+func timedOut(err error) error {
+	if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+		return nil
+	}
+	return err
 }

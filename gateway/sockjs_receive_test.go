@@ -1,0 +1,381 @@
+package gateway_test
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stompgw/stompgw/gateway"
+)
+
+// "Protocol and framing"
+func TestSockJSProtocol(t *testing.T) {
+	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
+		t.Run("simple session", func(t *testing.T) {
+			b := open(t)
+			path := newPath("/echo")
+			b.post(path+"/xhr", "").want(200, "o\n")
+			b.post(path+"/xhr_send", `["a"]`).want(204, "")
+			b.post(path+"/xhr", "").want(200, "a[\"a\"]\n")
+			b.post("/echo/000/bad_session/xhr_send", `["a"]`).wantStatus(404).text()
+			b.parked(xhrPolling(), path) // and the other is refused with 2010
+		})
+		t.Run("close session", func(t *testing.T) {
+			b := open(t)
+			path := newPath("/close")
+			b.post(path+"/xhr", "").want(200, "o\n")
+			for range 3 {
+				b.post(path+"/xhr", "").want(200, "c[3000,\"Go away!\"]\n")
+			}
+			b.post(path+"/xhr_send", `["a"]`).wantStatus(404).text()
+		})
+		t.Run("no session", func(t *testing.T) {
+			b := open(t)
+			for _, send := range []string{"/xhr_send", "/jsonp_send"} {
+				b.post(newPath("/echo")+send, "not even JSON").wantStatus(404).text()
+			}
+		})
+	})
+}
+
+// One session may be served by several transports, one after the other.
+func TestSockJSChangesTransport(t *testing.T) {
+	n := start(t, sockJS())
+	for _, w := range []way{first, later, kept} {
+		b := n.browser(t, w)
+		s := b.session(xhrPolling(), "/echo")
+		for i, tr := range overHTTP() {
+			s.transport = tr
+			s.say(fmt.Sprintf(`["%d"]`, i))
+			s.want(fmt.Sprintf(`a["%d"]`, i))
+			if tr.streams {
+				break // it goes on
+			}
+		}
+	}
+}
+
+// "Heartbeat frame": an open receiver has one now and then, and a poll ends with it.
+func TestSockJSHeartbeat(t *testing.T) {
+	n := start(t, sockJS(func(s *gateway.SockJS) { s.Heartbeat = 50 * time.Millisecond }))
+	for _, w := range []way{first, later} {
+		t.Run(string(w), func(t *testing.T) {
+			var sessions []*sock
+			for _, service := range []string{"/stomp", "/echo"} {
+				for _, tr := range allTransports() {
+					sessions = append(sessions, n.browser(t, w).session(tr, service))
+				}
+			}
+			for _, s := range sessions {
+				for range 2 {
+					s.want("h")
+				}
+				if s.streams && s.answers > 1 {
+					t.Errorf("%s took %d answers", s.name, s.answers)
+				}
+			}
+		})
+	}
+}
+
+// A raw WebSocket has no heartbeat frames, nor any other.
+func TestSockJSNoHeartbeat(t *testing.T) {
+	n := start(t, sockJS(func(s *gateway.SockJS) { s.Heartbeat = time.Millisecond }))
+	s := n.browser(t, first).session(xhrPolling(), "/echo")
+	c := n.rawEcho(t, "/echo/websocket")
+	for range 3 {
+		s.want("h")
+		c.write(frame(text, "x"))
+		if got := c.want(text, ""); got != "x" {
+			t.Errorf("got %q", got)
+		}
+	}
+}
+
+// Each transport carries messages of any size and content, both ways.
+func TestSockJSEcho(t *testing.T) {
+	eachSocket(t, func(t *testing.T, start startFunc) {
+		n := start(t, sockJS())
+		for _, w := range []way{first, later, kept} {
+			for _, tr := range allTransports() {
+				t.Run(string(w)+" "+tr.name, func(t *testing.T) { testSockJSEcho(t, n.browser(t, w).session(tr, "/echo")) })
+			}
+		}
+	})
+}
+
+func testSockJSEcho(t *testing.T, s *sock) {
+	messages := []string{"", "a", `"\/`, "\x00\x01\x1f\x7f", "\r\n\t\b\f", "é€😀", "\u2028\u2029\u200d\ufeff\ufff9\uffff", "</script><!-- ]]>",
+		"%41+&=?#", strings.Repeat("x", 10_000), strings.Repeat("é", 10_000), strings.Repeat("\x01", 5_000), "a\x00"}
+	for _, m := range messages {
+		s.say(encode(m))
+		got, err := s.frame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if list, err := decode(got); err != nil || len(list) != 1 || list[0] != m {
+			t.Fatalf("got %.300q, %v, want %.300q", got, err, m)
+		}
+	}
+	s.say(encode(messages...)) // together, which may come in parts
+	for rest := messages; len(rest) > 0; {
+		got, err := s.frame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := decode(got)
+		if err != nil || len(list) > len(rest) || strings.Join(list, "|") != strings.Join(rest[:len(list)], "|") {
+			t.Fatalf("got %.300q, %v", got, err)
+		}
+		rest = rest[len(list):]
+	}
+}
+
+// "XhrPolling"
+func TestSockJSXHRPolling(t *testing.T) {
+	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
+		t.Run("options", func(t *testing.T) {
+			for _, suffix := range []string{"/xhr", "/xhr_send"} {
+				open(t).wantPreflight("/echo/abc/abc"+suffix, "OPTIONS, POST")
+			}
+		})
+		t.Run("transport", func(t *testing.T) {
+			b, path := open(t), newPath("/echo")
+			const script, plain = "application/javascript;charset=UTF-8", "text/plain;charset=UTF-8"
+			b.post(path+"/xhr", "", "Origin: test").wantType(script).wantCORS("test").wantVary("Origin").wantNotCached().want(200, "o\n")
+			b.post(path+"/xhr_send", `["x"]`, "Origin: test").wantType(plain).wantCORS("test").wantVary("Origin").wantNotCached().want(204, "")
+			b.post(path+"/xhr", "").wantType(script).wantNotCached().want(200, "a[\"x\"]\n")
+		})
+		t.Run("invalid session", func(t *testing.T) {
+			open(t).post(newPath("/echo")+"/xhr_send", `["x"]`).wantStatus(404).text()
+		})
+		t.Run("invalid JSON", func(t *testing.T) {
+			b, path := open(t), newPath("/echo")
+			b.post(path+"/xhr", "").want(200, "o\n")
+			b.post(path+"/xhr_send", `["x`).wantIn(500, "Broken JSON encoding.")
+			b.post(path+"/xhr_send", "").wantIn(500, "Payload expected.")
+			b.post(path+"/xhr_send", `["a"]`).want(204, "")
+			b.post(path+"/xhr", "").want(200, "a[\"a\"]\n")
+		})
+		t.Run("content types", func(t *testing.T) {
+			b, path := open(t), newPath("/echo")
+			b.post(path+"/xhr", "").want(200, "o\n")
+			types := []string{"text/plain", "T", "application/json", "application/xml", "", "application/json; charset=utf-8",
+				"text/xml; charset=utf-8", "text/xml", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"}
+			for _, name := range types {
+				b.post(path+"/xhr_send", `["a"]`, "Content-Type: "+name).want(204, "")
+			}
+			b.post(path+"/xhr", "").want(200, `a["a"`+strings.Repeat(`,"a"`, len(types)-1)+"]\n")
+		})
+		t.Run("request headers", func(t *testing.T) {
+			for _, c := range []struct{ header, want string }{
+				{"Access-Control-Request-Headers: a, b, c", "a, b, c"},
+				{"Access-Control-Request-Headers: ", ""},
+				{"X-Nothing: of the kind", ""},
+			} {
+				a := open(t).ask("OPTIONS", newPath("/echo")+"/xhr", "", "Origin: test", "Access-Control-Request-Method: POST", c.header)
+				a.wantCORS("test").wantHeader("Access-Control-Allow-Headers", c.want).want(a.StatusCode, "")
+				if a.StatusCode != 200 && a.StatusCode != 204 {
+					t.Error(a.Status)
+				}
+			}
+		})
+		t.Run("sending an empty frame", func(t *testing.T) {
+			b, path := open(t), newPath("/echo")
+			b.post(path+"/xhr", "").want(200, "o\n")
+			b.post(path+"/xhr_send", "[]").want(204, "")
+			b.post(path+"/xhr_send", " [ ] \r\n").want(204, "")
+			b.post(path+"/xhr_send", `["a"]`).want(204, "")
+			b.post(path+"/xhr", "").want(200, "a[\"a\"]\n")
+		})
+		t.Run("a poll that waits", func(t *testing.T) {
+			b, path := open(t), newPath("/echo")
+			b.post(path+"/xhr", "").want(200, "o\n")
+			p := b.parked(xhrPolling(), path)
+			b.post(path+"/xhr_send", `["a","b"]`).want(204, "")
+			<-p.done
+			if p.err != nil {
+				t.Fatal(p.err)
+			}
+			rest := ""
+			if got := p.answer.text(); got == "a[\"a\"]\n" { // both, unless the loop was quick
+				rest = b.post(path+"/xhr", "").text()
+			} else {
+				rest = got
+			}
+			if rest != "a[\"b\"]\n" && rest != "a[\"a\",\"b\"]\n" {
+				t.Errorf("got %q", rest)
+			}
+		})
+	})
+}
+
+// A receiver's request may have a body, which means nothing.
+func TestSockJSPollWithBody(t *testing.T) {
+	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
+		b, path := open(t), newPath("/echo")
+		for _, want := range []string{"o\n", "a[\"a\"]\n"} {
+			b.post(path+"/xhr", `["ignored"]`).want(200, want)
+			b.post(path+"/xhr_send", `["a"]`).want(204, "")
+		}
+		a := b.askRaw(b.fresh(), request("POST", path+"/xhr", strings.Repeat("x", 100<<10)))
+		if a.StatusCode != 200 && a.StatusCode != 413 {
+			t.Errorf("got %s", a.Status)
+		}
+	})
+}
+
+const form = "Content-Type: application/x-www-form-urlencoded"
+
+// "JsonpPolling"
+func TestSockJSJSONPPolling(t *testing.T) {
+	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
+		t.Run("transport", func(t *testing.T) {
+			b, path := open(t), newPath("/echo")
+			const script = "application/javascript;charset=UTF-8"
+			b.get(path+"/jsonp?c=%63allback").wantType(script).wantNotCached().want(200, "/**/callback(\"o\");\r\n")
+			b.post(path+"/jsonp_send", "d=%5B%22x%22%5D", form).wantType("text/plain;charset=UTF-8").wantNotCached().want(200, "ok")
+			b.get(path+"/jsonp?c=%63allback").wantType(script).wantNotCached().want(200, "/**/callback(\"a[\\\"x\\\"]\");\r\n")
+		})
+		wantCallback(t, open, "jsonp")
+		t.Run("invalid JSON", func(t *testing.T) {
+			b, path := open(t), newPath("/echo")
+			b.get(path+"/jsonp?c=x").want(200, "/**/x(\"o\");\r\n")
+			b.post(path+"/jsonp_send", "d=%5B%22x", form).wantIn(500, "Broken JSON encoding.")
+			for _, body := range []string{"", "d=", "p=p"} {
+				b.post(path+"/jsonp_send", body, form).wantIn(500, "Payload expected.")
+			}
+			b.post(path+"/jsonp_send", "d=%5B%22b%22%5D", form).want(200, "ok")
+			b.get(path+"/jsonp?c=x").want(200, "/**/x(\"a[\\\"b\\\"]\");\r\n")
+		})
+		t.Run("content types", func(t *testing.T) {
+			b, path := open(t), newPath("/echo")
+			b.get(path+"/jsonp?c=x").want(200, "/**/x(\"o\");\r\n")
+			b.post(path+"/jsonp_send", "d=%5B%22abc%22%5D", form).want(200, "ok")
+			b.post(path+"/jsonp_send", `["%61bc"]`, "Content-Type: text/plain").want(200, "ok")
+			b.post(path+"/jsonp_send", "x=1&d="+url.QueryEscape(`["a+b &"]`)+"&y=2", form+"; charset=utf-8").want(200, "ok")
+			b.get(path+"/jsonp?c=x").want(200, "/**/x(\"a[\\\"abc\\\",\\\"%61bc\\\",\\\"a+b &\\\"]\");\r\n")
+		})
+		t.Run("close", func(t *testing.T) {
+			b, path := open(t), newPath("/close")
+			b.get(path+"/jsonp?c=x").want(200, "/**/x(\"o\");\r\n")
+			for range 2 {
+				b.get(path+"/jsonp?c=x").want(200, "/**/x(\"c[3000,\\\"Go away!\\\"]\");\r\n")
+			}
+		})
+		t.Run("sending an empty frame", func(t *testing.T) {
+			b, path := open(t), newPath("/echo")
+			b.get(path+"/jsonp?c=x").want(200, "/**/x(\"o\");\r\n")
+			b.post(path+"/jsonp_send", "d=%5B%5D", form).want(200, "ok")
+			b.post(path+"/jsonp_send", "d=%5B%22x%22%5D", form).want(200, "ok")
+			b.get(path+"/jsonp?c=x").want(200, "/**/x(\"a[\\\"x\\\"]\");\r\n")
+		})
+	})
+}
+
+// "XhrStreaming"
+func TestSockJSXHRStreaming(t *testing.T) {
+	prelude := strings.Repeat("h", 2048) + "\n"
+	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
+		t.Run("options", func(t *testing.T) { open(t).wantPreflight("/echo/abc/abc/xhr_streaming", "OPTIONS, POST") })
+		t.Run("transport", func(t *testing.T) {
+			b, path := open(t), newPath("/echo")
+			a := b.post(path+"/xhr_streaming", "", "Origin: test").wantStatus(200).wantCORS("test").wantVary("Origin").wantNotCached()
+			a.wantType("application/javascript;charset=UTF-8").wantHeader("Content-Length", "")
+			a.wantChunk(prelude)
+			a.wantChunk("o\n")
+			b.post(path+"/xhr_send", `["x"]`).want(204, "")
+			a.wantChunk("a[\"x\"]\n")
+		})
+		t.Run("response limit", func(t *testing.T) {
+			b, path := open(t), newPath("/echo")
+			a := b.post(path+"/xhr_streaming", "")
+			a.wantChunk(prelude)
+			a.wantChunk("o\n")
+			message := `["` + strings.Repeat("x", 128) + `"]`
+			for range 31 { // 4,154 octets with the open frame, 4,020 without the last
+				b.post(path+"/xhr_send", message).want(204, "")
+				a.wantChunk("a" + message + "\n")
+			}
+			a.wantChunk("")
+			a = b.post(path+"/xhr_streaming", "")
+			a.wantChunk(prelude)
+			b.post(path+"/xhr_send", `["x"]`).want(204, "")
+			a.wantChunk("a[\"x\"]\n")
+		})
+	})
+}
+
+// "EventSource"
+func TestSockJSEventSource(t *testing.T) {
+	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
+		t.Run("transport", func(t *testing.T) {
+			b, path := open(t), newPath("/echo")
+			a := b.get(path+"/eventsource").wantStatus(200).wantNotCached().wantHeader("Content-Length", "")
+			if got := strings.ReplaceAll(a.Header.Get("Content-Type"), " ", ""); got != "text/event-stream" && got != "text/event-stream;charset=UTF-8" {
+				t.Errorf("Content-Type: %q", got)
+			}
+			a.wantChunk("\r\n")
+			a.wantChunk("data: o\r\n\r\n")
+			b.post(path+"/xhr_send", `["x"]`).want(204, "")
+			a.wantChunk("data: a[\"x\"]\r\n\r\n")
+			b.post(path+"/xhr_send", `["  \u0000\n\r "]`).want(204, "")
+			a.wantChunk(`data: a["  \u0000\n\r "]` + "\r\n\r\n")
+		})
+		t.Run("content type", func(t *testing.T) { open(t).get(newPath("/echo") + "/eventsource").wantType("text/event-stream") })
+		t.Run("of another origin", func(t *testing.T) {
+			open(t).get(newPath("/echo")+"/eventsource", "Origin: test").wantStatus(200).wantCORS("test").wantVary("Origin")
+		})
+	})
+}
+
+// "HtmlFile"
+func TestSockJSHTMLFile(t *testing.T) {
+	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
+		t.Run("transport", func(t *testing.T) {
+			b, path := open(t), newPath("/echo")
+			a := b.get(path + "/htmlfile?c=%63allback").wantStatus(200).wantType("text/html;charset=UTF-8").wantNotCached()
+			a.wantHeader("Content-Length", "")
+			head := a.chunk()
+			if strings.TrimSpace(head) != fmt.Sprintf(htmlHead, "callback") || len(head) <= 1024 {
+				t.Fatalf("%d bytes: %q", len(head), head)
+			}
+			a.wantChunk("<script>\np(\"o\");\n</script>\r\n")
+			b.post(path+"/xhr_send", `["x"]`).want(204, "")
+			a.wantChunk("<script>\np(\"a[\\\"x\\\"]\");\n</script>\r\n")
+		})
+		wantCallback(t, open, "htmlfile")
+	})
+}
+
+// wantCallback holds that a page names a function, and can't put more into a script.
+func wantCallback(t *testing.T, open func(testing.TB) *browser, transport string) {
+	t.Run("no callback", func(t *testing.T) {
+		b := open(t)
+		for _, query := range []string{"", "?", "?c", "?c=", "?d=callback"} {
+			b.get("/echo/a/a/"+transport+query).wantIn(500, `"callback" parameter required`)
+		}
+	})
+	t.Run("invalid callback", func(t *testing.T) {
+		b := open(t)
+		for _, callback := range []string{"%20", "*", "abc(", "abc%28", "a%0ab", "a%00", "a%3Cscript%3E", "a%2Fb", "a[0]", "a%3Bb", "%C3%A9", "a%26b", "a+b", "a%27"} {
+			a := b.get("/echo/a/a/" + transport + "?c=" + callback)
+			if kind := a.Header.Get("Content-Type"); strings.Contains(kind, "html") || strings.Contains(kind, "javascript") {
+				t.Errorf("the refusal of %s is %q", callback, kind)
+			}
+			a.wantIn(500, `invalid "callback" parameter`)
+		}
+	})
+	t.Run("no session comes of it", func(t *testing.T) {
+		b, path := open(t), newPath("/echo")
+		b.get(path + "/" + transport + "?c=*").wantStatus(500).text()
+		b.post(path+"/xhr_send", `["a"]`).wantStatus(404).text()
+	})
+	t.Run("any good callback", func(t *testing.T) {
+		for _, callback := range []string{"a", "_jp.aB3-x", "a.b.c", "9", "%5Fa", "-"} {
+			open(t).get(newPath("/echo") + "/" + transport + "?x=1&c=" + callback + "&t=2").wantStatus(200)
+		}
+	})
+}
