@@ -6,57 +6,6 @@ import (
 	"testing"
 )
 
-// "Value Encoding": what a header means is the same for subscribers of every version, as far as
-// their version can say it.
-func TestValueEncoding(t *testing.T) {
-	n := start(t)
-	const all = `\n|\r|\c|\\` // in the escapes of 1.2
-	readers := map[string]*client{}
-	for _, version := range []string{"1.0", "1.1", "1.2"} {
-		c := n.dialTCP(t).connectAs(version)
-		c.send("SUBSCRIBE\nid:s\ndestination:/topic/a\nreceipt:s\n\n^@")
-		c.expect("RECEIPT", "receipt-id:s")
-		readers[version] = c
-	}
-	for _, test := range []struct {
-		name, version, header string
-		want                  map[string]string // by version; empty when it can't be said
-	}{
-		{"plain", "1.2", "foo:bar", map[string]string{"1.0": "foo:bar", "1.1": "foo:bar", "1.2": "foo:bar"}},
-		{"colon in a value of 1.0", "1.0", "foo:a:b", map[string]string{"1.0": "foo:a:b", "1.1": `foo:a\cb`, "1.2": `foo:a\cb`}},
-		{"colon in a value of 1.1, raw", "1.1", "foo:a:b", map[string]string{"1.0": "foo:a:b", "1.1": `foo:a\cb`, "1.2": `foo:a\cb`}},
-		{"colon in a value of 1.2", "1.2", `foo:a\cb`, map[string]string{"1.0": "foo:a:b", "1.1": `foo:a\cb`, "1.2": `foo:a\cb`}},
-		{"backslash of 1.0", "1.0", `foo:a\nb\`, map[string]string{"1.0": `foo:a\nb\`, "1.1": `foo:a\\nb\\`, "1.2": `foo:a\\nb\\`}},
-		{"backslash of 1.1", "1.1", `foo:a\\b`, map[string]string{"1.0": `foo:a\b`, "1.1": `foo:a\\b`, "1.2": `foo:a\\b`}},
-		{"line feed of 1.1", "1.1", `foo:a\nb`, map[string]string{"1.0": "", "1.1": `foo:a\nb`, "1.2": `foo:a\nb`}},
-		{"carriage return of 1.2", "1.2", `foo:a\rb`, map[string]string{"1.0": "foo:a\rb", "1.1": "foo:a\rb", "1.2": `foo:a\rb`}},
-		{"carriage return of 1.1, raw", "1.1", "foo:a\rb", map[string]string{"1.0": "foo:a\rb", "1.1": "foo:a\rb", "1.2": `foo:a\rb`}},
-		{"carriage return at the end", "1.2", `foo:a\r`, map[string]string{"1.0": "", "1.1": "", "1.2": `foo:a\r`}},
-		{"all", "1.2", "foo:" + all, map[string]string{"1.0": "", "1.1": "foo:\\n|\r|\\c|\\\\", "1.2": "foo:" + all}},
-		{"in the name", "1.2", `f\\o\c:x`, map[string]string{"1.0": "", "1.1": `f\\o\c:x`, "1.2": `f\\o\c:x`}},
-		{"padding of 1.0 is trimmed", "1.0", "foo: \tbar  ", map[string]string{"1.0": "foo:bar", "1.1": "foo:bar", "1.2": "foo:bar"}},
-		{"padding of 1.1 stays", "1.1", "foo: bar ", map[string]string{"1.0": "foo: bar ", "1.1": "foo: bar ", "1.2": "foo: bar "}},
-		{"padding of 1.2 stays", "1.2", "foo: bar ", map[string]string{"1.0": "foo: bar ", "1.1": "foo: bar ", "1.2": "foo: bar "}},
-		{"empty", "1.2", "foo:", map[string]string{"1.0": "foo:", "1.1": "foo:", "1.2": "foo:"}},
-		{"UTF-8", "1.2", "f\u00f6o:\u20ac", map[string]string{"1.0": "f\u00f6o:\u20ac", "1.1": "f\u00f6o:\u20ac", "1.2": "f\u00f6o:\u20ac"}},
-		{"not UTF-8, of 1.0", "1.0", "foo:\xff", map[string]string{"1.0": "foo:\xff", "1.1": "", "1.2": ""}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			writer := n.dialTCP(t).connectAs(test.version)
-			writer.send("SEND\ndestination:/topic/a\n" + test.header + "\nlast:1\n\nbody^@")
-			for version, c := range readers {
-				frame := c.expect("MESSAGE", "subscription:s", "destination:/topic/a", "body")
-				_, rest, _ := strings.Cut(frame, "\nmessage-id:")
-				_, rest, _ = strings.Cut(rest, "\n")
-				got, _, ok := strings.Cut(rest, "last:1\n")
-				if want := test.want[version]; !ok || strings.TrimSuffix(got, "\n") != want {
-					t.Errorf("a subscriber of %s got %q, want %q", version, got, want)
-				}
-			}
-		})
-	}
-}
-
 // Subscription ids and receipts are written back as their version writes them.
 func TestValueEncodingOfAnswers(t *testing.T) {
 	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
