@@ -89,6 +89,8 @@ func parsePattern(s string) (o origin, err error) {
 	switch {
 	case !ok || scheme == "" || rest == "" || end == 0:
 		return o, fmt.Errorf(`%q is not an origin: write scheme://host, such as https://chat.example.com, or "*" for all`, s)
+	case strings.ContainsAny(rest, ",;"):
+		return o, fmt.Errorf("%q holds several origins: write each as an item of its own", s)
 	case end > 0:
 		return o, fmt.Errorf("%q has more than a browser sends: write %s://%s", s, scheme, rest[:end])
 	case strings.Contains(rest, "@"):

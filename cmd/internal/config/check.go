@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -120,8 +121,11 @@ func parseAddr(addr, example string) (host string, port int, err error) {
 }
 
 func (c *Config) checkWeb() (errs []error) {
-	if err := checkDestination(c.Endpoint); err != nil {
+	if err := checkEndpoint(c.Endpoint); err != nil {
 		errs = append(errs, c.fault("endpoint", "%v, such as /stomp", err))
+	}
+	if err := checkScript(c.SockJS.ClientURL); err != nil {
+		errs = append(errs, c.fault("sockjs.client_url", "%v", err))
 	}
 	for i, pattern := range c.Origins {
 		if err := origin.Check(pattern); err != nil {
@@ -131,6 +135,34 @@ func (c *Config) checkWeb() (errs []error) {
 	pair, faults := c.loadPair("tls", c.TLS.Cert, c.TLS.Key)
 	c.TLS.pair = pair
 	return append(errs, faults...)
+}
+
+// checkEndpoint checks the path of a URL.
+func checkEndpoint(path string) error {
+	if err := checkDestination(path); err != nil {
+		return err
+	}
+	for segment := range strings.SplitSeq(path, "/") {
+		if _, err := url.PathUnescape(segment); err != nil {
+			return fmt.Errorf("%q has a %% without two hexadecimal digits behind it", path)
+		} else if segment == "." || segment == ".." {
+			return fmt.Errorf("%q has the segment %s, which clients resolve before they ask: write the path out", path, segment)
+		}
+	}
+	return nil
+}
+
+// checkScript checks where pages load a script from; empty is nowhere.
+func checkScript(address string) error {
+	if address == "" {
+		return nil
+	}
+	u, err := url.Parse(address)
+	isWeb := err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
+	if err != nil || !isWeb && !strings.HasPrefix(address, "/") || strings.ContainsFunc(address, unicode.IsSpace) {
+		return fmt.Errorf("%q is no address of a script: write a path such as /sockjs.min.js, or a URL such as https://cdn.example.com/sockjs.min.js", address)
+	}
+	return nil
 }
 
 // checkDestination checks a path of one or more segments.

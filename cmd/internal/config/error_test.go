@@ -72,6 +72,12 @@ func TestErrors(t *testing.T) {
 
 		{"endpoint without a slash", "endpoint: stomp\n", `t.yaml:1: endpoint: "stomp" does not begin with a slash, such as /stomp`},
 		{"endpoint that ends in a slash", "endpoint: /stomp/\n", `t.yaml:1: endpoint: "/stomp/" has an empty segment: write the slashes singly and none at the end, such as /stomp`},
+		{"endpoint with a wrong escape", "endpoint: /a%zz\n", `t.yaml:1: endpoint: "/a%zz" has a % without two hexadecimal digits behind it, such as /stomp`},
+		{"endpoint that goes up", "endpoint: /../stomp\n", `t.yaml:1: endpoint: "/../stomp" has the segment .., which clients resolve before they ask: write the path out, such as /stomp`},
+		{"script that is no address", "sockjs: {client_url: foo bar}\n", `t.yaml:1: sockjs.client_url: "foo bar" is no address of a script: write a path such as /sockjs.min.js, or a URL such as https://cdn.example.com/sockjs.min.js`},
+		{"script without a slash", "sockjs: {client_url: sockjs.js}\n", `t.yaml:1: sockjs.client_url: "sockjs.js" is no address of a script: write a path such as /sockjs.min.js, or a URL such as https://cdn.example.com/sockjs.min.js`},
+		{"script without a host", "sockjs: {client_url: 'https:///sockjs.js'}\n", `t.yaml:1: sockjs.client_url: "https:///sockjs.js" is no address of a script: write a path such as /sockjs.min.js, or a URL such as https://cdn.example.com/sockjs.min.js`},
+		{"origins in one", "origins: ['https://a.example,b.example']\n", `t.yaml:1: origins[0]: "https://a.example,b.example" holds several origins: write each as an item of its own`},
 		{"origin without a scheme", "origins:\n  - a.example\n", `t.yaml:2: origins[0]: "a.example" is not an origin: write scheme://host, such as https://chat.example.com, or "*" for all`},
 		{"origin with a path", "origins: ['https://a.example/chat']\n", `t.yaml:1: origins[0]: "https://a.example/chat" has more than a browser sends: write https://a.example`},
 		{"origin with two stars", "origins: ['https://*.*.example']\n", `t.yaml:1: origins[0]: "https://*.*.example" has more than one *: write several origins`},
@@ -85,6 +91,10 @@ func TestErrors(t *testing.T) {
 
 		{"driver", "bus: {driver: rabbit}\n", `t.yaml:1: bus.driver: "rabbit" is none of kafka, nats, embedded`},
 		{"NATS URL", "bus: {nats: {url: 'http://bob:hunter2@h'}}\n", "t.yaml:1: bus.nats.url: is not the URL of a NATS server: write nats://host:4222, or several with commas between"},
+		{"NATS URL without a host", "bus: {nats: {url: 'nats://:4222'}}\n", "t.yaml:1: bus.nats.url: is not the URL of a NATS server: write nats://host:4222, or several with commas between"},
+		{"NATS URL with a port beyond", "bus: {nats: {url: 'nats://a,tls://b:99999'}}\n", "t.yaml:1: bus.nats.url: is not the URL of a NATS server: write nats://host:4222, or several with commas between"},
+		{"NATS prefix of two lines", "bus: {nats: {prefix: \"a\\nb\"}}\n", `t.yaml:1: bus.nats.prefix: "a\nb" is not the beginning of a NATS subject: write it like stomp or acme.stomp`},
+		{"long NATS prefix", "bus: {nats: {prefix: " + strings.Repeat("a", 257) + "}}\n", "t.yaml:1: bus.nats.prefix: has 257 bytes: want 256 at most"},
 		{"NATS prefix", "bus: {nats: {prefix: a.>}}\n", `t.yaml:1: bus.nats.prefix: "a.>" is not the beginning of a NATS subject: write it like stomp or acme.stomp`},
 		{"password in the file", "bus:\n  nats:\n    password: hunter2\n", "t.yaml:3: bus.nats.password: must not stand in this file: write it to a file of its own, name that with bus.nats.password_file, or set STOMPGW_BUS_NATS_PASSWORD"},
 		{"token in the file", "bus: {nats: {token: [hunter2]}}\n", "t.yaml:1: bus.nats.token: must not stand in this file: write it to a file of its own, name that with bus.nats.token_file, or set STOMPGW_BUS_NATS_TOKEN"},

@@ -1,9 +1,11 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/nats-io/nkeys"
@@ -34,8 +36,11 @@ func (c *Config) checkNATS() (errs []error) {
 			errs = append(errs, c.fault(natsURL, "%v", err))
 		}
 	}
-	if p := n.Prefix; p == "" || strings.ContainsAny(p, " \t*>") || strings.Contains("."+p+".", "..") {
+	switch p := n.Prefix; {
+	case p == "", strings.ContainsAny(p, " \t\r\n*>"), strings.Contains("."+p+".", ".."):
 		errs = append(errs, c.fault("bus.nats.prefix", "%q is not the beginning of a NATS subject: write it like stomp or acme.stomp", p))
+	case len(p) > 256:
+		errs = append(errs, c.fault("bus.nats.prefix", "has %d bytes: want 256 at most", len(p)))
 	}
 	if c.Bus.Driver != "nats" || !c.uses("bus.nats") {
 		return errs
@@ -100,10 +105,16 @@ func (c *Config) Named(path string) string {
 // checkURL does not quote what it refuses, which may hold a password.
 func checkURL(raw string) error {
 	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || !slices.Contains([]string{"nats", "tls"}, u.Scheme) {
+	if err != nil || u.Hostname() == "" || !isPort(u.Port()) || !slices.Contains([]string{"nats", "tls"}, u.Scheme) {
 		return errors.New("is not the URL of a NATS server: write nats://host:4222, or several with commas between")
 	}
 	return nil
+}
+
+// isPort takes no port, which is the usual one, and 0, where an embedded server takes a free one.
+func isPort(text string) bool {
+	_, err := strconv.ParseUint(cmp.Or(text, "0"), 10, 16)
+	return err == nil
 }
 
 // hasUser reports whether one of several URLs, which are checked, says as whom to log in.
