@@ -147,11 +147,11 @@ type Bus struct {
 func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 	cfg = cfg.withDefaults()
 	if err := checkPrefix(cfg.Prefix); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("natsbus: prefix: %w", err)
 	}
 	pool, err := parsePool(cfg.URL)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("natsbus: url: %w", err)
 	}
 	access, err := newAccess(cfg, pool.hasUser())
 	if err != nil {

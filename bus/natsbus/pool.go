@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -24,7 +25,7 @@ type address struct {
 	name string // to look for in its certificate, where url has an address alone; empty: what url has
 }
 
-// parsePool returns the servers of urls. Its error shows no password.
+// parsePool returns the servers of urls. Its error does not quote them: they may hold a password.
 func parsePool(urls string) (*pool, error) {
 	p := &pool{}
 	var hosts []string
@@ -34,8 +35,8 @@ func parsePool(urls string) (*pool, error) {
 			text = "nats://" + text
 		}
 		u, err := url.Parse(text)
-		if err != nil || u.Hostname() == "" || u.Scheme != "nats" && u.Scheme != "tls" {
-			return nil, errors.New("natsbus: url: want nats://[user:password@]host:port or tls://..., several separated by commas (not shown, as it may hold a password)")
+		if err != nil || u.Hostname() == "" || !isPort(u.Port()) || u.Scheme != "nats" && u.Scheme != "tls" {
+			return nil, errors.New("is not the URL of a NATS server: write nats://host:4222, or several with commas between")
 		}
 		p.servers = append(p.servers, address{url: u})
 		hosts = append(hosts, u.Host)
@@ -48,6 +49,12 @@ func parsePool(urls string) (*pool, error) {
 // hasUser reports whether the configuration says as whom to log in at one of its servers.
 func (p *pool) hasUser() bool {
 	return slices.ContainsFunc(p.servers[:p.own], func(own address) bool { return own.url.User != nil })
+}
+
+// isPort takes no port, which is the usual one, and 0, where an embedded server takes a free one.
+func isPort(text string) bool {
+	_, err := strconv.ParseUint(cmp.Or(text, "0"), 10, 16)
+	return err == nil
 }
 
 // next returns the server whose turn it is.
@@ -84,6 +91,11 @@ func isIP(host string) bool { return net.ParseIP(host) != nil }
 // has reports whether host is of the configuration.
 func (p *pool) has(host string) bool {
 	return slices.ContainsFunc(p.servers[:p.own], func(own address) bool {
-		return own.url.Host == host || own.url.Port() == "" && net.JoinHostPort(own.url.Hostname(), "4222") == host
+		return own.url.Host == host || own.dialled() == host
 	})
+}
+
+// dialled is the host and port.
+func (a address) dialled() string {
+	return net.JoinHostPort(a.url.Hostname(), cmp.Or(a.url.Port(), "4222"))
 }

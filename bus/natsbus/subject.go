@@ -133,11 +133,11 @@ func tooLong(destination string, n, limit int) error {
 func checkPrefix(prefix string) error {
 	for token := range strings.SplitSeq(prefix, ".") {
 		if token == "" || strings.ContainsAny(token, " \t\r\n*>") {
-			return fmt.Errorf("natsbus: prefix %q: want tokens separated by dots, without blanks, * or >, such as %q", prefix, "stomp")
+			return fmt.Errorf("%q is not the beginning of a NATS subject: write it like stomp or acme.stomp", prefix)
 		}
 	}
 	if len(prefix) > 256 {
-		return fmt.Errorf("natsbus: prefix of %d bytes: at most 256 are possible", len(prefix))
+		return fmt.Errorf("has %d bytes: want 256 at most", len(prefix))
 	}
 	return nil
 }

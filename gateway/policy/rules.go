@@ -23,23 +23,27 @@ func DefaultPrefixes() Prefixes {
 // Channel is one rule of the catalogue: what may be done with the destinations it matches. Subscribe
 // and Send are CEL expressions that make true or false, over claims, vars, headers, session and
 // destination. Empty is "false", and so is what can't be evaluated.
+//
+// The tags of rules are for settings: the key in a file, and what it is.
 type Channel struct {
-	Match     string // segments; {name} and * stand for any one, ** for any number, room-* and ? for what Ant means
-	Subscribe string // such as "true", or vars.member == string(claims.mu)
-	Send      string // the same, for a SEND to the destination itself
-	Patterns  bool   // subscriptions by pattern that it covers are let in; each message is judged alone
-	Summary   string // for people: what the channel carries
+	// segments; {name} and * stand for any one, ** for any number, room-* and ? for what Ant means
+	Match string `key:"match" required:"true" is:"destinations that the rule is for: '{name}' is any one segment, '**' any number of them"`
+	// such as "true", or vars.member == string(claims.mu)
+	Subscribe string `key:"subscribe" is:"condition for SUBSCRIBE, in CEL; empty is nobody"`
+	Send      string `key:"send" is:"condition for a SEND to the destination itself, not by a route; empty is nobody"`
+	Patterns  bool   `key:"patterns" is:"whether subscriptions by pattern are let in"` // each message is judged alone
+	Summary   string `key:"summary" is:"what it is, for people"`
 }
 
 // Route says what a SEND to an application destination becomes.
 type Route struct {
-	Match   string // such as "/app/topic/{channel}"
-	Allow   string // as a Channel's Send
-	Publish string // where it goes: "/topic/{channel}"; variables are those of Match
+	Match   string `key:"match" required:"true" is:"destinations that clients send to"` // such as "/app/topic/{channel}"
+	Allow   string `key:"allow" required:"true" is:"condition for the SEND, in CEL"`
+	Publish string `key:"publish" required:"true" is:"where the message goes: with the variables of 'match'"` // such as "/topic/{channel}"
 
 	// CEL expressions over body, text and is_json, and what Allow sees. Empty is none.
-	Body    string // what its body becomes
-	Headers string // header entries that it gets, in place of the sender's own of the same names
+	Body    string `key:"body" is:"what the body becomes, in CEL; empty is as it was sent"`
+	Headers string `key:"headers" is:"header entries that replace the sender's own, a map in CEL"`
 }
 
 // Rules is what a Catalogue is made of. The first channel, or route, that matches decides.

@@ -3,6 +3,7 @@ package form
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
@@ -12,14 +13,14 @@ import (
 // empty with a header tombstone:true for a record without one. The record's headers become headers
 // with a prefix, but content-type stays what it is.
 type Source struct {
-	Topic string
+	Topic string `key:"topic" required:"true" is:"the topic"`
 	// Destination is a template such as "/topic/orders/{key}". {key}, {topic}, {partition} and
 	// {header.x} (of repeated ones the first) stand for a segment or a part of one. What they become
 	// can't be empty, has to be UTF-8 without control characters, and can't hold a slash, or one of
 	// * ? { }, which no rule of the catalogue matches. A record that does not fit is skipped, also
 	// when the destination would have more than 1024 bytes.
-	Destination string
-	Headers     string // the prefix, empty for none
+	Destination string `key:"destination" required:"true" is:"what its records are sent to: with '{key}', '{topic}', '{partition}', '{header.NAME}'"`
+	Headers     string `key:"headers" default:"kafka-" is:"what the names of record headers get before them; empty is nothing"`
 }
 
 // Mapping is a Source as it is used. Any goroutine may use it.
@@ -33,14 +34,41 @@ func (s Source) Mapping() (*Mapping, error) {
 	if s.Topic == "" {
 		return nil, errors.New("no topic is named")
 	}
-	if !isText([]byte(s.Headers)) {
-		return nil, fmt.Errorf("headers %q: want a prefix of UTF-8 without control characters", s.Headers)
+	if err := s.CheckHeaders(); err != nil {
+		return nil, fmt.Errorf("headers %w", err)
 	}
 	destination, err := parseTemplate(s.Destination)
 	if err != nil {
-		return nil, fmt.Errorf("destination %q: %w", s.Destination, err)
+		return nil, fmt.Errorf("destination %w", err)
 	}
 	return &Mapping{destination, s.Headers}, nil
+}
+
+// CheckDestination returns what is wrong with Destination, for behind the name of a setting.
+func (s Source) CheckDestination() error {
+	_, err := parseTemplate(s.Destination)
+	return err
+}
+
+// CheckHeaders is CheckDestination for Headers.
+func (s Source) CheckHeaders() error {
+	if !isText([]byte(s.Headers)) {
+		return fmt.Errorf("%q is not text without control characters: write it like kafka-", s.Headers)
+	}
+	return nil
+}
+
+// Pattern is Destination with * for what differs from record to record.
+func (m *Mapping) Pattern() string {
+	var pattern strings.Builder
+	for _, p := range m.destination {
+		if p.place == "" {
+			pattern.WriteString(p.literal)
+		} else {
+			pattern.WriteByte('*')
+		}
+	}
+	return pattern.String()
 }
 
 // Envelope returns what rec becomes. The body aliases the record's value. An error says what the

@@ -113,33 +113,34 @@ func errorText(err error) string {
 }
 
 func TestSourceRefused(t *testing.T) {
-	const unknown = ` is unknown; want {key}, {topic}, {partition} or {header.NAME}`
+	const unknown = `: want {key}, {topic}, {partition} or {header.NAME}`
+	const example = ": write it like /topic/orders/{key}"
 	for _, test := range []struct {
 		s    Source
 		says string
 	}{
 		{Source{Destination: "/topic/a"}, "no topic is named"},
-		{Source{Topic: "t"}, `destination "": want a slash at the beginning`},
-		{Source{Topic: "t", Destination: "topic"}, `destination "topic": want a slash at the beginning`},
-		{Source{Topic: "t", Destination: "{key}"}, `destination "{key}": want a slash at the beginning`},
-		{Source{Topic: "t", Destination: "/topic/{kye}"}, `destination "/topic/{kye}": {kye}` + unknown},
-		{Source{Topic: "t", Destination: "/topic/{}"}, `destination "/topic/{}": {}` + unknown},
-		{Source{Topic: "t", Destination: "/topic/{Key}"}, `destination "/topic/{Key}": {Key}` + unknown},
-		{Source{Topic: "t", Destination: "/topic/{header}"}, `destination "/topic/{header}": {header}` + unknown},
-		{Source{Topic: "t", Destination: "/topic/{header.}"}, `destination "/topic/{header.}": {header.}` + unknown},
-		{Source{Topic: "t", Destination: "/topic/{key"}, `destination "/topic/{key": a { without a } after it`},
-		{Source{Topic: "t", Destination: "/topic/{a{key}}"}, `destination "/topic/{a{key}}": a { without a } after it`},
-		{Source{Topic: "t", Destination: "/topic/key}"}, `destination "/topic/key}": a } without a { before it`},
-		{Source{Topic: "t", Destination: "/topic/{key}}"}, `destination "/topic/{key}}": a } without a { before it`},
-		{Source{Topic: "t", Destination: "/topic//{key}"}, `destination "/topic//{key}": an empty segment; write the slashes singly`},
-		{Source{Topic: "t", Destination: "/topic/{key}/"}, `destination "/topic/{key}/": an empty segment at the end`},
-		{Source{Topic: "t", Destination: "/"}, `destination "/": an empty segment at the end`},
-		{Source{Topic: "t", Destination: "/topic/*"}, `destination "/topic/*": the wildcards * and ? can't be used here`},
-		{Source{Topic: "t", Destination: "/topic/\n"}, `destination "/topic/\n": want UTF-8 without control characters`},
-		{Source{Topic: "t", Destination: "/topic/\xff"}, `destination "/topic/\xff": want UTF-8 without control characters`},
-		{Source{Topic: "t", Destination: "/topic/a", Headers: "\r"}, `headers "\r": want a prefix of UTF-8 without control characters`},
+		{Source{Topic: "t"}, `destination "" does not begin with a slash` + example},
+		{Source{Topic: "t", Destination: "topic"}, `destination "topic" does not begin with a slash` + example},
+		{Source{Topic: "t", Destination: "{key}"}, `destination "{key}" does not begin with a slash` + example},
+		{Source{Topic: "t", Destination: "/topic/{kye}"}, `destination "/topic/{kye}" has the unknown {kye}` + unknown},
+		{Source{Topic: "t", Destination: "/topic/{}"}, `destination "/topic/{}" has the unknown {}` + unknown},
+		{Source{Topic: "t", Destination: "/topic/{Key}"}, `destination "/topic/{Key}" has the unknown {Key}` + unknown},
+		{Source{Topic: "t", Destination: "/topic/{header}"}, `destination "/topic/{header}" has the unknown {header}` + unknown},
+		{Source{Topic: "t", Destination: "/topic/{header.}"}, `destination "/topic/{header.}" has the unknown {header.}` + unknown},
+		{Source{Topic: "t", Destination: "/topic/{key"}, `destination "/topic/{key" has a { without a }`},
+		{Source{Topic: "t", Destination: "/topic/{a{key}}"}, `destination "/topic/{a{key}}" has a { without a }`},
+		{Source{Topic: "t", Destination: "/topic/key}"}, `destination "/topic/key}" has a } without a {`},
+		{Source{Topic: "t", Destination: "/topic/{key}}"}, `destination "/topic/{key}}" has a } without a {`},
+		{Source{Topic: "t", Destination: "/topic//{key}"}, `destination "/topic//{key}" has an empty segment: write the slashes singly and none at the end`},
+		{Source{Topic: "t", Destination: "/topic/{key}/"}, `destination "/topic/{key}/" has an empty segment: write the slashes singly and none at the end`},
+		{Source{Topic: "t", Destination: "/"}, `destination "/" has an empty segment: write the slashes singly and none at the end`},
+		{Source{Topic: "t", Destination: "/topic/*"}, `destination "/topic/*" holds * or ?: a message has one destination, no pattern`},
+		{Source{Topic: "t", Destination: "/topic/\n"}, `destination "/topic/\n" is not text without control characters` + example},
+		{Source{Topic: "t", Destination: "/topic/\xff"}, `destination "/topic/\xff" is not text without control characters` + example},
+		{Source{Topic: "t", Destination: "/topic/a", Headers: "\r"}, `headers "\r" is not text without control characters: write it like kafka-`},
 		{Source{Topic: "t", Destination: "/" + strings.Repeat("a", maxDestination)},
-			`destination "/` + strings.Repeat("a", maxDestination) + `": has 1025 bytes; want no more than 1024`},
+			"destination has 1025 bytes, but a destination has 1024 at most"},
 	} {
 		if _, err := test.s.Mapping(); err == nil || err.Error() != test.says {
 			t.Errorf("%.60q: got %v,\nwant %s", test.s, err, test.says)

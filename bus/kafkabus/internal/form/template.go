@@ -36,11 +36,26 @@ func (p part) String() string {
 	return "{" + p.place + "}"
 }
 
-func parseTemplate(s string) (t template, err error) {
+// parseTemplate reads a template. The error is about it, for behind the name of a setting.
+func parseTemplate(s string) (template, error) {
+	if len(s) > maxDestination {
+		return nil, fmt.Errorf("has %d bytes, but a destination has %d at most", len(s), maxDestination)
+	}
+	t, err := split(s)
+	if err == nil {
+		err = t.check()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%q %w", s, err)
+	}
+	return t, nil
+}
+
+func split(s string) (t template, err error) {
 	for rest, more := s, true; more; {
 		var literal, name string
 		if literal, rest, more = strings.Cut(rest, "{"); strings.Contains(literal, "}") {
-			return nil, errors.New("a } without a { before it")
+			return nil, errors.New("has a } without a {")
 		}
 		if literal != "" {
 			t = append(t, part{literal: literal})
@@ -50,7 +65,7 @@ func parseTemplate(s string) (t template, err error) {
 		}
 		var closed bool
 		if name, rest, closed = strings.Cut(rest, "}"); !closed || strings.Contains(name, "{") {
-			return nil, errors.New("a { without a } after it")
+			return nil, errors.New("has a { without a }")
 		}
 		p, err := parsePlace(name)
 		if err != nil {
@@ -58,7 +73,7 @@ func parseTemplate(s string) (t template, err error) {
 		}
 		t = append(t, p)
 	}
-	return t, t.check(len(s))
+	return t, nil
 }
 
 func parsePlace(name string) (part, error) {
@@ -69,32 +84,32 @@ func parsePlace(name string) (part, error) {
 	case name == "key" || name == "topic" || name == "partition":
 		return part{place: name}, nil
 	}
-	return part{}, fmt.Errorf("{%s} is unknown; want {key}, {topic}, {partition} or {header.NAME}", name)
+	return part{}, fmt.Errorf("has the unknown {%s}: want {key}, {topic}, {partition} or {header.NAME}", name)
 }
 
-// check returns what is wrong with the literals of a template that was written with so many bytes.
-func (t template) check(written int) error {
-	if len(t) == 0 || !strings.HasPrefix(t[0].literal, "/") {
-		return errors.New("want a slash at the beginning")
-	}
-	if written > maxDestination {
-		return fmt.Errorf("has %d bytes; want no more than %d", written, maxDestination)
-	}
+// check returns what is wrong with the literals.
+func (t template) check() error {
+	const example = "write it like /topic/orders/{key}"
 	for _, p := range t {
 		switch {
+		case !isText([]byte(p.literal + p.header)):
+			return errors.New("is not text without control characters: " + example)
 		case strings.Contains(p.literal, "//"):
-			return errors.New("an empty segment; write the slashes singly")
+			return errEmptySegment
 		case strings.ContainsAny(p.literal, "*?"):
-			return errors.New("the wildcards * and ? can't be used here")
-		case !isText([]byte(p.literal)):
-			return errors.New("want UTF-8 without control characters")
+			return errors.New("holds * or ?: a message has one destination, no pattern")
 		}
 	}
+	if len(t) == 0 || !strings.HasPrefix(t[0].literal, "/") {
+		return errors.New("does not begin with a slash: " + example)
+	}
 	if strings.HasSuffix(t[len(t)-1].literal, "/") {
-		return errors.New("an empty segment at the end")
+		return errEmptySegment
 	}
 	return nil
 }
+
+var errEmptySegment = errors.New("has an empty segment: write the slashes singly and none at the end")
 
 // expand returns the destination of rec.
 func (t template) expand(rec *wire.Record) (string, error) {

@@ -1,0 +1,135 @@
+package natsbus
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/nkeys"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/settings"
+)
+
+// Driver makes NATS a bus that a configuration can name.
+func Driver() bus.Driver {
+	return bus.Driver{
+		Name: "nats", Title: "NATS", Address: "url", Flag: "`URL` of a NATS server",
+		New: func() bus.Settings { return new(Settings) },
+	}
+}
+
+// Settings are what a configuration says below bus.nats. Whoever logs in does so in one way: by what
+// stands in URL, by User with Password, Token, NKey or Creds.
+type Settings struct {
+	URL      settings.URLs         `key:"url" default:"nats://127.0.0.1:4222" is:"NATS servers, with commas between; 'tls://' asks for TLS, as any file of 'bus.nats.tls' does"`
+	Prefix   string                `key:"prefix" default:"stomp" is:"what every subject begins with: '/topic/chat' is 'stomp.d.topic.chat'"`
+	User     string                `key:"user" is:"who logs in, with a password; or one of the token, the seed and the credentials below"`
+	Password settings.Secret       `key:"password" is:"the password"`
+	Token    settings.Secret       `key:"token" is:"the token"`
+	NKey     settings.Secret       `key:"nkey" from:"file" is:"file that holds the seed of a user, 'SU…'"`
+	Creds    settings.Secret       `key:"creds" from:"file" lines:"many" is:"file with the JWT of a user and its seed"`
+	TLS      settings.Certificates `key:"tls"`
+}
+
+// Check implements bus.Settings.
+func (s *Settings) Check() (f settings.Faults) {
+	_, err := parsePool(string(s.URL))
+	f.AddErr("url", err)
+	f.AddErr("prefix", checkPrefix(s.Prefix))
+	switch {
+	case s.User == "" && s.Password.IsSet():
+		f.Add("password", "has no user: set bus.nats.user")
+	case s.User != "" && s.Password.IsMissing():
+		f.AddLack("user", "password")
+	}
+	if s.NKey.IsSet() {
+		if kind, _, err := nkeys.DecodeSeed([]byte(s.seed())); err != nil || kind != nkeys.PrefixByteUser {
+			f.Add("nkey", "%s holds no seed of a user: want one that begins with SU, as `nk -gen user` prints it", s.NKey.File())
+		}
+	}
+	if s.Creds.IsSet() {
+		if _, err := creds([]byte(s.Creds.Reveal())); err != nil {
+			f.Add("creds", "%s is no creds file: want one as `nsc generate creds` prints it, with the JWT of a user and its seed", s.Creds.File())
+		}
+	}
+	if ways := s.ways(); len(ways) > 1 {
+		f.AddBeside(ways[1], ways[0], "is a second way to log in, beside %s: leave one")
+	}
+	return f
+}
+
+func (s *Settings) seed() string { return strings.TrimSpace(s.NKey.Reveal()) }
+
+// ways are the keys of the ways to log in that are used.
+func (s *Settings) ways() (ways []string) {
+	p, err := parsePool(string(s.URL))
+	for _, way := range []struct {
+		key  string
+		used bool
+	}{
+		{"url", err == nil && p.hasUser()}, {"user", s.User != ""}, {"token", s.Token.IsSet()}, {"nkey", s.NKey.IsSet()}, {"creds", s.Creds.IsSet()},
+	} {
+		if way.used {
+			ways = append(ways, way.key)
+		}
+	}
+	return ways
+}
+
+func (s *Settings) config() Config {
+	return Config{
+		URL:      string(s.URL),
+		User:     s.User,
+		Password: s.Password.Reveal(),
+		Token:    s.Token.Reveal(),
+		NKey:     s.seed(),
+		Creds:    s.Creds.Reveal(),
+		TLS:      s.TLS.Loaded,
+		Prefix:   s.Prefix,
+	}
+}
+
+// Open implements bus.Settings.
+func (s *Settings) Open(self bus.Self) (bus.Bus, error) {
+	b, err := New(s.config(), self.Name, self.Log)
+	if err != nil {
+		return nil, fmt.Errorf("bus.nats: %w", err)
+	}
+	return b, nil
+}
+
+// Renew implements bus.Settings.
+func (s *Settings) Renew(b bus.Bus) error {
+	if err := b.(*Bus).Renew(s.config()); err != nil {
+		return fmt.Errorf("bus.nats: %w", err)
+	}
+	return nil
+}
+
+// Take implements bus.Settings. Which servers there are, whether TLS is a must, and the way to log in, need
+// another bus.
+func (s *Settings) Take(next bus.Settings) bus.Settings {
+	taken := *next.(*Settings)
+	if s.URL != taken.URL || (s.TLS.Loaded == nil) != (taken.TLS.Loaded == nil) || !slices.Equal(s.ways(), taken.ways()) {
+		return s
+	}
+	taken.Prefix = s.Prefix
+	return &taken
+}
+
+// Destinations implements bus.Settings.
+func (s *Settings) Destinations() []bus.Destination { return nil }
+
+// Servers implements bus.Settings.
+func (s *Settings) Servers() (addrs []string) {
+	if p, err := parsePool(string(s.URL)); err == nil {
+		for _, own := range p.servers[:p.own] {
+			addrs = append(addrs, own.dialled())
+		}
+	}
+	return addrs
+}
+
+// Tried implements bus.Settings.
+func (s *Settings) Tried(err error) (string, error) { return "answers, and a node may subscribe", err }
