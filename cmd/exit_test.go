@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stompgw/stompgw/bus/kafkabus"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 	"github.com/stompgw/stompgw/cmd/internal/config"
@@ -153,14 +154,14 @@ func TestMistakes(t *testing.T) {
 func TestNothingConfigured(t *testing.T) {
 	closed := clitest.ClosedAddr(t)
 	open := func(cfg *config.Config) error {
-		cfg.Bus.Kafka.Brokers = []string{closed} // said by nobody
-		b, err := openBus(t.Context(), cfg, process().Drivers, registry.NewNode(time.Now()), slog.New(slog.DiscardHandler), "try another")
+		cfg.Bus.Settings().(*kafkabus.Settings).Brokers = []string{closed} // said by nobody
+		b, err := cli.OpenBus(t.Context(), cfg, registry.NewNode(time.Now()), slog.New(slog.DiscardHandler), "try another")
 		if err == nil {
 			closeBus(b, slog.New(slog.DiscardHandler))
 		}
 		return err
 	}
-	cfg, err := config.Load(config.Source{})
+	cfg, err := load("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +174,7 @@ func TestNothingConfigured(t *testing.T) {
 	}
 	t.Chdir(t.TempDir())
 	for _, text := range []string{"bus: {driver: kafka}\n", "bus: {kafka: {topic: t}}\n"} {
-		if cfg, err = config.Load(config.Source{File: clitest.WriteFile(t, "t.yaml", text)}); err != nil {
+		if cfg, err = load(clitest.WriteFile(t, "t.yaml", text)); err != nil {
 			t.Fatal(err)
 		}
 		if err := open(cfg); err != nil {
@@ -181,7 +182,7 @@ func TestNothingConfigured(t *testing.T) {
 		}
 	}
 	t.Setenv("STOMPGW_BUS_KAFKA_BROKERS", closed)
-	if cfg, err = config.Load(config.Source{}); err != nil {
+	if cfg, err = load(""); err != nil {
 		t.Fatal(err)
 	}
 	if err := open(cfg); err != nil {
@@ -191,6 +192,7 @@ func TestNothingConfigured(t *testing.T) {
 
 // TestDriverMissing: a build without a driver says which there are.
 func TestDriverMissing(t *testing.T) {
+	t.Setenv("STOMPGW_BUS_DRIVER", "kafka")
 	p := process("config", "check")
 	p.Drivers = p.Drivers[1:]
 	var stdout, stderr bytes.Buffer
@@ -198,7 +200,7 @@ func TestDriverMissing(t *testing.T) {
 	if code := Main(t.Context(), p); code != int(cli.Configuration) {
 		t.Errorf("exit code %d", code)
 	}
-	clitest.WantLine(t, stderr.String(), "stompgw: default: bus.driver: kafka is not in this version, only nats, embedded")
+	clitest.WantLine(t, stderr.String(), `stompgw: STOMPGW_BUS_DRIVER: bus.driver: "kafka" is none of nats, embedded`)
 }
 
 // TestSeveralMistakes: each has a line of its own.

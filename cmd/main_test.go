@@ -14,6 +14,7 @@ import (
 	"github.com/stompgw/stompgw/bus/kafkabus"
 	"github.com/stompgw/stompgw/bus/natsbus"
 	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
+	"github.com/stompgw/stompgw/cmd/internal/config"
 )
 
 func TestMain(m *testing.M) {
@@ -24,17 +25,12 @@ func TestMain(m *testing.M) {
 
 // process is the stompgw of the tests, less its outputs.
 func process(args ...string) Process {
-	nats := func(s BusSettings) (bus.Bus, error) {
-		return natsbus.New(natsbus.Config{URL: s.NATS.URL, Prefix: s.NATS.Prefix}, s.Node, s.Log)
-	}
-	kafka := func(s BusSettings) (bus.Bus, error) {
-		cfg := kafkabus.Config{Brokers: s.Kafka.Brokers, Topic: s.Kafka.Topic, Create: s.Kafka.Create, Message: s.Message}
-		for _, source := range s.Kafka.Sources {
-			cfg.Sources = append(cfg.Sources, kafkabus.Source{Topic: source.Topic, Destination: source.Destination})
-		}
-		return kafkabus.New(cfg, s.Node, s.Log)
-	}
-	return Process{Args: append([]string{"stompgw"}, args...), Drivers: []Driver{{Name: "kafka", Open: kafka}, {Name: "nats", Open: nats}, {Name: "embedded", Open: nats}}}
+	return Process{Args: append([]string{"stompgw"}, args...), Drivers: []bus.Driver{kafkabus.Driver(), natsbus.Driver()}}
+}
+
+// load reads a configuration as commands do; the name may be empty.
+func load(file string) (*config.Config, error) {
+	return config.Load(config.Source{File: file, Drivers: process().Drivers})
 }
 
 // run runs a command to its end.

@@ -94,28 +94,27 @@ func (p *ports) close() {
 	}
 }
 
-// startEmbedded starts the servers that the node brings along, and points cfg to them.
-func startEmbedded(cfg *config.Config) (stop func(), err error) {
-	stop = func() {}
+// startEmbedded starts the servers that the node brings along, and returns the configuration that points to
+// them.
+func startEmbedded(cfg *config.Config) (to *config.Config, stop func(), err error) {
+	redisAddr, natsURL, stop := "", "", func() {}
 	if cfg.Standalone {
 		redis, err := embedded.StartRedis(cfg.Embedded.Redis)
 		if err != nil {
-			return nil, cli.NotListening(cfg, "embedded.redis", "", cfg.Embedded.Redis, err)
+			return nil, nil, cli.NotListening(cfg, "embedded.redis", "", cfg.Embedded.Redis, err)
 		}
-		cfg.Redis.Addrs = []string{redis.Addr()}
-		stop = redis.Stop
+		redisAddr, stop = redis.Addr(), redis.Stop
 	}
-	if cfg.Bus.Driver != "embedded" {
-		return stop, nil
+	if cfg.Bus.Driver == "embedded" {
+		nats, err := embedded.StartNATS(cfg.Embedded.NATS, maxPayload(cfg))
+		if err != nil {
+			stop()
+			return nil, nil, cli.NotListening(cfg, "embedded.nats", "", cfg.Embedded.NATS, err)
+		}
+		stopRedis := stop
+		natsURL, stop = nats.URL(), func() { nats.Stop(); stopRedis() }
 	}
-	nats, err := embedded.StartNATS(cfg.Embedded.NATS, maxPayload(cfg))
-	if err != nil {
-		stop()
-		return nil, cli.NotListening(cfg, "embedded.nats", "", cfg.Embedded.NATS, err)
-	}
-	cfg.Bus.NATS.URL = nats.URL()
-	stopRedis := stop
-	return func() { nats.Stop(); stopRedis() }, nil
+	return cfg.EmbeddedAt(redisAddr, natsURL), stop, nil
 }
 
 // maxPayload leaves room for the largest body and its headers, which are 32 KiB at most and may

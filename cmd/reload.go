@@ -26,7 +26,7 @@ type reloader struct {
 	running *atomic.Pointer[config.Config]
 
 	// What has to be told. Of these, renewBus alone can fail for what Load lets pass.
-	renewBus   func(config.Bus) error
+	renewBus   func(*config.Config) error
 	setIssuers func([]auth.Issuer) error
 	setRedis   func(*config.Redis)
 	setRules   func(rules *policy.Catalogue, done func(ended int)) error
@@ -123,7 +123,7 @@ func (r *reloader) fits(before, next *config.Config) error {
 
 // take makes a configuration count, and returns how many subscriptions have ended.
 func (r *reloader) take(ctx context.Context, cfg *config.Config) (ended int, err error) {
-	if err := r.renewBus(cfg.Bus); err != nil {
+	if err := r.renewBus(cfg); err != nil {
 		return 0, err
 	}
 	if cfg.HasIssuer() {

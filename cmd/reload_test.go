@@ -23,6 +23,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 	"github.com/stompgw/stompgw/cmd/internal/config"
@@ -41,7 +42,7 @@ type reloadRig struct {
 	log     bytes.Buffer
 	rules   *policy.Catalogue
 	issuers []auth.Issuer
-	bus     *config.Bus
+	bus     bus.Settings
 	redis   *config.Redis
 	busErr  error
 }
@@ -52,17 +53,17 @@ func newReloadRig(t *testing.T, text string) *reloadRig {
 	clitest.TokenFiles(t)
 	writePair(t, "server.crt", "server.key")
 	clitest.WriteFile(t, "password", "hunter2")
-	load := func() (*config.Config, error) { return config.Load(config.Source{File: "t.yaml"}) }
+	read := func() (*config.Config, error) { return load("t.yaml") }
 	clitest.WriteFile(t, "t.yaml", text)
-	running, err := load()
+	running, err := read()
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := &reloadRig{}
 	r.reloader = reloader{
-		file: "t.yaml", load: load, running: new(atomic.Pointer[config.Config]),
+		file: "t.yaml", load: read, running: new(atomic.Pointer[config.Config]),
 		log:        slog.New(slog.NewTextHandler(&r.log, untimed())),
-		renewBus:   func(b config.Bus) error { r.bus = &b; return r.busErr },
+		renewBus:   func(cfg *config.Config) error { r.bus = cfg.Bus.Settings(); return r.busErr },
 		setRedis:   func(s *config.Redis) { r.redis = s },
 		setIssuers: func(list []auth.Issuer) error { r.issuers = list; return nil },
 		setRules: func(c *policy.Catalogue, done func(int)) error {
@@ -380,7 +381,7 @@ func TestWatch(t *testing.T) {
 	link("..data/tls.crt", "tls.crt")
 	link("..data/tls.key", "tls.key")
 	clitest.WriteFile(t, "t.yaml", "tls: {cert: tls.crt, key: tls.key}\n"+oneRoom)
-	cfg, err := config.Load(config.Source{File: "t.yaml"})
+	cfg, err := load("t.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func newServeCmd(p Process) *cobra.Command {
 			"With --standalone it brings its own broker and Redis, and needs no configuration.",
 		Args: cli.Takes(),
 	}
-	src := cli.NewSource(cmd, "bring a NATS server and a Redis-compatible store, instead of those that --config names")
+	src := cli.NewSource(cmd, p.Drivers, "bring a NATS server and a Redis-compatible store, instead of those that --config names")
 	def := config.Default()
 	src.Text("listen", "listen", def.Listen, "`ADDRESS` for WebSocket clients and pages")
 	src.List("origins", "origins", def.Origins, "`ORIGIN` whose pages may connect, such as http://localhost:5173; may be given several times (default with --standalone: localhost, at any port)")
@@ -58,9 +58,8 @@ func serve(ctx context.Context, p Process, src *cli.Source) error {
 	if err != nil {
 		return err
 	}
-	loaded := *cfg // startEmbedded changes cfg
 	running := new(atomic.Pointer[config.Config])
-	running.Store(&loaded)
+	running.Store(cfg)
 	log := newLogger(p.Stderr, cfg.Log)
 	for _, warning := range cfg.Warnings() {
 		log.Warn(warning)
@@ -70,14 +69,14 @@ func serve(ctx context.Context, p Process, src *cli.Source) error {
 		return err
 	}
 	defer ports.close()
-	stop, err := startEmbedded(cfg)
+	cfg, stop, err := startEmbedded(cfg)
 	if err != nil {
 		return err
 	}
 	defer stop()
 	node := registry.NewNode(time.Now())
 	const hint = "name another bus with --config FILE, or try `stompgw serve --standalone`, which brings its own"
-	b, err := openBus(ctx, cfg, p.Drivers, node, log, hint)
+	b, err := cli.OpenBus(ctx, cfg, node, log, hint)
 	if err != nil {
 		return err
 	}
@@ -110,7 +109,7 @@ func serve(ctx context.Context, p Process, src *cli.Source) error {
 	}
 	r := reloader{
 		file: src.File, load: src.Load, running: running, log: log,
-		renewBus:   renewing(cfg, p.Drivers, b),
+		renewBus:   func(cfg *config.Config) error { return cfg.Bus.Settings().Renew(b) },
 		setIssuers: gw.SetIssuers,
 		setRedis:   func(s *config.Redis) { client.SetLogin(cli.RedisLogin(s)) },
 		setRules:   gw.SetRules,

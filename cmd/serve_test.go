@@ -246,7 +246,7 @@ func TestWelcome(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	cfg, err := config.Load(config.Source{Standalone: true})
+	cfg, err := config.Load(config.Source{Standalone: true, Drivers: process().Drivers})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -336,7 +336,7 @@ func TestRevocationEnabled(t *testing.T) {
 	text := "auth: {jwt: {secret_file: secret}, revocation: {enabled: %t}}\nredis: {addrs: ['" + clitest.ClosedAddr(t) + "']}\n"
 	for _, enabled := range []bool{true, false} {
 		clitest.WriteFile(t, "t.yaml", fmt.Sprintf(text, enabled))
-		cfg, err := config.Load(config.Source{File: "t.yaml"})
+		cfg, err := load("t.yaml")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,7 +31,7 @@ func printWelcome(w io.Writer, o welcome) {
 	fmt.Fprintf(w, "\nFrom a second terminal:\n\n")
 	fmt.Fprintf(w, "  %s sessions list %s\n", o.program, o.reach("redis", o.cfg.Redis.Addrs[0], o.cfg.Embedded.Redis))
 	fmt.Fprintf(w, "  %s publish %s %s/test-channel 'hello from a terminal'\n\n", o.program,
-		o.reach("nats", o.cfg.Bus.NATS.URL, "nats://"+o.cfg.Embedded.NATS), o.cfg.Prefixes.Broker[0])
+		o.reach("nats", o.cfg.Text(config.EmbeddedURL), "nats://"+o.cfg.Embedded.NATS), o.cfg.Prefixes.Broker[0])
 }
 
 // reach returns the flags with which another process finds the embedded servers. Where they listen

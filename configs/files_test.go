@@ -12,6 +12,9 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/kafkabus"
+	"github.com/stompgw/stompgw/bus/natsbus"
 	"github.com/stompgw/stompgw/cmd"
 )
 
@@ -78,7 +81,7 @@ func check(t *testing.T, text string, environ map[string]string) string {
 		Stdin:   strings.NewReader(""),
 		Stdout:  &out,
 		Stderr:  &complaints,
-		Drivers: []cmd.Driver{{Name: "kafka"}, {Name: "nats"}, {Name: "embedded"}},
+		Drivers: []bus.Driver{kafkabus.Driver(), natsbus.Driver()},
 	})
 	if (code == 0) != strings.Contains(out.String(), "no mistakes") {
 		t.Fatalf("config check ends with %d and says %s", code, &out)

@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	},
 	"cmd/internal/operate": {
 		"cmd/internal/cli", "cmd/internal/config", "cmd/internal/output", "admin", "gateway", "gateway/destination", "gateway/policy",
-		"gateway/registry",
+		"gateway/registry", "bus",
 	},
 	"cmd/internal/message": {
 		"cmd/internal/cli", "cmd/internal/client", "cmd/internal/config", "cmd/internal/output", "admin", "gateway/destination", "gateway/policy",
@@ -40,6 +40,7 @@ var mayImport = map[string][]string{
 	},
 	"cmd/internal/cli": {
 		"cmd/internal/config", "cmd/internal/output", "admin", "gateway/auth", "gateway/policy", "gateway/registry", "gateway/registry/redisregistry",
+		"bus",
 	},
 	"cmd/internal/cli/clitest": {"cmd/internal/cli"},
 	"cmd/internal/client":      {"gateway/stomp"},

@@ -5,108 +5,13 @@ import (
 	"crypto/tls"
 	"encoding/pem"
 	"errors"
-	"log/slog"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stompgw/stompgw/bus/bustest/servers"
-	"github.com/stompgw/stompgw/cmd"
-	"github.com/stompgw/stompgw/cmd/internal/config"
 )
-
-// TestSources: what the configuration lets pass as a source's destination, the bus takes, and what
-// the bus refuses, is refused where file and line can be named. The configuration refuses more: what
-// nobody could subscribe to.
-func TestSources(t *testing.T) {
-	t.Chdir(t.TempDir())
-	long := "/" + strings.Repeat("a", 1023)
-	for destination, ok := range map[string]bool{
-		"/topic/orders": true, "/topic/{key}": true, "/{topic}/{partition}-{header.x}": true, "/{key}": true, "/a{key}b/{header.a.b}": true,
-		"/topic/{header.ä}": true, "/topic/ä b": true, "/topic/{header. }": true, long: true, "/{header.}}": false,
-		"": false, "topic": false, "{key}": false, "/": false, "/topic/": false, "/topic//x": false, "/topic/{key": false, "/topic/key}": false,
-		"/topic/{id}": false, "/topic/{}": false, "/topic/{header.}": false, "/topic/{{key}}": false, "/topic/{a{key}": false, "/topic/*": false,
-		"/topic/?": false, "/topic/\x01": false, "/topic/\xff": false, long + "a": false, "/topic/{KEY}": false,
-	} {
-		t.Run(destination, func(t *testing.T) {
-			_, loadErr := loadSource(t, destination)
-			settings := cmd.BusSettings{Node: "1/a", Log: slog.New(slog.DiscardHandler)}
-			settings.Kafka = config.Default().Bus.Kafka
-			settings.Kafka.Sources = []config.KafkaSource{{Topic: "orders", Destination: destination}}
-			b, busErr := openKafka(settings)
-			if busErr == nil {
-				b.Close(t.Context()) // it holds nothing
-			}
-			if (loadErr == nil) != ok || (busErr == nil) != ok {
-				t.Errorf("configuration: %v; bus: %v; want both to say the same, taken %t", loadErr, busErr, ok)
-			}
-		})
-	}
-}
-
-func loadSource(t *testing.T, destination string) (*config.Config, error) {
-	t.Helper()
-	text := "bus: {kafka: {sources: [{topic: orders, destination: " + quoted(destination) + "}]}}\n"
-	if err := os.WriteFile("t.yaml", []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return config.Load(config.Source{File: "t.yaml"})
-}
-
-// quoted is s as YAML can hold it, which has escapes like Go's for all but bytes that are no UTF-8.
-func quoted(s string) string { return strings.ReplaceAll(strconv.Quote(s), `\xff`, "\xff") }
-
-// TestPlainWarns: only a password that anybody can read on the way is worth a warning.
-func TestPlainWarns(t *testing.T) {
-	for _, tt := range []struct {
-		mechanism string
-		tls, warn bool
-	}{{"plain", false, true}, {"plain", true, false}, {"scram-sha-512", false, false}, {"", false, false}} {
-		t.Chdir(t.TempDir())
-		text := "bus: {kafka: {brokers: ['127.0.0.1:1'], tls: {enabled: " + strconv.FormatBool(tt.tls) + "}"
-		t.Setenv("STOMPGW_BUS_KAFKA_SASL_PASSWORD", "hunter2")
-		if tt.mechanism != "" {
-			text += ", sasl: {user: u, mechanism: " + tt.mechanism + "}"
-		} else {
-			os.Unsetenv("STOMPGW_BUS_KAFKA_SASL_PASSWORD") // an empty one is a mistake
-		}
-		write(t, "t.yaml", []byte(text+"}}\n"))
-		cfg, err := config.Load(config.Source{File: "t.yaml"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var log syncWriter
-		b, err := openKafka(cmd.BusSettings{Bus: cfg.Bus, Node: "1/a", Log: slog.New(slog.NewTextHandler(&log, nil))})
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.Close(t.Context()) // it holds nothing
-		if said := log.text(); strings.Contains(said, "crosses the network as it is") != tt.warn || strings.Contains(said, "hunter2") {
-			t.Errorf("%q with TLS %t logs %s", tt.mechanism, tt.tls, said)
-		}
-	}
-}
-
-// syncWriter is a log of several goroutines.
-type syncWriter struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (w *syncWriter) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.buf.Write(p)
-}
-
-func (w *syncWriter) text() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.buf.String()
-}
 
 // TestKafkaLogin publishes over a Kafka that wants TLS, a password, or both.
 func TestKafkaLogin(t *testing.T) {

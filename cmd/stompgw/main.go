@@ -9,6 +9,9 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/kafkabus"
+	"github.com/stompgw/stompgw/bus/natsbus"
 	"github.com/stompgw/stompgw/cmd"
 )
 
@@ -25,15 +28,11 @@ func main() {
 	}()
 	redis.SetLogger(quiet{})
 	os.Exit(cmd.Main(ctx, cmd.Process{
-		Args:   os.Args,
-		Stdin:  os.Stdin,
-		Stdout: os.Stdout,
-		Stderr: os.Stderr,
-		Drivers: []cmd.Driver{
-			{Name: "kafka", Open: openKafka, Renew: renewKafka},
-			{Name: "nats", Open: openNATS, Renew: renewNATS},
-			{Name: "embedded", Open: openNATS}, // the same client: the server is in this process
-		},
+		Args:    os.Args,
+		Stdin:   os.Stdin,
+		Stdout:  os.Stdout,
+		Stderr:  os.Stderr,
+		Drivers: []bus.Driver{kafkabus.Driver(), natsbus.Driver()},
 		Hangups: func() <-chan os.Signal {
 			hangups := make(chan os.Signal, 1) // one that comes during a reload makes another
 			signal.Notify(hangups, syscall.SIGHUP)

@@ -34,7 +34,7 @@ func RedisLogin(r *config.Redis) redisregistry.Login {
 		Password:     r.Password.Reveal(),
 		SentinelUser: r.Sentinel.User,
 		SentinelPass: r.Sentinel.Password.Reveal(),
-		TLS:          r.TLS.Loaded(),
+		TLS:          r.TLS.Loaded,
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 )
 
@@ -23,9 +24,10 @@ type Source struct {
 	flags *pflag.FlagSet
 }
 
-func NewSource(cmd *cobra.Command, standalone string) *Source {
+// NewSource adds the flags for it to a command of a program with these buses.
+func NewSource(cmd *cobra.Command, drivers []bus.Driver, standalone string) *Source {
 	s := &Source{flags: cmd.Flags()}
-	s.Flags = map[string]*pflag.Flag{}
+	s.Flags, s.Drivers = map[string]*pflag.Flag{}, drivers
 	s.flags.StringVarP(&s.File, "config", "c", "", "configuration `FILE` in YAML (default: $STOMPGW_CONFIG, ./stompgw.yaml or /etc/stompgw/stompgw.yaml)")
 	s.flags.BoolVar(&s.Standalone, "standalone", false, standalone)
 	return s

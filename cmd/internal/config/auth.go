@@ -6,35 +6,36 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stompgw/stompgw/bus/settings"
 	"github.com/stompgw/stompgw/gateway/auth"
 )
 
 // Auth says whose tokens are taken, and what they say. Without an issuer nobody is logged in.
 type Auth struct {
-	JWT        JWT
-	Issuers    []Issuer // others, beside JWT's or instead
-	Claims     Claims
-	Anonymous  string   // allow or refuse, at CONNECT
-	Grace      Duration // after a token's expiry, in which its session still receives
-	Revocation Revocation
+	JWT        JWT           `key:"jwt"`
+	Issuers    []Issuer      `key:"issuers" is:"more issuers, told apart by the claim 'iss'"` // beside JWT's or instead
+	Claims     Claims        `key:"claims"`
+	Anonymous  string        `key:"anonymous" default:"allow" words:"allow,refuse" is:"'allow', or 'refuse': a CONNECT without a good token is answered with an ERROR"`
+	Grace      time.Duration `key:"grace" default:"30s" is:"how long after a token's expiry its session still receives everything"`
+	Revocation Revocation    `key:"revocation"`
 }
 
 // JWT is an issuer, and what holds for the tokens of all.
 type JWT struct {
 	Issuer
-	Leeway Duration // by which clocks may differ
-	Usage  string   // what Claims.Usage has to say, where a token has it
+	Leeway time.Duration `key:"leeway" default:"30s" is:"how far clocks may be apart; for the tokens of all issuers, as the next"`
+	Usage  string        `key:"usage" default:"access" is:"what the claim for the usage has to say, where a token has it; empty is no check"`
 }
 
 // Issuer is somebody who makes tokens: with a secret that is ours too, or with a private key of
 // which we have the public one. It may have several, while one takes the place of another.
 type Issuer struct {
-	Name          string // what the claim "iss" says; empty for anything, which only a sole one may be
-	Secret        Secret // for JWT of the environment, instead of those in files; else the first of these
-	SecretFile    Files  // one secret in each
-	PublicKeyFile Files  // one or more keys in each
-	Audience      []string
-	Algorithms    []string // empty for those of the keys; set by Load
+	Secret        settings.Secret `key:"secret" from:"env" lines:"many" is:"the secret, instead of 'auth.jwt.secret_file'"` // or the first of its files
+	Name          string          `key:"issuer" required:"true" is:"what the claim 'iss' says; in 'auth.jwt' empty is anything"`
+	SecretFile    Files           `key:"secret_file" is:"file with the secret of who signs tokens, or a list of such files; without a key nobody is logged in"`
+	PublicKeyFile Files           `key:"public_key_file" is:"instead of a secret: PEM file, or a list of files, with public keys of who signs, or certificates"`
+	Audience      []string        `key:"audience" is:"texts of which one has to be in the claim 'aud'; none is anything"`
+	Algorithms    []string        `key:"algorithms" is:"such as '[RS256]'; none are those that fit the key, of a secret 'HS256'"` // set by Load
 
 	keys []issuerKey // set by Load
 }
@@ -48,14 +49,15 @@ type issuerKey struct {
 
 // Claims are the names of what a token says.
 type Claims struct {
-	Member, Roles string
-	Usage         string // empty for no check
+	Member string `key:"member" default:"mu" is:"the claim that says who somebody is"`
+	Roles  string `key:"roles" default:"rl" is:"the claim for the roles"`
+	Usage  string `key:"usage" default:"tu" is:"the claim for the usage; empty is no check"`
 }
 
 // Revocation says whether a list of tokens that were taken back is kept in Redis, and where.
 type Revocation struct {
-	Enabled bool
-	Prefix  string // of the list's keys, before "Bearer_"
+	Enabled bool   `key:"enabled" default:"true" is:"whether Redis is asked for tokens that were taken back"`
+	Prefix  string `key:"prefix" is:"what their keys begin with, before 'Bearer_'"`
 }
 
 // What Auth.Anonymous may say.
@@ -78,13 +80,13 @@ func (c *Config) issuers() (list []issuer) {
 		list = append(list, issuer{jwtPath, i})
 	}
 	for i := range c.Auth.Issuers {
-		list = append(list, issuer{fmt.Sprintf("%s[%d]", issuersPath, i), &c.Auth.Issuers[i]})
+		list = append(list, issuer{fmt.Sprintf("auth.issuers[%d]", i), &c.Auth.Issuers[i]})
 	}
 	return list
 }
 
 func (i *Issuer) hasKey() bool {
-	return len(i.SecretFile) > 0 || i.Secret.text != "" || len(i.PublicKeyFile) > 0
+	return len(i.SecretFile) > 0 || i.Secret.IsSet() || len(i.PublicKeyFile) > 0
 }
 
 // checkAuth checks auth, and loads its keys.
@@ -124,18 +126,18 @@ func (c *Config) loadIssuer(i issuer) []error {
 
 func (c *Config) loadIssuerKeys(i issuer) []error {
 	switch {
-	case len(i.PublicKeyFile) > 0 && (len(i.SecretFile) > 0 || i.Secret.text != ""):
+	case len(i.PublicKeyFile) > 0 && (len(i.SecretFile) > 0 || i.Secret.IsSet()):
 		return []error{c.fault(i.path+".public_key_file", "stands beside a secret (%s): leave one, by which the issuer signs",
 			c.Origin(c.Named(i.path+".secret")))}
 	case !i.hasKey():
 		return []error{c.fault(i.path, "has no key: set %s.secret_file or %[1]s.public_key_file", i.path)}
 	case len(i.PublicKeyFile) > 0:
 		return c.loadPublicKeys(i)
-	case i.Secret.text != "":
-		i.keys = []issuerKey{{[]byte(i.Secret.text), i.path + ".secret", ""}}
+	case i.Secret.IsSet():
+		i.keys = []issuerKey{{[]byte(i.Secret.Reveal()), i.path + ".secret", ""}}
 		return nil
 	}
-	return c.loadSecrets(i)
+	return c.loadIssuerSecrets(i)
 }
 
 func (c *Config) loadPublicKeys(i issuer) (errs []error) {
@@ -157,13 +159,13 @@ func (c *Config) loadPublicKeys(i issuer) (errs []error) {
 	return errs
 }
 
-func (c *Config) loadSecrets(i issuer) (errs []error) {
+func (c *Config) loadIssuerSecrets(i issuer) (errs []error) {
 	for n, name := range i.SecretFile {
 		path := c.item(i.path+".secret_file", n)
-		var secret Secret
+		var secret settings.Secret
 		text, err := c.read(name)
 		if err == nil {
-			secret, err = parseSecret(name, text)
+			err = parseSecret(name, text, &secret)
 		}
 		if err != nil {
 			errs = append(errs, c.fault(path, "%v", err))
@@ -172,7 +174,7 @@ func (c *Config) loadSecrets(i issuer) (errs []error) {
 		if n == 0 {
 			i.Secret = secret
 		}
-		i.keys = append(i.keys, issuerKey{[]byte(secret.text), path, name})
+		i.keys = append(i.keys, issuerKey{[]byte(secret.Reveal()), path, name})
 	}
 	return errs
 }
@@ -227,7 +229,7 @@ func (c *Config) checkIssuers() (errs []error) {
 // issuer in it.
 func (c *Config) Tokens() auth.Config {
 	a := c.Auth
-	cfg := auth.Config{Member: a.Claims.Member, Roles: a.Claims.Roles, Usage: a.Claims.Usage, Access: a.JWT.Usage, Leeway: time.Duration(a.JWT.Leeway)}
+	cfg := auth.Config{Member: a.Claims.Member, Roles: a.Claims.Roles, Usage: a.Claims.Usage, Access: a.JWT.Usage, Leeway: a.JWT.Leeway}
 	if a.Claims.Usage == "" || a.JWT.Usage == "" {
 		cfg.Usage = "-" // no check
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,11 +21,14 @@ import (
 
 const secret = "a secret of thirty-two characters" // and one
 
+// rsaKey is one for all tests, as making one takes long.
+var rsaKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
 // keys adds to the files of secrets what tokens are signed with.
 func keys(t *testing.T) {
 	t.Helper()
 	secrets(t)
-	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	rsaKey, err := rsaKey()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +70,7 @@ func loadTokens(t *testing.T, text string) (*Config, error) {
 	t.Chdir(t.TempDir())
 	keys(t)
 	writeFile(t, "t.yaml", text)
-	return Load(Source{File: "t.yaml"})
+	return Load(Source{Drivers: drivers(), File: "t.yaml"})
 }
 
 // TestTokens: what the file says of tokens reaches who checks them.
@@ -217,7 +221,7 @@ func TestTokenErrors(t *testing.T) {
 func TestIssuersOfTheEnvironment(t *testing.T) {
 	t.Setenv("STOMPGW_AUTH_ISSUERS", "x")
 	const want = "STOMPGW_AUTH_ISSUERS: issuers can only stand in the file: use --config"
-	if _, err := Load(Source{}); err == nil || err.Error() != want {
+	if _, err := Load(Source{Drivers: drivers()}); err == nil || err.Error() != want {
 		t.Errorf("\n got %v\nwant %s", err, want)
 	}
 }

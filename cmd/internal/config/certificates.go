@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/stompgw/stompgw/bus/settings"
 )
 
 // soon is how long before a certificate expires people are warned.
@@ -24,16 +26,13 @@ func (c *Config) Certificates() (list []Certificate) {
 	if c.TLS.pair != nil {
 		list = append(list, Certificate{"tls.cert", c.TLS.Cert, expiry(c.TLS.pair)})
 	}
-	for _, section := range []struct {
-		path string
-		tls  *ClientTLS
-	}{{"bus.kafka.tls", &c.Bus.Kafka.TLS}, {"bus.nats.tls", &c.Bus.NATS.TLS}, {"redis.tls", &c.Redis.TLS}} {
-		t := section.tls
-		if !t.caExpires.IsZero() {
-			list = append(list, Certificate{section.path + ".ca", t.CA, t.caExpires})
+	for _, f := range fieldsIn[settings.Certificates](c) {
+		t := f.target.(*settings.Certificates)
+		if !t.CAExpires.IsZero() {
+			list = append(list, Certificate{f.path + ".ca", t.CA, t.CAExpires})
 		}
-		if t.loaded != nil && len(t.loaded.Certificates) > 0 {
-			list = append(list, Certificate{section.path + ".cert", t.Cert, expiry(&t.loaded.Certificates[0])})
+		if t.Loaded != nil && len(t.Loaded.Certificates) > 0 {
+			list = append(list, Certificate{f.path + ".cert", t.Cert, expiry(&t.Loaded.Certificates[0])})
 		}
 	}
 	return list

@@ -50,7 +50,7 @@ func TestCertificates(t *testing.T) {
 	loadText := func(text string) *Config {
 		t.Helper()
 		writeFile(t, "t.yaml", text)
-		c, err := Load(Source{File: "t.yaml"})
+		c, err := Load(Source{Drivers: drivers(), File: "t.yaml"})
 		if err != nil {
 			t.Fatal(err)
 		}

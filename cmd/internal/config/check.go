@@ -6,11 +6,11 @@ import (
 	"net"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
 
+	"github.com/stompgw/stompgw/bus/settings"
 	"github.com/stompgw/stompgw/gateway/origin"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
@@ -22,14 +22,18 @@ func (c *Config) check() []error {
 		c.checkNode(),
 		c.checkWeb(),
 		c.checkPrefixes(),
-		c.checkKafka(),
-		c.checkNATS(),
+		c.loadSecrets(),
+		c.checkBuses(),
 		c.checkRedis(),
+		c.loadTLS(),
 		c.checkAuth(),
 		c.checkLimits(),
 		c.checkTimes(),
 		c.checkWords(),
 	)
+	for _, f := range fieldsIn[settings.Secret](c) {
+		f.target.(*settings.Secret).Spare(false)
+	}
 	if len(errs) == 0 {
 		errs = c.checkRules()
 	}
@@ -47,12 +51,12 @@ func (c *Config) checkAddresses() (errs []error) {
 		{"tcp.listen", c.TCP.Listen, true, true},
 		{"admin.listen", c.Admin.Listen, true, true},
 		{"embedded.redis", c.Embedded.Redis, false, c.Standalone},
-		{"embedded.nats", c.Embedded.NATS, false, c.Bus.Driver == "embedded"},
+		{"embedded.nats", c.Embedded.NATS, false, c.Bus.Driver == embedded},
 	} {
 		if a.addr == "" && a.optional {
 			continue
 		}
-		host, port, err := parseAddr(a.addr, "127.0.0.1:13001")
+		host, port, err := settings.ParseAddr(a.addr, "127.0.0.1:13001")
 		if err != nil {
 			errs = append(errs, c.fault(a.path, "%v", err))
 			continue
@@ -87,37 +91,6 @@ func (c *Config) checkNode() (errs []error) {
 		errs = append(errs, c.fault("node.name", "%q holds what can't be shown: want one line of text", name))
 	}
 	return errs
-}
-
-// checkAddrs checks the addresses of servers that are dialled.
-func (c *Config) checkAddrs(path string, addrs []string, example string) (errs []error) {
-	if len(addrs) == 0 {
-		errs = append(errs, c.fault(path, "is empty: want at least one address, such as [%s]", example))
-	}
-	for i, addr := range addrs {
-		at := fmt.Sprintf("%s[%d]", path, i)
-		if strings.ContainsAny(addr, "/@") { // it may hold a password
-			errs = append(errs, c.fault(at, "is more than an address: write host:port alone; user, password and TLS have keys of their own"))
-		} else if host, port, err := parseAddr(addr, example); err != nil {
-			errs = append(errs, c.fault(at, "%v", err))
-		} else if (host == "" || port == 0) && c.Origin(path) != ByStandalone { // where the embedded one listens
-			errs = append(errs, c.fault(at, "%q names no server: write host:port, such as %s", addr, example))
-		}
-	}
-	return errs
-}
-
-// parseAddr reads an address to listen at. Without a host it is every one of the machine.
-func parseAddr(addr, example string) (host string, port int, err error) {
-	host, text, err := net.SplitHostPort(addr)
-	if err != nil || strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", 0, fmt.Errorf("%q is not an address: write host:port, such as %s", addr, example)
-	}
-	n, err := strconv.ParseUint(text, 10, 16)
-	if err != nil {
-		return "", 0, fmt.Errorf("%q has no port from 0 to 65535, such as %s", addr, example)
-	}
-	return host, int(n), nil
 }
 
 func (c *Config) checkWeb() (errs []error) {
@@ -221,7 +194,7 @@ func (c *Config) checkLimits() (errs []error) {
 	if l.Message < 1 {
 		errs = append(errs, c.fault("limits.message", "%s lets no message pass: write it like 64KiB", l.Message))
 	}
-	if l.Message > maxEmbedded && c.Bus.Driver == "embedded" {
+	if l.Message > maxEmbedded && c.Bus.Driver == embedded {
 		errs = append(errs, c.fault("limits.message", "%s is more than the embedded bus carries: want %s at most", l.Message, maxEmbedded))
 	}
 	switch {
@@ -246,10 +219,10 @@ func (c *Config) checkLimits() (errs []error) {
 }
 
 // maxHeartBeat is what a browser's timer can wait, 2^31 ms, in whole days. With more it does not wait at all.
-const maxHeartBeat = Duration(24 * 24 * time.Hour)
+const maxHeartBeat = 24 * 24 * time.Hour
 
 func (c *Config) checkTimes() (errs []error) {
-	positive := func(path string, d Duration) {
+	positive := func(path string, d time.Duration) {
 		if d <= 0 {
 			errs = append(errs, c.fault(path, "%s is too short: write it like 10s", d))
 		}
@@ -267,12 +240,12 @@ func (c *Config) checkTimes() (errs []error) {
 		errs = append(errs, c.fault("registry.expiry", "%s is under two heartbeats of %s, so one that is late would take the node's sessions away: want at least %s",
 			r.Expiry, r.Heartbeat, 2*r.Heartbeat))
 	}
-	offered := func(path string, d Duration) {
-		if d > 0 && d < Duration(time.Second) {
+	offered := func(path string, d time.Duration) {
+		if d > 0 && d < time.Second {
 			errs = append(errs, c.fault(path, "%s is too short: want 1s or more, or 0s for none", d))
 		}
 	}
-	timed := func(path string, d Duration) {
+	timed := func(path string, d time.Duration) {
 		if d > maxHeartBeat {
 			errs = append(errs, c.fault(path, "is over 24d, and timers of browsers hold no more: want less, or 0s for none"))
 		}
@@ -285,9 +258,19 @@ func (c *Config) checkTimes() (errs []error) {
 	return errs
 }
 
+// checkWords refuses what is none of the words that a setting may be.
+func (c *Config) checkWords() (errs []error) {
+	for _, k := range c.keys() {
+		if word, ok := k.shown().(string); ok && k.words != nil && !slices.Contains(k.words, word) {
+			errs = append(errs, c.fault(k.path, "%q is none of %s", word, strings.TrimSuffix(strings.Join(k.words, ", "), ", ")))
+		}
+	}
+	return errs
+}
+
 func (c *Config) checkRules() []error {
 	rules, err := policy.New(policy.Rules{
-		Prefixes:         policy.Prefixes{App: c.Prefixes.App, Broker: c.Prefixes.Broker, User: c.Prefixes.User},
+		Prefixes:         policy.Prefixes(c.Prefixes),
 		ErrorDestination: c.Errors.Destination,
 		Channels:         c.Channels,
 		Routes:           c.Routes,

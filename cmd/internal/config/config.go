@@ -7,34 +7,37 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
-// Config is what a node runs with. Load returns it checked.
+// Config is what a node runs with. Load returns it checked. The tags of its settings are those of package
+// settings; the order is that in which people read them.
 type Config struct {
-	Listen     string
-	Endpoint   string
-	TCP        TCP
-	TLS        TLS
-	Origins    []string
-	Prefixes   Prefixes
-	Bus        Bus
-	Redis      Redis
-	Embedded   Embedded
-	Node       Node
-	Registry   Registry
-	Sessions   Sessions
-	Auth       Auth
-	Errors     Errors
-	Channels   []policy.Channel
-	Routes     []policy.Route
-	Limits     Limits
-	HeartBeat  HeartBeat
-	SockJS     SockJS
-	Drain      Drain
-	Readiness  Readiness
-	Admin      Admin
-	Log        Log
+	Listen    string           `key:"listen" default:"0.0.0.0:13001" is:"address for WebSocket, SockJS and the pages"`
+	Endpoint  string           `key:"endpoint" default:"/stomp" is:"path of the endpoint for WebSocket and SockJS"`
+	TCP       TCP              `key:"tcp"`
+	TLS       TLS              `key:"tls"`
+	Origins   []string         `key:"origins" is:"origins besides the gateway's own whose pages may connect: 'https://*.example.com', 'http://localhost:*', '*'"`
+	Prefixes  Prefixes         `key:"prefixes"`
+	Bus       Bus              `key:"bus"`
+	Redis     Redis            `key:"redis"`
+	Embedded  Embedded         `key:"embedded"`
+	Node      Node             `key:"node"`
+	Registry  Registry         `key:"registry"`
+	Sessions  Sessions         `key:"sessions"`
+	Auth      Auth             `key:"auth"`
+	Errors    Errors           `key:"errors"`
+	Channels  []policy.Channel `key:"channels" is:"who may subscribe and send: the first that matches decides, what nothing matches is refused"`
+	Routes    []policy.Route   `key:"routes" is:"what a SEND to the application becomes, the first that matches"`
+	Limits    Limits           `key:"limits"`
+	HeartBeat HeartBeat        `key:"heart_beat"`
+	SockJS    SockJS           `key:"sockjs"`
+	Drain     Drain            `key:"drain"`
+	Readiness Readiness        `key:"readiness"`
+	Admin     Admin            `key:"admin"`
+	Log       Log              `key:"log"`
+
 	Standalone bool // the bus and Redis are the embedded ones; not a key, see Source
 
 	origins origins
@@ -46,11 +49,12 @@ type Config struct {
 }
 
 type TCP struct {
-	Listen string // for plain STOMP; empty is off
+	Listen string `key:"listen" is:"address for plain STOMP, such as '0.0.0.0:61613'; empty is off"`
 }
 
 type TLS struct {
-	Cert, Key string // files in PEM; both or neither
+	Cert string `key:"cert" is:"PEM file of the certificate for 'listen' and 'tcp.listen'; empty is no TLS"` // with Key
+	Key  string `key:"key" is:"PEM file of its private key"`
 
 	pair *tls.Certificate // what they hold; nil for neither
 }
@@ -59,76 +63,75 @@ type TLS struct {
 func (t *TLS) Loaded() *tls.Certificate { return t.pair }
 
 type Prefixes struct {
-	App    string
-	Broker []string
-	User   string
-}
-
-type Bus struct {
-	Driver string // a name of the table in cmd/stompgw
-	Kafka  Kafka
-	NATS   NATS
+	App    string   `key:"app" default:"/app" is:"what destinations of the application begin with: 'routes' say what becomes of a SEND"`
+	Broker []string `key:"broker" default:"/topic,/queue" is:"what destinations of subscribers begin with"`
+	User   string   `key:"user" default:"/session" is:"what a session's own destinations begin with"`
 }
 
 // Embedded says where the servers of a standalone node listen.
 type Embedded struct {
-	Redis, NATS string
+	Redis string `key:"redis" default:"127.0.0.1:13003" is:"where the Redis of '--standalone' listens; port 0 takes a free one"`
+	NATS  string `key:"nats" default:"127.0.0.1:13004" is:"where the embedded NATS server listens; port 0 takes a free one"`
 }
 
 type Node struct {
-	Name string // for people; empty is the machine's
+	Name string `key:"name" is:"what people call the node, in 'nodes list'; empty is the machine's name"`
 }
 
 type Registry struct {
-	Layout            string // hashes or keys
-	Heartbeat, Expiry Duration
+	Layout    string        `key:"layout" default:"hashes" words:"hashes,keys" is:"how sessions stand in Redis: 'hashes', or 'keys', one for each session as in the replaced system"`
+	Heartbeat time.Duration `key:"heartbeat" default:"5s" is:"how often a node says that it lives"`
+	Expiry    time.Duration `key:"expiry" default:"15s" is:"after how long without, it and its sessions are gone from the list; two heartbeats or more"`
 }
 
 type Sessions struct {
-	PerMember PerMember
+	PerMember PerMember `key:"per_member"`
 }
 
 // PerMember bounds the sessions of one member on all nodes together.
 type PerMember struct {
-	Max  int    // 0 for no bound
-	Over string // which go that are too many: kick-oldest or kick-newest
+	Max  int    `key:"max" default:"0" is:"sessions that one member may have on all nodes together; 0 is any number"`
+	Over string `key:"over" default:"kick-oldest" words:"kick-oldest,kick-newest" is:"which go that are too many: 'kick-oldest' or 'kick-newest'"`
 }
 
 type Errors struct {
-	Destination, Fallback string
+	Destination string `key:"destination" default:"/session/queue/request-error" is:"where a client hears of refusals"`
+	Fallback    string `key:"fallback" default:"drop" words:"drop,error" is:"for sessions that don't subscribe to it: 'drop' tells them nothing, 'error' closes them"`
 }
 
 type Limits struct {
-	Message        Size // of a body
-	Outbound       Size // of encoded frames waiting for one session
-	Connections    int
-	ConnectTimeout Duration
+	Message        Size          `key:"message" default:"64KiB" is:"largest body of a message"`
+	Outbound       Size          `key:"outbound" default:"1MiB" is:"what may wait for one client, 'limits.message' or more"` // of encoded frames
+	Connections    int           `key:"connections" default:"1000000" is:"clients of a node at one time"`
+	ConnectTimeout time.Duration `key:"connect_timeout" default:"10s" is:"how long a client may take from connecting to CONNECT"`
 }
 
 // HeartBeat is what the server offers in each direction, and how long it bears with a client that keeps
 // its connection alone; 0 is none, or for ever.
 type HeartBeat struct {
-	Send, Receive, Hung Duration
+	Send    time.Duration `key:"send" default:"10s" is:"how often the node offers to send; clients may ask for down to '1s', '0s' is none"`
+	Receive time.Duration `key:"receive" default:"10s" is:"how often it wants to hear from a client; '1s' or more, '0s' is never"`
+	Hung    time.Duration `key:"hung" default:"10m" is:"after how long without one a client is given up that promised some, whatever pongs it sends; '0s' is never"`
 }
 
 // SockJS is for clients that don't use a bare WebSocket.
 type SockJS struct {
-	Enabled        bool
-	Echo           bool // the services of protocol test suites
-	CookieNeeded   bool
-	ClientURL      string // of sockjs-client, for iframe pages
-	Heartbeat      Duration
-	SessionTimeout Duration
-	StreamLimit    Size
+	Enabled        bool          `key:"enabled" default:"true" is:"SockJS at the endpoint"`
+	Echo           bool          `key:"echo" default:"false" is:"'/echo', '/close' and the like, for protocol test suites"`
+	CookieNeeded   bool          `key:"cookie_needed" default:"false" is:"set and ask for the cookie 'JSESSIONID'"`
+	ClientURL      string        `key:"client_url" default:"/sockjs.min.js" is:"where iframe pages load sockjs-client from; empty serves no such page"`
+	Heartbeat      time.Duration `key:"heartbeat" default:"25s" is:"time between two signs of life to a client that waits, over SockJS's WebSocket too"`
+	SessionTimeout time.Duration `key:"session_timeout" default:"5s" is:"how long a session over HTTP lives on without a request that waits"`
+	StreamLimit    Size          `key:"stream_limit" default:"128KiB" is:"size after which a streaming answer ends, and the client asks again"`
 }
 
 type Drain struct {
-	Duration Duration
+	Duration time.Duration `key:"duration" default:"10s" is:"time over which a stopping node closes its sessions"`
 }
 
 // Readiness says what a node needs to be ready.
 type Readiness struct {
-	Redis string // RedisIgnore or RedisRequired
+	Redis string `key:"redis" default:"ignore" words:"ignore,required" is:"'ignore': a node that has lost Redis stays ready, one that never reached it is not; 'required': neither is"`
 }
 
 const (
@@ -137,51 +140,19 @@ const (
 )
 
 type Admin struct {
-	Listen string // empty is off
+	Listen string `key:"listen" default:"127.0.0.1:13002" is:"address of '/healthz', '/readyz' and '/metrics'; empty is off"`
 }
 
 type Log struct {
-	Level, Format string
+	Level  string `key:"level" default:"info" words:"debug,info,warn,error" is:"'debug', 'info', 'warn' or 'error'"`
+	Format string `key:"format" default:"text" words:"text,json" is:"'text' or 'json'"`
 }
 
-// Default is what a node runs with that is told nothing.
-func Default() *Config {
-	return &Config{
-		files:    sums{},
-		Listen:   "0.0.0.0:13001",
-		Endpoint: "/stomp",
-		Prefixes: Prefixes{App: "/app", Broker: []string{"/topic", "/queue"}, User: "/session"},
-		Bus: Bus{
-			Driver: "kafka",
-			Kafka: Kafka{
-				Brokers: []string{"127.0.0.1:9092"}, Topic: "stompgw", Envelope: "headers",
-				Partitions: 12, Replication: 1,
-			},
-			NATS: NATS{URL: "nats://127.0.0.1:4222", Prefix: "stomp"},
-		},
-		Redis:    Redis{Addrs: []string{"127.0.0.1:6379"}, Prefix: "stompgw:"},
-		Embedded: Embedded{Redis: "127.0.0.1:13003", NATS: "127.0.0.1:13004"},
-		Registry: Registry{Layout: "hashes", Heartbeat: Duration(5 * time.Second), Expiry: Duration(15 * time.Second)},
-		Sessions: Sessions{PerMember{Over: "kick-oldest"}},
-		Auth: Auth{
-			JWT:        JWT{Leeway: Duration(30 * time.Second), Usage: "access"},
-			Claims:     Claims{Member: "mu", Roles: "rl", Usage: "tu"},
-			Anonymous:  AnonymousAllow,
-			Grace:      Duration(30 * time.Second),
-			Revocation: Revocation{Enabled: true},
-		},
-		Errors:    Errors{Destination: "/session/queue/request-error", Fallback: string(policy.FallbackDrop)},
-		Limits:    Limits{Message: 64 * KiB, Outbound: MiB, Connections: 1_000_000, ConnectTimeout: Duration(10 * time.Second)},
-		HeartBeat: HeartBeat{Send: Duration(10 * time.Second), Receive: Duration(10 * time.Second), Hung: Duration(10 * time.Minute)},
-		SockJS: SockJS{
-			Enabled: true, ClientURL: "/sockjs.min.js",
-			Heartbeat: Duration(25 * time.Second), SessionTimeout: Duration(5 * time.Second), StreamLimit: 128 * KiB,
-		},
-		Drain:     Drain{Duration: Duration(10 * time.Second)},
-		Readiness: Readiness{Redis: RedisIgnore},
-		Admin:     Admin{Listen: "127.0.0.1:13002"},
-		Log:       Log{Level: "info", Format: "text"},
-	}
+// Default is what a node runs with that is told nothing, and has these buses.
+func Default(drivers ...bus.Driver) *Config {
+	c := &Config{files: sums{}, origins: origins{}, Bus: newBus(drivers)}
+	setDefaults(c.keys())
+	return c
 }
 
 // Said is what the file says at a path of a rule, such as "channels[2].send", and where; an empty
@@ -200,7 +171,7 @@ func (c *Config) Changed(other *Config) (paths []string) {
 	}
 	theirs := other.keys()
 	for i, k := range c.keys() {
-		if k.path != channelsPath && k.path != routesPath {
+		if k.path != "channels" && k.path != "routes" {
 			compare(other.Named(k.path), k.value(), theirs[i].value())
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/stompgw/stompgw/bus"
 )
 
 // document writes settings as a YAML file, section by section.
@@ -20,10 +22,10 @@ type document struct {
 }
 
 // WriteDefault writes a whole file: every key with its default and what it is. Loaded, it is Default.
-func WriteDefault(w io.Writer) error {
+func WriteDefault(w io.Writer, drivers []bus.Driver) error {
 	d := &document{above: describe}
 	d.WriteString("# Every setting of stompgw with its default. A file needs those alone that it changes.\n")
-	d.keys(Default().keys())
+	d.keys(Default(drivers...).keys())
 	_, err := w.Write(d.Bytes())
 	return err
 }
@@ -54,17 +56,16 @@ func describe(k key) string {
 	if k.isSecret() {
 		text = fmt.Sprintf("%s: not in this file, but in %s of the environment, or in a file of its own", k.name(), variable(k.path))
 	}
-	list := k.items()
-	if list == nil {
+	if !k.isItems() {
 		return text
 	}
 	text += "; each has"
-	for _, f := range list.fields() {
+	for _, f := range k.newItem() {
 		needed := ""
 		if f.required {
 			needed = " (needed)"
 		}
-		text += "\n  " + f.name + needed + ": " + plainText(f.is)
+		text += "\n  " + f.path + needed + ": " + plainText(f.is)
 	}
 	return text
 }
@@ -111,12 +112,11 @@ func (d *document) indent() string { return strings.Repeat("  ", len(d.section))
 
 // entry writes what k holds behind name.
 func (d *document) entry(name, path string, k key) {
-	list := k.items()
-	if list == nil {
+	if !k.isItems() {
 		d.line(name, path, yamlText(k.shown()))
 		return
 	}
-	items := list.items()
+	items := k.items()
 	if len(items) == 0 {
 		d.line(name, path, "[]")
 		return
@@ -125,8 +125,7 @@ func (d *document) entry(name, path string, k key) {
 	for i, fields := range items {
 		dash := "- "
 		for _, f := range fields {
-			at := fmt.Sprintf("%s[%d].%s", path, i, f.name)
-			d.entry(d.indent()+"  "+dash+f.name+":", at, key{path: at, target: f.target})
+			d.entry(d.indent()+"  "+dash+f.path+":", fmt.Sprintf("%s[%d].%s", path, i, f.path), f)
 			dash = "  "
 		}
 	}

@@ -9,21 +9,6 @@ import (
 	"time"
 )
 
-// Duration is a length of time, as a setting or a flag says it. It is never negative.
-type Duration time.Duration
-
-// UnmarshalText is ParseDuration.
-func (d *Duration) UnmarshalText(text []byte) error {
-	v, err := ParseDuration(string(text))
-	if err != nil {
-		return err
-	}
-	*d = Duration(v)
-	return nil
-}
-
-func (d Duration) String() string { return time.Duration(d).String() }
-
 // maxDuration bounds what a length of time may be, so that two of them can be added to a time.
 const maxDuration = 36500 * 24 * time.Hour
 

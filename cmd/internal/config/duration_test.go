@@ -51,7 +51,7 @@ func FuzzParseDuration(f *testing.F) {
 		if own, err := time.ParseDuration(text); err == nil && (own-d).Abs() > time.Microsecond { // sums of fractions differ by little
 			t.Errorf("%q is %v, want %v", text, d, own)
 		}
-		if back, err := ParseDuration(Duration(d).String()); err != nil || (back-d).Abs() > time.Microsecond {
+		if back, err := ParseDuration(d.String()); err != nil || (back-d).Abs() > time.Microsecond {
 			t.Errorf("%q is written %v, which is read as %v, %v", text, d, back, err)
 		}
 	})

@@ -22,10 +22,10 @@ func checkEnviron(environ []string, keys []key) (errs []error) {
 	known := []string{tokenVariable, fileVariable}
 	lists := map[string]string{} // by variable, what they are called
 	for _, k := range keys {
-		if k.items() == nil {
-			known = append(known, variable(k.path))
-		} else {
+		if k.isItems() {
 			lists[variable(k.path)] = k.name()
+		} else {
+			known = append(known, variable(k.path))
 		}
 	}
 	for _, entry := range environ {

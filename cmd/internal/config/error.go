@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+
+	"github.com/stompgw/stompgw/bus/settings"
 )
 
 // Error is one mistake in a configuration. A Load that fails may have found several, joined.
@@ -78,4 +80,30 @@ func (c *Config) item(path string, n int) string {
 // fault is a mistake in the value of one key.
 func (c *Config) fault(path, format string, args ...any) error {
 	return &Error{c.origins.of(path), path, fmt.Sprintf(format, args...)}
+}
+
+// faults makes errors of the mistakes that are told of a section.
+func (c *Config) faults(section string, faults settings.Faults) (errs []error) {
+	for _, f := range faults {
+		path := c.Named(section + "." + f.Key)
+		switch other := c.Named(section + "." + f.Other); {
+		case f.Lacks != "":
+			secret := section + "." + f.Lacks
+			errs = append(errs, c.fault(path, "has no password: name a file that holds it with %s_file, or set %s", secret, variable(secret)))
+		case f.Other != "":
+			errs = append(errs, c.fault(path, f.Reason, fmt.Sprintf("%s (%s)", other, c.Origin(other))))
+		default:
+			errs = append(errs, c.fault(path, "%s", f.Reason))
+		}
+	}
+	return errs
+}
+
+// Named returns the key that said what the setting path holds: that of its file, such as
+// redis.password_file for redis.password, or its own.
+func (c *Config) Named(path string) string {
+	if c.Origin(path) == ByDefault && c.Origin(path+"_file") != ByDefault {
+		return path + "_file"
+	}
+	return path
 }

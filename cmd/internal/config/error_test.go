@@ -192,7 +192,7 @@ func TestFileErrors(t *testing.T) {
 		"none.yaml": "none.yaml: can't be read: no such file or directory; --config takes a YAML file",
 		".":         ".: can't be read: is a directory; --config takes a YAML file",
 	} {
-		if _, err := Load(Source{File: path}); err == nil || err.Error() != want {
+		if _, err := Load(Source{Drivers: drivers(), File: path}); err == nil || err.Error() != want {
 			t.Errorf("%s:\n got %v\nwant %s", path, err, want)
 		}
 	}
@@ -218,7 +218,7 @@ func TestEnvironErrors(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Setenv(tt.name, tt.value)
-			if _, err := Load(Source{}); err == nil || err.Error() != tt.want {
+			if _, err := Load(Source{Drivers: drivers()}); err == nil || err.Error() != tt.want {
 				t.Errorf("\n got %v\nwant %s", err, tt.want)
 			}
 		})
@@ -249,7 +249,7 @@ func TestFlagErrors(t *testing.T) {
 // TestTokenVariable: it is for commands that log in, and no setting.
 func TestTokenVariable(t *testing.T) {
 	t.Setenv("STOMPGW_TOKEN", "x")
-	if _, err := Load(Source{}); err != nil {
+	if _, err := Load(Source{Drivers: drivers()}); err != nil {
 		t.Error(err)
 	}
 }
@@ -262,7 +262,7 @@ func TestKubernetesVariables(t *testing.T) {
 	} {
 		t.Setenv(name, "tcp://10.0.0.1:13001")
 	}
-	if _, err := Load(Source{}); err != nil {
+	if _, err := Load(Source{Drivers: drivers()}); err != nil {
 		t.Error(err)
 	}
 }

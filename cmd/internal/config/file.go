@@ -70,11 +70,11 @@ func (f *file) at(n *yaml.Node) string { return fmt.Sprintf("%s:%d", f.name, n.L
 func (f *file) section(n *yaml.Node, path string) {
 	f.entries(n, path, func(name string, key, value *yaml.Node) {
 		full := join(path, name)
-		switch k, known := f.key(full); {
+		switch k, known := keyAt(f.keys, full); {
 		case strings.Contains(name, "."):
 			f.fault(key, full, "there is no such key: write a section for each part, as log: {level: info}")
-		case known && k.items() != nil:
-			k.items().read(f, value, full)
+		case known && k.isItems():
+			f.readItems(value, k)
 		case known && k.isSecret():
 			f.fault(key, full, "must not stand in this file: write it to a file of its own, name that with %s_file, or set %s",
 				full, variable(full))
@@ -130,14 +130,6 @@ func join(path, name string) string {
 		return name
 	}
 	return path + "." + name
-}
-
-func (f *file) key(path string) (k key, known bool) {
-	i := slices.IndexFunc(f.keys, func(k key) bool { return k.path == path })
-	if i < 0 {
-		return key{}, false
-	}
-	return f.keys[i], true
 }
 
 func (f *file) isSection(path string) bool {

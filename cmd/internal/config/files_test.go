@@ -18,7 +18,18 @@ import (
 	"time"
 
 	"github.com/nats-io/nkeys"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/kafkabus"
+	"github.com/stompgw/stompgw/bus/natsbus"
 )
+
+// drivers are those of the program.
+func drivers() []bus.Driver { return []bus.Driver{kafkabus.Driver(), natsbus.Driver()} }
+
+func kafkaOf(c *Config) *kafkabus.Settings { return c.Bus.sections["kafka"].(*kafkabus.Settings) }
+
+func natsOf(c *Config) *natsbus.Settings { return c.Bus.sections["nats"].(*natsbus.Settings) }
 
 const password = "hunter2"
 
@@ -78,7 +89,7 @@ func loadHere(t *testing.T, text string) (*Config, error) {
 	if err := os.WriteFile("t.yaml", []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return Load(Source{File: "t.yaml"})
+	return Load(Source{Drivers: drivers(), File: "t.yaml"})
 }
 
 // TestFolders: a file's relative paths go by its folder, those of variables and of a pipe by the working
@@ -98,7 +109,7 @@ func TestFolders(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c, err := Load(Source{File: "etc/t.yaml"})
+	c, err := Load(Source{Drivers: drivers(), File: "etc/t.yaml"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +120,7 @@ func TestFolders(t *testing.T) {
 		t.Errorf("the secrets of the issuers are %q", got)
 	}
 	t.Setenv("STOMPGW_REDIS_PASSWORD_FILE", "password")
-	if c, err = Load(Source{File: "etc/t.yaml"}); err != nil || c.Redis.Password.Reveal() != "by the working directory" {
+	if c, err = Load(Source{Drivers: drivers(), File: "etc/t.yaml"}); err != nil || c.Redis.Password.Reveal() != "by the working directory" {
 		t.Errorf("with a variable the password is %q, %v", c.Redis.Password.Reveal(), err)
 	}
 	if f := folderOf("/dev/null"); f != "" {
@@ -125,11 +136,11 @@ func TestNamesOfFiles(t *testing.T) {
 			t.Errorf("%s: names files is %t, but it is %q", k.path, k.namesFiles(), k.is)
 		}
 	}
-	for _, k := range Default().keys() {
+	for _, k := range Default(drivers()...).keys() {
 		check(k)
-		if list := k.items(); list != nil {
-			for _, f := range list.fields() {
-				check(key{path: k.path + "[]." + f.name, target: f.target, is: f.is})
+		if k.isItems() {
+			for _, f := range k.newItem() {
+				check(f)
 			}
 		}
 	}
@@ -160,7 +171,7 @@ func TestSecrets(t *testing.T) {
 			}
 			check := func(before string) {
 				t.Helper()
-				c, err := Load(Source{File: "t.yaml"})
+				c, err := Load(Source{Drivers: drivers(), File: "t.yaml"})
 				switch {
 				case tt.wantErr == "" && err != nil:
 					t.Error(err)
@@ -188,45 +199,45 @@ func TestBusFiles(t *testing.T) {
 		have             func(c *Config) bool
 	}{
 		{"NATS password", nats, "user: u, password_file: password", nil,
-			func(c *Config) bool { return c.Bus.NATS.User == "u" && c.Bus.NATS.Password.Reveal() == password }},
+			func(c *Config) bool { return natsOf(c).User == "u" && natsOf(c).Password.Reveal() == password }},
 		{"of Windows", nats, "user: u, password_file: windows", nil,
-			func(c *Config) bool { return c.Bus.NATS.Password.Reveal() == password }},
+			func(c *Config) bool { return natsOf(c).Password.Reveal() == password }},
 		{"of the environment", nats, "user: u, password_file: none", map[string]string{"STOMPGW_BUS_NATS_PASSWORD": "p, q "},
-			func(c *Config) bool { return c.Bus.NATS.Password.Reveal() == "p, q " }},
+			func(c *Config) bool { return natsOf(c).Password.Reveal() == "p, q " }},
 		{"all of the environment", nats, "prefix: p", map[string]string{"STOMPGW_BUS_NATS_USER": "u", "STOMPGW_BUS_NATS_PASSWORD_FILE": "password"},
-			func(c *Config) bool { return c.Bus.NATS.User == "u" && c.Bus.NATS.Password.Reveal() == password }},
+			func(c *Config) bool { return natsOf(c).User == "u" && natsOf(c).Password.Reveal() == password }},
 		{"NATS token", nats, "token_file: password", nil,
-			func(c *Config) bool { return c.Bus.NATS.Token.Reveal() == password }},
+			func(c *Config) bool { return natsOf(c).Token.Reveal() == password }},
 		{"of the environment", nats, "prefix: p", map[string]string{"STOMPGW_BUS_NATS_TOKEN": "t"},
-			func(c *Config) bool { return c.Bus.NATS.Token.Reveal() == "t" }},
+			func(c *Config) bool { return natsOf(c).Token.Reveal() == "t" }},
 		{"NKey", nats, "nkey_file: nkey", nil,
-			func(c *Config) bool { return strings.HasPrefix(c.Bus.NATS.NKey.Reveal(), "SU") }},
+			func(c *Config) bool { return strings.HasPrefix(natsOf(c).NKey.Reveal(), "SU") }},
 		{"creds", nats, "creds_file: creds", nil,
-			func(c *Config) bool { return strings.Contains(c.Bus.NATS.Creds.Reveal(), "e30.e30.e30") }},
+			func(c *Config) bool { return strings.Contains(natsOf(c).Creds.Reveal(), "e30.e30.e30") }},
 		{"TLS", nats, "tls: {ca: cert.pem, cert: cert.pem, key: key.pem}", nil,
 			func(c *Config) bool {
-				l := c.Bus.NATS.TLS.Loaded()
+				l := natsOf(c).TLS.Loaded
 				return l != nil && l.RootCAs != nil && len(l.Certificates) == 1 && !l.InsecureSkipVerify
 			}},
 		{"no TLS", nats, "user: u, password_file: password", nil,
-			func(c *Config) bool { return c.Bus.NATS.TLS.Loaded() == nil }},
+			func(c *Config) bool { return natsOf(c).TLS.Loaded == nil }},
 		{"not in use", kafka + "\n", "topic: t}, nats: {user: u, password_file: none, tls: {ca: none}", nil,
-			func(c *Config) bool { return c.Bus.NATS.Password.Reveal() == "" }},
+			func(c *Config) bool { return natsOf(c).Password.Reveal() == "" }},
 
 		{"Kafka password", kafka, "sasl: {mechanism: plain, user: u, password_file: password}", nil,
-			func(c *Config) bool { return c.Bus.Kafka.SASL.Password.Reveal() == password }},
+			func(c *Config) bool { return kafkaOf(c).SASL.Password.Reveal() == password }},
 		{"of the environment", kafka, "sasl: {mechanism: scram-sha-256, user: u}", map[string]string{"STOMPGW_BUS_KAFKA_SASL_PASSWORD": "p"},
-			func(c *Config) bool { return c.Bus.Kafka.SASL.Password.Reveal() == "p" }},
+			func(c *Config) bool { return kafkaOf(c).SASL.Password.Reveal() == "p" }},
 		{"TLS enabled", kafka, "tls: {enabled: true}", nil,
-			func(c *Config) bool { return c.Bus.Kafka.TLS.Loaded() != nil }},
+			func(c *Config) bool { return kafkaOf(c).TLS.Loaded != nil }},
 		{"TLS by a file", kafka, "tls: {ca: cert.pem}", nil,
-			func(c *Config) bool { return c.Bus.Kafka.TLS.Loaded() != nil && c.Bus.Kafka.TLS.Enabled }},
+			func(c *Config) bool { return kafkaOf(c).TLS.Loaded != nil && kafkaOf(c).TLS.Enabled }},
 		{"no TLS", kafka, "tls: {}", nil,
-			func(c *Config) bool { return c.Bus.Kafka.TLS.Loaded() == nil }},
+			func(c *Config) bool { return kafkaOf(c).TLS.Loaded == nil }},
 		{"sources", kafka, "sources: [{topic: a, destination: '/topic/{topic}/{key}/{partition}/{header.x}'}, {topic: b, destination: /b, headers: h-}, {topic: c, destination: /c, headers: ''}]", nil,
 			func(c *Config) bool {
-				s := c.Bus.Kafka.Sources
-				return len(s) == 3 && s[0].Topic == "a" && s[0].Headers == "kafka-" && s[1] == KafkaSource{"b", "/b", "h-"} && s[2] == KafkaSource{"c", "/c", ""}
+				s := kafkaOf(c).Sources
+				return len(s) == 3 && s[0].Topic == "a" && s[0].Headers == "kafka-" && s[1] == kafkabus.Source{Topic: "b", Destination: "/b", Headers: "h-"} && s[2] == kafkabus.Source{Topic: "c", Destination: "/c"}
 			}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -250,15 +261,15 @@ func hides(t *testing.T, c *Config) {
 	t.Helper()
 	var logged strings.Builder
 	for _, h := range []slog.Handler{slog.NewTextHandler(&logged, nil), slog.NewJSONHandler(&logged, nil)} {
-		slog.New(h).Info("bus", "bus", c.Bus, "password", c.Bus.NATS.Password)
+		slog.New(h).Info("bus", "bus", c.Bus, "password", natsOf(c).Password)
 	}
-	encoded, err := json.Marshal(c.Bus.Kafka.SASL)
+	encoded, err := json.Marshal(kafkaOf(c).SASL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, text := range []string{
-		fmt.Sprint(c.Bus), fmt.Sprintf("%+v %s %q", c.Bus, c.Bus.NATS.Password, c.Bus.NATS.Password), fmt.Sprintf("%#v", c.Bus.NATS.Password),
-		fmt.Sprintf("%#v", c.Bus.Kafka.SASL), string(encoded), logged.String(),
+		fmt.Sprint(c.Bus), fmt.Sprintf("%+v %s %q", c.Bus, natsOf(c).Password, natsOf(c).Password), fmt.Sprintf("%#v", natsOf(c).Password),
+		fmt.Sprintf("%#v", kafkaOf(c).SASL), string(encoded), logged.String(),
 	} {
 		if strings.Contains(text, password) {
 			t.Errorf("the password is shown: %s", text)

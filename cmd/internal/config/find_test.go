@@ -28,7 +28,7 @@ func TestFind(t *testing.T) {
 	want("", "STOMPGW_CONFIG: other.yaml can't be read: no such file or directory; write the name of a YAML file, or unset it")
 	writeFile(t, "other.yaml", "")
 	want("other.yaml", "")
-	if _, err := Load(Source{File: "other.yaml"}); err != nil {
+	if _, err := Load(Source{Drivers: drivers(), File: "other.yaml"}); err != nil {
 		t.Errorf("the variable is taken for a setting: %v", err)
 	}
 	t.Setenv("STOMPGW_CONFIG", "")
@@ -75,13 +75,13 @@ func TestTrust(t *testing.T) {
 				if tt.want != "" {
 					want = name + ": " + tt.want
 				}
-				switch c, err := Load(Source{File: name, Found: true}); {
+				switch c, err := Load(Source{Drivers: drivers(), File: name, Found: true}); {
 				case err == nil && (want != "" || c.Origin("log.level") != name+":1"):
 					t.Errorf("%s is taken, and log.level is of %s; want %s", name, c.Origin("log.level"), want)
 				case err != nil && err.Error() != want:
 					t.Errorf("\n got %v\nwant %s", err, want)
 				}
-				if _, err := Load(Source{File: name}); err != nil {
+				if _, err := Load(Source{Drivers: drivers(), File: name}); err != nil {
 					t.Errorf("one that was named: %v", err)
 				}
 			}
@@ -96,7 +96,7 @@ func TestTrust(t *testing.T) {
 	if err := os.Chown(file, 12345, -1); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Load(Source{File: file, Found: true})
+	_, err := Load(Source{Drivers: drivers(), File: file, Found: true})
 	if want := file + ": it belongs to user 12345, who is neither root nor this process's user 0 and could write what counts: chown it, or name the file with --config"; err == nil || err.Error() != want {
 		t.Errorf("\n got %v\nwant %s", err, want)
 	}

@@ -60,11 +60,13 @@ func (c *Config) WriteJSON(w io.Writer, origin bool) error {
 		list = append(list, object{{"key", path}, {"value", value}, {"origin", c.source(path)}})
 	}
 	for _, k := range c.keys() {
-		value := k.shown()
-		if items := k.items(); items != nil {
-			value = c.objects(k.path, items, note)
+		var value any
+		if k.isItems() {
+			value = objects(k, note)
+		} else {
+			value = k.shown()
 		}
-		if objects, ok := value.([]object); !ok || len(objects) == 0 {
+		if items, ok := value.([]object); !ok || len(items) == 0 {
 			note(k.path, value)
 		}
 		whole = whole.with(strings.Split(k.path, "."), value)
@@ -78,15 +80,15 @@ func (c *Config) WriteJSON(w io.Writer, origin bool) error {
 	return enc.Encode(whole)
 }
 
-// objects returns the items of a list, and tells note each of their fields.
-func (c *Config) objects(path string, list itemList, note func(path string, value any)) []object {
+// objects returns the items of a list, and tells note each of their settings.
+func objects(k key, note func(path string, value any)) []object {
 	all := []object{}
-	for i, fields := range list.items() {
+	for i, fields := range k.items() {
 		var o object
 		for _, f := range fields {
-			value := key{target: f.target}.shown()
-			o = append(o, member{f.name, value})
-			note(fmt.Sprintf("%s[%d].%s", path, i, f.name), value)
+			value := f.shown()
+			o = append(o, member{f.path, value})
+			note(fmt.Sprintf("%s[%d].%s", k.path, i, f.path), value)
 		}
 		all = append(all, o)
 	}

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 
+	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/configs"
 )
 
@@ -20,6 +22,7 @@ type Source struct {
 	Found      bool                   // by Find: nobody but root and this user may be able to write it
 	Standalone bool                   // use the embedded bus and Redis, and without a File the built-in one
 	Flags      map[string]*pflag.Flag // by key; one that was set wins over everything
+	Drivers    []bus.Driver           // the buses that there are, the default first
 
 	// Uses are the sections, such as "redis", of which the secrets and files are wanted: of others none is
 	// read or missed. Nil is all of them.
@@ -33,9 +36,9 @@ const builtIn = "built-in standalone.yaml"
 // before, reads the secrets and certificates that it names and src.Uses, and checks the result. Errors
 // are of type *Error, joined when there are several.
 func Load(src Source) (*Config, error) {
-	c := Default()
+	c := Default(src.Drivers...)
 	keys := c.keys()
-	f, err := readFile(src, keys)
+	f, err := readSource(src, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +55,6 @@ func Load(src Source) (*Config, error) {
 	}
 	if len(errs) == 0 {
 		c.settle(src.Standalone)
-		c.noteUnread()
 		errs = c.check()
 	}
 	if len(errs) > 0 {
@@ -64,7 +66,7 @@ func Load(src Source) (*Config, error) {
 // maxFile bounds a configuration, in bytes: a thousand rules take some 200 KiB.
 const maxFile = 16 * MiB
 
-func readFile(src Source, keys []key) (*file, error) {
+func readSource(src Source, keys []key) (*file, error) {
 	if src.File == "" {
 		if src.Standalone {
 			return parseFile(builtIn, "", configs.Standalone(), keys), nil
@@ -76,7 +78,7 @@ func readFile(src Source, keys []key) (*file, error) {
 			return nil, &Error{src.File, "", err.Error()}
 		}
 	}
-	text, err := readUpTo(src.File, maxFile)
+	text, err := readFile(src.File, maxFile)
 	if err != nil {
 		return nil, &Error{src.File, "", err.Error() + "; --config takes a YAML file"}
 	}
@@ -102,7 +104,7 @@ func (c *Config) merge(f *file, flags map[string]*pflag.Flag) (errs []error) {
 		return []error{err}
 	}
 	for _, k := range c.keys() {
-		if k.items() != nil {
+		if k.isItems() {
 			continue
 		}
 		if err := v.BindEnv(k.path, variable(k.path)); err != nil {
@@ -133,16 +135,16 @@ func checkEmpty(k key, text string) error {
 	if text != "" {
 		return nil
 	}
-	switch k.target.(type) {
-	case *string, *[]string, *Files:
-		if strings.HasSuffix(k.path, "_file") {
-			return errors.New("the variable is empty: write the name of the file, or unset it")
-		}
-		return nil // the checks know those that are needed
-	case *Secret:
+	kind := reflect.TypeOf(k.target).Elem().Kind()
+	switch {
+	case k.isSecret():
 		return errors.New("the variable is empty: write the secret, or unset it")
+	case strings.HasSuffix(k.path, "_file"):
+		return errors.New("the variable is empty: write the name of the file, or unset it")
+	case kind != reflect.String && kind != reflect.Slice:
+		return errors.New("the variable is empty: write a value, or unset it")
 	}
-	return errors.New("the variable is empty: write a value, or unset it")
+	return nil // the checks know those that are needed
 }
 
 // texts takes what viper holds for a key: nothing, the values from the file, or a text from
@@ -189,18 +191,19 @@ func nested(values map[string][]string) map[string]any {
 // used, and a standalone node uses the embedded servers where no flag names another.
 func (c *Config) settle(standalone bool) {
 	c.Standalone = standalone
-	switch {
-	case c.byFlag(natsURL):
-		c.Bus.Driver = "nats"
-	case c.byFlag("bus.kafka.brokers"):
-		c.Bus.Driver = "kafka"
-	case standalone:
-		c.Bus.Driver = "embedded"
-		c.origins["bus.driver"], c.origins[natsURL] = ByStandalone, ByStandalone
+	byFlag := false
+	for _, d := range c.Bus.drivers {
+		if c.byFlag(Address(d)) {
+			c.Bus.Driver, byFlag = d.Name, true
+		}
 	}
-	if c.Bus.Driver == "embedded" { // nothing else of bus.nats is meant for this server
-		c.Bus.NATS = NATS{URL: "nats://" + c.Embedded.NATS, Prefix: c.Bus.NATS.Prefix}
-		c.replaced("bus.nats", c.Origin("bus.driver"))
+	if standalone && !byFlag {
+		c.Bus.Driver = embedded
+		c.origins["bus.driver"], c.origins[EmbeddedURL] = ByStandalone, ByStandalone
+	}
+	if c.Bus.Driver == embedded {
+		c.embedNATS("nats://" + c.Embedded.NATS)
+		c.replaced("bus."+embeddedOver, c.Origin("bus.driver"))
 	}
 	if standalone && !c.byFlag("redis.addrs") { // the same
 		c.Redis = Redis{Addrs: []string{c.Embedded.Redis}, Prefix: c.Redis.Prefix}

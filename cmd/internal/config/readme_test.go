@@ -26,7 +26,7 @@ func TestReadme(t *testing.T) {
 	if !begins || !ends {
 		t.Fatalf("configs/README.md has no table between %s and %s", tableBegin, tableEnd)
 	}
-	want := settingsTable(Default().keys())
+	want := settingsTable(Default(drivers()...).keys())
 	if os.Getenv("UPDATE_GOLDEN") != "" {
 		if err := os.WriteFile(readme, []byte(before+tableBegin+want+tableEnd+after), 0o644); err != nil {
 			t.Fatal(err)
@@ -57,20 +57,19 @@ func settingsTable(keys []key) string {
 	row := func(name, def, is string) { fmt.Fprintf(&table, "| `%s` | %s | %s |\n", name, def, is) }
 	table.WriteString("| key | default | is |\n|---|---|---|\n")
 	for _, k := range keys {
-		list := k.items()
 		switch {
 		case k.isSecret():
 			row(variable(k.path), "(none)", k.is)
-		case list == nil:
+		case !k.isItems():
 			row(k.path, code(k), k.is)
 		default:
 			row(k.path, "`[]`", k.is+"; in the file alone")
-			for _, f := range list.fields() {
-				def := code(key{target: f.target})
+			for _, f := range k.newItem() {
+				def := code(f)
 				if f.required {
 					def = "(needed)"
 				}
-				row(k.path+"[]."+f.name, def, f.is)
+				row(k.path+"[]."+f.path, def, f.is)
 			}
 		}
 	}
@@ -96,9 +95,7 @@ func code(k key) string {
 // and names all words that it takes.
 func TestDescriptions(t *testing.T) {
 	const width = 110 // in characters
-	said := map[string]string{}
 	check := func(path, is string) {
-		said[path] = is
 		switch n := utf8.RuneCountInString(is); {
 		case is == "":
 			t.Errorf("%s says nothing", path)
@@ -110,18 +107,16 @@ func TestDescriptions(t *testing.T) {
 			t.Errorf("%s ends in a full stop: %s", path, is)
 		}
 	}
-	for _, k := range Default().keys() {
+	for _, k := range Default(drivers()...).keys() {
 		check(k.path, k.is)
-		if list := k.items(); list != nil {
-			for _, f := range list.fields() {
-				check(k.path+"[]."+f.name, f.is)
+		if k.isItems() {
+			for _, f := range k.newItem() {
+				check(k.path+"[]."+f.path, f.is)
 			}
 		}
-	}
-	for _, w := range Default().words() {
-		for _, word := range w.allowed {
-			if !strings.Contains(said[w.path], "`"+word+"`") && word != "" {
-				t.Errorf("%s does not say that it may be %s: %s", w.path, word, said[w.path])
+		for _, word := range k.words {
+			if !strings.Contains(k.is, "`"+word+"`") && word != "" {
+				t.Errorf("%s does not say that it may be %s: %s", k.path, word, k.is)
 			}
 		}
 	}

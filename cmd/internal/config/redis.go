@@ -1,41 +1,44 @@
 package config
 
+import "github.com/stompgw/stompgw/bus/settings"
+
 // Redis says where the session map and the list of revoked tokens stand, and as whom to log in: nobody,
 // or User with Password, or with Password alone the user "default".
 type Redis struct {
-	Addrs        []string // several are a Redis Cluster, or with Master the Sentinels
-	Prefix       string   // of all keys
-	Cluster      bool     // Addrs are of a Redis Cluster, also when it is one alone
-	Master       string   // that Sentinels watch; empty for none
-	DB           int      // 0 or more; of a Redis Cluster 0
-	User         string
-	Password     Secret // from the environment, or from the file
-	PasswordFile string
-	Sentinel     Sentinel
-	TLS          ClientTLS // of the Sentinels too
+	Addrs    []string        `key:"addrs" default:"127.0.0.1:6379" is:"address of Redis; several are those of a Redis Cluster, or with 'redis.master' of its Sentinels"`
+	Prefix   string          `key:"prefix" default:"stompgw:" is:"what every key begins with; another one for each gateway that shares the Redis"`
+	Cluster  bool            `key:"cluster" default:"false" is:"a single address in 'redis.addrs' is that of a Redis Cluster, too"`
+	Master   string          `key:"master" is:"the name under which Sentinels watch the Redis; empty is no Sentinels"`
+	DB       int             `key:"db" default:"0" is:"number of the database; a Redis Cluster has 0 alone"`
+	User     string          `key:"user" is:"who logs in; empty, with a password, is the user 'default'"`
+	Password settings.Secret `key:"password" is:"the password"`
+	Sentinel Sentinel        `key:"sentinel"`
+	TLS      settings.TLS    `key:"tls"` // of the Sentinels too
 }
 
 // Sentinel is how to log in to the Sentinels.
 type Sentinel struct {
-	User         string
-	Password     Secret // from the environment, or from the file
-	PasswordFile string
+	User     string          `key:"user" is:"who logs in to the Sentinels"`
+	Password settings.Secret `key:"password" is:"the password for the Sentinels"`
 }
 
 // IsCluster reports whether Addrs are of a Redis Cluster.
 func (r *Redis) IsCluster() bool { return r.Cluster || len(r.Addrs) > 1 && r.Master == "" }
 
-// checkRedis checks redis and loads what its files hold.
+// checkRedis checks redis.
 func (c *Config) checkRedis() (errs []error) {
 	r := &c.Redis
-	errs = c.checkAddrs("redis.addrs", r.Addrs, "127.0.0.1:6379")
-	errs = append(errs, c.checkTopology()...)
-	errs = append(errs, c.checkRedisLogin("redis", r.User, &r.Password, r.PasswordFile)...)
-	if r.Master != "" {
-		s := &r.Sentinel
-		errs = append(errs, c.checkRedisLogin("redis.sentinel", s.User, &s.Password, s.PasswordFile)...)
+	var f settings.Faults
+	if c.Origin("redis.addrs") != ByStandalone { // where the embedded one listens
+		f.CheckServers("addrs", r.Addrs, "127.0.0.1:6379")
 	}
-	return append(errs, c.loadTLS("redis.tls", &r.TLS)...)
+	if r.User != "" && r.Password.IsMissing() {
+		f.AddLack("user", "password")
+	}
+	if r.Sentinel.User != "" && r.Sentinel.Password.IsMissing() {
+		f.AddLack("sentinel.user", "sentinel.password")
+	}
+	return append(c.faults("redis", f), c.checkTopology()...)
 }
 
 // checkTopology refuses what is of one kind of Redis beside what is of another.
@@ -62,21 +65,9 @@ func (c *Config) checkTopology() (errs []error) {
 		switch {
 		case s.User != "":
 			errs = append(errs, c.fault("redis.sentinel.user", none))
-		case s.Password.text != "" || s.PasswordFile != "":
+		case s.Password.Reveal() != "" || s.Password.File() != "":
 			errs = append(errs, c.fault(c.Named("redis.sentinel.password"), none))
 		}
 	}
 	return errs
-}
-
-// checkRedisLogin loads the password of a section, and refuses half a way to log in.
-func (c *Config) checkRedisLogin(section, user string, password *Secret, file string) []error {
-	path := section + ".password"
-	if errs := c.load(path, file, password, parseLine); errs != nil {
-		return errs
-	}
-	if user != "" && password.text == "" && c.uses(section) {
-		return []error{c.fault(section+".user", "has no password: name a file that holds it with %s_file, or set %s", path, variable(path))}
-	}
-	return nil
 }

@@ -35,15 +35,15 @@ func TestRedisFiles(t *testing.T) {
 		{"a Cluster by one address", "cluster: true, addrs: [a:1]", nil,
 			func(r *Redis) bool { return r.IsCluster() }},
 		{"what a file of defaults says", "cluster: false, master: '', db: 0, user: '', password_file: '', sentinel: {user: '', password_file: ''}, tls: {enabled: false, ca: ''}", nil,
-			func(r *Redis) bool { return reflect.DeepEqual(*r, Default().Redis) }},
+			func(r *Redis) bool { return reflect.DeepEqual(*r, Default(drivers()...).Redis) }},
 		{"TLS enabled", "tls: {enabled: true}", nil,
-			func(r *Redis) bool { return r.TLS.Loaded() != nil && r.TLS.Loaded().RootCAs == nil }},
+			func(r *Redis) bool { return r.TLS.Loaded != nil && r.TLS.Loaded.RootCAs == nil }},
 		{"TLS by files", "tls: {ca: cert.pem, cert: cert.pem, key: key.pem}", nil,
 			func(r *Redis) bool {
-				l := r.TLS.Loaded()
+				l := r.TLS.Loaded
 				return r.TLS.Enabled && l != nil && l.RootCAs != nil && len(l.Certificates) == 1 && !l.InsecureSkipVerify
 			}},
-		{"no TLS", "tls: {}", nil, func(r *Redis) bool { return r.TLS.Loaded() == nil }},
+		{"no TLS", "tls: {}", nil, func(r *Redis) bool { return r.TLS.Loaded == nil }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for name, value := range tt.env {
@@ -73,7 +73,7 @@ func TestStandaloneWithRedisLogin(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("STOMPGW_REDIS_SENTINEL_PASSWORD", password)
-	c, err := Load(Source{File: "t.yaml", Standalone: true})
+	c, err := Load(Source{Drivers: drivers(), File: "t.yaml", Standalone: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestStandaloneWithRedisLogin(t *testing.T) {
 			t.Errorf("%s came from %s, want %s", path, got, want)
 		}
 	}
-	_, err = Load(Source{File: "t.yaml", Standalone: true, Flags: parseFlags(t, []string{"--redis", "x:1"})})
+	_, err = Load(Source{Drivers: drivers(), File: "t.yaml", Standalone: true, Flags: parseFlags(t, []string{"--redis", "x:1"})})
 	if want := "t.yaml:1: redis.password_file: none can't be read: no such file or directory\nt.yaml:2: redis.tls.ca: none can't be read: no such file or directory"; err == nil || err.Error() != want {
 		t.Errorf("with --redis\n got %v\nwant %s", err, want)
 	}
@@ -155,7 +155,7 @@ func TestStandaloneOrigins(t *testing.T) {
 			if err := os.WriteFile("t.yaml", []byte(tt.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			c, err := Load(Source{File: tt.file, Standalone: true})
+			c, err := Load(Source{Drivers: drivers(), File: tt.file, Standalone: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -164,7 +164,7 @@ func TestStandaloneOrigins(t *testing.T) {
 			}
 		})
 	}
-	if c, err := Load(Source{File: "t.yaml"}); err != nil || len(c.Origins) > 0 {
+	if c, err := Load(Source{Drivers: drivers(), File: "t.yaml"}); err != nil || len(c.Origins) > 0 {
 		t.Errorf("without --standalone: %q, %v", c.Origins, err)
 	}
 }

@@ -24,7 +24,7 @@ func TestRoutesOfConfigs(t *testing.T) {
 	for name, cases := range map[string][]struct{ sent, want, media string }{
 		"standalone.yaml": ours, "kafka.yaml": ours, "nats.yaml": ours, "spring.yaml": springs,
 	} {
-		c, err := Load(Source{File: "../../../configs/" + name})
+		c, err := Load(Source{Drivers: drivers(), File: "../../../configs/" + name})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/stompgw/stompgw/bus/settings"
 )
 
 // splitLines splits a text where YAML sees line ends (YAML 1.1, "Line Break Characters").
@@ -33,7 +35,7 @@ func isLineEnd(r rune) bool {
 
 // checkText finds what makes a file no text, and says on which line.
 func (f *file) checkText(text []byte) error {
-	if hasByteOrderMark(text) || bytes.IndexByte(text, 0) >= 0 {
+	if settings.HasByteOrderMark(text) || bytes.IndexByte(text, 0) >= 0 {
 		return &Error{f.name, "", "is no UTF-8 text: an editor can save it as UTF-8"}
 	}
 	for i, line := range f.lines {

@@ -80,7 +80,7 @@ func TestAliases(t *testing.T) {
 }
 
 func TestLargeFile(t *testing.T) {
-	_, err := Load(Source{File: "/dev/zero"})
+	_, err := Load(Source{Drivers: drivers(), File: "/dev/zero"})
 	if want := "/dev/zero: is larger than 16MiB, so it can't be the right file; --config takes a YAML file"; err == nil || err.Error() != want {
 		t.Errorf("\n got %v\nwant %s", err, want)
 	}
@@ -105,7 +105,7 @@ func FuzzParseFile(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		c := Default()
+		c := Default(drivers()...)
 		parsed := parseFile("t.yaml", "", text, c.keys())
 		for _, err := range parsed.errs {
 			fault, ok := errors.AsType[*Error](err)

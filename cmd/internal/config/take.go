@@ -4,6 +4,8 @@ import (
 	"errors"
 	"maps"
 	"slices"
+
+	"github.com/stompgw/stompgw/bus"
 )
 
 // Take returns what a node that runs with c runs with after it has read next: its rules, whose tokens
@@ -21,37 +23,21 @@ func (c *Config) Take(next *Config) *Config {
 		t.Auth.JWT.Issuer, t.Auth.Issuers = next.Auth.JWT.Issuer, next.Auth.Issuers
 	}
 	if c.Bus.Driver == next.Bus.Driver {
-		t.Bus.Kafka.takeLogin(&next.Bus.Kafka)
-		t.Bus.NATS.takeLogin(&next.Bus.NATS)
+		t.Bus.sections = map[string]bus.Settings{}
+		for name, section := range c.Bus.sections {
+			t.Bus.sections[name] = section.Take(next.Bus.sections[name])
+		}
 	}
 	t.Redis.takeLogin(&next.Redis)
 	return &t
 }
 
-func (k *Kafka) takeLogin(next *Kafka) {
-	if slices.Equal(k.Brokers, next.Brokers) && k.TLS.on() == next.TLS.on() && k.SASL.Mechanism == next.SASL.Mechanism {
-		k.TLS, k.SASL = next.TLS, next.SASL
-	}
-}
-
-func (n *NATS) takeLogin(next *NATS) {
-	if n.URL != next.URL || n.TLS.on() != next.TLS.on() || !slices.Equal(n.ways(), next.ways()) {
-		return
-	}
-	prefix := n.Prefix
-	*n = *next
-	n.Prefix = prefix
-}
-
 func (r *Redis) takeLogin(next *Redis) {
-	if !slices.Equal(r.Addrs, next.Addrs) || r.Master != next.Master || r.IsCluster() != next.IsCluster() || r.TLS.on() != next.TLS.on() {
+	if !slices.Equal(r.Addrs, next.Addrs) || r.Master != next.Master || r.IsCluster() != next.IsCluster() || (r.TLS.Loaded == nil) != (next.TLS.Loaded == nil) {
 		return
 	}
-	r.User, r.Password, r.PasswordFile = next.User, next.Password, next.PasswordFile
-	r.Sentinel, r.TLS = next.Sentinel, next.TLS
+	r.User, r.Password, r.Sentinel, r.TLS = next.User, next.Password, next.Sentinel, next.TLS
 }
-
-func (t *ClientTLS) on() bool { return t.loaded != nil }
 
 // TakePair returns c with what the files of tls.cert and tls.key hold now. The error is about them.
 func (c *Config) TakePair() (*Config, error) {

@@ -22,7 +22,7 @@ func TestTake(t *testing.T) {
 	read := func(text string) *Config {
 		t.Helper()
 		writeFile(t, "t.yaml", text)
-		c, err := Load(Source{File: "t.yaml"})
+		c, err := Load(Source{Drivers: drivers(), File: "t.yaml"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,10 +76,10 @@ func TestTake(t *testing.T) {
 			if again := taken.Take(next).Changed(next); len(again) != len(restart) {
 				t.Errorf("the next time a restart is needed for %q", again)
 			}
-			if on := taken.Bus.Kafka.TLS.Loaded() != nil; on != (before.Bus.Kafka.TLS.Loaded() != nil) {
+			if on := kafkaOf(taken).TLS.Loaded != nil; on != (kafkaOf(before).TLS.Loaded != nil) {
 				t.Error("TLS to Kafka came or went")
 			}
-			if on := taken.Redis.TLS.Loaded() != nil; on != (before.Redis.TLS.Loaded() != nil) {
+			if on := taken.Redis.TLS.Loaded != nil; on != (before.Redis.TLS.Loaded != nil) {
 				t.Error("TLS to Redis came or went")
 			}
 		})
@@ -92,7 +92,7 @@ func TestTakeOfEmpty(t *testing.T) {
 	var read [2]*Config
 	for i, text := range []string{"", "log: {level: debug}\n"} {
 		writeFile(t, "t.yaml", text)
-		c, err := Load(Source{File: "t.yaml"})
+		c, err := Load(Source{Drivers: drivers(), File: "t.yaml"})
 		if err != nil {
 			t.Fatal(err)
 		}

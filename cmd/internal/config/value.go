@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding"
 	"errors"
 	"fmt"
 	"math"
@@ -63,48 +62,4 @@ func (s Size) String() string {
 		return fmt.Sprintf("%dKiB", s/KiB)
 	}
 	return fmt.Sprintf("%dB", int(s))
-}
-
-// Files are the names of files. A single one may stand for a list of one.
-type Files []string
-
-// set parses what a source said of k into its target. Nil is nothing said.
-func (k key) set(values []string) error {
-	if values == nil {
-		return nil
-	}
-	if list, ok := k.target.(*[]string); ok {
-		*list = append([]string(nil), values...) // nil for an empty one, as in Default
-		return nil
-	}
-	if files, ok := k.target.(*Files); ok {
-		*files = nil
-		for _, name := range values {
-			if name != "" {
-				*files = append(*files, name)
-			}
-		}
-		return nil
-	}
-	switch text := values[0]; target := k.target.(type) {
-	case *string:
-		*target = text
-	case *int:
-		n, err := strconv.Atoi(text)
-		switch {
-		case errors.Is(err, strconv.ErrRange):
-			return fmt.Errorf("%s is out of bounds: want a number nearer to 0", text)
-		case err != nil, strconv.Itoa(n) != text: // 010 is 8 to some
-			return fmt.Errorf("%q is not a whole number, such as 10", text)
-		}
-		*target = n
-	case *bool:
-		if text != "true" && text != "false" {
-			return fmt.Errorf("%q is neither true nor false", text)
-		}
-		*target = text == "true"
-	case encoding.TextUnmarshaler:
-		return target.UnmarshalText([]byte(text))
-	}
-	return nil
 }

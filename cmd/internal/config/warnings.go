@@ -14,7 +14,7 @@ const (
 
 	// shortExpiry is as long as a garbage collection, a virtual machine that is moved or a fail-over of
 	// Redis may well hold up a heartbeat.
-	shortExpiry = Duration(5 * time.Second)
+	shortExpiry = 5 * time.Second
 )
 
 // Warnings are what works but should not stay, a line each.
@@ -55,13 +55,7 @@ func (c *Config) warnOfRules(warn func(path, format string, args ...any)) {
 	for i, rule := range c.Routes {
 		c.warnOfPrefix(warn, fmt.Sprintf("routes[%d].publish", i), rule.Publish)
 	}
-	if c.Bus.Driver == "kafka" {
-		for i, s := range c.Bus.Kafka.Sources {
-			if pattern, err := literals(s.Destination, "*"); err == nil { // else Load has said so
-				c.warnOfPrefix(warn, fmt.Sprintf("%s[%d].destination", sourcesPath, i), pattern)
-			}
-		}
-	}
+	c.eachDestination(func(path, pattern string) { c.warnOfPrefix(warn, path, pattern) })
 	for _, s := range c.rules.Shadows() {
 		match, _ := c.Said(s.Rule + ".match")
 		by, where := c.Said(s.By + ".match")

@@ -20,7 +20,7 @@ import (
 
 // overBus publishes as a node does. With several recipients each gets its first message before any
 // gets a second.
-func (p *publication) overBus(ctx context.Context, cfg *config.Config, open Open, r *batch) error {
+func (p *publication) overBus(ctx context.Context, cfg *config.Config, drivers []bus.Driver, r *batch) error {
 	if err := p.checkDestination(cfg); err != nil {
 		return cli.Exit(cli.Usage, err)
 	}
@@ -32,8 +32,12 @@ func (p *publication) overBus(ctx context.Context, cfg *config.Config, open Open
 	if err != nil {
 		return err
 	}
-	const hint = "name another bus with --kafka ADDRESS, --nats URL or --config FILE, or use --standalone for a node that was started so"
-	b, err := open(ctx, cfg, registry.NewNode(time.Now()), slog.New(slog.DiscardHandler), hint)
+	var flags []string
+	for _, d := range drivers {
+		flags = append(flags, brokerFlag(d))
+	}
+	hint := "name another bus with " + strings.Join(flags, ", ") + " or --config FILE, or use --standalone for a node that was started so"
+	b, err := cli.OpenBus(ctx, cfg, registry.NewNode(time.Now()), slog.New(slog.DiscardHandler), hint)
 	if err != nil {
 		return err
 	}
@@ -87,14 +91,18 @@ func (p *publication) busError(cfg *config.Config, health, err error) error {
 
 // brokerError says that the broker which the configuration names can't be used, and why.
 func brokerError(cfg *config.Config, err error) error {
-	key, what, flag := "bus.nats.url", "NATS at "+config.RedactURL(cfg.Bus.NATS.URL), "--nats URL"
-	if cfg.Bus.Driver == "kafka" {
-		key, what, flag = "bus.kafka.brokers", "Kafka at "+strings.Join(cfg.Bus.Kafka.Brokers, ", "), "--kafka ADDRESS"
-	}
+	key, what := cfg.Broker()
 	if !cli.IsNetwork(err) { // it answers, but not what was hoped for
 		return cli.Exit(cli.Unreachable, fmt.Errorf("%s (%s, %s) can't be used: %w", what, key, cfg.Origin(key), err))
 	}
-	return cli.Unreached(cfg, key, what, flag, err)
+	return cli.Unreached(cfg, key, what, brokerFlag(cfg.Bus.Kind()), err)
+}
+
+// brokerFlag is the flag of publish for the servers of a bus, with its value.
+func brokerFlag(d bus.Driver) string {
+	_, value, _ := strings.Cut(d.Flag, "`")
+	value, _, _ = strings.Cut(value, "`")
+	return "--" + d.Name + " " + value
 }
 
 // checkDestination refuses what no client could subscribe to: a message there would reach nobody, and

@@ -2,10 +2,8 @@
 package message
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +14,6 @@ import (
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/config"
-	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 // publication is what the flags of publish say.
@@ -43,15 +40,12 @@ const (
 	viaSTOMP = "stomp"
 )
 
-// Open opens the bus that the configuration names; hint says how to name another.
-type Open func(ctx context.Context, cfg *config.Config, node registry.Node, log *slog.Logger, hint string) (bus.Bus, error)
-
 // Commands are those that publish and subscribe.
-func Commands(open Open) []*cobra.Command {
-	return []*cobra.Command{newPublishCmd(open), newSubscribeCmd()}
+func Commands(drivers []bus.Driver) []*cobra.Command {
+	return []*cobra.Command{newPublishCmd(drivers), newSubscribeCmd(drivers)}
 }
 
-func newPublishCmd(open Open) *cobra.Command {
+func newPublishCmd(drivers []bus.Driver) *cobra.Command {
 	var p publication
 	cmd := &cobra.Command{
 		Use:   "publish DEST [BODY]",
@@ -71,8 +65,8 @@ func newPublishCmd(open Open) *cobra.Command {
 			"  echo '{\"chat\": \"hi\"}' | stompgw publish /app/topic/chat --via stomp --url ws://127.0.0.1:13001/stomp --token-file token.txt",
 		Args: cli.TakesUpTo("DEST", "BODY"),
 	}
-	src := cli.NewSource(cmd, "publish to the node that runs as serve --standalone on this machine")
-	p.addFlags(cmd, src)
+	src := cli.NewSource(cmd, drivers, "publish to the node that runs as serve --standalone on this machine")
+	p.addFlags(cmd, src, drivers)
 	cmd.Aliases = []string{"pub"}
 	cmd.ValidArgsFunction = cli.OfferOnce(cli.OfferDestinations(src))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -92,15 +86,21 @@ func newPublishCmd(open Open) *cobra.Command {
 		if p.via == viaSTOMP {
 			return p.overSTOMP(cmd, cfg, &r)
 		}
-		return p.overBus(cmd.Context(), cfg, open, &r)
+		return p.overBus(cmd.Context(), cfg, drivers, &r)
 	}
 	return cmd
 }
 
-func (p *publication) addFlags(cmd *cobra.Command, src *cli.Source) {
-	def := config.Default()
-	src.List("bus.kafka.brokers", "kafka", def.Bus.Kafka.Brokers, "`ADDRESS` of a Kafka broker to publish over")
-	src.Text("bus.nats.url", "nats", def.Bus.NATS.URL, "`URL` of a NATS server to publish over")
+func (p *publication) addFlags(cmd *cobra.Command, src *cli.Source, drivers []bus.Driver) {
+	def := config.Default(drivers...)
+	for _, d := range drivers {
+		switch v := def.Value(config.Address(d)).(type) {
+		case []string:
+			src.List(config.Address(d), d.Name, v, d.Flag+" to publish over")
+		case string:
+			src.Text(config.Address(d), d.Name, v, d.Flag+" to publish over")
+		}
+	}
 	src.List("redis.addrs", "redis", def.Redis.Addrs, "`ADDRESS` of Redis, for --session and --member")
 	flags := cmd.Flags()
 	flags.StringVarP(&p.file, "file", "f", "", "`FILE` with the body, sent as it is, including its last line end; - is standard input")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	stompclient "github.com/stompgw/stompgw/cmd/internal/client"
 	"github.com/stompgw/stompgw/cmd/internal/config"
@@ -29,7 +30,7 @@ type listening struct {
 	headers      bool
 }
 
-func newSubscribeCmd() *cobra.Command {
+func newSubscribeCmd(drivers []bus.Driver) *cobra.Command {
 	var l listening
 	cmd := &cobra.Command{
 		Use:   "subscribe DEST…",
@@ -50,7 +51,7 @@ func newSubscribeCmd() *cobra.Command {
 			return nil
 		},
 	}
-	src := cli.NewSource(cmd, "connect to the node that runs as serve --standalone on this machine")
+	src := cli.NewSource(cmd, drivers, "connect to the node that runs as serve --standalone on this machine")
 	src.Needs()
 	cmd.Aliases = []string{"sub"}
 	cmd.ValidArgsFunction = cli.OfferDestinations(src)

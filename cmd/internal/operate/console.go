@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/cmd/internal/output"
@@ -40,17 +41,18 @@ type operator interface {
 
 // console is where an operator sits.
 type console struct {
-	open  func(cfg *config.Config, patience time.Duration) (cluster operator, closes func())
-	now   func() time.Time
-	every time.Duration // between two looks at what changes
+	drivers []bus.Driver
+	open    func(cfg *config.Config, patience time.Duration) (cluster operator, closes func())
+	now     func() time.Time
+	every   time.Duration // between two looks at what changes
 }
 
-func newConsole() *console {
-	return &console{open: openCluster, now: time.Now, every: time.Second}
+func newConsole(drivers []bus.Driver) *console {
+	return &console{drivers: drivers, open: openCluster, now: time.Now, every: time.Second}
 }
 
 // Commands are those that ask all nodes together.
-func Commands() []*cobra.Command { return newConsole().commands() }
+func Commands(drivers []bus.Driver) []*cobra.Command { return newConsole(drivers).commands() }
 
 func (c *console) commands() []*cobra.Command {
 	return []*cobra.Command{
@@ -77,9 +79,9 @@ func operatorName() string {
 	return name
 }
 
-// newClusterSource is newSource for a command that asks a cluster.
-func newClusterSource(cmd *cobra.Command) *cli.Source {
-	src := cli.NewSource(cmd, "ask the node that runs as serve --standalone on this machine")
+// source is newSource for a command that asks a cluster.
+func (c *console) source(cmd *cobra.Command) *cli.Source {
+	src := cli.NewSource(cmd, c.drivers, "ask the node that runs as serve --standalone on this machine")
 	src.Needs("redis")
 	src.List("redis.addrs", "redis", config.Default().Redis.Addrs, "`ADDRESS` of Redis; several are a Redis Cluster")
 	return src

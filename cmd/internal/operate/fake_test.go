@@ -16,6 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/natsbus"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/gateway/registry"
@@ -245,9 +247,10 @@ func newSeat(t *testing.T) *seat { return &seat{cluster: newFakeCluster(), ctx: 
 
 func (s *seat) console() *console {
 	return &console{
-		open:  func(*config.Config, time.Duration) (operator, func()) { return s.cluster, func() {} },
-		now:   noon,
-		every: time.Millisecond,
+		drivers: []bus.Driver{natsbus.Driver()},
+		open:    func(*config.Config, time.Duration) (operator, func()) { return s.cluster, func() {} },
+		now:     noon,
+		every:   time.Millisecond,
 	}
 }
 

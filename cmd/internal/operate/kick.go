@@ -39,7 +39,7 @@ func (c *console) sessionsKick() *cobra.Command {
 			"  stompgw sessions kick --all --node 1719999999999 --rate 200/s --dry-run",
 		Args: cobra.ArbitraryArgs,
 	}
-	src := newClusterSource(cmd)
+	src := c.source(cmd)
 	k.listing, k.filter = cli.NewList(cmd, output.Options{Columns: []string{"SESSION", "MEMBER", "RESULT"}, Cuts: []output.Cut{memberCut()}}), newFilter(cmd, c, src)
 	cmd.ValidArgsFunction = c.offerSessions(src)
 	flags := cmd.Flags()

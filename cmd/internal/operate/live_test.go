@@ -114,7 +114,7 @@ func liveNode(t *testing.T, addr, name string, sessions int, deaf bool) *shamGat
 // TestOperatorsOfNodes: the commands work with nodes that they reach over Redis, one of which is deaf.
 func TestOperatorsOfNodes(t *testing.T) {
 	addr := miniredis.RunT(t).Addr()
-	c := newConsole()
+	c := newConsole(nil)
 	c.open = func(cfg *config.Config, _ time.Duration) (operator, func()) {
 		return openCluster(cfg, 100*time.Millisecond)
 	}

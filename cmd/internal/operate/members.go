@@ -36,7 +36,7 @@ func (c *console) membersBlock() *cobra.Command {
 		Example: "  stompgw members block 42 --for 10m\n  stompgw members block bob '\"42\"' --for 1d",
 		Args:    takesMembers,
 	}
-	src, t := newClusterSource(cmd), cli.NewList(cmd, blockColumns())
+	src, t := c.source(cmd), cli.NewList(cmd, blockColumns())
 	cli.DurationVar(cmd.Flags(), &span, "for", 0, leastBlock, "keep them out for this `TIME`, such as 10m or 1d")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if span == 0 {
@@ -101,7 +101,7 @@ func (c *console) sessionsBlocked() *cobra.Command {
 		Example: "  stompgw sessions blocked\n  stompgw sessions blocked -o wide",
 		Args:    cli.Takes(),
 	}
-	src := newClusterSource(cmd)
+	src := c.source(cmd)
 	t := cli.NewWatched(cmd, blockColumns())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return c.show(cmd, src, t, func(cluster operator, w output.Writer) (string, error) {
@@ -138,7 +138,7 @@ func (c *console) sessionsUnblock() *cobra.Command {
 		Example: "  stompgw sessions unblock 42\n  stompgw sessions unblock bob alice",
 		Args:    takesMembers,
 	}
-	src, t := newClusterSource(cmd), cli.NewList(cmd, output.Options{Columns: []string{"MEMBER", "RESULT"}, Cuts: []output.Cut{memberCut()}})
+	src, t := c.source(cmd), cli.NewList(cmd, output.Options{Columns: []string{"MEMBER", "RESULT"}, Cuts: []output.Cut{memberCut()}})
 	cmd.ValidArgsFunction = c.offerBlocked(src)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		n := 0

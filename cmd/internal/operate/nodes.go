@@ -26,7 +26,7 @@ func (c *console) nodesList() *cobra.Command {
 		Example: "  stompgw nodes list\n  stompgw nodes list -o wide --config prod.yaml",
 		Args:    cli.Takes(),
 	}
-	src := newClusterSource(cmd)
+	src := c.source(cmd)
 	t := cli.NewWatched(cmd, nodeColumns())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return c.show(cmd, src, t, func(cluster operator, w output.Writer) (string, error) {
@@ -51,7 +51,7 @@ func (c *console) nodesShow() *cobra.Command {
 		Example: "  stompgw nodes show web-1\n  stompgw nodes show 7c0e9d1a -o yaml",
 		Args:    cli.Takes("NODE"),
 	}
-	src, t := newClusterSource(cmd), cli.NewForm(cmd)
+	src, t := c.source(cmd), cli.NewForm(cmd)
 	cmd.ValidArgsFunction = cli.OfferOnce(c.offerNodes(src))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return c.use(cmd.Context(), src, func(cluster operator) error {
@@ -132,7 +132,7 @@ func (c *console) nodesDrain() *cobra.Command {
 		Example: "  stompgw nodes drain web-1\n  stompgw nodes drain 7c0e9d1a --yes --wait",
 		Args:    cli.Takes("NODE"),
 	}
-	src, t := newClusterSource(cmd), cli.NewList(cmd, output.Options{Columns: []string{"NODE", "STATE", "SESSIONS"}})
+	src, t := c.source(cmd), cli.NewList(cmd, output.Options{Columns: []string{"NODE", "STATE", "SESSIONS"}})
 	cmd.ValidArgsFunction = cli.OfferOnce(c.offerNodes(src))
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "don't ask")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the node has exited")

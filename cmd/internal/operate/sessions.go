@@ -38,7 +38,7 @@ func (c *console) sessionsList() *cobra.Command {
 			"  stompgw sessions list --transport websocket --limit 100 -o json",
 		Args: cli.Takes(),
 	}
-	src := newClusterSource(cmd)
+	src := c.source(cmd)
 	t := cli.NewWatched(cmd, sessionColumns())
 	f := newFilter(cmd, c, src)
 	flags := cmd.Flags()
@@ -257,7 +257,7 @@ func (c *console) sessionsShow() *cobra.Command {
 			"  stompgw sessions show \"$(stompgw sessions list --member 42 -o name | head -1)\" -o yaml",
 		Args: cli.Takes("SESSION"),
 	}
-	src, t := newClusterSource(cmd), cli.NewForm(cmd)
+	src, t := c.source(cmd), cli.NewForm(cmd)
 	cmd.ValidArgsFunction = cli.OfferOnce(c.offerSessions(src))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return c.use(cmd.Context(), src, func(cluster operator) error {
@@ -342,7 +342,7 @@ func (c *console) sessionsCount() *cobra.Command {
 		Args: cli.Takes(),
 	}
 	ways := []string{string(admin.ByNode), string(admin.ByMember), string(admin.ByTransport)}
-	src := newClusterSource(cmd)
+	src := c.source(cmd)
 	t := cli.NewWatched(cmd, output.Options{Columns: append([]string{"SESSIONS"}, ways...)}, output.Names) // a number is no name
 	cmd.Flags().StringVar(&by, "by", "", "`WHAT` they are counted by: "+strings.Join(ways, ", "))
 	cli.CompleteFlag(cmd, "by", cobra.FixedCompletions(ways, cobra.ShellCompDirectiveNoFileComp))

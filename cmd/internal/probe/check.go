@@ -5,32 +5,25 @@ package probe
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
-	"github.com/stompgw/stompgw/cmd/internal/config"
-	"github.com/stompgw/stompgw/gateway/registry"
 )
 
-// Opener returns what opens the bus that the configuration names, with other settings too; an error says
-// that this program knows no such bus.
-type Opener func(cfg *config.Config) (open func(config.Bus, registry.Node, *slog.Logger) (bus.Bus, error), err error)
-
 // Commands are those that look at configurations, rules, tokens and codes, without a node.
-func Commands(opener Opener) []*cobra.Command {
+func Commands(drivers []bus.Driver) []*cobra.Command {
 	return []*cobra.Command{
-		cli.Group("config", "Look at configurations", newConfigCheckCmd(opener), newConfigShowCmd(), newConfigDefaultCmd()),
-		cli.Group("policy", "Look at the rules", newPolicyTestCmd()),
-		cli.Group("token", "Make and check tokens of clients", newTokenGenCmd(), newTokenCheckCmd()),
+		cli.Group("config", "Look at configurations", newConfigCheckCmd(drivers), newConfigShowCmd(drivers), newConfigDefaultCmd(drivers)),
+		cli.Group("policy", "Look at the rules", newPolicyTestCmd(drivers)),
+		cli.Group("token", "Make and check tokens of clients", newTokenGenCmd(drivers), newTokenCheckCmd(drivers)),
 		newExplainCmd(),
 	}
 }
 
-func newConfigCheckCmd(opener Opener) *cobra.Command {
+func newConfigCheckCmd(drivers []bus.Driver) *cobra.Command {
 	var connect bool
 	var timeout time.Duration
 	cmd := &cobra.Command{
@@ -46,15 +39,11 @@ func newConfigCheckCmd(opener Opener) *cobra.Command {
 			"  stompgw config check --config prod.yaml --connect",
 		Args: cli.Takes(),
 	}
-	src := cli.NewSource(cmd, "check it as serve --standalone would use it")
+	src := cli.NewSource(cmd, drivers, "check it as serve --standalone would use it")
 	cmd.Flags().BoolVar(&connect, "connect", false, "also try out what it names")
 	cli.DurationVar(cmd.Flags(), &timeout, "timeout", 5*time.Second, time.Millisecond, "`TIME` that each server may take to answer, with --connect")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := src.Load()
-		if err != nil {
-			return err
-		}
-		open, err := opener(cfg)
 		if err != nil {
 			return err
 		}
@@ -74,7 +63,7 @@ func newConfigCheckCmd(opener Opener) *cobra.Command {
 			return nil
 		}
 		t := trials{cfg: cfg, timeout: timeout, out: cmd.OutOrStdout()}
-		return t.run(cmd.Context(), open)
+		return t.run(cmd.Context())
 	}
 	return cmd
 }

@@ -133,7 +133,7 @@ func TestConfigWarnings(t *testing.T) {
 	t.Chdir(t.TempDir())
 	clitest.WriteFile(t, "t.yaml", "registry: {heartbeat: 1s, expiry: 2s}\n")
 	code, _, stderr := run(t, "config", "check", "--config", "t.yaml")
-	cfg, err := config.Load(config.Source{File: "t.yaml"})
+	cfg, err := config.Load(config.Source{File: "t.yaml", Drivers: drivers()})
 	if err != nil {
 		t.Fatal(err)
 	}

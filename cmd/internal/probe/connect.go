@@ -26,14 +26,14 @@ type trials struct {
 }
 
 // run tries everything. Its error says the exit code alone: the lines have said the rest.
-func (t *trials) run(ctx context.Context, open func(config.Bus, registry.Node, *slog.Logger) (bus.Bus, error)) error {
+func (t *trials) run(ctx context.Context) error {
 	t.ports()
 	t.keys()
 	if !t.cfg.Standalone {
 		t.told(t.redis(ctx))
 	}
 	if t.cfg.Bus.Driver != "embedded" {
-		t.bus(ctx, open)
+		t.bus(ctx)
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -101,11 +101,11 @@ func (t *trials) named(key, value string) string {
 }
 
 // bus opens the bus as a node does and waits until it could receive, but publishes nothing and has
-// no topic made.
-func (t *trials) bus(ctx context.Context, open func(config.Bus, registry.Node, *slog.Logger) (bus.Bus, error)) {
-	settings := t.cfg.Bus
-	settings.Kafka.Create = false
-	b, err := open(settings, registry.NewNode(time.Now()), slog.New(slog.DiscardHandler))
+// nothing made.
+func (t *trials) bus(ctx context.Context) {
+	settings := t.cfg.Bus.Settings()
+	node := registry.NewNode(time.Now())
+	b, err := settings.Open(bus.Self{Name: node.String(), Message: int(t.cfg.Limits.Message), Trial: true, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.told("", cli.Exit(cli.Unreachable, err))
 		return
@@ -115,14 +115,8 @@ func (t *trials) bus(ctx context.Context, open func(config.Bus, registry.Node, *
 	defer cancel()
 	b.Close(closing) // nothing was published that could be lost
 
-	key, what, answer := natsURLs, "NATS at "+config.RedactURL(t.cfg.Bus.NATS.URL), "answers, and a node may subscribe"
-	if t.cfg.Bus.Driver == "kafka" {
-		key, what = kafkaBrokers, "Kafka at "+strings.Join(settings.Kafka.Brokers, ", ")
-		answer = "answers, and topic " + settings.Kafka.Topic + " can be read"
-		if err != nil && t.cfg.Bus.Kafka.Create && lacksTopic(err, settings.Kafka.Topic) {
-			answer, err = "answers; topic "+settings.Kafka.Topic+" is missing, and a node creates it (bus.kafka.create)", nil
-		}
-	}
+	key, what := t.cfg.Broker()
+	answer, err := settings.Tried(err)
 	if err != nil {
 		t.told("", t.unusable(key, what, err, ""))
 		if cli.IsNetwork(err) {
@@ -132,7 +126,7 @@ func (t *trials) bus(ctx context.Context, open func(config.Bus, registry.Node, *
 		t.told(fmt.Sprintf("%s (%s, %s): %s", what, key, t.cfg.Origin(key), answer), nil)
 	}
 	for i, s := range sources {
-		t.source(fmt.Sprintf("bus.kafka.sources[%d].topic", i), s)
+		t.source(fmt.Sprintf("bus.%s.sources[%d].topic", t.cfg.Bus.Driver, i), s)
 	}
 }
 
@@ -143,16 +137,6 @@ func (t *trials) source(key string, s bus.SourceFigures) {
 		return
 	}
 	t.told(fmt.Sprintf("source %s (%s, %s): can be read", s.Topic, key, t.cfg.Origin(key)), nil)
-}
-
-const (
-	natsURLs     = "bus.nats.url"
-	kafkaBrokers = "bus.kafka.brokers"
-)
-
-// lacksTopic reports whether the bus is healthy but for its own topic.
-func lacksTopic(err error, topic string) bool {
-	return strings.Contains(err.Error(), "topic "+topic+" does not exist")
 }
 
 // receive waits until b could receive. It returns why it could not, and how b's sources are doing.

@@ -14,6 +14,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/spf13/cobra"
 
+	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/gateway/auth"
@@ -29,7 +30,7 @@ type tokenFlags struct {
 	ttl                            time.Duration
 }
 
-func newTokenGenCmd() *cobra.Command {
+func newTokenGenCmd(drivers []bus.Driver) *cobra.Command {
 	var f tokenFlags
 	cmd := &cobra.Command{
 		Use:   "gen",
@@ -42,7 +43,7 @@ func newTokenGenCmd() *cobra.Command {
 			"  stompgw token gen --secret-file jwt.secret --member 42 --claim org=7 --claim exp=null",
 		Args: cli.Takes(),
 	}
-	src := cli.NewSource(cmd, "use the configuration of serve --standalone")
+	src := cli.NewSource(cmd, drivers, "use the configuration of serve --standalone")
 	flags := cmd.Flags()
 	flags.StringVar(&f.secretFile, "secret-file", "", "`FILE` with the secret to sign with")
 	flags.StringVar(&f.keyFile, "key", "", "`FILE` in PEM with the private key to sign with")

@@ -24,7 +24,7 @@ type policyFlags struct {
 	headers       []string // "name:value"
 }
 
-func newPolicyTestCmd() *cobra.Command {
+func newPolicyTestCmd(drivers []bus.Driver) *cobra.Command {
 	var f policyFlags
 	cmd := &cobra.Command{
 		Use:   "test COMMAND DEST",
@@ -37,7 +37,7 @@ func newPolicyTestCmd() *cobra.Command {
 			"  stompgw policy test --config prod.yaml --token - SUBSCRIBE '/topic/*' < token.txt",
 		Args: cli.Takes("COMMAND", "DEST"),
 	}
-	src := cli.NewSource(cmd, "use the rules of serve --standalone")
+	src := cli.NewSource(cmd, drivers, "use the rules of serve --standalone")
 	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		switch len(args) {
 		case 0:

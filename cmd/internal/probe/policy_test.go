@@ -102,7 +102,7 @@ func TestPolicyTestInput(t *testing.T) {
 func TestParseClaims(t *testing.T) {
 	clitest.TokenFiles(t)
 	clitest.WriteFile(t, "t.yaml", "auth: {jwt: {secret_file: secret}}\n")
-	cfg, err := config.Load(config.Source{File: "t.yaml"})
+	cfg, err := config.Load(config.Source{File: "t.yaml", Drivers: drivers()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -150,7 +150,7 @@ func (t *trials) speechAdvice(err error) string {
 	switch {
 	case errors.As(err, &op) && op.Op == "dial":
 		return ""
-	case t.cfg.Redis.TLS.Loaded() == nil:
+	case t.cfg.Redis.TLS.Loaded == nil:
 		return "if it speaks TLS there, set redis.tls.enabled"
 	default:
 		return "if it speaks no TLS there, leave redis.tls out"

@@ -3,11 +3,12 @@ package probe
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 )
 
-func newConfigDefaultCmd() *cobra.Command {
+func newConfigDefaultCmd(drivers []bus.Driver) *cobra.Command {
 	return &cobra.Command{
 		Use:   "default",
 		Short: "Print a file with every setting, its default and what it is",
@@ -17,12 +18,12 @@ func newConfigDefaultCmd() *cobra.Command {
 			"  stompgw config default | less",
 		Args: cli.Takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return config.WriteDefault(cmd.OutOrStdout())
+			return config.WriteDefault(cmd.OutOrStdout(), drivers)
 		},
 	}
 }
 
-func newConfigShowCmd() *cobra.Command {
+func newConfigShowCmd(drivers []bus.Driver) *cobra.Command {
 	var format string
 	var origin bool
 	cmd := &cobra.Command{
@@ -37,7 +38,7 @@ func newConfigShowCmd() *cobra.Command {
 			"  diff <(stompgw config show) <(stompgw config show --config prod.yaml)",
 		Args: cli.Takes(),
 	}
-	src := cli.NewSource(cmd, "show what serve --standalone would use")
+	src := cli.NewSource(cmd, drivers, "show what serve --standalone would use")
 	src.Needs()
 	cmd.Flags().BoolVar(&origin, "origin", false, "show where each value came from")
 	cli.FormatVar(cmd, &format, "yaml", "json")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/cmd/internal/output"
@@ -19,7 +20,7 @@ import (
 	"github.com/stompgw/stompgw/gateway/auth/redislist"
 )
 
-func newTokenCheckCmd() *cobra.Command {
+func newTokenCheckCmd(drivers []bus.Driver) *cobra.Command {
 	var format string
 	var revocation bool
 	cmd := &cobra.Command{
@@ -30,7 +31,7 @@ func newTokenCheckCmd() *cobra.Command {
 		Example: "  stompgw token check --config prod.yaml - < token.txt",
 		Args:    cli.Takes("TOKEN"),
 	}
-	src := cli.NewSource(cmd, "use the configuration of serve --standalone")
+	src := cli.NewSource(cmd, drivers, "use the configuration of serve --standalone")
 	cli.FormatVar(cmd, &format, "text", "json")
 	cmd.Flags().BoolVar(&revocation, "revocation", false, "also ask Redis whether it has been revoked")
 	src.List("redis.addrs", "redis", config.Default().Redis.Addrs, "`ADDRESS` of Redis, for --revocation")

@@ -8,7 +8,53 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/stompgw/stompgw/bus/settings"
 )
+
+// loadTLS reads the files of the sections of settings.Certificates that are in use.
+func (c *Config) loadTLS() (errs []error) {
+	for _, f := range fieldsIn[settings.Certificates](c) {
+		if c.inUse(f.path) {
+			errs = append(errs, c.loadCertificates(f.path, f.target.(*settings.Certificates))...)
+		}
+	}
+	return errs
+}
+
+// loadCertificates checks the section at path and reads its files.
+func (c *Config) loadCertificates(path string, t *settings.Certificates) (errs []error) {
+	switches, _ := keyAt(c.keys(), path+".enabled") // where a section has one
+	enabled, _ := switches.target.(*bool)
+	none := t.CA == "" && t.Cert == "" && t.Key == ""
+	switch {
+	case none && (enabled == nil || !*enabled):
+		return nil
+	case !none && enabled != nil && !*enabled && c.Origin(switches.path) != ByDefault:
+		return []error{c.fault(switches.path, "is false, but beside it stand files for TLS: leave the one or the other out")}
+	case !none && enabled != nil:
+		*enabled = true
+	}
+	for _, file := range []string{".key", ".cert", ".ca"} { // which implies it
+		if c.Origin(path+file) != ByDefault {
+			c.origins[path+".enabled"] = c.Origin(path + file)
+		}
+	}
+	if !none && !c.uses(path) {
+		return nil
+	}
+	t.Loaded = &tls.Config{MinVersion: tls.VersionTLS12}
+	if t.CA != "" {
+		if t.Loaded.RootCAs, t.CAExpires, errs = c.loadCA(path+".ca", t.CA); errs != nil {
+			return errs
+		}
+	}
+	pair, errs := c.loadPair(path, t.Cert, t.Key)
+	if pair != nil {
+		t.Loaded.Certificates = []tls.Certificate{*pair}
+	}
+	return errs
+}
 
 // loadPair reads the certificate and the private key that two settings of a section name, if
 // Source.Uses it; nil is for neither.
