@@ -2,76 +2,16 @@ package config
 
 import (
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"os"
 	"reflect"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
-
-const secret = "a secret of thirty-two characters" // and one
-
-// rsaKey is one for all tests, as making one takes long.
-var rsaKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
-
-// keys adds to the files of secrets what tokens are signed with.
-func keys(t *testing.T) {
-	t.Helper()
-	secrets(t)
-	rsaKey, err := rsaKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ecKey, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var both []byte
-	for name, key := range map[string]any{"rsa.pem": rsaKey.Public(), "ec.pem": ecKey.Public()} {
-		der, err := x509.MarshalPKIXPublicKey(key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		writeFile(t, name, string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
-	}
-	for _, name := range []string{"rsa.pem", "ec.pem"} {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		both = append(both, text...)
-	}
-	writeFile(t, "both.pem", string(both))
-	writeFile(t, "cut.pem", string(both[:len(both)-30]))
-	writeFile(t, "secret", secret+"\n")
-	writeFile(t, "short", "hunter2")
-}
-
-func writeFile(t *testing.T, name, text string) {
-	t.Helper()
-	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// loadTokens is load among the files of keys.
-func loadTokens(t *testing.T, text string) (*Config, error) {
-	t.Helper()
-	t.Chdir(t.TempDir())
-	keys(t)
-	writeFile(t, "t.yaml", text)
-	return Load(Source{Drivers: drivers(), File: "t.yaml"})
-}
 
 // TestTokens: what the file says of tokens reaches who checks them.
 func TestTokens(t *testing.T) {
@@ -116,7 +56,7 @@ func TestTokens(t *testing.T) {
 			if tt.text != "" {
 				text = "auth:\n  " + tt.text + "\n"
 			}
-			c, err := loadTokens(t, text)
+			c, err := load(t, text)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -206,7 +146,7 @@ func TestTokenErrors(t *testing.T) {
 		{"revocation", "revocation: {enabled: 1}", `t.yaml:2: auth.revocation.enabled: "1" is neither true nor false`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := loadTokens(t, "auth:\n  "+tt.text+"\n")
+			_, err := load(t, "auth:\n  "+tt.text+"\n")
 			if err == nil || err.Error() != tt.want {
 				t.Errorf("\n got %v\nwant %s", err, tt.want)
 			}
@@ -229,21 +169,21 @@ func TestIssuersOfTheEnvironment(t *testing.T) {
 // TestShortSecret: it works, and is warned of.
 func TestShortSecret(t *testing.T) {
 	const want = "t.yaml:2: auth.jwt.secret_file: the secret has 7 bytes, and one so short can be guessed: want 32 or more, such as `openssl rand -base64 32` makes"
-	c, err := loadTokens(t, "auth:\n  jwt: {secret_file: short}\n")
+	c, err := load(t, "auth:\n  jwt: {secret_file: short}\n")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := c.Warnings(); len(got) != 1 || got[0] != want {
 		t.Errorf("\n got %q\nwant %q", got, want)
 	}
-	if c, err = loadTokens(t, "auth:\n  jwt: {secret_file: secret}\n"); err != nil || len(c.Warnings()) > 0 {
+	if c, err = load(t, "auth:\n  jwt: {secret_file: secret}\n"); err != nil || len(c.Warnings()) > 0 {
 		t.Errorf("%v, %q; want nothing", err, c.Warnings())
 	}
 }
 
 // TestRulesForLogins: with an issuer, rules may ask who is logged in.
 func TestRulesForLogins(t *testing.T) {
-	c, err := loadTokens(t, "auth: {jwt: {secret_file: secret}}\nchannels: [{match: /topic/a, subscribe: claims.mu == 42}]\n")
+	c, err := load(t, "auth: {jwt: {secret_file: secret}}\nchannels: [{match: /topic/a, subscribe: claims.mu == 42}]\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +205,7 @@ func TestIssuer(t *testing.T) {
 		{"nobody", "", "", "", "default: auth.jwt: names nobody whose tokens are taken: set auth.jwt.secret_file or auth.jwt.public_key_file"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c, err := loadTokens(t, tt.text)
+			c, err := load(t, tt.text)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,96 +1,16 @@
 package config
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"log/slog"
-	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/nats-io/nkeys"
-
-	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/kafkabus"
-	"github.com/stompgw/stompgw/bus/natsbus"
 )
-
-// drivers are those of the program.
-func drivers() []bus.Driver { return []bus.Driver{kafkabus.Driver(), natsbus.Driver()} }
-
-func kafkaOf(c *Config) *kafkabus.Settings { return c.Bus.sections["kafka"].(*kafkabus.Settings) }
-
-func natsOf(c *Config) *natsbus.Settings { return c.Bus.sections["nats"].(*natsbus.Settings) }
-
-const password = "hunter2"
-
-// secrets fills the current folder with files of secrets and certificates.
-func secrets(t *testing.T) {
-	t.Helper()
-	write := func(name, text string) {
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("password", password+"\n")
-	write("windows", password+"\r\n")
-	user, err := nkeys.CreateUser()
-	if err != nil {
-		t.Fatal(err)
-	}
-	seed, err := user.Seed()
-	if err != nil {
-		t.Fatal(err)
-	}
-	write("nkey", string(seed)+"\n")
-	account, err := nkeys.CreateAccount()
-	if err != nil {
-		t.Fatal(err)
-	}
-	other, err := account.Seed()
-	if err != nil {
-		t.Fatal(err)
-	}
-	write("account", string(other)+"\n")
-	write("creds", "-----BEGIN NATS USER JWT-----\ne30.e30.e30\n------END NATS USER JWT------\n\n"+
-		"-----BEGIN USER NKEY SEED-----\n"+string(seed)+"\n------END USER NKEY SEED------\n")
-
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write("cert.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-	write("key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})))
-}
-
-// loadHere is load among the files of secrets.
-func loadHere(t *testing.T, text string) (*Config, error) {
-	t.Helper()
-	t.Chdir(t.TempDir())
-	secrets(t)
-	if err := os.WriteFile("t.yaml", []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return Load(Source{Drivers: drivers(), File: "t.yaml"})
-}
 
 // TestFolders: a file's relative paths go by its folder, those of variables and of a pipe by the working
 // directory.
@@ -105,9 +25,7 @@ func TestFolders(t *testing.T) {
 		"etc/keys/password": "by the folder", "password": "by the working directory",
 		"etc/secret": "secret", here: "absolute",
 	} {
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, name, text)
 	}
 	c, err := Load(Source{Drivers: drivers(), File: "etc/t.yaml"})
 	if err != nil {
@@ -164,11 +82,8 @@ func TestSecrets(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
-			for name, text := range map[string]string{"t.yaml": "redis: {password_file: password}\n", "password": tt.text} {
-				if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
+			writeFile(t, "t.yaml", "redis: {password_file: password}\n")
+			writeFile(t, "password", tt.text)
 			check := func(before string) {
 				t.Helper()
 				c, err := Load(Source{Drivers: drivers(), File: "t.yaml"})
@@ -244,7 +159,7 @@ func TestBusFiles(t *testing.T) {
 			for name, value := range tt.env {
 				t.Setenv(name, value)
 			}
-			c, err := loadHere(t, fmt.Sprintf(tt.form, tt.text))
+			c, err := load(t, fmt.Sprintf(tt.form, tt.text))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -294,7 +209,7 @@ func TestLogin(t *testing.T) {
 		{"key of another form", "tls: {cert: key.pem, key: cert.pem}", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := loadHere(t, "bus: {driver: nats,\n  nats:\n  {"+tt.text+"}}\n")
+			_, err := load(t, "bus: {driver: nats,\n  nats:\n  {"+tt.text+"}}\n")
 			if err == nil || tt.want != "" && err.Error() != tt.want {
 				t.Errorf("\n got %v\nwant %s", err, tt.want)
 			}
@@ -305,7 +220,7 @@ func TestLogin(t *testing.T) {
 	}
 	t.Run("token of the environment", func(t *testing.T) {
 		t.Setenv("STOMPGW_BUS_NATS_TOKEN", password)
-		_, err := loadHere(t, "bus: {driver: nats, nats: {creds_file: creds}}")
+		_, err := load(t, "bus: {driver: nats, nats: {creds_file: creds}}")
 		const want = "t.yaml:1: bus.nats.creds_file: is a second way to log in, beside bus.nats.token (STOMPGW_BUS_NATS_TOKEN): leave one"
 		if err == nil || err.Error() != want {
 			t.Errorf("\n got %v\nwant %s", err, want)

@@ -49,7 +49,7 @@ func TestRedisFiles(t *testing.T) {
 			for name, value := range tt.env {
 				t.Setenv(name, value)
 			}
-			c, err := loadHere(t, "redis: {"+tt.text+"}")
+			c, err := load(t, "redis: {"+tt.text+"}")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -66,14 +66,10 @@ func TestRedisFiles(t *testing.T) {
 // TestStandaloneWithRedisLogin: the embedded Redis is alone and knows no users, and no secret of the file
 // or the environment is needed. Beside a flag that names a Redis, all counts.
 func TestStandaloneWithRedisLogin(t *testing.T) {
-	t.Chdir(t.TempDir())
 	const text = "redis: {addrs: [a:1, b:2], prefix: 'p:', master: m, db: 2, user: u, password_file: none,\n" +
 		"  sentinel: {user: s}, tls: {ca: none}}\n"
-	if err := os.WriteFile("t.yaml", []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	t.Setenv("STOMPGW_REDIS_SENTINEL_PASSWORD", password)
-	c, err := Load(Source{Drivers: drivers(), File: "t.yaml", Standalone: true})
+	c, err := loadFrom(t, text, Source{Standalone: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +123,7 @@ func TestWarnings(t *testing.T) {
 			}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c, err := loadHere(t, tt.text)
+			c, err := load(t, tt.text)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -52,7 +52,7 @@ func TestRoutesOfConfigs(t *testing.T) {
 
 // TestRulesSayWhere: a rule that says no can be found.
 func TestRulesSayWhere(t *testing.T) {
-	c, err := loadHere(t, "channels:\n  - match: /topic/a\n  - {subscribe: 'true', match: /topic/b}\nroutes:\n  - publish: /topic/a\n    allow: 'true'\n    match: /app/a\n")
+	c, err := load(t, "channels:\n  - match: /topic/a\n  - {subscribe: 'true', match: /topic/b}\nroutes:\n  - publish: /topic/a\n    allow: 'true'\n    match: /app/a\n")
 	if err != nil {
 		t.Fatal(err)
 	}

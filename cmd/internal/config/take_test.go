@@ -10,15 +10,13 @@ import (
 
 // TestTake: what a reload takes over, and what needs a restart: also what belongs to something that does.
 func TestTake(t *testing.T) {
-	t.Chdir(t.TempDir())
-	secrets(t)
+	enter(t)
 	for _, name := range []string{"ca", "node", "other"} {
 		certificates, key := chain(t, time.Now().Add(time.Hour))
 		writeFile(t, name+".crt", certificates)
 		writeFile(t, name+".key", key)
 	}
 	writeFile(t, "new", "hunter3")
-	writeFile(t, "secret", secret)
 	read := func(text string) *Config {
 		t.Helper()
 		writeFile(t, "t.yaml", text)
