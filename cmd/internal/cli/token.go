@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/gateway/auth"
 )
 
@@ -16,12 +17,12 @@ const MaxToken = 64 << 10
 // ReadToken returns an argument that is a token, or "-" for standard input, without "Bearer".
 func ReadToken(stdin io.Reader, arg string) (string, error) {
 	if arg == "-" {
-		text, err := io.ReadAll(io.LimitReader(stdin, MaxToken+1))
-		if err != nil {
-			return "", fmt.Errorf("read the token from standard input: %w", err)
-		}
-		if len(text) > MaxToken {
+		text, err := config.ReadUpTo(stdin, MaxToken)
+		switch {
+		case errors.Is(err, config.ErrTooLong):
 			return "", errors.New("standard input is too long for a token: want it alone")
+		case err != nil:
+			return "", fmt.Errorf("read the token from standard input: %w", err)
 		}
 		arg = string(text)
 	}
@@ -32,14 +33,15 @@ func ReadToken(stdin io.Reader, arg string) (string, error) {
 	return arg, nil
 }
 
-func ReadBounded(name string, most int64) ([]byte, error) {
+// ReadBounded reads a file that has so many bytes at most.
+func ReadBounded(name string, most int) ([]byte, error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close() // nothing was written
-	text, err := io.ReadAll(io.LimitReader(file, most+1))
-	if err == nil && int64(len(text)) > most {
+	text, err := config.ReadUpTo(file, most)
+	if errors.Is(err, config.ErrTooLong) {
 		err = fmt.Errorf("it is longer than %d bytes", most)
 	}
 	return text, err
