@@ -57,5 +57,8 @@ func (u URLs) String() string {
 	return strings.Join(parts, ",")
 }
 
+// GoString is String for %#v.
+func (u URLs) GoString() string { return u.String() }
+
 // MarshalText is String for encoders.
 func (u URLs) MarshalText() ([]byte, error) { return []byte(u.String()), nil }

@@ -244,6 +244,7 @@ func TestStandaloneWithLogin(t *testing.T) {
 	}
 }
 
+// TestRedactURL: nothing shows a password.
 func TestRedactURL(t *testing.T) {
 	for in, want := range map[string]string{
 		"nats://h:4222":                     "nats://h:4222",
@@ -251,8 +252,10 @@ func TestRedactURL(t *testing.T) {
 		"nats://token@h:4222,tls://b:c@i:1": "nats://REDACTED@h:4222,tls://REDACTED@i:1",
 		"nats://bob:sec ret@h":              "(not a URL)",
 	} {
-		if got := settings.URLs(in).String(); got != want {
-			t.Errorf("%q is shown as = %q, want %q", in, got, want)
+		for _, form := range []string{"%s", "%v", "%+v", "%#v"} {
+			if got := fmt.Sprintf(form, settings.URLs(in)); got != want {
+				t.Errorf("%q is shown as %q by %s, want %q", in, got, form, want)
+			}
 		}
 	}
 }
