@@ -3,7 +3,6 @@ package message
 import (
 	"context"
 	"io"
-	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -35,11 +34,6 @@ func (o *opened) Open(bus.Self) (bus.Bus, error) { return o.bus, nil }
 func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	return over(nil).Run(t, nil, args...)
-}
-
-func runOn(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
-	t.Helper()
-	return over(nil).Run(t, strings.NewReader(stdin), args...)
 }
 
 func runBeside(t *testing.T, args ...string) *clitest.Background {
