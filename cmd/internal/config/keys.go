@@ -109,9 +109,14 @@ func secretKeys(f field, s *settings.Secret) []key {
 	return []key{value, file}
 }
 
+var inQuotes = regexp.MustCompile(`(^|[ (])'([^']+)'`)
+
 // markdown makes `code` of 'code', which stands in quotes in tags.
 func markdown(text string) string {
-	return regexp.MustCompile(`(^|[ (])'([^']+)'`).ReplaceAllString(text, "$1`$2`")
+	if !strings.Contains(text, "'") {
+		return text
+	}
+	return inQuotes.ReplaceAllString(text, "$1`$2`")
 }
 
 func setDefaults(keys []key) {
