@@ -83,6 +83,7 @@ func TestRoutesKnowTheSender(t *testing.T) {
 // TestTokensStayHere: a token that is good is in no MESSAGE, envelope, answer or log, wherever it
 // stood.
 func TestTokensStayHere(t *testing.T) {
+	t.Parallel()
 	var logs lockedBuffer
 	n, b := startTap(t, withAuth(t), gateway.WithLogger(slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug}))))
 	n.mustSetRules(t, memberRules(t))
@@ -131,6 +132,7 @@ func TestTokensStayHere(t *testing.T) {
 
 // TestReloadEnds: of a subscription that new rules don't allow, the client hears, and no more of it.
 func TestReloadEnds(t *testing.T) {
+	t.Parallel()
 	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
 		n := startMembers(t)
 		c := dial(n)
@@ -205,6 +207,7 @@ func TestSetRulesOfAnotherKind(t *testing.T) {
 // TestWithheld: what a subscription does not get because its login has gone is counted, and so is
 // what becomes of tokens.
 func TestWithheld(t *testing.T) {
+	t.Parallel()
 	n := startMembers(t, gateway.WithGrace(time.Second))
 	c, other := n.dialTCP(t), n.listening(t)
 	c.send("CONNECT\naccept-version:1.2\nAuthorization:Bearer " + tokenOf(t, 42, 2*time.Second) + "\n\n^@" + hearRefusals)

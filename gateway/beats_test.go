@@ -185,6 +185,7 @@ func mixes() []mix {
 // Only STOMP's octets are the heart-beats that the server has promised ("Heart-beating"), on every
 // transport, whatever else goes over it.
 func TestServerKeepsItsBeats(t *testing.T) {
+	t.Parallel()
 	for _, a := range approaches() {
 		for _, m := range mixes() {
 			t.Run(a.name+"/"+m.name, func(t *testing.T) {

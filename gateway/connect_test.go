@@ -10,6 +10,7 @@ import (
 
 // "Connecting", "CONNECT or STOMP Frame", "CONNECTED Frame", "Protocol Negotiation"
 func TestConnecting(t *testing.T) {
+	t.Parallel()
 	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
 		n := start(t)
 		for _, test := range []struct {
@@ -66,6 +67,7 @@ func isPrincipal(user, key string) bool {
 const noBody = "only SEND, MESSAGE and ERROR frames may have a body; in others, whatever content-length says, a NUL must follow the empty line"
 
 func TestConnectFaults(t *testing.T) {
+	t.Parallel()
 	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
 		n := start(t)
 		for _, test := range []struct{ name, frame, message string }{
@@ -104,6 +106,7 @@ func TestConnectFaults(t *testing.T) {
 }
 
 func TestConnectTimeout(t *testing.T) {
+	t.Parallel()
 	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
 		n := start(t, connectWithin(200*time.Millisecond))
 		c := dial(n)

@@ -8,6 +8,7 @@ import (
 
 // Subscription ids and receipts are written back as their version writes them.
 func TestValueEncodingOfAnswers(t *testing.T) {
+	t.Parallel()
 	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
 		n := start(t)
 		for _, test := range []struct{ version, value string }{

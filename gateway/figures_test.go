@@ -290,6 +290,7 @@ func TestFiguresAreExact(t *testing.T) {
 // TestFiguresOfNow follows connections and sessions from before Run until after it. The counts
 // stay when the node has stopped: a scrape that comes late must not see them fall.
 func TestFiguresOfNow(t *testing.T) {
+	t.Parallel()
 	want := func(g *gateway.Gateway, sessions, connections int) {
 		t.Helper()
 		hung := time.Now().Add(patience)

@@ -167,7 +167,10 @@ func padded(request string, size int) string {
 }
 
 // TestNoRequest holds that a connection which asks for nothing is closed, whatever it dribbles.
-func TestNoRequest(t *testing.T) { eachSocket(t, testNoRequest) }
+func TestNoRequest(t *testing.T) {
+	t.Parallel()
+	eachSocket(t, testNoRequest)
+}
 
 func testNoRequest(t *testing.T, start startFunc) {
 	n := start(t, connectWithin(100*time.Millisecond))

@@ -191,6 +191,7 @@ func TestInterceptorBlocks(t *testing.T) {
 
 // TestInterceptorEndsWithTheSession: nothing waits for a function whose client has gone.
 func TestInterceptorEndsWithTheSession(t *testing.T) {
+	t.Parallel()
 	begun, ended := make(chan struct{}), make(chan struct{})
 	n := start(t, gateway.WithInterceptor(func(ctx context.Context, f *gateway.Frame) error {
 		if f.Command == "SEND" {

@@ -40,6 +40,7 @@ func (n *node) mustKick(t testing.TB, k gateway.Kick, ids ...registry.SessionID)
 
 // TestKick: over each transport the client reads why, and its connection closes; the others stay.
 func TestKick(t *testing.T) {
+	t.Parallel()
 	eachSocket(t, func(t *testing.T, start startFunc) {
 		eachTransport(t, func(t *testing.T, dial func(*node) *client) {
 			n := start(t)
@@ -78,6 +79,7 @@ func TestKickClosesWebSocket(t *testing.T) {
 // TestKickBetweenPolls: who polls is told by the poll that waits, or by the next; who never comes back
 // is forgotten.
 func TestKickBetweenPolls(t *testing.T) {
+	t.Parallel()
 	for _, tr := range polling() {
 		t.Run(tr.name, func(t *testing.T) {
 			n := start(t, sockJS())
@@ -112,22 +114,27 @@ func TestKickBetweenPolls(t *testing.T) {
 // TestKickSlow: a client that does not read, and has much waiting, is gone for the node at once. If it
 // begins to read, the reason is the last that it gets; if not, what it holds is given back soon.
 func TestKickSlow(t *testing.T) {
+	t.Parallel()
 	for _, reads := range []bool{true, false} {
-		for name, dial := range map[string]func(n *node) *client{
-			"tcp":                func(n *node) *client { return n.dialTCP(t) },
-			"websocket":          func(n *node) *client { return n.dialWS(t) },
-			xhrStreaming().name:  func(n *node) *client { return n.dialSock(t, xhrStreaming()) },
-			sockWebSocket().name: func(n *node) *client { return n.dialSock(t, sockWebSocket()) },
+		for name, dial := range map[string]func(t testing.TB, n *node) *client{
+			"tcp":                func(t testing.TB, n *node) *client { return n.dialTCP(t) },
+			"websocket":          func(t testing.TB, n *node) *client { return n.dialWS(t) },
+			xhrStreaming().name:  func(t testing.TB, n *node) *client { return n.dialSock(t, xhrStreaming()) },
+			sockWebSocket().name: func(t testing.TB, n *node) *client { return n.dialSock(t, sockWebSocket()) },
 		} {
-			t.Run(fmt.Sprintf("%s/reads=%v", name, reads), func(t *testing.T) { testKickSlow(t, dial, reads) })
+			t.Run(fmt.Sprintf("%s/reads=%v", name, reads), func(t *testing.T) {
+				t.Parallel()
+				n := start(t, sockJS(func(s *gateway.SockJS) { s.SessionTimeout, s.StreamLimit = time.Second, 1<<30 }),
+					quick(func(p *ws.Periods) { p.Close = time.Second }),
+					gateway.WithLimits(gateway.Limits{Message: 64 << 10, Outbound: 64 << 20, Connections: 1000, ConnectTimeout: patience}))
+				testKickSlow(t, n, dial(t, n), reads)
+			})
 		}
 	}
 }
 
-func testKickSlow(t *testing.T, dial func(*node) *client, reads bool) {
-	n := start(t, sockJS(func(s *gateway.SockJS) { s.SessionTimeout, s.StreamLimit = time.Second, 1<<30 }), quick(func(p *ws.Periods) { p.Close = time.Second }),
-		gateway.WithLimits(gateway.Limits{Message: 64 << 10, Outbound: 64 << 20, Connections: 1000, ConnectTimeout: patience}))
-	slow, writer := dial(n), n.dialTCP(t).connect()
+func testKickSlow(t *testing.T, n *node, slow *client, reads bool) {
+	writer := n.dialTCP(t).connect()
 	id := slow.connectID()
 	slow.subscribe("1", "/topic/flood")
 	much := 100 << 10
@@ -176,6 +183,7 @@ func (b *browser) closeIdle() {
 // TestKickFanOut: while messages go to a room, half of those in it are kicked. They have read all that
 // came before, in order, and the others read everything.
 func TestKickFanOut(t *testing.T) {
+	t.Parallel()
 	const readers, messages = 40, 400
 	n := start(t)
 	var clients []*client

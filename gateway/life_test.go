@@ -20,7 +20,10 @@ import (
 )
 
 // TestDrain holds what clients of every kind see when their node stops.
-func TestDrain(t *testing.T) { eachSocket(t, testDrain) }
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	eachSocket(t, testDrain)
+}
 
 func testDrain(t *testing.T, start startFunc) {
 	for _, c := range []struct {
@@ -141,6 +144,7 @@ func TestNotRun(t *testing.T) {
 
 // TestDrainEndsRequests holds that a request which does not end by itself does not keep the node.
 func TestDrainEndsRequests(t *testing.T) {
+	t.Parallel()
 	running := make(chan struct{})
 	n := start(t, gateway.WithPages(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		close(running)

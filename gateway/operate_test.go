@@ -20,6 +20,7 @@ import (
 // TestLive: of thousands of sessions over all loops, each is found once, and who has subscribed to
 // something too.
 func TestLive(t *testing.T) {
+	t.Parallel()
 	const sessions = 3000
 	n := start(t)
 	ids := make([]registry.SessionID, sessions)
@@ -69,6 +70,7 @@ func TestLive(t *testing.T) {
 
 // TestLiveQueued: what a receiver of SockJS has and its client does not take counts as waiting.
 func TestLiveQueued(t *testing.T) {
+	t.Parallel()
 	const size = 32 << 20 // more than the kernel takes
 	n := start(t, sockJS(func(s *gateway.SockJS) { s.StreamLimit = 1 << 30 }),
 		gateway.WithLimits(gateway.Limits{Message: size, Outbound: 2 * size, Connections: 100, ConnectTimeout: patience}))
@@ -270,6 +272,7 @@ func TestDrainByMethod(t *testing.T) {
 
 // TestBlock: over each transport, who is blocked can't connect, nor log in later, and others can.
 func TestBlock(t *testing.T) {
+	t.Parallel()
 	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
 		n := startMembers(t)
 		token := tokenOf(t, 42, time.Hour)

@@ -86,6 +86,7 @@ func (b *tapBus) taken() []bus.Envelope {
 
 // A SEND through a route reaches those who subscribe to what the route publishes to.
 func TestRoute(t *testing.T) {
+	t.Parallel()
 	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
 		n := start(t)
 		c := dial(n).connect()
@@ -107,6 +108,7 @@ func TestRoute(t *testing.T) {
 // TestBackpressure: a full bus makes its publishers wait, and nobody else; nothing is lost or
 // overtaken.
 func TestBackpressure(t *testing.T) {
+	t.Parallel()
 	const messages = 500
 	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
 		n, b := startTap(t)
@@ -171,6 +173,7 @@ func chat(size int, header string) string {
 // TestRewrite sends what a route rewrites, in one go: it arrives in its order, whatever of it was
 // evaluated on the loop, and what comes behind is carried out behind it.
 func TestRewrite(t *testing.T) {
+	t.Parallel()
 	eachSocket(t, func(t *testing.T, start startFunc) {
 		eachTransport(t, func(t *testing.T, dial func(*node) *client) {
 			n := start(t)
@@ -201,6 +204,7 @@ func TestRewrite(t *testing.T) {
 
 // TestDrainWhileRewriting: a node that stops waits for no more than it has begun.
 func TestDrainWhileRewriting(t *testing.T) {
+	t.Parallel()
 	n := start(t, gateway.WithDrain(0))
 	for range 20 {
 		c := n.dialTCP(t).connect()
@@ -247,6 +251,7 @@ func TestRefusals(t *testing.T) {
 
 // A transaction belongs to its session: another may use the same name.
 func TestTransactions(t *testing.T) {
+	t.Parallel()
 	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
 		n := start(t)
 		reader := dial(n).connect()
@@ -276,6 +281,7 @@ func TestTransactions(t *testing.T) {
 
 // A SEND that a rule refuses is told at once, and the COMMIT says that it was not all.
 func TestTransactionRefusals(t *testing.T) {
+	t.Parallel()
 	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
 		n := start(t)
 		c := dial(n).connect()
@@ -304,6 +310,7 @@ func TestTransactionRefusals(t *testing.T) {
 // TestIndividual: an envelope for a principal reaches that session alone, on whatever node it is,
 // under the name that it has subscribed to.
 func TestIndividual(t *testing.T) {
+	t.Parallel()
 	cluster := membus.NewCluster()
 	nodes := []*node{startOn(t, cluster), startOn(t, cluster)}
 	backend := cluster.Bus("backend")

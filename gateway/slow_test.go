@@ -98,6 +98,7 @@ func (c carried) Write(b []byte) (int, error) { return c.ReadWriter.Write(b) }
 // Whoever is ended gets all that waits for it, and why it is ended, as long as it reads, however slowly. One
 // that does not is cut, perhaps inside a frame, and then nothing follows.
 func TestSlowReaderIsEnded(t *testing.T) {
+	t.Parallel()
 	const behind = 30 // messages of 60 KiB
 	s := gateway.DefaultSockJS()
 	s.StreamLimit = 64 << 20 // so that an answer has not ended when the session does

@@ -9,6 +9,7 @@ import (
 
 // TestSockJSOrigin holds which pages may use the STOMP endpoint, over which transport.
 func TestSockJSOrigin(t *testing.T) {
+	t.Parallel()
 	const app, evil = "https://app.example.com", "https://evil.com"
 	for _, c := range []struct {
 		name     string
@@ -83,6 +84,7 @@ func TestSockJSEchoOrigin(t *testing.T) {
 
 // Scripts and frames are asked for without an Origin. What the browser says instead decides.
 func TestSockJSScriptOrigin(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name     string
 		patterns []string

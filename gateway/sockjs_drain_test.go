@@ -16,6 +16,7 @@ import (
 
 // TestSockJSDrain holds what clients see when their node stops, and that none of them keeps it.
 func TestSockJSDrain(t *testing.T) {
+	t.Parallel()
 	eachSocket(t, func(t *testing.T, start startFunc) {
 		for _, w := range []way{first, later} {
 			for _, tr := range allTransports() {
@@ -69,6 +70,7 @@ func TestSockJSDrainIsSpread(t *testing.T) {
 
 // A client that is between two polls when its node stops is told by the next one.
 func TestSockJSDrainBetweenPolls(t *testing.T) {
+	t.Parallel()
 	eachSocket(t, func(t *testing.T, start startFunc) {
 		for _, tr := range polling() {
 			t.Run(tr.name, func(t *testing.T) {
@@ -131,6 +133,7 @@ func TestSockJSWhileDraining(t *testing.T) {
 // TestSockJSDrainDoor holds what the ports of a node do that stops, while the client of a session over HTTP
 // has not been told: its requests are served on new connections, and all others are refused.
 func TestSockJSDrainDoor(t *testing.T) {
+	t.Parallel()
 	eachSocket(t, func(t *testing.T, start startFunc) {
 		for _, w := range []way{first, kept} {
 			t.Run(string(w), func(t *testing.T) { testSockJSDrainDoor(t, start, w) })
@@ -175,6 +178,7 @@ func testSockJSDrainDoor(t *testing.T, start startFunc, w way) {
 
 // TestSockJSDrainPaused holds that a post which waits for the bus when the node stops is not said to be taken.
 func TestSockJSDrainPaused(t *testing.T) {
+	t.Parallel()
 	name := registry.NewNode(time.Now())
 	bus := fullBus{membus.NewCluster().Bus(name.String()), make(chan struct{}, 1)}
 	n := startNode(t, name, bus, nil, sockJS(), gateway.WithParting(patience))
@@ -205,6 +209,7 @@ func (n *node) listens(address string) bool {
 // TestSockJSDrainPosts holds that no SEND of a session over HTTP is lost while its node stops, and each comes on a
 // connection of its own: it is published, or the session was over.
 func TestSockJSDrainPosts(t *testing.T) {
+	t.Parallel()
 	eachSocket(t, func(t *testing.T, start startFunc) {
 		n := start(t, sockJS(), gateway.WithDrain(300*time.Millisecond), gateway.WithParting(patience))
 		const sessions = 40

@@ -41,6 +41,7 @@ func (b *browser) fresh() *raw {
 
 // "Http 1.0 and 1.1 chunking", of 1.0
 func TestSockJSHTTP10(t *testing.T) {
+	t.Parallel()
 	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
 		t.Run("synchronous", func(t *testing.T) {
 			b := open(t)
@@ -110,6 +111,7 @@ func (s *sock) begin() {
 
 // "Http 1.0 and 1.1 chunking", of 1.1
 func TestSockJSHTTP11(t *testing.T) {
+	t.Parallel()
 	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
 		t.Run("synchronous", func(t *testing.T) {
 			b := open(t)
@@ -177,6 +179,7 @@ func TestSockJSHead(t *testing.T) {
 
 // Requests may come in one segment, and are answered one after the other.
 func TestSockJSPipelining(t *testing.T) {
+	t.Parallel()
 	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
 		for _, tr := range polling() {
 			t.Run(tr.name, func(t *testing.T) {
@@ -316,6 +319,7 @@ func (a *answer) wantCookie(value string) *answer {
 
 // "JSESSIONID cookie"
 func TestSockJSCookie(t *testing.T) {
+	t.Parallel()
 	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
 		testSockJSCookie(t, open, "/cookie_needed_echo")
 		testSockJSCookie(t, open, "/stomp")
@@ -372,6 +376,7 @@ func TestSockJSNoCookie(t *testing.T) {
 
 // TestSockJSServeHTTP is the gateway as a handler in somebody else's server.
 func TestSockJSServeHTTP(t *testing.T) {
+	t.Parallel()
 	for name, serve := range map[string]func(http.Handler) *httptest.Server{
 		"plain": httptest.NewServer,
 		"TLS":   httptest.NewTLSServer,

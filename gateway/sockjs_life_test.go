@@ -36,6 +36,7 @@ func (n *node) wantNothingLeft(t testing.TB) {
 
 // TestSockJSAbandoned holds that a session whose client has gone ends, and gives everything back.
 func TestSockJSAbandoned(t *testing.T) {
+	t.Parallel()
 	eachSocket(t, func(t *testing.T, start startFunc) {
 		n := start(t, shortly(100*time.Millisecond))
 		if f := n.Figures(); f.Connections != 0 {
@@ -66,6 +67,7 @@ func TestSockJSAbandoned(t *testing.T) {
 // TestSockJSNotAbandoned holds that a receiver keeps a session for as long as it is open, and that
 // posts alone do not.
 func TestSockJSNotAbandoned(t *testing.T) {
+	t.Parallel()
 	n := start(t, sockJS(func(s *gateway.SockJS) {
 		s.SessionTimeout, s.Heartbeat = 300*time.Millisecond, 50*time.Millisecond
 	}))
@@ -116,6 +118,7 @@ func TestSockJSClosedStays(t *testing.T) {
 // TestSockJSCut holds that a cut receiver ends the session: what was on its way to the client may be
 // lost, and only a new session can tell.
 func TestSockJSCut(t *testing.T) {
+	t.Parallel()
 	eachSocket(t, func(t *testing.T, start startFunc) {
 		n := start(t, sockJS())
 		for _, w := range []way{first, later, kept} {
@@ -143,6 +146,7 @@ func TestSockJSCut(t *testing.T) {
 
 // First requests for a session that come together make one of it: one gets the open frame.
 func TestSockJSTwoFirst(t *testing.T) {
+	t.Parallel()
 	n := start(t, sockJS())
 	for _, tr := range overHTTP() {
 		t.Run(tr.name, func(t *testing.T) {
@@ -198,6 +202,7 @@ func (b *browser) oneFrame(tr transport, path string, frame chan<- string) {
 
 // TestSockJSConnectionLimit holds that sessions count as connections, also between polls.
 func TestSockJSConnectionLimit(t *testing.T) {
+	t.Parallel()
 	const limit = 6
 	start := func(t *testing.T) *node {
 		return start(t, sockJS(), gateway.WithLimits(gateway.Limits{Message: 64 << 10, Outbound: 1 << 20, Connections: limit, ConnectTimeout: patience}))
@@ -305,6 +310,7 @@ func TestSockJSNothingIsLeft(t *testing.T) {
 
 // TestSockJSOverTLS is each transport on a port with TLS.
 func TestSockJSOverTLS(t *testing.T) {
+	t.Parallel()
 	n, config := startTLS(t, sockJS())
 	for _, w := range []way{first, kept} {
 		for _, tr := range allTransports() {
@@ -324,6 +330,7 @@ func TestSockJSOverTLS(t *testing.T) {
 
 // "Handling close"
 func TestSockJSHandlingClose(t *testing.T) {
+	t.Parallel()
 	const goAway = `c[3000,"Go away!"]`
 	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
 		for _, tr := range overHTTP() {
@@ -396,6 +403,7 @@ func (b *browser) wantInterrupted(s *sock) {
 // TestSockJSStress has many clients do anything to few sessions at the same time: each answer is one
 // that the protocol knows, and nothing is left.
 func TestSockJSStress(t *testing.T) {
+	t.Parallel()
 	eachSocket(t, func(t *testing.T, start startFunc) {
 		n := start(t, shortly(20*time.Millisecond))
 		var ids []string

@@ -24,6 +24,7 @@ func chunked(path string, pieces ...string) string {
 
 // A body that is chunked is like another.
 func TestSockJSChunkedPost(t *testing.T) {
+	t.Parallel()
 	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
 		b := open(t)
 		s := b.session(xhrPolling(), "/echo")
@@ -49,6 +50,7 @@ const mostPosted = 16 << 20
 
 // A body has a bound, whether it is announced or not. The session goes on.
 func TestSockJSOversizedPost(t *testing.T) {
+	t.Parallel()
 	oversized := func(t *testing.T, b *browser, tr transport, pieces ...string) {
 		s := b.session(tr, "/stomp")
 		client := newClient(t, s).connect()
@@ -89,6 +91,7 @@ func TestSockJSOversizedPost(t *testing.T) {
 
 // Many messages in one body are as many in one after the other.
 func TestSockJSManyMessages(t *testing.T) {
+	t.Parallel()
 	n := start(t, sockJS())
 	const messages = 5_000
 	frames := make([]string, messages)
@@ -130,6 +133,7 @@ func TestSockJSLargePost(t *testing.T) {
 
 // A post that never comes whole never counts, and is in nobody's way.
 func TestSockJSCutPost(t *testing.T) {
+	t.Parallel()
 	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
 		for _, tr := range overHTTP() {
 			t.Run(tr.name, func(t *testing.T) {
@@ -163,6 +167,7 @@ func TestSockJSCutPost(t *testing.T) {
 
 // A length that is not true is the client's problem alone. Those that are none, net/http refuses.
 func TestSockJSLyingLength(t *testing.T) {
+	t.Parallel()
 	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
 		b := open(t)
 		s := b.session(xhrPolling(), "/echo")
@@ -222,6 +227,7 @@ func TestSockJSManyPosts(t *testing.T) {
 
 // A body that dribbles in is waited for, and its node does not wait for it.
 func TestSockJSDribble(t *testing.T) {
+	t.Parallel()
 	n := start(t, sockJS())
 	for _, w := range []way{first, later} {
 		b := n.browser(t, w)
@@ -247,6 +253,7 @@ func TestSockJSDribble(t *testing.T) {
 
 // A body that does not come in time ends, even if bytes of it do.
 func TestSockJSPostEnds(t *testing.T) {
+	t.Parallel()
 	n := start(t, sockJS(func(s *gateway.SockJS) { s.SessionTimeout = time.Hour }))
 	b := n.browser(t, first)
 	s := b.session(xhrPolling(), "/echo")
@@ -264,6 +271,7 @@ func TestSockJSPostEnds(t *testing.T) {
 // TestSockJSPostsThatWait: with a session that waits for the bus, posts are taken or refused, and
 // each that is taken counts once.
 func TestSockJSPostsThatWait(t *testing.T) {
+	t.Parallel()
 	n, bus := startTap(t, sockJS())
 	reader := n.dialTCP(t).connect()
 	reader.subscribe("0", "/topic/a")

@@ -12,6 +12,7 @@ import (
 
 // "Protocol and framing"
 func TestSockJSProtocol(t *testing.T) {
+	t.Parallel()
 	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
 		t.Run("simple session", func(t *testing.T) {
 			b := open(t)
@@ -59,6 +60,7 @@ func TestSockJSChangesTransport(t *testing.T) {
 
 // "Heartbeat frame": an open receiver has one now and then, and a poll ends with it.
 func TestSockJSHeartbeat(t *testing.T) {
+	t.Parallel()
 	n := start(t, sockJS(func(s *gateway.SockJS) { s.Heartbeat = 50 * time.Millisecond }))
 	for _, w := range []way{first, later} {
 		t.Run(string(w), func(t *testing.T) {
@@ -82,6 +84,7 @@ func TestSockJSHeartbeat(t *testing.T) {
 
 // A raw WebSocket has no heartbeat frames, nor any other.
 func TestSockJSNoHeartbeat(t *testing.T) {
+	t.Parallel()
 	n := start(t, sockJS(func(s *gateway.SockJS) { s.Heartbeat = time.Millisecond }))
 	s := n.browser(t, first).session(xhrPolling(), "/echo")
 	c := n.rawEcho(t, "/echo/websocket")
@@ -96,6 +99,7 @@ func TestSockJSNoHeartbeat(t *testing.T) {
 
 // Each transport carries messages of any size and content, both ways.
 func TestSockJSEcho(t *testing.T) {
+	t.Parallel()
 	eachSocket(t, func(t *testing.T, start startFunc) {
 		n := start(t, sockJS())
 		for _, w := range []way{first, later, kept} {
@@ -135,6 +139,7 @@ func testSockJSEcho(t *testing.T, s *sock) {
 
 // "XhrPolling"
 func TestSockJSXHRPolling(t *testing.T) {
+	t.Parallel()
 	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
 		t.Run("options", func(t *testing.T) {
 			for _, suffix := range []string{"/xhr", "/xhr_send"} {
@@ -231,6 +236,7 @@ const form = "Content-Type: application/x-www-form-urlencoded"
 
 // "JsonpPolling"
 func TestSockJSJSONPPolling(t *testing.T) {
+	t.Parallel()
 	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
 		t.Run("transport", func(t *testing.T) {
 			b, path := open(t), newPath("/echo")
@@ -277,6 +283,7 @@ func TestSockJSJSONPPolling(t *testing.T) {
 
 // "XhrStreaming"
 func TestSockJSXHRStreaming(t *testing.T) {
+	t.Parallel()
 	prelude := strings.Repeat("h", 2048) + "\n"
 	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
 		t.Run("options", func(t *testing.T) { open(t).wantPreflight("/echo/abc/abc/xhr_streaming", "OPTIONS, POST") })
@@ -310,6 +317,7 @@ func TestSockJSXHRStreaming(t *testing.T) {
 
 // "EventSource"
 func TestSockJSEventSource(t *testing.T) {
+	t.Parallel()
 	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
 		t.Run("transport", func(t *testing.T) {
 			b, path := open(t), newPath("/echo")
@@ -333,6 +341,7 @@ func TestSockJSEventSource(t *testing.T) {
 
 // "HtmlFile"
 func TestSockJSHTMLFile(t *testing.T) {
+	t.Parallel()
 	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
 		t.Run("transport", func(t *testing.T) {
 			b, path := open(t), newPath("/echo")

@@ -24,6 +24,7 @@ func heap() uint64 {
 // TestSockJSSlowReader: over limits.outbound a session is closed, whether it polls too seldom or its
 // stream is not read. It is told so if it comes back, and its memory is given back.
 func TestSockJSSlowReader(t *testing.T) {
+	t.Parallel()
 	const outbound = 128 << 10
 	for _, tr := range append(polling(), xhrStreaming()) {
 		t.Run(tr.name, func(t *testing.T) {
@@ -98,6 +99,7 @@ func TestSockJSMemoryGivenBack(t *testing.T) {
 
 // A message that alone is more than a receiver's answer may have is delivered all the same.
 func TestSockJSLargeMessage(t *testing.T) {
+	t.Parallel()
 	n := start(t, sockJS(func(s *gateway.SockJS) { s.StreamLimit = 1000 }), gateway.WithLimits(gateway.Limits{
 		Message: 1 << 20, Outbound: 4 << 20, Connections: 1000, ConnectTimeout: patience}))
 	body := strings.Repeat("\u2028", 1<<16) // six octets each on the wire
@@ -119,6 +121,7 @@ func TestSockJSLargeMessage(t *testing.T) {
 // TestSockJSReconnect: an answer that streams ends at its limit, and nothing is lost or doubled
 // between it and the next, while a publisher goes on.
 func TestSockJSReconnect(t *testing.T) {
+	t.Parallel()
 	const messages, limit = 1000, 2000
 	eachSocket(t, func(t *testing.T, start startFunc) {
 		n := start(t, sockJS(func(s *gateway.SockJS) { s.StreamLimit = limit }))
@@ -158,6 +161,7 @@ func TestSockJSReconnect(t *testing.T) {
 
 // The limit of an answer is that of the configuration, and its frames count, not its prelude.
 func TestSockJSStreamLimit(t *testing.T) {
+	t.Parallel()
 	for _, limit := range []int{1000, 4096, 128 << 10} {
 		n := start(t, sockJS(func(s *gateway.SockJS) { s.StreamLimit = limit }))
 		for _, tr := range streaming() {

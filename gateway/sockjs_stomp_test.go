@@ -14,6 +14,7 @@ import (
 
 // A session over SockJS is one like any other, from CONNECT to DISCONNECT.
 func TestSockJSConversation(t *testing.T) {
+	t.Parallel()
 	eachSocket(t, func(t *testing.T, start startFunc) {
 		n := start(t, sockJS())
 		for _, w := range []way{first, later, kept} {

@@ -68,6 +68,7 @@ func (c *raw) wantText(want string) {
 
 // "WebSocket protocols"
 func TestSockJSWebSocket(t *testing.T) {
+	t.Parallel()
 	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
 		t.Run("transport", func(t *testing.T) {
 			c := open(t).openAt(newPath("/echo") + "/websocket")

@@ -85,6 +85,7 @@ func header(t testing.TB, frame, name string) string {
 // "Client Frames", "Server Frames": whatever a session can't be asked has its own text, and the
 // receipt that was asked for as receipt-id.
 func TestFrameFaults(t *testing.T) {
+	t.Parallel()
 	const (
 		unknown12 = "unknown command: STOMP 1.2 clients send SEND, SUBSCRIBE, UNSUBSCRIBE, BEGIN, COMMIT, ABORT, ACK, NACK and DISCONNECT"
 		unknown11 = "unknown command: STOMP 1.1 clients send SEND, SUBSCRIBE, UNSUBSCRIBE, BEGIN, COMMIT, ABORT, ACK, NACK and DISCONNECT"
@@ -160,6 +161,7 @@ func TestFaultIsTheEnd(t *testing.T) {
 
 // "Size Limits": whatever passes one gets an ERROR that names it, and the connection closes.
 func TestSizeLimits(t *testing.T) {
+	t.Parallel()
 	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
 		n := start(t, gateway.WithLimits(gateway.Limits{Message: 1000, Outbound: 10_000, Connections: 1000, ConnectTimeout: patience}))
 		reader := dial(n).connect()
@@ -196,6 +198,7 @@ func TestSizeLimits(t *testing.T) {
 
 // "Header receipt", "RECEIPT": for every kind of client frame.
 func TestReceipts(t *testing.T) {
+	t.Parallel()
 	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
 		n := start(t)
 		for _, version := range []string{"1.0", "1.1", "1.2"} {
@@ -237,6 +240,7 @@ func TestReceipts(t *testing.T) {
 
 // "Connection Lingering", "DISCONNECT": a client may also just go, and what it sent counts.
 func TestClientGoes(t *testing.T) {
+	t.Parallel()
 	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
 		n := start(t)
 		reader := dial(n).connect()
@@ -252,6 +256,7 @@ func TestClientGoes(t *testing.T) {
 
 // Clients in PHP answer a MESSAGE with an ACK that has all its headers, content-length too.
 func TestAckWithTheHeadersOfItsMessage(t *testing.T) {
+	t.Parallel()
 	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
 		c := dial(start(t))
 		c.send("CONNECT\n\n^@")

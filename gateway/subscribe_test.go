@@ -12,6 +12,7 @@ import (
 
 // "SUBSCRIBE", "SUBSCRIBE id Header", "SUBSCRIBE ack Header", "UNSUBSCRIBE"
 func TestSubscribeFaults(t *testing.T) {
+	t.Parallel()
 	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
 		n := start(t)
 		for _, test := range []struct{ name, version, frames, message string }{
@@ -43,6 +44,7 @@ func TestSubscribeFaults(t *testing.T) {
 
 // "SUBSCRIBE": what each version says of the subscription in MESSAGE.
 func TestSubscription(t *testing.T) {
+	t.Parallel()
 	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
 		n := start(t)
 		for _, test := range []struct {

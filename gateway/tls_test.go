@@ -107,6 +107,7 @@ func TestTLSWaitsForNobody(t *testing.T) {
 
 // TestTLSHandshakeEnds holds that a handshake has an end, and that the node's stop is one too.
 func TestTLSHandshakeEnds(t *testing.T) {
+	t.Parallel()
 	t.Run("time", func(t *testing.T) {
 		n, _ := startTLS(t, connectWithin(100*time.Millisecond))
 		n.dialRaw(t, n.web).wantEOF()

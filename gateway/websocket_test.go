@@ -402,7 +402,10 @@ func quick(change func(*ws.Periods)) gateway.Option {
 
 // TestNoAnswerToClose holds that the server closes the socket when the client's Close frame is
 // missing.
-func TestNoAnswerToClose(t *testing.T) { eachSocket(t, testNoAnswerToClose) }
+func TestNoAnswerToClose(t *testing.T) {
+	t.Parallel()
+	eachSocket(t, testNoAnswerToClose)
+}
 
 func testNoAnswerToClose(t *testing.T, start startFunc) {
 	n := start(t, quick(func(p *ws.Periods) { p.Close = 100 * time.Millisecond }))
@@ -412,7 +415,10 @@ func testNoAnswerToClose(t *testing.T, start startFunc) {
 }
 
 // TestPings holds that the server pings by its clock.
-func TestPings(t *testing.T) { eachSocket(t, testPings) }
+func TestPings(t *testing.T) {
+	t.Parallel()
+	eachSocket(t, testPings)
+}
 
 func testPings(t *testing.T, start startFunc) {
 	c := start(t, quick(func(p *ws.Periods) { p.Ping = 100 * time.Millisecond })).session(t)
@@ -422,7 +428,10 @@ func testPings(t *testing.T, start startFunc) {
 }
 
 // TestDeadClient holds that a client which is never heard is given up.
-func TestDeadClient(t *testing.T) { eachSocket(t, testDeadClient) }
+func TestDeadClient(t *testing.T) {
+	t.Parallel()
+	eachSocket(t, testDeadClient)
+}
 
 func testDeadClient(t *testing.T, start startFunc) {
 	c := start(t, quick(func(p *ws.Periods) { p.Ping, p.Dead = 100*time.Millisecond, 500*time.Millisecond })).session(t)
@@ -437,6 +446,7 @@ func testDeadClient(t *testing.T, start startFunc) {
 
 // TestPingsBeforeConnect holds that a ping is not taken for the end of the time for CONNECT.
 func TestPingsBeforeConnect(t *testing.T) {
+	t.Parallel()
 	n := start(t, quick(func(p *ws.Periods) { p.Ping = 100 * time.Millisecond }), connectWithin(patience))
 	c := n.upgrade(t)
 	for range 3 {
@@ -461,6 +471,7 @@ func connectWithin(d time.Duration) gateway.Option {
 }
 
 func TestNoConnect(t *testing.T) {
+	t.Parallel()
 	c := start(t, connectWithin(500*time.Millisecond)).upgrade(t)
 	c.wantMessage("ERROR\n")
 	c.wantClosing(1008, "")
