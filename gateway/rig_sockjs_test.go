@@ -18,11 +18,17 @@ import (
 	"github.com/stompgw/stompgw/gateway"
 )
 
-// sockJS is SockJS with its echo services, and with what a test changes. Sessions wait for a
-// receiver as long as a test may take, so that a busy machine ends none.
-func sockJS(change ...func(*gateway.SockJS)) gateway.Option {
+// patientSockJS has sessions wait for a receiver as long as a test may take, so that a busy machine ends none.
+func patientSockJS() gateway.SockJS {
 	s := gateway.DefaultSockJS()
-	s.Echo, s.SessionTimeout, s.ClientURL = true, time.Hour, "/sockjs.min.js"
+	s.SessionTimeout = time.Hour
+	return s
+}
+
+// sockJS is SockJS with its echo services, and with what a test changes.
+func sockJS(change ...func(*gateway.SockJS)) gateway.Option {
+	s := patientSockJS()
+	s.Echo, s.ClientURL = true, "/sockjs.min.js"
 	for _, c := range change {
 		c(&s)
 	}

@@ -74,7 +74,8 @@ func startNode(t testing.TB, name registry.Node, b bus.Bus, kind port, opts ...g
 		kind = func(ln net.Listener) gateway.Listener { return gateway.Listener{Listener: ln} }
 	}
 	n := &node{name: name, sessions: registry.NewMemory()}
-	opts = append([]gateway.Option{gateway.WithDrain(0), gateway.WithParting(time.Millisecond)}, opts...) // few tests want to wait
+	s := patientSockJS()
+	opts = append([]gateway.Option{gateway.WithDrain(0), gateway.WithParting(time.Millisecond), gateway.WithSockJS(&s)}, opts...) // few tests want to wait
 	g, err := gateway.New(name, b, n.sessions, rules(t), opts...)
 	if err != nil {
 		t.Fatal(err)
