@@ -186,10 +186,13 @@ func (d *Decoder) parse(f *Frame, frame []byte) {
 	line, rest := cutLine(head)
 	f.Command = known(line)
 	f.Header = f.Header[:0]
+	escaped := bytes.IndexByte(head, '\\') >= 0
 	for line, rest = cutLine(rest); len(line) > 0; line, rest = cutLine(rest) {
 		colon := bytes.IndexByte(line, ':')
-		name := unescape(line[:colon], d.scan.encoding)
-		value := unescape(trimValue(line[colon+1:], d.scan.encoding), d.scan.encoding)
+		name, value := line[:colon], trimValue(line[colon+1:], d.scan.encoding)
+		if escaped {
+			name, value = unescape(name, d.scan.encoding), unescape(value, d.scan.encoding)
+		}
 		f.Header = append(f.Header, Entry{Name: known(name), Value: value[:len(value):len(value)]})
 	}
 	f.Body = body[:len(body):len(body)]
