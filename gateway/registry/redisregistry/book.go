@@ -2,6 +2,7 @@ package redisregistry
 
 import (
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/stompgw/stompgw/gateway/registry"
@@ -32,34 +33,25 @@ func (b *book) count() (sessions, waiting int) {
 	return sessions, waiting
 }
 
-// eachSettled is that of all buckets, one after the other.
-func (b *book) eachSettled(of func(id registry.SessionID, e entry) bool) (marked int) {
+// redo makes the sessions dirty for which of returns true, and that Redis was told of. It returns how many were
+// not dirty.
+func (b *book) redo(of func(l listing) bool) (marked int) {
 	for i := range b.buckets {
 		marked += b.buckets[i].eachSettled(of)
 	}
 	return marked
 }
 
-// restart makes every session of the book dirty.
-func (b *book) restart() {
-	b.eachSettled(func(registry.SessionID, entry) bool { return true })
-}
-
-// listed counts the sessions that the index has to have, shard by shard: those of members, less what
-// is dirty.
-func (b *book) listed() (n [buckets]int) {
-	b.eachSettled(func(_ registry.SessionID, e entry) bool {
-		if e.member != "" {
-			n[shardOf(e.member)]++
+// spread counts the sessions that each of 64 keys has to have, less what is dirty. A session stands in the one at
+// at, if that is 0 or more.
+func (b *book) spread(at func(l listing) int) (n [buckets]int) {
+	b.redo(func(l listing) bool {
+		if i := at(l); i >= 0 {
+			n[i]++
 		}
 		return false
 	})
 	return n
-}
-
-// relist makes the sessions of some shards dirty, and returns how many were not.
-func (b *book) relist(shards map[int]bool) int {
-	return b.eachSettled(func(_ registry.SessionID, e entry) bool { return e.member != "" && shards[shardOf(e.member)] })
 }
 
 // bucket is the part of the book that stands in one hash. Add and remove come from any goroutine;
@@ -148,11 +140,11 @@ func (b *bucket) mark(id registry.SessionID) {
 // eachSettled calls of with each session that Redis was told of, less what is dirty. Those for which
 // it returns true become dirty, and are counted. Meanwhile Add and Remove wait: for a bucket of a
 // million sessions, that is, 16,000 of them, about half a millisecond.
-func (b *bucket) eachSettled(of func(id registry.SessionID, e entry) bool) (marked int) {
+func (b *bucket) eachSettled(of func(l listing) bool) (marked int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for id, e := range b.entries {
-		if b.settled(id, e) && of(id, e) {
+		if b.settled(id, e) && of(listing{e.member, id}) {
 			b.mark(id)
 			marked++
 		}
@@ -190,37 +182,39 @@ func (b *bucket) sent(endedToo bool) []registry.SessionID {
 	return ids
 }
 
-// known reports whether Redis may rightly have a session: because it lives, or because it ended and
-// is to be deleted anyway.
-func (b *bucket) known(id registry.SessionID) bool {
+// knows says of a session that stands in Redis, perhaps listed under a member, whether it may, and whether it
+// counts among the settled ones.
+func (b *bucket) knows(l listing) (rightly, counts bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.entries[id].state&sent != 0
-}
-
-// knows says of a session that the index lists under a member whether it may, and whether it counts
-// among the listed of the book.
-func (b *bucket) knows(id registry.SessionID, member string) (rightly, counts bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	e, ok := b.entries[id]
-	if !ok || e.member != member || e.state&gone != 0 {
+	e, ok := b.entries[l.id]
+	if !ok || l.member != "" && l.member != e.member || e.state&gone != 0 {
 		return false, false
 	}
-	return true, b.settled(id, e)
+	return true, b.settled(l.id, e)
 }
 
 // change is what Redis has to be told of some sessions of a bucket.
 type change struct {
 	put    []registry.Session
-	drop   []registry.SessionID
-	unlist []listing // to take out of the index; before what put lists there
+	drop   []listing
+	unlist []listing // to take out of the index, besides what drop names; before what put lists there
 }
 
-// listing is a session in the index.
+// listing is a session, and the member under whom the index lists it; empty for none.
 type listing struct {
 	member string
 	id     registry.SessionID
+}
+
+// element is a listing as it stands in the index. No member holds a NUL: JSON escapes it.
+func (l listing) element() string { return l.member + "\x00" + l.id.String() }
+
+func parseElement(element string) (l listing, err error) {
+	member, id, _ := strings.Cut(element, "\x00")
+	l.member = member
+	l.id, err = registry.ParseSessionID(id)
+	return l, err
 }
 
 func (c *change) len() int { return len(c.put) + len(c.drop) }
@@ -238,10 +232,7 @@ func (b *bucket) take(limit int) (c change) {
 			c.unlist = append(c.unlist, listing{member, id})
 		}
 		if e.state&gone != 0 {
-			c.drop = append(c.drop, id)
-			if e.member != "" {
-				c.unlist = append(c.unlist, listing{e.member, id})
-			}
+			c.drop = append(c.drop, listing{e.member, id})
 		} else {
 			c.put = append(c.put, e.session(id))
 		}
@@ -261,16 +252,16 @@ func (b *bucket) settle(c change, ok bool) {
 		for _, s := range c.put {
 			b.mark(s.ID)
 		}
-		for _, id := range c.drop {
-			b.mark(id)
+		for _, l := range c.drop {
+			b.mark(l.id)
 		}
 		return
 	}
 	for _, l := range c.unlist {
 		b.setStale(l.id, slices.DeleteFunc(b.stale[l.id], func(m string) bool { return m == l.member }))
 	}
-	for _, id := range c.drop {
-		b.dropped(id)
+	for _, l := range c.drop {
+		b.dropped(l.id)
 	}
 }
 
@@ -299,13 +290,4 @@ func (b *bucket) news(c change) (news []registry.Session) {
 		}
 	}
 	return news
-}
-
-// compare makes the sessions dirty that Redis has lost of a bucket, given what it has, and returns
-// how many were not.
-func (b *bucket) compare(has map[registry.SessionID]struct{}) (lost int) {
-	return b.eachSettled(func(id registry.SessionID, _ entry) bool {
-		_, ok := has[id]
-		return !ok
-	})
 }

@@ -3,6 +3,7 @@ package redisregistry
 import (
 	"net/netip"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 	"unsafe"
@@ -104,7 +105,7 @@ func TestStaleMembers(t *testing.T) {
 			k := &r.book.buckets[1]
 			listed := make(map[string]bool) // what the index has, given that failed changes have arrived
 			redis := func(ch change) {
-				for _, l := range ch.unlist {
+				for _, l := range slices.Concat(ch.unlist, ch.drop) {
 					delete(listed, l.member)
 				}
 				for _, s := range ch.put {

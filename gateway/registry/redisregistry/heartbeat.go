@@ -80,7 +80,7 @@ func (r *Registry) compare(ctx context.Context) error {
 	if r.noteLost(lost); err != nil {
 		return err
 	}
-	r.book.restart()
+	r.book.redo(func(listing) bool { return true })
 	r.lineage.doubt = false
 	return nil
 }

@@ -20,8 +20,8 @@ import (
 // is not refreshed and so goes by itself.
 type keys struct {
 	*place
-	index *index        // nil when nobody asks for the sessions of a member
-	most  time.Duration // that a refresh may go on while part of a Redis Cluster is away
+	rows               // the index, where somebody asks for the sessions of a member
+	most time.Duration // that a refresh may go on while part of a Redis Cluster is away
 }
 
 func (k *keys) name(id registry.SessionID) string { return k.names.prefix + k.node.Key(id) }
@@ -31,17 +31,15 @@ func (k *keys) queue(ctx context.Context, pipe redis.Pipeliner, changes *[bucket
 		for _, s := range c.put {
 			pipe.Set(ctx, k.name(s.ID), k.value(s), k.expiry)
 		}
-		for _, id := range c.drop {
-			pipe.Del(ctx, k.name(id))
+		for _, l := range c.drop {
+			pipe.Del(ctx, k.name(l.id))
 		}
 	}
-	k.index.queue(ctx, pipe, changes)
+	k.rows.queue(ctx, pipe, changes)
 }
 
-func (k *keys) settle(err error) { k.index.settle(err) }
-
 func (k *keys) refresh(ctx context.Context, pipe redis.Pipeliner, doubt bool) (lost int, err error) {
-	lengths := k.index.refresh(ctx, pipe)
+	k.ask(ctx, pipe)
 	began, failed := time.Now(), exec(ctx, pipe)
 	for ids := range k.pages(false) {
 		n, some, err := k.touch(ctx, ids)
@@ -56,7 +54,7 @@ func (k *keys) refresh(ctx context.Context, pipe redis.Pipeliner, doubt bool) (l
 	if failed != nil {
 		return lost, failed
 	}
-	n, err := k.index.mend(ctx, lengths, doubt)
+	n, err := k.mend(ctx, doubt)
 	return lost + n, err
 }
 
@@ -101,8 +99,7 @@ func (k *keys) touch(ctx context.Context, ids []registry.SessionID) (lost int, s
 }
 
 func (k *keys) leave(ctx context.Context, pipe redis.Pipeliner) error {
-	k.index.leave(ctx, pipe)
-	err := exec(ctx, pipe)
+	err := k.rows.leave(ctx, pipe)
 	for ids := range k.pages(true) {
 		if err != nil {
 			return err

@@ -28,7 +28,7 @@ func TestLost(t *testing.T) {
 		harm      func(ctx context.Context, c redis.UniversalClient) error
 	}{
 		{"all of Redis flushed", Hashes, 3, func(ctx context.Context, c redis.UniversalClient) error { return c.FlushAll(ctx).Err() }},
-		{"one session lost", Hashes, 1, func(ctx context.Context, c redis.UniversalClient) error {
+		{"one session lost", Hashes, 2, func(ctx context.Context, c redis.UniversalClient) error {
 			return c.HDel(ctx, hash("1"), nodeName+"_00000041").Err()
 		}},
 		{"an ended session back", Hashes, 0, func(ctx context.Context, c redis.UniversalClient) error {
@@ -127,10 +127,10 @@ func TestBackAfterUnknownOutcome(t *testing.T) {
 	}
 	flush(t, r)
 	beat(t, r)
-	h := r.layout.(*hashes)
-	if f := r.Figures(); h.tallies.unsure[1] || h.tallies.length[1] != 1 || f.Rewritten != 0 {
+	h := r.layout.(rows)[0]
+	if f := r.Figures(); h.unsure[1] || h.length[1] != 1 || f.Rewritten != 0 {
 		t.Errorf("after the repetition unsure is %v, the length %d and figures %+v, want false, 1 and nothing rewritten",
-			h.tallies.unsure[1], h.tallies.length[1], f)
+			h.unsure[1], h.length[1], f)
 	}
 }
 

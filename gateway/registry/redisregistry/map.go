@@ -99,3 +99,15 @@ func parseKey(key string) (node registry.Node, id string, err error) {
 	node, err = registry.ParseNode(name)
 	return node, id, err
 }
+
+// own takes the key of a session of this node apart.
+func (p *place) own(key string) (l listing, err error) {
+	node, text, err := parseKey(key)
+	if err == nil && node != p.node {
+		err = fmt.Errorf("%q is a session of another node", key)
+	}
+	if err == nil {
+		l.id, err = registry.ParseSessionID(text)
+	}
+	return l, err
+}

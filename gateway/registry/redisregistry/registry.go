@@ -87,11 +87,12 @@ func New(m Map, node registry.Node, cfg Config, log *slog.Logger) *Registry {
 
 func newLayout(m Map, r *Registry) layout {
 	here := &place{client: r.client, names: r.names, node: r.node, expiry: r.cfg.Expiry, book: &r.book}
+	of := func(k kind) *row { return &row{place: here, kind: k} }
 	switch {
 	case m.Layout != Keys:
-		return &hashes{place: here, index: &index{place: here}}
+		return rows{of(hashes), of(index)}
 	case r.cfg.Stored != nil:
-		return &keys{place: here, index: &index{place: here}, most: r.cfg.Heartbeat}
+		return &keys{place: here, rows: rows{of(index)}, most: r.cfg.Heartbeat}
 	}
 	return &keys{place: here, most: r.cfg.Heartbeat}
 }
@@ -150,7 +151,7 @@ func signal(c chan struct{}) {
 type Figures struct {
 	Sessions  int    // of this node, in memory
 	Waiting   int    // of them and of those that ended, what Redis has still to be told of
-	Rewritten uint64 // sessions written again because Redis had lost them, or their part of the index
+	Rewritten uint64 // sessions written again because Redis had lost them, or something else of the same key
 	Swept     uint64 // dead nodes whose leftovers this one took away
 	Away      bool   // Redis does not answer
 }
