@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 // ErrCursor reports a Query.After that is none of a walk with the same Query.
@@ -39,29 +37,21 @@ func (c cursor) behind(key string) cursor {
 // parseCursor takes a Query.After of a layout.
 func parseCursor(text string, layout Layout) (cursor, error) {
 	c := cursor{key: text, scan: layout == Keys}
+	var err error
 	switch {
 	case text == "":
-		return c, nil
-	case !c.scan:
-		_, id, err := parseKey(text)
-		if err == nil {
-			_, err = registry.ParseSessionID(id)
+	case c.scan:
+		step, rest, _ := strings.Cut(text, "|")
+		server, key, ok := strings.Cut(rest, "|")
+		c.server, c.key = server, key
+		if c.step, err = strconv.ParseUint(step, 10, 64); !ok {
+			err = ErrCursor
 		}
-		if err != nil {
-			return c, badCursor(text)
-		}
-		return c, nil
+	default:
+		_, _, err = parseOurKey(text)
 	}
-	parts := strings.SplitN(text, "|", 3)
-	if len(parts) != 3 {
-		return c, badCursor(text)
+	if err != nil {
+		err = fmt.Errorf("%q is %w", text, ErrCursor)
 	}
-	var err error
-	if c.step, err = strconv.ParseUint(parts[0], 10, 64); err != nil {
-		return c, badCursor(text)
-	}
-	c.server, c.key = parts[1], parts[2]
-	return c, nil
+	return c, err
 }
-
-func badCursor(text string) error { return fmt.Errorf("%q is %w", text, ErrCursor) }

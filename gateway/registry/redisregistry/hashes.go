@@ -3,7 +3,6 @@ package redisregistry
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"iter"
 	"slices"
@@ -66,14 +65,8 @@ func (r *hashSource) walkNode(ctx context.Context, node registry.Node, behind st
 			return
 		}
 		for _, group := range groups {
-			found, err := r.keys(ctx, node, group)
-			if err == nil && group[0] == first {
-				at, is := slices.BinarySearchFunc(found[0], node.String()+"_"+behind, byID)
-				if found[0] = found[0][at:]; is {
-					found[0] = found[0][1:]
-				}
-			}
-			if !yield(batch{keys: slices.Concat(found...)}, err) || err != nil {
+			keys, err := r.keys(ctx, node, group, first, behind)
+			if !yield(batch{keys: keys}, err) || err != nil {
 				return
 			}
 		}
@@ -104,89 +97,63 @@ func (r *hashSource) groups(ctx context.Context, node registry.Node, first int) 
 	return groups, nil
 }
 
-// keys returns the keys in some hashes of a node, each list in the order of the ids.
-func (r *hashSource) keys(ctx context.Context, node registry.Node, group []int) ([][]string, error) {
+// keys returns the keys in some hashes of a node, in the order of hashes and ids, of the first one those behind an id.
+func (r *hashSource) keys(ctx context.Context, node registry.Node, group []int, first int, behind string) (keys []string, err error) {
 	pipe := r.client.Redis().Pipeline()
 	fields := make([]*redis.StringSliceCmd, len(group))
 	for i, bucket := range group {
 		fields[i] = pipe.HKeys(ctx, r.names.sessions(node.String(), bucket))
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
-	found := make([][]string, len(group))
 	for i, bucket := range group {
-		var err error
-		if found[i], err = fields[i].Result(); err == nil {
-			err = checkFields(found[i], node, bucket)
+		some, err := fields[i].Result()
+		for _, key := range some {
+			if id, wrong := idOf(node, key); wrong != nil || bucketOf(id) != bucket {
+				err = cmp.Or(wrong, fmt.Errorf("session %s does not belong there", key))
+			}
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", r.names.sessions(node.String(), bucket), err)
 		}
-		slices.SortFunc(found[i], byID)
+		if bucket == first {
+			some = slices.DeleteFunc(some, func(key string) bool { return byID(key, node.String()+"_"+behind) <= 0 })
+		}
+		slices.SortFunc(some, byID)
+		keys = append(keys, some...)
 	}
-	return found, nil
+	return keys, nil
 }
 
 // byID compares the keys of sessions of one node. The ids are in hexadecimal digits: the longer one is larger.
 func byID(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }
 
-// checkFields holds that fields of a hash are keys of sessions that belong there.
-func checkFields(fields []string, node registry.Node, bucket int) error {
-	for _, field := range fields {
-		owner, text, err := parseKey(field)
-		if err != nil {
-			return err
-		}
-		id, err := registry.ParseSessionID(text)
-		if err != nil {
-			return err
-		}
-		if owner != node || bucketOf(id) != bucket {
-			return fmt.Errorf("session %s does not belong there", field)
-		}
-	}
-	return nil
-}
-
-func (r *hashSource) get(ctx context.Context, keys []string) ([]Session, error) {
-	sessions := make([]Session, len(keys))
-	hashes := make([]string, len(keys))
-	fields := make(map[string][]string) // by hash
-	for i, key := range keys {
-		node, text, err := parseKey(key)
-		if err != nil {
-			return nil, err
-		}
-		id, err := registry.ParseSessionID(text)
-		if err != nil {
-			return nil, err
-		}
-		sessions[i] = Session{Node: node, ID: text}
-		hashes[i] = r.names.sessions(node.String(), bucketOf(id))
-		fields[hashes[i]] = append(fields[hashes[i]], key)
-	}
+func (r *hashSource) texts(ctx context.Context, keys []string) (texts []any, err error) {
 	pipe := r.client.Redis().Pipeline()
-	values := make(map[string]*redis.SliceCmd, len(fields))
-	for hash, some := range fields {
-		values[hash] = pipe.HMGet(ctx, hash, some...)
+	var some []*redis.SliceCmd
+	for len(keys) > 0 { // those of one hash stand together
+		hash := r.hashOf(keys[0])
+		n := 1
+		for n < len(keys) && r.hashOf(keys[n]) == hash {
+			n++
+		}
+		some = append(some, pipe.HMGet(ctx, hash, keys[:n]...))
+		keys = keys[n:]
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
-	found := sessions[:0]
-	taken := make(map[string]int, len(fields))
-	for i, s := range sessions {
-		all, err := values[hashes[i]].Result()
+	for _, cmd := range some {
+		values, err := cmd.Result()
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", hashes[i], err)
+			return nil, fmt.Errorf("read %s: %w", cmd.Args()[1], err)
 		}
-		text, ok := all[taken[hashes[i]]].(string)
-		if taken[hashes[i]]++; !ok {
-			continue // it has ended meanwhile
-		}
-		if err := json.Unmarshal([]byte(text), &s.Value); err != nil {
-			return nil, fmt.Errorf("read session %s in %s: %w", keys[i], hashes[i], err)
-		}
-		found = append(found, s)
+		texts = append(texts, values...)
 	}
-	return found, nil
+	return texts, nil
+}
+
+// hashOf is where the session with a key stands, which is one of stompgw's.
+func (r *hashSource) hashOf(key string) string {
+	node, id, _ := parseOurKey(key)
+	return r.names.sessions(node.String(), bucketOf(id))
 }
 
 func (r *hashSource) like(ctx context.Context, name string) iter.Seq2[batch, error] {

@@ -3,7 +3,6 @@ package redisregistry
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"iter"
 	"maps"
@@ -212,39 +211,24 @@ func (r *keySource) like(ctx context.Context, name string) iter.Seq2[batch, erro
 	}
 }
 
-func (r *keySource) get(ctx context.Context, keys []string) ([]Session, error) {
+func (r *keySource) texts(ctx context.Context, keys []string) ([]any, error) {
 	pipe := r.client.Redis().Pipeline()
 	values := make([]*redis.StringCmd, len(keys))
 	for i, key := range keys {
 		values[i] = pipe.GetRange(ctx, r.names.prefix+key, 0, maxValue) // others' data may be of any size
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
-	sessions := make([]Session, 0, len(keys))
+	texts := make([]any, len(keys))
 	for i, key := range keys {
-		text, err := values[i].Bytes()
-		if redis.HasErrorPrefix(err, "WRONGTYPE") {
-			continue
-		}
-		if err != nil {
+		text, err := values[i].Result()
+		switch {
+		case err == nil && len(text) <= maxValue:
+			texts[i] = text
+		case err != nil && !redis.HasErrorPrefix(err, "WRONGTYPE"):
 			return nil, fmt.Errorf("read %s: %w", r.names.prefix+key, err)
 		}
-		if s, ok := sessionOf(key, text); ok {
-			sessions = append(sessions, s)
-		}
 	}
-	return sessions, nil
-}
-
-// sessionOf returns the session that a key holds, if it holds one.
-func sessionOf(key string, text []byte) (s Session, ok bool) {
-	var err error
-	if s.Node, s.ID, err = parseKey(key); err != nil || len(text) > maxValue {
-		return Session{}, false
-	}
-	if err := json.Unmarshal(text, &s.Value); err != nil {
-		return Session{}, false
-	}
-	return s, s.Value.ServerUUID == s.Node.String() && s.Value.PrincipalUserName != ""
+	return texts, nil
 }
 
 // scan walks the keys of all servers that fit a pattern, from a position on. An error ends the walk.

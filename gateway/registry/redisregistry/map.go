@@ -100,14 +100,20 @@ func parseKey(key string) (node registry.Node, id string, err error) {
 	return node, id, err
 }
 
-// own takes the key of a session of this node apart.
-func (p *place) own(key string) (l listing, err error) {
+// parseOurKey is parseKey of a node of stompgw.
+func parseOurKey(key string) (node registry.Node, id registry.SessionID, err error) {
 	node, text, err := parseKey(key)
-	if err == nil && node != p.node {
-		err = fmt.Errorf("%q is a session of another node", key)
-	}
 	if err == nil {
-		l.id, err = registry.ParseSessionID(text)
+		id, err = registry.ParseSessionID(text)
 	}
-	return l, err
+	return node, id, err
+}
+
+// idOf takes the key of a session of a node of stompgw apart.
+func idOf(node registry.Node, key string) (registry.SessionID, error) {
+	owner, id, err := parseOurKey(key)
+	if err == nil && owner != node {
+		err = fmt.Errorf("session %s does not belong there", key)
+	}
+	return id, err
 }

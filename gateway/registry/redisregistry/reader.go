@@ -51,11 +51,12 @@ type source interface {
 	// walk walks the keys of all sessions, or of those of a node, behind a cursor. An error ends it.
 	walk(ctx context.Context, node string, after cursor) iter.Seq2[batch, error]
 
-	// like walks keys among which are all that name may mean. An error ends it.
+	// like walks keys among which are all that name may mean, the one that is name before others. An error ends it.
 	like(ctx context.Context, name string) iter.Seq2[batch, error]
 
-	// get returns the sessions with some keys, in their order, minus those that have ended.
-	get(ctx context.Context, keys []string) ([]Session, error)
+	// texts returns what Redis has of the sessions with some keys, in their order: a string, or nil of one that
+	// has ended.
+	texts(ctx context.Context, keys []string) ([]any, error)
 }
 
 // batch is what one step of a walk has found: keys of sessions, behind a cursor and in the order of the walk.
@@ -129,24 +130,20 @@ func (r *Reader) Sessions(ctx context.Context, q Query) iter.Seq2[Session, error
 	case err != nil:
 		return func(yield func(Session, error) bool) { yield(Session{}, err) }
 	case q.Member != "" && r.names.layout == Hashes:
-		return r.read(ctx, r.walkIndex(ctx, q.Node, q.Member, after), q.Member)
+		return r.read(ctx, r.walkIndex(ctx, q.Node, q.Member, after), every, q.Member)
 	}
-	return r.read(ctx, r.source.walk(ctx, q.Node, after), q.Member)
+	return r.read(ctx, r.source.walk(ctx, q.Node, after), every, q.Member)
 }
 
-// read walks the sessions whose keys a walk finds, or those of a member among them.
-func (r *Reader) read(ctx context.Context, walk iter.Seq2[batch, error], member string) iter.Seq2[Session, error] {
+// read walks the sessions whose keys a walk finds and means wants, or those of a member among them.
+func (r *Reader) read(ctx context.Context, walk iter.Seq2[batch, error], means func(key string) bool, member string) iter.Seq2[Session, error] {
 	return func(yield func(Session, error) bool) {
 		for b, err := range walk {
-			if err != nil {
-				yield(Session{}, err)
-				return
-			}
-			for page := range slices.Chunk(b.keys, pageSize) {
-				sessions, err := r.source.get(ctx, page)
-				if err != nil {
-					yield(Session{}, err)
-					return
+			keys := slices.DeleteFunc(b.keys, func(key string) bool { return !means(key) })
+			for page := range slices.Chunk(keys, pageSize) {
+				var sessions []Session
+				if sessions, err = r.get(ctx, page); err != nil {
+					break
 				}
 				for _, s := range sessions {
 					if member != "" && !isMember(s.Value.MemberUID, member) {
@@ -158,8 +155,42 @@ func (r *Reader) read(ctx context.Context, walk iter.Seq2[batch, error], member 
 					}
 				}
 			}
+			if err != nil {
+				yield(Session{}, err)
+				return
+			}
 		}
 	}
+}
+
+func every(string) bool { return true }
+
+// get returns the sessions with some keys, in their order, minus those that have ended. In the layout Keys what has
+// the name of a session's key and holds none is no session.
+func (r *Reader) get(ctx context.Context, keys []string) (sessions []Session, err error) {
+	texts, err := r.source.texts(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	for i, key := range keys {
+		text, ok := texts[i].(string)
+		if !ok {
+			continue
+		}
+		var s Session
+		s.Node, s.ID, err = parseKey(key)
+		if err == nil {
+			err = json.Unmarshal([]byte(text), &s.Value)
+		}
+		switch {
+		case r.names.layout == Keys && (err != nil || s.Value.ServerUUID != s.Node.String() || s.Value.PrincipalUserName == ""):
+		case err != nil:
+			return nil, fmt.Errorf("read session %s%s: %w", r.names.own, key, err)
+		default:
+			sessions = append(sessions, s)
+		}
+	}
+	return sessions, nil
 }
 
 // Member returns the sessions that a member has on live nodes of stompgw, by the index alone, in the
@@ -171,7 +202,7 @@ func (r *Reader) Member(ctx context.Context, member string) ([]Session, error) {
 		return nil, err
 	}
 	var all []Session
-	for s, err := range r.read(ctx, r.walkIndex(ctx, "", member, cursor{}), member) {
+	for s, err := range r.read(ctx, r.walkIndex(ctx, "", member, cursor{}), every, member) {
 		if err != nil {
 			return nil, err
 		}
@@ -263,42 +294,26 @@ func (r *Reader) Find(ctx context.Context, name string) (Session, error) {
 		return Session{}, ErrNotFound
 	}
 	found := map[string]Session{} // by key, since a walk may come to one twice
-	for b, err := range r.source.like(ctx, name) {
-		if err != nil {
-			return Session{}, err
+	for s, err := range r.read(ctx, r.source.like(ctx, name), func(key string) bool { return means(name, key) }, "") {
+		if err != nil || s.Key() == name {
+			return s, err
 		}
-		keys := slices.DeleteFunc(b.keys, func(key string) bool { return !means(name, key) })
-		for page := range slices.Chunk(keys, pageSize) {
-			sessions, err := r.source.get(ctx, page)
-			if err != nil {
-				return Session{}, err
-			}
-			for _, s := range sessions {
-				if found[s.Key()] = s; s.Key() == name {
-					return s, nil
-				}
-			}
-			if len(found) >= maxAmbiguous {
-				return Session{}, newAmbiguousError(name, found)
-			}
+		if found[s.Key()] = s; len(found) == maxAmbiguous {
+			break
 		}
 	}
-	if len(found) > 1 {
-		return Session{}, newAmbiguousError(name, found)
+	keys := slices.Sorted(maps.Keys(found))
+	switch len(keys) {
+	case 0:
+		return Session{}, ErrNotFound
+	case 1:
+		return found[keys[0]], nil
 	}
-	for _, s := range found {
-		return s, nil
-	}
-	return Session{}, ErrNotFound
+	return Session{}, &AmbiguousError{name, keys}
 }
 
 // means reports whether name is the beginning of a session's key, or its id.
 func means(name, key string) bool {
 	_, id, _ := parseKey(key)
 	return strings.HasPrefix(key, name) || id == name
-}
-
-func newAmbiguousError(name string, found map[string]Session) error {
-	keys := slices.Sorted(maps.Keys(found))
-	return &AmbiguousError{name, keys[:min(len(keys), maxAmbiguous)]}
 }

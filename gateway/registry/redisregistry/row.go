@@ -81,7 +81,10 @@ var hashes = kind{
 	key:     names.sessions,
 	at:      func(l listing) int { return bucketOf(l.id) },
 	element: func(p *place, l listing) string { return p.node.Key(l.id) },
-	parse:   (*place).own,
+	parse: func(p *place, element string) (listing, error) {
+		id, err := idOf(p.node, element)
+		return listing{id: id}, err
+	},
 	added:   func(p *place, s registry.Session, element string) []any { return []any{element, p.value(s)} },
 	dropped: func(c change) []listing { return c.drop },
 }
