@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -143,7 +144,9 @@ func workOf(b *testing.B, server *servers.Process) time.Duration {
 
 func infoOf(b *testing.B, server *servers.Process, section, name string) float64 {
 	b.Helper()
-	value, err := strconv.ParseFloat(field(servers.RedisCLI(b, server, "INFO", section), name), 64)
+	_, rest, _ := strings.Cut(servers.RedisCLI(b, server, "INFO", section), "\n"+name+":")
+	text, _, _ := strings.Cut(rest, "\r")
+	value, err := strconv.ParseFloat(text, 64)
 	if err != nil {
 		b.Fatal(err)
 	}

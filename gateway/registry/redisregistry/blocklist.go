@@ -42,6 +42,14 @@ func (e blockEntry) block() (Block, error) {
 // counts reports whether a score is that of a block of this gateway.
 func (l *blockList) counts(score float64) bool { return !l.shared || score == math.Trunc(score) }
 
+// tolerated returns err, but nil for a user that must not touch a shared list, and so has no blocks there.
+func (l *blockList) tolerated(err error) error {
+	if l.shared && redis.IsPermissionError(err) {
+		return nil
+	}
+	return err
+}
+
 func (l *blockList) add(ctx context.Context, member string, d time.Duration) error {
 	var count *redis.IntCmd
 	var was *redis.FloatCmd

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
@@ -30,15 +28,14 @@ type Block struct {
 // Blocks is the list of the blocks of a cluster. It ends by the clock of the Redis server that has it, so
 // the clocks of nodes and operators don't matter. Its methods may be called from any goroutine.
 type Blocks struct {
-	list   blockList
-	former *blockList // where versions with another Map.Own have it; nil for none
+	lists []blockList // besides the first, where versions with another Map.Own have it
 }
 
 // NewBlocks returns the list that stands beside the session map.
 func NewBlocks(m Map) *Blocks {
-	b := &Blocks{list: blockList{client: m.Client, key: m.names().blocked()}}
+	b := &Blocks{[]blockList{{client: m.Client, key: m.names().blocked()}}}
 	if own := m.formerOwn(); own != "" {
-		b.former = &blockList{client: m.Client, key: names{own: own}.blocked(), shared: true}
+		b.lists = append(b.lists, blockList{client: m.Client, key: names{own: own}.blocked(), shared: true})
 	}
 	return b
 }
@@ -53,11 +50,11 @@ func (b *Blocks) Add(ctx context.Context, member string, d time.Duration) error 
 	case d < time.Millisecond || d > maxBlock:
 		return fmt.Errorf("a block can't last %s: want 1ms to %s", d, maxBlock)
 	}
-	if err := b.list.add(ctx, member, d); err != nil || b.former == nil {
+	if err := b.lists[0].add(ctx, member, d); err != nil {
 		return err
 	}
-	_, err = b.former.remove(ctx, member)
-	return unlessRefused(err)
+	_, err = b.remove(ctx, member, b.lists[1:])
+	return err
 }
 
 // Remove ends the block of a member, and reports whether there was one.
@@ -65,11 +62,17 @@ func (b *Blocks) Remove(ctx context.Context, member string) (was bool, err error
 	if member, err = registry.CanonicalMember(member); err != nil {
 		return false, err
 	}
-	if was, err = b.list.remove(ctx, member); err != nil || b.former == nil {
-		return was, err
+	return b.remove(ctx, member, b.lists)
+}
+
+func (b *Blocks) remove(ctx context.Context, member string, lists []blockList) (was bool, err error) {
+	for _, l := range lists {
+		removed, err := l.remove(ctx, member)
+		if was = was || removed; l.tolerated(err) != nil {
+			return was, err
+		}
 	}
-	before, err := b.former.remove(ctx, member)
-	return was || before, unlessRefused(err)
+	return was, nil
 }
 
 // All returns the blocks that have not ended, the one that ends first first, MaxBlocks at most, and as many
@@ -91,21 +94,14 @@ func (b *Blocks) All(ctx context.Context) ([]Block, error) {
 }
 
 // read returns what stands in Redis, and may take away what has ended.
-func (b *Blocks) read(ctx context.Context, tidy bool) ([]blockEntry, error) {
-	all, err := b.list.read(ctx, tidy)
-	if err != nil || b.former == nil {
-		return all, err
+func (b *Blocks) read(ctx context.Context, tidy bool) (all []blockEntry, err error) {
+	for _, l := range b.lists {
+		some, err := l.read(ctx, tidy)
+		if all = append(all, some...); l.tolerated(err) != nil {
+			return all, err
+		}
 	}
-	former, err := b.former.read(ctx, tidy)
-	return append(all, former...), unlessRefused(err)
-}
-
-// unlessRefused returns nil for a user that must not touch the former list, and so has no blocks there.
-func unlessRefused(err error) error {
-	if redis.IsPermissionError(err) {
-		return nil
-	}
-	return err
+	return all, nil
 }
 
 // latest puts blocks into the order in which they end, and keeps of those of one member the last.

@@ -70,9 +70,6 @@ type bucket struct {
 func (b *bucket) add(id registry.SessionID, e entry) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.entries == nil {
-		b.entries = make(map[registry.SessionID]entry)
-	}
 	was, ok := b.entries[id]
 	if !ok || was.state&gone != 0 {
 		b.live++
@@ -83,8 +80,16 @@ func (b *bucket) add(id registry.SessionID, e entry) {
 	} else {
 		b.outdate(id, was, e.member)
 	}
-	b.entries[id] = e
+	set(&b.entries, id, e)
 	b.mark(id)
+}
+
+// set puts value into a map that there may not be yet.
+func set[K comparable, V any](m *map[K]V, key K, value V) {
+	if *m == nil {
+		*m = make(map[K]V)
+	}
+	(*m)[key] = value
 }
 
 // outdate notes that an entry has another member now.
@@ -97,14 +102,10 @@ func (b *bucket) outdate(id registry.SessionID, was entry, member string) {
 }
 
 func (b *bucket) setStale(id registry.SessionID, stale []string) {
-	switch {
-	case len(stale) == 0:
+	if len(stale) == 0 {
 		delete(b.stale, id)
-	case b.stale == nil:
-		b.stale = make(map[registry.SessionID][]string)
-		fallthrough
-	default:
-		b.stale[id] = stale
+	} else {
+		set(&b.stale, id, stale)
 	}
 }
 
@@ -130,12 +131,7 @@ func (b *bucket) forget(id registry.SessionID) {
 	delete(b.stale, id)
 }
 
-func (b *bucket) mark(id registry.SessionID) {
-	if b.dirty == nil {
-		b.dirty = make(map[registry.SessionID]struct{})
-	}
-	b.dirty[id] = struct{}{}
-}
+func (b *bucket) mark(id registry.SessionID) { set(&b.dirty, id, struct{}{}) }
 
 // eachSettled calls of with each session that Redis was told of, less what is dirty. Those for which
 // it returns true become dirty, and are counted. Meanwhile Add and Remove wait: for a bucket of a
@@ -244,25 +240,34 @@ func (b *bucket) take(limit int) (c change) {
 	return c
 }
 
-// settle books what Redis answered to a change; after a failure all of it is dirty again.
-func (b *bucket) settle(c change, ok bool) {
+// settle books what Redis answered to a change, and returns the sessions that Config.Stored has not heard of with
+// their member. After a failure all of it is dirty again.
+func (b *bucket) settle(c change, ok bool) (news []registry.Session) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !ok {
-		for _, s := range c.put {
+	for _, s := range c.put {
+		switch e := b.entries[s.ID]; {
+		case !ok:
 			b.mark(s.ID)
+		case s.Member != "" && e.member == s.Member && e.state&(told|gone) == 0:
+			e.state |= told
+			b.entries[s.ID] = e
+			news = append(news, s)
 		}
-		for _, l := range c.drop {
-			b.mark(l.id)
-		}
-		return
-	}
-	for _, l := range c.unlist {
-		b.setStale(l.id, slices.DeleteFunc(b.stale[l.id], func(m string) bool { return m == l.member }))
 	}
 	for _, l := range c.drop {
-		b.dropped(l.id)
+		if ok {
+			b.dropped(l.id)
+		} else {
+			b.mark(l.id)
+		}
 	}
+	for _, l := range c.unlist {
+		if ok {
+			b.setStale(l.id, slices.DeleteFunc(b.stale[l.id], func(m string) bool { return m == l.member }))
+		}
+	}
+	return news
 }
 
 // dropped books that Redis has no session id any more.
@@ -274,20 +279,4 @@ func (b *bucket) dropped(id registry.SessionID) {
 	}
 	e.state &^= sent // added again meanwhile, and dirty
 	b.entries[id] = e
-}
-
-// news returns the sessions of a settled change that Config.Stored has not heard of with their
-// member, and notes that it has.
-func (b *bucket) news(c change) (news []registry.Session) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, s := range c.put {
-		e := b.entries[s.ID]
-		if s.Member != "" && e.member == s.Member && e.state&(told|gone) == 0 {
-			e.state |= told
-			b.entries[s.ID] = e
-			news = append(news, s)
-		}
-	}
-	return news
 }

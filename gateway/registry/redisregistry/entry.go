@@ -58,11 +58,8 @@ func (c *commons) of(s registry.Session) *common {
 	if have := c.all[want]; have != nil {
 		return have
 	}
-	if c.all == nil {
-		c.all = make(map[common]*common)
-	}
 	have := new(want)
-	c.all[want] = have
+	set(&c.all, want, have)
 	return have
 }
 

@@ -1,7 +1,6 @@
 package redisregistry
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"slices"
@@ -74,21 +73,11 @@ func ask(ctx context.Context, client redis.UniversalClient) (string, error) {
 // replica for a while has another one, even when it has not ended in between.
 func askOne(ctx context.Context, client redis.Cmdable) (string, error) {
 	pipe := client.Pipeline()
-	server, replication := pipe.Info(ctx, "server"), pipe.Info(ctx, "replication")
+	server, replication := pipe.InfoMap(ctx, "server"), pipe.InfoMap(ctx, "replication")
 	if _, err := pipe.Exec(ctx); err != nil {
 		return "", err
 	}
-	return field(server.Val(), "run_id") + "/" + field(replication.Val(), "master_replid"), nil
-}
-
-// field returns a value of the text that INFO answers.
-func field(info, name string) string {
-	for lines := bufio.NewScanner(strings.NewReader(info)); lines.Scan(); {
-		if value, ok := strings.CutPrefix(lines.Text(), name+":"); ok {
-			return value
-		}
-	}
-	return ""
+	return server.Item("Server", "run_id") + "/" + replication.Item("Replication", "master_replid"), nil
 }
 
 // master is one of the servers that share the keys.

@@ -107,18 +107,15 @@ func (r *Registry) settle(b *bucket, c change, err error) {
 	if c.len() == 0 {
 		return
 	}
-	b.settle(c, err == nil)
-	if err != nil {
-		for _, s := range c.put {
+	for _, s := range b.settle(c, err == nil) {
+		if r.cfg.Stored != nil {
+			r.cfg.Stored(s)
+		}
+	}
+	for _, s := range c.put {
+		if err != nil {
 			r.late[0] = append(r.late[0], s.ID)
 		}
-		return
-	}
-	if r.cfg.Stored == nil {
-		return
-	}
-	for _, s := range b.news(c) {
-		r.cfg.Stored(s)
 	}
 }
 
