@@ -191,39 +191,3 @@ func hides(t *testing.T, c *Config) {
 		}
 	}
 }
-
-// TestLogin: half a way to log in, and two of them.
-func TestLogin(t *testing.T) {
-	for _, tt := range []struct{ name, text, want string }{
-		{"password without a user", "password_file: password", "t.yaml:3: bus.nats.password_file: has no user: set bus.nats.user"},
-		{"URL and user", "url: 'nats://bob:hunter2@h',\n    user: u,\n    password_file: password",
-			"t.yaml:4: bus.nats.user: is a second way to log in, beside bus.nats.url (t.yaml:3): leave one"},
-		{"URL's token and file", "url: 'nats://a,nats://hunter2@h',\n    token_file: password",
-			"t.yaml:4: bus.nats.token_file: is a second way to log in, beside bus.nats.url (t.yaml:3): leave one"},
-		{"token and NKey", "token_file: password,\n    nkey_file: nkey",
-			"t.yaml:4: bus.nats.nkey_file: is a second way to log in, beside bus.nats.token_file (t.yaml:3): leave one"},
-		{"NKey and creds", "nkey_file: nkey,\n    creds_file: creds",
-			"t.yaml:4: bus.nats.creds_file: is a second way to log in, beside bus.nats.nkey_file (t.yaml:3): leave one"},
-		{"NKey of an account", "nkey_file: account",
-			"t.yaml:3: bus.nats.nkey_file: account holds no seed of a user: want one that begins with SU, as `nk -gen user` prints it"},
-		{"key of another form", "tls: {cert: key.pem, key: cert.pem}", ""},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			_, err := load(t, "bus: {driver: nats,\n  nats:\n  {"+tt.text+"}}\n")
-			if err == nil || tt.want != "" && err.Error() != tt.want {
-				t.Errorf("\n got %v\nwant %s", err, tt.want)
-			}
-			if err != nil && strings.Contains(err.Error(), password) {
-				t.Error("the error shows a password")
-			}
-		})
-	}
-	t.Run("token of the environment", func(t *testing.T) {
-		t.Setenv("STOMPGW_BUS_NATS_TOKEN", password)
-		_, err := load(t, "bus: {driver: nats, nats: {creds_file: creds}}")
-		const want = "t.yaml:1: bus.nats.creds_file: is a second way to log in, beside bus.nats.token (STOMPGW_BUS_NATS_TOKEN): leave one"
-		if err == nil || err.Error() != want {
-			t.Errorf("\n got %v\nwant %s", err, want)
-		}
-	})
-}

@@ -126,8 +126,8 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
-// TestEmptyVariables: one that is empty wins over the file, and where nothing can be meant by it it is an
-// error of its own.
+// TestEmptyVariables: one that is empty wins over the file. Where nothing can be meant by it, TestSaid has what is
+// said.
 func TestEmptyVariables(t *testing.T) {
 	const text = `tcp: {listen: "127.0.0.1:1"}
 origins: [https://a.example]
@@ -147,42 +147,6 @@ redis: {prefix: "p:", addrs: ["a:1"], password_file: nowhere}
 				t.Errorf("came from %s", got)
 			}
 		})
-	}
-	for path, want := range map[string]string{
-		"listen":                   `"" is not an address: write host:port, such as 127.0.0.1:13001`,
-		"redis.addrs":              "is empty: want at least one address, such as [127.0.0.1:6379]",
-		"log.level":                `"" is none of debug, info, warn, error`,
-		"redis.db":                 "the variable is empty: write a value, or unset it",
-		"limits.message":           "the variable is empty: write a value, or unset it",
-		"drain.duration":           "the variable is empty: write a value, or unset it",
-		"sockjs.enabled":           "the variable is empty: write a value, or unset it",
-		"redis.password":           "the variable is empty: write the secret, or unset it",
-		"auth.jwt.secret":          "the variable is empty: write the secret, or unset it",
-		"redis.password_file":      "the variable is empty: write the name of the file, or unset it",
-		"auth.jwt.public_key_file": "the variable is empty: write the name of the file, or unset it",
-	} {
-		t.Run(path, func(t *testing.T) {
-			t.Setenv(variable(path), "")
-			_, err := load(t, "") // whether the file says something is no matter
-			if want := variable(path) + ": " + path + ": " + want; err == nil || err.Error() != want {
-				t.Errorf("\n got %v\nwant %s", err, want)
-			}
-		})
-	}
-}
-
-// TestListsOfVariables: what is wrong in a list is blamed on who wrote it, not on the file that it
-// replaced.
-func TestListsOfVariables(t *testing.T) {
-	const text = "redis:\n  addrs:\n    - a:1\n    - b:2\norigins: [https://a.example]\n"
-	t.Setenv("STOMPGW_REDIS_ADDRS", "a:1, b")
-	_, err := load(t, text)
-	if want := `STOMPGW_REDIS_ADDRS: redis.addrs[1]: "b" is not an address: write host:port, such as 127.0.0.1:6379`; err == nil || err.Error() != want {
-		t.Errorf("\n got %v\nwant %s", err, want)
-	}
-	_, err = load(t, text, "--redis", "a")
-	if want := `--redis: redis.addrs[0]: "a" is not an address: write host:port, such as 127.0.0.1:6379`; err == nil || err.Error() != want {
-		t.Errorf("\n got %v\nwant %s", err, want)
 	}
 }
 

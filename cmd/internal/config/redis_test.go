@@ -90,50 +90,6 @@ func TestStandaloneWithRedisLogin(t *testing.T) {
 	}
 }
 
-func TestWarnings(t *testing.T) {
-	for _, tt := range []struct {
-		name, text string
-		want       []string
-	}{
-		{"nothing to warn of", "log: {level: info}\n", nil},
-		{"the shortest expiry", "registry: {heartbeat: 2500ms, expiry: 5s}\n", nil},
-		{"nearly the sample's figures", "registry:\n  layout: keys\n  heartbeat: 500ms\n  expiry: 1100ms\n",
-			[]string{"t.yaml:4: registry.expiry: after 1.1s without a heartbeat a node's sessions are gone from Redis, and a pause of the node or of Redis can take longer: want 5s or more"}},
-		{"sessions of nobody", "sessions: {per_member: {max: 3}}\n",
-			[]string{"t.yaml:1: sessions.per_member.max: bounds nobody: sessions have members only where somebody's tokens are taken; set auth.jwt.secret_file or auth.jwt.public_key_file"}},
-		{"sessions of members", "sessions: {per_member: {max: 3}}\nauth: {jwt: {secret_file: account}}\n", nil},
-		{"all frames", "origins: ['https://a.example', 'null']\n",
-			[]string{`t.yaml:1: origins[1]: null lets in the pages of all origins, as "*" does: any page can show another in a frame that says so`}},
-		{"a short secret", "auth: {jwt: {secret_file: password}}\n",
-			[]string{"t.yaml:1: auth.jwt.secret_file: the secret has 7 bytes, and one so short can be guessed: want 32 or more, such as `openssl rand -base64 32` makes"}},
-		{"an empty file", "# nothing yet\n", []string{"t.yaml: nothing stands in it, so that every setting has its default"}},
-		{"a rule that is misspelt", "channels:\n  - match: /topic/a\n  - match: /tpic/{room}\n",
-			[]string{`t.yaml:3: channels[1].match: "/tpic/{room}" is below none of the prefixes /topic, /queue, /session: is it misspelt? If not, add how it begins to prefixes.broker`}},
-		{"what a route publishes", "routes: [{match: /app/a, allow: 'true', publish: /tpic/a}]\n",
-			[]string{`t.yaml:1: routes[0].publish: "/tpic/a" is below none of the prefixes /topic, /queue, /session: is it misspelt? If not, add how it begins to prefixes.broker`}},
-		{"what a source becomes", "bus: {kafka: {sources: [{topic: a, destination: '/orders-{key}/a'}, {topic: b, destination: '/{topic}/a'}]}}\n",
-			[]string{`t.yaml:1: bus.kafka.sources[0].destination: "/orders-*/a" is below none of the prefixes /topic, /queue, /session: is it misspelt? If not, add how it begins to prefixes.broker`}},
-		{"rules below prefixes", "prefixes: {broker: [/a/b]}\nchannels: [{match: /a/b}, {match: '/{x}/b/c'}, {match: '/**/z'}, {match: /session/queue/x}]\n", nil},
-		{"rules that never decide", "channels:\n  - match: /topic/x\n  - match: /topic/{room}\n  - match: /topic/fixed\n  - match: /topic/{other}\nroutes:\n" +
-			"  - {match: /app/**, allow: 'true', publish: /topic/a}\n  - {match: '/app/{a}/b', allow: 'true', publish: '/topic/{a}'}\n",
-			[]string{
-				`t.yaml:4: channels[2].match: "/topic/fixed" never decides: "/topic/{room}" stands before it (t.yaml:3) and matches all that it does; put it first, or leave it out`,
-				`t.yaml:5: channels[3].match: "/topic/{other}" never decides: "/topic/{room}" stands before it (t.yaml:3) and matches all that it does; put it first, or leave it out`,
-				`t.yaml:8: routes[1].match: "/app/{a}/b" never decides: "/app/**" stands before it (t.yaml:7) and matches all that it does; put it first, or leave it out`,
-			}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			c, err := load(t, tt.text)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := c.Warnings(); !slices.Equal(got, tt.want) {
-				t.Errorf("\n got %q\nwant %q", got, tt.want)
-			}
-		})
-	}
-}
-
 // TestStandaloneOrigins: a development server on this machine may connect to a standalone node, unless
 // somebody has said whose pages may.
 func TestStandaloneOrigins(t *testing.T) {
