@@ -117,6 +117,7 @@ func TestMatcherErrors(t *testing.T) {
 		"/a/":                 `an empty segment: write the slashes singly and none at the end`,
 		"/a/\xff":             `"/a/\xff" is not UTF-8 text`,
 		"/{a*}":               `"{a*}": a variable is a whole segment in braces, such as {room}`,
+		"/{{a}}":              `"{{a}}": a variable is a whole segment in braces, such as {room}`,
 		"/{a":                 `"{a": a variable is a whole segment in braces, such as {room}`,
 		"/a}":                 `"a}": a variable is a whole segment in braces, such as {room}`,
 		"/{}":                 `"{}": a variable is a whole segment in braces, such as {room}`,
