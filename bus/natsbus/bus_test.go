@@ -334,8 +334,8 @@ func TestBoundOnBytes(t *testing.T) {
 func TestPublishAllocates(t *testing.T) {
 	b := newBus(t, Config{URL: "nats://127.0.0.1:1"}, "1/a", nil) // a connection would allocate beside it
 	b.maxPayload.Store(1 << 20)
-	e := envelopes(1)[0]
-	if n := testing.AllocsPerRun(1000, func() { _ = b.check(&e) }); n > 0 {
+	it := item{envelope: envelopes(1)[0]}
+	if n := testing.AllocsPerRun(1000, func() { _ = b.check(&it) }); n > 0 {
 		t.Errorf("check allocates %v times", n)
 	}
 }

@@ -3,8 +3,6 @@ package natsbus
 import (
 	"context"
 	"errors"
-
-	"github.com/stompgw/stompgw/bus"
 )
 
 // confirm asks c's server for answers, one PING at a time, and settles what was written before, until ctx
@@ -70,25 +68,20 @@ func (b *Bus) settle(c *conn) {
 		switch it := &b.asked[i]; {
 		case it.watch == nil:
 			c.confirmed = max(c.confirmed, len(it.envelope.Body))
-			it.done(b.outcome(c, &it.envelope))
+			it.done(b.outcome(c, it))
 		case c.isCrowded(): // nobody knows which watches it has, and the next connection is asked
 			again = append(again, *it)
 		default:
-			end, err := b.watches.answered(it.watch)
-			unsubscribe(end)
-			it.done(err)
+			it.done(b.watches.answered(it.watch))
 		}
 	}
 	b.out.putBack(&b.out.sent, again)
 }
 
 // outcome is what c's server has made of an envelope that it had.
-func (b *Bus) outcome(c *conn, e *bus.Envelope) error {
-	if !c.refusals.any() {
-		return nil
-	}
-	if subject := string(b.appendSubjectOf(nil, e)); c.refusals.take(subject) {
-		return b.forbidden(subject)
+func (b *Bus) outcome(c *conn, it *item) error {
+	if c.refusals.any() && c.refusals.take(it.subject) {
+		return b.forbidden(it.subject)
 	}
 	return nil
 }

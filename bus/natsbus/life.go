@@ -58,8 +58,7 @@ func (b *Bus) rest() {
 	b.pause = min(2*b.pause, longPause)
 }
 
-// next returns the next connection; nil is for none any more. Meanwhile it tells what needs none, or has
-// waited for too long.
+// next returns the next connection; nil is for none any more. Meanwhile it tells what has waited for too long.
 func (b *Bus) next() *conn {
 	made := make(chan *conn)
 	go func() { made <- b.dial() }()
@@ -69,11 +68,9 @@ func (b *Bus) next() *conn {
 		select {
 		case c := <-made:
 			return c
-		case <-b.out.queued:
 		case <-deadline.C:
 			deadline.Reset(b.cfg.Deadline)
 		}
-		b.out.tellRefused()
 		if b.silence.length() >= b.cfg.Deadline {
 			b.out.giveUp(&b.out.sent, bus.ErrUnknown)
 			b.out.giveUp(&b.out.queue, bus.ErrDown)
@@ -162,30 +159,19 @@ func (b *Bus) serve(c *conn) error {
 
 // write tells c's server what the outbox holds, in its order. It may block in a write for writeTimeout.
 func (b *Bus) write(c *conn, outdated <-chan struct{}) error {
-	timer := time.NewTimer(0) // the first run finds nothing
-	defer timer.Stop()
 	signal(b.out.queued) // there may be something already
 	for {
 		select {
 		case <-b.out.queued:
-		case <-timer.C:
 		case <-outdated:
 			return errOutdated
 		case <-c.ended:
 			return nil
 		}
-		b.out.tellRefused()
 		b.writeAll(c)
 		if c.surplus.Load() > 0 {
 			b.countRoom(c)
 			return errCrowded
-		}
-		gone, next := b.watches.expire(time.Now())
-		for _, sub := range gone {
-			unsubscribe(sub)
-		}
-		if !next.IsZero() {
-			timer.Reset(time.Until(next))
 		}
 	}
 }
@@ -193,6 +179,9 @@ func (b *Bus) write(c *conn, outdated <-chan struct{}) error {
 // writeAll writes what is queued, as far as c takes it.
 func (b *Bus) writeAll(c *conn) {
 	b.batch = b.out.take(&b.out.queue, b.batch)
+	for _, sub := range b.watches.takeEnded() { // before a new one of the same subject
+		unsubscribe(sub)
+	}
 	sent := b.sent[:0]
 	handOver := func() {
 		b.out.wrote(sent)
@@ -204,7 +193,7 @@ func (b *Bus) writeAll(c *conn) {
 		if it.watch != nil {
 			b.subscribe(c, it.watch)
 			sent = append(sent, *it)
-		} else if err := b.writeEnvelope(c, &it.envelope); err == nil {
+		} else if err := b.writeEnvelope(c, it); err == nil {
 			sent = append(sent, *it)
 		} else if errors.Is(err, nats.ErrConnectionClosed) { // before it was written
 			b.out.putBack(&b.out.queue, b.batch[i:])
@@ -220,19 +209,18 @@ func (b *Bus) writeAll(c *conn) {
 	b.sent = sent
 }
 
-// writeEnvelope writes e, or returns why not.
-func (b *Bus) writeEnvelope(c *conn, e *bus.Envelope) error {
-	if err := b.check(e); err != nil { // Publish has done so, but perhaps by the limits of another connection
+// writeEnvelope writes that of it, or returns why not.
+func (b *Bus) writeEnvelope(c *conn, it *item) error {
+	if err := b.check(it); err != nil { // Publish has done so, but perhaps by the limits of another connection
 		return b.refuseByLimit(err)
 	}
-	b.subject = b.appendSubjectOf(b.subject[:0], e)
-	b.msg.Subject, b.msg.Header, b.msg.Data = string(b.subject), b.enc.encode(e), e.Body
+	b.msg.Subject, b.msg.Header, b.msg.Data = it.subject, b.enc.encode(&it.envelope), it.envelope.Body
 	err := c.nc.PublishMsg(&b.msg)
 	switch {
 	case err == nil, errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrHeadersNotSupported):
 		return err
 	case errors.Is(err, nats.ErrMaxPayload): // the server has told of a new limit just now
-		return b.refuseByLimit(tooLarge(headerSize(b.msg.Header)+len(e.Body), int(c.nc.MaxPayload())))
+		return b.refuseByLimit(tooLarge(headerSize(b.msg.Header)+len(b.msg.Data), int(c.nc.MaxPayload())))
 	}
 	return fmt.Errorf("%w: %w", bus.ErrUnknown, err) // a failed write, and with it goes the connection
 }

@@ -20,14 +20,14 @@ func (b *Bus) recover(c, last *conn) {
 			watches = append(watches, *it)
 			continue
 		}
-		err := b.check(&it.envelope)
+		err := b.check(it)
 		switch {
 		case err != nil:
 			b.out.finish(it, err)
 		case i > first && first >= 0:
 			again = append(again, *it)
 		case known:
-			b.out.finish(it, b.outcome(last, &it.envelope))
+			b.out.finish(it, b.outcome(last, it))
 		default:
 			b.out.finish(it, bus.ErrUnknown)
 		}
@@ -46,7 +46,7 @@ func (b *Bus) culprit(sent []item, last *conn) (at int, known bool) {
 		if sent[i].watch != nil {
 			continue
 		}
-		if b.check(&sent[i].envelope) != nil {
+		if b.check(&sent[i]) != nil {
 			return i, true
 		}
 		if n := wireSize(&sent[i].envelope); n > size {

@@ -118,8 +118,7 @@ type Bus struct {
 	lookPause time.Duration // before that
 	enc       headerEncoder
 	msg       nats.Msg
-	subject   []byte // memory for encoding, as are the next three for batches
-	batch     []item
+	batch     []item // memory for batches, as are the next two
 	sent      []item
 	asked     []item
 
@@ -162,6 +161,7 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 		return nil, fmt.Errorf("natsbus: node name %.40q: 1 to about %d bytes are possible", node, maxSubject/3)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	out := newOutbox(cfg.Queue, cfg.Bytes)
 	b := &Bus{
 		cfg:            cfg,
 		userInURL:      pool.hasUser(),
@@ -173,8 +173,8 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 		ended:          make(chan struct{}),
 		pool:           pool,
 		pause:          shortPause,
-		out:            newOutbox(cfg.Queue, cfg.Bytes),
-		watches:        newWatches(cfg.Inbox, cfg.InboxBytes, cfg.Linger),
+		out:            out,
+		watches:        newWatches(cfg.Inbox, cfg.InboxBytes, cfg.Linger, out.queued),
 		refusedByLimit: make(chan struct{}, 1),
 		refusalLog:     seldom.Line{Every: time.Minute},
 		limitLog:       seldom.Line{Every: time.Hour},

@@ -1,6 +1,7 @@
 package natsbus
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sync"
@@ -11,9 +12,10 @@ import (
 // item is one thing to tell the server: an envelope, or a watch.
 type item struct {
 	envelope bus.Envelope
+	subject  string      // that it is published to
+	size     int         // of its body, headers and subject, in bytes
 	watch    *watch      // set: a watch
 	done     func(error) // told what the server made of it
-	size     int         // of an envelope's body and headers, in bytes
 }
 
 // outbox holds what was accepted until it is settled. Envelopes count against its bounds;
@@ -26,10 +28,9 @@ type outbox struct {
 	written chan struct{} // the confirmer has something to do
 
 	mu           sync.Mutex
-	queue        []item   // not written yet
-	sent         []item   // written to the present connection, or to the last one
-	refused      []func() // to be called; they need no server
-	count, bytes int      // of envelopes not settled
+	queue        []item // not written yet
+	sent         []item // written to the present connection, or to the last one
+	count, bytes int    // of envelopes not settled
 	closed       bool
 	idle         chan struct{} // closed by closeIdle, when closed and count is 0
 	closeIdle    func()
@@ -47,7 +48,7 @@ func newOutbox(maxCount, maxBytes int) *outbox {
 	}
 }
 
-func signal(c chan struct{}) {
+func signal(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
 	default: // one is under way already
@@ -123,29 +124,6 @@ func (o *outbox) giveUp(list *[]item, err error) {
 	o.putBack(list, batch)
 }
 
-// refuse has tell called by a goroutine of the bus, or says bus.ErrClosed.
-func (o *outbox) refuse(tell func()) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.closed {
-		return bus.ErrClosed
-	}
-	o.refused = append(o.refused, tell)
-	signal(o.queued)
-	return nil
-}
-
-// tellRefused calls what refuse was given.
-func (o *outbox) tellRefused() {
-	o.mu.Lock()
-	refused := o.refused
-	o.refused = nil
-	o.mu.Unlock()
-	for _, tell := range refused {
-		tell()
-	}
-}
-
 // finish makes the room of an envelope, and then tells its outcome, so that one who waits for that finds
 // the room.
 func (o *outbox) finish(it *item, err error) {
@@ -186,7 +164,6 @@ func (o *outbox) state() (outstanding int, closed bool) {
 
 // abandon tells all that is left that nobody will know: the goroutines of the bus have ended.
 func (o *outbox) abandon() {
-	o.tellRefused()
 	for _, it := range slices.Concat(o.take(&o.queue, nil), o.take(&o.sent, nil)) {
 		if it.watch != nil {
 			it.done(bus.ErrClosed)
@@ -199,7 +176,12 @@ func (o *outbox) abandon() {
 // Publish implements bus.Bus. Besides the errors named there it refuses an envelope whose principal
 // names no node, or with ErrDestination or bus.ErrTooLarge.
 func (b *Bus) Publish(e bus.Envelope, done func(error)) error {
-	if err := b.check(&e); err != nil {
+	subject, err := b.subjectOf(&e)
+	if err != nil {
+		return err
+	}
+	it := item{envelope: e, subject: subject, done: done, size: size(&e) + len(subject)}
+	if err := b.check(&it); err != nil {
 		return b.refuseByLimit(err)
 	}
 	if b.silence.length() >= b.cfg.Silence {
@@ -207,13 +189,26 @@ func (b *Bus) Publish(e bus.Envelope, done func(error)) error {
 			return bus.ErrDown
 		}
 	}
-	return b.out.accept(item{envelope: e, done: done, size: size(&e)})
+	return b.out.accept(it)
+}
+
+// subjectOf returns what e is published to.
+func (b *Bus) subjectOf(e *bus.Envelope) (string, error) {
+	if e.Principal == "" {
+		return string(appendSubject(nil, b.cfg.Prefix, e.Destination)), nil
+	}
+	node, ok := bus.Node(e.Principal)
+	if !ok {
+		return "", fmt.Errorf("natsbus: principal %.80q: want <epoch>/<uuid>/<session>/<time>, to know its node", e.Principal)
+	}
+	return nodeSubject(b.cfg.Prefix, node), nil
 }
 
 // check refuses what the server of the latest connection does not take.
-func (b *Bus) check(e *bus.Envelope) error {
-	if err := b.checkSubject(e); err != nil {
-		return err
+func (b *Bus) check(it *item) error {
+	e := &it.envelope
+	if n, limit := len(it.subject), int(b.maxSubject.Load()); n > limit {
+		return tooLong(cmp.Or(e.Principal, e.Destination), n, limit)
 	}
 	limit := int(b.maxPayload.Load())
 	if limit == 0 || escapedSize(e) <= limit {
@@ -223,31 +218,6 @@ func (b *Bus) check(e *bus.Envelope) error {
 		return tooLarge(wire, limit)
 	}
 	return nil
-}
-
-func (b *Bus) checkSubject(e *bus.Envelope) error {
-	limit := int(b.maxSubject.Load())
-	if e.Principal == "" {
-		return checkLength(b.cfg.Prefix, e.Destination, limit)
-	}
-	node, ok := bus.Node(e.Principal)
-	if !ok {
-		return fmt.Errorf("natsbus: principal %.80q: want <epoch>/<uuid>/<session>/<time>, to know its node", e.Principal)
-	}
-	if n := len(nodeSubject(b.cfg.Prefix, node)); n > limit {
-		return fmt.Errorf("%w: the node name in principal %.40q... takes %d bytes as a NATS subject, at most %d are possible",
-			ErrDestination, e.Principal, n, limit)
-	}
-	return nil
-}
-
-// appendSubjectOf appends the subject that e, which check has let pass, is published to.
-func (b *Bus) appendSubjectOf(dst []byte, e *bus.Envelope) []byte {
-	if e.Principal == "" {
-		return appendSubject(dst, b.cfg.Prefix, e.Destination)
-	}
-	node, _ := bus.Node(e.Principal)
-	return append(dst, nodeSubject(b.cfg.Prefix, node)...)
 }
 
 func tooLarge(wire, limit int) error {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -112,8 +113,8 @@ func TestDeadlineWithoutConnection(t *testing.T) {
 func TestUnwatchEndsSubscription(t *testing.T) {
 	_, b, conn := talk(t, Config{Linger: 1}, nil)
 	b.Watch("/a", func(error) {})
-	b.Unwatch("/a") // perhaps before the writer has come to the watch
 	conn.expectAnswering("SUB stomp.d.a  2")
+	b.Unwatch("/a")
 	conn.expectAnswering("UNSUB 2")
 	b.Watch("/a", func(error) {})
 	conn.expectAnswering("SUB stomp.d.a  3")
@@ -138,23 +139,22 @@ func TestWatchTakesOverLingeringSubscription(t *testing.T) {
 // TestExpire: a subscription ends when its watch has lingered for long enough, and not before; one whose
 // watch ends before it was made, is not made.
 func TestExpire(t *testing.T) {
-	ws := newWatches(1, 1, time.Minute)
-	start := time.Now()
-	w, _ := ws.open("stomp.d.a", "/a", nil)
-	sub := new(nats.Subscription)
-	ws.subscribed(w, sub, 2)
-	early, _ := ws.open("stomp.d.b", "/b", nil)
-	ws.close("stomp.d.a", start)
-	ws.close("stomp.d.b", start)
-	if gone, next := ws.expire(start); len(gone) > 0 || next != start.Add(time.Minute) {
-		t.Errorf("before its time: %d ended, the next at %v", len(gone), next)
-	}
-	if gone, _ := ws.expire(start.Add(2 * time.Minute)); len(gone) != 1 || gone[0] != sub {
-		t.Errorf("%v ended, want its own", gone)
-	}
-	if ws.missing(early) {
-		t.Error("what nobody watches is to be subscribed")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		ws := newWatches(1, 1, time.Minute, make(chan struct{}, 1))
+		w, _ := ws.open("stomp.d.a", "/a", nil)
+		sub := new(nats.Subscription)
+		ws.subscribed(w, sub, 2)
+		early, _ := ws.open("stomp.d.b", "/b", nil)
+		ws.close("stomp.d.a")
+		ws.close("stomp.d.b")
+		for _, want := range []int{0, 1} {
+			time.Sleep(time.Minute - 1 + time.Duration(want))
+			synctest.Wait()
+			if ended := ws.takeEnded(); len(ended) != want || want > 0 && ended[0] != sub || ws.missing(early) == (want > 0) {
+				t.Errorf("%v ended, want %d", ended, want)
+			}
+		}
+	})
 }
 
 // Whatever breaks, done runs once, nil is a promise, nothing arrives twice, and order is kept.

@@ -2,6 +2,7 @@ package natsbus
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 // permit the node's own subject, at first, when ready waits for it, or later, Healthy says so.
 func (b *Bus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelope)) error {
 	answer := make(chan error, 2) // of one Watch: the server's, and that it takes it back
-	if err := b.watchOwn(answer); err != nil {
+	if err := b.watchOwn(answer); errors.Is(err, bus.ErrClosed) {
 		return err
 	}
 	b.receiving.Store(true)
@@ -53,8 +54,8 @@ func (b *Bus) keepOwn(ctx context.Context, answer chan error, ready func()) {
 		case <-ctx.Done():
 			return
 		}
-		if !await(ctx, time.After(renewal)) || b.watchOwn(answer) != nil {
-			return // or the bus is closed
+		if !await(ctx, time.After(renewal)) || errors.Is(b.watchOwn(answer), bus.ErrClosed) {
+			return
 		}
 	}
 }

@@ -138,18 +138,18 @@ func TestRevokedWhileAsked(t *testing.T) {
 		{name: "after both answers", answers: 2, next: true, ended: true, revoked: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			ws := newWatches(1, 1, time.Minute)
+			ws := newWatches(1, 1, time.Minute, make(chan struct{}, 1))
 			w, _ := ws.open("a", "/a", func(error) {})
 			if tt.next {
 				ws.open("a", "/a", func(error) {})
 			}
 			for range tt.answers {
-				if _, err := ws.answered(w); err != nil {
+				if err := ws.answered(w); err != nil {
 					t.Fatal(err)
 				}
 			}
 			if tt.unwatched {
-				ws.close("a", time.Now())
+				ws.close("a")
 			}
 			_, ready := ws.refuse(w, ErrPermission)
 			now, _ := ws.of("a")
@@ -161,11 +161,11 @@ func TestRevokedWhileAsked(t *testing.T) {
 				t.Error("the next watch is the same")
 			}
 			if !tt.ended || tt.revoked {
-				if _, err := ws.answered(w); err != ErrPermission {
+				if err := ws.answered(w); err != ErrPermission {
 					t.Errorf("who waits is told %v", err)
 				}
 			}
-			ws.expire(time.Now().Add(time.Hour))
+			ws.remove(w) // as it may have lingered
 			if now, _ := ws.of("a"); now != again || again.refused != nil {
 				t.Error("the next watch has ended too")
 			}
@@ -175,7 +175,7 @@ func TestRevokedWhileAsked(t *testing.T) {
 
 // TestLateSubscriptionEnds: a subscription that is made while its watch ends does not stay.
 func TestLateSubscriptionEnds(t *testing.T) {
-	ws := newWatches(1, 1, time.Minute)
+	ws := newWatches(1, 1, time.Minute, make(chan struct{}, 1))
 	w, _ := ws.open("a", "/a", nil)
 	ws.refuse(w, ErrPermission)
 	ws.answered(w)

@@ -113,20 +113,10 @@ func decodeSubject(prefix, subject string) (destination string, ok bool) {
 	return destination, true
 }
 
-// checkLength refuses a destination whose subject would be longer than limit.
-func checkLength(prefix, destination string, limit int) error {
-	if len(prefix)+3+3*len(destination) <= limit {
-		return nil // even if every byte is escaped
-	}
-	if n := len(appendSubject(nil, prefix, destination)); n > limit {
-		return tooLong(destination, n, limit)
-	}
-	return nil
-}
-
-func tooLong(destination string, n, limit int) error {
+// tooLong is about a subject of n bytes; what is the destination or the principal that it is made of.
+func tooLong(what string, n, limit int) error {
 	return fmt.Errorf("%w: %.40q... takes %d bytes as a NATS subject, at most %d are possible; bytes other than A-Z a-z 0-9 _ - / take three each",
-		ErrDestination, destination, n, limit)
+		ErrDestination, what, n, limit)
 }
 
 // checkPrefix refuses a prefix that is no subject, or that leaves too little for destinations.

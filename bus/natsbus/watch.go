@@ -16,7 +16,8 @@ import (
 
 // A watch begins with Watch. The writer subscribes it, on each connection anew, and the confirmer tells
 // ready what the server has made of it. After Unwatch it lingers, and Watch brings it back to life, until
-// the writer ends it.
+// its time has come. The writer ends the subscriptions of watches that have ended, so that there are never
+// two of one subject.
 //
 // A server takes back what it has permitted when it loads other permissions, at once or at the next
 // connection. It drops the subscription and says so once. Then the watch has ended, and its ready hears
@@ -41,12 +42,11 @@ type watch struct {
 	lane        *lane
 
 	// Guarded by watches.mu.
-	ready     func(error) // of the latest Watch
-	pending   int         // Watches that have no answer yet; with none, the server permits it
-	refused   error       // why it brings nothing: it is no watch any more once that was told
-	live      bool        // false between Unwatch and the end of the linger time
-	lingering bool        // it is in watches.lingering
-	expires   time.Time   // when a watch that is not live may go
+	ready   func(error) // of the latest Watch
+	pending int         // Watches that have no answer yet; with none, the server permits it
+	refused error       // why it brings nothing: it is no watch any more once that was told
+	live    bool        // false between Unwatch and the end of the linger time
+	linger  *time.Timer // of the latest Unwatch
 
 	// Of the latest connection, guarded likewise.
 	sub     *nats.Subscription // nil until the writer has subscribed
@@ -58,20 +58,22 @@ type watch struct {
 type watches struct {
 	// Never changed.
 	linger time.Duration
+	wake   chan<- struct{} // the writer
 	seed   maphash.Seed
 	lanes  [lanes]*lane
 
 	mu        sync.RWMutex
 	bySubject map[string]*watch
-	lingering []*watch                        // unwatched ones, each once, about in the order in which they expire
+	ended     []*nats.Subscription            // of watches that have ended
 	shunned   map[string]bool                 // subjects, maxShunned at most
 	slow      map[*nats.Subscription]struct{} // those that have dropped envelopes
 	lost      uint64                          // envelopes that subscriptions dropped which are gone
 }
 
-func newWatches(inbox, inboxBytes int, linger time.Duration) *watches {
+func newWatches(inbox, inboxBytes int, linger time.Duration, wake chan<- struct{}) *watches {
 	ws := &watches{
 		linger:    linger,
+		wake:      wake,
 		seed:      maphash.MakeSeed(),
 		bySubject: make(map[string]*watch),
 		shunned:   make(map[string]bool),
@@ -85,34 +87,30 @@ func newWatches(inbox, inboxBytes int, linger time.Duration) *watches {
 
 // Watch implements bus.Narrower. While there is no connection, ready waits for one.
 func (b *Bus) Watch(destination string, ready func(error)) {
-	var err error
-	if tooLong := checkLength(b.cfg.Prefix, destination, int(b.maxSubject.Load())); tooLong != nil {
-		err = b.out.refuse(func() { ready(b.refuseByLimit(tooLong)) })
-	} else {
-		err = b.watch(watchSubject(b.cfg.Prefix, destination), destination, ready)
+	subject := watchSubject(b.cfg.Prefix, destination)
+	if n, limit := len(subject), int(b.maxSubject.Load()); n > limit {
+		go ready(b.refuseByLimit(tooLong(destination, n, limit))) // it must not run on the caller's goroutine
+		return
 	}
-	if err != nil {
-		go ready(err) // the bus's own goroutines are ending, and ready must not run on the caller's
-	}
+	_ = b.watch(subject, destination, ready) // which hears it
 }
 
-// watch asks for what is published to subject, or says bus.ErrClosed.
+// watch asks for what is published to subject. ready hears the error too.
 func (b *Bus) watch(subject, destination string, ready func(error)) error {
 	w, err := b.watches.open(subject, destination, ready)
-	if err != nil {
-		return b.out.refuse(func() { ready(err) })
+	if err == nil {
+		err = b.out.accept(item{watch: w, done: ready})
 	}
-	return b.out.accept(item{watch: w, done: ready})
+	if err != nil {
+		go ready(err)
+	}
+	return err
 }
 
 // Unwatch implements bus.Narrower. The subscription outlives it by Config.Linger, so that a client
 // that comes and goes costs the servers nothing, but nothing of it is delivered.
 func (b *Bus) Unwatch(destination string) {
-	if checkLength(b.cfg.Prefix, destination, maxSubject) != nil {
-		return // it never was a watch
-	}
-	b.watches.close(watchSubject(b.cfg.Prefix, destination), time.Now())
-	signal(b.out.queued) // the writer's timer is set by the oldest of them
+	b.watches.close(watchSubject(b.cfg.Prefix, destination))
 }
 
 // subscribeAll subscribes on c, whose predecessor is last, all that is watched, and reports whether c has
@@ -158,13 +156,8 @@ func (b *Bus) subscribe(c *conn, w *watch) {
 	}
 }
 
-// unsubscribe ends sub, which may be nil.
-func unsubscribe(sub *nats.Subscription) {
-	if sub != nil {
-		// It fails only on a closed connection, where the subscription has ended too.
-		_ = sub.Unsubscribe()
-	}
-}
+// unsubscribe ends sub. It fails only on a closed connection, where the subscription has ended too.
+func unsubscribe(sub *nats.Subscription) { _ = sub.Unsubscribe() }
 
 // survives waits for c's answer to the subscriptions of group, and notes what it is.
 func (b *Bus) survives(c *conn, group []*watch) bool {
@@ -188,12 +181,11 @@ func (b *Bus) survives(c *conn, group []*watch) bool {
 // deny notes that w brings nothing, and why. Whoever waits for an answer hears that. If nobody does, the
 // server takes back what it has granted: w has ended, the confirmer tells who watches it, and revoked is true.
 func (b *Bus) deny(w *watch, err error) (revoked bool) {
-	end, ready := b.watches.refuse(w, err)
-	unsubscribe(end)
+	revoked, ready := b.watches.refuse(w, err)
 	if ready != nil {
 		b.out.wrote([]item{{watch: w, done: ready}})
 	}
-	return end != nil || ready != nil
+	return revoked
 }
 
 // open returns a live watch of subject: a lingering one, or a new one. ready is to hear of its end,
@@ -210,46 +202,30 @@ func (ws *watches) open(subject, destination string, ready func(error)) (*watch,
 		w = &watch{destination: destination, wide: bus.Wide(destination), subject: subject, lane: lane}
 		ws.bySubject[subject] = w
 	}
+	if w.linger != nil {
+		w.linger.Stop()
+	}
 	w.live, w.ready = true, ready
 	w.pending++
 	return w, nil
 }
 
 // close lets the watch of subject linger from now on.
-func (ws *watches) close(subject string, now time.Time) {
+func (ws *watches) close(subject string) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	w := ws.bySubject[subject]
 	if w == nil || !w.live {
 		return
 	}
-	w.live, w.expires = false, now.Add(ws.linger)
-	if !w.lingering {
-		w.lingering = true
-		ws.lingering = append(ws.lingering, w)
-	}
-}
-
-// expire takes out the watches that have lingered long enough at now, and returns their
-// subscriptions and when to call it again; zero is when woken.
-func (ws *watches) expire(now time.Time) (gone []*nats.Subscription, next time.Time) {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	for len(ws.lingering) > 0 {
-		w := ws.lingering[0]
-		if !w.live && w.expires.After(now) {
-			return gone, w.expires
+	w.live = false
+	w.linger = time.AfterFunc(ws.linger, func() {
+		ws.mu.Lock()
+		defer ws.mu.Unlock()
+		if !w.live {
+			ws.remove(w)
 		}
-		ws.lingering = ws.lingering[1:]
-		w.lingering = false
-		if w.live {
-			continue
-		}
-		if end := ws.remove(w); end != nil {
-			gone = append(gone, end)
-		}
-	}
-	return gone, time.Time{}
+	})
 }
 
 // reset begins a connection, on which nothing is subscribed or refused yet; last is the one before, nil for
@@ -352,41 +328,50 @@ func (ws *watches) subscribed(w *watch, sub *nats.Subscription, number int64) bo
 }
 
 // answered notes that the server has answered to a Watch of w, and returns nil if it permits it. If
-// not, w ends, and end is its subscription to be ended too, unless that has happened.
-func (ws *watches) answered(w *watch) (end *nats.Subscription, err error) {
+// not, w ends.
+func (ws *watches) answered(w *watch) error {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	if w.pending--; w.refused == nil {
-		return nil, nil
+	if w.pending--; w.refused != nil {
+		ws.remove(w)
 	}
-	return ws.remove(w), w.refused
+	return w.refused
 }
 
-// refuse notes that w brings nothing, and why. If it was granted it ends, end is its subscription, and ready
-// is to hear of it; nobody else is.
-func (ws *watches) refuse(w *watch, err error) (end *nats.Subscription, ready func(error)) {
+// refuse notes that w brings nothing, and why. If it was granted it is revoked and ends, and ready is to hear
+// of it; nobody else is.
+func (ws *watches) refuse(w *watch, err error) (revoked bool, ready func(error)) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	w.refused = err
 	if w.pending > 0 || ws.bySubject[w.subject] != w {
-		return nil, nil
+		return false, nil
 	}
 	if w.live {
 		w.pending, ready = 1, w.ready
 	}
-	return ws.remove(w), ready
+	ws.remove(w)
+	return true, ready
 }
 
-// remove takes out w, and returns its subscription, the first time.
-func (ws *watches) remove(w *watch) (end *nats.Subscription) {
+// remove takes out w.
+func (ws *watches) remove(w *watch) {
 	if ws.bySubject[w.subject] == w {
 		delete(ws.bySubject, w.subject)
 	}
 	if w.sub != nil {
 		ws.fold(w.sub)
+		ws.ended, w.sub = append(ws.ended, w.sub), nil
+		signal(ws.wake)
 	}
-	end, w.sub = w.sub, nil
-	return end
+}
+
+// takeEnded returns the subscriptions that have to end.
+func (ws *watches) takeEnded() (ended []*nats.Subscription) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	ended, ws.ended = ws.ended, nil
+	return ended
 }
 
 // of returns the watch of subject, nil if there is none, and whether it is live. The caller reads only what
