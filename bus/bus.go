@@ -31,6 +31,9 @@ var ErrTooLarge = errors.New("bus: larger than the broker takes")
 // ErrContent reports an envelope that is not UTF-8 text, on a bus that carries text alone.
 var ErrContent = errors.New("bus: not UTF-8 text")
 
+// ErrCrowded reports a watch for which the broker has no room: it may have later.
+var ErrCrowded = errors.New("bus: the broker takes no more subscriptions")
+
 // Header is one header entry of an envelope. Name and Value are what the client meant, that is,
 // without STOMP's escapes; both may hold any bytes.
 type Header struct {

@@ -171,7 +171,7 @@ func (b *Bus) write(c *conn, outdated <-chan struct{}) error {
 		b.writeAll(c)
 		if c.surplus.Load() > 0 {
 			b.countRoom(c)
-			return errCrowded
+			return bus.ErrCrowded
 		}
 	}
 }

@@ -130,16 +130,13 @@ func (b *Bus) hide(size, taken int) {
 // refuseByLimit passes on err, and where the server may take what was too much for it by now, has somebody
 // look.
 func (b *Bus) refuseByLimit(err error) error {
-	if errors.Is(err, bus.ErrTooLarge) || err == errCrowded || errors.Is(err, ErrDestination) && b.maxSubject.Load() < maxSubject {
+	if errors.Is(err, bus.ErrTooLarge) || errors.Is(err, bus.ErrCrowded) || errors.Is(err, ErrDestination) && b.maxSubject.Load() < maxSubject {
 		signal(b.refusedByLimit)
 	}
 	return err
 }
 
-var (
-	errOutdated = errors.New("the server's limits have changed")
-	errCrowded  = errors.New("natsbus: the NATS server takes no more subscriptions")
-)
+var errOutdated = errors.New("the server's limits have changed")
 
 // lookUntilOutdated has a look at the limits of c's server after a refusal by one, and returns true when c
 // has others; or false when ctx ends.

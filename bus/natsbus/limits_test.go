@@ -127,7 +127,7 @@ func until(t *testing.T, try func() error) {
 	t.Helper()
 	waitFor(func() bool {
 		err := try()
-		if err != nil && !errors.Is(err, ErrDestination) && !errors.Is(err, bus.ErrTooLarge) && !errors.Is(err, errCrowded) {
+		if err != nil && !errors.Is(err, ErrDestination) && !errors.Is(err, bus.ErrTooLarge) && !errors.Is(err, bus.ErrCrowded) {
 			t.Fatal(err)
 		}
 		return err == nil
@@ -445,7 +445,7 @@ func TestSubscriptionLimit(t *testing.T) {
 		for range asked {
 			if a := <-answers; a.err == nil {
 				granted = append(granted, a.destination)
-			} else if !errors.Is(a.err, errCrowded) {
+			} else if !errors.Is(a.err, bus.ErrCrowded) {
 				t.Fatal(a.err)
 			}
 		}
@@ -497,7 +497,7 @@ func TestSubscriptionLimitOfNext(t *testing.T) {
 	waitFor(func() bool { return told() == asked-(limit-1) })
 	for n := range heard {
 		if len(heard[n]) > 0 {
-			checkErr(t, <-heard[n], errCrowded)
+			checkErr(t, <-heard[n], bus.ErrCrowded)
 		} else {
 			arrives(t, b, bus.Envelope{Destination: fmt.Sprint("/topic/", n)}, arrived)
 		}

@@ -147,7 +147,7 @@ func (b *Bus) subscribe(c *conn, w *watch) {
 	case n > c.maxSubject:
 		b.deny(w, b.refuseByLimit(tooLong(w.destination, n, c.maxSubject)))
 	case b.isFull(c):
-		b.deny(w, b.refuseByLimit(errCrowded))
+		b.deny(w, b.refuseByLimit(bus.ErrCrowded))
 	default:
 		sub, err := c.nc.ChanSubscribe(w.subject, w.lane.arrived)
 		if err == nil && !b.watches.subscribed(w, sub, c.subscribed.Add(1)) {

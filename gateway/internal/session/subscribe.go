@@ -137,7 +137,7 @@ func (s *Session) entered(sub *subscription, o origin, err error) {
 	case err != nil:
 		s.host.Log.Debug("can't subscribe", "session", s, "destination", policy.Discreet(o.destination), "err", err)
 		s.drop(sub)
-		s.refuse(o, policy.Refuse(policy.CodeDestination))
+		s.refuse(o, refusalOf(err))
 	default:
 		s.receipt(o.receipt)
 	}

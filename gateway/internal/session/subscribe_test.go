@@ -336,10 +336,15 @@ func TestSubscriptionEnded(t *testing.T) {
 		t.Fatalf("got %q, want to be told once", got)
 	}
 	b.WantCalls(t, "watch /topic/a", "watch /topic/b")
-	p.feed(subscribe("1", "/topic/a"))
-	b.WantCalls(t, "watch /topic/a")
-	r.watched(b, "/topic/a", errors.New("still so"))
-	if got := p.read(); len(got) != 1 || !strings.Contains(got[0], `"errorCode":8,`) {
-		t.Errorf("got %q, want to be refused", got)
+	for err, code := range map[error]string{
+		errors.New("still so"):                      `"errorCode":8,`,
+		fmt.Errorf("narrowbus: %w", bus.ErrCrowded): `"errorCode":18,`, // later, perhaps
+	} {
+		p.feed(subscribe("1", "/topic/a"))
+		b.WantCalls(t, "watch /topic/a")
+		r.watched(b, "/topic/a", err)
+		if got := p.read(); len(got) != 1 || !strings.Contains(got[0], code) {
+			t.Errorf("%v: got %q, want %s", err, got, code)
+		}
 	}
 }
