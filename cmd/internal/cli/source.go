@@ -79,7 +79,7 @@ func Unreached(cfg *config.Config, key, what, flag string, err error) error {
 		hint = fmt.Sprintf("name another with %s or --config FILE, or use --standalone for a node that was started so", flag)
 	}
 	why := Cause(err).Error()
-	if errors.Is(err, context.DeadlineExceeded) {
+	if IsTimeout(err) {
 		why = "nothing came in time"
 	}
 	return Exit(Unreachable, fmt.Errorf("%s (%s, %s) does not answer: %s; %s", what, key, where, why, hint))
@@ -106,7 +106,12 @@ func NotListening(cfg *config.Config, key, flag, addr string, err error) error {
 // IsNetwork reports whether a server could not be reached, rather than answered something.
 func IsNetwork(err error) bool {
 	var fault *net.OpError // not net.Error, which every system error is
-	return errors.As(err, &fault) || errors.Is(err, io.EOF) || errors.Is(err, context.DeadlineExceeded)
+	return errors.As(err, &fault) || errors.Is(err, io.EOF) || IsTimeout(err)
+}
+
+// IsTimeout reports whether a time was over: that of a call, or that of the connection, whichever was noticed first.
+func IsTimeout(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // Cause returns what the system said, without the addresses and operations around it.

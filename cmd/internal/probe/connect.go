@@ -2,7 +2,6 @@ package probe
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -171,7 +170,7 @@ func (t *trials) unusable(key, what string, err error, advice string) error {
 		return cli.Exit(cli.Unreachable, fmt.Errorf("%s (%s, %s) can't be used: %w", what, key, where, err))
 	}
 	why := cli.Cause(err)
-	if errors.Is(why, context.DeadlineExceeded) {
+	if cli.IsTimeout(why) {
 		why = fmt.Errorf("no answer within %s", t.timeout)
 	}
 	if advice == "" {
