@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
@@ -17,7 +18,7 @@ func (c *Client) Subscribe(ctx context.Context, destination string) error {
 	if destination == c.o.Errors { // the server tells a refusal to one subscription alone, and that one is there
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.errs++
+		c.wantsErrors = true
 		return c.err
 	}
 	return c.subscribe(ctx, c.number(), destination)
@@ -76,11 +77,11 @@ func (c *Client) call(ctx context.Context, f *stomp.Frame, done func(error)) err
 		{Name: requestCode, Value: []byte(id)},
 	}, f.Header...)
 	frame, err := encode(f)
-	if err == nil {
-		err = c.carrier.takes(frame)
-	}
 	if err != nil {
 		return err
+	}
+	if _, sockjs := c.carrier.(*sock); sockjs && !utf8.Valid(frame) {
+		return ErrText
 	}
 	c.mu.Lock()
 	if c.calls == nil {

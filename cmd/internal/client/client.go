@@ -63,24 +63,23 @@ type Client struct {
 	o        Options
 	wire     *wire
 	carrier  carrier
-	window   chan struct{} // holds one for each SEND that waits for its answer
-	incoming chan incoming // the reader closes it at its end
-	greeted  chan struct{} // closed by the reader when CONNECTED has come
-	leaving  chan struct{} // closed by Close: nobody takes messages any more
-	ended    chan struct{} // closed by the reader at its end
+	window   chan struct{}   // holds one for each SEND that waits for its answer
+	incoming chan incoming   // the reader closes it at its end
+	leaving  context.Context // ends with Close, or the reader: nobody takes messages any more
+	leave    context.CancelFunc
 	tasks    sync.WaitGroup
-	leave    func() // closes leaving, once
 
-	// The reader's.
-	dec    stomp.Decoder
-	agreed stomp.HeartBeat // from greeted on anybody's
-	token  string          // the same: what became of it, "expired" or "refused"; empty for taken, or untold
+	// Set by CONNECTED.
+	agreed stomp.HeartBeat
+	token  string // what became of it, "expired" or "refused"; empty for taken, or untold
 
-	mu    sync.Mutex
-	calls map[string]func(error) // that wait for an answer, by receipt; nil when there will be none
-	last  int                    // number of the last call
-	errs  int                    // subscriptions of the caller's own to Options.Errors
-	err   error                  // why the connection ended, or is about to
+	dec stomp.Decoder // the reader's
+
+	mu          sync.Mutex
+	calls       map[string]func(error) // that wait for an answer, by receipt; nil when there will be none
+	last        int                    // number of the last call
+	wantsErrors bool                   // the caller has subscribed to Options.Errors
+	err         error                  // why the connection ended, or is about to
 }
 
 // incoming is what Next returns.
@@ -122,14 +121,11 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 		o: o, wire: w, carrier: carrier,
 		window:   make(chan struct{}, o.Window),
 		incoming: make(chan incoming, messagesAhead),
-		greeted:  make(chan struct{}),
-		leaving:  make(chan struct{}),
-		ended:    make(chan struct{}),
 		dec:      stomp.NewDecoder(o.limits()),
 		calls:    map[string]func(error){},
 	}
-	c.leave = sync.OnceFunc(func() { close(c.leaving) })
-	if err := c.login(dialing, u.host); err != nil {
+	c.leaving, c.leave = context.WithCancel(context.Background())
+	if err := c.login(dialing, u.target.Hostname()); err != nil {
 		c.leave()
 		c.wire.Close() // the reader ends with it
 		c.tasks.Wait()
@@ -138,7 +134,7 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	return c, nil
 }
 
-// login sends CONNECT, and returns when refusals would be heard. The server may know several hosts.
+// login returns when refusals would be heard. The server may know several hosts.
 func (c *Client) login(ctx context.Context, host string) error {
 	offer := stomp.HeartBeat{Send: c.o.HeartBeat, Receive: c.o.HeartBeat}
 	header := Header{
@@ -150,19 +146,15 @@ func (c *Client) login(ctx context.Context, host string) error {
 	if err != nil {
 		return err
 	}
-	c.tasks.Go(c.read)
-	c.write(ctx, frame)
-	select {
-	case <-c.greeted:
-	case <-c.ended:
-		select {
-		case <-c.greeted: // before: what came meanwhile is for Next
-		default:
-			return c.err
-		}
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	stop := context.AfterFunc(ctx, func() { c.wire.Close() })
+	err = c.greet(ctx, frame)
+	if !stop() {
+		err = context.Cause(ctx) // which is why it failed, if it did
 	}
+	if err != nil {
+		return err
+	}
+	c.tasks.Go(c.read)
 	if c.agreed.Send > 0 {
 		c.tasks.Go(c.beat)
 	}

@@ -1,13 +1,12 @@
 package client
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -20,7 +19,7 @@ const maxHandshake = 64 << 10
 
 // connect opens the connection, up to where STOMP begins. The end of ctx cuts it off.
 func (u *URL) connect(ctx context.Context, o Options) (*wire, carrier, error) {
-	conn, err := o.dial(ctx, "tcp", u.address())
+	conn, err := o.dial(ctx, "tcp", u.target.Host)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -48,19 +47,18 @@ func (u *URL) open(ctx context.Context, conn net.Conn, o Options) (*wire, carrie
 	if u.raw {
 		return w, newStream(w), nil
 	}
-	resource := u.resource
+	target := u.target
 	if u.sockjs {
-		resource = u.below(sockjsSession())
+		target = target.JoinPath(sockjsSession())
 	}
-	rest, err := u.upgrade(conn, resource)
+	in, err := upgrade(w, target)
 	if err != nil {
 		return nil, nil, err
 	}
-	s := newSocket(w, rest)
 	if u.sockjs {
-		return w, newSock(s, o), nil
+		return w, newSock(newSocket(w, in), o), nil
 	}
-	return w, s, nil
+	return w, newSocket(w, in), nil
 }
 
 func (u *URL) secureConn(ctx context.Context, conn net.Conn, config *tls.Config) (net.Conn, error) {
@@ -69,7 +67,7 @@ func (u *URL) secureConn(ctx context.Context, conn net.Conn, config *tls.Config)
 	}
 	if config.ServerName == "" {
 		config = config.Clone()
-		config.ServerName = u.host
+		config.ServerName = u.target.Hostname()
 	}
 	secure := tls.Client(conn, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
@@ -78,23 +76,18 @@ func (u *URL) secureConn(ctx context.Context, conn net.Conn, config *tls.Config)
 	return secure, nil
 }
 
-// upgrade makes a WebSocket of conn, and returns what the server has sent behind its answer.
-func (u *URL) upgrade(conn net.Conn, resource string) (rest []byte, err error) {
-	target, err := url.ParseRequestURI(resource)
-	if err != nil { // it was part of a URL
-		return nil, err
-	}
-	target.Host = u.address()
+// upgrade makes a WebSocket of conn, and returns where its frames are read.
+func upgrade(conn net.Conn, target *url.URL) (io.Reader, error) {
 	status := ""
 	d := ws.Dialer{
 		Protocols:     []string{"v12.stomp"},
 		OnStatusError: func(code int, _ []byte, _ io.Reader) { status = fmt.Sprintf("%d %s", code, http.StatusText(code)) },
 	}
-	limited := struct {
+	in := &io.LimitedReader{R: conn, N: maxHandshake}
+	buffered, _, err := d.Upgrade(struct {
 		io.Reader
 		io.Writer
-	}{io.LimitReader(conn, maxHandshake), conn}
-	buffered, _, err := d.Upgrade(limited, target)
+	}{in, conn}, target)
 	switch {
 	case status != "":
 		return nil, fmt.Errorf("it answers %s, and does not open a WebSocket there", status)
@@ -102,15 +95,10 @@ func (u *URL) upgrade(conn net.Conn, resource string) (rest []byte, err error) {
 		return nil, errors.New("it closed the connection instead of opening a WebSocket")
 	case err != nil:
 		return nil, fmt.Errorf("it does not open a WebSocket: %w", err)
-	case buffered == nil:
-		return nil, nil
 	}
-	defer ws.PutReader(buffered)
-	rest, err = buffered.Peek(buffered.Buffered())
-	return bytes.Clone(rest), err
-}
-
-// newReader reads rest, and then the wire.
-func newReader(w *wire, rest []byte) *bufio.Reader {
-	return bufio.NewReaderSize(io.MultiReader(bytes.NewReader(rest), w), 16<<10)
+	in.N = math.MaxInt64 // the answer is over
+	if buffered != nil { // with what the server has sent behind it
+		return buffered, nil
+	}
+	return in, nil
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -49,32 +50,25 @@ type heard struct {
 const fuzzToken = "s3cret-token"
 
 // hear runs a session that has just begun, over the carrier of a kind.
-func hear(kind byte, wire ...[]byte) (h heard) {
+func hear(kind byte, sent ...[]byte) (h heard) {
 	var left [][]byte
-	for _, piece := range wire {
+	for _, piece := range sent {
 		if len(piece) > 0 {
 			left = append(left, piece)
 		}
 	}
 	o := Options{Token: fuzzToken, Errors: "/errors", Body: 1 << 10}.withDefaults()
-	c := &Client{o: o, dec: stomp.NewDecoder(o.limits()), greeted: make(chan struct{}), leaving: make(chan struct{}), ended: make(chan struct{}),
-		incoming: make(chan incoming, len(bytes.Join(wire, nil))+1)}
-	close(c.greeted)
+	c := &Client{o: o, dec: stomp.NewDecoder(o.limits()), incoming: make(chan incoming, len(bytes.Join(sent, nil))+1)}
+	c.leaving, c.leave = context.WithCancel(context.Background())
 	c.dec.SetVersion(stomp.V12)
 	h.answers = map[string]string{}
 	c.calls = map[string]func(error){}
 	for _, id := range []string{"1", "2"} {
 		c.calls[id] = func(err error) { h.answers[id] = fmt.Sprint(err) }
 	}
-	c.wire = newTestWire(left)
-	switch kind % 3 {
-	case 0:
-		c.carrier = newStream(c.wire)
-	case 1:
-		c.carrier = newSocket(c.wire, nil)
-	case 2:
-		c.carrier = newSock(newSocket(c.wire, nil), o)
-	}
+	c.wire = &wire{Conn: &pieces{left: left}, patience: time.Minute}
+	socket := newSocket(c.wire, c.wire)
+	c.carrier = []carrier{newStream(c.wire), socket, newSock(socket, o)}[kind%3]
 	c.read()
 	for in := range c.incoming {
 		if in.refusal != nil {
@@ -87,8 +81,6 @@ func hear(kind byte, wire ...[]byte) (h heard) {
 	h.end = c.err.Error()
 	return h
 }
-
-func newTestWire(left [][]byte) *wire { return &wire{Conn: &pieces{left: left}, patience: time.Minute} }
 
 // FuzzClient holds that what a client makes of a server's bytes does not depend on where the network cut them, that
 // nothing of it is longer than asked for, and that what people read of it neither moves a cursor nor shows the token.

@@ -1,11 +1,14 @@
 package client
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/gobwas/ws"
 
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
@@ -30,28 +33,35 @@ func (c *Client) end(err error) {
 		done(err)
 	}
 	close(c.incoming)
-	close(c.ended)
+	c.leave()
 }
 
 func (c *Client) receive() error {
 	var f stomp.Frame
 	for {
+		if err := c.next(&f); err != nil {
+			return err
+		}
+		if err := c.dispatch(&f); err != nil {
+			return err
+		}
+	}
+}
+
+// next reads a frame, which is good until the next call.
+func (c *Client) next(f *stomp.Frame) error {
+	for {
+		switch err := c.dec.Next(f); {
+		case err == nil:
+			return nil
+		case !errors.Is(err, stomp.ErrIncomplete):
+			return fmt.Errorf("the server does not speak STOMP as it should: %w", err)
+		}
 		b, err := c.carrier.read()
 		if err != nil {
 			return c.lost(err)
 		}
 		c.dec.Feed(b)
-		for {
-			if err = c.dec.Next(&f); err != nil {
-				break
-			}
-			if err := c.dispatch(&f); err != nil {
-				return err
-			}
-		}
-		if !errors.Is(err, stomp.ErrIncomplete) {
-			return fmt.Errorf("the server does not speak STOMP as it should: %w", err)
-		}
 	}
 }
 
@@ -61,7 +71,10 @@ func (c *Client) lost(err error) error {
 		closed.Reason = c.discreet(closed.Reason)
 		return closed
 	}
+	wrong, isWrong := errors.AsType[ws.ProtocolError](err)
 	switch {
+	case isWrong:
+		return fmt.Errorf("the server does not speak WebSocket as it should: %w", wrong)
 	case errors.Is(err, io.EOF) && c.dec.Buffered() > 0, errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("the connection ended within a frame")
 	case errors.Is(err, io.EOF):
@@ -70,18 +83,29 @@ func (c *Client) lost(err error) error {
 	return err
 }
 
-// dispatch takes a frame of the server.
-func (c *Client) dispatch(f *stomp.Frame) error {
-	select {
-	case <-c.greeted:
-	default:
-		if f.Command != stomp.CommandConnected && f.Command != stomp.CommandError {
-			return fmt.Errorf("the server answered CONNECT with %s", tame(f.Command))
-		}
+// greet sends CONNECT, and reads the answer.
+func (c *Client) greet(ctx context.Context, connect []byte) error {
+	if err := c.carrier.write(ctx, connect); err != nil {
+		return fmt.Errorf("can't write to the server: %w", err)
+	}
+	var f stomp.Frame
+	if err := c.next(&f); err != nil {
+		return err
 	}
 	switch f.Command {
 	case stomp.CommandConnected:
-		return c.connected(f)
+		return c.connected(&f)
+	case stomp.CommandError:
+		return c.serverError(&f)
+	}
+	return fmt.Errorf("the server answered CONNECT with %s", tame(f.Command))
+}
+
+// dispatch takes a frame of the server.
+func (c *Client) dispatch(f *stomp.Frame) error {
+	switch f.Command {
+	case stomp.CommandConnected:
+		return errors.New("the server sent CONNECTED twice")
 	case stomp.CommandReceipt:
 		id, _ := f.Header.Get(stomp.HeaderReceiptID)
 		c.answer(string(id), nil) // for one that nobody has asked for, nobody waits
@@ -96,11 +120,6 @@ func (c *Client) dispatch(f *stomp.Frame) error {
 }
 
 func (c *Client) connected(f *stomp.Frame) error {
-	select {
-	case <-c.greeted:
-		return errors.New("the server sent CONNECTED twice")
-	default:
-	}
 	if version, _ := f.Header.Get(stomp.HeaderVersion); string(version) != stomp.V12.String() {
 		return fmt.Errorf("the server speaks STOMP %s, not 1.2", tame(string(version)))
 	}
@@ -118,7 +137,6 @@ func (c *Client) connected(f *stomp.Frame) error {
 	offer := stomp.HeartBeat{Send: c.o.HeartBeat, Receive: c.o.HeartBeat}
 	c.agreed = offer.Agree(server)
 	c.wire.silence = tolerance * c.agreed.Receive
-	close(c.greeted)
 	return nil
 }
 
@@ -127,7 +145,7 @@ func (c *Client) message(f *stomp.Frame) {
 	subscription, _ := f.Header.Get(stomp.HeaderSubscription)
 	if string(subscription) == errorsID {
 		c.mu.Lock()
-		wanted := c.errs > 0
+		wanted := c.wantsErrors
 		c.mu.Unlock()
 		refusal := c.refusal(f.Body)
 		switch {
@@ -153,7 +171,7 @@ func (c *Client) message(f *stomp.Frame) {
 func (c *Client) hand(in incoming) {
 	select {
 	case c.incoming <- in:
-	case <-c.leaving:
+	case <-c.leaving.Done():
 	}
 }
 

@@ -4,36 +4,35 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
 )
 
-// socket is a WebSocket connection, of which RFC 6455 is the law. As a carrier it has STOMP in its
-// messages, wherever those begin and end.
+// socket is a WebSocket connection. As a carrier it has STOMP in its messages, wherever those begin and end.
 type socket struct {
 	wire *wire
-	in   *bufio.Reader
+	in   wsutil.Reader // io.EOF is the end of a message
 	buf  []byte
-
-	left int64 // bytes of the current frame still to come
-	more bool  // the current message goes on in another frame
 }
 
-func newSocket(w *wire, rest []byte) *socket {
-	return &socket{wire: w, in: newReader(w, rest), buf: make([]byte, 16<<10)}
+// newSocket reads the server's frames from in.
+func newSocket(w *wire, in io.Reader) *socket {
+	s := &socket{wire: w, buf: make([]byte, 16<<10)}
+	s.in = wsutil.Reader{Source: bufio.NewReaderSize(in, 16<<10), State: ws.StateClientSide, OnIntermediate: s.control}
+	return s
 }
 
 func (s *socket) read() ([]byte, error) {
 	for {
-		n, err := s.Read(s.buf)
+		n, err := s.in.Read(s.buf)
 		switch {
 		case n > 0:
-			return s.buf[:n], nil
-		case errors.Is(err, errMessageEnd):
-			err = s.frame()
+			return s.buf[:n], nil // an error comes again
+		case errors.Is(err, io.EOF), errors.Is(err, wsutil.ErrNoFrameAdvance):
+			err = s.next()
 		}
 		if err != nil {
 			return nil, err
@@ -41,67 +40,24 @@ func (s *socket) read() ([]byte, error) {
 	}
 }
 
-// errMessageEnd is the io.EOF of a message; that of the connection is io.EOF.
-var errMessageEnd = errors.New("the message ends")
-
-// Read reads on in the current message, to errMessageEnd.
-func (s *socket) Read(b []byte) (int, error) {
-	for s.left == 0 {
-		if !s.more {
-			return 0, errMessageEnd
-		}
-		if err := s.frame(); err != nil {
-			return 0, err
-		}
-	}
-	n, err := s.in.Read(b[:min(int64(len(b)), s.left)])
-	s.left -= int64(n)
-	if err != nil && n > 0 {
-		err = nil // it comes again
-	}
-	return n, ended(err)
-}
-
-// ended says that the connection ended where it should not have.
-func ended(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
-
-// frame reads up to the payload of the next frame of a message.
-func (s *socket) frame() error {
+// next reads up to the payload of the next message. io.EOF is the end of the connection here.
+func (s *socket) next() error {
 	for {
-		h, err := ws.ReadHeader(s.in)
-		if err != nil && s.more {
-			return ended(err)
-		}
-		if err != nil {
+		h, err := s.in.NextFrame()
+		if err != nil || !h.OpCode.IsControl() {
 			return err
 		}
-		state := ws.StateClientSide
-		if s.more {
-			state = state.Set(ws.StateFragmented)
-		}
-		if err := ws.CheckHeader(h, state); err != nil {
-			return fmt.Errorf("the server does not speak WebSocket as it should: %w", err)
-		}
-		if !h.OpCode.IsControl() {
-			s.left, s.more = h.Length, !h.Fin
-			return nil
-		}
-		if err := s.control(h); err != nil {
+		if err := s.control(h, &s.in); err != nil {
 			return err
 		}
 	}
 }
 
 // control answers a control frame; that a Close has come is an error.
-func (s *socket) control(h ws.Header) error {
+func (s *socket) control(h ws.Header, in io.Reader) error {
 	payload := make([]byte, h.Length) // 125 at most
-	if _, err := io.ReadFull(s.in, payload); err != nil {
-		return ended(err)
+	if _, err := io.ReadFull(in, payload); err != nil {
+		return err
 	}
 	switch h.OpCode {
 	case ws.OpPing:
@@ -116,8 +72,6 @@ func (s *socket) control(h ws.Header) error {
 	}
 	return nil
 }
-
-func (s *socket) takes([]byte) error { return nil }
 
 // write sends a frame as a message, of text where it is that.
 func (s *socket) write(ctx context.Context, frame []byte) error {

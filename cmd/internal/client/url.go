@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -15,10 +14,7 @@ import (
 // URL is where and how a server is reached.
 type URL struct {
 	scheme
-	host     string // a name or an address, without brackets
-	port     string
-	resource string // of HTTP: the path, and the query with its question mark
-	path     string // of resource
+	target *url.URL // its host has a port
 }
 
 // scheme is what the first part of a URL means.
@@ -69,13 +65,15 @@ func (s scheme) parse(u *url.URL) (*URL, error) {
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return nil, &URLError{"the URL has no port from 1 to 65535: want one like " + s.name + "://127.0.0.1:13001"}
 	}
-	u.Fragment, u.RawFragment = "", ""
-	return &URL{scheme: s, host: u.Hostname(), port: port, resource: u.RequestURI(), path: u.EscapedPath()}, nil
+	if u.Host = net.JoinHostPort(u.Hostname(), port); !s.raw {
+		u.Path = cmp.Or(u.Path, "/")
+	}
+	return &URL{s, u}, nil
 }
 
 // String is the URL without its query, in which people put secrets.
 func (u *URL) String() string {
-	return u.name + "://" + u.address() + u.path
+	return u.name + "://" + u.target.Host + u.target.EscapedPath()
 }
 
 // Advice is what may help after an error of Dial: the same kind of URL with TLS, or without. It is empty for
@@ -87,24 +85,7 @@ func (u *URL) Advice(err error) string {
 	case ofNetwork && op.Op == "dial", u.secure && !handshake:
 		return ""
 	case u.secure:
-		return "if it speaks no TLS there, try " + u.otherwise() + "://"
+		return "if it speaks no TLS there, try " + strings.TrimSuffix(u.name, "s") + "://"
 	}
-	return "if it speaks TLS there, try " + u.otherwise() + "://"
-}
-
-// otherwise is the scheme that differs in TLS alone.
-func (u *URL) otherwise() string {
-	all := schemes()
-	return all[slices.IndexFunc(all, func(s scheme) bool { return s.sockjs == u.sockjs && s.raw == u.raw && s.secure != u.secure })].name
-}
-
-func (u *URL) address() string { return net.JoinHostPort(u.host, u.port) }
-
-// below is the resource of a path under the URL's own, with its query.
-func (u *URL) below(path string) string {
-	_, query, asked := strings.Cut(u.resource, "?")
-	if asked {
-		query = "?" + query
-	}
-	return strings.TrimRight(u.path, "/") + path + query
+	return "if it speaks TLS there, try " + u.name + "s://"
 }

@@ -22,8 +22,6 @@ type carrier interface {
 	// read returns the next bytes of the server's, which are good until the next call. It belongs to
 	// one goroutine.
 	read() ([]byte, error)
-	// takes returns why these bytes can't be written, before anything is.
-	takes(frame []byte) error
 	// write sends a frame, or a heart-beat, whole. An error leaves the connection unusable.
 	write(ctx context.Context, frame []byte) error
 	// bye tells the server that the client goes.
@@ -37,7 +35,6 @@ type wire struct {
 	silence  time.Duration // 0 for any; the reader's
 
 	writing sync.Mutex
-	writes  atomic.Uint64             // how many there were
 	expires atomic.Pointer[time.Time] // when reads end, whatever comes; nil for never
 }
 
@@ -79,7 +76,6 @@ func (w *wire) send(ctx context.Context, b []byte) error {
 	if !stop() {
 		<-cut // so that it does not cut off the next
 	}
-	w.writes.Add(1)
 	if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
 		return fmt.Errorf("it took nothing for %s", w.patience)
 	}
@@ -102,29 +98,20 @@ func (s *stream) read() ([]byte, error) {
 	return nil, err
 }
 
-func (s *stream) takes([]byte) error { return nil }
-
 func (s *stream) write(ctx context.Context, frame []byte) error { return s.wire.send(ctx, frame) }
 
 func (s *stream) bye() {} // the end of a connection is what there is to tell
 
-// beat is the goroutine that sends heart-beats: where nothing was written for half a period, so that
-// no silence is longer than a whole one.
+// beat is the goroutine that sends heart-beats: two in each period, so that no silence is longer than it.
 func (c *Client) beat() {
 	tick := time.NewTicker(max(c.agreed.Send/2, time.Millisecond))
 	defer tick.Stop()
-	seen := c.wire.writes.Load()
 	for {
 		select {
 		case <-tick.C:
-		case <-c.ended:
+			c.write(context.Background(), []byte{'\n'}) // the wire's patience ends it
+		case <-c.leaving.Done():
 			return
 		}
-		if now := c.wire.writes.Load(); now != seen {
-			seen = now
-			continue
-		}
-		c.write(context.Background(), []byte{'\n'}) // the wire's patience ends it
-		seen = c.wire.writes.Load()
 	}
 }
