@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
@@ -17,15 +16,11 @@ import (
 // with all. It ends at the first failure.
 type batch struct {
 	*publication
-	pace  pace
-	notes io.Writer // standard error
-	late  bool      // an answer did not come in time
-
-	mu       sync.Mutex
-	on       int // on their way
-	tally    tally
-	over     bool          // answers don't count any more
-	answered chan struct{} // holds something when there was an answer
+	pace    pace
+	notes   io.Writer  // standard error
+	on      int        // on their way
+	answers chan error // to what is on its way, with room for all of it
+	tally   tally
 }
 
 // tally is what became of messages.
@@ -52,25 +47,19 @@ func (u unsure) Unwrap() error { return u.error }
 
 // publish sends total messages, and returns what became of them.
 func (r *batch) publish(ctx context.Context, total int, send sender) tally {
-	r.answered = make(chan struct{}, 1)
 	window := min(maxWindow, max(1, maxWindowBytes/max(1, len(r.body))))
-	for n := 0; n < total; n++ {
-		if err := r.one(ctx, n, window, send); err != nil {
-			r.fail(err)
+	r.answers = make(chan error, window)
+	var err error
+	for n := 0; n < total && r.tally.err == nil; n++ {
+		if err = r.one(ctx, n, window, send); err == nil && n == 0 {
+			err = r.await(ctx, 0)
 		}
-		if n == 0 {
-			r.await(ctx, 0)
-		}
-		if r.failed() {
-			break
-		}
+		r.fail(err)
+		r.look()
 	}
-	if !r.late {
-		r.await(ctx, 0)
+	if !errors.Is(err, errLate) {
+		r.fail(r.await(ctx, 0))
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.over = true
 	r.tally.unknown += r.on
 	return r.tally
 }
@@ -85,71 +74,17 @@ func (r *batch) one(ctx context.Context, n, window int, send sender) error {
 		if err := r.await(ctx, room); err != nil {
 			return err
 		}
-		others := r.under()
-		r.add(1)
-		err := send(ctx, n, r.done)
+		others := r.on
+		err := send(ctx, n, func(err error) { r.answers <- err })
 		if err == nil {
+			r.on++
 			return nil
 		}
-		r.add(-1)
 		if !errors.Is(err, bus.ErrFull) || others == 0 {
 			return err
 		}
 		room = others - 1
 	}
-}
-
-func (r *batch) add(n int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.on += n
-}
-
-// under is how many messages are on their way.
-func (r *batch) under() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.on
-}
-
-// done takes the answer to a message, on any goroutine.
-func (r *batch) done(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.over {
-		return
-	}
-	r.on--
-	switch {
-	case err == nil:
-		r.tally.confirmed++
-	case errors.As(err, new(unsure)):
-		r.tally.unknown++
-	default:
-		r.tally.refused++
-	}
-	if r.tally.err == nil {
-		r.tally.err = err
-	}
-	select {
-	case r.answered <- struct{}{}:
-	default:
-	}
-}
-
-// fail keeps why no more messages are sent.
-func (r *batch) fail(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.tally.err == nil {
-		r.tally.err = err
-	}
-}
-
-func (r *batch) failed() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.tally.err != nil
 }
 
 // errLate reports that no answer came in time.
@@ -160,20 +95,46 @@ var errLate = errors.New("no answer in time")
 func (r *batch) await(ctx context.Context, room int) error {
 	late := time.NewTimer(r.gateway.timeout)
 	defer late.Stop()
-	for r.under() > room {
+	for r.look(); r.on > room; r.look() {
 		select {
-		case <-r.answered:
+		case err := <-r.answers:
+			r.book(err)
 			late.Reset(r.gateway.timeout)
 		case <-late.C:
-			r.late = true
-			r.fail(unsure{errLate})
-			return errLate
+			return unsure{errLate}
 		case <-ctx.Done():
-			r.fail(context.Cause(ctx))
 			return context.Cause(ctx)
 		}
 	}
 	return nil
+}
+
+// look books the answers that have come.
+func (r *batch) look() {
+	for range len(r.answers) {
+		r.book(<-r.answers)
+	}
+}
+
+// book takes the answer to a message.
+func (r *batch) book(err error) {
+	r.on--
+	switch {
+	case err == nil:
+		r.tally.confirmed++
+	case errors.As(err, new(unsure)):
+		r.tally.unknown++
+	default:
+		r.tally.refused++
+	}
+	r.fail(err)
+}
+
+// fail keeps why no more messages are sent; nil is no reason.
+func (r *batch) fail(err error) {
+	if r.tally.err == nil {
+		r.tally.err = err
+	}
 }
 
 // report prints the last line, or returns what went wrong. to says where the messages went; explain

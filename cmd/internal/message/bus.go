@@ -1,10 +1,12 @@
 package message
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -15,6 +17,7 @@ import (
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/gateway/destination"
+	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
@@ -137,17 +140,9 @@ func (p *publication) checkChannels(cfg *config.Config) error {
 	if p.individual() {
 		name = cfg.Rules().SessionDestination(name)
 	}
-	if name == cfg.Errors.Destination {
+	_, refusal := cfg.Rules().JudgeSubscribe(&policy.Request{Destination: name})
+	if refusal == nil || refusal.Code != policy.CodeNoRule {
 		return nil
-	}
-	for _, ch := range cfg.Channels {
-		m, err := destination.NewMatcher(ch.Match)
-		if err != nil { // the rules are made of it
-			return err
-		}
-		if _, ok := m.Match(name); ok {
-			return nil
-		}
 	}
 	_, where := cfg.Said("channels[0].match")
 	return fmt.Errorf("DEST %s: no channel names %s, so nobody may subscribe to it; the nearest of %s (%s) is %s. --force publishes all the same",
@@ -155,21 +150,13 @@ func (p *publication) checkChannels(cfg *config.Config) error {
 }
 
 // nearestChannel is the channel whose match is most like name, or begins so.
-func nearestChannel(cfg *config.Config, name string) (match string) {
+func nearestChannel(cfg *config.Config, name string) string {
 	var all []string
 	for _, ch := range cfg.Channels {
 		all = append(all, ch.Match)
 	}
-	if near := config.Nearest(name, all); near != "" {
-		return near
-	}
-	most := -1
-	for _, ch := range cfg.Channels {
-		if n := common(ch.Match, name); n > most {
-			most, match = n, ch.Match
-		}
-	}
-	return match
+	likest := slices.MaxFunc(all, func(a, b string) int { return cmp.Compare(common(a, name), common(b, name)) })
+	return cmp.Or(config.Nearest(name, all), likest)
 }
 
 // common is how many bytes a and b have in common at their beginning.
