@@ -2,8 +2,6 @@ package cmd
 
 import (
 	"bytes"
-	"context"
-	"io"
 	"strings"
 	"testing"
 
@@ -41,24 +39,6 @@ func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	p.Stdout, p.Stderr = &out, &errs
 	code = Main(t.Context(), p)
 	return code, out.String(), errs.String()
-}
-
-// runOn is run with a standard input.
-func runOn(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
-	t.Helper()
-	var out, errs bytes.Buffer
-	p := process(args...)
-	p.Stdin, p.Stdout, p.Stderr = strings.NewReader(stdin), &out, &errs
-	code = Main(t.Context(), p)
-	return code, out.String(), errs.String()
-}
-
-func runBeside(t *testing.T, args ...string) *clitest.Background {
-	return clitest.Beside(t, func(ctx context.Context, stdout, stderr io.Writer) int {
-		p := process(args...)
-		p.Stdout, p.Stderr = stdout, stderr
-		return Main(ctx, p)
-	})
 }
 
 // newToken makes a token.

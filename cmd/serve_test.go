@@ -23,7 +23,6 @@ import (
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 	"github.com/stompgw/stompgw/cmd/internal/config"
-	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 // standalone is a running `stompgw serve --standalone`.
@@ -131,36 +130,6 @@ func TestStandalone(t *testing.T) {
 	code, stderr = s.stop()
 	if code != 0 || !strings.Contains(stderr, "draining") {
 		t.Errorf("the node ended with %d:\n%s", code, stderr)
-	}
-}
-
-// TestPublishToOneSession goes by the session's key, and by its id alone.
-func TestPublishToOneSession(t *testing.T) {
-	t.Chdir(t.TempDir())
-	file := clitest.WriteFile(t, "queue.yaml", "channels:\n  - {match: '/session/queue/{name}', subscribe: 'true'}\n")
-	s := serveStandalone(t, "--config", file)
-	awaitReady(t, s.find(t, `admin +(http://\S+)`))
-	c := connect(t, s.find(t, `STOMP +(ws://\S+)`))
-	c.send(t, "SUBSCRIBE\nid:0\ndestination:/session/queue/x\nreceipt:sub\n\n\x00")
-	clitest.Contains(t, c.receive(t), "receipt-id:sub\n")
-	list, publish := s.printed(t, "sessions list"), s.printed(t, "publish")
-	publish = append(publish, "--redis", argument(list, "--redis"))
-	var key string
-	clitest.Eventually(t, "the session is listed", func() bool {
-		_, stdout, _ := run(t, append(list, "-o", "name")...)
-		key = strings.TrimSpace(stdout)
-		return key != ""
-	})
-	_, id, _ := strings.Cut(key, "_")
-	for _, name := range []string{key, id, registry.ShortKey(key)} {
-		if code, _, stderr := run(t, append(publish, "/queue/x", "only you", "--session", name)...); code != 0 {
-			t.Fatalf("publish: exit code %d, %s", code, stderr)
-		}
-		clitest.Contains(t, c.receive(t), "destination:/session/queue/x\n", "\n\nonly you\x00")
-	}
-	code, _, stderr := run(t, append(publish, "/queue/x", "b", "--session", "0badcafe")...)
-	if clitest.WantLine(t, stderr, "stompgw: --session 0badcafe: no such session; `stompgw sessions list` prints those there are"); code != int(cli.NoMatch) {
-		t.Errorf("exit code %d, want %d", code, cli.NoMatch)
 	}
 }
 

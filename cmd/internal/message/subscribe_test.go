@@ -92,77 +92,116 @@ func obliging(frame string) string {
 	return "RECEIPT\nreceipt-id:" + receipt + "\n\n^@"
 }
 
+// answering is scripted, for a server that says something to the frames that have a part, and obliges otherwise. In what
+// it says RECEIPT^ is how it would oblige, and CODE the request code of the frame.
+func answering(t *testing.T, part, say string) (url string) {
+	return scripted(t, func(frame string) string {
+		if !strings.Contains(frame, part) {
+			return obliging(frame)
+		}
+		_, code, _ := strings.Cut(frame, "client-request-code:")
+		code, _, _ = strings.Cut(code, "\n")
+		return strings.NewReplacer("RECEIPT^", obliging(frame), "CODE", code).Replace(say)
+	})
+}
+
+// ofSubscribe is what a SUBSCRIBE to /topic/a has.
+const ofSubscribe = "\ndestination:/topic/a\n"
+
+// TestSubscribe prints what comes, until there is enough, the time is over, or Ctrl-C.
+func TestSubscribe(t *testing.T) {
+	url := answering(t, ofSubscribe, "RECEIPT^MESSAGE\nsubscription:2\n\none^@MESSAGE\nsubscription:2\n\ntwo\nlines\x1b[2J^@")
+	both := "one\ntwo\nlines\x1b[2J\n"
+	if code, stdout, stderr := run(t, "subscribe", "/topic/a", "--url", url, "--count", "2"); code != 0 || stdout != both || !strings.HasSuffix(stderr, "2 messages\n") {
+		t.Errorf("exit code %d, %q, %s", code, stdout, stderr)
+	}
+	b := runBeside(t, "subscribe", "/topic/b", "/topic/a", "--url", url).Subscribed(t)
+	clitest.Eventually(t, "printed", func() bool { return b.Stdout.String() == both })
+	b.Interrupt()
+	b.WantEnd(t, cli.Done, both, "subscribed to 2 destinations\n2 messages\n")
+	for _, destination := range []string{"/topic/b", "/session/queue/request-error"} { // the second is subscribed to already
+		code, stdout, stderr := run(t, "subscribe", destination, "--url", url, "--for", "1ms")
+		if clitest.WantLine(t, stderr, "subscribed to "+destination+"\n0 messages"); code != 0 || stdout != "" {
+			t.Errorf("exit code %d, %q", code, stdout)
+		}
+	}
+	code, _, stderr := run(t, "subscribe", "/topic/b", "--url", url, "--for", "1ms", "--count", "2")
+	if clitest.WantLine(t, stderr, "subscribed to /topic/b\n0 messages\nstompgw: 0 of 2 messages came within 1ms"); code != int(cli.TimedOut) {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestToken: the token may come in several ways, is on each frame that needs it, and is shown in none. What the gateway
+// makes of it is told.
+func TestToken(t *testing.T) {
+	t.Chdir(t.TempDir())
+	clitest.WriteFile(t, "token", "Bearer t.o.k\n")
+	for _, tt := range []struct{ name, args, stdin, variable, say, note string }{
+		{"a flag", "--token t.o.k", "", "other", "", ""},
+		{"a file", "--token-file token", "", "other", "token:yes\n", ""},
+		{"standard input", "--token -", "t.o.k\n", "other", "", ""},
+		{"a variable", "", "", "t.o.k", "", ""},
+		{"expired", "--token t.o.k", "", "", "token:expired\n", "warning: the token has expired: the gateway takes this client for nobody\n"},
+		{"refused", "--token t.o.k", "", "", "token:refused\n", "warning: the gateway refuses the token, and takes this client for nobody; `stompgw token check` tells why\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv("STOMPGW_TOKEN", tt.variable)
+			url := scripted(t, func(frame string) string {
+				switch {
+				case !strings.Contains(frame, "\nAuthorization:Bearer t.o.k\n") && !strings.HasPrefix(frame, "DISCONNECT\n"):
+					return "ERROR\nmessage:whose?\n\n^@"
+				case strings.HasPrefix(frame, "CONNECT\n"):
+					return "CONNECTED\nversion:1.2\n" + tt.say + "\n^@"
+				}
+				return obliging(frame)
+			})
+			for _, command := range []struct{ args, want string }{
+				{"subscribe /topic/a --for 1ms", "subscribed to /topic/a\n0 messages"}, {"publish /topic/a b --via stomp", "published 1 byte to /topic/a"},
+			} {
+				args := strings.Fields(command.args + " --url " + url + " " + tt.args)
+				if code, _, stderr := over(nil).Run(t, strings.NewReader(tt.stdin), args...); code != 0 || stderr != tt.note+command.want+"\n" {
+					t.Errorf("exit code %d, %s", code, stderr)
+				}
+			}
+		})
+	}
+}
+
 // TestSubscribeServers: what servers may do to a subscribe. None of it shows the token.
 func TestSubscribeServers(t *testing.T) {
 	const token = "s3cret-token"
-	isSubscribe := func(frame string) bool { return strings.Contains(frame, "\ndestination:/topic/a\n") }
 	for _, tt := range []struct {
-		name   string
-		answer func(frame string) string
-		code   cli.ExitCode
-		want   string // of stderr, less what subscribe says of itself; URL stands for the server's
+		name, to, say string
+		code          cli.ExitCode
+		want          string // of stderr, less what subscribe says of itself; URL stands for the server's
 	}{
-		{"no CONNECTED", func(string) string { return "" }, cli.TimedOut,
+		{"no CONNECTED", "CONNECT\n", "", cli.TimedOut,
 			"stompgw: the gateway at URL (--url) took the connection, but did not answer within 300ms; give it more time with --timeout\n"},
-		{"half a frame", func(string) string { return "CONNECTED\n" }, cli.TimedOut,
-			"stompgw: the gateway at URL (--url) took the connection, but did not answer within 300ms; give it more time with --timeout\n"},
-		{"turned away", func(string) string { return "ERROR\nmessage:no " + token + "\nerror-code:16\n\n^@" }, cli.NotAllowed,
+		{"turned away", "CONNECT\n", "ERROR\nmessage:no " + token + "\nerror-code:16\n\n^@", cli.NotAllowed,
 			"stompgw: the gateway at URL (--url): the server ended the session with code 16: no REDACTED\n"},
-		{"no server", func(string) string { return "hang up" }, cli.Failed,
+		{"no server", "CONNECT\n", "hang up", cli.Failed,
 			"stompgw: the gateway at URL (--url): the server closed the connection; if it speaks TLS there, try tcps://\n"},
-		{"HTTP", func(string) string { return "HTTP/1.1 400 Bad Request\r\n\r\n" }, cli.Failed,
-			"stompgw: the gateway at URL (--url): the server does not speak STOMP as it should: stomp: a frame must start with a command such as SEND and a line feed; is the peer speaking TLS, HTTP or another protocol? (STOMP Frames, at octet 8); if it speaks TLS there, try tcps://\n"},
-		{"no RECEIPT", func(frame string) string {
-			if isSubscribe(frame) {
-				return ""
-			}
-			return obliging(frame)
-		}, cli.TimedOut, "0 messages\nstompgw: /topic/a: the gateway did not confirm the subscription within 300ms\n"},
-		{"RECEIPT for another", func(frame string) string {
-			if isSubscribe(frame) {
-				return "RECEIPT\nreceipt-id:77\n\n^@"
-			}
-			return obliging(frame)
-		}, cli.TimedOut, "0 messages\nstompgw: /topic/a: the gateway did not confirm the subscription within 300ms\n"},
-		{"kicked", func(frame string) string {
-			if isSubscribe(frame) {
-				return obliging(frame) + "MESSAGE\nsubscription:2\n\nhello^@ERROR\nmessage:bye \x1b[2J" + token + "\nerror-code:15\n\n^@"
-			}
-			return obliging(frame)
-		}, cli.NotAllowed, "1 message\nstompgw: the server ended the session with code 15: bye �[2JREDACTED; `stompgw explain 15` tells more\n"},
-		{"ended", func(frame string) string {
-			if isSubscribe(frame) {
-				return obliging(frame) + "ERROR\nmessage:bye\n\n^@"
-			}
-			return obliging(frame)
-		}, cli.Failed, "0 messages\nstompgw: the server ended the session: bye\n"},
-		{"token expired", func(frame string) string {
-			if isSubscribe(frame) {
-				return obliging(frame) + `MESSAGE
-subscription:errors
-
-{"clientRequestCode":null,"errorCode":1,"errorMessage":"Need Login"}^@`
-			}
-			return obliging(frame)
-		}, cli.NotAllowed, "0 messages\nstompgw: the gateway says: refused with code 1: Need Login; `stompgw explain 1` tells what to do\n"},
-		{"cut", func(frame string) string {
-			if isSubscribe(frame) {
-				return "hang up"
-			}
-			return obliging(frame)
-		}, cli.Unreachable, "0 messages\nstompgw: lost the gateway: the server closed the connection\n"},
+		{"no RECEIPT", ofSubscribe, "", cli.TimedOut, "0 messages\nstompgw: /topic/a: the gateway did not confirm the subscription within 300ms\n"},
+		{"refused", ofSubscribe, "MESSAGE\nsubscription:errors\n\n{\"clientRequestCode\":\"CODE\",\"errorCode\":3,\"errorMessage\":\"No rule\"}^@", cli.NotAllowed,
+			"0 messages\nstompgw: /topic/a: refused with code 3: No rule; `stompgw explain 3` tells what to do\n"},
+		{"kicked", ofSubscribe, "RECEIPT^MESSAGE\nsubscription:2\n\nhello^@ERROR\nmessage:bye \x1b[2J" + token + "\nerror-code:15\n\n^@", cli.NotAllowed,
+			"1 message\nstompgw: the server ended the session with code 15: bye �[2JREDACTED; `stompgw explain 15` tells more\n"},
+		{"ended", ofSubscribe, "RECEIPT^ERROR\nmessage:bye\n\n^@", cli.Failed, "0 messages\nstompgw: the server ended the session: bye\n"},
+		{"token expired", ofSubscribe, "RECEIPT^MESSAGE\nsubscription:errors\n\n{\"clientRequestCode\":null,\"errorCode\":1,\"errorMessage\":\"Need Login\"}^@", cli.NotAllowed,
+			"0 messages\nstompgw: the gateway says: refused with code 1: Need Login; `stompgw explain 1` tells what to do\n"},
+		{"cut", ofSubscribe, "hang up", cli.Unreachable, "0 messages\nstompgw: lost the gateway: the server closed the connection\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			url := scripted(t, tt.answer)
-			b := runBeside(t, "subscribe", "/topic/a", "--url", url, "--token", token, "--timeout", "300ms")
-			if code := b.Wait(); code != int(tt.code) {
+			url := answering(t, tt.to, tt.say)
+			code, stdout, stderr := run(t, "subscribe", "/topic/a", "--url", url, "--token", token, "--timeout", "300ms")
+			if code != int(tt.code) {
 				t.Errorf("exit code %d, want %d", code, tt.code)
 			}
-			got := strings.TrimPrefix(b.Stderr.String(), "subscribed to /topic/a\n")
+			got := strings.TrimPrefix(stderr, "subscribed to /topic/a\n")
 			if want := strings.ReplaceAll(tt.want, "URL", url); got != want {
 				t.Errorf("\n got %s\nwant %s", got, want)
 			}
-			if strings.Contains(b.Stdout.String()+got, token) {
+			if strings.Contains(stdout+got, token) {
 				t.Error("the token is shown")
 			}
 		})
@@ -273,12 +312,7 @@ func TestSubscribeMistakes(t *testing.T) {
 
 // TestSubscribeLosesOutput: nobody reads any more, so there is nothing to listen for.
 func TestSubscribeLosesOutput(t *testing.T) {
-	url := scripted(t, func(frame string) string {
-		if strings.Contains(frame, "\ndestination:/topic/a\n") {
-			return obliging(frame) + "MESSAGE\nsubscription:2\n\nhello^@"
-		}
-		return obliging(frame)
-	})
+	url := answering(t, ofSubscribe, "RECEIPT^MESSAGE\nsubscription:2\n\nhello^@")
 	var stderr bytes.Buffer
 	if code := over(nil).Main(t.Context(), nil, clitest.FullDisk{}, &stderr, "subscribe", "/topic/a", "--url", url); code != int(cli.Failed) {
 		t.Errorf("exit code %d", code)
