@@ -40,7 +40,7 @@ func Main(ctx context.Context, p Process) int {
 func newRootCmd(p Process) *cobra.Command {
 	root := cli.Group("stompgw", "A STOMP gateway: WebSocket and TCP clients in front, a message broker behind",
 		slices.Concat(operate.Commands(p.Drivers), message.Commands(p.Drivers), probe.Commands(p.Drivers))...)
-	root.AddCommand(newServeCmd(p), newCompletionCmd(), newVersionCmd())
+	root.AddCommand(newServeCmd(p), newVersionCmd())
 	root.Version = newBuild().String()
 	root.SetVersionTemplate("{{.Version}}\n")
 	return root

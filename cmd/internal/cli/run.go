@@ -24,6 +24,7 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdin io.Reade
 	root.SetOut(out)
 	root.SetErr(stderr)
 	root.SetIn(stdin)
+	adoptCompletion(root)
 	err := root.ExecuteContext(ctx)
 	switch {
 	case errors.Is(err, ErrEnough):
@@ -41,6 +42,22 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdin io.Reade
 		fmt.Fprintf(stderr, "stompgw: %s\n", line)
 	}
 	return int(CodeOf(err))
+}
+
+// adoptCompletion adds cobra's commands for the scripts of shells, whose mistakes are told as those of the others.
+func adoptCompletion(root *cobra.Command) {
+	root.CompletionOptions.DisableNoDescFlag = true
+	root.InitDefaultCompletionCmd()
+	adopted, _, err := root.Find([]string{"completion"})
+	if err != nil || adopted == root {
+		return
+	}
+	group := Group("completion", "Print a script with which a shell completes commands and flags", adopted.Commands()...)
+	for _, shell := range group.Commands() {
+		shell.Args = Takes()
+	}
+	root.RemoveCommand(adopted)
+	root.AddCommand(group)
 }
 
 // ErrEnough reports that nobody reads any more, such as behind | head. It is no fault.
