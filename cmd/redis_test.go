@@ -1,61 +1,21 @@
 package cmd
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
-// TestTrialCommands: what a node and the tools really send to Redis is what the trial sends, in both
-// layouts. Redis counts the commands.
-func TestTrialCommands(t *testing.T) {
-	for _, layout := range []redisregistry.Layout{redisregistry.Hashes, redisregistry.Keys} {
-		t.Run(string(layout), func(t *testing.T) {
-			clitest.TokenFiles(t)
-			server := servers.Redis(t)
-			client := redis.NewClient(&redis.Options{Addr: server.Addr})
-			defer client.Close()
-			sent := func() (commands []string) {
-				stats, err := client.Info(t.Context(), "commandstats").Result()
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, command := range regexp.MustCompile(`cmdstat_([a-z]+)`).FindAllStringSubmatch(stats, -1) {
-					commands = append(commands, command[1])
-				}
-				return commands
-			}
-			useRedis(t, fmt.Sprintf("{addrs: ['%s'], prefix: 'p:'}", server.Addr), layout)
-			byNode := sent()
-			if err := client.ConfigResetStat(t.Context()).Err(); err != nil || len(byNode) < 15 {
-				t.Fatalf("%v; a node sent but %q", err, byNode)
-			}
-			if code, stdout, _ := run(t, "config", "check", "--connect", "--config", "t.yaml"); code != 0 {
-				t.Fatalf("config check ends with %d: %s", code, stdout)
-			}
-			tried := append(sent(), "unsubscribe", "command") // what go-redis sends by itself
-			for _, command := range byNode {
-				if !slices.Contains(tried, command) {
-					t.Errorf("config check --connect does not try %s", strings.ToUpper(command))
-				}
-			}
-		})
-	}
-}
-
-// TestReadmeACLs: with a user of admin/README.md, Redis refuses nothing to a node and the tools.
-func TestReadmeACLs(t *testing.T) {
+// TestRedisUsers: with a user of admin/README.md, Redis refuses nothing to a node and the tools, in either layout. What they
+// really send is what config check --connect tries; Redis counts the commands.
+func TestRedisUsers(t *testing.T) {
 	readme, err := os.ReadFile("../admin/README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -64,19 +24,38 @@ func TestReadmeACLs(t *testing.T) {
 	if len(users) != 2 {
 		t.Fatalf("admin/README.md has the users %q, want one for each layout", users)
 	}
-	for i, redis := range []string{"prefix: 'stompgw:'", "prefix: ''"} {
+	for i, prefix := range []string{"stompgw:", ""} {
 		layout := []redisregistry.Layout{redisregistry.Hashes, redisregistry.Keys}[i]
 		t.Run(string(layout), func(t *testing.T) {
 			clitest.TokenFiles(t)
 			clitest.WriteFile(t, "password", "PASSWORD")
 			server := servers.Redis(t)
+			sent := func() (commands []string) {
+				stats := servers.RedisCLI(t, server, "INFO", "commandstats")
+				for _, command := range regexp.MustCompile(`cmdstat_([a-z]+)`).FindAllStringSubmatch(stats, -1) {
+					commands = append(commands, command[1])
+				}
+				return commands
+			}
 			servers.RedisCLI(t, server, strings.Fields(users[i])...)
-			useRedis(t, fmt.Sprintf("{addrs: ['%s'], user: stompgw, password_file: password, %s}", server.Addr, redis), layout)
+			servers.RedisCLI(t, server, "CONFIG", "RESETSTAT")
+			useRedis(t, fmt.Sprintf("{addrs: ['%s'], user: stompgw, password_file: password, prefix: '%s'}", server.Addr, prefix), layout)
+			byNode := sent()
+			servers.RedisCLI(t, server, "CONFIG", "RESETSTAT")
 			if code, stdout, _ := run(t, "config", "check", "--connect", "--config", "t.yaml"); code != 0 {
-				t.Errorf("config check ends with %d: %s", code, stdout)
+				t.Fatalf("config check ends with %d: %s", code, stdout)
 			}
 			if refused := servers.RedisCLI(t, server, "ACL", "LOG"); strings.TrimSpace(refused) != "" {
 				t.Errorf("%s: Redis refused\n%s", users[i], refused)
+			}
+			tried := append(sent(), "unsubscribe", "command") // what go-redis sends by itself
+			for _, command := range byNode {
+				if !slices.Contains(tried, command) {
+					t.Errorf("config check --connect does not try %s", strings.ToUpper(command))
+				}
+			}
+			if len(byNode) < 15 {
+				t.Errorf("a node sent but %q", byNode)
 			}
 		})
 	}
@@ -88,14 +67,7 @@ func useRedis(t *testing.T, redis string, layout redisregistry.Layout) {
 	clitest.WriteFile(t, "t.yaml", fmt.Sprintf("listen: 127.0.0.1:0\nadmin: {listen: ''}\nbus: {driver: embedded}\nembedded: {nats: '127.0.0.1:0'}\n"+
 		"redis: %s\nregistry: {layout: %s, heartbeat: 50ms}\nsessions: {per_member: {max: 5}}\n"+
 		"auth: {jwt: {secret_file: secret}}\nchannels: [{match: /topic/a, subscribe: 'true'}]\n", redis, layout))
-	p := process("serve", "--config", "t.yaml")
-	var out, log clitest.SyncBuffer
-	p.Stdout, p.Stderr = &out, &log
-	ctx, cancel := context.WithCancel(t.Context())
-	var node sync.WaitGroup
-	defer node.Wait()
-	defer cancel()
-	node.Go(func() { Main(ctx, p) })
+	log := serveFile(t)
 	listen := regexp.MustCompile(`msg=serving .*listen=(\S+)`)
 	clitest.Eventually(t, "the node serves", func() bool { return listen.MatchString(log.String()) })
 	url := "ws://" + listen.FindStringSubmatch(log.String())[1] + "/stomp"

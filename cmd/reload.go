@@ -58,8 +58,6 @@ func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 	}
 }
 
-const notReloaded = "not reloaded, all stays as it was"
-
 // reload reads the configuration and all files that it names anew. They take effect if nothing in them
 // is wrong; else nothing does, and it returns false. Settings that need a restart are named.
 func (r *reloader) reload(ctx context.Context) (taken bool) {
@@ -68,22 +66,20 @@ func (r *reloader) reload(ctx context.Context) (taken bool) {
 	if err == nil {
 		err = errors.Join(r.fits(before, next), fresh(before, next))
 	}
-	if err != nil {
-		for _, fault := range faults(err) {
-			r.log.Error(notReloaded, "err", fault)
-		}
-		return false
+	var cfg *config.Config
+	ended := 0
+	if err == nil {
+		cfg = before.Take(next)
+		ended, err = r.take(ctx, cfg)
 	}
-	cfg := before.Take(next)
-	ended, err := r.take(ctx, cfg)
 	if err != nil {
-		r.log.Error(notReloaded, "err", err)
+		r.refuse("not reloaded, the old configuration stays in effect", err)
 		return false
 	}
 	r.log.Info("reloaded", "channels", len(cfg.Channels), "routes", len(cfg.Routes), "subscriptions_ended", ended,
 		"changed", list(before.ChangedFiles(cfg)))
 	if changed := cfg.Changed(next); len(changed) > 0 {
-		r.log.Warn("settings changed that need a restart", "keys", list(changed))
+		r.log.Warn("some changed settings take effect only after a restart", "keys", list(changed))
 	}
 	for _, warning := range cfg.Warnings() {
 		r.log.Warn(warning)
@@ -102,7 +98,7 @@ func fresh(before, next *config.Config) error {
 func (r *reloader) tellExpiry() {
 	cfg, now := r.running.Load(), time.Now()
 	for _, fault := range cfg.Expired(now, nil) {
-		r.log.Error("a certificate is good no more", "err", fault)
+		r.log.Error("a certificate has expired", "err", fault)
 	}
 	for _, line := range cfg.ExpireSoon(now) {
 		r.log.Warn(line)
@@ -152,9 +148,7 @@ func (r *reloader) takePair() {
 		err = fresh(before, cfg)
 	}
 	if err != nil {
-		for _, fault := range faults(err) {
-			r.log.Error("the certificate has changed and can't be used, the old one stays", "err", fault)
-		}
+		r.refuse("the new certificate can't be used, the old one stays in effect", err)
 		return
 	}
 	if changed := before.ChangedFiles(cfg); len(changed) > 0 {
@@ -185,14 +179,14 @@ func boundToRules(key string) bool {
 
 func list(names []string) string { return strings.Join(names, ", ") }
 
-// faults takes a joined error apart.
-func faults(err error) (all []error) {
+// refuse logs each mistake of a joined error.
+func (r *reloader) refuse(what string, err error) {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
-		return []error{err}
+		r.log.Error(what, "err", err)
+		return
 	}
 	for _, err := range joined.Unwrap() {
-		all = append(all, faults(err)...)
+		r.refuse(what, err)
 	}
-	return all
 }

@@ -73,6 +73,15 @@ func serveStandalone(t *testing.T, args ...string) standalone {
 	return s
 }
 
+// serveFile starts a node with t.yaml, and returns its log. The test's end stops it.
+func serveFile(t *testing.T) *clitest.SyncBuffer {
+	return clitest.Beside(t, func(ctx context.Context, stdout, stderr io.Writer) int {
+		p := process("serve", "--config", "t.yaml")
+		p.Stdout, p.Stderr = stdout, stderr
+		return Main(ctx, p)
+	}).Stderr
+}
+
 // find returns what a pattern's group matches in the welcome.
 func (s standalone) find(t *testing.T, pattern string) string {
 	t.Helper()
@@ -225,18 +234,6 @@ func TestWelcome(t *testing.T) {
 	clitest.Golden(t, "welcome.golden", strings.ReplaceAll(out.String(), ln.Addr().String(), "ADDRESS"))
 }
 
-func TestHost(t *testing.T) {
-	for in, want := range map[string]string{"0.0.0.0:1": "127.0.0.1:1", "[::]:2": "127.0.0.1:2", "10.0.0.1:3": "10.0.0.1:3"} {
-		addr, err := net.ResolveTCPAddr("tcp", in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := host(addr); got != want {
-			t.Errorf("host(%s) = %s, want %s", in, got, want)
-		}
-	}
-}
-
 func TestProgram(t *testing.T) {
 	for in, want := range map[string]string{
 		"stompgw": "stompgw", "./bin/stompgw": "./bin/stompgw", "/tmp/go-build12/b001/exe/stompgw": "go run ./cmd/stompgw",
@@ -337,14 +334,7 @@ func TestReadinessOfRedis(t *testing.T) {
 			admin := fmt.Sprintf("127.0.0.1:%d", servers.FreePort(t))
 			clitest.WriteFile(t, "t.yaml", fmt.Sprintf("listen: 127.0.0.1:0\nadmin: {listen: '%s'}\nbus: {driver: embedded}\nembedded: {nats: '127.0.0.1:0'}\n"+
 				"redis: {addrs: ['%s']}\nregistry: {heartbeat: 50ms}\nreadiness: {redis: %s}\n", admin, redis.Addr, setting))
-			ctx, cancel := context.WithCancel(t.Context())
-			var node sync.WaitGroup
-			defer node.Wait()
-			defer cancel()
-			p := process("serve", "--config", "t.yaml")
-			p.Stdout, p.Stderr = io.Discard, io.Discard
-			node.Go(func() { Main(ctx, p) })
-
+			serveFile(t)
 			var said string
 			await := func(what, want string) {
 				t.Helper()

@@ -48,10 +48,7 @@ func (w *watch) changed() bool {
 func (w *watch) look() []os.FileInfo {
 	var infos []os.FileInfo
 	for _, name := range w.names {
-		info, err := os.Stat(name)
-		if err != nil {
-			info = nil
-		}
+		info, _ := os.Stat(name) // nil without one
 		infos = append(infos, info)
 	}
 	return infos

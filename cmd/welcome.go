@@ -3,10 +3,10 @@ package cmd
 import (
 	"fmt"
 	"io"
-	"net"
 	"path/filepath"
 	"strings"
 
+	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 )
 
@@ -18,7 +18,7 @@ type welcome struct {
 }
 
 func printWelcome(w io.Writer, o welcome) {
-	web, scheme := host(o.ports.web.Addr()), [2]string{"http", "ws"}
+	web, scheme := cli.Near(o.ports.web.Addr().String()), [2]string{"http", "ws"}
 	if o.cfg.TLS.Cert != "" {
 		scheme = [2]string{"https", "wss"}
 	}
@@ -26,7 +26,7 @@ func printWelcome(w io.Writer, o welcome) {
 	fmt.Fprintf(w, "  open    %s://%s/  (twice, and chat)\n", scheme[0], web)
 	fmt.Fprintf(w, "  STOMP   %s://%s%s\n", scheme[1], web, o.cfg.Endpoint)
 	if o.ports.admin != nil {
-		fmt.Fprintf(w, "  admin   http://%s/readyz\n", host(o.ports.admin.Addr()))
+		fmt.Fprintf(w, "  admin   http://%s/readyz\n", cli.Near(o.ports.admin.Addr().String()))
 	}
 	fmt.Fprintf(w, "\nFrom a second terminal:\n\n")
 	fmt.Fprintf(w, "  %s sessions list %s\n", o.program, o.reach("redis", o.cfg.Redis.Addrs[0], o.cfg.Embedded.Redis))
@@ -45,15 +45,6 @@ func (o welcome) reach(flag, actual, configured string) string {
 		args += " --" + flag + " " + actual
 	}
 	return args
-}
-
-// host is where a person on this machine reaches a listener.
-func host(addr net.Addr) string {
-	name, port, err := net.SplitHostPort(addr.String())
-	if ip := net.ParseIP(name); err == nil && ip != nil && ip.IsUnspecified() {
-		return net.JoinHostPort("127.0.0.1", port)
-	}
-	return addr.String()
 }
 
 // program is how to call this program again. `go run` builds it anew into a folder of its own.

@@ -103,6 +103,15 @@ func NotListening(cfg *config.Config, key, flag, addr string, err error) error {
 	return fmt.Errorf("can't listen on %s (%s, %s): %w%s", addr, key, cfg.Origin(key), Cause(err), hint)
 }
 
+// Near is where somebody on this machine reaches what listens on addr.
+func Near(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return addr
+}
+
 // IsNetwork reports whether a server could not be reached, rather than answered something.
 func IsNetwork(err error) bool {
 	var fault *net.OpError // not net.Error, which every system error is

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"strings"
 	"time"
@@ -141,18 +140,14 @@ func (f *clientFlags) trust() (*tls.Config, error) {
 
 // gatewayURL is where a node with the configuration serves WebSocket, for this machine.
 func gatewayURL(cfg *config.Config) (string, error) {
-	name, port, err := net.SplitHostPort(cfg.Listen) // which has been checked
-	if err != nil || port == "0" {
+	if strings.HasSuffix(cfg.Listen, ":0") {
 		return "", cli.Exit(cli.Usage, fmt.Errorf("listen %s (%s) does not say where the gateway is: name it with --url", cfg.Listen, cfg.Origin("listen")))
-	}
-	if ip := net.ParseIP(name); name == "" || ip != nil && ip.IsUnspecified() {
-		name = "127.0.0.1"
 	}
 	scheme := "ws"
 	if cfg.TLS.Cert != "" {
 		scheme = "wss"
 	}
-	return scheme + "://" + net.JoinHostPort(name, port) + cfg.Endpoint, nil
+	return scheme + "://" + cli.Near(cfg.Listen) + cfg.Endpoint, nil
 }
 
 // dialError says which gateway, who named it, what is wrong, and what to do.
