@@ -216,7 +216,7 @@ func (c *client) expect(command string, lines ...string) string {
 func (c *client) connect() *client {
 	c.t.Helper()
 	c.send("CONNECT\naccept-version:1.2\nhost:test\n\n^@")
-	c.expect("CONNECTED", "version:1.2")
+	c.expect("CONNECTED", "version:1.2", "heart-beat:10000,10000", "server:stompgw/"+gateway.Version)
 	return c
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stompgw/stompgw/gateway"
 )
@@ -79,63 +80,6 @@ func header(t testing.TB, frame, name string) string {
 		t.Fatalf("no %s in %q", name, frame)
 	}
 	value, _, _ := strings.Cut(rest, "\n")
-	return value
-}
-
-// "Client Frames", "Server Frames": whatever a session can't be asked has its own text, and the
-// receipt that was asked for as receipt-id.
-func TestFrameFaults(t *testing.T) {
-	t.Parallel()
-	const (
-		unknown12 = "unknown command: STOMP 1.2 clients send SEND, SUBSCRIBE, UNSUBSCRIBE, BEGIN, COMMIT, ABORT, ACK, NACK and DISCONNECT"
-		unknown11 = "unknown command: STOMP 1.1 clients send SEND, SUBSCRIBE, UNSUBSCRIBE, BEGIN, COMMIT, ABORT, ACK, NACK and DISCONNECT"
-		unknown10 = "unknown command: STOMP 1.0 clients send SEND, SUBSCRIBE, UNSUBSCRIBE, BEGIN, COMMIT, ABORT, ACK and DISCONNECT"
-	)
-	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
-		n := start(t)
-		for _, test := range []struct{ name, version, frame, message string }{
-			{"CONNECT again", "1.2", "CONNECT\naccept-version:1.2\nreceipt:r\n\n^@", "the session is connected already: CONNECT must be the first frame and the only one of its kind"},
-			{"STOMP again", "1.1", "STOMP\naccept-version:1.2\nreceipt:r\n\n^@", "the session is connected already: STOMP must be the first frame and the only one of its kind"},
-			{"unknown in 1.2", "1.2", "PUBLISH\nreceipt:r\n\n^@", unknown12},
-			{"unknown in 1.1", "1.1", "PUBLISH\nreceipt:r\n\n^@", unknown11},
-			{"unknown in 1.0", "1.0", "PUBLISH\nreceipt:r\n\n^@", unknown10},
-			{"unknown with a body to come", "1.2", "PUBLISH\nreceipt:r\ncontent-length:100\n\n", unknown12},
-			{"NACK in 1.0", "1.0", "NACK\nmessage-id:1\nreceipt:r\n\n^@", unknown10},
-			{"commands in lower case", "1.2", "send\ndestination:/topic/a\nreceipt:r\n\n^@", unknown12},
-			{"CONNECTED", "1.2", "CONNECTED\nversion:1.2\nreceipt:r\n\n^@", "CONNECTED is a frame that only servers send"},
-			{"MESSAGE", "1.2", "MESSAGE\ndestination:/topic/a\nreceipt:r\n\n^@", "MESSAGE is a frame that only servers send"},
-			{"RECEIPT", "1.2", "RECEIPT\nreceipt-id:1\nreceipt:r\n\n^@", "RECEIPT is a frame that only servers send"},
-			{"ERROR", "1.0", "ERROR\nreceipt:r\n\n^@", "ERROR is a frame that only servers send"},
-			{"body of SUBSCRIBE", "1.2", "SUBSCRIBE\nid:1\ndestination:/topic/a\nreceipt:r\n\nbody^@", noBody},
-			{"body of DISCONNECT", "1.1", "DISCONNECT\nreceipt:r\ncontent-length:1\n\nb^@", noBody},
-			{"length and body of a 1.0 ACK", "1.0", "ACK\nmessage-id:1\nreceipt:r\ncontent-length:1\n\nb^@", noBody},
-			{"undefined escape", "1.2", "SEND\ndestination:/topic/a\nreceipt:r\nfoo:a\\tb\n\n^@", `undefined escape \t in the value of the header "foo"; STOMP 1.2 has \r \n \c \\`},
-			{"\\r in 1.1", "1.1", "SEND\ndestination:/topic/a\nreceipt:r\nfoo:a\\rb\n\n^@", `undefined escape \r in the value of the header "foo"; STOMP 1.1 has \n \c \\`},
-			{"escape at the end", "1.2", "SEND\ndestination:/topic/a\nreceipt:r\nfoo:a\\\n\n^@", `undefined escape \ and nothing in the value of the header "foo"; STOMP 1.2 has \r \n \c \\`},
-			{"header without a colon", "1.2", "SEND\ndestination:/topic/a\nreceipt:r\nfoo\n\n^@", "a header line has no colon; it must read name:value"},
-			{"header without a name", "1.2", "SEND\ndestination:/topic/a\nreceipt:r\n:foo\n\n^@", "a header line has no name before its colon; it must read name:value"},
-			{"content-length is no number", "1.2", "SEND\ndestination:/topic/a\nreceipt:r\ncontent-length:x\n\n^@", "content-length must be a number of octets, in decimal digits alone"},
-			{"SEND to nowhere", "1.1", "SEND\nreceipt:r\n\nbody^@", "SEND needs a destination header"},
-			{"SEND to an empty destination", "1.0", "SEND\ndestination:\nreceipt:r\n\nbody^@", "SEND needs a destination header"},
-			{"content-length too short", "1.2", "SEND\ndestination:/topic/a\nreceipt:r\ncontent-length:1\n\nab^@", "no NUL follows the body; content-length must be the number of octets in the body"},
-		} {
-			t.Run(test.name, func(t *testing.T) {
-				c := dial(n).connectAs(test.version)
-				c.send(test.frame + "DISCONNECT\nreceipt:after\n\n^@")
-				c.wantFault(escape(test.version, test.message), "receipt-id:r")
-			})
-		}
-	})
-}
-
-// escape writes a header value as a version does.
-func escape(version, value string) string {
-	switch version {
-	case "1.1":
-		return strings.NewReplacer(`\`, `\\`, ":", `\c`, "\n", `\n`).Replace(value)
-	case "1.2":
-		return strings.NewReplacer(`\`, `\\`, ":", `\c`, "\n", `\n`, "\r", `\r`).Replace(value)
-	}
 	return value
 }
 
@@ -269,5 +213,18 @@ func TestAckWithTheHeadersOfItsMessage(t *testing.T) {
 		c.send("ACK\n" + headers + "\nreceipt:1\n\n^@SEND\ndestination:/topic/b\nreceipt:2\n\n^@")
 		c.expect("RECEIPT", "receipt-id:1")
 		c.expect("RECEIPT", "receipt-id:2")
+	})
+}
+
+func TestConnectTimeout(t *testing.T) {
+	t.Parallel()
+	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
+		n := start(t, connectWithin(200*time.Millisecond))
+		c := dial(n)
+		c.send("\n\nCONNECT\naccept-ver")
+		c.wantFault("no CONNECT came within 200ms")
+		if s, ok := c.conn.(*sock); ok && s.end != `c[1008,"no CONNECT"]` {
+			t.Errorf("closed with %s", s.end)
+		}
 	})
 }

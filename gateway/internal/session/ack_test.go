@@ -229,46 +229,6 @@ func TestHeldMessagesAreGivenBack(t *testing.T) {
 	}
 }
 
-// TestAckFaults: what can't name a message is a fault, with a text that says what would be right.
-func TestAckFaults(t *testing.T) {
-	for _, command := range []string{"ACK", "NACK"} {
-		for _, test := range []struct{ version, header, want string }{
-			{"1.2", "message-id:1", command + " needs an id header"},
-			{"1.2", "id:", command + " needs an id header"},
-			{"1.2", "id:nonsense", command + " names a message that this session has not received: copy the ack header of its MESSAGE into the id header"},
-			{"1.2", "id:nonsense/s", command + " names a message that this session has not received: copy the ack header of its MESSAGE into the id header"},
-			{"1.2", "id:TAG-1", command + " names a message that this session has not received: copy the ack header of its MESSAGE into the id header"},
-			{"1.2", "id:TAG-99/s", command + " names a message that this session has not received: copy the ack header of its MESSAGE into the id header"},
-			{"1.2", "id:TAG-0/s", command + " names a message that this session has not received: copy the ack header of its MESSAGE into the id header"},
-			{"1.2", "id:TAG--1/s", command + " names a message that this session has not received: copy the ack header of its MESSAGE into the id header"},
-			{"1.2", "id:TAG-/s", command + " names a message that this session has not received: copy the ack header of its MESSAGE into the id header"},
-			{"1.2", "id:TAG-99999999999999999999/s", command + " names a message that this session has not received: copy the ack header of its MESSAGE into the id header"},
-			{"1.1", "subscription:s", command + " needs a message-id header"},
-			{"1.1", "message-id:TAG-1", command + " needs a subscription header"},
-			{"1.1", "message-id:nonsense\nsubscription:s", command + " names a message that this session has not received: copy the message-id header of its MESSAGE into the message-id header"},
-			{"1.0", "id:1", "ACK needs a message-id header"},
-			{"1.0", "message-id:nonsense", "ACK names a message that this session has not received: copy the message-id header of its MESSAGE into the message-id header"},
-		} {
-			if test.version == "1.0" && command == "NACK" {
-				test.want = "unknown command: STOMP 1.0 clients send SEND, SUBSCRIBE, UNSUBSCRIBE, BEGIN, COMMIT, ABORT, ACK and DISCONNECT"
-			}
-			t.Run(test.version+" "+command+" "+test.header, func(t *testing.T) {
-				p := newRig(t).connect(test.version)
-				p.feed("SUBSCRIBE\nid:s\ndestination:/topic/a\nack:client\n\n^@")
-				p.publish("/topic/a", 0, 1)
-				tag, _, _ := strings.Cut(header(t, p.wantOne("MESSAGE"), "message-id"), "-")
-				p.feed(command + "\n" + strings.ReplaceAll(test.header, "TAG", tag) + "\nreceipt:r\n\n^@")
-				want := test.want
-				if test.version != "1.0" {
-					want = strings.ReplaceAll(want, ":", "\\c")
-				}
-				p.wantOne("ERROR", "message:"+want, "receipt-id:r")
-				p.wantClosed(CloseProtocol)
-			})
-		}
-	}
-}
-
 // An ACK may cross an UNSUBSCRIBE, and may be for what needs none.
 func TestAckThatDoesNothing(t *testing.T) {
 	p := newRig(t).connect("1.2")

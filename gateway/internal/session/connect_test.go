@@ -10,17 +10,37 @@ import (
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
+// TestConnected holds CONNECTED, which is the same in all versions, and never escaped.
 func TestConnected(t *testing.T) {
-	for _, version := range []string{"1.0", "1.1", "1.2"} {
+	for _, test := range []struct{ frame, version string }{
+		{"CONNECT\naccept-version:1.0", "1.0"},
+		{"CONNECT\naccept-version:1.0,1.1,2.0\nhost:a\\tb:c\\\nreceipt:r", "1.1"},
+		{"CONNECT\naccept-version:1.2", "1.2"},
+		{"STOMP\naccept-version:1.2", "1.2"},
+		{"STOMP", "1.0"},
+		{"CONNECT\nheart-beat:no,such header", "1.0"}, // in 1.0 it means nothing
+	} {
 		p := newRig(t).accept()
-		p.feed("CONNECT\naccept-version:" + version + "\n\n^@")
+		p.feed("\n\r\n" + test.frame + "\n\n^@")
 		id := p.s.id
-		// CONNECTED is the same in all versions, and never escaped.
-		p.want("CONNECTED\nversion:" + version + "\nheart-beat:10000,10000\nuser-name:" + p.s.Principal() +
+		p.want("CONNECTED\nversion:" + test.version + "\nheart-beat:10000,10000\nuser-name:" + p.s.Principal() +
 			"\nsession:" + p.host.Node.Key(id) + "\nserver:stompgw/test\n\n")
 		if want := p.host.Node.Principal(id, time.UnixMilli(p.s.connected)); p.s.Principal() != want {
 			t.Errorf("principal %s, want %s", p.s.Principal(), want)
 		}
+	}
+}
+
+// TestValueEncoding: what a client has made up is written back as its version writes it.
+func TestValueEncoding(t *testing.T) {
+	for _, test := range []struct{ version, value string }{{"1.0", `a:b\n\`}, {"1.1", `a\cb\n\\`}, {"1.2", `a\cb\n\\\r`}, {"1.2", " padded ü"}} {
+		p := newRig(t).connect(test.version)
+		p.feed(subscribe(test.value, "/topic/a"))
+		p.want(receipt(test.value))
+		p.publish("/topic/a", 0, 1)
+		p.wantOne("MESSAGE", "subscription:"+test.value)
+		p.feed(unsubscribe(test.value) + "DISCONNECT\nreceipt:" + test.value + "\n\n^@")
+		p.want(receipt("un"+test.value), receipt(test.value))
 	}
 }
 
@@ -77,18 +97,6 @@ func TestEndedSessionIsForgotten(t *testing.T) {
 		t.Error("something holds on to it")
 	}
 	runtime.KeepAlive(p)
-}
-
-// A connection that never became a session takes nothing out of the registry, and counts no end.
-func TestEndBeforeConnect(t *testing.T) {
-	p := newRig(t).accept()
-	p.feed("SEND\ndestination:/topic/a\n\n^@")
-	p.wantOne("ERROR", "message:the first frame must be CONNECT or STOMP")
-	p.wantClosed(CloseProtocol)
-	p.do(func() { p.s.Closed(nil) })
-	if open := p.host.Stats.Open.Load(); open != 0 {
-		t.Errorf("%d open", open)
-	}
 }
 
 func TestSessionIDsDiffer(t *testing.T) {

@@ -224,18 +224,6 @@ func TestDisconnectWithoutReceipt(t *testing.T) {
 	p.wantClosed(CloseNormal)
 }
 
-// Nothing after a fault in the same read is carried out.
-func TestNothingAfterAFault(t *testing.T) {
-	p := newRig(t).connect("1.2")
-	p.feed("SEND\ndestination:/topic/a\n\nbefore^@SEND\nreceipt:r\n\nfault^@SEND\ndestination:/topic/a\n\nafter^@WHAT\n\n^@")
-	p.wantOne("ERROR", "receipt-id:r", "message:SEND needs a destination header")
-	p.wantClosed(CloseProtocol)
-	p.do(func() { p.s.Feed([]byte("SEND\ndestination:/topic/a\n\nlater\x00")) })
-	if got := p.bus.Bodies(); !slices.Equal(got, []string{"before"}) {
-		t.Errorf("the bus has %q", got)
-	}
-}
-
 func TestEnvelope(t *testing.T) {
 	p := newRig(t).connect("1.2")
 	p.feed("SEND\ndestination:/app/topic/room\ncontent-type:application/json\nfoo:first\nfoo:second\nb\\cr:x\\ny\n" +

@@ -257,8 +257,10 @@ func TestIndividualDelivery(t *testing.T) {
 		r.host.Node.String() + "/zzzz/2025_02_03_T_14_05_06_789", // no id
 		"1/other-node/" + p.s.id.String() + "/2025_02_03_T_14_05_06_789_UTC",
 		"nonsense",
+		"", // a broadcast is for nobody's session
 	} {
 		r.deliver(bus.Envelope{Destination: "/queue/x", Principal: principal})
+		r.deliver(bus.Envelope{Destination: "/session/queue/x", Principal: principal})
 	}
 	p.want()
 	q.want()
