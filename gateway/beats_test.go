@@ -3,7 +3,6 @@ package gateway_test
 import (
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -13,79 +12,29 @@ import (
 	"github.com/stompgw/stompgw/gateway/internal/ws"
 )
 
-// way to connect in a bubble: the same for all transports.
-type approach struct {
-	name   string
-	secure bool
-	dial   func(t testing.TB, b *bubble) io.ReadWriter // of STOMP octets
-}
-
-func approaches() (list []approach) {
-	for _, secure := range []bool{false, true} {
-		name := map[bool]string{true: " over TLS"}[secure]
-		list = append(list,
-			approach{"tcp" + name, secure, func(t testing.TB, b *bubble) io.ReadWriter { return b.dial(t, b.stomp) }},
-			approach{"websocket" + name, secure, func(t testing.TB, b *bubble) io.ReadWriter { return b.webSocket(t) }},
-		)
-	}
-	for _, tr := range allTransports() {
-		list = append(list, approach{tr.name, false, func(t testing.TB, b *bubble) io.ReadWriter {
-			return b.browser(t).session(tr, "/stomp")
-		}})
-	}
-	return list
-}
-
-// webSocket is a bare WebSocket as browsers have it: what is read and written are the payloads.
-type webSocket struct {
-	*raw
-	rest string
-	over bool // a Close frame came
-}
-
-func (b *bubble) webSocket(t testing.TB) *webSocket {
-	t.Helper()
-	c := newRaw(t, b.dial(t, b.web))
-	c.write(upgradeRequest("test"))
-	c.response(http.StatusSwitchingProtocols)
-	return &webSocket{raw: c}
-}
-
-func (w *webSocket) Read(p []byte) (int, error) {
-	for w.rest == "" {
-		switch first, payload, err := w.read(); {
-		case err != nil:
-			return 0, err
-		case w.over:
-			return 0, fmt.Errorf("%#x %q behind a Close frame", first, payload)
-		case first == ping:
-			io.WriteString(w.conn, frame(pong, payload)) // it fails when the server has gone, which read tells
-		case first == closing:
-			w.over = true
-			io.WriteString(w.conn, frame(closing, payload))
-		case first != pong:
-			w.rest = payload
-		}
-	}
-	n := copy(p, w.rest)
-	w.rest = w.rest[n:]
-	return n, nil
-}
-
-func (w *webSocket) Write(p []byte) (int, error) {
-	w.write(frame(text, string(p)))
-	return len(p), nil
-}
-
 // rawOf returns the WebSocket that c is, or is carried by; nil for none.
-func rawOf(c io.ReadWriter) *raw {
-	switch c := c.(type) {
+func rawOf(c *client) *raw {
+	switch c := c.conn.(type) {
 	case *webSocket:
 		return c.raw
 	case *sock:
 		return c.ws
 	}
 	return nil
+}
+
+// eachEntrance runs a test on virtual time for each transport, and those with a socket of their own over TLS too.
+func eachEntrance(t *testing.T, test func(t *testing.T, b *bubble, e entrance), opts ...gateway.Option) {
+	for _, e := range entrances(allTransports()...) {
+		t.Run(e.name, func(t *testing.T) {
+			inBubble(t, false, func(t *testing.T, b *bubble) { test(t, b, e) }, opts...)
+		})
+	}
+	for _, e := range entrances() {
+		t.Run(e.name+" over TLS", func(t *testing.T) {
+			inBubble(t, true, func(t *testing.T, b *bubble) { test(t, b, e) }, opts...)
+		})
+	}
 }
 
 // heard is what a client got, and when.
@@ -186,62 +135,53 @@ func mixes() []mix {
 // transport, whatever else goes over it.
 func TestServerKeepsItsBeats(t *testing.T) {
 	t.Parallel()
-	for _, a := range approaches() {
-		for _, m := range mixes() {
-			t.Run(a.name+"/"+m.name, func(t *testing.T) {
-				s := gateway.DefaultSockJS()
-				s.Heartbeat = m.pings
-				opts := []gateway.Option{
-					gateway.WithPeriods(ws.DefaultPeriods().WithPing(m.pings)), gateway.WithSockJS(&s), gateway.WithHeartBeat(time.Second, 0),
-				}
-				inBubble(t, a.secure, func(t *testing.T, b *bubble) {
-					for _, period := range []time.Duration{time.Second, 2 * time.Second, 10 * time.Second, 30 * time.Second} {
-						c := a.dial(t, b)
-						fmt.Fprintf(c, "CONNECT\naccept-version:1.2\nheart-beat:0,%d\n\n\x00", period.Milliseconds())
-						h := listenTo(c)
-						began := time.Now()
-						var beside sync.WaitGroup
-						if ws := rawOf(c); ws != nil && m.client != nil {
-							beside.Go(func() { m.client(ws, time.After(20*period)) })
-						}
-						time.Sleep(20 * period)
-						h.wantEvery(t, began, period)
-						beside.Wait()
+	for _, m := range mixes() {
+		t.Run(m.name, func(t *testing.T) {
+			s := gateway.DefaultSockJS()
+			s.Heartbeat = m.pings
+			eachEntrance(t, func(t *testing.T, b *bubble, e entrance) {
+				for _, period := range []time.Duration{time.Second, 2 * time.Second, 10 * time.Second, 30 * time.Second} {
+					c := e.dial(t, b.node)
+					c.send(fmt.Sprintf("CONNECT\naccept-version:1.2\nheart-beat:0,%d\n\n^@", period.Milliseconds()))
+					h := listenTo(c.conn)
+					began := time.Now()
+					var beside sync.WaitGroup
+					if ws := rawOf(c); ws != nil && m.client != nil {
+						beside.Go(func() { m.client(ws, time.After(20*period)) })
 					}
-				}, opts...)
-			})
-		}
+					time.Sleep(20 * period)
+					h.wantEvery(t, began, period)
+					beside.Wait()
+				}
+			}, gateway.WithPeriods(ws.DefaultPeriods().WithPing(m.pings)), gateway.WithSockJS(&s), gateway.WithHeartBeat(time.Second, 0))
+		})
 	}
 }
 
 // What is sent for itself is a heart-beat, and no other is sent.
 func TestMessagesAreBeats(t *testing.T) {
 	const period = 3 * time.Second
-	for _, a := range approaches() {
-		t.Run(a.name, func(t *testing.T) {
-			inBubble(t, a.secure, func(t *testing.T, b *bubble) {
-				c := a.dial(t, b)
-				io.WriteString(c, "CONNECT\naccept-version:1.2\nheart-beat:0,3000\n\n\x00SUBSCRIBE\nid:0\ndestination:/topic/a\n\n\x00")
-				h := listenTo(c)
-				began := time.Now()
-				for range 30 {
-					time.Sleep(period / 3)
-					io.WriteString(c, "SEND\ndestination:/topic/a\n\nx\x00")
-				}
-				time.Sleep(period / 3)
-				messages := 0
-				for _, beat := range h.take() {
-					messages += strings.Count(beat.octets, "MESSAGE\n")
-					if beat.octets == "\n" {
-						t.Errorf("an end-of-line after %s", beat.at.Sub(began))
-					}
-				}
-				if messages != 30 {
-					t.Errorf("%d MESSAGEs, want 30", messages)
-				}
-			}, gateway.WithHeartBeat(time.Second, 0))
-		})
-	}
+	eachEntrance(t, func(t *testing.T, b *bubble, e entrance) {
+		c := e.dial(t, b.node)
+		c.send("CONNECT\naccept-version:1.2\nheart-beat:0,3000\n\n^@SUBSCRIBE\nid:0\ndestination:/topic/a\n\n^@")
+		h := listenTo(c.conn)
+		began := time.Now()
+		for range 30 {
+			time.Sleep(period / 3)
+			c.send("SEND\ndestination:/topic/a\n\nx^@")
+		}
+		time.Sleep(period / 3)
+		messages := 0
+		for _, beat := range h.take() {
+			messages += strings.Count(beat.octets, "MESSAGE\n")
+			if beat.octets == "\n" {
+				t.Errorf("an end-of-line after %s", beat.at.Sub(began))
+			}
+		}
+		if messages != 30 {
+			t.Errorf("%d MESSAGEs, want 30", messages)
+		}
+	}, gateway.WithHeartBeat(time.Second, 0))
 }
 
 // A client keeps its session by its own end-of-lines, and is told when it goes silent.
@@ -249,71 +189,76 @@ func TestClientKeepsItsBeats(t *testing.T) {
 	const period = 10 * time.Second
 	quiet := gateway.DefaultSockJS() // or answers to what the server says would be signs of life
 	quiet.Heartbeat = time.Hour
-	for _, a := range approaches() {
-		t.Run(a.name, func(t *testing.T) {
-			inBubble(t, a.secure, func(t *testing.T, b *bubble) {
-				c := a.dial(t, b)
-				io.WriteString(c, "CONNECT\naccept-version:1.2\nheart-beat:10000,0\n\n\x00")
-				h := listenTo(c)
-				for range 20 {
-					time.Sleep(2 * period)
-					io.WriteString(c, "\n")
-				}
-				if b.Sessions() != 1 {
-					t.Fatalf("%d sessions, got %v", b.Sessions(), h.take())
-				}
-				time.Sleep(3*period + time.Second)
-				const want = "ERROR\nmessage:no heart-beat came within 30s, which is 3 times the agreed period\n"
-				if all := h.take(); len(all) == 0 || !strings.HasPrefix(all[len(all)-1].octets, want) || b.Sessions() != 0 {
-					t.Fatalf("got %v, and %d sessions are left", all, b.Sessions())
-				}
-				time.Sleep(time.Minute) // until a poll has asked
-				h.take()
-				if s, ok := c.(*sock); ok && s.end != `c[1008,"no heart-beat"]` {
-					t.Errorf("closed with %q", s.end)
-				}
-			}, gateway.WithPeriods(ws.DefaultPeriods().WithPing(time.Hour)), gateway.WithSockJS(&quiet))
-		})
-	}
+	eachEntrance(t, func(t *testing.T, b *bubble, e entrance) {
+		c := e.dial(t, b.node)
+		c.send("CONNECT\naccept-version:1.2\nheart-beat:10000,0\n\n^@")
+		h := listenTo(c.conn)
+		for range 20 {
+			time.Sleep(2 * period)
+			c.send("\n")
+		}
+		if b.Sessions() != 1 {
+			t.Fatalf("%d sessions, got %v", b.Sessions(), h.take())
+		}
+		time.Sleep(3*period + time.Second)
+		const want = "ERROR\nmessage:no heart-beat came within 30s, which is 3 times the agreed period\n"
+		if all := h.take(); len(all) == 0 || !strings.HasPrefix(all[len(all)-1].octets, want) || b.Sessions() != 0 {
+			t.Fatalf("got %v, and %d sessions are left", all, b.Sessions())
+		}
+		time.Sleep(time.Minute) // until a poll has asked
+		h.take()
+		if s, ok := c.conn.(*sock); ok && s.end != `c[1008,"no heart-beat"]` {
+			t.Errorf("closed with %q", s.end)
+		}
+	}, gateway.WithPeriods(ws.DefaultPeriods().WithPing(time.Hour)), gateway.WithSockJS(&quiet))
 }
 
 // A page that hangs keeps its connection: the browser answers pings. The node gives it up, and counts
 // neither what else it is sent, nor time in which the node itself was stopped.
 func TestHungClient(t *testing.T) {
-	const connect = "CONNECT\naccept-version:1.2\nheart-beat:10000,0\n\n\x00"
-	for _, a := range approaches() {
-		polls := strings.HasSuffix(a.name, "polling") // which shows that the connection lives
-		if !polls && !strings.Contains(a.name, "websocket") {
-			continue
+	s := gateway.DefaultSockJS()
+	eachEntrance(t, func(t *testing.T, b *bubble, e entrance) {
+		if !strings.HasSuffix(e.name, "polling") && !strings.Contains(e.name, "websocket") {
+			return // nothing shows that the connection lives
 		}
-		for _, stopped := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/stopped=%t", a.name, stopped), func(t *testing.T) {
-				s := gateway.DefaultSockJS()
-				inBubble(t, a.secure, func(t *testing.T, b *bubble) {
-					c := a.dial(t, b)
-					io.WriteString(c, connect)
-					h := listenTo(c)
-					began, lost := time.Now(), time.Duration(0)
-					if stopped {
-						time.Sleep(5 * time.Minute)
-						b.Stop(8 * time.Hour)
-						lost = 8 * time.Hour
-					}
-					time.Sleep(20 * time.Minute)
-					all := h.take()
-					last := all[len(all)-1]
-					const want = "ERROR\nmessage:no heart-beat came within 10m0s, but signs that the connection lives\n"
-					if after := last.at.Sub(began) - lost; !strings.HasPrefix(last.octets, want) || after < 10*time.Minute || after > 10*time.Minute+time.Second {
-						t.Errorf("after %s: %q", after, last.octets)
-					}
-					if h.err != io.EOF {
-						t.Errorf("then %v", h.err)
-					}
-					if n := b.Figures(); n.Sessions != 0 || n.HungCloses != 1 {
-						t.Errorf("%d sessions, %d hung", n.Sessions, n.HungCloses)
-					}
-				}, gateway.WithSockJS(&s))
-			})
+		for i, lost := range []time.Duration{0, 8 * time.Hour} {
+			c := e.dial(t, b.node)
+			c.send("CONNECT\naccept-version:1.2\nheart-beat:10000,0\n\n^@")
+			h := listenTo(c.conn)
+			began := time.Now()
+			if lost > 0 {
+				time.Sleep(5 * time.Minute)
+				b.Stop(lost)
+			}
+			time.Sleep(20 * time.Minute)
+			all := h.take()
+			last := all[len(all)-1]
+			const want = "ERROR\nmessage:no heart-beat came within 10m0s, but signs that the connection lives\n"
+			if after := last.at.Sub(began) - lost; !strings.HasPrefix(last.octets, want) || after < 10*time.Minute || after > 10*time.Minute+time.Second {
+				t.Errorf("after %s: %q", after, last.octets)
+			}
+			if h.err != io.EOF {
+				t.Errorf("then %v", h.err)
+			}
+			if n := b.Figures(); n.Sessions != 0 || n.HungCloses != uint64(i+1) {
+				t.Errorf("%d sessions, %d hung", n.Sessions, n.HungCloses)
+			}
 		}
-	}
+	}, gateway.WithSockJS(&s))
+}
+
+// TestConnectTimeout: who does not say CONNECT is told, and its connection closed.
+func TestConnectTimeout(t *testing.T) {
+	eachEntrance(t, func(t *testing.T, b *bubble, e entrance) {
+		c := e.dial(t, b.node)
+		c.send("\n\nCONNECT\naccept-ver")
+		began := time.Now()
+		c.wantFault("no CONNECT came within 10s")
+		if d := time.Since(began); d < 10*time.Second || d > 11*time.Second {
+			t.Errorf("after %s", d)
+		}
+		if s, ok := c.conn.(*sock); ok && s.end != `c[1008,"no CONNECT"]` {
+			t.Errorf("closed with %s", s.end)
+		}
+	})
 }

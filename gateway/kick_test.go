@@ -6,12 +6,10 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stompgw/stompgw/gateway"
-	"github.com/stompgw/stompgw/gateway/internal/ws"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
@@ -67,15 +65,6 @@ func TestKick(t *testing.T) {
 	})
 }
 
-// TestKickClosesWebSocket: the Close frame says that it was by policy.
-func TestKickClosesWebSocket(t *testing.T) {
-	n := start(t)
-	c := n.session(t)
-	n.mustKick(t, gateway.Kick{}, n.sessions.Sessions()[0].ID)
-	c.wantMessage("ERROR\nmessage:The session was ended by an operator\nerror-code:15\n")
-	c.wantClosing(1008, "")
-}
-
 // TestKickBetweenPolls: who polls is told by the poll that waits, or by the next; who never comes back
 // is forgotten.
 func TestKickBetweenPolls(t *testing.T) {
@@ -109,124 +98,6 @@ func TestKickBetweenPolls(t *testing.T) {
 		b.close()
 		eventually(t, "nothing of it is left", func() bool { return n.Figures().Connections == 0 })
 	})
-}
-
-// TestKickSlow: a client that does not read, and has much waiting, is gone for the node at once. If it
-// begins to read, the reason is the last that it gets; if not, what it holds is given back soon.
-func TestKickSlow(t *testing.T) {
-	t.Parallel()
-	for _, reads := range []bool{true, false} {
-		for name, dial := range map[string]func(t testing.TB, n *node) *client{
-			"tcp":                func(t testing.TB, n *node) *client { return n.dialTCP(t) },
-			"websocket":          func(t testing.TB, n *node) *client { return n.dialWS(t) },
-			xhrStreaming().name:  func(t testing.TB, n *node) *client { return n.dialSock(t, xhrStreaming()) },
-			sockWebSocket().name: func(t testing.TB, n *node) *client { return n.dialSock(t, sockWebSocket()) },
-		} {
-			t.Run(fmt.Sprintf("%s/reads=%v", name, reads), func(t *testing.T) {
-				t.Parallel()
-				n := start(t, sockJS(func(s *gateway.SockJS) { s.SessionTimeout, s.StreamLimit = time.Second, 1<<30 }),
-					quick(func(p *ws.Periods) { p.Close = time.Second }),
-					gateway.WithLimits(gateway.Limits{Message: 64 << 10, Outbound: 64 << 20, Connections: 1000, ConnectTimeout: patience}))
-				testKickSlow(t, n, dial(t, n), reads)
-			})
-		}
-	}
-}
-
-func testKickSlow(t *testing.T, n *node, slow *client, reads bool) {
-	writer := n.dialTCP(t).connect()
-	id := slow.connectID()
-	slow.subscribe("1", "/topic/flood")
-	much := 100 << 10
-	if !reads {
-		much = 16 << 20 // more than the system ever takes: an answer that it has taken is over, and its connection kept
-	}
-	for queued := 0; queued < much; {
-		writer.ask("SEND\ndestination:/topic/flood\nreceipt:r\n\n" + strings.Repeat("x", 60<<10) + "^@")
-		live, err := n.Live(t.Context(), []registry.SessionID{id})
-		if err != nil || len(live) != 1 || !slices.Equal(live[0].Subscriptions, []string{"/topic/flood"}) {
-			t.Fatalf("%+v, %v", live, err)
-		}
-		queued = live[0].Queued
-	}
-	n.mustKick(t, gateway.Kick{Reason: "why"}, id)
-	if got := len(n.sessions.Sessions()); got != 1 {
-		t.Errorf("the book has %d sessions", got)
-	}
-	writer.wantAlive()
-	if s, ok := slow.conn.(*sock); ok {
-		s.closeIdle()
-	}
-	for reads {
-		frame, err := slow.read()
-		if err != nil && !isClosed(err) { // a reset is for who takes too long
-			t.Fatal(err)
-		}
-		if reads = err == nil && !strings.HasPrefix(frame, "ERROR\nmessage:why\n"); !reads {
-			slow.conn.Close()
-		}
-	}
-	eventually(t, "its connection is gone", func() bool { return n.Figures().Connections == 1 })
-	writer.wantAlive()
-}
-
-// closeIdle closes the connections that wait for a request of the browser.
-func (b *browser) closeIdle() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, c := range b.idle {
-		c.conn.Close()
-	}
-	b.idle = nil
-}
-
-// TestKickFanOut: while messages go to a room, half of those in it are kicked. They have read all that
-// came before, in order, and the others read everything.
-func TestKickFanOut(t *testing.T) {
-	t.Parallel()
-	const readers, messages = 40, 400
-	n := start(t)
-	var clients []*client
-	var ids []registry.SessionID
-	for i := range readers {
-		c := n.dialTCP(t)
-		if i%4 < 2 {
-			c = n.dialWS(t)
-		}
-		ids = append(ids, c.connectID())
-		c.subscribe("0", "/topic/room")
-		clients = append(clients, c)
-	}
-	var wg sync.WaitGroup
-	for i, c := range clients {
-		wg.Go(func() {
-			for m := range messages {
-				frame, err := c.read()
-				if i%2 == 1 && err == nil && strings.HasPrefix(frame, "ERROR\nmessage:why\n") {
-					c.wantClosed()
-					return
-				}
-				if err != nil || !strings.HasSuffix(frame, fmt.Sprintf("\n\n%d", m)) {
-					t.Errorf("reader %d, message %d: got %q, %v", i, m, frame, err)
-					return
-				}
-			}
-			if i%2 == 1 {
-				c.expect("ERROR", "message:why")
-			}
-		})
-	}
-	writer := n.dialTCP(t).connect()
-	for m := range messages {
-		writer.ask(fmt.Sprintf("SEND\ndestination:/topic/room\nreceipt:r\n\n%d^@", m))
-		if i := m / 10; m%10 == 9 && i < readers && i%2 == 1 {
-			wg.Go(func() { n.mustKick(t, gateway.Kick{Reason: "why"}, ids[i]) })
-		}
-	}
-	wg.Wait()
-	if f := n.Figures(); f.Kicked != readers/2 || f.Sessions != readers/2+1 {
-		t.Errorf("figures %+v", f)
-	}
 }
 
 // TestKickSays: what a client is told has to be one line that people can read.

@@ -241,7 +241,7 @@ func TestDescriptorsRunOut(t *testing.T) {
 	if !out.Scan() {
 		t.Fatal("no address")
 	}
-	n := &node{tcp: out.Text()}
+	n := &node{tcp: out.Text(), dial: dialer(t)}
 	var clients []*client
 	for range 3 * spare {
 		clients = append(clients, n.dialTCP(t)) // the kernel takes them all

@@ -131,7 +131,7 @@ func TestNotRun(t *testing.T) {
 	}
 	server := httptest.NewServer(g)
 	defer server.Close()
-	n := &node{web: server.Listener.Addr().String()}
+	n := &node{web: server.Listener.Addr().String(), dial: dialer(t)}
 	for _, request := range []string{upgradeRequest(n.web), request("POST", newPath("/stomp")+"/xhr", "")} {
 		c := n.dialRaw(t, n.web)
 		c.write(request)
@@ -157,70 +157,37 @@ func TestDrainEndsRequests(t *testing.T) {
 	c.wantEnd()
 }
 
-// TestDrainMany holds that more sessions than go at one time all go in peace, and that the log says so.
+// TestDrainMany holds that more sessions than go at one time all go in peace, and that the log tells clients that did
+// not close their connections from those that did.
 func TestDrainMany(t *testing.T) {
-	logs := &lockedBuffer{}
-	n := start(t, gateway.WithDrain(200*time.Millisecond), gateway.WithLogger(slog.New(slog.NewTextHandler(logs, nil))))
-	var clients []*raw
-	for range 100 {
-		clients = append(clients, n.session(t))
-	}
-	stopped := n.stopping()
-	for _, c := range clients {
-		c.wantClosing(1001, "")
-		c.conn.Close()
-	}
-	<-stopped
-	if !strings.Contains(logs.String(), "msg=stopped sessions_let_go=100 cut_off=0 in=") {
-		t.Errorf("the log says\n%s", logs)
-	}
-}
-
-// TestStopCounts holds that the log tells clients that did not close their connections from those that did.
-func TestStopCounts(t *testing.T) {
 	logs := &lockedBuffer{}
 	patient := ws.DefaultPeriods()
 	patient.Close = time.Hour
 	inBubble(t, false, func(t *testing.T, b *bubble) {
-		polite, silent := b.webSocket(t), b.webSocket(t)
-		for _, c := range []*webSocket{polite, silent} {
-			io.WriteString(c, "CONNECT\naccept-version:1.2\n\n\x00")
-			if _, err := c.Read(make([]byte, 1000)); err != nil {
-				t.Fatal(err)
-			}
+		var polite []*raw
+		for range 100 {
+			polite = append(polite, b.session(t))
 		}
-		go io.Copy(io.Discard, polite)      // answers the Close frame
-		go io.Copy(io.Discard, silent.conn) // does not
+		go io.Copy(io.Discard, b.session(t).conn) // does not answer the Close frame
 		b.Drain()
+		for _, c := range polite {
+			c.wantClosing(1001, "")
+			c.conn.Close()
+		}
 		time.Sleep(time.Minute)
-		if !strings.Contains(logs.String(), "msg=stopped sessions_let_go=1 cut_off=1 in=") {
+		if !strings.Contains(logs.String(), "msg=stopped sessions_let_go=100 cut_off=1 in=") {
 			t.Errorf("the log says\n%s", logs)
 		}
-	}, gateway.WithLogger(slog.New(slog.NewTextHandler(logs, nil))), gateway.WithPeriods(patient))
-}
-
-// fullBus takes nothing, and tells when it was asked to.
-type fullBus struct {
-	*membus.Bus
-	asked chan struct{}
-}
-
-func (b fullBus) Publish(bus.Envelope, func(error)) error {
-	select {
-	case b.asked <- struct{}{}:
-	default:
-	}
-	return bus.ErrFull
+	}, gateway.WithDrain(200*time.Millisecond), gateway.WithLogger(slog.New(slog.NewTextHandler(logs, nil))), gateway.WithPeriods(patient))
 }
 
 // TestDrainPaused holds that a session which waits for the bus is closed like any other.
 func TestDrainPaused(t *testing.T) {
-	name := registry.NewNode(time.Now())
-	b := fullBus{membus.NewCluster().Bus(name.String()), make(chan struct{}, 1)}
-	n := startNode(t, name, b, nil, gateway.WithDrain(0), quick(func(p *ws.Periods) { p.Close = time.Hour }))
+	n, bus := startTap(t, quick(func(p *ws.Periods) { p.Close = time.Hour }))
 	c := n.session(t)
+	bus.set(true, false)
 	c.write(frame(text, "SEND\ndestination:/topic/x\n\n\x00") + frame(ping, "") + frame(text, sendFrame("late")))
-	<-b.asked
+	<-bus.asked
 	go n.stop()
 	c.wantClosing(1001, "")
 }

@@ -26,7 +26,7 @@ const (
 type browser struct {
 	t    testing.TB
 	way  way
-	dial func() (net.Conn, error)
+	dial func() net.Conn
 
 	mu   sync.Mutex
 	all  []*raw // connections
@@ -34,7 +34,7 @@ type browser struct {
 }
 
 func (n *node) browser(t testing.TB, w way) *browser {
-	return &browser{t: t, way: w, dial: func() (net.Conn, error) { return net.Dial("tcp", n.web) }}
+	return &browser{t: t, way: w, dial: func() net.Conn { return n.dial(n.web) }}
 }
 
 // eachWay runs a test on every kind of socket, with requests that come in every way.
@@ -59,16 +59,12 @@ func (b *browser) connection() (*raw, error) {
 		return c, nil
 	}
 	b.mu.Unlock()
-	conn, err := b.dial()
-	if err != nil {
-		return nil, err
-	}
-	c := newRaw(b.t, conn)
+	c := newRaw(b.t, b.dial())
 	b.mu.Lock()
 	b.all = append(b.all, c)
 	b.mu.Unlock()
 	if b.way == later {
-		if _, err := io.WriteString(conn, pageRequest); err != nil {
+		if _, err := io.WriteString(c.conn, pageRequest); err != nil {
 			return nil, err
 		}
 		page, err := http.ReadResponse(c.in, nil)

@@ -16,9 +16,7 @@ import (
 // bubble is a node on virtual time: no test of a period waits for it.
 type bubble struct {
 	*node
-	web, stomp pipes         // where clients come in
-	secure     *tls.Config   // of clients; nil for none
-	sip        time.Duration // that clients take for each 64 KiB they read from now on
+	sip time.Duration // that clients take for each 64 KiB they read from now on
 }
 
 // inBubble runs test in a bubble, with TLS or without.
@@ -32,49 +30,22 @@ func inBubble(t *testing.T, secure bool, test func(t *testing.T, b *bubble), opt
 	}
 	synctest.Test(t, func(t *testing.T) {
 		name := registry.NewNode(time.Now())
-		carrier := membus.NewCluster().Bus(name.String())
-		b := &bubble{node: &node{name: name, sessions: registry.NewMemory()}, web: newPipes(), stomp: newPipes(), secure: client}
-		opts = append([]gateway.Option{gateway.WithDrain(0), gateway.WithPortableLoops()}, opts...)
-		g, err := gateway.New(name, carrier, b.sessions, rules(t), opts...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.Gateway = g
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() {
-			ended <- g.Run(ctx, gateway.Listener{Listener: b.web, TLS: server}, gateway.Listener{Listener: b.stomp, STOMP: true, TLS: server})
-		}()
-		t.Cleanup(func() {
-			cancel()
-			if err := <-ended; err != nil {
-				t.Errorf("Run: %v", err)
+		ports := map[string]pipes{"http": newPipes(), "stomp": newPipes()}
+		b := &bubble{node: serve(t, name, membus.NewCluster().Bus(name.String()), gateway.Listener{Listener: ports["http"], TLS: server},
+			gateway.Listener{Listener: ports["stomp"], TLS: server}, append([]gateway.Option{gateway.WithPortableLoops()}, opts...)...)}
+		b.web, b.tcp = "http", "stomp"
+		b.dial = func(port string) net.Conn {
+			ours, theirs := net.Pipe()
+			t.Cleanup(func() { ours.Close() })
+			ports[port].conns <- theirs
+			conn := &pipe{Conn: ours, bubble: b}
+			if secure {
+				conn.Conn = tls.Client(ours, client)
 			}
-			carrier.Close(context.Background())
-		})
-		synctest.Wait()
+			return conn
+		}
 		test(t, b)
 	})
-}
-
-// dial makes a connection, which is over by the end of the test.
-func (b *bubble) dial(t testing.TB, to pipes) net.Conn {
-	t.Helper()
-	client, server := net.Pipe()
-	t.Cleanup(func() { client.Close() })
-	to.conns <- server
-	if b.secure == nil {
-		return &pipe{Conn: client, bubble: b}
-	}
-	conn := tls.Client(client, b.secure)
-	if err := conn.Handshake(); err != nil {
-		t.Fatal(err)
-	}
-	return &pipe{Conn: conn, bubble: b}
-}
-
-func (b *bubble) browser(t testing.TB) *browser {
-	return &browser{t: t, way: kept, dial: func() (net.Conn, error) { return b.dial(t, b.web), nil }}
 }
 
 // pipe is a client's end of a connection.

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/membus"
 	"github.com/stompgw/stompgw/gateway"
@@ -26,7 +24,8 @@ const patience = 2 * time.Minute
 type node struct {
 	*gateway.Gateway
 	name     registry.Node
-	web, tcp string // addresses
+	web, tcp string                        // addresses
+	dial     func(address string) net.Conn // for clients; it fails the test
 	sessions *registry.Memory
 	stop     func() // drains, and waits
 }
@@ -73,19 +72,35 @@ func startNode(t testing.TB, name registry.Node, b bus.Bus, kind port, opts ...g
 	if kind == nil {
 		kind = func(ln net.Listener) gateway.Listener { return gateway.Listener{Listener: ln} }
 	}
-	n := &node{name: name, sessions: registry.NewMemory()}
 	s := patientSockJS()
-	opts = append([]gateway.Option{gateway.WithDrain(0), gateway.WithParting(time.Millisecond), gateway.WithSockJS(&s)}, opts...) // few tests want to wait
-	g, err := gateway.New(name, b, n.sessions, rules(t), opts...)
+	opts = append([]gateway.Option{gateway.WithParting(time.Millisecond), gateway.WithSockJS(&s)}, opts...) // few tests want to wait
+	web, tcp := listen(t), listen(t)
+	n := serve(t, name, b, kind(web), kind(tcp), opts...)
+	n.web, n.tcp, n.dial = web.Addr().String(), tcp.Addr().String(), dialer(t)
+	return n
+}
+
+func dialer(t testing.TB) func(address string) net.Conn {
+	return func(address string) net.Conn {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return conn
+	}
+}
+
+// serve runs a node until the test ends.
+func serve(t testing.TB, name registry.Node, b bus.Bus, http, stomp gateway.Listener, opts ...gateway.Option) *node {
+	t.Helper()
+	n := &node{name: name, sessions: registry.NewMemory()}
+	g, err := gateway.New(name, b, n.sessions, rules(t), append([]gateway.Option{gateway.WithDrain(0)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	n.Gateway = g
-	web, tcp := listen(t), listen(t)
-	n.web, n.tcp = web.Addr().String(), tcp.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	http, stomp := kind(web), kind(tcp)
 	stomp.STOMP = true
 	go func() { done <- g.Run(ctx, http, stomp) }()
 	n.stop = sync.OnceFunc(func() {
@@ -138,23 +153,13 @@ type client struct {
 
 func (n *node) dialTCP(t testing.TB) *client {
 	t.Helper()
-	conn, err := net.Dial("tcp", n.tcp)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return newClient(t, conn)
+	return newClient(t, n.dial(n.tcp))
 }
 
 func (n *node) dialWS(t testing.TB) *client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	t.Cleanup(cancel)
-	c, _, err := websocket.Dial(ctx, "ws://"+n.web+"/stomp", &websocket.DialOptions{Subprotocols: []string{"v12.stomp"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.SetReadLimit(1 << 24)
-	return newClient(t, websocket.NetConn(ctx, c, websocket.MessageText))
+	c := n.upgrade(t)
+	return &client{t: t, conn: &webSocket{Conn: c.conn, raw: c}}
 }
 
 func newClient(t testing.TB, conn net.Conn) *client {
@@ -255,11 +260,27 @@ func (s streams) Accept() (net.Conn, error) {
 	return struct{ *net.TCPConn }{nc.(*net.TCPConn)}, nil
 }
 
+// entrance is a way in for STOMP, the same for all transports.
+type entrance struct {
+	name string
+	dial func(t testing.TB, n *node) *client
+}
+
+// entrances are those with a socket of their own, and some of SockJS.
+func entrances(transports ...transport) []entrance {
+	list := []entrance{
+		{"tcp", func(t testing.TB, n *node) *client { return n.dialTCP(t) }},
+		{"websocket", func(t testing.TB, n *node) *client { return n.dialWS(t) }},
+	}
+	for _, tr := range transports {
+		list = append(list, entrance{tr.name, func(t testing.TB, n *node) *client { return n.dialSock(t, tr) }})
+	}
+	return list
+}
+
 func eachTransport(t *testing.T, test func(t *testing.T, dial func(*node) *client)) {
-	t.Run("websocket", func(t *testing.T) { test(t, func(n *node) *client { return n.dialWS(t) }) })
-	t.Run("tcp", func(t *testing.T) { test(t, func(n *node) *client { return n.dialTCP(t) }) })
-	for _, tr := range oneOfEach() {
-		t.Run(tr.name, func(t *testing.T) { test(t, func(n *node) *client { return n.dialSock(t, tr) }) })
+	for _, e := range entrances(oneOfEach()...) {
+		t.Run(e.name, func(t *testing.T) { test(t, func(n *node) *client { return e.dial(t, n) }) })
 	}
 }
 

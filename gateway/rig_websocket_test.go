@@ -36,11 +36,7 @@ type raw struct {
 
 func (n *node) dialRaw(t testing.TB, address string) *raw {
 	t.Helper()
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return newRaw(t, conn)
+	return newRaw(t, n.dial(address))
 }
 
 func newRaw(t testing.TB, conn net.Conn) *raw {
@@ -249,4 +245,40 @@ func (c *raw) wantEnd() {
 			c.t.Fatalf("the connection goes on (%v)", err)
 		}
 	}
+}
+
+// webSocket is a bare WebSocket as browsers have it: what is read and written are the payloads.
+type webSocket struct {
+	net.Conn
+	raw  *raw
+	rest string
+	over bool // a Close frame came
+}
+
+func (w *webSocket) Read(p []byte) (int, error) {
+	for w.rest == "" {
+		switch first, payload, err := w.raw.read(); {
+		case err != nil:
+			return 0, err
+		case w.over:
+			return 0, fmt.Errorf("%#x %q behind a Close frame", first, payload)
+		case first == ping:
+			io.WriteString(w.Conn, frame(pong, payload)) // it fails when the server has gone, which read tells
+		case first == closing:
+			w.over = true
+			io.WriteString(w.Conn, frame(closing, payload)) // as above
+		case first != pong:
+			w.rest = payload
+		}
+	}
+	n := copy(p, w.rest)
+	w.rest = w.rest[n:]
+	return n, nil
+}
+
+func (w *webSocket) Write(p []byte) (int, error) {
+	if _, err := io.WriteString(w.Conn, frame(text, string(p))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }

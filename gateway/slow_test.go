@@ -1,7 +1,6 @@
 package gateway_test
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -22,7 +21,16 @@ func TestSlowReader(t *testing.T) {
 	n := start(t, gateway.WithLimits(gateway.Limits{
 		Message: 64 << 10, Outbound: 128 << 10, Connections: 2 * readers, ConnectTimeout: patience,
 	}))
-	slow := map[string]io.Reader{"websocket": n.slowWS(t), "tcp": n.slowTCP(t)}
+	slow := map[string]net.Conn{}
+	for _, e := range entrances() { // one of each is in the flood, too, and has stopped reading
+		c := e.dial(t, n).connect()
+		c.subscribe("0", "/topic/room")
+		c.subscribe("1", "/topic/flood")
+		if slow[e.name] = c.conn; e.name == "websocket" {
+			slow[e.name] = rawOf(c).conn
+		}
+		slow[e.name].(*net.TCPConn).SetReadBuffer(16 << 10)
+	}
 	var clients []*client
 	for i := range readers {
 		c := n.dialTCP(t)
@@ -64,115 +72,81 @@ func TestSlowReader(t *testing.T) {
 	}
 }
 
-// slowTCP is in the room and in the flood, and has stopped reading.
-func (n *node) slowTCP(t testing.TB) io.Reader {
-	t.Helper()
-	c := n.dialTCP(t).connect()
-	c.subscribe("0", "/topic/room")
-	c.subscribe("1", "/topic/flood")
-	c.conn.(*net.TCPConn).SetReadBuffer(16 << 10)
-	return c.conn
-}
-
-// slowWS is slowTCP over a WebSocket.
-func (n *node) slowWS(t testing.TB) io.Reader {
-	t.Helper()
-	c := n.session(t)
-	for _, destination := range []string{"/topic/room", "/topic/flood"} {
-		c.write(frame(text, "SUBSCRIBE\nid:"+destination+"\ndestination:"+destination+"\nreceipt:r\n\n\x00"))
-		c.wantMessage("RECEIPT\n")
-	}
-	c.conn.(*net.TCPConn).SetReadBuffer(16 << 10)
-	return c.conn
-}
-
-// carried is a connection of STOMP octets that something else carries.
-type carried struct {
-	net.Conn
-	io.ReadWriter
-}
-
-func (c carried) Read(b []byte) (int, error)  { return c.ReadWriter.Read(b) }
-func (c carried) Write(b []byte) (int, error) { return c.ReadWriter.Write(b) }
-
-// Whoever is ended gets all that waits for it, and why it is ended, as long as it reads, however slowly. One
-// that does not is cut, perhaps inside a frame, and then nothing follows.
+// Whoever is ended is gone for the node at once, and gets all that waits for it, and why it is ended, as long as it
+// reads, however slowly. One that does not is cut, perhaps inside a frame, and then nothing follows.
 func TestSlowReaderIsEnded(t *testing.T) {
 	t.Parallel()
 	const behind = 30 // messages of 60 KiB
 	s := gateway.DefaultSockJS()
 	s.StreamLimit = 64 << 20 // so that an answer has not ended when the session does
+	kick := func(b *bubble, c *client, id registry.SessionID) {
+		b.mustKick(c.t, gateway.Kick{Reason: "out"}, id)
+		if b.Sessions() != 1 || len(b.sessions.Sessions()) != 1 {
+			c.t.Errorf("%d sessions are left, want the writer's", b.Sessions())
+		}
+	}
 	for _, end := range []struct {
 		name string
-		do   func(b *bubble, id registry.SessionID)
+		do   func(b *bubble, c *client, id registry.SessionID)
 		sip  time.Duration // such that it takes longer than any time for a client that takes nothing
 		last string        // of STOMP
 		end  string        // in the words of SockJS
 	}{
-		{"kicked", func(b *bubble, id registry.SessionID) {
-			b.Kick(context.Background(), []registry.SessionID{id}, gateway.Kick{Reason: "out"})
-		}, 300 * time.Millisecond, "ERROR\nmessage:out\n", `c[1008,"kicked"]`},
-		{"faulty", nil, 300 * time.Millisecond, "ERROR\nmessage:unknown command", `c[1002,""]`},
-		{"drained", func(b *bubble, _ registry.SessionID) { b.Drain() }, 200 * time.Millisecond, "MESSAGE\n", `c[1001,"the node is stopping, connect again"]`},
-		{"stuck", func(b *bubble, id registry.SessionID) {
-			b.Kick(context.Background(), []registry.SessionID{id}, gateway.Kick{Reason: "out"})
-		}, time.Hour, "", ""},
+		{"kicked", kick, 300 * time.Millisecond, "ERROR\nmessage:out\n", `c[1008,"kicked"]`},
+		{"faulty", func(_ *bubble, c *client, _ registry.SessionID) { c.send("NONSENSE\n\n^@") }, 300 * time.Millisecond, "ERROR\nmessage:unknown command", `c[1002,""]`},
+		{"drained", func(b *bubble, _ *client, _ registry.SessionID) { b.Drain() }, 200 * time.Millisecond, "MESSAGE\n", `c[1001,"the node is stopping, connect again"]`},
+		{"stuck", kick, time.Hour, "", ""},
 	} {
-		for _, a := range approaches() {
-			t.Run(end.name+"/"+a.name, func(t *testing.T) {
-				inBubble(t, a.secure, func(t *testing.T, b *bubble) {
-					rw := a.dial(t, b)
-					c := &client{t: t, conn: carried{ReadWriter: rw}}
-					id := c.connectID()
-					c.subscribe("0", "/topic/a")
-					writer := &client{t: t, conn: b.dial(t, b.stomp)}
-					writer.connect()
-					for range behind {
-						writer.ask("SEND\ndestination:/topic/a\nreceipt:r\n\n" + strings.Repeat("x", 60<<10) + "^@")
+		t.Run(end.name, func(t *testing.T) {
+			eachEntrance(t, func(t *testing.T, b *bubble, e entrance) {
+				c, writer := e.dial(t, b.node), b.dialTCP(t).connect()
+				id := c.connectID()
+				c.subscribe("0", "/topic/a")
+				for range behind {
+					writer.ask("SEND\ndestination:/topic/a\nreceipt:r\n\n" + strings.Repeat("x", 60<<10) + "^@")
+				}
+				synctest.Wait()
+				b.sip = end.sip
+				end.do(b, c, id)
+				if end.last == "" {
+					time.Sleep(2 * time.Minute)
+					if n := b.Figures().Connections; n != 1 {
+						t.Errorf("%d connections are left, want the writer's", n)
 					}
-					synctest.Wait()
-					if b.sip = end.sip; end.do == nil {
-						c.send("NONSENSE\n\n^@")
-					} else {
-						end.do(b, id)
+					b.sip = 0
+				}
+				var frames []string
+				frame, err := c.read()
+				for ; err == nil; frame, err = c.read() {
+					frames = append(frames, frame)
+				}
+				if end.last == "" {
+					if n := len(frames); n > 0 && strings.HasPrefix(frames[n-1], "ERROR\n") && !strings.HasSuffix(e.name, "polling") {
+						t.Errorf("it got %d frames, and the last word too", n)
 					}
-					if end.last == "" {
-						time.Sleep(2 * time.Minute)
-						b.sip = 0
+					if strings.Contains(string(c.in), "ERROR") {
+						t.Errorf("in a frame that was cut: %.100q", c.in)
 					}
-					var frames []string
-					frame, err := c.read()
-					for ; err == nil; frame, err = c.read() {
-						frames = append(frames, frame)
+					return
+				}
+				want := behind
+				if end.last != "MESSAGE\n" {
+					want++
+				}
+				if len(frames) != want || !strings.HasPrefix(frames[want-1], end.last) || len(c.in) > 0 {
+					t.Fatalf("%d frames and %d octets, %v; the last is %.100q", len(frames), len(c.in), err, frames[max(len(frames)-1, 0)])
+				}
+				switch c := c.conn.(type) {
+				case *sock:
+					if c.end != end.end {
+						t.Errorf("closed with %q, want %q", c.end, end.end)
 					}
-					if end.last == "" {
-						if n := len(frames); n > 0 && strings.HasPrefix(frames[n-1], "ERROR\n") && !strings.HasSuffix(a.name, "polling") {
-							t.Errorf("it got %d frames, and the last word too", n)
-						}
-						if strings.Contains(string(c.in), "ERROR") {
-							t.Errorf("in a frame that was cut: %.100q", c.in)
-						}
-						return
+				case *webSocket:
+					if !c.over {
+						t.Error("no Close frame came")
 					}
-					want := behind
-					if end.last != "MESSAGE\n" {
-						want++
-					}
-					if len(frames) != want || !strings.HasPrefix(frames[want-1], end.last) || len(c.in) > 0 {
-						t.Fatalf("%d frames and %d octets, %v; the last is %.100q", len(frames), len(c.in), err, frames[max(len(frames)-1, 0)])
-					}
-					switch c := rw.(type) {
-					case *sock:
-						if c.end != end.end {
-							t.Errorf("closed with %q, want %q", c.end, end.end)
-						}
-					case *webSocket:
-						if !c.over {
-							t.Error("no Close frame came")
-						}
-					}
-				}, gateway.WithLimits(gateway.Limits{Message: 64 << 10, Outbound: 4 << 20, Connections: 100, ConnectTimeout: patience}), gateway.WithSockJS(&s))
-			})
-		}
+				}
+			}, gateway.WithLimits(gateway.Limits{Message: 64 << 10, Outbound: 4 << 20, Connections: 100, ConnectTimeout: patience}), gateway.WithSockJS(&s))
+		})
 	}
 }

@@ -9,9 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stompgw/stompgw/bus/membus"
 	"github.com/stompgw/stompgw/gateway"
-	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 // TestSockJSDrain holds what clients see when their node stops, and that none of them keeps it.
@@ -58,7 +56,7 @@ func TestSockJSDrainIsSpread(t *testing.T) {
 	inBubble(t, false, func(t *testing.T, b *bubble) {
 		clients := 30 * runtime.GOMAXPROCS(0) // of each loop three times what goes in any case
 		for range clients {
-			newClient(t, b.browser(t).session(xhrStreaming(), "/stomp")).connect()
+			newClient(t, b.browser(t, kept).session(xhrStreaming(), "/stomp")).connect()
 		}
 		b.Drain()
 		time.Sleep(50 * time.Millisecond) // between the two groups
@@ -179,12 +177,11 @@ func testSockJSDrainDoor(t *testing.T, start startFunc, w way) {
 // TestSockJSDrainPaused holds that a post which waits for the bus when the node stops is not said to be taken.
 func TestSockJSDrainPaused(t *testing.T) {
 	t.Parallel()
-	name := registry.NewNode(time.Now())
-	bus := fullBus{membus.NewCluster().Bus(name.String()), make(chan struct{}, 1)}
-	n := startNode(t, name, bus, nil, sockJS(), gateway.WithParting(patience))
+	n, bus := startTap(t, sockJS(), gateway.WithParting(patience))
 	b := n.browser(t, first)
 	s := b.session(xhrPolling(), "/stomp")
 	newClient(t, s).connect()
+	bus.set(true, false)
 	post := b.begin("POST", s.path+"/xhr_send", encode("SEND\ndestination:/topic/x\n\nhello\x00"))
 	<-bus.asked
 	stopped := n.stopping()

@@ -385,12 +385,12 @@ func TestSockJSServeHTTP(t *testing.T) {
 			n := start(t, sockJS(), pages())
 			server := serve(n)
 			defer server.Close()
-			dial := func() (net.Conn, error) {
+			dial := func() net.Conn {
 				if server.TLS == nil {
-					return net.Dial("tcp", server.Listener.Addr().String())
+					return n.dial(server.Listener.Addr().String())
 				}
 				config := server.Client().Transport.(*http.Transport).TLSClientConfig
-				return n.dialTLS(t, server.Listener.Addr().String(), config).conn, nil
+				return n.dialTLS(t, server.Listener.Addr().String(), config).conn
 			}
 			for _, w := range []way{first, kept} {
 				for _, tr := range allTransports() {

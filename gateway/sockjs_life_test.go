@@ -100,7 +100,7 @@ func TestSockJSNotAbandoned(t *testing.T) {
 // on, and then is forgotten.
 func TestSockJSClosedStays(t *testing.T) {
 	inBubble(t, false, func(t *testing.T, b *bubble) {
-		browser := b.browser(t)
+		browser := b.browser(t, kept)
 		s := browser.session(xhrPolling(), "/stomp")
 		newClient(t, s).connect().send("DISCONNECT\n\n^@")
 		for range 3 {
@@ -315,7 +315,7 @@ func TestSockJSOverTLS(t *testing.T) {
 	for _, w := range []way{first, kept} {
 		for _, tr := range allTransports() {
 			t.Run(string(w)+" "+tr.name, func(t *testing.T) {
-				b := &browser{t: t, way: w, dial: func() (net.Conn, error) { return n.dialTLS(t, n.web, config).conn, nil }}
+				b := &browser{t: t, way: w, dial: func() net.Conn { return n.dialTLS(t, n.web, config).conn }}
 				testSockJSEcho(t, b.session(tr, "/echo"))
 				c := newClient(t, b.session(tr, "/stomp")).connect()
 				c.subscribe("0", "/topic/a")

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stompgw/stompgw/gateway"
 )
@@ -93,19 +92,6 @@ func TestFaultIsTheEnd(t *testing.T) {
 		reader.wantAlive()
 		if n := len(n.sessions.Sessions()); n != 1 {
 			t.Errorf("the registry has %d sessions", n)
-		}
-	})
-}
-
-func TestConnectTimeout(t *testing.T) {
-	t.Parallel()
-	eachTransport(t, func(t *testing.T, dial func(*node) *client) {
-		n := start(t, connectWithin(200*time.Millisecond))
-		c := dial(n)
-		c.send("\n\nCONNECT\naccept-ver")
-		c.wantFault("no CONNECT came within 200ms")
-		if s, ok := c.conn.(*sock); ok && s.end != `c[1008,"no CONNECT"]` {
-			t.Errorf("closed with %s", s.end)
 		}
 	})
 }

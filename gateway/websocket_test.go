@@ -1,11 +1,8 @@
 package gateway_test
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -23,9 +20,7 @@ func sendFrame(receipt string) string {
 func receiptFrame(id string) string { return "RECEIPT\nreceipt-id:" + id + "\n\n\x00" }
 
 // TestFraming is RFC 6455 section 5: what may be sent, and how.
-func TestFraming(t *testing.T) { eachSocket(t, testFraming) }
-
-func testFraming(t *testing.T, start startFunc) {
+func TestFraming(t *testing.T) {
 	n := start(t)
 	send := sendFrame("r")
 	for _, c := range []struct {
@@ -118,9 +113,7 @@ func fragment(s string, first, last bool) string {
 
 // TestFramingFaults are what fails the connection, with the code that RFC 6455 section 7.4.1 has
 // for it. Each comes between two SENDs: the first is answered, the second is not.
-func TestFramingFaults(t *testing.T) { eachSocket(t, testFramingFaults) }
-
-func testFramingFaults(t *testing.T, start startFunc) {
+func TestFramingFaults(t *testing.T) {
 	const body = "SEND\ndestination:/topic/void\n\n" // of which all bytes but NUL may follow
 	n := start(t)
 	type row struct {
@@ -199,35 +192,6 @@ func testFramingFaults(t *testing.T, start startFunc) {
 	}
 }
 
-// TestLengths sends and receives messages of the lengths where the encoding changes.
-func TestLengths(t *testing.T) { eachSocket(t, testLengths) }
-
-func testLengths(t *testing.T, start startFunc) {
-	n := start(t)
-	for _, size := range []int{125, 126, 127, 65535, 65536} {
-		t.Run(fmt.Sprint(size), func(t *testing.T) {
-			c := n.session(t)
-			c.write(frame(text, "SUBSCRIBE\nid:0\ndestination:/topic/length\nreceipt:s\n\n\x00"))
-			c.wantMessage(receiptFrame("s"))
-
-			head := "SEND\ndestination:/topic/length\n\n"
-			c.write(frame(text, head+strings.Repeat("x", size-len(head)-1)+"\x00"))
-			got := c.wantMessage("MESSAGE\n")
-
-			// The MESSAGE has a longer head: send what makes it as long as it should be.
-			body := size - len(head) - 1 - (len(got) - size)
-			for try := 0; len(got) != size && body >= 0 && try < 3; try++ {
-				c.write(frame(text, head+strings.Repeat("x", body)+"\x00"))
-				got = c.wantMessage("MESSAGE\n")
-				body -= len(got) - size
-			}
-			if len(got) != size && size > 200 {
-				t.Errorf("could not make a MESSAGE of %d bytes", size)
-			}
-		})
-	}
-}
-
 // TestOutgoingKinds holds that a frame is a text message if it can be one.
 func TestOutgoingKinds(t *testing.T) {
 	n := start(t)
@@ -254,24 +218,9 @@ func TestOutgoingKinds(t *testing.T) {
 	}
 }
 
-// TestManyFramesOneWrite holds that frames which leave in one write are messages of their own.
-func TestManyFramesOneWrite(t *testing.T) { eachSocket(t, testManyFramesOneWrite) }
-
-func testManyFramesOneWrite(t *testing.T, start startFunc) {
-	c := start(t).session(t)
-	c.write(frame(text, "SUBSCRIBE\nid:0\ndestination:/topic/many\nreceipt:s\n\n\x00"))
-	c.wantMessage(receiptFrame("s"))
-	c.write(frame(text, strings.Repeat("SEND\ndestination:/topic/many\n\nhello\x00", 100)))
-	for range 100 {
-		c.wantMessage("MESSAGE\n")
-	}
-}
-
 // TestCloseFrame is RFC 6455 sections 5.5.1 and 7.4: which Close frames are answered, and how. The
 // connection ends after each.
-func TestCloseFrame(t *testing.T) { eachSocket(t, testCloseFrame) }
-
-func testCloseFrame(t *testing.T, start startFunc) {
+func TestCloseFrame(t *testing.T) {
 	type row struct {
 		name string
 		wire string
@@ -305,9 +254,7 @@ func testCloseFrame(t *testing.T, start startFunc) {
 }
 
 // TestNothingAfterClose holds that a client which has said Close has nothing to say (section 5.5.1).
-func TestNothingAfterClose(t *testing.T) { eachSocket(t, testNothingAfterClose) }
-
-func testNothingAfterClose(t *testing.T, start startFunc) {
+func TestNothingAfterClose(t *testing.T) {
 	n := start(t)
 	for name, after := range map[string]string{
 		"message":      frame(text, sendFrame("late")),
@@ -324,38 +271,8 @@ func testNothingAfterClose(t *testing.T, start startFunc) {
 	}
 }
 
-// TestNothingAfterAFault holds that what follows a fault in the same segment is not carried out.
-func TestNothingAfterAFault(t *testing.T) { eachSocket(t, testNothingAfterAFault) }
-
-func testNothingAfterAFault(t *testing.T, start startFunc) {
-	n := start(t)
-	reader, writer := n.dialTCP(t).connect(), n.dialTCP(t).connect()
-	reader.subscribe("0", "/topic/after")
-	late := frame(text, "SEND\ndestination:/topic/after\n\nlate\x00")
-	for name, fault := range map[string]string{
-		"of WebSocket": frame(0x83, ""),
-		"of UTF-8":     frame(text, "SEND\ndestination:/topic/after\n\nlate\xff\x00"),
-		"of STOMP":     frame(text, "NONSENSE\n\n\x00SEND\ndestination:/topic/after\n\nlate\x00"),
-		"Close":        closeFrame(1000, ""),
-		"DISCONNECT":   frame(text, "DISCONNECT\n\n\x00SEND\ndestination:/topic/after\n\nlate\x00"),
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := n.session(t)
-			c.write(frame(text, "SEND\ndestination:/topic/after\n\nbefore "+name+"\x00") + fault + late)
-			if _, err := io.Copy(io.Discard, io.LimitReader(c.in, 1)); err != nil { // the answer has begun
-				t.Fatal(err)
-			}
-			reader.expect("MESSAGE", "before "+name)
-			writer.send("SEND\ndestination:/topic/after\n\nnext^@")
-			reader.expect("MESSAGE", "next")
-		})
-	}
-}
-
 // TestServerCloses is the closing handshake (section 7.1.2) when the server begins it.
-func TestServerCloses(t *testing.T) { eachSocket(t, testServerCloses) }
-
-func testServerCloses(t *testing.T, start startFunc) {
+func TestServerCloses(t *testing.T) {
 	n := start(t)
 	for _, c := range []struct {
 		name, frame, last string // what the client sends, and what the last message begins with
@@ -400,79 +317,42 @@ func quick(change func(*ws.Periods)) gateway.Option {
 	return gateway.WithPeriods(p)
 }
 
-// TestNoAnswerToClose holds that the server closes the socket when the client's Close frame is
-// missing.
-func TestNoAnswerToClose(t *testing.T) {
-	t.Parallel()
-	eachSocket(t, testNoAnswerToClose)
-}
-
-func testNoAnswerToClose(t *testing.T, start startFunc) {
-	n := start(t, quick(func(p *ws.Periods) { p.Close = 100 * time.Millisecond }))
-	c := n.session(t)
-	c.write(frame(text, "DISCONNECT\n\n\x00"))
-	c.wantClose(1000)
-}
-
-// TestPings holds that the server pings by its clock.
-func TestPings(t *testing.T) {
-	t.Parallel()
-	eachSocket(t, testPings)
-}
-
-func testPings(t *testing.T, start startFunc) {
-	c := start(t, quick(func(p *ws.Periods) { p.Ping = 100 * time.Millisecond })).session(t)
-	for range 3 {
-		c.want(ping, "")
-	}
-}
-
-// TestDeadClient holds that a client which is never heard is given up.
-func TestDeadClient(t *testing.T) {
-	t.Parallel()
-	eachSocket(t, testDeadClient)
-}
-
-func testDeadClient(t *testing.T, start startFunc) {
-	c := start(t, quick(func(p *ws.Periods) { p.Ping, p.Dead = 100*time.Millisecond, 500*time.Millisecond })).session(t)
-	for { // pings, and no pong
-		if _, _, err := c.read(); errors.Is(err, syscall.ECONNRESET) {
-			return
-		} else if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// TestPingsBeforeConnect holds that a ping is not taken for the end of the time for CONNECT.
-func TestPingsBeforeConnect(t *testing.T) {
-	t.Parallel()
-	n := start(t, quick(func(p *ws.Periods) { p.Ping = 100 * time.Millisecond }), connectWithin(patience))
-	c := n.upgrade(t)
-	for range 3 {
-		c.want(ping, "")
-		c.write(frame(pong, ""))
-	}
-	c.write(frame(text, connectFrame))
-	for {
-		if first, payload, err := c.read(); err != nil {
-			t.Fatal(err)
-		} else if first == text && strings.HasPrefix(payload, "CONNECTED\n") {
-			return
-		} else if first != ping {
-			t.Fatalf("got a frame %#x %q", first, payload)
-		}
-	}
-}
-
 // connectWithin leaves the other limits as they are.
 func connectWithin(d time.Duration) gateway.Option {
 	return gateway.WithLimits(gateway.Limits{Message: 64 << 10, Outbound: 1 << 20, Connections: 1e6, ConnectTimeout: d})
 }
 
-func TestNoConnect(t *testing.T) {
-	t.Parallel()
-	c := start(t, connectWithin(500*time.Millisecond)).upgrade(t)
-	c.wantMessage("ERROR\n")
-	c.wantClosing(1008, "")
+// TestPings holds that the server pings by its clock, before CONNECT too, and gives up a client that it never hears.
+func TestPings(t *testing.T) {
+	inBubble(t, false, func(t *testing.T, b *bubble) {
+		c, began := b.upgrade(t), time.Now()
+		for i := range 3 {
+			c.want(ping, "")
+			if d := time.Since(began) - time.Duration(i+1)*25*time.Second; d < 0 || d > time.Second {
+				t.Errorf("ping %d comes %s late", i, d)
+			}
+			c.write(frame(pong, ""))
+		}
+		c.write(frame(text, connectFrame))
+		c.wantMessage("CONNECTED\n")
+		began = time.Now()
+		kind, _, err := c.read()
+		for ; kind == ping && err == nil; kind, _, err = c.read() {
+		}
+		if d := time.Since(began); err == nil || d < 80*time.Second || d > 106*time.Second {
+			t.Errorf("after %s: a frame %#x, %v", d, kind, err)
+		}
+	}, connectWithin(time.Hour))
+}
+
+// TestNoAnswerToClose holds that the server closes the socket when the client's Close frame is missing.
+func TestNoAnswerToClose(t *testing.T) {
+	inBubble(t, false, func(t *testing.T, b *bubble) {
+		c, began := b.session(t), time.Now()
+		c.write(frame(text, "DISCONNECT\n\n\x00"))
+		c.wantClose(1000)
+		if d := time.Since(began); d < 5*time.Second || d > 6*time.Second {
+			t.Errorf("after %s", d)
+		}
+	})
 }

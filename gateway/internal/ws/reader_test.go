@@ -132,6 +132,25 @@ func TestReaderDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// TestLengths holds that messages of the lengths where the encoding changes are written, and read, as others do.
+func TestLengths(t *testing.T) {
+	for _, size := range []int{0, 125, 126, 65535, 65536} {
+		payload := bytes.Repeat([]byte{'x'}, size)
+		for _, text := range []bool{true, false} {
+			f := ws.NewBinaryFrame(payload)
+			if text {
+				f = ws.NewTextFrame(payload)
+			}
+			if got := (Framing{}).Append(nil, text, payload[:size/2], payload[size/2:]); !bytes.Equal(got, ws.MustCompileFrame(f)) {
+				t.Errorf("of %d bytes: %.80q", size, got)
+			}
+			if got := read(ws.MustCompileFrame(ws.MaskFrame(f))); got.data != string(payload) || got.err != nil {
+				t.Errorf("of %d bytes, %d are read, %v", size, len(got.data), got.err)
+			}
+		}
+	}
+}
+
 // FuzzReader holds that what a client said does not depend on where the network cut the bytes.
 func FuzzReader(f *testing.F) {
 	for _, seed := range [][]byte{
