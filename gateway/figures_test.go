@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -247,46 +246,6 @@ func wantAdded(t *testing.T, before, after, adds gateway.Figures) {
 	}
 }
 
-// TestFiguresOfEachCode: a code that was never used has its count, which is 0.
-func TestFiguresOfEachCode(t *testing.T) {
-	refused := start(t).Figures().Refused
-	for _, e := range policy.Codes() {
-		if n, ok := refused[e.Code]; !ok || n != 0 {
-			t.Errorf("code %d %s: %d, %v", e.Code, e.Word, n, ok)
-		}
-	}
-}
-
-// TestFiguresAreExact: nothing is lost between loops.
-func TestFiguresAreExact(t *testing.T) {
-	const clients, messages = 20, 50
-	n := start(t)
-	var readers, writers []*client
-	for range clients {
-		r := n.dialTCP(t).connect()
-		r.subscribe("0", "/topic/room")
-		readers, writers = append(readers, r), append(writers, n.dialWS(t).connect())
-	}
-	var wg sync.WaitGroup
-	for i := range clients {
-		wg.Go(func() {
-			for range messages {
-				writers[i].ask("SEND\ndestination:/topic/room\nreceipt:r\n\n^@")
-				n.Figures() // reading does no harm
-			}
-		})
-		wg.Go(func() {
-			for range clients * messages {
-				readers[i].expect("MESSAGE")
-			}
-		})
-	}
-	wg.Wait()
-	wantAdded(t, gateway.Figures{}, n.Figures(), gateway.Figures{
-		Frames: clients * (3 + messages), Published: clients * messages, Delivered: clients * clients * messages,
-	})
-}
-
 // TestFiguresOfNow follows connections and sessions from before Run until after it. The counts
 // stay when the node has stopped: a scrape that comes late must not see them fall.
 func TestFiguresOfNow(t *testing.T) {
@@ -306,7 +265,11 @@ func TestFiguresOfNow(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(idle, 0, 0)
-	wantAdded(t, gateway.Figures{}, idle.Figures(), gateway.Figures{})
+	f := idle.Figures()
+	wantAdded(t, gateway.Figures{}, f, gateway.Figures{})
+	if !errors.Is(f.BusError, bus.ErrDown) || f.Bus == nil || !reflect.DeepEqual(*f.Bus, measuredBus{}.Figures()) || len(f.Refused) != len(policy.Codes()) {
+		t.Errorf("figures %+v, want those of the bus, and a count for each code", f)
+	}
 
 	n := start(t)
 	want(n.Gateway, 0, 0)
@@ -343,15 +306,4 @@ type measuredBus struct{ bus.Bus }
 func (measuredBus) Healthy() error { return bus.ErrDown }
 func (measuredBus) Figures() bus.Figures {
 	return bus.Figures{Queued: 7, Partitions: []bus.PartitionFigures{{Lag: 5}}}
-}
-
-func TestFiguresOfBus(t *testing.T) {
-	g, err := gateway.New(registry.NewNode(time.Now()), measuredBus{}, registry.NewMemory(), rules(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := g.Figures()
-	if !errors.Is(f.BusError, bus.ErrDown) || f.Bus == nil || !reflect.DeepEqual(*f.Bus, measuredBus{}.Figures()) {
-		t.Errorf("of the bus: %v, %+v", f.BusError, f.Bus)
-	}
 }

@@ -160,54 +160,6 @@ func TestInterceptorOfConnect(t *testing.T) {
 	}
 }
 
-// TestInterceptorBlocks: its session waits, in order, and no other does.
-func TestInterceptorBlocks(t *testing.T) {
-	release := make(chan struct{})
-	n := start(t, gateway.WithInterceptor(func(ctx context.Context, f *gateway.Frame) error {
-		if f.Header.Get("slow") != "" {
-			select {
-			case <-release:
-			case <-ctx.Done():
-			}
-		}
-		return nil
-	}))
-	slow, other := n.listening(t), n.listening(t)
-	other.send("SUBSCRIBE\nid:1\ndestination:/topic/a\nreceipt:1\n\n^@")
-	other.expect("RECEIPT")
-	slow.send("SEND\ndestination:/topic/a\nslow:1\n\nfirst^@SEND\ndestination:/topic/a\n\nsecond^@")
-	other.send("SEND\ndestination:/topic/a\n\nother^@")
-	wantBody := func(want string) {
-		t.Helper()
-		if frame := other.expect("MESSAGE"); !strings.HasSuffix(frame, "\n\n"+want) {
-			t.Fatalf("got %q, want %q", frame, want)
-		}
-	}
-	wantBody("other")
-	close(release)
-	wantBody("first")
-	wantBody("second")
-}
-
-// TestInterceptorEndsWithTheSession: nothing waits for a function whose client has gone.
-func TestInterceptorEndsWithTheSession(t *testing.T) {
-	t.Parallel()
-	begun, ended := make(chan struct{}), make(chan struct{})
-	n := start(t, gateway.WithInterceptor(func(ctx context.Context, f *gateway.Frame) error {
-		if f.Command == "SEND" {
-			close(begun)
-			<-ctx.Done()
-			close(ended)
-		}
-		return nil
-	}))
-	c := n.listening(t)
-	c.send("SEND\ndestination:/topic/a\n\nx^@")
-	<-begun
-	n.stop()
-	<-ended
-}
-
 // TestPatience: the context of a function ends after a time, and what it then says of its frame counts.
 func TestPatience(t *testing.T) {
 	why := make(chan error, 2)
