@@ -183,78 +183,6 @@ func testNoRequest(t *testing.T, start startFunc) {
 	}
 }
 
-// TestEndpoint holds that the endpoint's path can be another.
-func TestEndpoint(t *testing.T) {
-	n := start(t, gateway.WithEndpoint("/ws/chat"))
-	for path, status := range map[string]int{"/ws/chat": 101, "/ws/chat/websocket": 101, "/stomp": 404, "/ws/chat/": 200} {
-		t.Run(path, func(t *testing.T) {
-			c := n.dialRaw(t, n.web)
-			c.write(strings.Replace(upgradeRequest(n.web), "/stomp", path, 1))
-			c.response(status)
-		})
-	}
-}
-
-// TestServeHTTP is the gateway as a handler in somebody else's server.
-func TestServeHTTP(t *testing.T) {
-	for name, serve := range map[string]func(http.Handler) *httptest.Server{
-		"plain": httptest.NewServer,
-		"TLS":   httptest.NewTLSServer,
-	} {
-		t.Run(name, func(t *testing.T) {
-			n := start(t, pages())
-			server := serve(n)
-			defer server.Close()
-			dial := func(t *testing.T) *raw {
-				dial := server.Client().Transport.(*http.Transport)
-				if server.TLS == nil {
-					return n.dialRaw(t, server.Listener.Addr().String())
-				}
-				return n.dialTLS(t, server.Listener.Addr().String(), dial.TLSClientConfig)
-			}
-			t.Run("session", func(t *testing.T) {
-				c := dial(t)
-				c.write(upgradeRequest("test"))
-				c.response(http.StatusSwitchingProtocols)
-				c.write(frame(text, connectFrame))
-				c.wantMessage("CONNECTED\n")
-				c.wantAlive()
-				c.write(closeFrame(1000, ""))
-				c.wantClose(1000)
-			})
-			t.Run("frames with the request", func(t *testing.T) {
-				c := dial(t)
-				c.write(pageRequest + upgradeRequest("test") + frame(text, connectFrame))
-				c.wantPage("GET /page?x=1 ")
-				c.response(http.StatusSwitchingProtocols)
-				c.wantMessage("CONNECTED\n")
-				c.wantAlive()
-			})
-			t.Run("stopped", func(t *testing.T) {
-				n.stop()
-				c := dial(t)
-				c.write(upgradeRequest("test"))
-				c.response(http.StatusServiceUnavailable)
-			})
-		})
-	}
-}
-
-// TestNoHijack is a server that can't give its connections away.
-func TestNoHijack(t *testing.T) {
-	n := start(t)
-	r := httptest.NewRequest("GET", "/stomp", nil)
-	for name, value := range map[string]string{"Upgrade": "websocket", "Connection": "Upgrade",
-		"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version": "13"} {
-		r.Header.Set(name, value)
-	}
-	w := httptest.NewRecorder()
-	n.ServeHTTP(w, r)
-	if w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), "can't upgrade") {
-		t.Errorf("got %d %q", w.Code, w.Body)
-	}
-}
-
 // TestConnectionLimit holds that connections over the limit are closed, and those there are live.
 func TestConnectionLimit(t *testing.T) {
 	const limit = 5
@@ -303,4 +231,92 @@ func TestConnectionLimit(t *testing.T) {
 func isClosed(err error) bool {
 	var timeout net.Error
 	return err != nil && !(errors.As(err, &timeout) && timeout.Timeout())
+}
+
+// TestEndpoint holds that the endpoint's path can be another, for WebSocket and for SockJS.
+func TestEndpoint(t *testing.T) {
+	n := start(t, gateway.WithEndpoint("/ws/b-c/chat"))
+	b := n.browser(t, first)
+	for path, status := range map[string]int{"/ws/b-c/chat": 101, "/ws/b-c/chat/websocket": 101, "/ws/b-c": 404, "/stomp": 404, "/ws/b-c/chat/": 200} {
+		b.upgradeAt(path).response(status)
+	}
+	b.get("/ws/b-c/chat/info").wantStatus(200)
+	b.get("/stomp/info").wantStatus(404)
+	for _, tr := range overHTTP() {
+		b.session(tr, "/ws/b-c/chat")
+	}
+}
+
+// TestServeHTTP is the gateway as a handler in somebody else's server.
+func TestServeHTTP(t *testing.T) {
+	t.Parallel()
+	for name, serve := range map[string]func(http.Handler) *httptest.Server{
+		"plain": httptest.NewServer,
+		"TLS":   httptest.NewTLSServer,
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := start(t, sockJS(), pages())
+			server := serve(n)
+			defer server.Close()
+			dial := func() net.Conn {
+				if server.TLS == nil {
+					return n.dial(server.Listener.Addr().String())
+				}
+				config := server.Client().Transport.(*http.Transport).TLSClientConfig
+				return n.dialTLS(t, server.Listener.Addr().String(), config).conn
+			}
+			t.Run("session", func(t *testing.T) {
+				c := newRaw(t, dial())
+				c.write(pageRequest + upgradeRequest("test") + frame(text, connectFrame))
+				c.wantPage("GET /page?x=1 ")
+				c.response(http.StatusSwitchingProtocols)
+				c.wantMessage("CONNECTED\n")
+				c.wantAlive()
+				c.write(closeFrame(1000, ""))
+				c.wantClose(1000)
+			})
+			for _, w := range []way{first, kept} {
+				for _, tr := range allTransports() {
+					t.Run(string(w)+" "+tr.name, func(t *testing.T) {
+						b := &browser{t: t, way: w, dial: dial}
+						defer b.close()
+						testSockJSEcho(t, b.session(tr, "/echo"))
+						c := newClient(t, b.session(tr, "/stomp")).connect()
+						c.wantAlive()
+						c.send("DISCONNECT\n\n^@")
+						c.wantCloseFrame(`c[1000,""]`)
+					})
+				}
+			}
+			n.stop()
+			b := &browser{t: t, way: first, dial: dial}
+			b.upgradeAt("/stomp").response(http.StatusServiceUnavailable)
+			for _, tr := range overHTTP() {
+				b.ask(tr.method, newPath("/stomp")+tr.receive, "").wantStatus(http.StatusServiceUnavailable)
+			}
+			b.close()
+		})
+	}
+}
+
+// TestNoHijack is a server that can't give its connections away.
+func TestNoHijack(t *testing.T) {
+	n := start(t, sockJS())
+	want := func(r *http.Request, status int, body string) {
+		t.Helper()
+		w := httptest.NewRecorder()
+		if n.ServeHTTP(w, r); w.Code != status || !strings.Contains(w.Body.String(), body) {
+			t.Errorf("%s: %d %q", r.URL, w.Code, w.Body)
+		}
+	}
+	r := httptest.NewRequest("GET", "/stomp", nil)
+	want(r, 200, "Welcome to SockJS!\n")
+	for name, value := range map[string]string{"Upgrade": "websocket", "Connection": "Upgrade",
+		"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version": "13"} {
+		r.Header.Set(name, value)
+	}
+	want(r, http.StatusInternalServerError, "can't upgrade")
+	for _, tr := range overHTTP() {
+		want(httptest.NewRequest(tr.method, newPath("/stomp")+tr.receive, nil), http.StatusInternalServerError, "can't let a request wait")
+	}
 }

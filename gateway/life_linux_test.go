@@ -53,7 +53,7 @@ func connections(t *testing.T) (n int) {
 func TestNothingIsLeft(t *testing.T) {
 	start(t).stop() // opens what the runtime keeps
 	goroutines, before := goleak.IgnoreCurrent(), descriptors(t)
-	n := start(t, pages(), quick(func(p *ws.Periods) { p.Close, p.Linger = 200*time.Millisecond, 200*time.Millisecond }))
+	n := start(t, pages(), shortly(50*time.Millisecond), quick(func(p *ws.Periods) { p.Close, p.Linger = 200*time.Millisecond, 200*time.Millisecond }))
 
 	visits := []func(net.Conn) error{
 		func(c net.Conn) error { return say(c, "") },
@@ -84,6 +84,16 @@ func TestNothingIsLeft(t *testing.T) {
 			return err
 		},
 	}
+	for _, service := range []string{"/stomp", "/echo", "/close"} {
+		for _, tr := range overHTTP() {
+			for _, before := range []string{"", pageRequest} {
+				visits = append(visits, func(c net.Conn) error {
+					path := newPath(service)
+					return hear(c, before+request(tr.method, path+tr.receive, "")+request("POST", path+"/xhr_send", encode(connectFrame, "DISCONNECT\n\n\x00")), "o")
+				})
+			}
+		}
+	}
 	var wg sync.WaitGroup
 	places := make(chan struct{}, 100)
 	for i := range 5000 {
@@ -113,9 +123,7 @@ func TestNothingIsLeft(t *testing.T) {
 		}
 	}
 	fewer("connections", connections, 0)
-	if n.Sessions() != 0 {
-		t.Errorf("%d sessions are left", n.Sessions())
-	}
+	n.wantNothingLeft(t)
 	n.stop()
 	fewer("descriptors", descriptors, before) // the last are closed when those who read them have noticed
 	goleak.VerifyNone(t, goroutines)

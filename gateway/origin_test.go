@@ -34,6 +34,7 @@ func TestOrigin(t *testing.T) {
 		{"wildcard", sub, "https://a.example.com", "", true},
 		{"wildcard, tab", sub, "https://evil.com\t.example.com", "", false},
 		{"all", "*", "https://evil.com", "", true},
+		{"all, null", "*", "null", "", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for mode, dial := range upgradeModes() {

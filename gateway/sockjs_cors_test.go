@@ -7,65 +7,41 @@ import (
 	"github.com/stompgw/stompgw/gateway"
 )
 
-// TestSockJSOrigin holds which pages may use the STOMP endpoint, over which transport.
+// TestSockJSOrigin holds that each part of the STOMP endpoint is for the pages that may use it. Which those are: TestOrigin.
 func TestSockJSOrigin(t *testing.T) {
 	t.Parallel()
-	const app, evil = "https://app.example.com", "https://evil.com"
-	for _, c := range []struct {
-		name     string
-		patterns []string
-		header   string
-		want     bool
-	}{
-		{"no Origin", nil, "X-Nothing: x", true},
-		{"same", nil, "Origin: http://test", true},
-		{"same over TLS", nil, "Origin: https://test", true},
-		{"listed", []string{app}, "Origin: " + app, true},
-		{"another", []string{app}, "Origin: " + evil, false},
-		{"another, without a list", nil, "Origin: " + app, false},
-		{"null", []string{app}, "Origin: null", false},
-		{"two", []string{app}, "Origin: " + app + "\r\nOrigin: " + evil, false},
-		{"all", []string{"*"}, "Origin: " + evil, true},
-		{"all, null", []string{"*"}, "Origin: null", true},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			n := start(t, sockJS(), gateway.WithOrigins(c.patterns))
-			for _, w := range []way{first, later} {
-				t.Run(string(w), func(t *testing.T) { testSockJSOrigin(t, n.browser(t, w), c.header, c.want) })
+	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
+		b := open(t)
+		for header, want := range map[string]bool{"Origin: https://app.example.com": true, "Origin: https://evil.com": false} {
+			for _, tr := range overHTTP() {
+				if tr.name == "jsonp-polling" || tr.name == "htmlfile" {
+					continue // pages ask for scripts without an Origin
+				}
+				path := newPath("/stomp")
+				if a := b.ask(tr.method, path+tr.receive, "", header); want {
+					a.wantStatus(http.StatusOK)
+				} else {
+					a.wantForbidden()
+					b.post(path+"/xhr_send", "[]").wantStatus(http.StatusNotFound).text() // no session has come of it
+				}
 			}
-		})
-	}
-}
-
-func testSockJSOrigin(t *testing.T, b *browser, header string, want bool) {
-	for _, tr := range overHTTP() {
-		if tr.name == "jsonp-polling" || tr.name == "htmlfile" {
-			continue // pages ask for scripts without an Origin
+			s := b.session(xhrPolling(), "/stomp")
+			for _, c := range []struct{ method, path, body string }{
+				{"POST", s.path + "/xhr_send", "[]"}, {"POST", s.path + "/jsonp_send", "[]"}, {"GET", "/stomp/info", ""},
+				{"OPTIONS", "/stomp/info", ""}, {"OPTIONS", s.path + "/xhr", ""}, {"OPTIONS", s.path + "/xhr_send", ""},
+				{"OPTIONS", s.path + "/xhr_streaming", ""}, {"OPTIONS", s.path + "/eventsource", ""},
+			} {
+				switch a := b.ask(c.method, c.path, c.body, header); {
+				case !want:
+					a.wantForbidden()
+				case a.StatusCode >= 300:
+					t.Errorf("%s %s: %s", c.method, c.path, a.Status)
+				default:
+					a.text()
+				}
+			}
 		}
-		path := newPath("/stomp")
-		if a := b.ask(tr.method, path+tr.receive, "", header); want {
-			a.wantStatus(http.StatusOK)
-			continue
-		} else {
-			a.wantForbidden()
-		}
-		b.post(path+"/xhr_send", "[]").wantStatus(http.StatusNotFound).text() // no session has come of it
-	}
-	s := b.session(xhrPolling(), "/stomp")
-	for _, c := range []struct{ method, path, body string }{
-		{"POST", s.path + "/xhr_send", "[]"}, {"POST", s.path + "/jsonp_send", "[]"}, {"GET", "/stomp/info", ""},
-		{"OPTIONS", "/stomp/info", ""}, {"OPTIONS", s.path + "/xhr", ""}, {"OPTIONS", s.path + "/xhr_send", ""},
-		{"OPTIONS", s.path + "/xhr_streaming", ""}, {"OPTIONS", s.path + "/eventsource", ""},
-	} {
-		switch a := b.ask(c.method, c.path, c.body, header); {
-		case !want:
-			a.wantForbidden()
-		case a.StatusCode >= 300:
-			t.Errorf("%s %s: %s", c.method, c.path, a.Status)
-		default:
-			a.text()
-		}
-	}
+	}, gateway.WithOrigins([]string{"https://app.example.com"}))
 }
 
 // wantForbidden holds that a page can't even read its refusal.

@@ -66,26 +66,6 @@ func TestSockJSDrainIsSpread(t *testing.T) {
 	}, sockJS(), gateway.WithDrain(200*time.Millisecond))
 }
 
-// A client that is between two polls when its node stops is told by the next one.
-func TestSockJSDrainBetweenPolls(t *testing.T) {
-	t.Parallel()
-	eachSocket(t, func(t *testing.T, start startFunc) {
-		for _, tr := range polling() {
-			t.Run(tr.name, func(t *testing.T) {
-				n := start(t, sockJS(), gateway.WithDrain(0), gateway.WithParting(patience))
-				b := n.browser(t, kept)
-				s := b.session(tr, "/stomp")
-				newClient(t, s).connect()
-				stopped := n.stopping()
-				eventually(t, "the session is over", func() bool { return len(n.sessions.Sessions()) == 0 })
-				s.want(goingAway)
-				b.close()
-				<-stopped
-			})
-		}
-	})
-}
-
 // wantLast reads to the close frame.
 func (s *sock) wantLast(want string) {
 	s.t.Helper()
@@ -99,33 +79,6 @@ func (s *sock) wantLast(want string) {
 			s.t.Fatalf("closed with %q, want %q", got, want)
 		}
 	}
-}
-
-// A node that drains makes no new sessions.
-func TestSockJSWhileDraining(t *testing.T) {
-	n := start(t, sockJS())
-	last := n.session(t) // does not answer, so the node waits for it
-	b := n.browser(t, first)
-	var conns []*raw
-	for range 3 {
-		c := b.fresh()
-		b.askRaw(c, request("GET", "/echo", "")).want(200, "Welcome to SockJS!\n")
-		conns = append(conns, c)
-	}
-	stopped := n.stopping()
-	last.wantCode(1001)
-	for i, tr := range append(polling(), xhrStreaming()) {
-		a := b.askRaw(conns[i], request(tr.method, newPath("/stomp")+tr.receive, ""))
-		if a.StatusCode == 200 {
-			a.wantFrame(tr, goingAway)
-			continue
-		}
-		a.wantStatus(503)
-	}
-	last.write(closeFrame(1001, ""))
-	last.wantEOF()
-	last.conn.Close()
-	<-stopped
 }
 
 // TestSockJSDrainDoor holds what the ports of a node do that stops, while the client of a session over HTTP

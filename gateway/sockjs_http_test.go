@@ -3,9 +3,7 @@ package gateway_test
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -113,28 +111,6 @@ func (s *sock) begin() {
 func TestSockJSHTTP11(t *testing.T) {
 	t.Parallel()
 	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
-		t.Run("synchronous", func(t *testing.T) {
-			b := open(t)
-			c := b.fresh()
-			for range 3 {
-				a := b.askRaw(c, request("GET", "/echo", "", "Connection: Keep-Alive"))
-				if a.Close || a.ContentLength >= 0 && a.TransferEncoding != nil {
-					t.Errorf("%v %v %d", a.Header, a.TransferEncoding, a.ContentLength)
-				}
-				a.want(200, "Welcome to SockJS!\n")
-			}
-		})
-		t.Run("streaming", func(t *testing.T) {
-			b := open(t)
-			a := b.askRaw(b.fresh(), request("POST", newPath("/close")+"/xhr_streaming", "", "Connection: Keep-Alive"))
-			a.wantStatus(200).wantHeader("Content-Length", "")
-			if got := a.chunk(); len(got) != 2049 || got[0] != 'h' {
-				t.Errorf("got %q", got)
-			}
-			a.wantChunk("o\n")
-			a.wantChunk("c[3000,\"Go away!\"]\n")
-			a.wantChunk("")
-		})
 		t.Run("everything on one connection", func(t *testing.T) {
 			b, path := open(t), newPath("/echo")
 			c := b.fresh()
@@ -360,74 +336,4 @@ func testSockJSCookie(t *testing.T, open func(testing.TB) *browser, service stri
 			}
 		})
 	})
-}
-
-// Nobody gets a cookie unless the operator says so.
-func TestSockJSNoCookie(t *testing.T) {
-	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
-		for _, service := range []string{"/stomp", "/echo"} {
-			for _, tr := range overHTTP() {
-				a := open(t).ask(tr.method, newPath(service)+tr.receive, "", "Cookie: JSESSIONID=abcdef")
-				a.wantStatus(http.StatusOK).wantHeader("Set-Cookie", "")
-			}
-		}
-	})
-}
-
-// TestSockJSServeHTTP is the gateway as a handler in somebody else's server.
-func TestSockJSServeHTTP(t *testing.T) {
-	t.Parallel()
-	for name, serve := range map[string]func(http.Handler) *httptest.Server{
-		"plain": httptest.NewServer,
-		"TLS":   httptest.NewTLSServer,
-	} {
-		t.Run(name, func(t *testing.T) {
-			n := start(t, sockJS(), pages())
-			server := serve(n)
-			defer server.Close()
-			dial := func() net.Conn {
-				if server.TLS == nil {
-					return n.dial(server.Listener.Addr().String())
-				}
-				config := server.Client().Transport.(*http.Transport).TLSClientConfig
-				return n.dialTLS(t, server.Listener.Addr().String(), config).conn
-			}
-			for _, w := range []way{first, kept} {
-				for _, tr := range allTransports() {
-					t.Run(string(w)+" "+tr.name, func(t *testing.T) {
-						b := &browser{t: t, way: w, dial: dial}
-						defer b.close()
-						testSockJSEcho(t, b.session(tr, "/echo"))
-						c := newClient(t, b.session(tr, "/stomp")).connect()
-						c.wantAlive()
-						c.send("DISCONNECT\n\n^@")
-						c.wantCloseFrame(`c[1000,""]`)
-					})
-				}
-			}
-			n.stop()
-			b := &browser{t: t, way: first, dial: dial}
-			for _, tr := range overHTTP() {
-				b.ask(tr.method, newPath("/stomp")+tr.receive, "").wantStatus(http.StatusServiceUnavailable)
-			}
-			b.close()
-		})
-	}
-}
-
-// A server that can't give its connections away can't serve what waits.
-func TestSockJSNoHijack(t *testing.T) {
-	n := start(t, sockJS())
-	for _, tr := range overHTTP() {
-		w := httptest.NewRecorder()
-		n.ServeHTTP(w, httptest.NewRequest(tr.method, newPath("/stomp")+tr.receive, nil))
-		if w.Code != http.StatusInternalServerError {
-			t.Errorf("%s: %d %q", tr.name, w.Code, w.Body)
-		}
-	}
-	w := httptest.NewRecorder()
-	n.ServeHTTP(w, httptest.NewRequest("GET", "/stomp", nil))
-	if w.Code != 200 || w.Body.String() != "Welcome to SockJS!\n" {
-		t.Errorf("the greeting: %d %q", w.Code, w.Body)
-	}
 }

@@ -2,17 +2,13 @@ package gateway_test
 
 import (
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/stompgw/stompgw/gateway"
 )
@@ -142,190 +138,6 @@ func TestSockJSCut(t *testing.T) {
 			}
 		}
 	})
-}
-
-// First requests for a session that come together make one of it: one gets the open frame.
-func TestSockJSTwoFirst(t *testing.T) {
-	t.Parallel()
-	n := start(t, sockJS())
-	for _, tr := range overHTTP() {
-		t.Run(tr.name, func(t *testing.T) {
-			for range 20 {
-				path := newPath("/echo")
-				frames := make(chan string, 4)
-				for _, w := range []way{first, later, first, later} {
-					n.browser(t, w).oneFrame(tr, path, frames)
-				}
-				b, opened := n.browser(t, first), 0
-				for range cap(frames) {
-					switch got := <-frames; {
-					case got == "o":
-						opened++
-					case got != stillOpen && (tr.streams || got != `a["a"]`):
-						t.Fatalf("got %q", got)
-					case got == stillOpen:
-						continue
-					}
-					if !tr.streams {
-						b.post(path+"/xhr_send", `["a"]`).want(204, "") // for a poll that waits, or comes after this one
-					}
-				}
-				if opened != 1 {
-					t.Fatalf("%d were told that the session is open", opened)
-				}
-			}
-		})
-	}
-}
-
-// oneFrame asks for a receiver's answer, and brings its first frame, or what has become of it.
-func (b *browser) oneFrame(tr transport, path string, frame chan<- string) {
-	p := b.begin(tr.method, path+tr.receive, "")
-	go func() {
-		<-p.done
-		if p.err != nil {
-			frame <- p.err.Error()
-			return
-		}
-		s := &sock{browser: b, transport: tr, in: p.answer}
-		err := s.begun()
-		got := ""
-		if err == nil {
-			got, err = tr.next(s.in.lines)
-		}
-		if err != nil {
-			got = err.Error()
-		}
-		frame <- got
-	}()
-}
-
-// TestSockJSConnectionLimit holds that sessions count as connections, also between polls.
-func TestSockJSConnectionLimit(t *testing.T) {
-	t.Parallel()
-	const limit = 6
-	start := func(t *testing.T) *node {
-		return start(t, sockJS(), gateway.WithLimits(gateway.Limits{Message: 64 << 10, Outbound: 1 << 20, Connections: limit, ConnectTimeout: patience}))
-	}
-	for _, tr := range polling() {
-		t.Run("sessions of one connection, "+tr.name, func(t *testing.T) {
-			n := start(t)
-			b, other := n.browser(t, kept), n.browser(t, kept)
-			other.get("/echo").wantStatus(200).text() // its connection is there already
-			var sessions []*sock
-			for {
-				s := &sock{browser: other, transport: tr, path: newPath("/echo")}
-				a := b.ask(tr.method, s.path+tr.receive, "")
-				if a.StatusCode == http.StatusServiceUnavailable {
-					break
-				}
-				a.wantFrame(tr, "o")
-				if sessions = append(sessions, s); len(sessions) > limit {
-					t.Fatalf("%d sessions have begun, %d is the limit", len(sessions), limit)
-				}
-			}
-			for _, s := range sessions {
-				s.say(`["a"]`)
-				s.want(`a["a"]`)
-			}
-		})
-	}
-	for _, tr := range allTransports() {
-		t.Run("connections, "+tr.name, func(t *testing.T) {
-			n, opened := start(t), 0
-			for range 3 * limit {
-				b := n.browser(t, first)
-				if b.opens(tr) {
-					opened++
-				}
-				if !tr.streams && tr.method != "" {
-					b.close()
-				}
-			}
-			if opened > limit || opened < limit/2 {
-				t.Errorf("%d sessions have begun, %d is the limit", opened, limit)
-			}
-		})
-	}
-}
-
-// opens reports whether a session can begin.
-func (b *browser) opens(tr transport) bool {
-	if tr.method != "" {
-		frame, err := (&sock{browser: b, transport: tr, path: newPath("/echo")}).frame()
-		return frame == "o" && err == nil
-	}
-	c, err := b.connection()
-	if err != nil {
-		return false
-	}
-	io.WriteString(c.conn, strings.Replace(upgradeRequest("test"), "/stomp", newPath("/echo")+"/websocket", 1))
-	line, _ := c.in.ReadString('\n') // or it has been closed
-	return strings.Contains(line, " 101 ")
-}
-
-// TestSockJSNothingIsLeft makes sessions in all ways, ends them in all ways, and looks at what they
-// leave.
-func TestSockJSNothingIsLeft(t *testing.T) {
-	start(t).stop() // opens what the runtime keeps
-	goroutines := goleak.IgnoreCurrent()
-	n := start(t, shortly(50*time.Millisecond))
-	var wg sync.WaitGroup
-	places := make(chan struct{}, 50)
-	ways := []way{first, later, kept}
-	for i := range 1000 {
-		places <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-places }()
-			all := allTransports()
-			b := n.browser(t, ways[i%3])
-			s := &sock{browser: b, transport: all[i%len(all)], path: newPath([]string{"/stomp", "/echo", "/close"}[i/6%3])}
-			defer b.close()
-			got, err := s.frame()
-			if got == interrupted {
-				return // on a slow machine it may be over before its receiver has come to its loop
-			}
-			if err != nil || got != "o" {
-				t.Errorf("visit %d: %q, %v", i, got, err)
-				return
-			}
-			switch i / 18 % 4 {
-			case 0: // goes
-			case 1:
-				s.trySay(encode(connectFrame))
-			case 2:
-				s.trySay(encode(connectFrame, "DISCONNECT\n\n\x00"))
-				s.frame()
-			case 3:
-				s.trySay(`["`)
-			}
-		})
-	}
-	wg.Wait()
-	n.wantNothingLeft(t)
-	n.stop()
-	goleak.VerifyNone(t, goroutines)
-	runtime.KeepAlive(n)
-}
-
-// TestSockJSOverTLS is each transport on a port with TLS.
-func TestSockJSOverTLS(t *testing.T) {
-	t.Parallel()
-	n, config := startTLS(t, sockJS())
-	for _, w := range []way{first, kept} {
-		for _, tr := range allTransports() {
-			t.Run(string(w)+" "+tr.name, func(t *testing.T) {
-				b := &browser{t: t, way: w, dial: func() net.Conn { return n.dialTLS(t, n.web, config).conn }}
-				testSockJSEcho(t, b.session(tr, "/echo"))
-				c := newClient(t, b.session(tr, "/stomp")).connect()
-				c.subscribe("0", "/topic/a")
-				c.send("SEND\ndestination:/topic/a\n\n" + strings.Repeat("x", 60_000) + "^@")
-				c.expect("MESSAGE", "content-length:60000")
-				c.send("DISCONNECT\n\n^@")
-				c.wantCloseFrame(`c[1000,""]`)
-			})
-		}
-	}
 }
 
 // "Handling close"
@@ -477,4 +289,55 @@ func timedOut(err error) error {
 		return nil
 	}
 	return err
+}
+
+// First requests for a session that come together make one of it: one gets the open frame.
+func TestSockJSTwoFirst(t *testing.T) {
+	t.Parallel()
+	n := start(t, sockJS())
+	for range 20 {
+		path, told := newPath("/echo"), map[string]int{}
+		var asked []*pending
+		for _, w := range []way{first, later, first, later} {
+			asked = append(asked, n.browser(t, w).begin("POST", path+"/xhr_streaming", ""))
+		}
+		for _, p := range asked {
+			if <-p.done; p.err != nil {
+				t.Fatal(p.err)
+			}
+			s := &sock{browser: &browser{t: t}, transport: xhrStreaming(), in: p.answer}
+			s.begin()
+			frame, err := s.next(s.in.lines)
+			if told[frame]++; err != nil {
+				t.Fatal(err)
+			}
+		}
+		if told["o"] != 1 || told[stillOpen] != 3 {
+			t.Fatalf("told %v", told)
+		}
+	}
+}
+
+// TestSockJSConnectionLimit holds that sessions count as connections, also between polls.
+func TestSockJSConnectionLimit(t *testing.T) {
+	const limit = 6
+	n := start(t, sockJS(), gateway.WithLimits(gateway.Limits{Message: 64 << 10, Outbound: 1 << 20, Connections: limit, ConnectTimeout: patience}))
+	b, other := n.browser(t, kept), n.browser(t, kept)
+	other.get("/echo").wantStatus(200).text() // its connection is there already
+	var sessions []*sock
+	for {
+		s := &sock{browser: other, transport: xhrPolling(), path: newPath("/echo")}
+		a := b.post(s.path+"/xhr", "")
+		if a.StatusCode == http.StatusServiceUnavailable {
+			break
+		}
+		a.wantFrame(s.transport, "o")
+		if sessions = append(sessions, s); len(sessions) > limit {
+			t.Fatalf("%d sessions have begun, %d is the limit", len(sessions), limit)
+		}
+	}
+	for _, s := range sessions {
+		s.say(`["a"]`)
+		s.want(`a["a"]`)
+	}
 }

@@ -3,14 +3,11 @@ package gateway_test
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/stompgw/stompgw/gateway"
 )
 
 // chunked writes a POST whose length nobody knows.
@@ -89,31 +86,6 @@ func TestSockJSOversizedPost(t *testing.T) {
 	})
 }
 
-// Many messages in one body are as many in one after the other.
-func TestSockJSManyMessages(t *testing.T) {
-	t.Parallel()
-	n := start(t, sockJS())
-	const messages = 5_000
-	frames := make([]string, messages)
-	for i := range frames {
-		frames[i] = fmt.Sprintf("SEND\ndestination:/topic/many\n\n%d\x00", i)
-	}
-	for _, tr := range allTransports() {
-		t.Run(tr.name, func(t *testing.T) {
-			reader := n.dialTCP(t).connect()
-			reader.subscribe("0", "/topic/many")
-			s := n.browser(t, kept).session(tr, "/stomp")
-			newClient(t, s).connect()
-			s.say(encode(frames...))
-			for i := range frames {
-				if got := reader.next(); !strings.HasSuffix(got, fmt.Sprintf("\n\n%d", i)) {
-					t.Fatalf("message %d is %q", i, got)
-				}
-			}
-		})
-	}
-}
-
 // What fits a frame over other transports fits here: the bound is for the body of a SEND.
 func TestSockJSLargePost(t *testing.T) {
 	n := start(t, sockJS())
@@ -165,66 +137,6 @@ func TestSockJSCutPost(t *testing.T) {
 	})
 }
 
-// A length that is not true is the client's problem alone. Those that are none, net/http refuses.
-func TestSockJSLyingLength(t *testing.T) {
-	t.Parallel()
-	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
-		b := open(t)
-		s := b.session(xhrPolling(), "/echo")
-		post := func(length, body string) *raw {
-			c := b.fresh()
-			c.write("POST " + s.path + "/xhr_send HTTP/1.1\r\nHost: t\r\n" + length + "\r\n\r\n" + body)
-			return c
-		}
-		t.Run("too short", func(t *testing.T) { // the rest is no request
-			c := post("Content-Length: 5", `["a"]["b"]`+"\r\n\r\n")
-			a, err := b.answerOn(c, "POST")
-			if err != nil {
-				t.Fatal(err)
-			}
-			a.wantStatus(204)
-			c.wantEnd()
-			s.want(`a["a"]`)
-		})
-		s.say(`["good"]`)
-		s.want(`a["good"]`)
-	})
-}
-
-// Posts of one session at the same time are all taken, each as a whole.
-func TestSockJSManyPosts(t *testing.T) {
-	n := start(t, sockJS())
-	b := n.browser(t, kept)
-	s := b.session(xhrPolling(), "/echo")
-	const posts = 8
-	var list []*pending
-	for i := range posts {
-		list = append(list, b.begin("POST", s.path+"/xhr_send", fmt.Sprintf(`["%d a","%d b","%d c"]`, i, i, i)))
-	}
-	for _, p := range list {
-		<-p.done
-		if p.err != nil {
-			t.Fatal(p.err)
-		}
-		p.answer.want(204, "")
-	}
-	frame, err := s.frame()
-	if err != nil {
-		t.Fatal(err)
-	}
-	messages, err := decode(frame)
-	if err != nil || len(messages) != 3*posts {
-		t.Fatalf("got %q, %v", messages, err)
-	}
-	for i := 0; i < len(messages); i += 3 {
-		for j, part := range []string{"a", "b", "c"} {
-			if messages[i+j] != messages[i][:2]+part {
-				t.Fatalf("got %q", messages)
-			}
-		}
-	}
-}
-
 // A body that dribbles in is waited for, and its node does not wait for it.
 func TestSockJSDribble(t *testing.T) {
 	t.Parallel()
@@ -249,23 +161,6 @@ func TestSockJSDribble(t *testing.T) {
 		a.want(204, "")
 		s.want(`a["slow"]`)
 	}
-}
-
-// A body that does not come in time ends, even if bytes of it do.
-func TestSockJSPostEnds(t *testing.T) {
-	t.Parallel()
-	n := start(t, sockJS(func(s *gateway.SockJS) { s.SessionTimeout = time.Hour }))
-	b := n.browser(t, first)
-	s := b.session(xhrPolling(), "/echo")
-	c := b.fresh()
-	c.write("POST " + s.path + "/xhr_send HTTP/1.1\r\nHost: t\r\nContent-Length: 100\r\n\r\n")
-	n.stop() // and does not keep the node
-	if _, err := c.in.ReadByte(); err == nil {
-		c.wantEnd()
-	} else if !isClosed(err) {
-		t.Error(err)
-	}
-	var _ net.Conn = s
 }
 
 // TestSockJSPostsThatWait: with a session that waits for the bus, posts are taken or refused, and
@@ -310,4 +205,30 @@ func TestSockJSPostsThatWait(t *testing.T) {
 		reader.expect("MESSAGE", "later")
 	}
 	reader.wantAlive()
+}
+
+// A length that is not true is the client's problem alone. Those that are none, net/http refuses.
+func TestSockJSLyingLength(t *testing.T) {
+	t.Parallel()
+	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
+		b := open(t)
+		s := b.session(xhrPolling(), "/echo")
+		c := b.fresh()
+		b.askRaw(c, "POST "+s.path+"/xhr_send HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\n"+`["a"]["b"]`+"\r\n\r\n").wantStatus(204)
+		c.wantEnd() // the rest is no request
+		s.want(`a["a"]`)
+		s.say(`["good"]`)
+		s.want(`a["good"]`)
+	})
+}
+
+// A body that does not come does not keep a node that stops.
+func TestSockJSPostEnds(t *testing.T) {
+	t.Parallel()
+	n := start(t, sockJS())
+	b := n.browser(t, first)
+	s, c := b.session(xhrPolling(), "/echo"), b.fresh()
+	c.write("POST " + s.path + "/xhr_send HTTP/1.1\r\nHost: t\r\nContent-Length: 100\r\n\r\n")
+	n.stop()
+	c.wantEnd()
 }

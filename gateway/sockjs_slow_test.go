@@ -73,30 +73,6 @@ func TestSockJSSlowReader(t *testing.T) {
 	}
 }
 
-// What waited for a client is given back when its session ends.
-func TestSockJSMemoryGivenBack(t *testing.T) {
-	const outbound = 32 << 20
-	n := start(t, sockJS(), gateway.WithLimits(gateway.Limits{Message: 64 << 10, Outbound: outbound, Connections: 1000, ConnectTimeout: patience}))
-	s := n.browser(t, first).session(xhrPolling(), "/stomp")
-	newClient(t, s).connect().subscribe("0", "/topic/flood")
-	writer := n.dialTCP(t).connect()
-	flood := func() {
-		writer.ask("SEND\ndestination:/topic/flood\nreceipt:r\n\n" + strings.Repeat("x", 60<<10) + "^@")
-	}
-	before := heap()
-	for range outbound / (62 << 10) {
-		flood()
-	}
-	writer.wantAlive()
-	if held := int64(heap()) - int64(before); held < outbound*3/4 {
-		t.Fatalf("only %d bytes wait", held)
-	}
-	for len(n.sessions.Sessions()) == 2 {
-		flood()
-	}
-	eventually(t, "the memory is given back", func() bool { return int64(heap())-int64(before) < outbound/4 })
-}
-
 // A message that alone is more than a receiver's answer may have is delivered all the same.
 func TestSockJSLargeMessage(t *testing.T) {
 	t.Parallel()
@@ -157,30 +133,6 @@ func TestSockJSReconnect(t *testing.T) {
 			}
 		}
 	})
-}
-
-// The limit of an answer is that of the configuration, and its frames count, not its prelude.
-func TestSockJSStreamLimit(t *testing.T) {
-	t.Parallel()
-	for _, limit := range []int{1000, 4096, 128 << 10} {
-		n := start(t, sockJS(func(s *gateway.SockJS) { s.StreamLimit = limit }))
-		for _, tr := range streaming() {
-			t.Run(fmt.Sprint(limit, " ", tr.name), func(t *testing.T) {
-				s := n.browser(t, first).session(tr, "/stomp")
-				c := newClient(t, s).connect()
-				size := 0
-				for s.answers == 1 {
-					c.ask("SEND\ndestination:/topic/void\nreceipt:" + strings.Repeat("r", 500) + "\n\n^@")
-					if size += 500; size > 2*limit+2000 {
-						t.Fatalf("%d bytes, and it goes on", size)
-					}
-				}
-				if size < limit*8/10-1000 {
-					t.Errorf("it has ended after %d bytes", size)
-				}
-			})
-		}
-	}
 }
 
 // TestSockJSManyPollers has 5,000 sessions that wait at once, and looks at what one costs.

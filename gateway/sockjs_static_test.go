@@ -45,20 +45,6 @@ func TestSockJSPaths(t *testing.T) {
 	}, pages())
 }
 
-// SockJS is where the endpoint is, below a longer path too.
-func TestSockJSEndpoint(t *testing.T) {
-	n := start(t, sockJS(), gateway.WithEndpoint("/a/b-c/ws"))
-	b := n.browser(t, first)
-	b.get("/a/b-c/ws").want(200, "Welcome to SockJS!\n")
-	b.get("/a/b-c/ws/info").wantStatus(200)
-	for _, tr := range overHTTP() {
-		b.session(tr, "/a/b-c/ws")
-	}
-	for _, path := range []string{"/stomp", "/stomp/info", "/a/b-c", "/a/b-c/info"} {
-		b.get(path).wantStatus(404)
-	}
-}
-
 // scriptOf returns where the page that the protocol asks for, word for word, loads the client library
 // from.
 func (a *answer) scriptOf() string {

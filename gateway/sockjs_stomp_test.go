@@ -1,15 +1,9 @@
 package gateway_test
 
 import (
-	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
-	"unicode/utf8"
-
-	"github.com/stompgw/stompgw/bus"
-	"github.com/stompgw/stompgw/bus/membus"
 )
 
 // A session over SockJS is one like any other, from CONNECT to DISCONNECT.
@@ -83,65 +77,4 @@ func cut(s string, size int) (parts []string) {
 		parts = append(parts, string(part))
 	}
 	return parts
-}
-
-// Each STOMP frame is a SockJS message.
-func TestSockJSFramePerMessage(t *testing.T) {
-	n := start(t, sockJS())
-	for _, tr := range allTransports() {
-		t.Run(tr.name, func(t *testing.T) {
-			s := n.browser(t, kept).session(tr, "/stomp")
-			s.say(encode(connectFrame + sendFrame("1") + sendFrame("2") + sendFrame("3")))
-			for got := 0; got < 4; {
-				frame, err := s.frame()
-				if err != nil {
-					t.Fatal(err)
-				}
-				list, err := decode(frame)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, m := range list {
-					if got++; got > 1 && m != receiptFrame(fmt.Sprint(got-1)) {
-						t.Errorf("got %q", m)
-					}
-				}
-			}
-		})
-	}
-}
-
-// A header that is not UTF-8 is left out, and the message arrives without it: as text.
-func TestHeaderThatIsNoText(t *testing.T) {
-	cluster := membus.NewCluster()
-	n := startOn(t, cluster, sockJS())
-	backend := cluster.Bus("backend")
-	defer backend.Close(context.Background())
-	web := n.session(t)
-	web.write(frame(text, "SUBSCRIBE\nid:0\ndestination:/topic/a\nreceipt:r\n\n\x00"))
-	web.wantMessage("RECEIPT\n")
-	clients := []*client{n.dialTCP(t).connect()}
-	for _, tr := range allTransports() {
-		clients = append(clients, n.dialSock(t, tr).connect())
-	}
-	for _, c := range clients {
-		c.subscribe("0", "/topic/a")
-	}
-	e := bus.Envelope{Destination: "/topic/a", Body: []byte("caf\u00e9"), Headers: []bus.Header{
-		{Name: "content-type", Value: "caf\xe9"}, {Name: "x\xe9", Value: "1"}, {Name: "message-id", Value: "\xff"}, {Name: "kept", Value: "yes"},
-	}}
-	if err := backend.Publish(e, func(error) {}); err != nil {
-		t.Fatal(err)
-	}
-	if got := web.wantMessage("MESSAGE\n"); !strings.HasSuffix(got, "\nkept:yes\ncontent-length:5\n\ncaf\u00e9\x00") {
-		t.Errorf("got %q", got)
-	}
-	for _, c := range clients {
-		if got := c.expect("MESSAGE", "kept:yes", "caf\u00e9"); strings.Contains(got, "content-type") || !utf8.ValidString(got) {
-			t.Errorf("got %q", got)
-		}
-	}
-	if left := n.Figures().Unpackable; left != 0 {
-		t.Errorf("%d messages were left out", left)
-	}
 }
