@@ -3,7 +3,6 @@ package loop
 import (
 	"bytes"
 	"errors"
-	"net"
 	"slices"
 	"testing"
 	"time"
@@ -112,16 +111,10 @@ func TestCarriedOverflow(t *testing.T) {
 	})
 }
 
-func TestCarriedTimerAndEnd(t *testing.T) {
+func TestCarriedHeardAndEnd(t *testing.T) {
 	r := start(t, plenty)
 	c := openCarriage(t, r)
-	fired := make(chan struct{})
-	r.do(func() {
-		c.onTimeout = func() { close(fired) }
-		c.SetTimer(time.Second)
-	})
-	r.skip(time.Second + tick)
-	receive(t, fired)
+	r.skip(time.Second)
 	r.do(func() {
 		if c.Heard() < time.Second {
 			t.Error("nothing came, and the connection was heard")
@@ -136,13 +129,14 @@ func TestCarriedTimerAndEnd(t *testing.T) {
 	}
 }
 
+// Who awaits the drain is told once nothing is queued, and bounds what is queued itself.
 func TestAwaitDrain(t *testing.T) {
-	eachRig(t, func(t *testing.T, r *rig) {
+	onAll(t, func(t *testing.T, k kind) {
+		r := k.start(t, 10)
 		ours, theirs := socketPair(t)
 		d := &carriage{probe: probe{t: t}}
-		r.do(func() {})
 		done := make(chan struct{})
-		r.kind.adopt(r.loop, ours, nil, func(c *Conn) Handler { defer close(done); d.Conn = c; return d })
+		k.adopt(r.loop, ours, nil, func(c *Conn) Handler { defer close(done); d.Conn = c; return d })
 		receive(t, done)
 		r.do(func() { d.AwaitDrain() })
 		r.settle()
@@ -159,20 +153,14 @@ func TestAwaitDrain(t *testing.T) {
 				t.Error("Drained was called with bytes queued")
 			}
 		})
-		readFull(t, theirs, 4<<20)
+		wantRead(t, theirs, noise(4<<20))
 		r.until("Drained was called", func() bool { return d.drained == 2 })
+		r.do(func() {
+			if d.overflows > 0 || !d.Idle() {
+				t.Errorf("%d overflows, idle: %v", d.overflows, d.Idle())
+			}
+		})
 	})
-}
-
-func readFull(t *testing.T, c net.Conn, n int) {
-	t.Helper()
-	for buf := make([]byte, 64<<10); n > 0; {
-		got, err := c.Read(buf)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n -= got
-	}
 }
 
 // A connection goes to another loop with what has been read and what has not.
@@ -242,30 +230,6 @@ func TestHandleLater(t *testing.T) {
 		next := &probe{t: t, Conn: p.Conn}
 		r.do(func() { p.Handle(next) })
 		r.wantGot(next, []byte("waits"))
-	})
-}
-
-// Who awaits the drain bounds what is queued itself.
-func TestAwaitDrainHasNoLimit(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := k.start(t, 10)
-		ours, theirs := socketPair(t)
-		d := &carriage{probe: probe{t: t}}
-		done := make(chan struct{})
-		r.kind.adopt(r.loop, ours, nil, func(c *Conn) Handler { defer close(done); d.Conn = c; return d })
-		receive(t, done)
-		r.do(func() { d.Queue(noise(4 << 20)); d.AwaitDrain() })
-		r.settle()
-		readFull(t, theirs, 4<<20)
-		r.until("Drained was called", func() bool { return d.drained == 1 })
-		r.do(func() {
-			if d.overflows > 0 {
-				t.Error("Overflow was called")
-			}
-			if !d.Idle() {
-				t.Error("the connection is not idle")
-			}
-		})
 	})
 }
 

@@ -10,17 +10,6 @@ import (
 	"time"
 )
 
-func TestClosedByPeer(t *testing.T) {
-	eachRig(t, func(t *testing.T, r *rig) {
-		p, c := r.open(nil)
-		write(t, c, []byte("last"))
-		c.Close()
-		r.wantGone()
-		r.wantGot(p, []byte("last"))
-		r.wantEnds(p, io.EOF)
-	})
-}
-
 // The end can be seen before the bytes that came first have been read.
 func TestClosedByPeerWithMuchUnread(t *testing.T) {
 	eachRig(t, func(t *testing.T, r *rig) {
@@ -169,24 +158,6 @@ func TestFinishSendsAllFirst(t *testing.T) {
 			r.wantGone()
 			r.stop()
 		}
-	})
-}
-
-// The client may have closed its half already, which is no reason not to send it what is queued.
-func TestFinishAfterEndOfPeer(t *testing.T) {
-	eachRig(t, func(t *testing.T, r *rig) {
-		p, c := r.open(func(p *probe) {
-			p.onFeed = func(b []byte) int {
-				p.Queue(noise(2 << 20))
-				p.finish(time.Hour)
-				return len(b)
-			}
-		})
-		write(t, c, []byte("bye"))
-		c.CloseWrite()
-		r.until("the end has been read", func() bool { return p.peer == ended })
-		wantSame(t, readAll(t, c), noise(2<<20))
-		r.wantGone()
 	})
 }
 

@@ -37,13 +37,6 @@ func TestPostKeepsOrder(t *testing.T) {
 	})
 }
 
-func TestPostWithinTask(t *testing.T) {
-	r := start(t, plenty)
-	ran := make(chan struct{})
-	r.do(func() { r.loop.Post(func() { close(ran) }) })
-	<-ran
-}
-
 // A task whose Post said true runs, and none runs after Run has returned.
 func TestPostUntilStop(t *testing.T) {
 	for range 20 {

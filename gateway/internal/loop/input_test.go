@@ -8,18 +8,6 @@ import (
 	"testing"
 )
 
-func TestFeedInOrder(t *testing.T) {
-	eachRig(t, func(t *testing.T, r *rig) {
-		p, c := r.open(nil)
-		want := noise(300)
-		for i := range want {
-			write(t, c, want[i:i+1])
-			r.settle()
-		}
-		r.wantGot(p, want)
-	})
-}
-
 func TestFeedGivesTheRestAgain(t *testing.T) {
 	eachRig(t, func(t *testing.T, r *rig) {
 		var fed []string
@@ -46,37 +34,26 @@ func TestFeedGivesTheRestAgain(t *testing.T) {
 	})
 }
 
+// A successor gets what is left, even if its predecessor takes nothing.
 func TestHandleWithinFeed(t *testing.T) {
-	eachRig(t, func(t *testing.T, r *rig) {
-		second := &probe{t: t}
-		p, c := r.open(func(p *probe) {
-			p.onFeed = func([]byte) int {
-				second.Conn = p.Conn
-				p.Handle(second)
-				return 4
-			}
-		})
-		write(t, c, []byte("headbody"))
-		r.wantGot(second, []byte("body"))
-		write(t, c, []byte(" and more"))
-		r.wantGot(second, []byte("body and more"))
-		r.wantGot(p, []byte("head"))
-	})
-}
-
-// A successor gets what is left even if its predecessor takes nothing.
-func TestHandleWithinFeedTakingNothing(t *testing.T) {
-	eachRig(t, func(t *testing.T, r *rig) {
-		second := &probe{t: t}
-		_, c := r.open(func(p *probe) {
-			p.onFeed = func([]byte) int {
-				second.Conn = p.Conn
-				p.Handle(second)
-				return 0
-			}
-		})
-		write(t, c, []byte("all"))
-		r.wantGot(second, []byte("all"))
+	onAll(t, func(t *testing.T, k kind) {
+		for _, taken := range []string{"head", ""} {
+			r := k.start(t, plenty)
+			second := &probe{t: t}
+			p, c := r.open(func(p *probe) {
+				p.onFeed = func([]byte) int {
+					second.Conn = p.Conn
+					p.Handle(second)
+					return len(taken)
+				}
+			})
+			write(t, c, []byte(taken+"body"))
+			r.wantGot(second, []byte("body"))
+			write(t, c, []byte(" and more"))
+			r.wantGot(second, []byte("body and more"))
+			r.wantGot(p, []byte(taken))
+			r.stop()
+		}
 	})
 }
 
@@ -94,19 +71,6 @@ func TestPauseKeepsBytes(t *testing.T) {
 			r.do(p.Resume)
 			r.wantGot(p, []byte(want))
 		}
-	})
-}
-
-// The event of bytes that come during a pause is spent by then: epoll gives no second one.
-func TestResumeReadsWhatCameWhilePaused(t *testing.T) {
-	eachRig(t, func(t *testing.T, r *rig) {
-		p, c := r.open(nil)
-		r.do(p.Pause)
-		write(t, c, []byte("abc"))
-		r.settle()
-		r.wantGot(p, nil)
-		r.do(p.Resume)
-		r.wantGot(p, []byte("abc"))
 	})
 }
 
@@ -128,20 +92,6 @@ func TestResumeReadsTheEndThatCameWhilePaused(t *testing.T) {
 		r.do(p.Resume)
 		r.wantGone()
 		wantOneError(t, p)
-	})
-}
-
-func TestResumeWithinFeed(t *testing.T) {
-	eachRig(t, func(t *testing.T, r *rig) {
-		p, c := r.open(func(p *probe) {
-			p.onFeed = func([]byte) int {
-				p.Pause()
-				p.Resume() // what it waited for was there already
-				return 1
-			}
-		})
-		write(t, c, []byte("abc"))
-		r.wantGot(p, []byte("abc"))
 	})
 }
 

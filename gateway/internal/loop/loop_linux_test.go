@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -188,31 +187,6 @@ func TestStaleEvents(t *testing.T) {
 	}
 }
 
-// A number that comes back at once is another connection's.
-func TestDescriptorComesBack(t *testing.T) {
-	l := still(t, plenty)
-	numbers := map[int32]bool{}
-	for i := range 50 {
-		ours, theirs := socketPair(t)
-		p := &probe{t: t}
-		fd := descriptorOf(ours)
-		l.Adopt(fd, p.begin(nil, nil))
-		l.steer(t)
-		numbers[p.fd] = true
-		write(t, theirs, []byte{byte(i)})
-		l.steer(t)
-		if !bytes.Equal(p.got, []byte{byte(i)}) {
-			t.Fatalf("connection %d was fed %v", i, p.got)
-		}
-		write(t, theirs, []byte("unread"))
-		p.abort()
-		theirs.Close()
-	}
-	if len(numbers) == 50 {
-		t.Error("no number has come back: this test shows nothing")
-	}
-}
-
 // The kernel reports nothing more of a descriptor that was given away, though it is still open.
 func TestDetachedDescriptorIsForgotten(t *testing.T) {
 	l := still(t, plenty)
@@ -229,26 +203,6 @@ func TestDetachedDescriptorIsForgotten(t *testing.T) {
 		t.Errorf("%d events, %v; want none", n, err)
 	}
 	wantRead(t, nc, []byte("y"))
-}
-
-// A peer that reads no more, and says so, may still write. What it has written is fed.
-func TestPeerThatReadsNoMore(t *testing.T) {
-	eachRig(t, func(t *testing.T, r *rig) {
-		p, c := r.open(nil)
-		want := noise(readBudget + 7)
-		r.do(func() {
-			write(t, c, want)
-			c.CloseRead()
-			p.Queue([]byte("to nobody"))
-		})
-		r.until("the end has been told", func() bool { return len(p.ends) > 0 })
-		r.settle()
-		if r.loop.Len() != 0 {
-			t.Error("the connection waits for a write that has failed")
-		}
-		r.wantGot(p, want)
-		r.wantEnds(p, io.EOF)
-	})
 }
 
 // When all its events are spent, nothing but the loop itself can say that there is more to read.

@@ -27,39 +27,12 @@ func TestOneWriteATurn(t *testing.T) {
 				t.Errorf("a write of %q, want all that was queued", got)
 			}
 			r.settle()
+			r.do(func() {
+				if r.loop.root.next != nil || r.loop.flat.run != nil {
+					t.Error("the turn's frames are remembered after it")
+				}
+			})
 		}
-	})
-}
-
-// Connections that are given the same frames hold the same run, which is laid out once.
-func TestRunIsShared(t *testing.T) {
-	eachRig(t, func(t *testing.T, r *rig) {
-		a, ca := r.open(nil)
-		b, cb := r.open(nil)
-		odd, codd := r.open(nil)
-		one, two, other := []byte("one "), []byte("two "), []byte("other")
-		r.do(func() {
-			for _, p := range []*probe{a, odd, b} {
-				p.Queue(one)
-			}
-			odd.Queue(other)
-			a.Queue(two)
-			b.Queue(two)
-			if a.run != b.run || a.run == odd.run {
-				t.Error("two connections with the same frames must have one run, and one with others its own")
-			}
-			if a.Queued() != 8 || odd.Queued() != 9 {
-				t.Errorf("%d and %d bytes are queued, want 8 and 9", a.Queued(), odd.Queued())
-			}
-		})
-		wantRead(t, ca, []byte("one two "))
-		wantRead(t, cb, []byte("one two "))
-		wantRead(t, codd, []byte("one other"))
-		r.do(func() {
-			if r.loop.root.next != nil || r.loop.flat.run != nil {
-				t.Error("the turn's frames are remembered after it")
-			}
-		})
 	})
 }
 
@@ -92,19 +65,6 @@ func TestSlowReaderGetsAllInOrder(t *testing.T) {
 			r.until("nothing is queued", func() bool { return p.Queued() == 0 && p.kept == nil && !p.blocked })
 			r.stop()
 		}
-	})
-}
-
-// A frame that is queued while others wait goes behind them.
-func TestQueueBehindBacklog(t *testing.T) {
-	eachRig(t, func(t *testing.T, r *rig) {
-		p, c := r.open(nil)
-		big := noise(4 << 20)
-		r.do(func() { p.Queue(big) })
-		r.settle()
-		wantRead(t, c, big[:1000])
-		r.do(func() { p.Queue([]byte("behind")) })
-		wantRead(t, c, append(big[1000:], "behind"...))
 	})
 }
 
@@ -187,53 +147,39 @@ func (r *rig) overflowing(p *probe, size int) (frames int) {
 }
 
 func TestOverflow(t *testing.T) {
-	const lastWord = "last word"
 	onAll(t, func(t *testing.T, k kind) {
 		for _, size := range []int{1000, 100_000} { // the latter are cut by the socket's buffer
-			r := k.start(t, 64<<10)
-			p, c := r.open(func(p *probe) {
-				p.onOverflow = func() {
-					p.Queue([]byte(lastWord))
-					p.finish(time.Hour)
+			for _, lastWord := range []string{"last word", ""} {
+				r := k.start(t, 64<<10)
+				p, c := r.open(func(p *probe) {
+					p.onOverflow = func() {
+						if lastWord != "" {
+							p.Queue([]byte(lastWord))
+						}
+						p.finish(time.Hour)
+					}
+				})
+				queued := r.overflowing(p, size)
+				got, found := bytes.CutSuffix(readAll(t, c), []byte(lastWord))
+				if !found {
+					t.Error("the last word has not come")
 				}
-			})
-			queued := r.overflowing(p, size)
-			got, found := bytes.CutSuffix(readAll(t, c), []byte(lastWord))
-			if !found {
-				t.Error("the last word has not come")
+				if len(got)%size != 0 {
+					t.Errorf("%d bytes have come, which are no whole frames of %d", len(got), size)
+				}
+				for n := range len(got) / size {
+					wantSame(t, got[n*size:(n+1)*size], numbered(n, size))
+				}
+				if sent := len(got) / size; sent == 0 || sent >= queued {
+					t.Errorf("%d of %d frames have come: none were dropped, or all", sent, queued)
+				}
+				c.Close()
+				r.wantGone()
+				if p.overflows != 1 {
+					t.Errorf("Overflow was called %d times", p.overflows)
+				}
+				r.stop()
 			}
-			if len(got)%size != 0 {
-				t.Errorf("%d bytes have come, which are no whole frames of %d", len(got), size)
-			}
-			for n := range len(got) / size {
-				wantSame(t, got[n*size:(n+1)*size], numbered(n, size))
-			}
-			if sent := len(got) / size; sent == 0 || sent >= queued {
-				t.Errorf("%d of %d frames have come: none were dropped, or all", sent, queued)
-			}
-			c.Close()
-			r.wantGone()
-			if p.overflows != 1 {
-				t.Errorf("Overflow was called %d times", p.overflows)
-			}
-			r.stop()
-		}
-	})
-}
-
-// When no frame has begun and there is no last word, an overflown connection has nothing to write.
-func TestOverflowWithoutLastWord(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		for _, size := range []int{1000, 100_000} {
-			r := k.start(t, 64<<10)
-			p, c := r.open(func(p *probe) { p.onOverflow = func() { p.finish(time.Hour) } })
-			r.overflowing(p, size)
-			if got := readAll(t, c); len(got)%size != 0 {
-				t.Errorf("%d bytes have come, which are no whole frames of %d", len(got), size)
-			}
-			c.Close()
-			r.wantGone()
-			r.stop()
 		}
 	})
 }
@@ -270,27 +216,6 @@ func TestNoOverflowOfReader(t *testing.T) {
 				t.Error("Overflow was called for a client that reads")
 			}
 		})
-	})
-}
-
-func TestOverflownIsResetAfterLinger(t *testing.T) {
-	onAll(t, func(t *testing.T, k kind) {
-		r := k.start(t, 64<<10)
-		p, c := r.openTCP(func(p *probe) {
-			p.onOverflow = func() {
-				p.Queue([]byte("last word"))
-				p.finish(time.Hour)
-			}
-		})
-		r.overflowing(p, 16<<20)
-		r.skip(50 * time.Minute)
-		r.settle()
-		if r.loop.Len() != 1 {
-			t.Error("the connection is gone before its time")
-		}
-		r.skip(11 * time.Minute)
-		r.wantGone()
-		wantReset(t, c)
 	})
 }
 

@@ -76,18 +76,6 @@ func TestTimerWithinTimeout(t *testing.T) {
 	})
 }
 
-// A sleeping loop wakes for a timer, with nothing else to wake it.
-func TestTimerWakesLoop(t *testing.T) {
-	eachRig(t, func(t *testing.T, r *rig) {
-		fired := make(chan struct{})
-		r.open(func(p *probe) {
-			p.onTimeout = func() { close(fired) }
-			p.SetTimer(1)
-		})
-		receive(t, fired)
-	})
-}
-
 // When the process was stopped, clients are not to blame for what the loop has not read yet: only the
 // time that it meant to sleep counts.
 func TestLostTimeDoesNotCount(t *testing.T) {
