@@ -1,7 +1,6 @@
 package router
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,36 +13,6 @@ import (
 	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
-
-func TestDeliver(t *testing.T) {
-	b := bustest.NewFake()
-	r := newRig(t, 3, b, b)
-	a0, a2, c1 := r.subscribe(0, "1", "/topic/a"), r.subscribe(2, "2", "/topic/a"), r.subscribe(1, "3", "/topic/c")
-	for _, s := range []*reader{a0, a2, c1} {
-		if !slices.Equal(s.ready, []error{nil}) {
-			t.Fatalf("ready: %v", s.ready)
-		}
-	}
-	b.Deliver(bus.Envelope{Destination: "/topic/a", Body: []byte("x")})
-	b.Deliver(bus.Envelope{Destination: "/topic/b", Body: []byte("nobody's")})
-	if got := a0.read(); len(got) != 1 || !strings.HasPrefix(got[0], "MESSAGE\nsubscription:1\ndestination:/topic/a\n") {
-		t.Errorf("got %q", got)
-	}
-	if got := a2.read(); len(got) != 1 || !strings.HasPrefix(got[0], "MESSAGE\nsubscription:2\ndestination:/topic/a\n") {
-		t.Errorf("got %q", got)
-	}
-	if got := c1.read(); got != nil {
-		t.Errorf("got %q", got)
-	}
-	a0.unsubscribe()
-	b.Deliver(bus.Envelope{Destination: "/topic/a"})
-	if got := a0.read(); got != nil {
-		t.Errorf("after the end: %q", got)
-	}
-	if got := a2.read(); len(got) != 1 {
-		t.Errorf("got %q", got)
-	}
-}
 
 func TestMessageIDsAreUnique(t *testing.T) {
 	b := bustest.NewFake()
@@ -198,29 +167,5 @@ func TestLive(t *testing.T) {
 	r.do(0, func(l *Local) { l.WhenLive(func(err error) { told = append(told, err) }) })
 	if !slices.Equal(told, []error{nil, nil}) || !r.router.Live() {
 		t.Errorf("of individual messages is told %v", told)
-	}
-}
-
-// TestSubscribersComeAndGo has sessions subscribe and leave while messages come.
-func TestSubscribersComeAndGo(t *testing.T) {
-	b := bustest.NewFake()
-	r := newRig(t, 2, b, b)
-	ctx, stop := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer stop()
-	wg.Go(func() {
-		for i := 0; ctx.Err() == nil; i++ {
-			b.Deliver(bus.Envelope{Destination: fmt.Sprint("/topic/", i%3), Body: []byte("x")})
-		}
-	})
-	for i := range 50 {
-		s := r.subscribe(i%2, fmt.Sprint(i), fmt.Sprint("/topic/", i%3))
-		s.unsubscribe()
-		r.do(s.loop, func(l *Local) {
-			if list := l.table.exact[s.Destination]; len(list) != 0 {
-				t.Errorf("%d subscriptions left", len(list))
-			}
-		})
 	}
 }

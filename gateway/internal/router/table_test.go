@@ -9,47 +9,6 @@ import (
 	"github.com/stompgw/stompgw/gateway/destination"
 )
 
-// TestTable compares a table with a list that is searched.
-func TestTable(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(1, 2))
-	tb := table{exact: map[string][]*Subscription{}}
-	var model []*Subscription
-	count := func(destination string) (n int) {
-		for _, s := range model {
-			if s.Destination == destination {
-				n++
-			}
-		}
-		return n
-	}
-	for range 20_000 {
-		if rnd.IntN(2) == 0 || len(model) == 0 {
-			s := &Subscription{Destination: fmt.Sprint("/topic/", rnd.IntN(20))}
-			if first := tb.add(s); first != (count(s.Destination) == 0) {
-				t.Fatalf("add to %d says first: %v", count(s.Destination), first)
-			}
-			model = append(model, s)
-			continue
-		}
-		i := rnd.IntN(len(model))
-		s := model[i]
-		model = slices.Delete(model, i, i+1)
-		if last := tb.remove(s); last != (count(s.Destination) == 0) {
-			t.Fatalf("remove with %d left says last: %v", count(s.Destination), last)
-		}
-		list := tb.exact[s.Destination]
-		if len(list) != count(s.Destination) || slices.Contains(list, s) {
-			t.Fatalf("%d subscriptions, want %d without the one removed", len(list), count(s.Destination))
-		}
-	}
-	for _, s := range model {
-		tb.remove(s)
-	}
-	if len(tb.exact) != 0 {
-		t.Errorf("an empty table holds %v", tb.exact)
-	}
-}
-
 // TestTableOfPatterns compares what a table says it watches with what its subscriptions need.
 func TestTableOfPatterns(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
