@@ -92,15 +92,6 @@ func TestFallback(t *testing.T) {
 	})
 }
 
-// Whoever has left the error channel does not hear of refusals any more.
-func TestRefusalAfterUnsubscribe(t *testing.T) {
-	p := newRig(t).connect("1.2").errors()
-	p.feed(unsubscribe("err"))
-	p.want(receipt("unerr"))
-	p.feed("SEND\ndestination:/elsewhere\n\n^@")
-	p.want()
-}
-
 // TestUnheardLog holds what the log says of refusals that no client is told: one a second and node, of which
 // none shows a token or can be mistaken for another line.
 func TestUnheardLog(t *testing.T) {
@@ -158,17 +149,4 @@ func TestUnheardLog(t *testing.T) {
 			t.Error("the log has a body")
 		}
 	})
-}
-
-// While clients are made, each of them is worth a line.
-func TestUnheardLogAlways(t *testing.T) {
-	r := newRig(t)
-	r.host.Lines.unheard.Always = true
-	p := r.connect("1.2")
-	for range 3 {
-		p.feed("SEND\ndestination:/topic/closed\n\n^@")
-	}
-	if n := strings.Count(r.logs.String(), "level=WARN"); n != 3 {
-		t.Errorf("%d warnings:\n%s", n, r.logs)
-	}
 }

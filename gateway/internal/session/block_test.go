@@ -48,7 +48,7 @@ func TestBlockedConnect(t *testing.T) {
 		text := map[any]string{42: "42", "bob": `"bob"`, `b"ø`: `"b\"ø"`}[member]
 		r := newLoginRig(t)
 		token := r.of(member, time.Hour)
-		r.block(10*time.Minute, `"42x"`, text, "7")
+		r.block(10*time.Minute, `"42x"`, text, "7", `"43"`)
 		for i, known := range []bool{false, true} {
 			p := r.accept()
 			p.feed(connectWith(token))
@@ -58,7 +58,8 @@ func TestBlockedConnect(t *testing.T) {
 			}
 		}
 		r.member(r.of(43, time.Hour))
-		r.connect("1.2") // is nobody
+		r.member(r.of("42", time.Hour)) // a number and a text are two members
+		r.connect("1.2")                // is nobody
 		r.late.Add(int64(10*time.Minute - time.Millisecond))
 		p := r.accept()
 		p.feed(connectWith(token))
@@ -75,15 +76,6 @@ func TestBlockedConnect(t *testing.T) {
 			t.Errorf("%d were blocked", n)
 		}
 	}
-}
-
-// TestBlockedNames: a number and a text are two members.
-func TestBlockedNames(t *testing.T) {
-	r := newLoginRig(t)
-	r.block(time.Minute, `"42"`)
-	r.member(r.of(42, time.Hour))
-	r.block(time.Minute, "42")
-	r.member(r.of("42", time.Hour))
 }
 
 // TestBlockedLogin: who has a session without a login can't log in as a blocked member, by whatever

@@ -99,19 +99,6 @@ func TestEndedSessionIsForgotten(t *testing.T) {
 	runtime.KeepAlive(p)
 }
 
-func TestSessionIDsDiffer(t *testing.T) {
-	r := newRig(t)
-	seen := map[string]bool{}
-	for range 100 {
-		p := r.connect("1.2")
-		seen[p.s.Principal()] = true
-		p.feed("DISCONNECT\n\n^@")
-	}
-	if len(seen) != 100 {
-		t.Errorf("%d different principals of 100 sessions", len(seen))
-	}
-}
-
 func TestNoCommonVersion(t *testing.T) {
 	p := newRig(t).accept()
 	p.feed("CONNECT\naccept-version:2.0,3.1\nreceipt:r\n\n^@")

@@ -41,16 +41,6 @@ func TestConnectTimeout(t *testing.T) {
 	p.wantClosed(ClosePolicy)
 }
 
-func TestConnectEndsTheConnectTimeout(t *testing.T) {
-	p := newRig(t).connect("1.2", "heart-beat:0,0")
-	if p.conn.timer != 0 {
-		t.Errorf("timer %s, want none", p.conn.timer)
-	}
-	p.pass(time.Hour)
-	p.want()
-	p.wantOpen()
-}
-
 // TestHeartBeatNegotiation is the table of "Heart-beating": the server offers 10 s both ways, and
 // a client may ask for down to one second.
 func TestHeartBeatNegotiation(t *testing.T) {
@@ -116,17 +106,6 @@ func TestHeartBeatAfterAFrame(t *testing.T) {
 	p.want("\n")
 }
 
-func TestNoHeartBeatsUnlessAgreed(t *testing.T) {
-	for _, client := range []string{"0,0", "5000,0"} {
-		p := newRig(t).connect("1.2", "heart-beat:"+client)
-		for range 3 {
-			p.pass(10 * time.Second)
-			p.hear()
-		}
-		p.want()
-	}
-}
-
 func TestSilentClientIsClosed(t *testing.T) {
 	p := newRig(t).connect("1.2", "heart-beat:5000,0")
 	next := p.conn.timer
@@ -187,18 +166,6 @@ func TestPausedSessionIsNotKilled(t *testing.T) {
 	}
 	p.pass(16 * time.Second)
 	p.wantClosed(ClosePolicy) // nothing came after all
-}
-
-func TestTimeoutAfterTheEnd(t *testing.T) {
-	p := newRig(t).connect("1.2", "heart-beat:1000,1000")
-	p.do(func() {
-		p.s.Drain()
-		if next := p.s.Timeout(); next != 0 {
-			t.Errorf("wants to be called again in %s", next)
-		}
-	})
-	p.want()
-	p.wantClosed(CloseGoingAway)
 }
 
 // pongs lets d of virtual time go by, in which the connection shows that it lives and the timer fires

@@ -32,47 +32,38 @@ func (p *peer) wantKicked(lines ...string) {
 	p.wantClosed(ClosePolicy)
 }
 
-// TestKick: in each version the client reads the reason and the code, the connection closes, and of
-// the session nothing is left.
+// TestKick: the client reads the reason and the code, the connection closes, and of the session nothing is left.
 func TestKick(t *testing.T) {
-	for version, reason := range map[string]string{
-		"1.0": `back at 9:00, see C:\news`,
-		"1.1": `back at 9\c00, see C\c\\news`,
-		"1.2": `back at 9\c00, see C\c\\news`,
-	} {
-		t.Run(version, func(t *testing.T) {
-			r := newRig(t)
-			p, other := r.connect(version), r.connect(version)
-			for _, peer := range []*peer{p, other} {
-				peer.feed(subscribe("1", "/topic/a"))
-				peer.feed(subscribe("2", "/session/queue/x"))
-				peer.want(receipt("1"), receipt("2"))
-			}
-			p.feed(begin("t") + sendIn("t", "x"))
-			if had := r.kick(kicked(`back at 9:00, see C:\news`), p.s.id, p.s.id, 12345); !slices.Equal(had, []registry.SessionID{p.s.id}) {
-				t.Errorf("the loop had %v, want %v", had, p.s.id)
-			}
-			body := "Code 15. Transactions that were not committed are gone. Connect again if you need to, or ask whoever runs this gateway."
-			p.want("ERROR\nmessage:" + reason + "\nerror-code:15\ncontent-type:text/plain\ncontent-length:" + fmt.Sprint(len(body)) + "\n\n" + body)
-			p.wantClosed(ClosePolicy)
-			if p.conn.reason != "kicked" {
-				t.Errorf("closed with %q", p.conn.reason)
-			}
-			p.deliver(bus.Envelope{Destination: "/topic/a"})
-			p.deliver(bus.Envelope{Destination: "/queue/x", Principal: r.host.Node.Principal(p.s.id, time.UnixMilli(p.s.connected))})
-			p.feed("COMMIT\ntransaction:t\n\n^@")
-			p.want()
-			other.wantOne("MESSAGE", "destination:/topic/a")
-			if got := r.book.Sessions(); len(got) != 1 || got[0].ID != other.s.id || len(r.bus.Taken()) != 0 {
-				t.Errorf("the book has %v, the bus %v", got, r.bus.Taken())
-			}
-			if n, open := r.host.Stats.Kicked.Load(), r.host.Stats.Open.Load(); n != 1 || open != 1 {
-				t.Errorf("%d kicked, %d open", n, open)
-			}
-			if had := r.kick(kicked("again"), p.s.id); len(had) != 0 {
-				t.Errorf("after its end the loop had %v", had)
-			}
-		})
+	r := newRig(t)
+	p, other := r.connect("1.2"), r.connect("1.2")
+	for _, peer := range []*peer{p, other} {
+		peer.feed(subscribe("1", "/topic/a"))
+		peer.feed(subscribe("2", "/session/queue/x"))
+		peer.want(receipt("1"), receipt("2"))
+	}
+	p.feed(begin("t") + sendIn("t", "x"))
+	if had := r.kick(kicked(`back at 9:00, see C:\news`), p.s.id, p.s.id, 12345); !slices.Equal(had, []registry.SessionID{p.s.id}) {
+		t.Errorf("the loop had %v, want %v", had, p.s.id)
+	}
+	body := "Code 15. Transactions that were not committed are gone. Connect again if you need to, or ask whoever runs this gateway."
+	p.want(`ERROR` + "\n" + `message:back at 9\c00, see C\c\\news` + "\nerror-code:15\ncontent-type:text/plain\ncontent-length:" + fmt.Sprint(len(body)) + "\n\n" + body)
+	p.wantClosed(ClosePolicy)
+	if p.conn.reason != "kicked" {
+		t.Errorf("closed with %q", p.conn.reason)
+	}
+	p.deliver(bus.Envelope{Destination: "/topic/a"})
+	p.deliver(bus.Envelope{Destination: "/queue/x", Principal: r.host.Node.Principal(p.s.id, time.UnixMilli(p.s.connected))})
+	p.feed("COMMIT\ntransaction:t\n\n^@")
+	p.want()
+	other.wantOne("MESSAGE", "destination:/topic/a")
+	if got := r.book.Sessions(); len(got) != 1 || got[0].ID != other.s.id || len(r.bus.Taken()) != 0 {
+		t.Errorf("the book has %v, the bus %v", got, r.bus.Taken())
+	}
+	if n, open := r.host.Stats.Kicked.Load(), r.host.Stats.Open.Load(); n != 1 || open != 1 {
+		t.Errorf("%d kicked, %d open", n, open)
+	}
+	if had := r.kick(kicked("again"), p.s.id); len(had) != 0 {
+		t.Errorf("after its end the loop had %v", had)
 	}
 }
 
@@ -149,19 +140,6 @@ func TestKickPaused(t *testing.T) {
 			t.Errorf("the bus has %q", got)
 		}
 	})
-}
-
-// TestKickUnacknowledged: what waits for acknowledgements is gone, and the ERROR does not wait.
-func TestKickUnacknowledged(t *testing.T) {
-	r := newRig(t)
-	p := r.connect("1.2")
-	p.feed("SUBSCRIBE\nid:1\ndestination:/topic/a\nack:client\n\n^@")
-	r.publish("/topic/a", 0, prefetch+10)
-	if n := len(p.read()); n != prefetch {
-		t.Fatalf("%d messages came", n)
-	}
-	r.kick(kicked("x"), p.s.id)
-	p.wantKicked("message:x")
 }
 
 // TestInTurns: of many sessions a turn has some, between which the loop's other work goes on; the end

@@ -110,22 +110,6 @@ func TestBackpressure(t *testing.T) {
 	}
 }
 
-// The done of an earlier envelope wakes a session that waits for room.
-func TestDoneResumes(t *testing.T) {
-	p := newRig(t).connect("1.2")
-	p.feed("SEND\ndestination:/topic/a\n\n0^@")
-	p.bus.RefuseWith(bus.ErrFull)
-	p.feed("SEND\ndestination:/topic/a\n\n1^@")
-	p.bus.RefuseWith(nil)
-	p.settle(0, nil)
-	if p.conn.paused {
-		t.Fatal("still paused")
-	}
-	if got := p.bus.Bodies(); !slices.Equal(got, []string{"0", "1"}) {
-		t.Fatalf("the bus has %q", got)
-	}
-}
-
 // A bus that goes down while a session waits for room refuses what waits, and the session goes on.
 func TestDownWhileFull(t *testing.T) {
 	p := newRig(t).connect("1.2").errors()
@@ -172,19 +156,6 @@ func TestFallbackAfterPause(t *testing.T) {
 	p.want()
 }
 
-func TestEndWhilePaused(t *testing.T) {
-	p := newRig(t).connect("1.2")
-	p.bus.RefuseWith(bus.ErrFull)
-	p.feed("SEND\ndestination:/topic/a\nreceipt:1\n\n1^@")
-	p.do(p.s.Drain)
-	p.bus.RefuseWith(nil)
-	p.do(p.s.Unblock)
-	p.want()
-	if got := p.bus.Bodies(); len(got) != 0 {
-		t.Errorf("the bus has %q of a session that has ended", got)
-	}
-}
-
 // What the bus says of a session's envelopes after its end is for nobody.
 func TestDoneAfterTheEnd(t *testing.T) {
 	p := newRig(t).connect("1.2")
@@ -215,13 +186,6 @@ func TestDisconnect(t *testing.T) {
 	if got := p.bus.Bodies(); !slices.Equal(got, []string{"1", "2"}) {
 		t.Errorf("the bus has %q: frames after DISCONNECT count for nothing", got)
 	}
-}
-
-func TestDisconnectWithoutReceipt(t *testing.T) {
-	p := newRig(t).connect("1.2")
-	p.feed("DISCONNECT\n\n^@")
-	p.want()
-	p.wantClosed(CloseNormal)
 }
 
 func TestEnvelope(t *testing.T) {

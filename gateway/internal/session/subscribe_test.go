@@ -67,15 +67,6 @@ func TestWatchIsCounted(t *testing.T) {
 	b.WantCalls(t, "unwatch /topic/b")
 }
 
-// The session's own destinations are no business of the bus.
-func TestSessionDestinationsAreNotWatched(t *testing.T) {
-	r, b := newNarrowRig(t)
-	p := r.connect("1.2").errors()
-	p.feed(subscribe("1", "/session/queue/x"))
-	p.want(receipt("1"))
-	b.WantCalls(t)
-}
-
 func TestWatchError(t *testing.T) {
 	r, b := newNarrowRig(t)
 	p, q := r.connect("1.2").errors(), r.connect("1.2").errors()
@@ -270,23 +261,6 @@ func TestIndividualDelivery(t *testing.T) {
 	p.feed("DISCONNECT\n\n^@")
 	r.deliver(bus.Envelope{Destination: "/queue/x", Principal: principal})
 	p.want()
-}
-
-// A SEND to a destination of the session goes to the session that sent it.
-func TestSendToOwnSession(t *testing.T) {
-	r := newRig(t)
-	p, q := r.connect("1.2"), r.connect("1.2")
-	for _, s := range []*peer{p, q} {
-		s.feed("SUBSCRIBE\nid:1\ndestination:/session/queue/x\n\n^@")
-	}
-	p.feed("SEND\ndestination:/session/queue/x\n\nhello^@")
-	e := r.bus.Taken()[0]
-	if e.Principal != p.s.Principal() || e.Destination != "/session/queue/x" {
-		t.Fatalf("published %+v", e)
-	}
-	r.deliver(e)
-	p.wantOne("MESSAGE", "destination:/session/queue/x", "hello")
-	q.want()
 }
 
 // All prefixes are configuration.

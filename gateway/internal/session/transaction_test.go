@@ -51,26 +51,6 @@ func TestAbort(t *testing.T) {
 	}
 }
 
-// A transaction that was not committed when the session ends never is.
-func TestTransactionEndsWithTheSession(t *testing.T) {
-	for name, end := range map[string]func(p *peer){
-		"DISCONNECT":        func(p *peer) { p.feed("DISCONNECT\nreceipt:bye\n\n^@") },
-		"connection closed": func(p *peer) { p.do(func() { p.s.Closed(nil) }) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			p := newRig(t).connect("1.2")
-			p.feed(begin("t") + "SEND\ndestination:/topic/a\ntransaction:t\nreceipt:no\n\n1^@")
-			end(p)
-			if got := p.bus.Bodies(); got != nil {
-				t.Errorf("the bus has %q", got)
-			}
-			if name == "DISCONNECT" {
-				p.want(receipt("bye"))
-			}
-		})
-	}
-}
-
 // TestAckInTransaction: an acknowledgement makes room at COMMIT, and never after ABORT.
 func TestAckInTransaction(t *testing.T) {
 	p := newRig(t).connect("1.2")
@@ -161,16 +141,6 @@ func TestCommitOnAFullBus(t *testing.T) {
 	p.want()
 	p.settle(1, nil)
 	p.want(receipt("commit"))
-}
-
-// DISCONNECT waits for a COMMIT before it.
-func TestDisconnectAfterCommit(t *testing.T) {
-	p := newRig(t).connect("1.2")
-	p.feed(begin("t") + sendIn("t", "1") + "COMMIT\ntransaction:t\nreceipt:commit\n\n^@DISCONNECT\nreceipt:bye\n\n^@")
-	p.want()
-	p.settle(0, nil)
-	p.want(receipt("commit"), receipt("bye"))
-	p.wantClosed(CloseNormal)
 }
 
 func TestTransactionBounds(t *testing.T) {
