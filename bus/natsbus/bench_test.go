@@ -88,15 +88,3 @@ func flood(b *testing.B, nb *Bus, es []bus.Envelope) {
 	}
 	<-all
 }
-
-// BenchmarkAnswer measures from Publish to done with nothing else in flight.
-func BenchmarkAnswer(b *testing.B) {
-	nb := newBus(b, Config{URL: startProcess(b)}, "1/a", nil)
-	e, answer := envelopes(0)[0], make(chan error, 1)
-	done := func(err error) { answer <- err }
-	b.ReportAllocs()
-	for b.Loop() {
-		checkErr(b, nb.Publish(e, done), nil)
-		checkErr(b, <-answer, nil)
-	}
-}

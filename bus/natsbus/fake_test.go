@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"strconv"
 	"strings"
@@ -18,7 +17,8 @@ import (
 type fakeServer struct {
 	t          *testing.T
 	ln         net.Listener
-	maxPayload int // that it tells of
+	maxPayload int    // that it tells of
+	log        events // of the bus
 }
 
 func newFakeServer(t *testing.T) *fakeServer {
@@ -60,13 +60,23 @@ func (f *fakeServer) greet() *fakeConn {
 	return c
 }
 
-// talk returns a bus that cfg makes and that is connected to a fake server.
-func talk(t *testing.T, cfg Config, log *slog.Logger) (*fakeServer, *Bus, *fakeConn) {
+// meet returns a bus that is about to connect to a fake server.
+func meet(t *testing.T, cfg Config) (*fakeServer, *Bus) {
 	t.Helper()
 	server := newFakeServer(t)
 	cfg.URL = server.url()
-	b := newBus(t, cfg, "1/a", log)
-	return server, b, server.accept()
+	b, log := open(t, cfg)
+	server.log = log
+	return server, b
+}
+
+// talk returns one that is connected, and says so in its log.
+func talk(t *testing.T, cfg Config) (*fakeServer, *Bus, *fakeConn) {
+	t.Helper()
+	server, b := meet(t, cfg)
+	conn := server.accept()
+	server.log.await("bus connected")
+	return server, b, conn
 }
 
 type fakeConn struct {

@@ -103,8 +103,13 @@ func rewrite(t *testing.T, file, conf string) {
 
 // ask publishes n bytes to destination, and returns what becomes of it.
 func ask(b *Bus, destination string, n int) error {
+	return outcome(b, bus.Envelope{Destination: destination, Body: make([]byte, n)})
+}
+
+// outcome publishes e, and returns what becomes of it.
+func outcome(b *Bus, e bus.Envelope) error {
 	answer := make(chan error, 1)
-	if err := b.Publish(bus.Envelope{Destination: destination, Body: make([]byte, n)}, func(err error) { answer <- err }); err != nil {
+	if err := b.Publish(e, func(err error) { answer <- err }); err != nil {
 		return err
 	}
 	return <-answer
@@ -145,27 +150,20 @@ func wantReconnects(t *testing.T, b *Bus, want uint64) {
 // refused, and no other one suffers; one over a limit that was raised passes after a while.
 func TestPayloadLimitChanges(t *testing.T) {
 	eachServer(t, "max_payload: 1000", func(t *testing.T, s configured) {
-		log, logger := newEvents()
-		b := newBus(t, Config{URL: s.url}, "1/a", logger)
+		b, log := open(t, Config{URL: s.url})
 		log.await("bus connected")
 		checkErr(t, ask(b, "/a", 900), nil)
 		s.reload("max_payload: 500")
 		small, large, other := publish(t, b, "/a", "x"), publish(t, b, "/a", strings.Repeat("x", 600)), publish(t, b, "/b", "x")
-		for _, answer := range []struct {
-			of   string
-			c    <-chan error
-			want error
-		}{{"the one before", small, nil}, {"the large one", large, bus.ErrTooLarge}, {"the one behind", other, nil}} {
-			checkErr(t, <-answer.c, answer.want)
-		}
+		checkErr(t, <-small, nil)
+		checkErr(t, <-large, bus.ErrTooLarge)
+		checkErr(t, <-other, nil)
 		log.await("bus disconnected")
 		if line := log.await("bus connected"); !strings.Contains(line, "gap=") {
 			t.Errorf("logged %s", line)
 		}
 		checkErr(t, ask(b, "/a", 501), bus.ErrTooLarge)
-		if err := ask(b, "/a", 500); err != nil {
-			t.Errorf("500 bytes: got %v", err)
-		}
+		checkErr(t, ask(b, "/a", 500), nil)
 		wantReconnects(t, b, 1)
 		s.reload("max_payload: 2000")
 		until(t, func() error { return ask(b, "/a", 2000) })
@@ -184,16 +182,12 @@ func long(n int) string {
 func TestControlLineLimit(t *testing.T) {
 	const limit = 1024 - lineRest
 	eachServer(t, "max_control_line: 1024", func(t *testing.T, s configured) {
-		log, logger := newEvents()
-		b := newBus(t, Config{URL: s.url}, "1/a", logger)
-		arrived := make(chan bus.Envelope, 10)
-		receive(t, b, func(e bus.Envelope) { arrived <- e })
+		b, log := open(t, Config{URL: s.url})
+		arrived := collect(t, b)
 		log.await("short control lines")
 		for _, n := range []int{limit + 1, 2000, maxSubject} {
 			checkErr(t, watchFor(b, long(n)), ErrDestination)
-			if err := ask(b, long(n), 1); !errors.Is(err, ErrDestination) {
-				t.Errorf("an envelope with %d bytes: got %v", n, err)
-			}
+			checkErr(t, ask(b, long(n), 1), ErrDestination)
 		}
 		checkErr(t, watchFor(b, long(limit)), nil)
 		e := bus.Envelope{Destination: long(limit), Headers: []bus.Header{{Name: "a", Value: strings.Repeat("b", 10_000)}}, Body: make([]byte, 100_000)}
@@ -211,40 +205,25 @@ func TestControlLineLimit(t *testing.T) {
 
 		s.reload("max_control_line: 1024")
 		before, over, behind := publish(t, b, "/a", "1"), publish(t, b, long(1500), "2"), publish(t, b, "/a", "3")
-		for i, c := range []<-chan error{before, over, behind} {
-			if err := <-c; (err != nil) != (i == 1) || i == 1 && !errors.Is(err, ErrDestination) {
-				t.Errorf("envelope %d heard %v", i+1, err)
-			}
-		}
+		checkErr(t, <-before, nil)
+		checkErr(t, <-over, ErrDestination)
+		checkErr(t, <-behind, nil)
 		checkErr(t, <-ready, ErrDestination)
-		if err := watchFor(b, long(1500)); !errors.Is(err, ErrDestination) {
-			t.Errorf("a watch with 1500 bytes: got %v", err)
-		}
+		checkErr(t, watchFor(b, long(1500)), ErrDestination)
 		wantReconnects(t, b, 2)
 	})
 }
 
 // TestSlowToAnswer: that a server does not answer in time is no sign that it takes shorter lines alone.
 func TestSlowToAnswer(t *testing.T) {
-	server := newFakeServer(t)
-	b := newBus(t, Config{URL: "nats://127.0.0.1:1"}, "1/a", nil)
-	learned := make(chan error, 1)
-	go func() {
-		pool, err := parsePool(server.url())
-		if err == nil {
-			var c *conn
-			if c, err = b.connect(pool.next()); err == nil {
-				_, err = b.learn(c)
-			}
-		}
-		learned <- err
-	}()
+	server, b := meet(t, Config{})
 	server.greet().expectProbe()
-	checkErr(t, <-learned, context.DeadlineExceeded)
-	server.ln.(*net.TCPListener).SetDeadline(time.Now().Add(time.Millisecond))
-	if conn, err := server.ln.Accept(); err == nil {
-		conn.Close()
-		t.Error("it was tried on at once, with a shorter line in the end")
+	server.log.await("bus unreachable")
+	if err := b.Healthy(); err == nil || !strings.Contains(err.Error(), context.DeadlineExceeded.Error()) {
+		t.Errorf("Healthy says %v", err)
+	}
+	if n := server.greet().expectProbe(); n != maxSubject+lineRest {
+		t.Errorf("the next line has %d bytes", n)
 	}
 }
 
@@ -278,8 +257,7 @@ func TestLostIsSortedOut(t *testing.T) {
 		{"a hidden limit", 1 << 20, bus.ErrUnknown, 300},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newFakeServer(t)
-			b := newBus(t, Config{URL: server.url()}, "1/a", nil)
+			server, b := meet(t, Config{})
 			conn := server.accept()
 			large := strings.Repeat("x", 600)
 			answers := []<-chan error{publish(t, b, "/a", "1"), publish(t, b, "/a", large), publish(t, b, "/a", "3"), publish(t, b, "/a", "4")}
@@ -300,9 +278,7 @@ func TestLostIsSortedOut(t *testing.T) {
 				checkErr(t, <-answers[i], want)
 			}
 			checkErr(t, ask(b, "/a", tt.most+1), bus.ErrTooLarge)
-			if err := ask(b, "/a", tt.most); err != nil {
-				t.Errorf("%d bytes: got %v", tt.most, err)
-			}
+			checkErr(t, ask(b, "/a", tt.most), nil)
 			if n := b.Figures().Queued; n != 0 {
 				t.Errorf("%d are counted as queued", n)
 			}
@@ -313,8 +289,7 @@ func TestLostIsSortedOut(t *testing.T) {
 // TestComesBack: whatever a server says when it closes the connection, the node makes another one.
 func TestComesBack(t *testing.T) {
 	t.Parallel() // it waits before each
-	log, logger := newEvents()
-	server, b, conn := talk(t, Config{}, logger)
+	server, b, conn := talk(t, Config{})
 	for _, words := range []string{
 		"", "Stale Connection", "Maximum Connections Exceeded", "maximum account active connections exceeded",
 		"User Authentication Expired", "User Authentication Revoked", "Account Authentication Expired", "Authorization Violation",
@@ -322,32 +297,28 @@ func TestComesBack(t *testing.T) {
 		"Invalid Publish Subject", "Parser Error", "Server Shutdown", "Connection throttling is active. Please try again later.",
 		"something that nobody has heard of",
 	} {
-		log.await("bus connected")
 		if words == "" {
 			conn.Close()
 		} else {
 			conn.refuse(words)
 		}
-		if line := log.await("bus disconnected"); !strings.Contains(strings.ToLower(line), strings.ToLower(strings.TrimPrefix(words, "User "))) {
+		if line := server.log.await("bus disconnected"); !strings.Contains(strings.ToLower(line), strings.ToLower(strings.TrimPrefix(words, "User "))) {
 			t.Errorf("%q: logged %s", words, line)
 		}
 		conn = server.accept()
 		answer := publish(t, b, "/a", words)
 		conn.expectAnswering(pub("stomp.d.a", words))
 		conn.answer()
-		if err := <-answer; err != nil {
-			t.Errorf("after %q: %v", words, err)
-		}
+		checkErr(t, <-answer, nil)
+		server.log.await("bus connected")
 	}
-	log.await("bus connected")
 }
 
 // TestUserChanges: a server that knows the node's user no more, and then does again, has it back.
 func TestUserChanges(t *testing.T) {
 	const users = "authorization { users: [{user: %s, password: hunter2}] }"
 	eachServer(t, fmt.Sprintf(users, "gateway"), func(t *testing.T, s configured) {
-		log, logger := newEvents()
-		b := newBus(t, Config{URL: s.url, User: "gateway", Password: "hunter2"}, "1/a", logger)
+		b, log := open(t, Config{URL: s.url, User: "gateway", Password: "hunter2"})
 		log.await("bus connected")
 		s.reload(fmt.Sprintf(users, "somebody"))
 		log.await("bus disconnected")
@@ -364,8 +335,7 @@ func TestLimitOfAccount(t *testing.T) {
 	o := newOperator(t, func(claims *jwt.AccountClaims) { claims.Limits.Payload = 500 })
 	conf := fmt.Sprintf("operator: %s\nresolver: MEMORY\nresolver_preload: { %s: %s }", o.jwt, o.account, o.accountJWT)
 	eachServer(t, conf, func(t *testing.T, s configured) {
-		log, logger := newEvents()
-		b := newBus(t, Config{URL: s.url, Creds: o.creds}, "1/a", logger)
+		b, log := open(t, Config{URL: s.url, Creds: o.creds})
 		log.await("bus connected")
 		for range 3 {
 			checkErr(t, ask(b, "/a", 300), nil)
@@ -384,8 +354,7 @@ func TestLimitOfAccount(t *testing.T) {
 // answer before is never one of them, and it is not subscribed again.
 func TestFatalSubscription(t *testing.T) {
 	const others = 1000
-	log, logger := newEvents()
-	server, b, conn := talk(t, Config{}, logger)
+	server, b, conn := talk(t, Config{})
 	first := listen(b, "/first")
 	conn.expect("SUB stomp.d.first  2")
 	conn.answer()
@@ -408,7 +377,7 @@ func TestFatalSubscription(t *testing.T) {
 	if closed.Load() > 5 || answers.Load() > 300 {
 		t.Errorf("it took %d connections and %d answers", closed.Load(), answers.Load())
 	}
-	log.await("closes the connection over a subscription")
+	server.log.await("closes the connection over a subscription")
 	checkErr(t, watchFor(b, "/bad"), ErrDestination)
 	if len(first) > 0 {
 		t.Errorf("what was granted heard %v", <-first)
@@ -422,8 +391,7 @@ func TestSubscriptionLimit(t *testing.T) {
 	const limit, asked = 10, 40
 	eachServer(t, fmt.Sprintf("max_subscriptions: %d", limit), func(t *testing.T, s configured) {
 		b := newBus(t, Config{URL: s.url, Linger: time.Millisecond}, "1/a", nil)
-		arrived := make(chan bus.Envelope, 1000)
-		receive(t, b, func(e bus.Envelope) { arrived <- e })
+		arrived := collect(t, b)
 		type answer struct {
 			destination string
 			err         error
@@ -477,8 +445,7 @@ func TestSubscriptionLimitOfNext(t *testing.T) {
 	const limit, asked = 10, 40
 	first := startServer(t, 0)
 	b := newBus(t, Config{URL: first.ClientURL()}, "1/a", nil)
-	arrived := make(chan bus.Envelope, 1000)
-	receive(t, b, func(e bus.Envelope) { arrived <- e })
+	arrived := collect(t, b)
 	heard := make([]chan error, asked)
 	for n := range heard {
 		heard[n] = listen(b, fmt.Sprint("/topic/", n))

@@ -36,9 +36,8 @@ func TestLogin(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			url := startServer(t, 0, tt.server).ClientURL()
 			for _, wrong := range []Config{{}, tt.wrong} {
-				log, logger := newEvents()
 				wrong.URL, tt.cfg.URL = url, url
-				b := newBus(t, wrong, "1/a", logger)
+				b, log := open(t, wrong)
 				log.await("bus unreachable")
 				if err := b.Healthy(); err == nil || !strings.Contains(err.Error(), "uthorization") && tt.cfg.TLS == nil {
 					t.Errorf("Healthy says %v", err)
@@ -51,8 +50,7 @@ func TestLogin(t *testing.T) {
 				checkErr(t, b.Healthy(), nil)
 				checkErr(t, <-publish(t, b, "/topic/a", "x"), nil)
 			}
-			log, logger := newEvents()
-			newBus(t, tt.cfg, "1/a", logger)
+			_, log := open(t, tt.cfg)
 			log.await("bus connected")
 		})
 	}
@@ -175,8 +173,7 @@ func TestTLS(t *testing.T) {
 		{"not offered", "plain", trust(here, node.Certificate), "secure connection"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			log, logger := newEvents()
-			b := newBus(t, Config{URL: of[tt.url], TLS: tt.tls}, "1/a", logger)
+			b, log := open(t, Config{URL: of[tt.url], TLS: tt.tls})
 			if tt.want == "" {
 				log.await("bus connected")
 				checkErr(t, <-publish(t, b, "/topic/a", "x"), nil)
@@ -195,9 +192,8 @@ func TestTLS(t *testing.T) {
 func TestLoginToProcess(t *testing.T) {
 	here, node := newIdentity(t, "127.0.0.1"), newIdentity(t, "gateway")
 	url := startProcess(t, "--user", "gateway", "--pass", "hunter2", "--tlsverify", "--tlscert", here.certFile, "--tlskey", here.keyFile, "--tlscacert", node.certFile)
-	log, logger := newEvents()
 	cfg := Config{URL: url, User: "gateway", Password: "hunter3", TLS: trust(here, node.Certificate)}
-	b := newBus(t, cfg, "1/b", logger)
+	b, log := open(t, cfg)
 	line, err := log.await("bus unreachable"), b.Healthy()
 	for _, words := range []string{line, fmt.Sprint(err)} {
 		if !strings.Contains(words, "Authorization Violation") || strings.Contains(words, "hunter3") {

@@ -41,10 +41,11 @@ func TestOtherServersOfCluster(t *testing.T) {
 			one := startPeer(t, 0, tt.secure)
 			two := startPeer(t, 0, tt.secure, routeTo(one))
 			waitFor(func() bool { return one.NumRoutes() > 0 && two.NumRoutes() > 0 })
-			log, logger := newEvents()
 			port := one.Addr().(*net.TCPAddr).Port
-			b := newBus(t, Config{URL: fmt.Sprintf(tt.url, port), TLS: tt.tls}, "1/a", logger)
-			log.await("bus connected")
+			b, log := open(t, Config{URL: fmt.Sprintf(tt.url, port), TLS: tt.tls})
+			if line := log.await("bus connected"); strings.Contains(line, "hunter2") {
+				t.Errorf("logged %s", line)
+			}
 			checkErr(t, watchFor(b, "/topic/a"), nil)
 			stopServer(one)
 			if line := log.await("bus connected"); !strings.Contains(line, two.Name()) {

@@ -17,8 +17,7 @@ import (
 // What goes over the wire, in which order, and what is made of the answers or of their absence.
 
 func TestWatchReachesServerBeforePublish(t *testing.T) {
-	server := newFakeServer(t)
-	b := newBus(t, Config{URL: server.url()}, "1/a", nil)
+	server, b := meet(t, Config{})
 	b.Watch("/topic/a", func(error) {})
 	publish(t, b, "/topic/a", "before there is a connection")
 	conn := server.accept()
@@ -31,7 +30,7 @@ func TestWatchReachesServerBeforePublish(t *testing.T) {
 }
 
 func TestOnePingInFlight(t *testing.T) {
-	_, b, conn := talk(t, Config{}, nil)
+	_, b, conn := talk(t, Config{})
 	first := publish(t, b, "/a", "1")
 	conn.expect(pub("stomp.d.a", "1"))
 	conn.expect("PING")
@@ -44,58 +43,45 @@ func TestOnePingInFlight(t *testing.T) {
 		t.Error("done ran upon the answer to an earlier PING")
 	}
 	conn.answer()
-	for _, answer := range []<-chan error{second, third} {
-		checkErr(t, <-answer, nil)
-	}
+	checkErr(t, <-second, nil)
+	checkErr(t, <-third, nil)
 }
 
 // A broken connection leaves what was written to it unknown and unrepeated; what was not written
 // goes to the next one.
 func TestBrokenConnection(t *testing.T) {
-	log, logger := newEvents()
-	server, b, conn := talk(t, Config{}, logger)
-	log.await("bus connected")
+	server, b, conn := talk(t, Config{})
 	lost := publish(t, b, "/a", "lost")
 	conn.expect(pub("stomp.d.a", "lost"))
 	conn.Close()
 	checkErr(t, <-lost, bus.ErrUnknown)
-	log.await("bus disconnected")
+	server.log.await("bus disconnected")
 	kept := publish(t, b, "/a", "kept")
 	conn = server.accept()
 	conn.expectAnswering(pub("stomp.d.a", "kept"))
 	go conn.answerAll()
-	if err := <-kept; err != nil {
-		t.Errorf("done heard %v", err)
-	}
+	checkErr(t, <-kept, nil)
 }
 
 func TestSilence(t *testing.T) {
-	log, logger := newEvents()
-	server, b, conn := talk(t, Config{Silence: 1}, logger)
-	log.await("bus connected")
+	server, b, conn := talk(t, Config{Silence: 1})
 	answer := publish(t, b, "/a", "1")
 	conn.expect(pub("stomp.d.a", "1"))
 	conn.expect("PING")
-	if err := b.Publish(bus.Envelope{Destination: "/a"}, nil); !errors.Is(err, bus.ErrDown) {
-		t.Errorf("Publish says %v, want ErrDown", err)
-	}
+	checkErr(t, b.Publish(bus.Envelope{Destination: "/a"}, nil), bus.ErrDown)
 	if err := b.Healthy(); err == nil || !strings.Contains(err.Error(), server.ln.Addr().String()) {
 		t.Errorf("Healthy says %v, want the address", err)
 	}
 	conn.say("PONG")
 	checkErr(t, <-answer, nil)
-	if err := b.Healthy(); err != nil {
-		t.Error(err)
-	}
+	checkErr(t, b.Healthy(), nil)
 	publish(t, b, "/a", "2")
 	conn.expect(pub("stomp.d.a", "2"))
 }
 
 // A server that keeps the connection but not its word is left for a new connection.
 func TestDeadline(t *testing.T) {
-	log, logger := newEvents()
-	server, b, conn := talk(t, Config{Silence: time.Hour, Deadline: time.Millisecond}, logger)
-	log.await("bus connected")
+	server, b, conn := talk(t, Config{Silence: time.Hour, Deadline: time.Millisecond})
 	answer := publish(t, b, "/a", "1")
 	checkErr(t, <-answer, bus.ErrUnknown)
 	_, _ = io.Copy(io.Discard, conn.r) // until the connection ends, in whatever way
@@ -111,7 +97,7 @@ func TestDeadlineWithoutConnection(t *testing.T) {
 }
 
 func TestUnwatchEndsSubscription(t *testing.T) {
-	_, b, conn := talk(t, Config{Linger: 1}, nil)
+	_, b, conn := talk(t, Config{Linger: 1})
 	b.Watch("/a", func(error) {})
 	conn.expectAnswering("SUB stomp.d.a  2")
 	b.Unwatch("/a")
@@ -121,7 +107,7 @@ func TestUnwatchEndsSubscription(t *testing.T) {
 }
 
 func TestWatchTakesOverLingeringSubscription(t *testing.T) {
-	_, b, conn := talk(t, Config{Linger: time.Hour}, nil)
+	_, b, conn := talk(t, Config{Linger: time.Hour})
 	ready := listen(b, "/a")
 	conn.expect("SUB stomp.d.a  2")
 	conn.answer()
@@ -160,10 +146,9 @@ func TestExpire(t *testing.T) {
 // Whatever breaks, done runs once, nil is a promise, nothing arrives twice, and order is kept.
 func TestBrokenConnectionsUnderLoad(t *testing.T) {
 	const destination, each, breaks = "/topic/load", 2000, 3
-	log, logger := newEvents()
 	const all = each*(breaks+1) + 1
 	s := startServer(t, 0)
-	b := newBus(t, Config{URL: s.ClientURL(), Queue: all, Inbox: all}, "1/a", logger)
+	b, log := open(t, Config{URL: s.ClientURL(), Queue: all, Inbox: all})
 	arrived := make(chan int, 2*all)
 	receive(t, b, func(e bus.Envelope) {
 		n, _ := strconv.Atoi(string(e.Body))
@@ -216,9 +201,7 @@ func TestBrokenConnectionsUnderLoad(t *testing.T) {
 
 // A server that takes connections and fails every handshake is told from one that is not there.
 func TestFailedHandshakesAreNamed(t *testing.T) {
-	server := newFakeServer(t)
-	log, logger := newEvents()
-	b := newBus(t, Config{URL: server.url()}, "1/a", logger)
+	server, b := meet(t, Config{})
 	for range 2 {
 		nc, err := server.ln.Accept()
 		if err != nil {
@@ -226,7 +209,7 @@ func TestFailedHandshakesAreNamed(t *testing.T) {
 		}
 		nc.Close()
 	}
-	log.await("bus unreachable")
+	server.log.await("bus unreachable")
 	if err := b.Healthy(); err == nil || !strings.Contains(err.Error(), "handshake") || !strings.Contains(err.Error(), server.ln.Addr().String()) {
 		t.Errorf("got %v, want a word of the handshake and the address", err)
 	}

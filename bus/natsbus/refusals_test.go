@@ -16,8 +16,7 @@ func forbidden(what act, subject string) string {
 // TestForbiddenPublish: what the server refuses before its PONG is told to the envelopes that it is
 // about, as often as it says so, and to no other.
 func TestForbiddenPublish(t *testing.T) {
-	server := newFakeServer(t)
-	b := newBus(t, Config{URL: server.url()}, "1/a", nil)
+	server, b := meet(t, Config{})
 	answers := []<-chan error{publish(t, b, "/no", "1"), publish(t, b, "/yes", "2"), publish(t, b, "/no", "3"), publish(t, b, "/no", "4")}
 	conn := server.accept()
 	for _, line := range []string{pub("stomp.d.no", "1"), pub("stomp.d.yes", "2"), pub("stomp.d.no", "3"), pub("stomp.d.no", "4")} {
@@ -31,50 +30,36 @@ func TestForbiddenPublish(t *testing.T) {
 	}
 }
 
-// TestRefusalsEndWithConnection: what the last connection was refused says nothing of the next.
+// TestRefusalsEndWithConnection: what the last connection was refused says nothing of the next, which is asked
+// for a watch again.
 func TestRefusalsEndWithConnection(t *testing.T) {
-	server := newFakeServer(t)
-	log, logger := newEvents()
-	b := newBus(t, Config{URL: server.url()}, "1/a", logger)
-	answer := publish(t, b, "/no", "1")
+	server, b := meet(t, Config{})
+	ready, answer := listen(b, "/no"), publish(t, b, "/no", "1")
 	conn := server.accept()
-	conn.expectAnswering(pub("stomp.d.no", "1"))
-	conn.say(forbidden(publishing, "stomp.d.no"))
-	log.await("refuses a subject")
+	conn.expect("SUB stomp.d.no  2")
+	conn.expect(pub("stomp.d.no", "1"))
+	for _, what := range []act{publishing, subscribing} {
+		conn.say(forbidden(what, "stomp.d.no"))
+	}
+	waitFor(func() bool {
+		b.watches.mu.Lock()
+		defer b.watches.mu.Unlock()
+		return b.watches.bySubject["stomp.d.no"].refused != nil
+	})
 	conn.Close()
 	checkErr(t, <-answer, bus.ErrUnknown)
 	conn = server.accept()
 	answer = publish(t, b, "/no", "2")
+	conn.expectAnswering("SUB stomp.d.no  2")
 	conn.expectAnswering(pub("stomp.d.no", "2"))
 	go conn.answerAll()
-	if err := <-answer; err != nil {
-		t.Errorf("the second heard %v", err)
-	}
-}
-
-// TestRefusedWatchEndsWithConnection: nor does it of a watch, which the next one is asked for again.
-func TestRefusedWatchEndsWithConnection(t *testing.T) {
-	server := newFakeServer(t)
-	log, logger := newEvents()
-	b := newBus(t, Config{URL: server.url()}, "1/a", logger)
-	ready := listen(b, "/no")
-	conn := server.accept()
-	conn.expect("SUB stomp.d.no  2")
-	conn.say(forbidden(subscribing, "stomp.d.no"))
-	log.await("refuses a subject")
-	conn.Close()
-	conn = server.accept()
-	conn.expectAnswering("SUB stomp.d.no  2")
-	go conn.answerAll()
-	if err := <-ready; err != nil {
-		t.Errorf("ready heard %v", err)
-	}
+	checkErr(t, <-ready, nil)
+	checkErr(t, <-answer, nil)
 }
 
 // TestForbiddenWatch: a watch that the server refuses does not exist, and can be asked for again.
 func TestForbiddenWatch(t *testing.T) {
-	server := newFakeServer(t)
-	b := newBus(t, Config{URL: server.url()}, "1/a", nil)
+	server, b := meet(t, Config{})
 	ready := make(chan error, 2)
 	watch := func() { b.Watch("/no", func(err error) { ready <- err }) }
 	watch()
@@ -136,8 +121,7 @@ func TestPermissions(t *testing.T) {
 // when that is mended.
 func TestForbiddenNode(t *testing.T) {
 	s := startServer(t, 0, hearing("stomp.d.>"))
-	log, logger := newEvents()
-	b := newBus(t, Config{URL: s.ClientURL(), User: "gateway", Password: "p"}, "1/a", logger)
+	b, log := open(t, Config{URL: s.ClientURL(), User: "gateway", Password: "p"})
 	mended := make(chan struct{})
 	go func() {
 		defer close(mended)

@@ -3,6 +3,7 @@ package natsbus
 import (
 	"bytes"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -51,9 +52,9 @@ func eachRevocation(t *testing.T, test func(t *testing.T, p *permissions, open f
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // they wait for seconds to pass
 			p := &permissions{living, startServer(t, 0, hearing("stomp.>"))}
-			log, logger := newEvents()
+			log := make(events, 1000)
 			test(t, p, func(t *testing.T, node string) *Bus {
-				return newBus(t, Config{URL: p.server.ClientURL(), User: "gateway", Password: "p"}, node, logger)
+				return newBus(t, Config{URL: p.server.ClientURL(), User: "gateway", Password: "p"}, node, slog.New(slog.NewTextHandler(log, nil)))
 			}, log)
 		})
 	}
@@ -82,8 +83,7 @@ func arrives(t *testing.T, b *Bus, e bus.Envelope, arrived <-chan bus.Envelope) 
 func TestRevokedNode(t *testing.T) {
 	eachRevocation(t, func(t *testing.T, p *permissions, open func(*testing.T, string) *Bus, log events) {
 		b := open(t, "1/a")
-		arrived := make(chan bus.Envelope, 1000)
-		receive(t, b, func(e bus.Envelope) { arrived <- e })
+		arrived := collect(t, b)
 		for range 2 {
 			p.change(t, "stomp.d.>")
 			waitFor(func() bool { return errors.Is(b.Healthy(), ErrPermission) })

@@ -84,6 +84,13 @@ func newBus(t testing.TB, cfg Config, node string, log *slog.Logger) *Bus {
 	return b
 }
 
+// open returns the bus of node 1/a, and its log.
+func open(t testing.TB, cfg Config) (*Bus, events) {
+	t.Helper()
+	log := make(events, 1000)
+	return newBus(t, cfg, "1/a", slog.New(slog.NewTextHandler(log, nil))), log
+}
+
 // connect returns a foreign client of the server at url.
 func connect(t testing.TB, url string) *nats.Conn {
 	t.Helper()
@@ -113,11 +120,6 @@ func waitFor(so func() bool) {
 // events is a log whose messages a test can wait for.
 type events chan string
 
-func newEvents() (events, *slog.Logger) {
-	e := make(events, 1000)
-	return e, slog.New(slog.NewTextHandler(e, nil))
-}
-
 func (e events) Write(line []byte) (int, error) {
 	e <- string(line)
 	return len(line), nil
@@ -144,6 +146,14 @@ func receive(t testing.TB, b *Bus, deliver func(bus.Envelope)) {
 		checkErr(t, <-ended, nil)
 	})
 	<-ready
+}
+
+// collect runs Receive until the test ends, and returns where it puts what is delivered.
+func collect(t testing.TB, b *Bus) <-chan bus.Envelope {
+	t.Helper()
+	arrived := make(chan bus.Envelope, 1000)
+	receive(t, b, func(e bus.Envelope) { arrived <- e })
+	return arrived
 }
 
 // portOf returns the port of a server's URL.
