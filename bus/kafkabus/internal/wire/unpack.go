@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/klauspost/compress/snappy"
+	"github.com/klauspost/compress/snappy/xerial"
 	"github.com/klauspost/compress/zstd"
 	"github.com/segmentio/kafka-go/compress"
 )
 
-const leastUnpacked = 64 << 10 // bytes of memory to begin with
+const (
+	leastUnpacked = 64 << 10 // bytes of memory to begin with
+	mostSnapped   = 22       // bytes that one of snappy may become
+)
 
 // ErrUnpacked reports a batch that becomes more than it may.
 var ErrUnpacked = errors.New("too much")
@@ -64,7 +67,7 @@ func (u *Unpacker) read(r io.ReadCloser, room []byte) ([]byte, error) {
 			if len(unpacked) > u.most {
 				return nil, ErrUnpacked
 			}
-			more := make([]byte, len(unpacked), max(leastUnpacked, min(2*cap(unpacked), u.most+1)))
+			more := make([]byte, len(unpacked), larger(unpacked, u.most+1))
 			copy(more, unpacked)
 			unpacked = more
 		}
@@ -81,6 +84,9 @@ func (u *Unpacker) read(r io.ReadCloser, room []byte) ([]byte, error) {
 	}
 }
 
+// larger returns how large the memory is to be that takes the place of room.
+func larger(room []byte, most int) int { return max(leastUnpacked, min(2*cap(room), most)) }
+
 func (u *Unpacker) unzstd(packed, room []byte) ([]byte, error) {
 	unpacked, err := u.zstd.DecodeAll(packed, room[:0])
 	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
@@ -89,55 +95,17 @@ func (u *Unpacker) unzstd(packed, room []byte) ([]byte, error) {
 	return unpacked, err
 }
 
-// The framing that Java gives snappy: a head of a mark and two versions, then blocks behind their
-// lengths. Other producers write a single block without it.
-const (
-	xerialMark = "\x82SNAPPY\x00"
-	xerialHead = len(xerialMark) + 4 + 4
-)
-
+// unsnap undoes snappy, with the frames of Java's producers or without.
 func (u *Unpacker) unsnap(packed, room []byte) ([]byte, error) {
-	blocks, size, err := snappyBlocks(packed, u.most)
-	if err != nil {
-		return nil, err
+	for limit := min(u.most, mostSnapped*len(packed)); ; room = make([]byte, larger(room, limit)) {
+		unpacked, err := xerial.DecodeCapped(room[:0:min(cap(room), u.most)], packed)
+		switch {
+		case !errors.Is(err, xerial.ErrDstTooSmall):
+			return unpacked, err
+		case cap(room) >= u.most:
+			return nil, ErrUnpacked
+		case cap(room) >= limit: // it claims more than it can become
+			return nil, xerial.ErrMalformed
+		}
 	}
-	if size > cap(room) {
-		room = make([]byte, max(leastUnpacked, size))
-	}
-	unpacked := room[:0]
-	for _, block := range blocks {
-		part, err := snappy.Decode(room[len(unpacked):cap(room)], block)
-		if err != nil {
-			return nil, err
-		}
-		unpacked = room[:len(unpacked)+len(part)]
-	}
-	return unpacked, nil
-}
-
-// snappyBlocks returns the blocks that packed is made of, and how many bytes they say that they
-// become.
-func snappyBlocks(packed []byte, most int) (blocks [][]byte, size int, err error) {
-	r := reader{b: packed}
-	framed := bytes.HasPrefix(packed, []byte(xerialMark)) && len(r.bytes(int64(xerialHead))) > 0
-	for first := true; first || len(r.b) > 0; first = false {
-		block := r.b
-		if framed {
-			block = r.bytes(int64(r.int32()))
-		} else {
-			r.b = nil
-		}
-		if r.bad {
-			return nil, 0, io.ErrUnexpectedEOF
-		}
-		n, err := snappy.DecodedLen(block)
-		if err != nil {
-			return nil, 0, err
-		}
-		if size += n; size > most {
-			return nil, 0, ErrUnpacked
-		}
-		blocks = append(blocks, block)
-	}
-	return blocks, size, nil
 }
