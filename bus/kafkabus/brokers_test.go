@@ -309,12 +309,7 @@ func TestRealRequestLimit(t *testing.T) {
 
 func alterLimit(t *testing.T, addr, topic string, limit int) {
 	t.Helper()
-	transport := new(kafka.Transport)
-	defer transport.CloseIdleConnections()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	c := &kafka.Client{Addr: kafka.TCP(addr), Transport: transport}
-	res, err := c.IncrementalAlterConfigs(ctx, &kafka.IncrementalAlterConfigsRequest{
+	res, err := client(t, addr).IncrementalAlterConfigs(t.Context(), &kafka.IncrementalAlterConfigsRequest{
 		Resources: []kafka.IncrementalAlterConfigsRequestResource{{
 			ResourceType: kafka.ResourceTypeTopic,
 			ResourceName: topic,

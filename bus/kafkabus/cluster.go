@@ -6,38 +6,37 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"net"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/metadata"
+
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 const (
-	// metadataTTL bounds the age of what the transport knows: it asks a broker again after a
-	// random part of it. pollInterval is how often the transport is asked, which costs no network.
-	// Together they find a new leader or partition within half a second.
-	metadataTTL  = 400 * time.Millisecond
-	pollInterval = 100 * time.Millisecond
+	// pollInterval is how often a broker is asked for the view: so a new leader or partition is found
+	// within half a second.
+	pollInterval = 200 * time.Millisecond
 
-	// mostTTL bounds what becomes of metadataTTL where brokers are slower: an answer may take no
-	// longer than that.
-	mostTTL = 10 * time.Second
-
-	idleTimeout = 5 * time.Minute // of connections to brokers
-	pollTimeout = 5 * time.Second // for the first answer of any broker
+	// leastPatience is for how long a broker may owe the view before another is asked. It doubles, up to
+	// mostPatience, where all are slower.
+	leastPatience = time.Second
+	mostPatience  = 10 * time.Second
 
 	greetTimeout = 2 * time.Second // after which the log hears that there was none
 
-	// seedPatience is for how long nobody may answer whom the transport asks for the view, before it
-	// asks the brokers of the latest view as well; and for how long a leader that the view names may be
-	// out of reach before another broker is asked whether it still leads.
-	seedPatience = 5 * time.Second
+	// doubtPause is how often at most another broker is asked for the view because somebody could not reach
+	// one: who is cut off from the others answers with how things were.
+	doubtPause = 5 * time.Second
 
 	maxPartitions = 10_000 // of a topic: each has a goroutine
 )
@@ -53,9 +52,10 @@ const none int32 = -1
 
 // view is what the brokers say of the topics. It never changes: a newer one takes its place.
 type view struct {
-	topics []topicView // in the order of cluster.topics
-	hosts  map[int32]string
-	id     string // of the cluster, empty if brokers don't tell
+	topics     []topicView // in the order of cluster.topics
+	hosts      map[int32]string
+	controller int32
+	id         string // of the cluster, empty if brokers don't tell
 }
 
 // topicView is one topic of a view.
@@ -69,20 +69,20 @@ type topicView struct {
 // any goroutine.
 type cluster struct {
 	// Set by newCluster, never changed.
-	topics    []string // Config.Topic first, then those of the sources
-	told      []string // the brokers of Config
-	conns     *connections
-	transport *kafka.Transport
+	topics []string // Config.Topic first, then those of the sources
+	told   []string // the brokers of Config
+	conns  *connections
+	reach  func(ctx context.Context, address string, request protocol.Message) (answer protocol.Message, sent bool, err error) // conns.ask
 
-	patience time.Duration // seedPatience; set by newCluster, not changed once run has begun
+	unreached atomic.Bool // there was no way to a broker of the view
 
-	// Owned by run.
-	given   time.Time // when the transport got more time for the view the last time
-	doubted time.Time // when it was made to ask another broker for the view the last time
+	// Owned by run, and set by newCluster.
+	patience time.Duration
+	pause    time.Duration // doubtPause
+	next     int           // which of the brokers is asked for the view, in the order of brokers
+	doubted  time.Time     // when another one was asked because of a doubt the last time
 
 	mu      sync.Mutex
-	seeds   []string      // whom the transport asks for the view
-	address net.Addr      // the same
 	latest  *view         // nil before the first
 	changed chan struct{} // closed when latest changes
 	cause   error         // why there is none
@@ -98,29 +98,17 @@ func newCluster(cfg Config, topics []string) (*cluster, error) {
 			return nil, fmt.Errorf("kafkabus: broker %q: want host:port", addr)
 		}
 	}
-	conns := newConnections()
-	conns.access.Store(access)
-	transport := &kafka.Transport{
-		Dial:           conns.dial,
-		Context:        conns.ctx, // so that nothing outlives close
-		ClientID:       "stompgw",
-		IdleTimeout:    idleTimeout,
-		MetadataTTL:    metadataTTL,
-		MetadataTopics: topics,
-	}
-	if access.mechanism != nil {
-		transport.SASL = login{&conns.access}
-	}
+	conns := newConnections(access)
 	return &cluster{
-		topics:    topics,
-		told:      cfg.Brokers,
-		conns:     conns,
-		transport: transport,
-		patience:  seedPatience,
-		seeds:     cfg.Brokers,
-		address:   kafka.TCP(cfg.Brokers...),
-		changed:   make(chan struct{}),
-		cause:     errors.New("not tried yet"),
+		topics:   topics,
+		told:     cfg.Brokers,
+		conns:    conns,
+		reach:    conns.ask,
+		patience: leastPatience,
+		pause:    doubtPause,
+		next:     rand.IntN(len(cfg.Brokers)), // so that nodes share them
+		changed:  make(chan struct{}),
+		cause:    errors.New("not tried yet"),
 	}, nil
 }
 
@@ -129,16 +117,16 @@ func (c *cluster) run(ctx context.Context) {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for {
-		v, err := c.ask(ctx)
+		brokers := c.brokers()
+		v, err := c.look(ctx, brokers[c.next%len(brokers)])
 		c.learn(v, err)
-		c.giveTime(err)
-		if c.conns.silence(c.seeds...) >= c.patience {
-			c.reseed()
-		}
-		if v != nil && c.leaderLost(v) && time.Since(c.doubted) >= c.patience {
+		c.conns.keep(c.brokers())
+		doubt := c.unreached.Swap(false) && time.Since(c.doubted) >= c.pause
+		if doubt {
 			c.doubted = time.Now()
-			c.reseed()
-			c.transport.CloseIdleConnections() // it chooses whom it asks by chance
+		}
+		if doubt || err != nil {
+			c.next++
 		}
 		select {
 		case <-ticker.C:
@@ -148,55 +136,47 @@ func (c *cluster) run(ctx context.Context) {
 	}
 }
 
-// giveTime gives the transport more time for the first view, if brokers that take connections don't give it
-// in time. Nobody else uses the transport before there is one.
-func (c *cluster) giveTime(err error) {
-	v, _ := c.view()
-	late := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
-	ttl := c.transport.MetadataTTL
-	if v != nil || !late || c.conns.failure() != nil || time.Since(c.given) < 2*ttl {
-		return
-	}
-	c.given = time.Now()
-	c.transport.MetadataTTL = min(2*ttl, mostTTL)
-	c.transport.CloseIdleConnections() // a new pool of connections takes it over
-}
-
-// reseed has the transport ask those who are the brokers now: it never asks others than it was told of,
-// who may all have gone for good, or have other addresses.
-func (c *cluster) reseed() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.latest == nil {
-		return
-	}
-	seeds := slices.Concat(c.told, slices.Sorted(maps.Values(c.latest.hosts)))
-	if slices.Equal(seeds, c.seeds) {
-		return
-	}
-	c.seeds, c.address = seeds, kafka.TCP(seeds...)
-	c.transport.CloseIdleConnections() // and forget whom it asked
-}
-
-// leaderLost reports whether v names a leader that has been out of reach for long. The transport asks
-// one broker for the view as long as that answers, and one that is cut off from the others answers
-// with how things were.
-func (c *cluster) leaderLost(v *view) bool {
-	for id, host := range v.hosts {
-		leads := func(t topicView) bool { return slices.Contains(t.leaders, id) }
-		if c.conns.silence(host) >= c.patience && slices.ContainsFunc(v.topics, leads) {
-			return true
+// brokers returns the addresses that may be asked for the view: those of Config may all have gone for good.
+func (c *cluster) brokers() []string {
+	brokers := slices.Clone(c.told)
+	if v, _ := c.view(); v != nil {
+		for _, host := range slices.Sorted(maps.Values(v.hosts)) {
+			if !slices.Contains(brokers, host) {
+				brokers = append(brokers, host)
+			}
 		}
 	}
-	return false
+	return brokers
 }
 
-// addr is where requests go that are for no certain broker, and how the transport knows which brokers
-// are meant.
-func (c *cluster) addr() net.Addr {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.address
+// look asks a broker for the view.
+func (c *cluster) look(ctx context.Context, address string) (*view, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	answer, _, err := c.reach(ctx, address, &metadata.Request{TopicNames: c.topics})
+	if errors.Is(err, context.DeadlineExceeded) {
+		c.patience = min(2*c.patience, mostPatience)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newView(answer.(*metadata.Response), c.topics)
+}
+
+// ask asks a broker until ctx ends, and says whether the request may have been sent.
+func (c *cluster) ask(ctx context.Context, broker int32, request protocol.Message) (answer protocol.Message, sent bool, err error) {
+	v, _ := c.view()
+	switch {
+	case broker == none:
+		return nil, false, kafka.LeaderNotAvailable
+	case v == nil || v.hosts[broker] == "":
+		return nil, false, kafka.BrokerNotAvailable
+	}
+	answer, sent, err = c.reach(ctx, v.hosts[broker], request)
+	if err != nil && !sent && ctx.Err() == nil {
+		c.unreached.Store(true)
+	}
+	return answer, sent, err
 }
 
 // greet tells the log that the brokers have answered for the first time, and before that, once, why
@@ -220,41 +200,30 @@ func (c *cluster) greet(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// ask returns what the transport knows. A cluster that has answered once and is silent now looks
-// as it did: only produce and fetch requests tell whether a broker lives.
-func (c *cluster) ask(ctx context.Context) (*view, error) {
-	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
-	defer cancel()
-	res, err := c.transport.RoundTrip(ctx, c.addr(), &metadata.Request{TopicNames: c.topics})
-	if err != nil {
-		return nil, err
-	}
-	return newView(res.(*metadata.Response))
-}
-
 // newView returns an error for an answer without brokers: they who give it know of nothing yet.
-func newView(res *metadata.Response) (*view, error) {
+func newView(res *metadata.Response, topics []string) (*view, error) {
 	if len(res.Brokers) == 0 {
 		return nil, errors.New("the answer names no broker")
 	}
-	v := &view{hosts: make(map[int32]string), id: res.ClusterID}
+	v := &view{hosts: make(map[int32]string), controller: res.ControllerID, id: res.ClusterID}
 	for _, b := range res.Brokers {
 		v.hosts[b.NodeID] = net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
 	}
-	for _, t := range res.Topics {
-		v.topics = append(v.topics, newTopicView(t))
+	for _, name := range topics {
+		tv := topicView{name: name, err: errGap}
+		for _, t := range res.Topics {
+			if t.Name == name {
+				tv = newTopicView(t)
+			}
+		}
+		v.topics = append(v.topics, tv)
 	}
 	return v, nil
 }
 
 func newTopicView(t metadata.ResponseTopic) topicView {
-	tv := topicView{name: t.Name}
-	if t.ErrorCode == int16(kafka.UnknownTopicOrPartition) && t.Partitions == nil {
-		tv.err = errGap // kafka-go makes this up; what a broker says has an empty list
-		return tv
-	}
-	if t.ErrorCode != 0 {
-		tv.err = kafka.Error(t.ErrorCode)
+	tv := topicView{name: t.Name, err: wire.ErrorOf(t.ErrorCode)}
+	if tv.err != nil {
 		return tv
 	}
 	for _, p := range t.Partitions {
@@ -278,7 +247,6 @@ func (c *cluster) learn(v *view, err error) {
 	if c.cause = err; err != nil {
 		return
 	}
-	c.conns.keep(slices.Concat(c.seeds, slices.Collect(maps.Values(v.hosts))))
 	if c.latest.equal(v) {
 		return
 	}
@@ -288,7 +256,7 @@ func (c *cluster) learn(v *view, err error) {
 }
 
 func (v *view) equal(o *view) bool {
-	return v != nil && o != nil && v.id == o.id && maps.Equal(v.hosts, o.hosts) && slices.EqualFunc(v.topics, o.topics, func(a, b topicView) bool {
+	return v != nil && o != nil && v.id == o.id && v.controller == o.controller && maps.Equal(v.hosts, o.hosts) && slices.EqualFunc(v.topics, o.topics, func(a, b topicView) bool {
 		return a.name == b.name && a.err == b.err && slices.Equal(a.leaders, b.leaders)
 	})
 }
@@ -298,6 +266,15 @@ func (c *cluster) view() (*view, <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.latest, c.changed
+}
+
+// leader returns the broker that leads a partition of the bus's own topic.
+func (c *cluster) leader(partition int) int32 {
+	v, _ := c.view()
+	if v == nil || partition >= len(v.topics[0].leaders) {
+		return none
+	}
+	return v.topics[0].leaders[partition]
 }
 
 // host returns the address of a broker, to show it.
@@ -328,20 +305,12 @@ func (c *cluster) healthy() error {
 
 // reachable returns nil once a broker has answered.
 func (c *cluster) reachable() error {
-	if v, _ := c.view(); v == nil {
-		return fmt.Errorf("kafkabus: none of %s answers: %w", strings.Join(c.told, ", "), c.whyNone())
-	}
-	return nil
-}
-
-// whyNone returns why there is no view: what the sockets say is nearer to the cause.
-func (c *cluster) whyNone() error {
-	if err := c.conns.failure(); err != nil {
-		return err
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.cause
+	if c.latest == nil {
+		return fmt.Errorf("kafkabus: none of %s answers: %w", strings.Join(c.told, ", "), c.cause)
+	}
+	return nil
 }
 
 // topicError says why a topic can't be used, and what to do about it.
@@ -355,20 +324,4 @@ func topicError(topic string, source bool, err error) error {
 		return fmt.Errorf("kafkabus: topic %s: let this node's user describe and read it: %w", topic, err)
 	}
 	return fmt.Errorf("kafkabus: topic %s: %w", topic, err)
-}
-
-// close ends all connections. What is asked of the cluster meanwhile fails; the transport may keep a
-// connection for it all the same, which it is made to drop.
-func (c *cluster) close() {
-	gone := c.conns.close()
-	again := time.NewTicker(pollInterval)
-	defer again.Stop()
-	for {
-		c.transport.CloseIdleConnections()
-		select {
-		case <-gone:
-			return
-		case <-again.C:
-		}
-	}
 }

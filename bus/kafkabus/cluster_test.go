@@ -24,15 +24,12 @@ func TestNewCluster(t *testing.T) {
 		{"password", Config{Brokers: []string{"a:1"}, SASL: SASL{"scram-sha-256", "u", "secret\x00"}}, "kafkabus: SASL user or password"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c, err := newCluster(test.cfg, []string{"stompgw"})
+			_, err := newCluster(test.cfg, []string{"stompgw"})
 			switch {
 			case test.want == "" && err != nil:
 				t.Error(err)
 			case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "secret")):
 				t.Errorf("got %v, want %s", err, test.want)
-			}
-			if c != nil {
-				c.close()
 			}
 		})
 	}
@@ -43,22 +40,22 @@ func TestNewView(t *testing.T) {
 		return metadata.ResponsePartition{PartitionIndex: index, LeaderID: leader}
 	}
 	got, err := newView(&metadata.Response{
-		ClusterID: "c",
-		Brokers:   []metadata.ResponseBroker{{NodeID: 0, Host: "a", Port: 1}, {NodeID: 7, Host: "::1", Port: 2}},
+		ClusterID: "c", ControllerID: 7,
+		Brokers: []metadata.ResponseBroker{{NodeID: 0, Host: "a", Port: 1}, {NodeID: 7, Host: "::1", Port: 2}},
 		Topics: []metadata.ResponseTopic{
 			{Name: "whole", Partitions: []metadata.ResponsePartition{partition(1, 7), partition(0, 0)}},
 			{Name: "leaderless", Partitions: []metadata.ResponsePartition{partition(2, 0), {PartitionIndex: 0, LeaderID: -1, ErrorCode: 5}}},
 			{Name: "missing", ErrorCode: int16(kafka.UnknownTopicOrPartition), Partitions: []metadata.ResponsePartition{}},
-			{Name: "left out", ErrorCode: int16(kafka.UnknownTopicOrPartition)}, // as kafka-go has it
 			{Name: "denied", ErrorCode: int16(kafka.TopicAuthorizationFailed), Partitions: []metadata.ResponsePartition{}},
 			{Name: "empty"},
 			{Name: "negative", Partitions: []metadata.ResponsePartition{partition(0, 0), partition(-1, 0)}},
 			{Name: "huge", Partitions: []metadata.ResponsePartition{partition(math.MaxInt32, 0)}},
 		},
-	})
+	}, []string{"whole", "leaderless", "missing", "left out", "denied", "empty", "negative", "huge"})
 	want := &view{
-		id:    "c",
-		hosts: map[int32]string{0: "a:1", 7: "[::1]:2"},
+		id:         "c",
+		hosts:      map[int32]string{0: "a:1", 7: "[::1]:2"},
+		controller: 7,
 		topics: []topicView{
 			{name: "whole", leaders: []int32{0, 7}},
 			{name: "leaderless", leaders: []int32{none, none, 0}},
@@ -73,7 +70,7 @@ func TestNewView(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
 	}
-	if v, err := newView(&metadata.Response{Topics: []metadata.ResponseTopic{{Name: "x"}}}); err == nil {
+	if v, err := newView(&metadata.Response{Topics: []metadata.ResponseTopic{{Name: "x"}}}, nil); err == nil {
 		t.Errorf("an answer of a broker that knows of none, not even itself, is %+v", v)
 	}
 }
@@ -84,7 +81,6 @@ func TestLearn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.close()
 	of := func(leaders ...int32) *view { return &view{topics: []topicView{{name: "x", leaders: leaders}}} }
 	for i, step := range []struct {
 		v       *view
@@ -122,7 +118,6 @@ func TestClusterHealthy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.close()
 	topic := func(name string, leaders ...int32) topicView { return topicView{name: name, leaders: leaders} }
 	for _, step := range []struct {
 		v    *view

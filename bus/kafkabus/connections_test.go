@@ -6,9 +6,12 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/segmentio/kafka-go/protocol/apiversions"
+	"github.com/segmentio/kafka-go/protocol/metadata"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -46,7 +49,7 @@ func TestSeedsGone(t *testing.T) {
 }
 
 // TestStaleBroker: a broker that is cut off from the others, and goes on naming a leader that is no more,
-// is believed until that leader has been out of reach for some time.
+// is believed until somebody could not reach that leader.
 func TestStaleBroker(t *testing.T) {
 	f := fake(t, 2, "a", 1)
 	ln := listen(t)
@@ -67,8 +70,8 @@ func TestStaleBroker(t *testing.T) {
 	})
 	w := watch(t, f.Addrs[:1], nil)
 	w.until("for the old view", func(v *view) bool { return v.topics[0].leaders[0] == 2 })
-	if nc, err := w.conns.dial(t.Context(), "tcp", gone); err == nil { // as whoever reads or writes does
-		nc.Close()
+	if _, sent, err := w.ask(t.Context(), 2, new(apiversions.Request)); err == nil || sent { // as whoever reads or writes does
+		t.Error("there is a leader")
 	}
 	w.until("for a view of another broker", func(v *view) bool { return v.topics[0].leaders[0] == 1 })
 }
@@ -83,7 +86,7 @@ type watched struct {
 func watch(t *testing.T, brokers []string, wrap func(net.Conn) net.Conn) watched {
 	t.Helper()
 	w := newWork(t, Config{Brokers: brokers}, wrap, "a")
-	w.patience = 10 * time.Millisecond
+	w.patience, w.pause = 100*time.Millisecond, 10*time.Millisecond
 	w.start()
 	return watched{w.cluster, t}
 }
@@ -93,7 +96,7 @@ func (w watched) until(what string, holds func(*view) bool) {
 	poll(w.t, what, func() bool { v, _ := w.view(); return v != nil && holds(v) }, func() any { return w.healthy() })
 }
 
-// TestSlowBrokers: brokers that need longer for the view than the transport waits are waited for.
+// TestSlowBrokers: brokers that need longer for the view than one is waited for at first get more time.
 func TestSlowBrokers(t *testing.T) {
 	f := fake(t, 1, "a", 1)
 	w := watch(t, f.Addrs, func(nc net.Conn) net.Conn { return &far{Conn: nc} })
@@ -113,7 +116,7 @@ func (f *far) Write(p []byte) (int, error) {
 
 func (f *far) Read(p []byte) (int, error) {
 	if f.asked {
-		time.Sleep(metadataTTL + metadataTTL/4)
+		time.Sleep(150 * time.Millisecond)
 		f.asked = false
 	}
 	return f.Conn.Read(p)
@@ -141,103 +144,49 @@ func relay(ctx context.Context, links *sync.WaitGroup, ln net.Listener, to strin
 	}
 }
 
-// TestConnectionsSilence: there is no way to some addresses once there is none to each of them.
-func TestConnectionsSilence(t *testing.T) {
-	here, c := listen(t), newConnections()
+// TestConnections: a connection is used again by the next question, unless it has been idle for long or its
+// address is no broker's any more. One that the other end broke is made again, which counts.
+func TestConnections(t *testing.T) {
+	f := fake(t, 1, "a", 1)
+	c := newConnections(new(access))
+	dialled, dial := 0, c.dialer
+	c.dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
+		dialled++
+		return dial(ctx, network, address)
+	}
+	ask := func(ctx context.Context, address string, want error, wantDialled int, wantAgain uint64) {
+		t.Helper()
+		_, sent, err := c.ask(ctx, address, new(metadata.Request))
+		if !errors.Is(err, want) || sent != (address == f.Addrs[0]) {
+			t.Errorf("%v, sent %t, want %v", err, sent, want)
+		}
+		if dialled != wantDialled || c.reconnects() != wantAgain {
+			t.Errorf("%d connections and %d reconnects, want %d and %d", dialled, c.reconnects(), wantDialled, wantAgain)
+		}
+	}
+	ask(t.Context(), f.Addrs[0], nil, 1, 0)
+	c.keep(f.Addrs)
+	ask(t.Context(), f.Addrs[0], nil, 1, 0)
+	c.idle[f.Addrs[0]][0].since = time.Now().Add(-idleTimeout)
+	c.keep(f.Addrs)
+	ask(t.Context(), f.Addrs[0], nil, 2, 0)
+	c.keep([]string{"elsewhere:1"})
+	ask(t.Context(), f.Addrs[0], nil, 3, 0)
+	f.ControlKey(kmsg.Metadata.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) { return nil, io.EOF, true })
+	ask(t.Context(), f.Addrs[0], io.ErrUnexpectedEOF, 3, 0)
+	ask(t.Context(), f.Addrs[0], nil, 4, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	f.ControlKey(kmsg.Metadata.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) { cancel(); return nil, nil, true })
+	ask(ctx, f.Addrs[0], context.Canceled, 4, 1)
+	ask(t.Context(), f.Addrs[0], nil, 5, 1)
 	ln := listen(t)
-	gone := ln.Addr().String()
 	ln.Close()
-	both := []string{gone, here.Addr().String()}
-	if s := c.silence(gone); s != 0 {
-		t.Errorf("%s before any attempt", s)
-	}
-	for _, address := range both {
-		if conn, err := c.dial(t.Context(), "tcp", address); err == nil {
-			conn.Close()
-		}
-	}
-	poll(t, "for silence", func() bool { return c.silence(gone) > 0 })
-	if s := c.silence(both...); s != 0 {
-		t.Errorf("%s with one that answers", s)
-	}
-	c.keep(both[1:])
-	if s := c.silence(gone); s != 0 {
-		t.Errorf("%s of an address that is no broker's any more", s)
-	}
-	<-c.close()
-}
-
-// TestConnectionsClose: close ends what is read and waits until whoever reads has closed.
-func TestConnectionsClose(t *testing.T) {
-	ln, c := listen(t), newConnections()
-	conn, err := c.dial(context.Background(), "tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed, left := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(left)
-		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
-			t.Errorf("the reader got %v", err)
-		}
-		time.Sleep(20 * time.Millisecond) // in which a close that does not wait returns
-		select {
-		case <-closed:
-			t.Error("close did not wait")
-		default:
-		}
-		conn.Close()
-	}()
-	<-c.close()
-	close(closed)
-	<-left
-	if _, err := c.dial(context.Background(), "tcp", ln.Addr().String()); err == nil {
+	ask(t.Context(), ln.Addr().String(), syscall.ECONNREFUSED, 6, 1)
+	c.close()
+	ask(t.Context(), f.Addrs[0], nil, 7, 1)
+	if len(c.idle) > 0 {
 		t.Error("there is a connection after close")
 	}
-	<-c.close() // again
-	if c.reconnects() != 0 {
-		t.Error("its own close counts as a loss")
-	}
-}
-
-// TestReconnects: a connection counts that takes the place of one that the other end broke.
-func TestReconnects(t *testing.T) {
-	ln, c := listen(t), newConnections()
-	defer func() { <-c.close() }()
-	for i := range 3 {
-		conn, err := c.dial(context.Background(), "tcp", ln.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := c.reconnects(); got != uint64(i) {
-			t.Errorf("%d reconnects, want %d", got, i)
-		}
-		other, err := ln.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		other.Close()
-		if _, err := conn.Read(make([]byte, 1)); err != io.EOF {
-			t.Errorf("read: %v", err)
-		}
-		conn.Close()
-	}
-}
-
-// TestDialFailure: the last failure is known until a connection succeeds.
-func TestDialFailure(t *testing.T) {
-	ln, c := listen(t), newConnections()
-	defer func() { <-c.close() }()
-	gone := listen(t)
-	gone.Close()
-	if _, err := c.dial(context.Background(), "tcp", gone.Addr().String()); err == nil || c.failure() != err {
-		t.Errorf("dial says %v, and failure %v", err, c.failure())
-	}
-	conn, err := c.dial(context.Background(), "tcp", ln.Addr().String())
-	if err != nil || c.failure() != nil {
-		t.Errorf("dial says %v, and failure %v", err, c.failure())
-	}
-	conn.Close()
 }
 
 // TestSilentLogin: a broker that falls silent while this node logs in is left for another try.

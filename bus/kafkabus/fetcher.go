@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -71,8 +70,8 @@ func (p *partition) share() share { return share{p.leader, p.number % shares} }
 //
 // A partition whose leader changes goes from fetcher to fetcher by the tail's table: the one that
 // owns it lets it go between two fetches, and the other takes it from there with its offset. Both
-// are woken for that, so that nobody waits for the end of a fetch. Waking drops the fetch under way;
-// kafka.Transport opens a second connection then, and keeps it.
+// are woken for that, so that nobody waits for the end of a fetch. Waking drops the fetch under way, and
+// its connection.
 type fetcher struct {
 	// Set by newFetcher, never changed.
 	tail *tail
@@ -87,10 +86,9 @@ type fetcher struct {
 	held     []*partition  // those it owns, in the order of the tail's table
 	due      []*partition  // those of them that a fetch asks for
 	after    *partition    // the next fetch begins behind it
-	lastID   int32         // of a request
 	most     int32         // bytes to ask for
 	timeout  time.Duration // for the answer
-	records  *wire.Fetch   // used again; nil after a failure
+	answer   *wire.Fetch   // used again
 	room     []byte        // what a batch was unpacked into last
 	large    bool          // it has a large batch
 	names    wire.Names
@@ -108,6 +106,7 @@ func newFetcher(t *tail, s share) *fetcher {
 		wake:    func() {},
 		most:    mostBytes,
 		timeout: answerTimeout,
+		answer:  wire.NewFetch(t.mostAnswer, mostBytes),
 		names:   make(wire.Names),
 	}
 }
@@ -182,14 +181,10 @@ func (f *fetcher) fetch(wait time.Duration) error {
 		f.succeeded() // it has answered about offsets
 		return nil
 	}
-	answer := f.records
-	f.records = nil // if it fails, the connection may read into it for some time
-	if answer == nil {
-		answer = wire.NewFetch(f.tail.mostAnswer, mostBytes)
-	}
-	answer.Request = req
-	if err := f.ask(answer, wait+f.timeout); err != nil {
-		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) { // ctx's, or the socket's at the same time
+	f.answer.Request = req
+	defer f.answer.Release()
+	if err := f.ask(f.answer, wait+f.timeout); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
 			f.late()
 		}
 		var large *wire.TooLarge
@@ -198,14 +193,12 @@ func (f *fetcher) fetch(wait time.Duration) error {
 		}
 		return err
 	}
-	f.records = answer
-	if answer.Code != 0 {
-		return answer.Code
+	if f.answer.Code != 0 {
+		return f.answer.Code
 	}
 	f.inTime()
 	f.succeeded()
-	f.hand(answer)
-	answer.Release()
+	f.hand(f.answer)
 	return nil
 }
 
@@ -234,15 +227,11 @@ func (f *fetcher) inTime() {
 	f.timeout = max(f.timeout/2, answerTimeout)
 }
 
-// ask asks the broker, which has limit to answer: nothing else ends the reading of an answer. After an
-// error the connection may read into q for some time.
+// ask asks the broker, which has limit to answer: nothing else ends the reading of an answer.
 func (f *fetcher) ask(q wire.Question, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(f.round, limit)
 	defer cancel()
-	f.lastID++
-	c := f.tail.cluster
-	x := &wire.Exchange{Question: q, BrokerID: f.broker, ID: f.lastID, Client: c.transport.ClientID}
-	_, err := c.transport.RoundTrip(ctx, c.addr(), x)
+	_, _, err := f.tail.cluster.ask(ctx, f.broker, q)
 	return err
 }
 

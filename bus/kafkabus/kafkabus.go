@@ -267,7 +267,7 @@ func (b *Bus) Close(ctx context.Context) error {
 	left := b.out.outstanding()
 	b.cancel()
 	<-b.ended
-	b.cluster.close()
+	b.cluster.conns.close()
 	if left > 0 {
 		return fmt.Errorf("kafkabus: close: %d envelopes were not answered in time: %w", left, ctx.Err())
 	}

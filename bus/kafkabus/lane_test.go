@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -90,76 +89,11 @@ func TestLaneLarge(t *testing.T) {
 	})
 }
 
-// TestLaneLent: kafka-go may read an attempt's records after the lane has left it, and finds them
-// as they were.
-func TestLaneLent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Config{}, nil)
-		var left kafka.RecordReader
-		produce := b.produce
-		b.produce = func(ctx context.Context, req *kafka.ProduceRequest) (*kafka.ProduceResponse, error) {
-			if left != nil {
-				return produce(ctx, req)
-			}
-			left = req.Records
-			if _, err := left.ReadRecord(); err != nil {
-				t.Error(err)
-			}
-			return nil, io.ErrUnexpectedEOF
-		}
-		b.must("a", "b")
-		b.view(1)
-		time.Sleep(time.Second)
-		b.must("c", "d", "e")
-		b.wantAnswers(nil, "a", "b", "c", "d", "e")
-		if got := fmt.Sprint(readEntries(0, left)); got != "[2:b]" {
-			t.Errorf("what is left to read is %s, want [2:b]", got)
-		}
-	})
-}
-
-// TestAttemptEnded: an attempt that its caller has left can't be sent any more, unless that has begun.
-func TestAttemptEnded(t *testing.T) {
-	p := &parcel{items: []item{{envelope: bus.Envelope{Destination: "/x"}}}, first: 1}
-	left := &attempt{format: Headers, parcel: p}
-	if left.end() {
-		t.Error("an attempt that nobody read says that it was")
-	}
-	if r, err := left.ReadRecord(); err == nil {
-		t.Errorf("an attempt that was left yields %v", r)
-	}
-	begun := &attempt{format: Headers, parcel: p}
-	if _, err := begun.ReadRecord(); err != nil {
-		t.Error(err)
-	}
-	if !begun.end() {
-		t.Error("an attempt that was read says that it was not")
-	}
-	if _, err := begun.ReadRecord(); err != io.EOF {
-		t.Errorf("after the last record: %v", err)
-	}
-}
-
-// TestAttemptEndedRace has both sides come at once: one of them wins.
-func TestAttemptEndedRace(t *testing.T) {
-	for range 1000 {
-		a := &attempt{format: Headers, parcel: &parcel{items: []item{{envelope: bus.Envelope{Destination: "/x"}}}, first: 1}}
-		var wg sync.WaitGroup
-		var read, begun bool
-		wg.Go(func() { _, err := a.ReadRecord(); read = err == nil })
-		wg.Go(func() { begun = a.end() })
-		wg.Wait()
-		if read != begun {
-			t.Fatalf("read: %t, but end says %t", read, begun)
-		}
-	}
-}
-
 // TestLaneRetry: after whatever may pass, the same records are written again, after pauses that grow.
 func TestLaneRetry(t *testing.T) {
 	for _, v := range []verdict{
 		{lost: refusedDial, unread: true},
-		{lost: noLeader(), unread: true},
+		{lost: kafka.LeaderNotAvailable, unread: true},
 		{lost: kafka.BrokerNotAvailable, unread: true},
 		{lost: kafka.SASLAuthenticationFailed, unread: true},
 		{lost: io.EOF},
@@ -216,7 +150,7 @@ func TestLaneGiveUp(t *testing.T) {
 		want  error
 	}{
 		{"dial", always(verdict{lost: refusedDial, unread: true}), bus.ErrDown},
-		{"no leader", always(verdict{lost: noLeader(), unread: true}), bus.ErrDown},
+		{"no leader", always(verdict{lost: kafka.LeaderNotAvailable, unread: true}), bus.ErrDown},
 		{"too few replicas", always(verdict{code: kafka.NotEnoughReplicas}), bus.ErrDown},
 		{"topic gone", always(verdict{code: kafka.UnknownTopicOrPartition}), bus.ErrDown},
 		{"broken connection", always(verdict{lost: io.EOF}), bus.ErrUnknown},
@@ -334,7 +268,7 @@ func TestLaneRefused(t *testing.T) {
 					t.Errorf("it took %s", got)
 				}
 				want := 1 // line of log within a second, unless it is the record's own fault
-				if outcomeOf(code) == unfit {
+				if outcomeOfCode(code) == unfit {
 					want = 0
 				}
 				if got := strings.Count(b.logged.String(), "envelopes refused by the broker"); got != want {

@@ -26,7 +26,7 @@ import (
 	"github.com/stompgw/stompgw/bus/kafkabus/internal/form"
 )
 
-// leader plays the brokers behind kafka-go's client. It runs on the goroutines of whoever asks it.
+// leader plays the brokers. It runs on the goroutines of whoever asks it.
 type leader struct {
 	// What it makes of a batch; nil for taking all. It may block.
 	judge func(ctx context.Context, w sending) verdict
@@ -66,22 +66,22 @@ type entry struct {
 
 func (e entry) String() string { return fmt.Sprintf("%d:%s", e.seq, e.body) }
 
-// RoundTrip implements kafka.RoundTripper.
-func (l *leader) RoundTrip(ctx context.Context, _ net.Addr, req kafka.Request) (kafka.Response, error) {
+// answer is a cluster's reach.
+func (l *leader) answer(ctx context.Context, _ string, req protocol.Message) (protocol.Message, bool, error) {
 	switch req := req.(type) {
 	case *produce.Request:
 		return l.produce(ctx, req)
 	case *describeconfigs.Request:
-		return l.describe(), nil
+		return l.describe(), true, nil
 	case *createtopics.Request:
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.creates = append(l.creates, req.Topics...)
 		return &createtopics.Response{Topics: []createtopics.ResponseTopic{
 			{Name: req.Topics[0].Name, ErrorCode: int16(l.creating)},
-		}}, nil
+		}}, true, nil
 	}
-	return nil, fmt.Errorf("unexpected %T", req)
+	return nil, false, fmt.Errorf("unexpected %T", req)
 }
 
 func (l *leader) describe() *describeconfigs.Response {
@@ -97,9 +97,9 @@ func (l *leader) describe() *describeconfigs.Response {
 	}}}
 }
 
-func (l *leader) produce(ctx context.Context, req *produce.Request) (kafka.Response, error) {
+func (l *leader) produce(ctx context.Context, req *produce.Request) (protocol.Message, bool, error) {
 	if req.Acks != -1 {
-		return nil, fmt.Errorf("acks is %d", req.Acks)
+		return nil, true, fmt.Errorf("acks is %d", req.Acks)
 	}
 	part := req.Topics[0].Partitions[0]
 	w := sending{partition: int(part.Partition), at: time.Now(), timeout: time.Duration(req.Timeout) * time.Millisecond}
@@ -108,7 +108,7 @@ func (l *leader) produce(ctx context.Context, req *produce.Request) (kafka.Respo
 		v = l.judge(ctx, w)
 	}
 	if v.unread {
-		return nil, v.lost
+		return nil, false, v.lost
 	}
 	w.entries = readEntries(w.partition, part.RecordSet.Records)
 	if l.judge != nil {
@@ -121,11 +121,11 @@ func (l *leader) produce(ctx context.Context, req *produce.Request) (kafka.Respo
 		l.log = append(l.log, w.entries...)
 	}
 	if v.lost != nil {
-		return nil, v.lost
+		return nil, true, v.lost
 	}
 	return &produce.Response{Topics: []produce.ResponseTopic{{
 		Partitions: []produce.ResponsePartition{{Partition: part.Partition, ErrorCode: int16(v.code)}},
-	}}}, nil
+	}}}, true, nil
 }
 
 func readEntries(partition int, records kafka.RecordReader) (entries []entry) {
@@ -182,7 +182,7 @@ func newBench(t *testing.T, cfg Config, judge func(context.Context, sending) ver
 	}
 	b := &bench{t: t, leader: &leader{judge: judge}, logged: new(bytes.Buffer), answers: make(map[string][]heard)}
 	b.producer = newProducer(c, cfg, "1/a", slog.New(slog.NewTextHandler(b.logged, &slog.HandlerOptions{Level: slog.LevelDebug})))
-	b.topic.client.Transport = b.leader // the producer's own, too
+	c.reach = b.leader.answer
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); b.run(ctx) }()
@@ -191,14 +191,16 @@ func newBench(t *testing.T, cfg Config, judge func(context.Context, sending) ver
 	return b
 }
 
+var nobody = map[int32]string{0: "nobody:1"}
+
 // view tells the producer that there are so many partitions.
 func (b *bench) view(partitions int) {
-	b.cluster.learn(&view{topics: []topicView{{name: b.cfg.Topic, leaders: make([]int32, partitions)}}}, nil)
+	b.cluster.learn(&view{hosts: nobody, topics: []topicView{{name: b.cfg.Topic, leaders: make([]int32, partitions)}}}, nil)
 	synctest.Wait()
 }
 
 func (b *bench) noTopic(err error) {
-	b.cluster.learn(&view{topics: []topicView{{name: b.cfg.Topic, err: err}}}, nil)
+	b.cluster.learn(&view{hosts: nobody, topics: []topicView{{name: b.cfg.Topic, err: err}}}, nil)
 	synctest.Wait()
 }
 
@@ -312,5 +314,3 @@ func holding() (judge func(context.Context, sending) verdict, release func()) {
 }
 
 var refusedDial = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
-
-func noLeader() error { return produce.NewError(protocol.NewErrNoLeader("stompgw", 0)) }

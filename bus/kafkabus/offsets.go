@@ -3,20 +3,45 @@ package kafkabus
 import (
 	"cmp"
 	"fmt"
-	"slices"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
+// topicID is what tells a topic from another one that had its name before. All zero is unknown.
+type topicID = [16]byte
+
+// mark is an offset, and the epoch of the leader that has to do with it, -1 if it is not known.
+type mark struct {
+	offset int64
+	epoch  int32
+}
+
 // sight is what a broker says of one partition.
 type sight struct {
-	first, last wire.Offset
-	end         wire.Offset  // of the epoch of the last record read
-	id          wire.TopicID // all zero if it is not known
-	cluster     string       // empty if it is not known
+	first, last mark
+	end         mark // of the epoch of the last record read, with that epoch; the offset is -1 if it is not known
+	id          topicID
+	cluster     string // empty if it is not known
+	err         error
 }
+
+// spot names a partition in an answer.
+type spot struct {
+	topic  string
+	number int32
+}
+
+// Which offset to list, as the protocol has it: a time before all others.
+const (
+	firstOffset = -2 // of the oldest record that is left
+	lastOffset  = -1 // that the next record will have
+)
+
+// topicIDsVersion is the version of the metadata protocol that is asked for identities, of Kafka 3.0.
+const topicIDsVersion = 11
 
 // locate finds where to read on, of those among the partitions of which that is not known.
 func (f *fetcher) locate(parts []*partition) error {
@@ -34,88 +59,153 @@ func (f *fetcher) locate(parts []*partition) error {
 		return err
 	}
 	for _, p := range all {
-		s, ok := seen[p]
-		switch {
-		case !ok: // put off
+		switch s := seen[p.spot()]; {
+		case s.err != nil:
+			f.putOff(p, s.err)
 		case p.place == unsure:
-			f.relocate(p, s)
+			f.relocate(p, *s)
 		default:
-			p.begin(s)
+			p.begin(*s)
 		}
 	}
 	return nil
 }
 
-// look asks the broker for all that it can say about the partitions. Those about which it has an
-// error are put off instead.
-func (f *fetcher) look(parts []*partition) (map[*partition]sight, error) {
-	var topics []string
-	var names []wire.Partition
-	var epochs []wire.Epoch
+func (p *partition) spot() spot { return spot{p.topic, int32(p.number)} }
+
+// look asks the broker for all that it can say about the partitions.
+func (f *fetcher) look(parts []*partition) (map[spot]*sight, error) {
+	seen := make(map[spot]*sight)
 	for _, p := range parts {
-		topics = append(topics, p.topic)
-		names = append(names, p.name())
-		epochs = append(epochs, wire.Epoch{Partition: p.name(), Number: p.epoch})
+		seen[p.spot()] = &sight{first: mark{-1, -1}, last: mark{-1, -1}, end: mark{-1, -1}}
 	}
-	ids, ends := wire.NewTopicIDs(slices.Compact(topics)), wire.NewEpochEnds(epochs)
-	firsts, lasts := wire.NewOffsets(names, wire.FirstOffset), wire.NewOffsets(names, wire.LastOffset)
-	for _, ask := range []struct {
-		what string
-		wire.Question
-	}{
-		{"ask for the topics", ids},
-		{"ask for the ends of epochs", ends},
-		{"list offsets", firsts},
-		{"list offsets", lasts},
-	} {
-		if err := f.ask(ask.Question, answerTimeout); err != nil {
-			return nil, fmt.Errorf("%s: %w", ask.what, err)
+	for _, ask := range []func([]*partition, map[spot]*sight) error{f.identify, f.findEnds, f.listFirsts, f.listLasts} {
+		if err := ask(parts, seen); err != nil {
+			return nil, err
 		}
-	}
-	seen := make(map[*partition]sight)
-	for _, p := range parts {
-		topic := ids.Found[p.topic]
-		s := sight{first: offsetOf(firsts, p), last: offsetOf(lasts, p), end: endOf(ends, p), id: topic.ID, cluster: ids.Cluster}
-		if err := cmp.Or(topic.Err, s.end.Err, s.first.Err, s.last.Err); err != nil {
-			f.putOff(p, err)
-			continue
-		}
-		seen[p] = s
 	}
 	return seen, nil
 }
 
-func offsetOf(answer *wire.Offsets, p *partition) wire.Offset {
-	o, ok := answer.Found[p.name()]
-	if !ok || o.Err == nil && o.Offset < 0 {
-		o.Err = kafka.OffsetNotAvailable
+// inquire asks the broker in the version of the request, or an older one down to least. Of a broker that offers
+// none of these nothing is asked, and the answer is nil.
+func (f *fetcher) inquire(what string, request kmsg.Request, least int16) (kmsg.Response, error) {
+	q := &wire.Inquiry{Request: request, Least: least}
+	if err := f.ask(q, answerTimeout); err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
-	return o
+	return q.Answer, nil
 }
 
-// endOf returns the end of p's epoch; if it is not known, it has an offset of -1, or an epoch above the
-// one asked for.
-func endOf(answer *wire.EpochEnds, p *partition) wire.Offset {
-	if o, ok := answer.Ends[p.name()]; ok {
-		return o
+// identify asks for the identities of topics and cluster.
+func (f *fetcher) identify(parts []*partition, seen map[spot]*sight) error {
+	req := kmsg.NewPtrMetadataRequest()
+	req.Version = topicIDsVersion
+	for _, p := range parts {
+		if n := len(req.Topics); n == 0 || *req.Topics[n-1].Topic != p.topic {
+			req.Topics = append(req.Topics, kmsg.MetadataRequestTopic{Topic: &p.topic})
+		}
 	}
-	return wire.Offset{Offset: -1, Epoch: -1}
+	answer, err := f.inquire("ask for the topics", req, topicIDsVersion)
+	res, known := answer.(*kmsg.MetadataResponse)
+	if !known {
+		return err
+	}
+	for spot, s := range seen {
+		if res.ClusterID != nil {
+			s.cluster = *res.ClusterID
+		}
+		for _, t := range res.Topics {
+			if t.Topic != nil && *t.Topic == spot.topic {
+				s.id, s.err = t.TopicID, cmp.Or(s.err, wire.ErrorOf(t.ErrorCode))
+			}
+		}
+	}
+	return nil
+}
+
+// findEnds asks where the epoch of the last record read ends in each partition's log. If a leader was
+// elected that had not all of an epoch, that is before the offset that this node has come to, and what
+// lies behind it has changed. Brokers tell that since Kafka 2.3.
+func (f *fetcher) findEnds(parts []*partition, seen map[spot]*sight) error {
+	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
+	req.Version, req.ReplicaID = 3, -1 // a consumer
+	for _, p := range parts {
+		asked := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
+		asked.Partition, asked.LeaderEpoch = int32(p.number), p.epoch
+		req.Topics = append(req.Topics, kmsg.OffsetForLeaderEpochRequestTopic{
+			Topic: p.topic, Partitions: []kmsg.OffsetForLeaderEpochRequestTopicPartition{asked},
+		})
+	}
+	answer, err := f.inquire("ask for the ends of epochs", req, req.Version)
+	res, known := answer.(*kmsg.OffsetForLeaderEpochResponse)
+	if !known {
+		return err
+	}
+	for _, t := range res.Topics {
+		for _, a := range t.Partitions {
+			if s := seen[spot{t.Topic, a.Partition}]; s != nil {
+				s.end, s.err = mark{a.EndOffset, a.LeaderEpoch}, cmp.Or(s.err, wire.ErrorOf(a.ErrorCode))
+			}
+		}
+	}
+	return nil
+}
+
+func (f *fetcher) listFirsts(parts []*partition, seen map[spot]*sight) error {
+	return f.list(parts, seen, firstOffset, func(s *sight) *mark { return &s.first })
+}
+
+func (f *fetcher) listLasts(parts []*partition, seen map[spot]*sight) error {
+	return f.list(parts, seen, lastOffset, func(s *sight) *mark { return &s.last })
+}
+
+// list asks for an offset of each partition.
+func (f *fetcher) list(parts []*partition, seen map[spot]*sight, which int64, of func(*sight) *mark) error {
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.Version = 5
+	for _, p := range parts {
+		asked := kmsg.NewListOffsetsRequestTopicPartition()
+		asked.Partition, asked.Timestamp = int32(p.number), which
+		req.Topics = append(req.Topics, kmsg.ListOffsetsRequestTopic{
+			Topic: p.topic, Partitions: []kmsg.ListOffsetsRequestTopicPartition{asked},
+		})
+	}
+	answer, err := f.inquire("list offsets", req, 1)
+	if err != nil {
+		return err
+	}
+	if res, known := answer.(*kmsg.ListOffsetsResponse); known {
+		for _, t := range res.Topics {
+			for _, a := range t.Partitions {
+				if s := seen[spot{t.Topic, a.Partition}]; s != nil {
+					*of(s), s.err = mark{a.Offset, a.LeaderEpoch}, cmp.Or(s.err, wire.ErrorOf(a.ErrorCode))
+				}
+			}
+		}
+	}
+	for _, s := range seen {
+		if of(s).offset < 0 {
+			s.err = cmp.Or(s.err, error(kafka.OffsetNotAvailable))
+		}
+	}
+	return nil
 }
 
 // begin has p read from its end on, or its first offset.
 func (p *partition) begin(s sight) {
-	p.epoch = s.last.Epoch
+	p.epoch = s.last.epoch
 	p.recognize(s)
-	p.end.Store(s.last.Offset)
+	p.end.Store(s.last.offset)
 	if p.place == atEnd {
-		p.offset.Store(s.last.Offset)
+		p.offset.Store(s.last.offset)
 	}
 	p.place = known
 }
 
 // recognize keeps what tells p's log from others.
 func (p *partition) recognize(s sight) {
-	if s.id != (wire.TopicID{}) {
+	if s.id != (topicID{}) {
 		p.id = s.id
 	}
 	if s.cluster != "" {
@@ -132,39 +222,39 @@ func (p *partition) recognize(s sight) {
 // of the old one has logs with a past of their own, such as mirrors: none of that is new.
 func (f *fetcher) relocate(p *partition, s sight) {
 	at, log := p.offset.Load(), f.tail.log.With("topic", p.topic, "partition", p.number)
-	cut := s.end.Offset >= 0 && s.end.Epoch <= p.epoch && s.end.Offset < at
+	cut := s.end.offset >= 0 && s.end.epoch <= p.epoch && s.end.offset < at
 	moved := p.cluster != "" && s.cluster != "" && p.cluster != s.cluster
 	again := !moved && p.madeAgain(s, cut)
 	to := at
 	switch {
 	case moved:
-		to = s.last.Offset
+		to = s.last.offset
 		f.tail.gaps.Add(1)
 		log.Warn("the brokers are another cluster now; the partition is read from its end", "offset", at, "from", to, "cluster", s.cluster)
 	case again:
-		to = s.first.Offset
+		to = s.first.offset
 		f.tail.gaps.Add(1)
 		log.Warn("the partition was made again; it is read from its first offset", "offset", at, "first", to)
-	case at < s.first.Offset:
-		to = s.first.Offset
+	case at < s.first.offset:
+		to = s.first.offset
 		f.tail.gaps.Add(1)
 		f.tail.missed.Add(uint64(to - at))
 		log.Warn("records were removed before this node had read them", "offset", at, "first", to, "missed", to-at)
 	case cut:
-		to = max(s.first.Offset, s.end.Offset)
+		to = max(s.first.offset, s.end.offset)
 		f.tail.gaps.Add(1)
 		log.Warn("the partition has lost records that were read; what came in their place is read", "offset", at, "from", to)
-	case at > s.last.Offset:
-		to = s.last.Offset
+	case at > s.last.offset:
+		to = s.last.offset
 		f.tail.gaps.Add(1)
 		log.Warn("the partition has lost its end; it is read from where it ends now", "offset", at, "from", to)
 	}
-	if p.epoch = max(p.epoch, p.later, s.last.Epoch); again || moved {
-		p.epoch = s.last.Epoch
+	if p.epoch = max(p.epoch, p.later, s.last.epoch); again || moved {
+		p.epoch = s.last.epoch
 	}
 	p.place, p.returned, p.later = known, false, -1
 	p.recognize(s)
-	p.end.Store(s.last.Offset)
+	p.end.Store(s.last.offset)
 	p.offset.Store(to)
 }
 
@@ -173,9 +263,9 @@ func (f *fetcher) relocate(p *partition, s sight) {
 // elected, or though the topic was away. One that has more than was read of the old one passes for it
 // there: better than to deliver all of an old log again.
 func (p *partition) madeAgain(s sight, cut bool) bool {
-	if unknown := (wire.TopicID{}); p.id != unknown && s.id != unknown {
+	if unknown := (topicID{}); p.id != unknown && s.id != unknown {
 		return p.id != s.id
 	}
-	shorter := p.offset.Load() > s.last.Offset
-	return p.returned && cut || shorter && (p.returned || s.last.Epoch <= p.epoch)
+	shorter := p.offset.Load() > s.last.offset
+	return p.returned && cut || shorter && (p.returned || s.last.epoch <= p.epoch)
 }

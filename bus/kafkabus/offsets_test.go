@@ -152,7 +152,7 @@ func TestMadeAgainBehindOurBack(t *testing.T) {
 	brokers.ControlKey(kmsg.Metadata.Int16(), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
 		brokers.KeepControl()
 		req := kreq.(*kmsg.MetadataRequest)
-		if req.Version >= wire.TopicIDsVersion {
+		if req.Version >= topicIDsVersion {
 			return nil, nil, false
 		}
 		return withoutLeader(brokers, addrs, req, "a", 1, -1), nil, true // the polled view shows no change
@@ -218,36 +218,37 @@ func TestAway(t *testing.T) {
 
 // TestRelocate: where reading goes on when the log is not what it was.
 func TestRelocate(t *testing.T) {
+	unknown := mark{-1, -1}
 	for _, test := range []struct {
 		name         string
 		epoch        int32 // that was seen last; the offset is 100
 		returned     bool
-		first, last  wire.Offset
-		end          wire.Offset
+		first, last  mark
+		end          mark
 		want         int64
 		gaps, missed uint64
 	}{
-		{"retention has passed by", 3, false, wire.Offset{Offset: 150}, wire.Offset{Offset: 200, Epoch: 3}, wire.Offset{Offset: -1, Epoch: -1}, 150, 1, 50},
-		{"all was removed", 3, false, wire.Offset{Offset: 200}, wire.Offset{Offset: 200, Epoch: 3}, wire.Offset{Offset: -1, Epoch: -1}, 200, 1, 100},
-		{"nothing has happened", 3, false, wire.Offset{Offset: 10}, wire.Offset{Offset: 200, Epoch: 3}, wire.Offset{Offset: -1, Epoch: -1}, 100, 0, 0},
-		{"it was away", 3, true, wire.Offset{Offset: 10}, wire.Offset{Offset: 100, Epoch: 3}, wire.Offset{Offset: -1, Epoch: -1}, 100, 0, 0},
-		{"it was away, and another broker leads", 3, true, wire.Offset{Offset: 10}, wire.Offset{Offset: 200, Epoch: 5}, wire.Offset{Offset: -1, Epoch: -1}, 100, 0, 0},
-		{"made again", 0, true, wire.Offset{Offset: 0}, wire.Offset{Offset: 20, Epoch: 0}, wire.Offset{Offset: -1, Epoch: -1}, 0, 1, 0},
-		{"made again unseen", 0, false, wire.Offset{Offset: 0}, wire.Offset{Offset: 20, Epoch: 0}, wire.Offset{Offset: -1, Epoch: -1}, 0, 1, 0},
-		{"made again, with leaders that have changed", 0, true, wire.Offset{Offset: 0}, wire.Offset{Offset: 20, Epoch: 4}, wire.Offset{Offset: -1, Epoch: -1}, 0, 1, 0},
-		{"made again, and longer than before", 3, true, wire.Offset{Offset: 0}, wire.Offset{Offset: 500, Epoch: 1}, wire.Offset{Offset: -1, Epoch: -1}, 100, 0, 0},
-		{"a broker that tells no epochs, longer", 3, true, wire.Offset{Offset: 0}, wire.Offset{Offset: 500, Epoch: -1}, wire.Offset{Offset: -1, Epoch: -1}, 100, 0, 0},
-		{"a broker that tells no epochs, shorter", 3, false, wire.Offset{Offset: 0}, wire.Offset{Offset: 50, Epoch: -1}, wire.Offset{Offset: -1, Epoch: -1}, 0, 1, 0},
-		{"made again, some of it removed", 3, true, wire.Offset{Offset: 5}, wire.Offset{Offset: 50, Epoch: 1}, wire.Offset{Offset: -1, Epoch: -1}, 5, 1, 0},
-		{"its end was lost with a leader", 3, false, wire.Offset{Offset: 10}, wire.Offset{Offset: 90, Epoch: 5}, wire.Offset{Offset: -1, Epoch: -1}, 90, 1, 0},
-		{"its end was lost, and what came after is known", 3, false, wire.Offset{Offset: 10}, wire.Offset{Offset: 95, Epoch: 5}, wire.Offset{Offset: 90, Epoch: 3}, 90, 1, 0},
-		{"its end was lost, and it is longer again", 3, false, wire.Offset{Offset: 10}, wire.Offset{Offset: 200, Epoch: 5}, wire.Offset{Offset: 90, Epoch: 3}, 90, 1, 0},
-		{"all of the epoch was lost", 3, false, wire.Offset{Offset: 10}, wire.Offset{Offset: 200, Epoch: 5}, wire.Offset{Offset: 60, Epoch: 2}, 60, 1, 0},
-		{"an end that is older than the first", 3, false, wire.Offset{Offset: 80}, wire.Offset{Offset: 200, Epoch: 5}, wire.Offset{Offset: 60, Epoch: 2}, 80, 1, 0},
-		{"a new leader that has everything", 3, false, wire.Offset{Offset: 10}, wire.Offset{Offset: 200, Epoch: 5}, wire.Offset{Offset: 100, Epoch: 3}, 100, 0, 0},
-		{"made again, longer, with a later epoch", 3, true, wire.Offset{Offset: 0}, wire.Offset{Offset: 200, Epoch: 5}, wire.Offset{Offset: 90, Epoch: 3}, 0, 1, 0},
-		{"a broker that tells of another epoch", 3, false, wire.Offset{Offset: 10}, wire.Offset{Offset: 200, Epoch: 5}, wire.Offset{Offset: 0, Epoch: 5}, 100, 0, 0},
-		{"a broker that tells no epochs", -1, false, wire.Offset{Offset: 0}, wire.Offset{Offset: 20, Epoch: -1}, wire.Offset{Offset: -1, Epoch: -1}, 0, 1, 0},
+		{"retention has passed by", 3, false, mark{offset: 150}, mark{200, 3}, unknown, 150, 1, 50},
+		{"all was removed", 3, false, mark{offset: 200}, mark{200, 3}, unknown, 200, 1, 100},
+		{"nothing has happened", 3, false, mark{offset: 10}, mark{200, 3}, unknown, 100, 0, 0},
+		{"it was away", 3, true, mark{offset: 10}, mark{100, 3}, unknown, 100, 0, 0},
+		{"it was away, and another broker leads", 3, true, mark{offset: 10}, mark{200, 5}, unknown, 100, 0, 0},
+		{"made again", 0, true, mark{offset: 0}, mark{20, 0}, unknown, 0, 1, 0},
+		{"made again unseen", 0, false, mark{offset: 0}, mark{20, 0}, unknown, 0, 1, 0},
+		{"made again, with leaders that have changed", 0, true, mark{offset: 0}, mark{20, 4}, unknown, 0, 1, 0},
+		{"made again, and longer than before", 3, true, mark{offset: 0}, mark{500, 1}, unknown, 100, 0, 0},
+		{"a broker that tells no epochs, longer", 3, true, mark{offset: 0}, mark{500, -1}, unknown, 100, 0, 0},
+		{"a broker that tells no epochs, shorter", 3, false, mark{offset: 0}, mark{50, -1}, unknown, 0, 1, 0},
+		{"made again, some of it removed", 3, true, mark{offset: 5}, mark{50, 1}, unknown, 5, 1, 0},
+		{"its end was lost with a leader", 3, false, mark{offset: 10}, mark{90, 5}, unknown, 90, 1, 0},
+		{"its end was lost, and what came after is known", 3, false, mark{offset: 10}, mark{95, 5}, mark{90, 3}, 90, 1, 0},
+		{"its end was lost, and it is longer again", 3, false, mark{offset: 10}, mark{200, 5}, mark{90, 3}, 90, 1, 0},
+		{"all of the epoch was lost", 3, false, mark{offset: 10}, mark{200, 5}, mark{60, 2}, 60, 1, 0},
+		{"an end that is older than the first", 3, false, mark{offset: 80}, mark{200, 5}, mark{60, 2}, 80, 1, 0},
+		{"a new leader that has everything", 3, false, mark{offset: 10}, mark{200, 5}, mark{100, 3}, 100, 0, 0},
+		{"made again, longer, with a later epoch", 3, true, mark{offset: 0}, mark{200, 5}, mark{90, 3}, 0, 1, 0},
+		{"a broker that tells of another epoch", 3, false, mark{offset: 10}, mark{200, 5}, mark{0, 5}, 100, 0, 0},
+		{"a broker that tells no epochs", -1, false, mark{offset: 0}, mark{20, -1}, unknown, 0, 1, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			tail := newTail(nil, slog.New(slog.DiscardHandler))
@@ -258,9 +259,9 @@ func TestRelocate(t *testing.T) {
 			if p.offset.Load() != test.want || p.place != known || p.returned {
 				t.Errorf("goes on at %d, want %d; place %d", p.offset.Load(), test.want, p.place)
 			}
-			wantEpoch := max(test.epoch, test.last.Epoch)
-			if test.want == test.first.Offset && test.missed == 0 { // it was made again
-				wantEpoch = test.last.Epoch
+			wantEpoch := max(test.epoch, test.last.epoch)
+			if test.want == test.first.offset && test.missed == 0 { // it was made again
+				wantEpoch = test.last.epoch
 			}
 			if p.epoch != wantEpoch {
 				t.Errorf("the epoch is %d, want %d", p.epoch, wantEpoch)
@@ -278,28 +279,29 @@ func TestRelocate(t *testing.T) {
 // TestRelocateByIdentity: where brokers tell the identity of topics, it alone tells which was made
 // again.
 func TestRelocateByIdentity(t *testing.T) {
-	one, other, unknown := wire.TopicID{1}, wire.TopicID{2}, wire.TopicID{}
+	unknown := mark{-1, -1}
+	one, other, unnamed := topicID{1}, topicID{2}, topicID{}
 	for _, test := range []struct {
 		name      string
-		was, is   wire.TopicID
+		was, is   topicID
 		epoch     int32 // that was seen last; the offset is 100
-		last, end wire.Offset
+		last, end mark
 		want      int64
 	}{
-		{"the same", one, one, 3, wire.Offset{Offset: 200, Epoch: 3}, wire.Offset{Offset: 200, Epoch: 3}, 100},
-		{"the same, with an older epoch", one, one, 3, wire.Offset{Offset: 200, Epoch: 1}, wire.Offset{Offset: -1, Epoch: -1}, 100},
-		{"the same, shorter", one, one, 3, wire.Offset{Offset: 90, Epoch: 3}, wire.Offset{Offset: -1, Epoch: -1}, 90},
-		{"another, longer", one, other, 3, wire.Offset{Offset: 200, Epoch: 3}, wire.Offset{Offset: 200, Epoch: 3}, 10},
-		{"another, shorter, with a later epoch", one, other, 3, wire.Offset{Offset: 90, Epoch: 5}, wire.Offset{Offset: 80, Epoch: 3}, 10},
-		{"unknown before", unknown, one, 3, wire.Offset{Offset: 200, Epoch: 3}, wire.Offset{Offset: 200, Epoch: 3}, 100},
-		{"unknown now", one, unknown, 3, wire.Offset{Offset: 200, Epoch: 3}, wire.Offset{Offset: 200, Epoch: 3}, 100},
-		{"unknown, with an older epoch", unknown, unknown, 3, wire.Offset{Offset: 200, Epoch: 1}, wire.Offset{Offset: -1, Epoch: -1}, 100},
+		{"the same", one, one, 3, mark{200, 3}, mark{200, 3}, 100},
+		{"the same, with an older epoch", one, one, 3, mark{200, 1}, unknown, 100},
+		{"the same, shorter", one, one, 3, mark{90, 3}, unknown, 90},
+		{"another, longer", one, other, 3, mark{200, 3}, mark{200, 3}, 10},
+		{"another, shorter, with a later epoch", one, other, 3, mark{90, 5}, mark{80, 3}, 10},
+		{"unknown before", unnamed, one, 3, mark{200, 3}, mark{200, 3}, 100},
+		{"unknown now", one, unnamed, 3, mark{200, 3}, mark{200, 3}, 100},
+		{"unknown, with an older epoch", unnamed, unnamed, 3, mark{200, 1}, unknown, 100},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := newPartition("a", 0, nil)
 			p.place, p.id, p.returned, p.epoch = unsure, test.was, true, test.epoch
 			p.offset.Store(100)
-			newFetcher(newTail(nil, slog.New(slog.DiscardHandler)), share{broker: 1}).relocate(p, sight{wire.Offset{Offset: 10}, test.last, test.end, test.is, ""})
+			newFetcher(newTail(nil, slog.New(slog.DiscardHandler)), share{broker: 1}).relocate(p, sight{mark{offset: 10}, test.last, test.end, test.is, "", nil})
 			if known := cmp.Or(test.is, test.was); p.id != known {
 				t.Errorf("the identity is %v, want %v", p.id, known)
 			}

@@ -1,10 +1,8 @@
 package kafkabus
 
 import (
-	"errors"
 	"io"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -72,35 +70,21 @@ func (p *parcel) halves() (first, second *parcel) {
 		&parcel{items: p.items[n:], first: p.first + uint64(n), maybe: p.maybe, heard: p.heard}
 }
 
-// attempt hands the records of a parcel to kafka-go once, which reads them on a goroutine of the
-// connection. An attempt whose context has ended is left by its caller, but perhaps not by that
-// goroutine: whichever of reading and ending comes first keeps the other from happening, so that
-// what was not read has surely not been sent.
-type attempt struct {
+// records are those of a parcel, one after the other.
+type records struct {
 	format form.Format
 	node   string
 	parcel *parcel
-	next   int // the reading goroutine alone
+	next   int
 	record kafka.Record
-	begun  atomic.Bool // read or ended
 }
-
-var errEnded = errors.New("the attempt has ended")
 
 // ReadRecord implements kafka.RecordReader. The record is valid until the next call.
-func (a *attempt) ReadRecord() (*kafka.Record, error) {
-	if a.next == 0 && !a.begun.CompareAndSwap(false, true) {
-		return nil, errEnded
-	}
-	if a.next == len(a.parcel.items) {
+func (r *records) ReadRecord() (*kafka.Record, error) {
+	if r.next == len(r.parcel.items) {
 		return nil, io.EOF
 	}
-	a.record = a.format.Encode(&a.parcel.items[a.next].envelope, a.node, a.parcel.first+uint64(a.next))
-	a.next++
-	return &a.record, nil
-}
-
-// end keeps the records from being read from now on, unless that has begun.
-func (a *attempt) end() (begun bool) {
-	return !a.begun.CompareAndSwap(false, true)
+	r.record = r.format.Encode(&r.parcel.items[r.next].envelope, r.node, r.parcel.first+uint64(r.next))
+	r.next++
+	return &r.record, nil
 }

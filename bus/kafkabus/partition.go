@@ -41,11 +41,11 @@ type partition struct {
 
 	// Owned by the owner.
 	place    place
-	id       wire.TopicID // of the topic that was read last; all zero for unknown
-	cluster  string       // that it was read from; empty for unknown
-	returned bool         // it was away since its place was known
-	epoch    int32        // the latest of a leader whose records were read, or which led at the start; -1 for none
-	later    int32        // one above epoch that has come since, else -1
+	id       topicID // of the topic that was read last; all zero for unknown
+	cluster  string  // that it was read from; empty for unknown
+	returned bool    // it was away since its place was known
+	epoch    int32   // the latest of a leader whose records were read, or which led at the start; -1 for none
+	later    int32   // one above epoch that has come since, else -1
 	seen     *repeats
 	broken   int           // answers whose batch at offset had a wrong checksum
 	resume   time.Time     // when to ask for it again, after an error
@@ -79,10 +79,6 @@ func (p *partition) doubt() {
 	if p.place == known {
 		p.place = unsure
 	}
-}
-
-func (p *partition) name() wire.Partition {
-	return wire.Partition{Topic: p.topic, Number: int32(p.number)}
 }
 
 // isIn reports whether a is about p.

@@ -26,7 +26,6 @@ type producer struct {
 	cfg     Config
 	node    string
 	log     *slog.Logger
-	produce func(context.Context, *kafka.ProduceRequest) (*kafka.ProduceResponse, error)
 	silence func(partition int) time.Duration // of its leader, as the tail knows it; nil for unknown
 
 	unsettled atomic.Int64  // envelopes accepted and not settled
@@ -42,18 +41,7 @@ type producer struct {
 }
 
 func newProducer(c *cluster, cfg Config, node string, log *slog.Logger) *producer {
-	// Without a Timeout the client would have the leader wait for its followers for 500 ms,
-	// whatever deadline the context has; with one it is at most half of it.
-	client := &kafka.Client{Transport: c.transport, Timeout: attemptTimeout}
-	p := &producer{
-		cluster: c,
-		topic:   newTopic(c, client, cfg, log),
-		cfg:     cfg,
-		node:    node,
-		log:     log,
-		produce: client.Produce,
-		idle:    make(chan struct{}),
-	}
+	p := &producer{cluster: c, topic: newTopic(c, cfg, log), cfg: cfg, node: node, log: log, idle: make(chan struct{})}
 	p.waiting = newLane(p, noPartition, cfg.Bytes)
 	p.waiting.pulse.asked()
 	return p

@@ -199,7 +199,7 @@ func TestPublishDown(t *testing.T) {
 			t.Errorf("after 5s: %v, want ErrDown", err)
 		}
 		err := b.healthy()
-		if want := "kafkabus: broker 0 has taken nothing for partition 0 of topic stompgw for 5s: EOF"; err == nil || err.Error() != want {
+		if want := "kafkabus: nobody:1 has taken nothing for partition 0 of topic stompgw for 5s: EOF"; err == nil || err.Error() != want {
 			t.Errorf("after 5s: %v, want %s", err, want)
 		}
 		if err := b.sendTo(to[1], "d"); err != nil {

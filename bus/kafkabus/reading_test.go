@@ -171,8 +171,7 @@ type writer struct {
 
 func newWriter(t *testing.T, addrs []string) *writer {
 	t.Helper()
-	client := newWork(t, Config{Brokers: addrs}, nil).client
-	return &writer{t: t, limit: untilDeadline(t).Done(), client: client, acked: make(map[topicPartition]map[int64]string)}
+	return &writer{t: t, limit: untilDeadline(t).Done(), client: client(t, addrs...), acked: make(map[topicPartition]map[int64]string)}
 }
 
 // try produces values once, and reports whether they were acknowledged.

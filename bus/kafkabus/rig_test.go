@@ -15,8 +15,7 @@ import (
 // work is a cluster, and what a test has at work with it.
 type work struct {
 	*cluster
-	client *kafka.Client
-	end    func() // ends all of it, and waits; the test's end does it too
+	end func() // ends all of it, and waits; the test's end does it too
 
 	ctx   context.Context
 	group sync.WaitGroup
@@ -29,8 +28,8 @@ func newWork(t testing.TB, cfg Config, wrap func(net.Conn) net.Conn, topics ...s
 	if err != nil {
 		t.Fatal(err)
 	}
-	if dial := c.transport.Dial; wrap != nil {
-		c.transport.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+	if dial := c.conns.dialer; wrap != nil {
+		c.conns.dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
 			nc, err := dial(ctx, network, address)
 			if err != nil {
 				return nil, err
@@ -39,14 +38,21 @@ func newWork(t testing.TB, cfg Config, wrap func(net.Conn) net.Conn, topics ...s
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &work{cluster: c, client: &kafka.Client{Addr: c.addr(), Transport: c.transport}, ctx: ctx}
+	w := &work{cluster: c, ctx: ctx}
 	w.end = sync.OnceFunc(func() {
 		cancel()
 		w.group.Wait()
-		c.close()
+		c.conns.close()
 	})
 	t.Cleanup(w.end)
 	return w
+}
+
+// client returns kafka-go's, until the test ends.
+func client(t testing.TB, addrs ...string) *kafka.Client {
+	transport := &kafka.Transport{MetadataTTL: 200 * time.Millisecond}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &kafka.Client{Addr: kafka.TCP(addrs...), Transport: transport}
 }
 
 // start runs what it is given, and the cluster beside it, until the end.

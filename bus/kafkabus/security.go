@@ -1,12 +1,10 @@
 package kafkabus
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
-	"sync/atomic"
 
 	"github.com/segmentio/kafka-go/sasl"
 	"github.com/segmentio/kafka-go/sasl/plain"
@@ -52,7 +50,7 @@ func (b *Bus) Renew(secure *tls.Config, s SASL) error {
 // wrap puts TLS on a new connection to address, if there is any. The handshake comes with the first
 // bytes that are written.
 func (a *access) wrap(nc net.Conn, address string) net.Conn {
-	if a == nil || a.tls == nil {
+	if a.tls == nil {
 		return nc
 	}
 	cfg := a.tls
@@ -61,17 +59,6 @@ func (a *access) wrap(nc net.Conn, address string) net.Conn {
 		cfg.ServerName, _, _ = net.SplitHostPort(address)
 	}
 	return tls.Client(nc, cfg)
-}
-
-// login is the mechanism of the latest access.
-type login struct{ *atomic.Pointer[access] }
-
-// Name implements sasl.Mechanism.
-func (l login) Name() string { return l.Load().mechanism.Name() }
-
-// Start implements sasl.Mechanism.
-func (l login) Start(ctx context.Context) (sasl.StateMachine, []byte, error) {
-	return l.Load().mechanism.Start(ctx)
 }
 
 func (s SASL) mechanism() (sasl.Mechanism, error) {

@@ -1,6 +1,7 @@
 package kafkabus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/createtopics"
+	"github.com/segmentio/kafka-go/protocol/describeconfigs"
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
@@ -33,7 +36,6 @@ const (
 type topic struct {
 	// Set by newTopic, never changed.
 	cluster *cluster
-	client  *kafka.Client
 	cfg     Config
 	log     *slog.Logger
 	recheck chan struct{} // room for one signal
@@ -57,14 +59,8 @@ type closing struct {
 // errCloses reports a batch that is too large for the connection.
 var errCloses = errors.New("the broker closes the connection")
 
-func newTopic(c *cluster, client *kafka.Client, cfg Config, log *slog.Logger) *topic {
-	return &topic{
-		cluster: c,
-		client:  client,
-		cfg:     cfg,
-		log:     log.With("topic", cfg.Topic),
-		recheck: make(chan struct{}, 1),
-	}
+func newTopic(c *cluster, cfg Config, log *slog.Logger) *topic {
+	return &topic{cluster: c, cfg: cfg, log: log.With("topic", cfg.Topic), recheck: make(chan struct{}, 1)}
 }
 
 // check returns an error that wraps bus.ErrTooLarge if the topic does not take a record of size bytes.
@@ -153,7 +149,7 @@ func (t *topic) look(ctx context.Context, v *view) time.Duration {
 	switch {
 	case err == nil:
 		t.told = ""
-		t.learn(ctx)
+		t.learn(ctx, v)
 		return limitAge
 	case errors.Is(err, kafka.LeaderNotAvailable):
 		return never // it has just been created
@@ -164,7 +160,7 @@ func (t *topic) look(ctx context.Context, v *view) time.Duration {
 		t.tell("the topic does not exist: create it, or set bus.kafka.create", nil)
 		return never
 	}
-	if err := t.create(ctx); err != nil {
+	if err := t.create(ctx, v); err != nil {
 		t.tell("the topic can't be created, still retrying", err)
 	}
 	return createPause
@@ -185,32 +181,37 @@ func (t *topic) tell(message string, err error) {
 }
 
 // create creates the topic, unless another node was faster.
-func (t *topic) create(ctx context.Context) error {
-	topic := kafka.TopicConfig{
-		Topic:             t.cfg.Topic,
-		NumPartitions:     t.cfg.Partitions,
-		ReplicationFactor: t.cfg.Replication,
+func (t *topic) create(ctx context.Context, v *view) error {
+	topic := createtopics.RequestTopic{
+		Name:              t.cfg.Topic,
+		NumPartitions:     int32(t.cfg.Partitions),
+		ReplicationFactor: int16(t.cfg.Replication),
 	}
 	if t.cfg.Replication >= 3 {
-		topic.ConfigEntries = []kafka.ConfigEntry{{ConfigName: "min.insync.replicas", ConfigValue: "2"}}
+		topic.Configs = []createtopics.RequestConfig{{Name: "min.insync.replicas", Value: "2"}}
 	}
-	res, err := t.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Addr: t.cluster.addr(), Topics: []kafka.TopicConfig{topic}})
+	answer, _, err := t.cluster.ask(ctx, v.controller, &createtopics.Request{
+		Topics:    []createtopics.RequestTopic{topic},
+		TimeoutMs: int32(adminTimeout.Milliseconds() / 2),
+	})
 	if err != nil {
 		return err
 	}
-	err = res.Errors[t.cfg.Topic]
-	if errors.Is(err, kafka.TopicAlreadyExists) {
-		return nil
+	for _, created := range answer.(*createtopics.Response).Topics {
+		err = cmp.Or(err, wire.ErrorOf(created.ErrorCode, created.ErrorMessage))
 	}
-	if err == nil {
+	switch {
+	case errors.Is(err, kafka.TopicAlreadyExists):
+		return nil
+	case err == nil:
 		t.log.Info("topic created", "partitions", t.cfg.Partitions, "replication", t.cfg.Replication)
 	}
 	return err
 }
 
 // learn asks for the limit. When that fails, the one known before stays.
-func (t *topic) learn(ctx context.Context) {
-	limit, err := t.ask(ctx)
+func (t *topic) learn(ctx context.Context, v *view) {
+	limit, err := t.ask(ctx, v)
 	switch {
 	case err == nil:
 		t.guessed.Store(false)
@@ -231,21 +232,18 @@ func (t *topic) learn(ctx context.Context) {
 }
 
 // ask returns the limit as the broker has it.
-func (t *topic) ask(ctx context.Context) (int64, error) {
-	res, err := t.client.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{
-		Addr: t.cluster.addr(),
-		Resources: []kafka.DescribeConfigRequestResource{{
-			ResourceType: kafka.ResourceTypeTopic,
-			ResourceName: t.cfg.Topic,
-			ConfigNames:  []string{limitName},
-		}},
-	})
+func (t *topic) ask(ctx context.Context, v *view) (int64, error) {
+	answer, _, err := t.cluster.ask(ctx, v.controller, &describeconfigs.Request{Resources: []describeconfigs.RequestResource{{
+		ResourceType: int8(kafka.ResourceTypeTopic),
+		ResourceName: t.cfg.Topic,
+		ConfigNames:  []string{limitName},
+	}}})
 	if err != nil {
 		return 0, err
 	}
-	for _, resource := range res.Resources {
-		if resource.Error != nil {
-			return 0, resource.Error
+	for _, resource := range answer.(*describeconfigs.Response).Resources {
+		if err := wire.ErrorOf(resource.ErrorCode, resource.ErrorMessage); err != nil {
+			return 0, err
 		}
 		for _, entry := range resource.ConfigEntries {
 			if entry.ConfigName == limitName {

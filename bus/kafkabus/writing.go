@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/produce"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
 const (
@@ -83,37 +84,29 @@ func wait(ctx context.Context, pause time.Duration) bool {
 
 // try writes pc once.
 func (l *lane) try(ctx context.Context, pc *parcel) (outcome, error) {
-	a := &attempt{format: l.p.cfg.Envelope, node: l.p.node, parcel: pc}
-	res, err := l.p.produce(ctx, &kafka.ProduceRequest{
-		Addr:         l.p.cluster.addr(),
-		Topic:        l.p.cfg.Topic,
-		Partition:    l.partition,
-		RequiredAcks: kafka.RequireAll,
-		Records:      a,
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	until, _ := ctx.Deadline()
+	answer, sent, err := l.p.cluster.ask(ctx, l.p.cluster.leader(l.partition), &produce.Request{
+		Acks:    int16(kafka.RequireAll),
+		Timeout: int32(time.Until(until).Milliseconds() / 2),
+		Topics: []produce.RequestTopic{{
+			Topic: l.p.cfg.Topic,
+			Partitions: []produce.RequestPartition{{
+				Partition: int32(l.partition),
+				RecordSet: protocol.RecordSet{Records: &records{format: l.p.cfg.Envelope, node: l.p.node, parcel: pc}},
+			}},
+		}},
 	})
-	if err == nil {
-		return outcomeOf(res.Error), res.Error
+	switch {
+	case err == nil:
+		return outcomeOf(answer.(*produce.Response))
+	case !sent:
+		return notTaken, err
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return unclear, err
 	}
-	if !a.end() {
-		return notTaken, bare(err)
-	}
-	var late net.Error
-	if errors.As(err, &late) && late.Timeout() || ctx.Err() != nil {
-		return unclear, bare(err)
-	}
-	return cut, bare(err)
-}
-
-// bare returns what err says below the words of kafka-go, which name a request by the wrong name.
-func bare(err error) error {
-	var routing *produce.Error
-	if errors.As(err, &routing) {
-		return routing.Err
-	}
-	if cause := errors.Unwrap(err); cause != nil {
-		return cause
-	}
-	return err
+	return cut, err
 }
 
 // answered notes that the leader has judged a batch.
@@ -190,13 +183,18 @@ const (
 
 // outcomeOf judges a leader's answer. kafka.Error's own Temporary is of no use here: it does not
 // tell whether the batch may have been appended, and an unknown error is not among them.
-func outcomeOf(answer error) outcome {
-	if answer == nil {
-		return taken
+func outcomeOf(res *produce.Response) (outcome, error) {
+	if len(res.Topics) == 0 || len(res.Topics[0].Partitions) == 0 {
+		return unclear, errors.New("the answer does not name the partition")
 	}
-	code := kafka.Unknown
-	errors.As(answer, &code)
+	p := res.Topics[0].Partitions[0]
+	return outcomeOfCode(kafka.Error(p.ErrorCode)), wire.ErrorOf(p.ErrorCode, p.ErrorMessage)
+}
+
+func outcomeOfCode(code kafka.Error) outcome {
 	switch code {
+	case 0:
+		return taken
 	case kafka.RequestTimedOut, // the followers were too slow
 		kafka.NotEnoughReplicasAfterAppend,
 		kafka.NotLeaderForPartition, // perhaps since it waited for the followers

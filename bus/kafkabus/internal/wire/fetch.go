@@ -23,9 +23,11 @@ type Fetch struct {
 	Code       kafka.Error // about the whole request
 	Partitions []Fetched
 
-	most int32 // bytes of an answer, and of them
-	room int32 // that a batch may have beyond what was asked for
-	buf  []byte
+	most    int32 // bytes of an answer, and of them
+	room    int32 // that a batch may have beyond what was asked for
+	id      int32 // that the answer has to bear
+	version int16 // of the protocol
+	buf     []byte
 }
 
 // NewFetch returns a Fetch whose answers have most bytes at most, of which asked are asked for at most.
@@ -54,37 +56,38 @@ func (e *TooLarge) Error() string {
 // ApiKey implements protocol.Message.
 func (f *Fetch) ApiKey() protocol.ApiKey { return protocol.Fetch }
 
-func (f *Fetch) exchange(rw io.ReadWriter, x *Exchange) error {
-	if err := x.ask(rw, f.Request); err != nil {
+func (f *Fetch) exchange(c *Conn, id int32) error {
+	f.id, f.version = id, c.versions[protocol.Fetch]
+	if f.version < minFetch {
+		return fmt.Errorf("the broker is older than Kafka 0.11: its fetch protocol ends at version %d", f.version)
+	}
+	if err := protocol.WriteRequest(c, f.version, id, client, f.Request); err != nil {
 		return err
 	}
-	return f.read(rw, x)
+	return f.read(c)
 }
 
-func (f *Fetch) read(r io.Reader, x *Exchange) error {
-	if v := x.version(); v < minFetch {
-		return fmt.Errorf("the broker is older than Kafka 0.11: its fetch protocol ends at version %d", v)
-	}
+func (f *Fetch) read(r io.Reader) error {
 	size, err := readSize(r)
 	if err != nil {
 		return err
 	}
 	if size > f.most {
-		return f.readHead(r, x, size)
+		return f.readHead(r, size)
 	}
 	if f.buf, err = readSized(r, f.buf, size, f.most); err != nil {
 		return err
 	}
-	return f.parse(x)
+	return f.parse()
 }
 
 // readHead reads the beginning of an answer that is too large, and returns why.
-func (f *Fetch) readHead(r io.Reader, x *Exchange, size int32) error {
-	head := Fetch{buf: make([]byte, answerHead)}
+func (f *Fetch) readHead(r io.Reader, size int32) error {
+	head := Fetch{buf: make([]byte, answerHead), id: f.id, version: f.version}
 	if _, err := io.ReadFull(r, head.buf); err != nil {
 		return err
 	}
-	_ = head.parse(x) // it ends too early; the batch is in the last partition that it came to
+	_ = head.parse() // it ends too early; the batch is in the last partition that it came to
 	if n := len(head.Partitions); n > 0 {
 		last := head.Partitions[n-1]
 		if b, ok := headOf(last.Batches); ok && b.length > f.room {
@@ -94,23 +97,29 @@ func (f *Fetch) readHead(r io.Reader, x *Exchange, size int32) error {
 	return fmt.Errorf("an answer of %d bytes, want at most %d", size, f.most)
 }
 
-func (f *Fetch) parse(x *Exchange) error {
+func (f *Fetch) parse() error {
 	f.Code, f.Partitions = 0, f.Partitions[:0]
-	return x.parse(f.buf, func(r *reader) {
-		r.int32() // throttled: the broker has done that by itself
-		if x.version() >= 7 {
-			f.Code = kafka.Error(r.int16())
-			r.int32() // session
+	r, err := behindID(f.buf, f.id)
+	if err != nil {
+		return err
+	}
+	r.int32() // throttled: the broker has done that by itself
+	if f.version >= 7 {
+		f.Code = kafka.Error(r.int16())
+		r.int32() // session
+	}
+	for topics := r.int32(); topics > 0 && !r.bad; topics-- {
+		topic := r.bytes(int64(r.int16()))
+		for partitions := r.int32(); partitions > 0 && !r.bad; partitions-- {
+			p := Fetched{Topic: topic}
+			p.parse(&r, f.version)
+			f.Partitions = append(f.Partitions, p)
 		}
-		r.each(int64(r.int32()), func() {
-			topic := r.text()
-			r.each(int64(r.int32()), func() {
-				p := Fetched{Topic: topic}
-				p.parse(r, x.version())
-				f.Partitions = append(f.Partitions, p)
-			})
-		})
-	})
+	}
+	if r.bad {
+		return fmt.Errorf("an answer of %d bytes ends too early", len(f.buf))
+	}
+	return nil
 }
 
 func (p *Fetched) parse(r *reader, version int16) {

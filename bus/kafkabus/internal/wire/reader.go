@@ -33,9 +33,6 @@ func (r *reader) int16() int16 { return int16(r.number(2)) }
 func (r *reader) int32() int32 { return int32(r.number(4)) }
 func (r *reader) int64() int64 { return int64(r.number(8)) }
 
-// text returns text behind its length.
-func (r *reader) text() []byte { return r.bytes(int64(r.int16())) }
-
 func (r *reader) varint() int64 {
 	v, n := binary.Varint(r.b)
 	if r.bad || n <= 0 {
@@ -65,27 +62,10 @@ func (r *reader) uvarint() uint64 {
 	return v
 }
 
-// length returns a length in the compact encoding, 0 for what is not there.
-func (r *reader) length() int64 {
-	n := r.uvarint()
-	if n > 1<<31 {
-		r.bad = true
-		return 0
-	}
-	return max(0, int64(n)-1)
-}
-
 // tags passes by the tagged fields at the end of a structure.
 func (r *reader) tags() {
 	for n := r.uvarint(); n > 0 && !r.bad; n-- {
 		r.uvarint() // which one
 		r.bytes(int64(min(r.uvarint(), 1<<31)))
-	}
-}
-
-// each calls f for each of n things, as long as there is something to read.
-func (r *reader) each(n int64, f func()) {
-	for ; n > 0 && !r.bad; n-- {
-		f()
 	}
 }

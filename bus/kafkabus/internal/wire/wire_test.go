@@ -10,6 +10,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // FuzzRecords holds that records come back as kafka-go wrote them, whatever is in them.
@@ -77,9 +78,9 @@ func bytesOf(b []byte) protocol.Bytes {
 func FuzzFetch(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 'a', 0, 0, 0, 1}, int16(11))
 	f.Fuzz(func(t *testing.T, body []byte, version int16) {
-		answer := NewFetch(MostAnswer, 0)
+		answer, large := inVersion(version%12, MostAnswer), inVersion(version%12, 0)
 		size := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
-		err := answer.read(io.MultiReader(bytes.NewReader(size), bytes.NewReader(body)), inVersion(version%12, answer))
+		err := answer.read(io.MultiReader(bytes.NewReader(size), bytes.NewReader(body)))
 		held := 0
 		for _, p := range answer.Partitions {
 			held += len(p.Batches)
@@ -87,31 +88,30 @@ func FuzzFetch(f *testing.F) {
 		if err == nil && held > len(body) {
 			t.Errorf("%d bytes of batches in %d", held, len(body))
 		}
-		large := NewFetch(0, 0) // of which the head alone is read
-		if large.read(bytes.NewReader(append([]byte{0, 2, 0, 0}, append(body, make([]byte, answerHead)...)...)), inVersion(version%12, large)) == nil {
+		// Of an answer that is too large the head alone is read.
+		if large.read(bytes.NewReader(append([]byte{0, 2, 0, 0}, append(body, make([]byte, answerHead)...)...))) == nil {
 			t.Error("an answer that is too large is taken")
 		}
 	})
 }
 
-// inVersion is request 1, in a version of its protocol.
-func inVersion(version int16, q Question) *Exchange {
-	return &Exchange{Question: q, ID: 1, versions: map[protocol.ApiKey]int16{q.ApiKey(): version}}
+// inVersion is request 1, in a version of the protocol.
+func inVersion(version int16, most int32) *Fetch {
+	f := NewFetch(most, 0)
+	f.id, f.version = 1, version
+	return f
 }
 
-// FuzzAnswers holds that the other answers are either understood within their bytes or refused.
-func FuzzAnswers(f *testing.F) {
-	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 2, 'a', 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0, 1, 0, 0, 0, 0, 0, 0}, int16(0))
-	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 'a', 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 9}, int16(1))
-	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 'a', 0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 3}, int16(5))
-	f.Fuzz(func(t *testing.T, body []byte, version int16) {
-		ids, ends, offsets := NewTopicIDs(nil), NewEpochEnds(nil), NewOffsets(nil, LastOffset)
-		x := inVersion(0, ids)
-		_ = x.parse(body, ids.parse) // any error will do
-		_ = x.parse(body, ends.parse)
-		_ = x.parse(body, func(r *reader) { offsets.parse(r, version) })
-		if len(ids.Found) > len(body) || len(ends.Ends) > len(body) || len(offsets.Found) > len(body) {
-			t.Errorf("%d topics, %d ends and %d offsets in %d bytes", len(ids.Found), len(ends.Ends), len(offsets.Found), len(body))
+// FuzzInquiry holds that the other answers are either understood or refused.
+func FuzzInquiry(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 2, 'a', 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0, 1, 0, 0, 0, 0, 0, 0})
+	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 'a', 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 9})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, request := range []kmsg.Request{&kmsg.MetadataRequest{Version: 11}, &kmsg.OffsetForLeaderEpochRequest{Version: 3}} {
+			q := Inquiry{Request: request}
+			if err := q.parse(body, 1); (err == nil) != (q.Answer != nil) {
+				t.Errorf("answer %v, error %v", q.Answer, err)
+			}
 		}
 	})
 }
@@ -125,16 +125,16 @@ func TestFetchRefuses(t *testing.T) {
 		"cut off":          "\x00\x00\x00\x0e\x00\x00\x00\x01\x00",
 		"too many topics":  "\x00\x00\x00\x12\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x7f\xff\xff\xff",
 	} {
-		answer := NewFetch(MostAnswer, 0)
-		if err := answer.read(strings.NewReader(bytesRead), inVersion(11, answer)); err == nil {
+		answer := inVersion(11, MostAnswer)
+		if err := answer.read(strings.NewReader(bytesRead)); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 		if cap(answer.buf) > 1000 {
 			t.Errorf("%s: %d bytes taken", name, cap(answer.buf))
 		}
 	}
-	old := NewFetch(MostAnswer, 0)
-	if err := old.read(strings.NewReader(""), inVersion(3, old)); err == nil || !strings.Contains(err.Error(), "0.11") {
+	old := &Conn{versions: map[protocol.ApiKey]int16{protocol.Fetch: 3}}
+	if _, err := old.Ask(new(Fetch)); err == nil || !strings.Contains(err.Error(), "0.11") {
 		t.Errorf("an old broker: %v", err)
 	}
 }

@@ -1,0 +1,195 @@
+package wire
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/apiversions"
+	"github.com/segmentio/kafka-go/protocol/saslauthenticate"
+	"github.com/segmentio/kafka-go/protocol/saslhandshake"
+	"github.com/segmentio/kafka-go/sasl"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const (
+	// MostAnswer bounds the answer to a fetch: what it asks for and one batch more, which a broker sends whole
+	// however large it is.
+	MostAnswer = 256 << 20
+
+	mostInquiry = 16 << 20  // bytes of the answer to an Inquiry, each of which may take a hundred of memory
+	client      = "stompgw" // the name that brokers read in each request
+)
+
+// Conn is a connection to one broker, for one goroutine at a time. After an error it is of no use.
+type Conn struct {
+	*protocol.Conn
+	offered  map[protocol.ApiKey]apiversions.ApiKeyResponse
+	versions map[protocol.ApiKey]int16 // that kafka-go speaks with the broker
+	lastID   int32                     // of a Question
+}
+
+// NewConn agrees with the broker at the other end of nc on the versions of the protocol, and logs in by
+// mechanism, nil for not at all. Whoever calls it bounds its time by closing nc.
+func NewConn(ctx context.Context, nc net.Conn, mechanism sasl.Mechanism) (*Conn, error) {
+	c := &Conn{
+		Conn:     protocol.NewConn(nc, client),
+		offered:  make(map[protocol.ApiKey]apiversions.ApiKeyResponse),
+		versions: make(map[protocol.ApiKey]int16),
+	}
+	answer, err := c.RoundTrip(new(apiversions.Request))
+	if err != nil {
+		return nil, err
+	}
+	offer := answer.(*apiversions.Response)
+	for _, api := range offer.ApiKeys {
+		key := protocol.ApiKey(api.ApiKey)
+		c.offered[key], c.versions[key] = api, key.SelectVersion(api.MinVersion, api.MaxVersion)
+	}
+	c.SetVersions(c.versions)
+	if err := ErrorOf(offer.ErrorCode); err != nil || mechanism == nil {
+		return c, err
+	}
+	return c, c.login(ctx, mechanism)
+}
+
+func (c *Conn) login(ctx context.Context, mechanism sasl.Mechanism) error {
+	answer, err := c.RoundTrip(&saslhandshake.Request{Mechanism: mechanism.Name()})
+	if err != nil {
+		return err
+	}
+	if err := ErrorOf(answer.(*saslhandshake.Response).ErrorCode); err != nil {
+		return err
+	}
+	session, say, err := mechanism.Start(ctx)
+	for done := false; err == nil && !done; {
+		var heard []byte
+		if heard, err = c.authenticate(say); err == nil {
+			done, say, err = session.Next(ctx, heard)
+		}
+	}
+	return err
+}
+
+func (c *Conn) authenticate(say []byte) (heard []byte, err error) {
+	answer, err := c.RoundTrip(&saslauthenticate.Request{AuthBytes: say})
+	if errors.Is(err, io.EOF) { // which may be all that a broker has to say
+		err = kafka.SASLAuthenticationFailed
+	}
+	if err != nil {
+		return nil, err
+	}
+	res := answer.(*saslauthenticate.Response)
+	return res.AuthBytes, ErrorOf(res.ErrorCode, res.ErrorMessage)
+}
+
+// ErrorOf returns the error that a code stands for, with what the broker says beside it, nil for none.
+func ErrorOf(code int16, words ...string) error {
+	switch said := strings.Join(words, ""); {
+	case code == 0:
+		return nil
+	case said != "":
+		return fmt.Errorf("%w: %s", kafka.Error(code), said)
+	}
+	return kafka.Error(code)
+}
+
+// Question is a request that kafka-go does not know, or whose answer it would read otherwise. It becomes
+// its own answer.
+type Question interface {
+	protocol.Message
+	exchange(c *Conn, id int32) error
+}
+
+// Ask asks the broker, and returns what it answers: for a Question that itself.
+func (c *Conn) Ask(request protocol.Message) (answer protocol.Message, err error) {
+	q, ok := request.(Question)
+	if !ok {
+		return c.RoundTrip(request)
+	}
+	c.lastID++
+	return q, q.exchange(c, c.lastID)
+}
+
+// Inquiry is a Question in a version of the protocol that kafka-go does not know, or one about many
+// partitions, for each of which kafka-go would make a connection.
+type Inquiry struct {
+	Request kmsg.Request  // in the latest version that may be spoken
+	Least   int16         // the oldest one
+	Answer  kmsg.Response // nil of a broker that offers none of these
+}
+
+// ApiKey implements protocol.Message.
+func (q *Inquiry) ApiKey() protocol.ApiKey { return protocol.ApiKey(q.Request.Key()) }
+
+func (q *Inquiry) exchange(c *Conn, id int32) error {
+	offer, known := c.offered[q.ApiKey()]
+	version := min(q.Request.GetVersion(), offer.MaxVersion)
+	if !known || version < max(q.Least, offer.MinVersion) {
+		return nil
+	}
+	q.Request.SetVersion(version)
+	format := kmsg.NewRequestFormatter(kmsg.FormatterClientID(client))
+	if _, err := c.Write(format.AppendRequest(nil, q.Request, id)); err != nil {
+		return err
+	}
+	size, err := readSize(c)
+	if err != nil {
+		return err
+	}
+	b, err := readSized(c, nil, size, mostInquiry)
+	if err != nil {
+		return err
+	}
+	return q.parse(b, id)
+}
+
+func (q *Inquiry) parse(answer []byte, id int32) error {
+	r, err := behindID(answer, id)
+	if err != nil {
+		return err
+	}
+	res := q.Request.ResponseKind()
+	if res.IsFlexible() {
+		r.tags()
+	}
+	if err := res.ReadFrom(r.b); err != nil {
+		return err
+	}
+	q.Answer = res
+	return nil
+}
+
+// behindID returns a reader of what stands in an answer behind the id that it has to bear.
+func behindID(answer []byte, id int32) (reader, error) {
+	r := reader{b: answer}
+	if got := r.int32(); got != id {
+		return r, fmt.Errorf("answer to request %d, want %d", got, id)
+	}
+	return r, nil
+}
+
+func readSize(r io.Reader) (int32, error) {
+	var size [4]byte
+	_, err := io.ReadFull(r, size[:])
+	return int32(binary.BigEndian.Uint32(size[:])), err
+}
+
+// readSized reads n bytes, into buf if that is large enough.
+func readSized(r io.Reader, buf []byte, n, most int32) ([]byte, error) {
+	if n < 0 || n > most {
+		return nil, fmt.Errorf("an answer of %d bytes, want at most %d", n, most)
+	}
+	if int(n) > cap(buf) {
+		buf = make([]byte, n)
+	}
+	buf = buf[:n]
+	_, err := io.ReadFull(r, buf)
+	return buf, err
+}
