@@ -25,7 +25,7 @@ var ErrCursor = redisregistry.ErrCursor
 // Sessions walks the sessions that fit, behind the one whose Cursor is after, or from the first on.
 // It keeps a bounded part of them in memory, and of those that are subscribed to a Destination 8 bytes
 // each. Sessions of nodes that don't say who is subscribed are left out; Silent names those nodes. An
-// error ends the walk; it may be ErrNoNode, *AmbiguousNodeError, registry.ErrMember or ErrCursor.
+// error ends the walk; it may be ErrNoNode, *AmbiguousError, registry.ErrMember or ErrCursor.
 func (c *Cluster) Sessions(ctx context.Context, f Filter, after string) iter.Seq2[Session, error] {
 	return func(yield func(Session, error) bool) {
 		w, err := c.newWalk(ctx, f)

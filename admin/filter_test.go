@@ -85,8 +85,8 @@ func TestSessionsRefuses(t *testing.T) {
 	if err := first(admin.Filter{Node: "9"}, ""); !errors.Is(err, admin.ErrNoNode) {
 		t.Errorf("%v, want ErrNoNode", err)
 	}
-	var several *admin.AmbiguousNodeError
-	if err := first(admin.Filter{Node: "17"}, ""); !errors.As(err, &several) || !slices.Equal(several.Nodes, []string{nodeA, nodeB}) {
+	var several *admin.AmbiguousError
+	if err := first(admin.Filter{Node: "17"}, ""); !errors.As(err, &several) || !slices.Equal(several.Keys, []string{nodeA, nodeB}) {
 		t.Errorf("%v, want that two nodes are meant", err)
 	}
 	if err := first(admin.Filter{Member: `"bob`}, ""); !errors.Is(err, registry.ErrMember) {

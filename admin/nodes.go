@@ -89,19 +89,12 @@ var ErrNoNode = errors.New("no live node has this name")
 // ErrSilent reports a node that did not answer in time. It may have done what it was asked for.
 var ErrSilent = errors.New("the node did not answer")
 
-// AmbiguousNodeError reports the beginning of the names of several nodes.
-type AmbiguousNodeError struct {
-	Name  string
-	Nodes []string // two at least
-}
-
-func (e *AmbiguousNodeError) Error() string {
-	return fmt.Sprintf("%s means several nodes: %s", e.Name, strings.Join(e.Nodes, ", "))
-}
+// AmbiguousError reports a name that several nodes or sessions have, or that begins the names of several.
+type AmbiguousError = redisregistry.AmbiguousError
 
 // FindNode returns the live node of a name, of the beginning of one that only one node has, of the same of
 // its UUID, or of a host that only one has. It is asked, and may be silent. Errors are ErrNoNode and
-// *AmbiguousNodeError.
+// *AmbiguousError.
 func (c *Cluster) FindNode(ctx context.Context, name string) (Node, error) {
 	abouts, err := c.reader.Nodes(ctx)
 	if err != nil {
@@ -133,11 +126,11 @@ func pickNode(nodes []redisregistry.About, name string) (redisregistry.About, er
 	}
 	switch len(hits) {
 	case 0:
-		return redisregistry.About{}, ErrNoNode
+		return redisregistry.About{}, fmt.Errorf("%s: %w", name, ErrNoNode)
 	case 1:
 		return hits[0], nil
 	}
-	return redisregistry.About{}, &AmbiguousNodeError{name, names}
+	return redisregistry.About{}, &AmbiguousError{Name: name, What: "nodes", Keys: names}
 }
 
 // Drain makes a node, named whole, let its sessions go, and end. It returns how many those are. Errors

@@ -70,8 +70,8 @@ func TestFindNode(t *testing.T) {
 	}
 	for _, name := range []string{"7c", "17199", "web-1"} {
 		_, err := c.FindNode(t.Context(), name)
-		var several *admin.AmbiguousNodeError
-		if !errors.As(err, &several) || !slices.Equal(several.Nodes, []string{nodeA, nodeB}) || !strings.Contains(err.Error(), nodeA+", "+nodeB) {
+		var several *admin.AmbiguousError
+		if !errors.As(err, &several) || !slices.Equal(several.Keys, []string{nodeA, nodeB}) || !strings.Contains(err.Error(), nodeA+", "+nodeB) {
 			t.Errorf("%s: %v, want that two are named", name, err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -60,31 +61,28 @@ func (s Session) member() string {
 }
 
 // ErrNoSession reports a name that no session of a live node has.
-var ErrNoSession = errors.New("no such session")
+var ErrNoSession = redisregistry.ErrNotFound
 
 // Find returns the session that a name means: its key, the beginning of a key that only one session
 // has, its short id, its principal, or its id where only one live node has that. Errors are
-// ErrNoSession and *redisregistry.AmbiguousError.
-func (c *Cluster) Find(ctx context.Context, name string) (Session, error) {
+// ErrNoSession and *AmbiguousError.
+func (c *Cluster) Find(ctx context.Context, name string) (s Session, err error) {
 	if key, ok := keyOfPrincipal(name); ok {
-		s, err := c.find(ctx, key)
-		if err == nil && s.Principal != name {
+		if s, err = c.find(ctx, key); err == nil && s.Principal != name {
 			err = ErrNoSession
 		}
-		return s, err
+	} else if s, err = c.findShort(ctx, name); errors.Is(err, ErrNoSession) {
+		s, err = c.find(ctx, name)
 	}
-	if s, err := c.findShort(ctx, name); !errors.Is(err, ErrNoSession) {
-		return s, err
+	if errors.Is(err, ErrNoSession) {
+		err = fmt.Errorf("%s: %w", name, ErrNoSession)
 	}
-	return c.find(ctx, name)
+	return s, err
 }
 
 func (c *Cluster) find(ctx context.Context, name string) (Session, error) {
 	s, err := c.reader.Find(ctx, name)
-	switch {
-	case errors.Is(err, redisregistry.ErrNotFound):
-		return Session{}, ErrNoSession
-	case err != nil:
+	if err != nil {
 		return Session{}, err
 	}
 	return newSession(s), nil
@@ -106,7 +104,7 @@ func (c *Cluster) findShort(ctx context.Context, short string) (Session, error) 
 			continue
 		}
 		s, err := c.find(ctx, n.Node+"_"+longID(id, n.Foreign()))
-		_, others := errors.AsType[*redisregistry.AmbiguousError](err)
+		_, others := errors.AsType[*AmbiguousError](err)
 		switch {
 		case others, errors.Is(err, ErrNoSession):
 		case err != nil:
@@ -121,7 +119,7 @@ func (c *Cluster) findShort(ctx context.Context, short string) (Session, error) 
 	case 1:
 		return found[0], nil
 	}
-	return Session{}, &redisregistry.AmbiguousError{Name: short, Keys: []string{found[0].Key, found[1].Key}}
+	return Session{}, &AmbiguousError{Name: short, What: "sessions", Keys: []string{found[0].Key, found[1].Key}}
 }
 
 // keyOfPrincipal returns the key of the session that a principal addresses, see registry.Node.

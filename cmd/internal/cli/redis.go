@@ -116,31 +116,22 @@ func RedisAdvice(cfg *config.Config, err error) (key, advice string) {
 // ClusterError says what to do about an error of a cluster.
 func ClusterError(cfg *config.Config, err error) error {
 	var exit *ExitError
-	var node *admin.AmbiguousNodeError
-	var session *redisregistry.AmbiguousError
+	several, ambiguous := errors.AsType[*admin.AmbiguousError](err)
 	switch {
 	case err == nil, errors.As(err, &exit), errors.Is(err, context.Canceled):
 		return err
-	case errors.As(err, &session):
-		return Exit(Usage, several(session))
-	case errors.As(err, &node):
-		return Exit(Usage, fmt.Errorf("%s means several nodes, %s: say which", node.Name, SomeOf(Shorter(node.Nodes, registry.ShortNode))))
+	case ambiguous && several.What == "nodes":
+		return Exit(Usage, fmt.Errorf("%s means several nodes, %s: say which", several.Name, SomeOf(Shorter(several.Keys, registry.ShortNode))))
+	case ambiguous:
+		return Exit(Usage, fmt.Errorf("%s means several sessions, such as %s: say which", several.Name, SomeOf(Shorter(several.Keys, registry.ShortKey))))
+	case errors.Is(err, admin.ErrNoSession):
+		return Exit(NoMatch, fmt.Errorf("%w; `stompgw sessions list` prints those there are", err))
 	case errors.Is(err, registry.ErrMember), errors.Is(err, admin.ErrCursor):
 		return Exit(Usage, err)
 	case errors.Is(err, redisregistry.ErrTooManyBlocks):
 		return fmt.Errorf("%w; `stompgw sessions blocked` lists them, sessions unblock ends some", err)
 	}
 	return RedisError(cfg, err)
-}
-
-// several says which sessions a name may mean.
-func several(e *redisregistry.AmbiguousError) error {
-	return fmt.Errorf("%s means several sessions, such as %s: say which", e.Name, SomeOf(Shorter(e.Keys, registry.ShortKey)))
-}
-
-// NoSession says where to find the ids of sessions.
-func NoSession(name string) error {
-	return Exit(NoMatch, fmt.Errorf("%s: %w; `stompgw sessions list` prints those there are", name, admin.ErrNoSession))
 }
 
 // SomeOf lists names, but not all of many.

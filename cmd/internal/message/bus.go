@@ -191,7 +191,7 @@ func (p *publication) recipients(ctx context.Context, cfg *config.Config) (princ
 func (p *publication) ofSession(ctx context.Context, cfg *config.Config, cluster *admin.Cluster) (string, error) {
 	s, err := cluster.Find(ctx, p.session)
 	if errors.Is(err, admin.ErrNoSession) {
-		return "", cli.NoSession("--session " + p.session)
+		err = fmt.Errorf("--session %w", err)
 	}
 	return s.Principal, cli.ClusterError(cfg, err)
 }

@@ -21,7 +21,6 @@ import (
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/gateway/registry"
-	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
 // The nodes of fakeCluster: two of stompgw's, the second of which is silent, and a foreign one.
@@ -139,9 +138,9 @@ func (c *fakeCluster) Find(_ context.Context, name string) (admin.Session, error
 	case c.fault != nil:
 		return admin.Session{}, c.fault
 	case len(hits) == 0:
-		return admin.Session{}, admin.ErrNoSession
+		return admin.Session{}, fmt.Errorf("%s: %w", name, admin.ErrNoSession)
 	case len(hits) > 1:
-		return admin.Session{}, &redisregistry.AmbiguousError{Name: name, Keys: []string{hits[0].Key, hits[1].Key}}
+		return admin.Session{}, &admin.AmbiguousError{Name: name, What: "sessions", Keys: []string{hits[0].Key, hits[1].Key}}
 	}
 	return hits[0], nil
 }
@@ -220,9 +219,9 @@ func (c *fakeCluster) FindNode(_ context.Context, name string) (admin.Node, erro
 	case c.fault != nil:
 		return admin.Node{}, c.fault
 	case len(hits) == 0:
-		return admin.Node{}, admin.ErrNoNode
+		return admin.Node{}, fmt.Errorf("%s: %w", name, admin.ErrNoNode)
 	case len(hits) > 1:
-		return admin.Node{}, &admin.AmbiguousNodeError{Name: name, Nodes: names}
+		return admin.Node{}, &admin.AmbiguousError{Name: name, What: "nodes", Keys: names}
 	}
 	return hits[0], nil
 }

@@ -213,7 +213,7 @@ func (k *kicking) target(ctx context.Context, cluster operator) (iter.Seq2[admin
 		}
 	}
 	if len(found) == 0 {
-		return nil, nil, cli.NoSession(cli.SomeOf(missing))
+		return nil, nil, fmt.Errorf("%s: %w", cli.SomeOf(missing), admin.ErrNoSession)
 	}
 	return func(yield func(admin.Session, error) bool) {
 		for _, s := range found {

@@ -57,7 +57,7 @@ func (c *console) nodesShow() *cobra.Command {
 		return c.use(cmd.Context(), src, func(cluster operator) error {
 			n, err := cluster.FindNode(cmd.Context(), args[0])
 			if err != nil {
-				return nodeError(args[0], err)
+				return err
 			}
 			now := c.now()
 			return showOne(cmd, t, cluster, nodeFields(n, now), nodeRow(n, now))
@@ -143,7 +143,7 @@ func (c *console) nodesDrain() *cobra.Command {
 		return c.use(cmd.Context(), src, func(cluster operator) error {
 			n, err := cluster.FindNode(cmd.Context(), args[0])
 			if err != nil {
-				return nodeError(args[0], err)
+				return err
 			}
 			if n.State == "foreign" {
 				return cli.Exit(cli.Failed, fmt.Errorf("node %s is none of stompgw's, and can't be told: end its process", n.Name))
@@ -211,12 +211,4 @@ func (c *console) awaitEnd(cmd *cobra.Command, src *cli.Source, cluster operator
 			return cmd.Context().Err()
 		}
 	}
-}
-
-// nodeError names the node that was meant.
-func nodeError(name string, err error) error {
-	if errors.Is(err, admin.ErrNoNode) {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return err
 }

@@ -179,12 +179,9 @@ func (l *sessionsList) printPage(ctx context.Context, cluster operator, page []a
 
 // filterError names the flag that is wrong.
 func filterError(f admin.Filter, err error) error {
-	var ambiguous *admin.AmbiguousNodeError
 	switch {
 	case errors.Is(err, admin.ErrNoNode):
-		return fmt.Errorf("--node %s: %w", f.Node, err)
-	case errors.As(err, &ambiguous):
-		return fmt.Errorf("--node: %w", err)
+		return fmt.Errorf("--node %w", err)
 	case errors.Is(err, registry.ErrMember):
 		return fmt.Errorf("--member %s: %w", f.Member, err)
 	case errors.Is(err, admin.ErrCursor):
@@ -262,9 +259,6 @@ func (c *console) sessionsShow() *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return c.use(cmd.Context(), src, func(cluster operator) error {
 			s, err := cluster.Find(cmd.Context(), args[0])
-			if errors.Is(err, admin.ErrNoSession) {
-				return cli.NoSession(args[0])
-			}
 			page := []admin.Session{s}
 			if err == nil && t.Format != output.Names {
 				err = cluster.AskLive(cmd.Context(), page)

@@ -333,8 +333,8 @@ func TestClusterErrors(t *testing.T) {
 		code  cli.ExitCode
 		want  string
 	}{
-		{admin.ErrNoNode, "sessions kick --all --yes --node 9", cli.NoMatch, "--node 9: no live node has this name: no node is live"},
-		{&admin.AmbiguousNodeError{Name: "1", Nodes: []string{"1a", "1b"}}, "sessions kick --all --yes --node 1", cli.Usage, "1 means several nodes, 1a, 1b: say which"},
+		{fmt.Errorf("9: %w", admin.ErrNoNode), "sessions kick --all --yes --node 9", cli.NoMatch, "--node 9: no live node has this name: no node is live"},
+		{&admin.AmbiguousError{Name: "1", What: "nodes", Keys: []string{"1a", "1b"}}, "sessions kick --all --yes --node 1", cli.Usage, "1 means several nodes, 1a, 1b: say which"},
 		{registry.ErrMember, "sessions kick --yes --member x", cli.Usage, "--member x: no member has such an id"},
 		{admin.ErrCursor, "sessions kick --yes --all", cli.Usage, "--cursor: no cursor of a list with the same filter; begin again without one"},
 		{refused, "sessions kick --yes --all", cli.Unreachable, "redis 127.0.0.1:6379 (redis.addrs, default) does not answer: connection refused; name another with --redis ADDRESS or --config FILE, or use --standalone for a node that was started so"},

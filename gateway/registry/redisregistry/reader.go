@@ -18,7 +18,7 @@ import (
 )
 
 // ErrNotFound reports a session that no live node has.
-var ErrNotFound = errors.New("redisregistry: no such session")
+var ErrNotFound = errors.New("no such session")
 
 const (
 	pageSize     = 500    // sessions whose values are in memory at once
@@ -29,11 +29,12 @@ const (
 // AmbiguousError reports a name that several sessions have, or that begins the keys of several.
 type AmbiguousError struct {
 	Name string
+	What string   // "sessions"; whoever looks for others says which
 	Keys []string // some of them, two at least
 }
 
 func (e *AmbiguousError) Error() string {
-	return fmt.Sprintf("%s means several sessions: %s", e.Name, strings.Join(e.Keys, ", "))
+	return fmt.Sprintf("%s means several %s: %s", e.Name, e.What, strings.Join(e.Keys, ", "))
 }
 
 // Reader reads the sessions of all live nodes. Its methods may be called from any goroutine.
@@ -309,7 +310,7 @@ func (r *Reader) Find(ctx context.Context, name string) (Session, error) {
 	case 1:
 		return found[keys[0]], nil
 	}
-	return Session{}, &AmbiguousError{name, keys}
+	return Session{}, &AmbiguousError{name, "sessions", keys}
 }
 
 // means reports whether name is the beginning of a session's key, or its id.
