@@ -49,6 +49,41 @@ func (c *Cluster) Sessions(ctx context.Context, f Filter, after string) iter.Seq
 	}
 }
 
+// Walk is one of given sessions.
+func Walk(sessions []Session) iter.Seq2[Session, error] {
+	return func(yield func(Session, error) bool) {
+		for _, s := range sessions {
+			if !yield(s, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Batches puts n sessions of a walk together, or as many as are left at its end. A batch is good until the next one. An
+// error ends the walk, and what had come for a batch.
+func Batches(sessions iter.Seq2[Session, error], n int) iter.Seq2[[]Session, error] {
+	return func(yield func([]Session, error) bool) {
+		batch := make([]Session, 0, n)
+		for s, err := range sessions {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if batch = append(batch, s); len(batch) < n {
+				continue
+			}
+			if !yield(batch, nil) {
+				return
+			}
+			batch = batch[:0]
+		}
+		if len(batch) > 0 {
+			yield(batch, nil)
+		}
+	}
+}
+
 // walk goes through the sessions of a Filter.
 type walk struct {
 	query       redisregistry.Query

@@ -113,23 +113,15 @@ func (w *kicker) close(ctx context.Context) {
 }
 
 func (w *kicker) run(ctx context.Context, sessions iter.Seq2[Session, error]) error {
-	batch := make([]Session, 0, w.kick.batch())
-	for s, err := range sessions {
+	for batch, err := range Batches(sessions, w.kick.batch()) {
+		if err == nil {
+			err = w.end(ctx, batch)
+		}
 		if err != nil {
 			return err
 		}
-		if batch = append(batch, s); len(batch) < cap(batch) {
-			continue
-		}
-		if err := w.end(ctx, batch); err != nil {
-			return err
-		}
-		batch = batch[:0]
 	}
-	if len(batch) == 0 {
-		return nil
-	}
-	return w.end(ctx, batch)
+	return nil
 }
 
 // end kicks some sessions.

@@ -3,7 +3,6 @@ package admin
 import (
 	"cmp"
 	"context"
-	"iter"
 	"log/slog"
 	"slices"
 	"sync"
@@ -186,7 +185,7 @@ func (l *MemberLimit) check(ctx context.Context, members []string) (n int, err e
 		sessions = slices.DeleteFunc(sessions, func(s Session) bool { return s.Live == nil })
 		excess = append(excess, l.excess(sessions)...)
 	}
-	for r, err := range l.cluster.Kick(ctx, all(excess), Kick{Kick: gateway.Kick{Code: policy.CodeSessions}}) {
+	for r, err := range l.cluster.Kick(ctx, Walk(excess), Kick{Kick: gateway.Kick{Code: policy.CodeSessions}}) {
 		if err != nil {
 			return n, err
 		}
@@ -207,15 +206,4 @@ func (l *MemberLimit) excess(sessions []Session) []Session {
 		return sessions[len(sessions)-n:]
 	}
 	return sessions[:n]
-}
-
-// all is a walk of sessions.
-func all(sessions []Session) iter.Seq2[Session, error] {
-	return func(yield func(Session, error) bool) {
-		for _, s := range sessions {
-			if !yield(s, nil) {
-				return
-			}
-		}
-	}
 }

@@ -15,11 +15,9 @@ import (
 
 // List is what the flags say of a command's output.
 type List struct {
-	output.Options // of its table
+	output.Options // of its table, but for what is written to
 	Format         string
 	noHeaders      bool
-	Sort           string        // a column; empty for none
-	Most           int           // rows of what is sorted, 0 for all
 	watch          time.Duration // after which it is shown again; 0 for once
 }
 
@@ -90,20 +88,17 @@ func (t *List) options(w io.Writer) output.Options {
 }
 
 // Writer is what the list is written to.
-func (t *List) Writer(cmd *cobra.Command) (output.Writer, error) {
+func (t *List) Writer(cmd *cobra.Command) (*output.Writer, error) {
 	out := cmd.OutOrStdout()
 	w, err := output.New(out, t.Format, t.options(out))
-	if err != nil || t.Sort == "" {
-		return w, err
-	}
-	if w, err = output.Sorted(w, t.Options, t.Sort, t.Most); err != nil {
+	if err != nil {
 		return nil, Misuse(cmd, err)
 	}
 	return w, nil
 }
 
 // Write writes the list.
-func (t *List) Write(cmd *cobra.Command, rows func(output.Writer) error) error {
+func (t *List) Write(cmd *cobra.Command, rows func(*output.Writer) error) error {
 	w, err := t.Writer(cmd)
 	if err != nil {
 		return err
@@ -114,45 +109,12 @@ func (t *List) Write(cmd *cobra.Command, rows func(output.Writer) error) error {
 	return w.Close()
 }
 
-// Act writes what becomes of things as it is done to them. What was done is told, whatever comes then.
-func (t *List) Act(cmd *cobra.Command, do func(output.Writer) error) error {
-	w, err := t.Writer(cmd)
-	if err != nil {
+// Finish ends a list of what was done, and goes on though it can't be told: that nobody reads is nothing wrong.
+func Finish(w *output.Writer) error {
+	if err := w.Close(); !errors.Is(err, ErrEnough) {
 		return err
 	}
-	last := &Lasting{Writer: w}
-	return errors.Join(do(last), last.Close())
-}
-
-// Lasting is a Writer for what goes on though it can't be told, because it has begun: what goes wrong
-// comes with Close alone, and that nobody reads is nothing wrong.
-type Lasting struct {
-	output.Writer
-	err error // the first
-}
-
-func (l *Lasting) Row(r output.Row) error {
-	l.do(func() error { return l.Writer.Row(r) })
 	return nil
-}
-
-func (l *Lasting) Flush() error {
-	l.do(l.Writer.Flush)
-	return nil
-}
-
-func (l *Lasting) Close() error {
-	l.do(l.Writer.Close)
-	if errors.Is(l.err, ErrEnough) {
-		return nil
-	}
-	return l.err
-}
-
-func (l *Lasting) do(write func() error) {
-	if l.err == nil {
-		l.err = write()
-	}
 }
 
 // One writes one thing.

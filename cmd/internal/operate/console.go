@@ -103,11 +103,11 @@ func (c *console) use(ctx context.Context, src *cli.Source, do func(operator) er
 
 // show makes a command write rows of a cluster, again and again with --watch. What rows returns is said of them
 // on stderr.
-func (c *console) show(cmd *cobra.Command, src *cli.Source, t *cli.List, rows func(cluster operator, w output.Writer) (summary string, err error)) error {
+func (c *console) show(cmd *cobra.Command, src *cli.Source, t *cli.List, rows func(cluster operator, w *output.Writer) (summary string, err error)) error {
 	return c.use(cmd.Context(), src, func(cluster operator) error {
-		return t.Repeat(cmd, func() error {
+		return t.Repeat(cmd, func() (err error) {
 			var summary string
-			err := t.Write(cmd, func(w output.Writer) (err error) {
+			err = t.Write(cmd, func(w *output.Writer) error {
 				summary, err = rows(cluster, w)
 				return err
 			})
@@ -120,7 +120,7 @@ func (c *console) show(cmd *cobra.Command, src *cli.Source, t *cli.List, rows fu
 }
 
 // each writes a row for each of several things.
-func each[T any](w output.Writer, things []T, row func(T) output.Row) error {
+func each[T any](w *output.Writer, things []T, row func(T) output.Row) error {
 	for _, thing := range things {
 		if err := w.Row(row(thing)); err != nil {
 			return err
@@ -144,14 +144,15 @@ func noNode(ctx context.Context, cluster operator, fault error) error {
 	if err != nil {
 		return err
 	}
-	names := make([]string, len(nodes))
-	for i, n := range nodes {
-		names[i] = nodeName(n)
+	live := "no node is live"
+	if len(nodes) > 0 {
+		names := make([]string, len(nodes))
+		for i, n := range nodes {
+			names[i] = nodeName(n)
+		}
+		live = "live are " + cli.SomeOf(names)
 	}
-	if len(names) == 0 {
-		return cli.Exit(cli.NoMatch, fmt.Errorf("%w: no node is live", fault))
-	}
-	return cli.Exit(cli.NoMatch, fmt.Errorf("%w: live are %s", fault, cli.SomeOf(names)))
+	return cli.Exit(cli.NoMatch, fmt.Errorf("%w: %s", fault, live))
 }
 
 // nodeName names a node for people.

@@ -40,7 +40,8 @@ func (c *console) sessionsKick() *cobra.Command {
 		Args: cobra.ArbitraryArgs,
 	}
 	src := c.source(cmd)
-	k.listing, k.filter = cli.NewList(cmd, output.Options{Columns: []string{"SESSION", "MEMBER", "RESULT"}, Cuts: []output.Cut{memberCut()}}), newFilter(cmd, c, src)
+	k.listing = cli.NewList(cmd, output.Options{Columns: []string{"SESSION", "MEMBER", "RESULT"}, Cuts: []output.Cut{memberCut()}})
+	k.filter = newFilter(cmd, c, src)
 	cmd.ValidArgsFunction = c.offerSessions(src)
 	flags := cmd.Flags()
 	flags.BoolVar(&k.all, "all", false, "all sessions")
@@ -70,6 +71,7 @@ type kicking struct {
 	console *console
 	listing *cli.List
 	keys    []string // instead of the filter
+	missing []string // of the keys, what no session has
 	filter  *admin.Filter
 	all     bool
 	how     admin.Kick
@@ -138,41 +140,40 @@ func kickCode(text string) (policy.Code, error) {
 
 // run ends the sessions, or lists them.
 func (k *kicking) run(cmd *cobra.Command, cluster operator) error {
-	ctx := cmd.Context()
-	sessions, missing, err := k.target(ctx, cluster)
-	if err != nil {
-		return err
+	sessions, err := k.target(cmd.Context(), cluster)
+	if err == nil && len(k.keys) == 0 && !k.yes && !k.dryRun {
+		err = k.ask(cmd, sessions)
 	}
-	if len(k.keys) == 0 && !k.yes && !k.dryRun {
-		if err := k.ask(cmd, sessions); err != nil {
-			return k.explain(cluster, err)
-		}
+	if err != nil {
+		return k.explain(cluster, err)
 	}
 	w, err := k.listing.Writer(cmd)
 	if err != nil {
 		return err
 	}
-	if !k.dryRun {
-		w = &cli.Lasting{Writer: w}
-	}
-	t := kickTally{nodes: map[string]bool{}}
-	err = k.end(ctx, cluster, sessions, missing, w, &t)
-	if err == nil && t.rows == 0 && k.blocksAlone() {
+	t := kickTally{outcomes: map[admin.Outcome]int{}, nodes: map[string]bool{}}
+	err = k.end(cmd.Context(), cluster, sessions, w, &t)
+	switch {
+	case t.rows > 0: // what was done is told, whatever came then
+		finish := cli.Finish
+		if k.dryRun {
+			finish = (*output.Writer).Close
+		}
+		err = errors.Join(err, finish(w))
+	case err == nil && k.blocksAlone():
 		return k.blockAlone(cmd, cluster)
-	}
-	if t.rows > 0 { // what was done is told, whatever came then
-		err = errors.Join(err, w.Close())
-	} else if err == nil {
+	case err == nil:
 		err = errNoneFits
 	}
-	if err != nil && t.kicked > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s kicked, perhaps more\n", cli.Count(t.kicked, "session"))
+	if n := t.outcomes[admin.Kicked]; err != nil && n > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s kicked, perhaps more\n", cli.Count(n, "session"))
 	}
 	if err != nil {
 		return k.explain(cluster, err)
 	}
-	fmt.Fprintln(cmd.ErrOrStderr(), t.summary(k.dryRun)+silentNodes(k.unasked(cluster)))
-	return t.result(len(k.unasked(cluster)) > 0)
+	unasked := k.unasked(cluster)
+	fmt.Fprintln(cmd.ErrOrStderr(), t.summary(k.dryRun)+silentNodes(unasked))
+	return t.result(len(unasked) > 0)
 }
 
 // whom says whose sessions are meant, for the logs of the nodes.
@@ -192,36 +193,29 @@ func (k *kicking) whom() string {
 	return strings.Join(said, ", ")
 }
 
-// target returns the sessions that are meant, and the keys that no session has. A key that might mean
-// several sessions is an error, before anything is done.
-func (k *kicking) target(ctx context.Context, cluster operator) (iter.Seq2[admin.Session, error], []string, error) {
+// target returns the sessions that are meant. A key that might mean several sessions is an error, before
+// anything is done.
+func (k *kicking) target(ctx context.Context, cluster operator) (iter.Seq2[admin.Session, error], error) {
 	if len(k.keys) == 0 {
-		return cluster.Sessions(ctx, *k.filter, ""), nil, nil
+		return cluster.Sessions(ctx, *k.filter, ""), nil
 	}
 	var found []admin.Session
-	var missing []string
 	for _, key := range k.keys {
 		s, err := cluster.Find(ctx, key)
 		same := func(t admin.Session) bool { return t.Key == s.Key }
 		switch {
 		case errors.Is(err, admin.ErrNoSession):
-			missing = append(missing, key)
+			k.missing = append(k.missing, key)
 		case err != nil:
-			return nil, nil, err
+			return nil, err
 		case !slices.ContainsFunc(found, same):
 			found = append(found, s)
 		}
 	}
 	if len(found) == 0 {
-		return nil, nil, fmt.Errorf("%s: %w", cli.SomeOf(missing), admin.ErrNoSession)
+		return nil, fmt.Errorf("%s: %w", cli.SomeOf(k.missing), admin.ErrNoSession)
 	}
-	return func(yield func(admin.Session, error) bool) {
-		for _, s := range found {
-			if !yield(s, nil) {
-				return
-			}
-		}
-	}, missing, nil
+	return admin.Walk(found), nil
 }
 
 // blocksAlone reports whether a member is to be blocked that need not have a session.
@@ -278,30 +272,29 @@ func (k *kicking) unasked(cluster operator) []string {
 // showEvery is how long rows wait for others to be aligned with: somebody may be watching.
 const showEvery = 200 * time.Millisecond
 
-// end writes a row for each session when its end is known.
-func (k *kicking) end(ctx context.Context, cluster operator, sessions iter.Seq2[admin.Session, error], missing []string, w output.Writer, t *kickTally) error {
+// end writes a row for each session when its end is known. What has begun is done though it can't be told: Close
+// of w says so.
+func (k *kicking) end(ctx context.Context, cluster operator, sessions iter.Seq2[admin.Session, error], w *output.Writer, t *kickTally) error {
 	shown := k.console.now()
 	for r, err := range k.results(ctx, cluster, sessions) {
-		if err != nil {
-			return err
+		if err == nil {
+			t.add(r)
+			if err = w.Row(k.row(r)); !k.dryRun {
+				err = nil
+			}
 		}
-		t.add(r)
-		if err := w.Row(k.row(r)); err != nil {
+		if err != nil {
 			return err
 		}
 		if now := k.console.now(); now.Sub(shown) >= showEvery {
 			shown = now
-			if err := w.Flush(); err != nil {
-				return err
-			}
+			w.Flush()
 		}
 	}
-	for _, key := range missing {
+	for _, key := range k.missing {
 		r := admin.Result{Session: admin.Session{Short: key, Key: key}, Outcome: noSuchSession}
 		t.add(r)
-		if err := w.Row(k.row(r)); err != nil {
-			return err
-		}
+		w.Row(k.row(r))
 	}
 	return nil
 }
@@ -354,50 +347,42 @@ func (k *kicking) row(r admin.Result) output.Row {
 
 // kickTally counts what became of sessions.
 type kickTally struct {
-	rows, kicked, gone, unknown, silent int
-	nodes                               map[string]bool
+	rows     int
+	outcomes map[admin.Outcome]int
+	nodes    map[string]bool
 }
 
 func (t *kickTally) add(r admin.Result) {
 	t.rows++
+	t.outcomes[r.Outcome]++
 	if r.Session.Node != "" {
 		t.nodes[r.Session.Node] = true
-	}
-	switch r.Outcome {
-	case admin.Kicked:
-		t.kicked++
-	case admin.Gone:
-		t.gone++
-	case noSuchSession:
-		t.unknown++
-	case admin.Silent:
-		t.silent++
 	}
 }
 
 func (t *kickTally) summary(dryRun bool) string {
 	if dryRun {
-		return fmt.Sprintf("%s of %s would be kicked", cli.Count(t.rows-t.unknown, "session"), cli.Count(len(t.nodes), "node"))
+		return fmt.Sprintf("%s of %s would be kicked", cli.Count(t.outcomes[wouldKick], "session"), cli.Count(len(t.nodes), "node"))
 	}
-	text := cli.Count(t.kicked, "session") + " kicked"
-	if t.gone > 0 {
-		text += fmt.Sprintf(", %d already gone", t.gone)
-	}
-	if t.unknown > 0 {
-		text += fmt.Sprintf(", %d not found", t.unknown)
-	}
-	if t.silent > 0 {
-		text += fmt.Sprintf(", %d of silent nodes, which may be kicked or not", t.silent)
+	text := cli.Count(t.outcomes[admin.Kicked], "session") + " kicked"
+	for _, rest := range []struct {
+		outcome admin.Outcome
+		words   string
+	}{{admin.Gone, "already gone"}, {noSuchSession, "not found"}, {admin.Silent, "of silent nodes, which may be kicked or not"}} {
+		if n := t.outcomes[rest.outcome]; n > 0 {
+			text += fmt.Sprintf(", %d %s", n, rest.words)
+		}
 	}
 	return text
 }
 
 // result is the error of what was told; unasked says that there may be more sessions.
 func (t *kickTally) result(unasked bool) error {
+	lost, silent := t.outcomes[admin.Gone]+t.outcomes[noSuchSession], t.outcomes[admin.Silent]
 	switch {
-	case t.rows == t.gone+t.unknown && !unasked:
+	case t.rows == lost && !unasked:
 		return cli.Exit(cli.NoMatch, cli.ErrTold)
-	case t.gone+t.unknown > 0 || t.silent > 0 || unasked:
+	case lost+silent > 0 || unasked:
 		return cli.Exit(cli.Partial, cli.ErrTold)
 	}
 	return nil

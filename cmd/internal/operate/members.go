@@ -76,18 +76,18 @@ func (c *console) eachMember(cmd *cobra.Command, src *cli.Source, t *cli.List, a
 		}
 	}
 	return c.use(cmd.Context(), src, func(cluster operator) error {
-		return t.Act(cmd, func(w output.Writer) error {
-			for _, member := range members {
-				row, err := do(cluster, member)
-				if err != nil {
-					return err
-				}
-				if err := w.Row(row); err != nil {
-					return err
-				}
+		w, err := t.Writer(cmd)
+		if err != nil {
+			return err
+		}
+		for _, member := range members {
+			row, err := do(cluster, member)
+			if err != nil {
+				return errors.Join(err, cli.Finish(w))
 			}
-			return nil
-		})
+			w.Row(row) // Finish tells what could not be written
+		}
+		return cli.Finish(w)
 	})
 }
 
@@ -104,7 +104,7 @@ func (c *console) sessionsBlocked() *cobra.Command {
 	src := c.source(cmd)
 	t := cli.NewWatched(cmd, blockColumns())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return c.show(cmd, src, t, func(cluster operator, w output.Writer) (string, error) {
+		return c.show(cmd, src, t, func(cluster operator, w *output.Writer) (string, error) {
 			blocks, err := cluster.Blocks(cmd.Context())
 			if err != nil {
 				return "", err

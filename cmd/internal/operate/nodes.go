@@ -29,7 +29,7 @@ func (c *console) nodesList() *cobra.Command {
 	src := c.source(cmd)
 	t := cli.NewWatched(cmd, nodeColumns())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return c.show(cmd, src, t, func(cluster operator, w output.Writer) (string, error) {
+		return c.show(cmd, src, t, func(cluster operator, w *output.Writer) (string, error) {
 			nodes, err := cluster.Nodes(cmd.Context())
 			if err != nil {
 				return "", err
@@ -85,17 +85,17 @@ func nodeRow(n admin.Node, now time.Time) output.Row {
 
 func nodeFields(n admin.Node, now time.Time) []output.Field {
 	return []output.Field{
-		oneLine("NODE", n.Name),
-		oneLine("HOST", orNone(n.Host)),
-		oneLine("ADDRESS", orNone(n.Address)),
-		oneLine("STATE", n.State),
-		oneLine("READY", readiness(n)),
-		oneLine("SESSIONS", strconv.Itoa(n.Sessions)),
-		oneLine("CONNECTIONS", connections(n)),
-		oneLine("VERSION", orNone(n.Version)),
-		oneLine("BUS", orNone(n.Bus)),
-		oneLine("STARTED", moment(n.StartedAt, now)),
-		oneLine("HEARTBEAT", moment(n.HeartbeatAt, now)),
+		{"NODE", n.Name},
+		{"HOST", orNone(n.Host)},
+		{"ADDRESS", orNone(n.Address)},
+		{"STATE", n.State},
+		{"READY", readiness(n)},
+		{"SESSIONS", strconv.Itoa(n.Sessions)},
+		{"CONNECTIONS", connections(n)},
+		{"VERSION", orNone(n.Version)},
+		{"BUS", orNone(n.Bus)},
+		{"STARTED", moment(n.StartedAt, now)},
+		{"HEARTBEAT", moment(n.HeartbeatAt, now)},
 	}
 }
 
@@ -182,7 +182,7 @@ func (c *console) drain(cmd *cobra.Command, t *cli.List, cluster operator, n adm
 		return err
 	}
 	d := drained{n.Short, n.Name, "draining", sessions}
-	err = t.Write(cmd, func(w output.Writer) error {
+	err = t.Write(cmd, func(w *output.Writer) error {
 		return w.Row(output.Row{Cells: []string{d.Short, d.State, strconv.Itoa(d.Sessions)}, Name: d.Node, Value: d})
 	})
 	if err == nil {

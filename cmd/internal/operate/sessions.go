@@ -46,17 +46,23 @@ func (c *console) sessionsList() *cobra.Command {
 	flags.IntVar(&l.limit, "limit", 0, "list at most this `NUMBER` of sessions, 0 for all")
 	flags.StringVar(&l.cursor, "cursor", "", "continue an earlier list with the same filters, from the `CURSOR` in its last line")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := l.checkFlags(cmd, f); err != nil {
+		err := checkFilter(cmd, f)
+		switch {
+		case err != nil:
+		case l.limit < 0:
+			err = fmt.Errorf("--limit %d: want a number of sessions, or 0 for all", l.limit)
+		case t.Sort != "" && l.cursor != "":
+			err = errors.New("--sort and --cursor: only a list in its own order can be gone on with")
+		}
+		if err != nil {
 			return cli.Misuse(cmd, err)
 		}
-		l.filter, l.live = *f, t.Format != output.Names || t.Sort != ""
-		if t.Sort != "" {
-			if l.cursor != "" {
-				return cli.Misuse(cmd, errors.New("--sort and --cursor: only a list in its own order can be gone on with"))
-			}
-			t.Most, l.limit, l.sorted = l.limit, 0, true
+		l.filter, l.sorted = *f, t.Sort != ""
+		l.live = l.sorted || t.Format != output.Names
+		if l.sorted {
+			t.Most, l.limit = l.limit, 0
 		}
-		return c.show(cmd, src, t, func(cluster operator, w output.Writer) (string, error) {
+		return c.show(cmd, src, t, func(cluster operator, w *output.Writer) (string, error) {
 			l.now = c.now()
 			return l.run(cmd.Context(), cluster, w)
 		})
@@ -107,74 +113,46 @@ type sessionsList struct {
 	now    time.Time
 }
 
-func (l *sessionsList) checkFlags(cmd *cobra.Command, f *admin.Filter) error {
-	if err := checkFilter(cmd, f); err != nil {
-		return err
-	}
-	if l.limit < 0 {
-		return fmt.Errorf("--limit %d: want a number of sessions, or 0 for all", l.limit)
-	}
-	return nil
-}
-
-// run writes the list, and returns what is to be said of it.
-func (l *sessionsList) run(ctx context.Context, cluster operator, w output.Writer) (summary string, err error) {
+// run writes the sessions, a page at a time, and returns what is to be said of them.
+func (l *sessionsList) run(ctx context.Context, cluster operator, w *output.Writer) (summary string, err error) {
 	nodes, err := cluster.Nodes(ctx)
 	if err != nil {
 		return "", err
 	}
-	n, next, err := l.print(ctx, cluster, w)
-	if err != nil {
-		return "", filterError(l.filter, err)
-	}
-	if next != "" {
-		next = "; more with --cursor " + shellWord(next)
-	}
-	return fmt.Sprintf("%s on %s%s%s", cli.Count(n, "session"), cli.Count(len(nodes), "live node"), silentNodes(cluster.Silent()), next), nil
-}
-
-// print writes the sessions, a page at a time, and returns how many, and the cursor of the last where
-// there are more.
-func (l *sessionsList) print(ctx context.Context, cluster operator, w output.Writer) (n int, next string, err error) {
-	var page []admin.Session
-	flush := func() error {
-		err := l.printPage(ctx, cluster, page, w)
-		clear(page)
-		page = page[:0]
-		return err
-	}
-	for s, err := range cluster.Sessions(ctx, l.filter, l.cursor) {
-		switch {
-		case err != nil:
-			return n, "", err
-		case l.limit > 0 && n == l.limit:
-			return n, next, nil
+	n, more, last := 0, "", ""
+	for page, err := range admin.Batches(cluster.Sessions(ctx, l.filter, l.cursor), sessionsPage) {
+		if err != nil {
+			return "", filterError(l.filter, err)
 		}
-		page, next = append(page, s), s.Cursor
-		if n++; len(page) == sessionsPage || n == l.limit {
-			if err := flush(); err != nil {
-				return n, "", err
-			}
+		if l.limit > 0 && n+len(page) > l.limit {
+			page, more = page[:l.limit-n], "; more with --cursor "
+		}
+		if err := l.print(ctx, cluster, page, w); err != nil {
+			return "", err
+		}
+		if n += len(page); len(page) > 0 {
+			last = page[len(page)-1].Cursor
+		}
+		if more != "" {
+			more += shellWord(last)
+			break
 		}
 	}
-	return n, "", flush()
+	return fmt.Sprintf("%s on %s%s%s", cli.Count(n, "session"), cli.Count(len(nodes), "live node"), silentNodes(cluster.Silent()), more), nil
 }
 
-func (l *sessionsList) printPage(ctx context.Context, cluster operator, page []admin.Session, w output.Writer) error {
+func (l *sessionsList) print(ctx context.Context, cluster operator, page []admin.Session, w *output.Writer) error {
 	if l.live && len(page) > 0 {
 		if err := cluster.AskLive(ctx, page); err != nil {
 			return err
 		}
 	}
-	for _, s := range page {
+	return each(w, page, func(s admin.Session) output.Row {
 		if l.sorted {
 			s.Cursor = "" // which is for the list's own order
 		}
-		if err := w.Row(sessionRow(s, l.now)); err != nil {
-			return err
-		}
-	}
-	return nil
+		return sessionRow(s, l.now)
+	})
 }
 
 // filterError names the flag that is wrong.
@@ -274,25 +252,24 @@ func (c *console) sessionsShow() *cobra.Command {
 
 func sessionFields(s admin.Session, now time.Time) []output.Field {
 	subs, queue := liveCells(s)
-	return []output.Field{
-		oneLine("SESSION", s.Short),
-		oneLine("KEY", s.Key),
-		oneLine("NODE", s.Node),
-		oneLine("PRINCIPAL", orNone(s.Principal)),
-		oneLine("MEMBER", memberCell(s.Member)),
-		oneLine("TRANSPORT", orNone(s.Transport)),
-		oneLine("ADDRESS", orNone(s.Remote)),
-		oneLine("VERSION", orNone(s.Version)),
-		oneLine("CONNECTED", moment(s.ConnectedAt, now)),
-		oneLine("TOKEN", expiry(s, now)),
-		oneLine("SUBS", subs),
-		oneLine("QUEUE", queue),
-		{Name: "DESTINATIONS", Values: destinationLines(s.Live)},
+	fields := []output.Field{
+		{"SESSION", s.Short},
+		{"KEY", s.Key},
+		{"NODE", s.Node},
+		{"PRINCIPAL", orNone(s.Principal)},
+		{"MEMBER", memberCell(s.Member)},
+		{"TRANSPORT", orNone(s.Transport)},
+		{"ADDRESS", orNone(s.Remote)},
+		{"VERSION", orNone(s.Version)},
+		{"CONNECTED", moment(s.ConnectedAt, now)},
+		{"TOKEN", expiry(s, now)},
+		{"SUBS", subs},
+		{"QUEUE", queue},
 	}
-}
-
-func oneLine(name, value string) output.Field {
-	return output.Field{Name: name, Values: []string{value}}
+	for _, line := range destinationLines(s.Live) {
+		fields = append(fields, output.Field{"DESTINATIONS", line})
+	}
+	return fields
 }
 
 // moment writes a time, and how far it is from now.
@@ -344,8 +321,8 @@ func (c *console) sessionsCount() *cobra.Command {
 		if cmd.Flags().Changed("by") && !slices.Contains(ways, by) {
 			return cli.Misuse(cmd, fmt.Errorf("--by %s: want one of %s", by, strings.Join(ways, ", ")))
 		}
-		t.Options = countColumns(admin.By(by))
-		return c.show(cmd, src, t, func(cluster operator, w output.Writer) (string, error) {
+		t.Columns, t.Cuts = countColumns(admin.By(by))
+		return c.show(cmd, src, t, func(cluster operator, w *output.Writer) (string, error) {
 			counts, err := cluster.Count(cmd.Context(), cmp.Or(admin.By(by), admin.ByNode))
 			if err != nil {
 				return "", err
@@ -360,12 +337,12 @@ func (c *console) sessionsCount() *cobra.Command {
 }
 
 // countColumns are those of what is counted by something; of all together there is but the number.
-func countColumns(by admin.By) output.Options {
+func countColumns(by admin.By) (columns []string, cuts []output.Cut) {
 	if by == "" {
-		return output.Options{Columns: []string{"SESSIONS"}}
+		return []string{"SESSIONS"}, nil
 	}
 	name := strings.ToUpper(string(by))
-	return output.Options{Columns: []string{name, "SESSIONS"}, Cuts: []output.Cut{{Column: name, Least: 8}}}
+	return []string{name, "SESSIONS"}, []output.Cut{{Column: name, Least: 8}}
 }
 
 // counted is a number of sessions, under the names that they have in a list.

@@ -6,7 +6,7 @@ package output
 
 import (
 	"bufio"
-	"fmt"
+	"cmp"
 	"io"
 	"slices"
 	"strings"
@@ -18,13 +18,6 @@ type Row struct {
 	Cells []string // of the table: first those of Options.Columns, then those of Options.Wide
 	Name  string   // the one name that other commands take
 	Value any      // for JSON and YAML
-}
-
-// Writer writes rows. They reach the output page by page, or with Flush; Close writes the rest.
-type Writer interface {
-	Row(Row) error
-	Flush() error
-	Close() error
 }
 
 // The formats.
@@ -50,6 +43,8 @@ type Options struct {
 	Width    int      // of the terminal in character cells, default 80
 	Bold     bool     // show the names so, on a terminal
 	Page     int      // rows that are aligned with each other and written together, default 500
+	Sort     string   // the column whose order all rows are in, with "-" before its name in the opposite one; default as they come
+	Most     int      // rows of those that are sorted, 0 for all
 }
 
 // Cut is a column whose cells are cut where they have to be.
@@ -58,67 +53,76 @@ type Cut struct {
 	Least  int // character cells that it keeps as long as any other column can give way
 }
 
-// New returns a Writer of one of Formats.
-func New(w io.Writer, format string, o Options) (Writer, error) {
-	if err := checkFormat(format); err != nil {
-		return nil, err
+// columns are those that a format shows.
+func (o Options) columns(format string) []string {
+	if format == Wide {
+		return slices.Concat(o.Columns, o.Wide)
 	}
-	if o.Page <= 0 {
-		o.Page = 500
-	}
-	p := &pages{out: bufio.NewWriter(w), page: o.Page}
-	if format == Table || format == Wide {
-		p.form = newTable(p.out, format == Wide, o)
-	} else {
-		p.form = newTexts(p.out, format)
-	}
-	return p, nil
+	return o.Columns
 }
 
-func checkFormat(format string) error {
-	if !slices.Contains(Formats(), format) {
-		return fmt.Errorf("-o %s: the formats are %s", Printable(format), strings.Join(Formats(), ", "))
-	}
-	return nil
-}
-
-// form is a format.
-type form interface {
-	row(Row) error
-	flush() error // writes the rows that are kept
-	end() error   // writes them and what stands behind the last
-}
-
-// pages is the Writer of all formats.
-type pages struct {
+// Writer writes rows. They reach the output page by page, or with Flush; Close writes the rest. What could not be
+// written is the error of every call from then on, so that of Close says all.
+type Writer struct {
+	o    Options
 	form form
 	out  *bufio.Writer
-	page int // rows
-	rows int // since the start
+	rows int   // since the start
+	err  error // of a row that has no JSON; out keeps its own
+
+	column int   // of Options.Sort
+	kept   []Row // to be sorted
 }
 
-func (p *pages) Row(r Row) error {
-	if err := p.form.row(r); err != nil {
-		return err
-	}
-	if p.rows++; p.rows%p.page == 0 {
-		return p.Flush()
-	}
-	return nil
+// form is a format. It writes to a bufio.Writer, whose Flush tells what went wrong.
+type form interface {
+	row(Row) error // of one that has no JSON
+	flush()        // writes the rows that are kept
+	end()          // writes them and what stands behind the last
 }
 
-func (p *pages) Flush() error {
-	if err := p.form.flush(); err != nil {
-		return err
+// New returns a Writer of one of Formats. The error is of Options.Sort.
+func New(w io.Writer, format string, o Options) (*Writer, error) {
+	o.Page = cmp.Or(o.Page, 500)
+	p := &Writer{o: o, out: bufio.NewWriter(w)}
+	if (format == Table || format == Wide) && o.Terminal {
+		p.form = newTable(p.out, o.columns(format), o)
+	} else {
+		p.form = newTexts(p.out, format, o)
 	}
-	return p.out.Flush()
+	return p, p.sortBy(o.Sort)
 }
 
-func (p *pages) Close() error {
-	if err := p.form.end(); err != nil {
-		return err
+func (w *Writer) Row(r Row) error {
+	if w.o.Sort != "" {
+		return w.keep(r)
 	}
-	return p.out.Flush()
+	return w.write(r)
+}
+
+func (w *Writer) write(r Row) error {
+	if w.err == nil {
+		w.err = w.form.row(r)
+	}
+	if w.rows++; w.rows%w.o.Page == 0 {
+		return w.Flush()
+	}
+	return w.err
+}
+
+func (w *Writer) Flush() error {
+	w.form.flush()
+	return cmp.Or(w.err, w.out.Flush())
+}
+
+func (w *Writer) Close() error {
+	for _, r := range w.sorted() {
+		if err := w.write(r); err != nil {
+			return err
+		}
+	}
+	w.form.end()
+	return cmp.Or(w.err, w.out.Flush())
 }
 
 // Printable keeps what others wrote from moving the cursor of a terminal, or into another column.
@@ -129,4 +133,13 @@ func Printable(s string) string {
 		}
 		return unicode.ReplacementChar
 	}, s)
+}
+
+// printable are the cells of a row that a table of so many columns shows.
+func printable(r Row, columns int) []string {
+	texts := make([]string, columns)
+	for i := range texts {
+		texts[i] = Printable(r.Cells[i])
+	}
+	return texts
 }

@@ -12,57 +12,44 @@ import (
 // maxSorted is how many rows are kept in memory to be sorted.
 const maxSorted = 100_000
 
-// Sorted returns a Writer that gives w the rows in the order of a column of o when it is closed, or with
-// "-" before its name in the opposite one; of equal rows the first comes first. Numbers, times and sizes
-// are in order as such, before text, and what is not known is last. Only the first most rows are written,
-// all for 0.
-func Sorted(w Writer, o Options, column string, most int) (Writer, error) {
-	name, falls := strings.CutPrefix(column, "-")
-	columns := slices.Concat(o.Columns, o.Wide)
-	i := slices.IndexFunc(columns, func(c string) bool { return strings.EqualFold(c, name) })
-	if i < 0 {
-		return nil, fmt.Errorf("--sort %s: the columns are %s", Printable(column), strings.ToLower(strings.Join(columns, ", ")))
+// sortBy has the rows sorted by a column. Numbers, times and sizes are in order as such, before text, and what
+// is not known is last; of equal rows the first comes first.
+func (w *Writer) sortBy(column string) error {
+	columns := w.o.columns(Wide)
+	w.column = slices.IndexFunc(columns, func(c string) bool { return strings.EqualFold(c, strings.TrimPrefix(column, "-")) })
+	if column != "" && w.column < 0 {
+		return fmt.Errorf("--sort %s: the columns are %s", Printable(column), strings.ToLower(strings.Join(columns, ", ")))
 	}
-	return &sorted{Writer: w, column: i, falls: falls, most: most}, nil
-}
-
-type sorted struct {
-	Writer
-	column int
-	falls  bool
-	most   int
-	rows   []Row
-}
-
-func (s *sorted) Row(r Row) error {
-	if len(s.rows) == maxSorted {
-		return fmt.Errorf("there are more than the %d rows that can be sorted: narrow them down with a filter", maxSorted)
-	}
-	s.rows = append(s.rows, r)
 	return nil
 }
 
-func (s *sorted) Flush() error { return nil }
+func (w *Writer) keep(r Row) error {
+	if len(w.kept) == maxSorted {
+		return fmt.Errorf("there are more than the %d rows that can be sorted: narrow them down with a filter", maxSorted)
+	}
+	w.kept = append(w.kept, r)
+	return nil
+}
 
-func (s *sorted) Close() error {
-	slices.SortStableFunc(s.rows, func(a, b Row) int { return compare(a.Cells[s.column], b.Cells[s.column], s.falls) })
-	rows := s.rows
-	if s.most > 0 {
-		rows = rows[:min(len(rows), s.most)]
+func (w *Writer) sorted() []Row {
+	falls := strings.HasPrefix(w.o.Sort, "-")
+	slices.SortStableFunc(w.kept, func(a, b Row) int { return compare(a.Cells[w.column], b.Cells[w.column], falls) })
+	if w.o.Most > 0 {
+		return w.kept[:min(len(w.kept), w.o.Most)]
 	}
-	for _, r := range rows {
-		if err := s.Writer.Row(r); err != nil {
-			return err
-		}
-	}
-	return s.Writer.Close()
+	return w.kept
 }
 
 func compare(a, b string, falls bool) int {
-	if a == "-" || b == "-" {
-		return cmp.Compare(unknown(a), unknown(b))
-	}
-	if falls {
+	const unknown = "-"
+	switch {
+	case a == b:
+		return 0
+	case a == unknown:
+		return 1
+	case b == unknown:
+		return -1
+	case falls:
 		a, b = b, a
 	}
 	m, isNumber := amount(a)
@@ -76,14 +63,6 @@ func compare(a, b string, falls bool) int {
 		return 1
 	}
 	return cmp.Compare(a, b)
-}
-
-// unknown is 1 for the cell of what is not known, which is last.
-func unknown(cell string) int {
-	if cell == "-" {
-		return 1
-	}
-	return 0
 }
 
 // amount is the number that a cell means: one itself, or what Age and Bytes write.

@@ -22,27 +22,23 @@ const ellipsis = "…"
 // cells measures printable texts in character cells, in the same way whatever language the environment names.
 func cells() *runewidth.Condition { return &runewidth.Condition{StrictEmojiNeutral: true} }
 
-// table is the formats table and wide. For a terminal it keeps the rows of a page, to align them.
+// table is the formats table and wide for a terminal. It keeps the rows of a page, to align them.
 type table struct {
 	w       io.Writer
 	o       Options
 	columns []string // those that are shown
 	headed  bool
-	rows    [][]string // of this page, for a terminal
+	rows    [][]string // of this page
 	widths  []int      // of the longest cells so far, so that columns only grow from page to page
 }
 
-func newTable(w io.Writer, wide bool, o Options) *table {
-	t := &table{w: w, o: o, columns: o.Columns}
-	if wide {
-		t.columns = slices.Concat(o.Columns, o.Wide)
+func newTable(w io.Writer, columns []string, o Options) *table {
+	if o.Width <= 0 {
+		o.Width = 80
 	}
-	if t.o.Width <= 0 {
-		t.o.Width = 80
-	}
-	t.widths = make([]int, len(t.columns))
+	t := &table{w: w, o: o, columns: columns, headed: !o.Headers, widths: make([]int, len(columns))}
 	if o.Headers {
-		t.measure(t.columns)
+		t.measure(columns)
 	}
 	return t
 }
@@ -54,65 +50,34 @@ func (t *table) measure(texts []string) {
 }
 
 func (t *table) row(r Row) error {
-	texts := make([]string, len(t.columns))
-	for i := range min(len(texts), len(r.Cells)) {
-		texts[i] = Printable(r.Cells[i])
-	}
-	if t.o.Terminal {
-		t.measure(texts)
-		t.rows = append(t.rows, texts)
-		return nil
-	}
-	if err := t.head(tabbed(t.columns)); err != nil {
-		return err
-	}
-	return t.line(tabbed(texts))
+	texts := printable(r, len(t.columns))
+	t.measure(texts)
+	t.rows = append(t.rows, texts)
+	return nil
 }
 
-func tabbed(texts []string) string { return strings.Join(texts, "\t") }
-
-func (t *table) flush() error {
-	if len(t.rows) == 0 {
-		return nil
+func (t *table) flush() {
+	if len(t.rows) > 0 {
+		t.end()
 	}
-	return t.end()
 }
 
 // end writes the columns' names if nothing else did: an empty table has them too. They wait for a
 // row or the end, so that a command that fails writes nothing.
-func (t *table) end() error {
-	if !t.o.Terminal {
-		return t.head(tabbed(t.columns))
-	}
+func (t *table) end() {
 	widths, gap := fit(t.columns, t.widths, t.o)
-	names := t.aligned(t.columns, widths, gap)
-	if t.o.Bold {
-		names = bold(names)
-	}
-	if err := t.head(names); err != nil {
-		return err
+	if names := t.aligned(t.columns, widths, gap); !t.headed {
+		t.headed = true
+		if t.o.Bold {
+			names = bold(names)
+		}
+		io.WriteString(t.w, names+"\n")
 	}
 	for _, texts := range t.rows {
-		if err := t.line(t.aligned(texts, widths, gap)); err != nil {
-			return err
-		}
+		io.WriteString(t.w, t.aligned(texts, widths, gap)+"\n")
 	}
 	clear(t.rows) // the cells are not kept
 	t.rows = t.rows[:0]
-	return nil
-}
-
-func (t *table) head(names string) error {
-	if t.headed || !t.o.Headers {
-		return nil
-	}
-	t.headed = true
-	return t.line(names)
-}
-
-func (t *table) line(text string) error {
-	_, err := io.WriteString(t.w, text+"\n")
-	return err
 }
 
 // aligned returns a line of cells that begin below each other. What follows the last is not padded.

@@ -91,21 +91,3 @@ func TestNothingWraps(t *testing.T) {
 		}
 	}
 }
-
-// TestDefaultWidth: of a terminal that does not say.
-func TestDefaultWidth(t *testing.T) {
-	var out bytes.Buffer
-	w, err := New(&out, Table, Options{Columns: []string{"A"}, Terminal: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Row(Row{Cells: []string{strings.Repeat("x", 200)}}); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if want := strings.Repeat("x", 79) + "…\n"; out.String() != want {
-		t.Errorf("\n got %s\nwant %s", out.String(), want)
-	}
-}

@@ -6,13 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"unicode"
 	"unicode/utf16"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// texts is the formats but tables: a text for each row, and what stands around them.
+// texts is the formats but tables for a terminal: a text for each row, and what stands around them.
 type texts struct {
 	w                      io.Writer
 	text                   func(Row) ([]byte, error)
@@ -21,8 +22,14 @@ type texts struct {
 	rows                   int
 }
 
-func newTexts(w io.Writer, format string) *texts {
+func newTexts(w io.Writer, format string, o Options) *texts {
 	switch format {
+	case Table, Wide:
+		columns, names := o.columns(format), ""
+		if o.Headers {
+			names = tabbed(columns)
+		}
+		return &texts{w: w, text: func(r Row) ([]byte, error) { return []byte(tabbed(printable(r, len(columns)))), nil }, before: names, none: names}
 	case JSON:
 		return &texts{w: w, text: jsonOf, before: "[\n", between: ",\n", after: "\n]\n", none: "[]\n"}
 	case YAML:
@@ -45,6 +52,8 @@ func textOf(format string) func(Row) ([]byte, error) {
 	}
 }
 
+func tabbed(texts []string) string { return strings.Join(texts, "\t") + "\n" }
+
 func (t *texts) row(r Row) error {
 	text, err := t.text(r)
 	if err != nil {
@@ -55,19 +64,18 @@ func (t *texts) row(r Row) error {
 		around = t.before
 	}
 	t.rows++
-	_, err = fmt.Fprintf(t.w, "%s%s", around, text)
-	return err
+	fmt.Fprintf(t.w, "%s%s", around, text)
+	return nil
 }
 
-func (t *texts) flush() error { return nil }
+func (t *texts) flush() {}
 
-func (t *texts) end() error {
+func (t *texts) end() {
 	around := t.after
 	if t.rows == 0 {
 		around = t.none
 	}
-	_, err := io.WriteString(t.w, around)
-	return err
+	io.WriteString(t.w, around)
 }
 
 // jsonOf returns JSON on one line, which is safe to show.

@@ -45,7 +45,7 @@ type codeRow struct {
 	Retryable bool        `json:"retryable"`
 }
 
-func listCodes(w output.Writer) error {
+func listCodes(w *output.Writer) error {
 	for _, e := range policy.Codes() {
 		retry := "no"
 		if e.Retryable {
