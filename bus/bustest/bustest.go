@@ -46,7 +46,6 @@ func Run(t *testing.T, open func(t *testing.T) Cluster) {
 		{"Patterns", testPatterns},
 		{"PatternOrder", testPatternOrder},
 		{"PatternAnyBytes", testPatternAnyBytes},
-		{"PatternUnwatched", testPatternUnwatched},
 		{"PatternAgain", testPatternAgain},
 	} {
 		t.Run("Narrower/"+test.name, func(t *testing.T) {

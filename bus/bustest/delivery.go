@@ -35,10 +35,7 @@ func testOrder(t *testing.T, cluster Cluster) {
 	}
 	wg.Wait()
 	for _, n := range nodes {
-		n.total(len(nodes) * len(all) * envelopes)
-		for _, destination := range all {
-			checkRounds(t, n, nodes, destination, envelopes)
-		}
+		checkRounds(t, n, len(nodes)*len(all), envelopes)
 	}
 }
 
@@ -53,20 +50,21 @@ func publishRounds(n *node, destinations []string, rounds int) {
 	p.finish()
 }
 
-func checkRounds(t *testing.T, n *node, from []*node, destination string, rounds int) {
+// checkRounds awaits so many streams of what nodes publish in rounds, each of one watch, destination and sender, and
+// holds that they are whole and in order.
+func checkRounds(t *testing.T, n *node, streams, rounds int) {
 	t.Helper()
 	next := make(map[string]int)
-	for _, e := range n.received(destination) {
-		name, round, _ := strings.Cut(string(e.Body), ":")
-		if round != strconv.Itoa(next[name]) {
-			t.Fatalf("%s, %s: got %s after %d envelopes of that node", n.name, destination, e.Body, next[name])
+	for _, e := range n.total(streams * rounds) {
+		sender, round, _ := strings.Cut(string(e.Body), ":")
+		stream := e.Watch + " " + e.Destination + " " + sender
+		if round != strconv.Itoa(next[stream]) {
+			t.Fatalf("%s, %s: got number %s after %d envelopes", n.name, stream, round, next[stream])
 		}
-		next[name]++
+		next[stream]++
 	}
-	for _, sender := range from {
-		if next[sender.name] != rounds {
-			t.Errorf("%s, %s: got %d envelopes of %s, want %d", n.name, destination, next[sender.name], sender.name, rounds)
-		}
+	if got := len(n.total(0)); got != streams*rounds || len(next) != streams {
+		t.Errorf("%s: got %d envelopes in %d streams, want %d in %d", n.name, got, len(next), streams*rounds, streams)
 	}
 }
 
@@ -74,64 +72,41 @@ func checkRounds(t *testing.T, n *node, from []*node, destination string, rounds
 // publish all the while.
 func testNothingMissedAfterReady(t *testing.T, cluster Cluster) {
 	const destination = "/topic/flood"
-	flood := newFlood(t, start(t, cluster, "1/flood", nil), destination)
-	for i := range 5 {
-		n := start(t, cluster, "1/late-"+strconv.Itoa(i), nil, destination)
-		first := int(flood.begun.Load()) + 1
-		checkFrom(t, n, destination, first, first+20)
-	}
-	flood.stop()
-}
-
-// flood publishes the numbers from 1 on.
-type flood struct {
-	t     *testing.T
-	begun atomic.Int64 // the number that was, or is being, published
-	stop  func()
-}
-
-func newFlood(t *testing.T, n *node, destination string) *flood {
+	var begun atomic.Int64 // the number that was, or is being, published
 	ctx, cancel := context.WithCancel(context.Background())
-	f := &flood{t: t}
 	var wg sync.WaitGroup
+	stop := func() { cancel(); wg.Wait() }
+	defer stop()
+	p := publisher{node: start(t, cluster, "1/flood", nil)}
 	wg.Go(func() {
-		p := publisher{node: n}
 		for ctx.Err() == nil && !t.Failed() {
-			p.publish(text(destination, strconv.FormatInt(f.begun.Add(1), 10)))
+			p.publish(text(destination, strconv.FormatInt(begun.Add(1), 10)))
 			if len(p.pending) > 64 {
 				p.answer()
 			}
 		}
 		p.finish()
 	})
-	f.stop = func() {
-		cancel()
-		wg.Wait()
-	}
-	t.Cleanup(f.stop)
-	return f
-}
-
-// checkFrom awaits the numbers up to last on destination, of which none from first on may be missing.
-func checkFrom(t *testing.T, n *node, destination string, first, last int) {
-	t.Helper()
-	for count := 1; ; count++ {
-		es := n.await(destination, count)
-		count = len(es)
-		numbers := make([]int, len(es))
-		for i, e := range es {
-			numbers[i], _ = strconv.Atoi(string(e.Body))
-		}
-		if numbers[0] > first {
-			t.Fatalf("%s: the first to arrive is %d, but %d was published after ready", n.name, numbers[0], first)
-		}
-		for i := range numbers[1:] {
-			if numbers[i+1] != numbers[i]+1 {
-				t.Fatalf("%s: %d arrived after %d", n.name, numbers[i+1], numbers[i])
+	for i := range 5 {
+		n := start(t, cluster, "1/late-"+strconv.Itoa(i), nil, destination)
+		first := int(begun.Load()) + 1
+		numbers := func(got []bus.Envelope) (all []int) {
+			for _, e := range got {
+				number, _ := strconv.Atoi(string(e.Body))
+				all = append(all, number)
 			}
+			return all
 		}
-		if numbers[len(numbers)-1] >= last {
-			return
+		got := numbers(n.until("twenty numbers", func(got []bus.Envelope) bool {
+			return len(got) > 0 && numbers(got[len(got)-1:])[0] >= first+20
+		}))
+		if got[0] > first {
+			t.Fatalf("%s: the first to arrive is %d, but %d was published after ready", n.name, got[0], first)
+		}
+		for i, number := range got {
+			if number != got[0]+i {
+				t.Fatalf("%s: %d arrived after %d", n.name, number, got[i-1])
+			}
 		}
 	}
 }

@@ -7,27 +7,35 @@ import (
 	"github.com/stompgw/stompgw/bus"
 )
 
-// testUnwatched: nothing arrives that is not watched, before a watch or after it.
+// testUnwatched: nothing arrives by a watch, be it a pattern, before it or after it, though another brings the same.
 func testUnwatched(t *testing.T, cluster Cluster) {
 	const destination = "/topic/narrow"
-	var others []string // so many that, however a bus spreads them, one shares the way of destination
-	for i := range 32 {
-		others = append(others, "/topic/other/"+strconv.Itoa(i))
+	others := []string{"/topic/**"}
+	for i := range 32 { // so many that, however a bus spreads them, one shares the way of the watch
+		others = append(others, "/other/"+strconv.Itoa(i))
 	}
 	sender := start(t, cluster, "1/sender", nil)
-	n := start(t, cluster, "1/a", nil, others...)
-	sender.send(text(destination, "before"))
-	n.watch(destination)
-	sender.send(text(destination, "watched"))
-	n.await(destination, 1)
-	n.Bus.(bus.Narrower).Unwatch(destination)
-	sender.send(text(destination, "after"))
-	for _, other := range others {
-		sender.send(text(other, "sentinel"))
-	}
-	n.total(len(others) + 1)
-	if got := bodies(n.received(destination)); got != "watched" {
-		t.Errorf("got %q, want only what was published during the watch", got)
+	for i, watch := range []string{destination, "/topic/*"} {
+		n := start(t, cluster, "1/"+strconv.Itoa(i), nil, others...)
+		sender.send(text(destination, "before"))
+		n.watch(watch)
+		sender.send(text(destination, "watched"))
+		n.awaitBy(watch, "watched")
+		n.Bus.(bus.Narrower).Unwatch(watch)
+		sender.send(text(destination, "after"))
+		for _, other := range others[1:] {
+			sender.send(text(other, "sentinel"))
+		}
+		want := len(others) + 3 // of them those of "/topic/**" three, and one of watch
+		got := n.total(want)
+		for _, e := range got {
+			if e.Watch == watch && string(e.Body) != "watched" {
+				t.Errorf("%s came by %s, which was not watched", e.Body, watch)
+			}
+		}
+		if len(got) != want {
+			t.Errorf("got %d envelopes, want %d", len(got), want)
+		}
 	}
 }
 

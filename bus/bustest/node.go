@@ -155,11 +155,6 @@ func (n *node) await(destination string, count int) []bus.Envelope {
 	return on(destination, got)
 }
 
-// received returns what has arrived on destination by now.
-func (n *node) received(destination string) []bus.Envelope {
-	return on(destination, n.total(0))
-}
-
 func on(destination string, got []bus.Envelope) (es []bus.Envelope) {
 	for _, e := range got {
 		if e.Destination == destination {

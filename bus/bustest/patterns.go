@@ -79,22 +79,8 @@ func testPatternOrder(t *testing.T, cluster Cluster) {
 		wg.Go(func() { publishRounds(n, rooms, envelopes) })
 	}
 	wg.Wait()
-	copies := 2*len(rooms) + 1
-	for _, n := range nodes {
-		got := n.total(len(nodes) * copies * envelopes)
-		next := make(map[string]int) // by watch, destination and sender
-		for _, e := range got {
-			sender, round, _ := strings.Cut(string(e.Body), ":")
-			stream := e.Watch + " " + e.Destination + " " + sender
-			if round != strconv.Itoa(next[stream]) {
-				t.Fatalf("%s, %s: got number %s after %d envelopes", n.name, stream, round, next[stream])
-			}
-			next[stream]++
-		}
-		if len(got) != len(nodes)*copies*envelopes || len(next) != len(nodes)*copies {
-			t.Errorf("%s: got %d envelopes in %d streams, want %d in %d", n.name,
-				len(got), len(next), len(nodes)*copies*envelopes, len(nodes)*copies)
-		}
+	for _, n := range nodes { // two watches bring each room, and one brings one more copy
+		checkRounds(t, n, len(nodes)*(2*len(rooms)+1), envelopes)
 	}
 }
 
@@ -102,31 +88,6 @@ func testPatternOrder(t *testing.T, cluster Cluster) {
 func testPatternAnyBytes(t *testing.T, cluster Cluster) {
 	n := start(t, cluster, "1/a", nil, "/**", "**")
 	checkAnyBytes(t, n, destinations())
-}
-
-// testPatternUnwatched: nothing arrives by a pattern whose watch has ended.
-func testPatternUnwatched(t *testing.T, cluster Cluster) {
-	const pattern = "/topic/*"
-	others := []string{"/topic/a", "/topic/**"}
-	for i := range 32 { // so many that, however a bus spreads them, one shares the way of pattern
-		others = append(others, "/other/"+strconv.Itoa(i))
-	}
-	sender := start(t, cluster, "1/sender", nil)
-	n := start(t, cluster, "1/a", nil, append(others, pattern)...)
-	sender.send(text("/topic/a", "watched"))
-	n.total(3)
-	n.Bus.(bus.Narrower).Unwatch(pattern)
-	for _, destination := range append(others[2:], "/topic/a") {
-		sender.send(text(destination, "unwatched"))
-	}
-	for _, e := range n.total(3 + len(others)) {
-		if e.Watch == pattern && string(e.Body) != "watched" {
-			t.Errorf("%s came by %s after its watch had ended", e.Destination, pattern)
-		}
-	}
-	if got, want := len(n.total(0)), 3+len(others); got != want {
-		t.Errorf("got %d envelopes, want %d", got, want)
-	}
 }
 
 // testPatternAgain: a pattern can be watched again at once, and each time ready is a promise. Those

@@ -15,49 +15,44 @@ func TakeBack(t *testing.T, cluster Cluster, forbid, permit func()) {
 	n := start(t, cluster, "1/a", nil, other)
 	n.watch(taken)
 	n.Bus.(bus.Narrower).Unwatch(taken) // whoever has left hears nothing
-	w := watching(n, taken)
-	w.hears(t, true)
+	first := n.watching(taken)
+	n.hears(first, true)
 	forbid()
-	w.hears(t, false)
-	late := watching(n, taken)
-	late.hears(t, false)
+	n.hears(first, false)
+	late := n.watching(taken)
+	n.hears(late, false)
 	sender.send(text(other, "still"))
 	n.await(other, 1)
 	permit()
-	again := watching(n, taken)
-	again.hears(t, true)
+	again := n.watching(taken)
+	n.hears(again, true)
 	sender.send(text(taken, "again"))
 	if got := bodies(n.await(taken, 1)); got != "again" {
 		t.Errorf("got %q, want what was published after it was granted again", got)
 	}
-	for _, w := range []*watcher{w, late, again} {
-		if len(w.heard) > 0 {
-			t.Errorf("ready heard %v too", <-w.heard)
+	for _, heard := range []chan error{first, late, again} {
+		if len(heard) > 0 {
+			t.Errorf("ready heard %v too", <-heard)
 		}
 	}
 }
 
-// watcher is one call of Watch.
-type watcher struct {
-	node  *node
-	heard chan error
-}
-
-func watching(n *node, destination string) *watcher {
-	w := &watcher{node: n, heard: make(chan error, 10)}
-	n.Bus.(bus.Narrower).Watch(destination, func(err error) { w.heard <- err })
-	return w
+// watching calls Watch, and returns where it is heard what ready hears.
+func (n *node) watching(destination string) chan error {
+	heard := make(chan error, 10)
+	n.Bus.(bus.Narrower).Watch(destination, func(err error) { heard <- err })
+	return heard
 }
 
 // hears waits for what ready hears next: a yes or a no.
-func (w *watcher) hears(t *testing.T, yes bool) {
-	t.Helper()
+func (n *node) hears(heard chan error, yes bool) {
+	n.t.Helper()
 	select {
-	case err := <-w.heard:
+	case err := <-heard:
 		if yes != (err == nil) {
-			t.Fatalf("ready heard %v", err)
+			n.t.Fatalf("ready heard %v", err)
 		}
-	case <-w.node.limit:
-		t.Fatal("ready heard nothing")
+	case <-n.limit:
+		n.t.Fatal("ready heard nothing")
 	}
 }
