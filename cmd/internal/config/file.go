@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,14 +14,13 @@ import (
 )
 
 // file is what a YAML file says: the values of keys, as texts. Nothing is parsed further than that, so
-// that file, environment and flags are parsed in one place; only lists of items, which stand nowhere
-// else, go to their targets at once.
+// that file, environment and flags are parsed in one place.
 type file struct {
 	name   string
 	folder string // by which relative paths in it go; empty is the working directory
+	keys   []key  // those that may stand in it, and those of the items that do
 	values map[string][]string
 
-	keys    []key // those that may stand in it
 	lines   []string
 	scalars map[string]scalar // what the items of lists say, by path
 	origins origins
@@ -55,7 +53,7 @@ func parseFile(name, folder string, text []byte, keys []key) *file {
 		return f
 	}
 	if root := doc.Content[0]; root.Tag != "!!null" {
-		f.section(root, "")
+		f.section(root, "", keys)
 	}
 	return f
 }
@@ -66,63 +64,57 @@ func (f *file) fault(n *yaml.Node, path, format string, args ...any) {
 
 func (f *file) at(n *yaml.Node) string { return fmt.Sprintf("%s:%d", f.name, n.Line) }
 
-// section reads a mapping whose keys are settings or further sections.
-func (f *file) section(n *yaml.Node, path string) {
-	f.entries(n, path, func(name string, key, value *yaml.Node) {
+// section reads a mapping whose keys are settings, or further sections.
+func (f *file) section(n *yaml.Node, path string, keys []key) {
+	f.entries(n, path, func(name string, at, value *yaml.Node) {
 		full := join(path, name)
-		switch k, known := keyAt(f.keys, full); {
+		switch k, known := keyAt(keys, full); {
 		case strings.Contains(name, "."):
-			f.fault(key, full, "there is no such key: write a section for each part, as log: {level: info}")
+			f.fault(at, full, "there is no such key: write a section for each part, as log: {level: info}")
 		case known && k.isItems():
-			f.readItems(value, k)
+			f.items(value, k)
 		case known && k.isSecret():
-			f.fault(key, full, "must not stand in this file: write it to a file of its own, name that with %s_file, or set %s",
+			f.fault(at, full, "must not stand in this file: write it to a file of its own, name that with %s_file, or set %s",
 				full, variable(full))
 		case known:
 			f.values[full] = f.read(value, k)
-		case f.isSection(full):
-			f.section(value, full)
+		case slices.ContainsFunc(keys, func(k key) bool { return strings.HasPrefix(k.path, full+".") }):
+			f.section(value, full, keys)
 		default:
-			f.fault(key, full, "%s", f.unknown(path, name))
+			f.fault(at, full, "%s", unknown(path, name, keys))
 		}
 	})
 }
 
 // entries calls visit for each entry of a mapping, and notes where it stands.
 func (f *file) entries(n *yaml.Node, path string, visit func(name string, key, value *yaml.Node)) {
-	if n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
 	if n.Kind != yaml.MappingNode {
 		f.fault(n, path, "is %s: want keys below it, each with a value", kind(n))
 		return
 	}
-	if merge := mergeKey(n); merge != nil {
-		f.fault(merge, path, "has a merge key (<<), which is not understood here: write the keys out")
-		return
-	}
 	lines := map[string]int{}
 	for i := 0; i < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
+		key, value := n.Content[i], aimed(n.Content[i+1])
 		full := join(path, key.Value)
-		if first, twice := lines[key.Value]; twice {
+		switch first, twice := lines[key.Value]; {
+		case key.Tag == "!!merge":
+			f.fault(key, path, "has a merge key (<<), which is not understood here: write the keys out")
+		case twice:
 			f.fault(key, full, "stands twice, first on line %d: leave one", first)
-			continue
+		default:
+			lines[key.Value] = key.Line
+			f.origins[full] = f.at(key)
+			visit(key.Value, key, value)
 		}
-		lines[key.Value] = key.Line
-		f.origins[full] = f.at(key)
-		visit(key.Value, key, value)
 	}
 }
 
-// mergeKey returns the key of a mapping that takes another's entries in, nil for none.
-func mergeKey(n *yaml.Node) *yaml.Node {
-	for i := 0; i < len(n.Content); i += 2 {
-		if n.Content[i].Tag == "!!merge" {
-			return n.Content[i]
-		}
+// aimed returns what an alias stands for; all else is itself.
+func aimed(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
 	}
-	return nil
+	return n
 }
 
 func join(path, name string) string {
@@ -132,69 +124,50 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
-func (f *file) isSection(path string) bool {
-	return slices.ContainsFunc(f.keys, func(k key) bool { return strings.HasPrefix(k.path, path+".") })
+// unknown says what a key that does not exist might have meant: one beside it, or one that is called alike
+// elsewhere.
+func unknown(path, name string, keys []key) string {
+	var all, beside []string // paths of keys and sections, as they stand in the table
+	for _, k := range keys {
+		for i, r := range k.path + "." {
+			if r == '.' && !k.isSecret() && !slices.Contains(all, k.path[:i]) {
+				all = append(all, k.path[:i])
+			}
+		}
+	}
+	for _, p := range all {
+		if p == join(path, lastPart(p)) {
+			beside = append(beside, p)
+		}
+	}
+	if near := cmp.Or(alike(name, beside), alike(name, all)); near != "" {
+		return "there is no such key; did you mean " + near + "?"
+	}
+	return "there is no such key; here stand " + strings.Join(lastParts(beside), ", ")
 }
 
-// unknown says what a key that does not exist might have meant: one beside it, or one that is
-// called alike elsewhere.
-func (f *file) unknown(path, name string) string {
-	beside := f.beside(path)
-	if near := cmp.Or(Nearest(name, beside), partOf(name, beside)); near != "" {
-		return "there is no such key; did you mean " + join(path, near) + "?"
+// alike returns the first of some paths whose last part is nearest to name, or is part of it (outbound_limit has
+// outbound), or "".
+func alike(name string, paths []string) string {
+	names := lastParts(paths)
+	isPart := func(part string) bool { return strings.Contains(plain(name), plain(part)) }
+	i := slices.Index(names, Nearest(name, names))
+	if i < 0 {
+		i = slices.IndexFunc(names, isPart)
 	}
-	if alike := f.alike(name); alike != "" {
-		return "there is no such key; did you mean " + alike + "?"
+	if i < 0 {
+		return ""
 	}
-	return "there is no such key; here stand " + strings.Join(beside, ", ")
+	return paths[i]
 }
 
-// alike returns the path of the key or section whose own name is nearest to name, or is part of
-// it (outbound_limit has outbound), or "".
-func (f *file) alike(name string) string {
-	paths := map[string]string{} // by their last part, the first of the table's order
-	for _, k := range slices.Backward(f.keys) {
-		if k.isSecret() {
-			continue
-		}
-		parts := strings.Split(k.path, ".")
-		for i, part := range parts {
-			paths[part] = strings.Join(parts[:i+1], ".")
-		}
-	}
-	names := slices.Sorted(maps.Keys(paths))
-	return paths[cmp.Or(Nearest(name, names), partOf(name, names))]
-}
+func lastPart(path string) string { return path[strings.LastIndexByte(path, '.')+1:] }
 
-// partOf returns the first of names that is part of name, or "".
-func partOf(name string, names []string) string {
-	for _, part := range names {
-		if strings.Contains(plain(name), plain(part)) {
-			return part
-		}
+func lastParts(paths []string) (names []string) {
+	for _, path := range paths {
+		names = append(names, lastPart(path))
 	}
-	return ""
-}
-
-// beside returns the names that may stand in a section, in order.
-func (f *file) beside(path string) []string {
-	names := map[string]bool{}
-	add := func(key string) {
-		rest, ok := key, true
-		if path != "" {
-			rest, ok = strings.CutPrefix(key, path+".")
-		}
-		if ok {
-			name, _, _ := strings.Cut(rest, ".")
-			names[name] = true
-		}
-	}
-	for _, k := range f.keys {
-		if !k.isSecret() {
-			add(k.path)
-		}
-	}
-	return slices.Sorted(maps.Keys(names))
+	return names
 }
 
 // read reads the value or values of a key. Those that name files go by the folder of this one.
@@ -203,6 +176,7 @@ func (f *file) read(n *yaml.Node, k key) (values []string) {
 		values = f.list(n, k)
 	} else {
 		values = []string{f.text(n, k.path)}
+		f.note(k.path, n)
 	}
 	if f.folder != "" && k.namesFiles() {
 		for i, name := range values {
@@ -216,9 +190,6 @@ func (f *file) read(n *yaml.Node, k key) (values []string) {
 
 // text reads a single value, whatever its type in YAML.
 func (f *file) text(n *yaml.Node, path string) string {
-	if n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
 	switch {
 	case strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!"): // as of !has(x), which is "has(x)", a tag, and no value
 		f.fault(n, path, "begins with !, which YAML takes for the name of a type: put the value in quotes")
@@ -233,28 +204,24 @@ func (f *file) text(n *yaml.Node, path string) string {
 }
 
 func (f *file) list(n *yaml.Node, k key) []string {
-	path := k.path
-	if n.Kind == yaml.AliasNode {
-		n = n.Alias
+	want := "a list, such as [a, b], or [] for none"
+	switch scalar := n.Kind == yaml.ScalarNode; {
+	case scalar && k.isFiles():
+		return []string{f.text(n, k.path)}
+	case k.isFiles():
+		want = "the name of a file, or a list of them"
+	case scalar && n.Tag != "!!null":
+		want = fmt.Sprintf("a list, such as [%q]", n.Value)
 	}
-	switch {
-	case k.isFiles() && n.Kind == yaml.ScalarNode:
-		return []string{f.text(n, path)}
-	case k.isFiles() && n.Kind != yaml.SequenceNode:
-		f.fault(n, path, "is %s: want the name of a file, or a list of them", kind(n))
-		return nil
-	case n.Kind == yaml.ScalarNode && n.Tag != "!!null":
-		f.fault(n, path, "is %s: want a list, such as [%q]", kind(n), n.Value)
-		return nil
-	case n.Kind != yaml.SequenceNode:
-		f.fault(n, path, "is %s: want a list, such as [a, b], or [] for none", kind(n))
+	if n.Kind != yaml.SequenceNode {
+		f.fault(n, k.path, "is %s: want %s", kind(n), want)
 		return nil
 	}
 	values := []string{}
 	for i, item := range n.Content {
-		full := fmt.Sprintf("%s[%d]", path, i)
+		full := fmt.Sprintf("%s[%d]", k.path, i)
 		f.origins[full] = f.at(item)
-		values = append(values, f.text(item, full))
+		values = append(values, f.text(aimed(item), full))
 	}
 	return values
 }

@@ -140,7 +140,7 @@ func keyAt(keys []key, path string) (k key, known bool) {
 }
 
 // name is the last part of the path.
-func (k key) name() string { return k.path[strings.LastIndex(k.path, ".")+1:] }
+func (k key) name() string { return lastPart(k.path) }
 
 // isList reports whether k takes several values.
 func (k key) isList() bool {

@@ -100,10 +100,14 @@ func folderOf(name string) string {
 func (c *Config) merge(f *file, flags map[string]*pflag.Flag) (errs []error) {
 	v := viper.New()
 	v.AllowEmptyEnv(true)
-	if err := v.MergeConfigMap(nested(f.values)); err != nil {
+	values := map[string]any{}
+	for path, texts := range f.values {
+		values[path] = texts
+	}
+	if err := v.MergeConfigMap(values); err != nil {
 		return []error{err}
 	}
-	for _, k := range c.keys() {
+	for _, k := range f.keys {
 		if k.isItems() {
 			continue
 		}
@@ -166,25 +170,6 @@ func texts(value any, list bool) []string {
 		values[i] = strings.TrimSpace(values[i])
 	}
 	return values
-}
-
-// nested makes {"a": {"b": v}} of {"a.b": v}, the form in which viper takes a file.
-func nested(values map[string][]string) map[string]any {
-	root := map[string]any{}
-	for path, value := range values {
-		section := root
-		parts := strings.Split(path, ".")
-		for _, part := range parts[:len(parts)-1] {
-			below, ok := section[part].(map[string]any)
-			if !ok {
-				below = map[string]any{}
-				section[part] = below
-			}
-			section = below
-		}
-		section[parts[len(parts)-1]] = slices.Clone(value)
-	}
-	return root
 }
 
 // settle draws the conclusions that no source spells out: a broker named by a flag is meant to be
