@@ -26,8 +26,7 @@ func (c *Config) Certificates() (list []Certificate) {
 	if c.TLS.pair != nil {
 		list = append(list, Certificate{"tls.cert", c.TLS.Cert, expiry(c.TLS.pair)})
 	}
-	for _, f := range fieldsIn[settings.Certificates](c) {
-		t := f.target.(*settings.Certificates)
+	for f, t := range fieldsIn[settings.Certificates](c) {
 		if !t.CAExpires.IsZero() {
 			list = append(list, Certificate{f.path + ".ca", t.CA, t.CAExpires})
 		}

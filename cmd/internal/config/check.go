@@ -27,12 +27,12 @@ func (c *Config) check() []error {
 		c.checkRedis(),
 		c.loadTLS(),
 		c.checkAuth(),
+		c.checkBounds(),
 		c.checkLimits(),
-		c.checkTimes(),
 		c.checkWords(),
 	)
-	for _, f := range fieldsIn[settings.Secret](c) {
-		f.target.(*settings.Secret).Spare(false)
+	for _, s := range fieldsIn[settings.Secret](c) {
+		s.Spare(false)
 	}
 	if len(errs) == 0 {
 		errs = c.checkRules()
@@ -189,11 +189,9 @@ func within(destination, prefix string) bool {
 // server lets wait for a connection.
 const maxEmbedded = 63 * MiB
 
+// checkLimits refuses sizes and times that don't fit each other.
 func (c *Config) checkLimits() (errs []error) {
 	l := c.Limits
-	if l.Message < 1 {
-		errs = append(errs, c.fault("limits.message", "%s lets no message pass: write it like 64KiB", l.Message))
-	}
 	if l.Message > maxEmbedded && c.Bus.Driver == embedded {
 		errs = append(errs, c.fault("limits.message", "%s is more than the embedded bus carries: want %s at most", l.Message, maxEmbedded))
 	}
@@ -206,31 +204,6 @@ func (c *Config) checkLimits() (errs []error) {
 		errs = append(errs, c.fault("limits.outbound", "%s is under the %s that one message may take: want at least limits.message",
 			l.Outbound, l.Message))
 	}
-	if c.SockJS.StreamLimit < 1 {
-		errs = append(errs, c.fault("sockjs.stream_limit", "%s ends every answer at once: write it like 128KiB", c.SockJS.StreamLimit))
-	}
-	if l.Connections < 1 {
-		errs = append(errs, c.fault("limits.connections", "%d lets nobody connect: want 1 or more", l.Connections))
-	}
-	if most := c.Sessions.PerMember.Max; most < 0 {
-		errs = append(errs, c.fault("sessions.per_member.max", "%d is not possible: want 1 or more, or 0 for any number", most))
-	}
-	return errs
-}
-
-// maxHeartBeat is what a browser's timer can wait, 2^31 ms, in whole days. With more it does not wait at all.
-const maxHeartBeat = 24 * 24 * time.Hour
-
-func (c *Config) checkTimes() (errs []error) {
-	positive := func(path string, d time.Duration) {
-		if d <= 0 {
-			errs = append(errs, c.fault(path, "%s is too short: write it like 10s", d))
-		}
-	}
-	positive("limits.connect_timeout", c.Limits.ConnectTimeout)
-	positive("sockjs.heartbeat", c.SockJS.Heartbeat)
-	positive("sockjs.session_timeout", c.SockJS.SessionTimeout)
-	positive("registry.heartbeat", c.Registry.Heartbeat)
 	switch r := c.Registry; {
 	case r.Expiry >= 2*r.Heartbeat:
 	case c.Origin("registry.expiry") == ByDefault:
@@ -240,21 +213,37 @@ func (c *Config) checkTimes() (errs []error) {
 		errs = append(errs, c.fault("registry.expiry", "%s is under two heartbeats of %s, so one that is late would take the node's sessions away: want at least %s",
 			r.Expiry, r.Heartbeat, 2*r.Heartbeat))
 	}
-	offered := func(path string, d time.Duration) {
-		if d > 0 && d < time.Second {
-			errs = append(errs, c.fault(path, "%s is too short: want 1s or more, or 0s for none", d))
+	return errs
+}
+
+// maxHeartBeat is what a browser's timer can wait, 2^31 ms, in whole days. With more it does not wait at all.
+const maxHeartBeat = 24 * 24 * time.Hour
+
+// checkBounds refuses numbers, sizes and times with which something could never work.
+func (c *Config) checkBounds() (errs []error) {
+	beats := func(d, most time.Duration) bool { return d == 0 || time.Second <= d && d <= most }
+	for _, b := range []struct {
+		path string
+		ok   bool
+		want string
+	}{
+		{"redis.db", c.Redis.DB >= 0, "0 or more"},
+		{"registry.heartbeat", c.Registry.Heartbeat > 0, "some time, such as 5s"},
+		{"sessions.per_member.max", c.Sessions.PerMember.Max >= 0, "1 or more, or 0 for any number"},
+		{"limits.message", c.Limits.Message > 0, "a size such as 64KiB"},
+		{"limits.connections", c.Limits.Connections > 0, "1 or more"},
+		{"limits.connect_timeout", c.Limits.ConnectTimeout > 0, "some time, such as 10s"},
+		{"heart_beat.send", beats(c.HeartBeat.Send, maxHeartBeat), "1s to 24d, as timers of browsers hold no more, or 0s for none"},
+		{"heart_beat.receive", beats(c.HeartBeat.Receive, maxHeartBeat), "1s to 24d, as timers of browsers hold no more, or 0s for none"},
+		{"heart_beat.hung", beats(c.HeartBeat.Hung, maxDuration), "1s or more, or 0s for none"},
+		{"sockjs.heartbeat", c.SockJS.Heartbeat > 0, "some time, such as 25s"},
+		{"sockjs.session_timeout", c.SockJS.SessionTimeout > 0, "some time, such as 5s"},
+		{"sockjs.stream_limit", c.SockJS.StreamLimit > 0, "a size such as 128KiB"},
+	} {
+		if !b.ok {
+			errs = append(errs, c.fault(b.path, "%v is not possible: want %s", c.Value(b.path), b.want))
 		}
 	}
-	timed := func(path string, d time.Duration) {
-		if d > maxHeartBeat {
-			errs = append(errs, c.fault(path, "is over 24d, and timers of browsers hold no more: want less, or 0s for none"))
-		}
-	}
-	timed("heart_beat.send", c.HeartBeat.Send)
-	timed("heart_beat.receive", c.HeartBeat.Receive)
-	offered("heart_beat.send", c.HeartBeat.Send)
-	offered("heart_beat.receive", c.HeartBeat.Receive)
-	offered("heart_beat.hung", c.HeartBeat.Hung)
 	return errs
 }
 

@@ -100,8 +100,7 @@ func (c *Config) ChangedFiles(other *Config) (names []string) {
 // loadSecrets reads the files of secrets that are wanted. One that was given in the environment wins over
 // its file.
 func (c *Config) loadSecrets() (errs []error) {
-	for _, f := range fieldsIn[settings.Secret](c) {
-		s := f.target.(*settings.Secret)
+	for f, s := range fieldsIn[settings.Secret](c) {
 		if !c.inUse(f.path) || s.Reveal() == "" && !c.uses(f.path) {
 			s.Spare(true)
 			if file, named := keyAt(c.keys(), f.path+"_file"); named && !file.isEmpty() {
@@ -117,7 +116,7 @@ func (c *Config) loadSecrets() (errs []error) {
 	return errs
 }
 
-func (c *Config) loadSecret(f field, s *settings.Secret) error {
+func (c *Config) loadSecret(f key, s *settings.Secret) error {
 	path, before := f.path, ""
 	if s.Reveal() == "" && s.File() != "" {
 		path, before = f.path+"_file", s.File()+" "

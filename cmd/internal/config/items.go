@@ -79,7 +79,7 @@ func (f *file) items(n *yaml.Node, k key) {
 func (f *file) require(n *yaml.Node, path string, keys []key) {
 	var required []string
 	for _, k := range keys {
-		if k.required {
+		if k.isRequired() {
 			required = append(required, k.name())
 		}
 	}

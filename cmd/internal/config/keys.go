@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
+	"iter"
 	"reflect"
 	"regexp"
 	"slices"
@@ -17,12 +18,12 @@ import (
 // key is one setting. Those that are a *settings.Secret can't stand in the file: they come from the
 // environment, or from a file of their own. Lists of structs can stand nowhere else.
 type key struct {
-	path     string
-	target   any      // a pointer to where its value goes
-	is       string   // what it is, in a line of Markdown for the documents and for the file of `config default`
-	initial  string   // what it is where nobody says anything, as a variable would say it
-	words    []string // what it may be; nil for anything
-	required bool     // an item has to have it
+	path    string
+	target  any // a pointer to where its value goes
+	tag     reflect.StructTag
+	is      string   // what it is, in a line of Markdown for the documents and for the file of `config default`
+	initial string   // what it is where nobody says anything, as a variable would say it
+	words   []string // what it may be; nil for anything
 }
 
 // keys are all settings, in the order in which people read them; those of one section stand together.
@@ -33,27 +34,20 @@ func keysOf(path string, section any) (keys []key) {
 	for _, f := range fieldsOf(path, section) {
 		switch target := f.target.(type) {
 		case *settings.Secret:
-			keys = append(keys, secretKeys(f, target)...)
+			keys = append(keys, f.secretKeys(target)...)
 		case *Bus:
 			keys = append(keys, target.driverKey(f.path))
 		default:
 			if _, whole := f.target.(encoding.TextUnmarshaler); whole || reflect.TypeOf(target).Elem().Kind() != reflect.Struct {
-				keys = append(keys, f.key())
+				keys = append(keys, f)
 			}
 		}
 	}
 	return keys
 }
 
-// field is what has a tag in the struct of a section: a setting, or a section with more.
-type field struct {
-	path   string
-	target any // a pointer
-	tag    reflect.StructTag
-}
-
-// fieldsOf returns the fields of a section, each followed by those in it.
-func fieldsOf(path string, section any) (list []field) {
+// fieldsOf returns what has a tag in the struct of a section: a setting, or a section followed by what is in it.
+func fieldsOf(path string, section any) (list []key) {
 	v := reflect.ValueOf(section).Elem()
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
@@ -61,9 +55,12 @@ func fieldsOf(path string, section any) (list []field) {
 		if !named && !f.Anonymous {
 			continue
 		}
-		below := field{path, v.Field(i).Addr().Interface(), f.Tag}
+		below := key{path: path, target: v.Field(i).Addr().Interface(), tag: f.Tag, is: markdown(f.Tag.Get("is")), initial: f.Tag.Get("default")}
 		if named {
 			below.path = join(path, name)
+		}
+		if words, ok := f.Tag.Lookup("words"); ok {
+			below.words = strings.Split(words, ",")
 		}
 		list = append(list, below)
 		if f.Type.Kind() == reflect.Struct {
@@ -79,34 +76,29 @@ func fieldsOf(path string, section any) (list []field) {
 }
 
 // fieldsIn returns the fields of a type.
-func fieldsIn[T any](c *Config) []field {
-	return slices.DeleteFunc(fieldsOf("", c), func(f field) bool {
-		_, is := f.target.(*T)
-		return !is
-	})
-}
-
-func (f field) key() key {
-	k := key{path: f.path, target: f.target, is: markdown(f.tag.Get("is")), initial: f.tag.Get("default"), required: f.tag.Get("required") != ""}
-	if words, ok := f.tag.Lookup("words"); ok {
-		k.words = strings.Split(words, ",")
+func fieldsIn[T any](c *Config) iter.Seq2[key, *T] {
+	return func(yield func(key, *T) bool) {
+		for _, f := range fieldsOf("", c) {
+			if target, is := f.target.(*T); is && !yield(f, target) {
+				return
+			}
+		}
 	}
-	return k
 }
 
 // secretKeys returns the key of a secret, and of the file that holds it.
-func secretKeys(f field, s *settings.Secret) []key {
-	value, file := f.key(), f.key()
-	file.path, file.target = f.path+"_file", s.Named()
-	switch f.tag.Get("from") {
+func (k key) secretKeys(s *settings.Secret) []key {
+	file := k
+	file.path, file.target = k.path+"_file", s.Named()
+	switch k.tag.Get("from") {
 	case "env":
-		return []key{value}
+		return []key{k}
 	case "file":
 		return []key{file}
 	}
-	value.is += ", instead of `" + file.path + "`"
+	k.is += ", instead of `" + file.path + "`"
 	file.is = "file that holds " + file.is + " alone"
-	return []key{value, file}
+	return []key{k, file}
 }
 
 var inQuotes = regexp.MustCompile(`(^|[ (])'([^']+)'`)
@@ -141,6 +133,9 @@ func keyAt(keys []key, path string) (k key, known bool) {
 
 // name is the last part of the path.
 func (k key) name() string { return lastPart(k.path) }
+
+// isRequired reports whether every item has to have k.
+func (k key) isRequired() bool { return k.tag.Get("required") != "" }
 
 // isList reports whether k takes several values.
 func (k key) isList() bool {

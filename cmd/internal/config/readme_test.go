@@ -66,7 +66,7 @@ func settingsTable(keys []key) string {
 			row(k.path, "`[]`", k.is+"; in the file alone")
 			for _, f := range k.newItem() {
 				def := code(f)
-				if f.required {
+				if f.isRequired() {
 					def = "(needed)"
 				}
 				row(k.path+"[]."+f.path, def, f.is)

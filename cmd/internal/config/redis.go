@@ -52,8 +52,6 @@ func (c *Config) checkTopology() (errs []error) {
 		errs = append(errs, c.fault("redis.master", "has no Sentinels: set redis.addrs to their addresses, such as [10.0.0.5:26379, 10.0.0.6:26379]"))
 	}
 	switch {
-	case r.DB < 0:
-		errs = append(errs, c.fault("redis.db", "%d is not possible: want 0 or more", r.DB))
 	case r.DB > 0 && r.Cluster:
 		errs = append(errs, c.fault("redis.db", "%d is not possible with redis.cluster (%s): a Redis Cluster has database 0 alone", r.DB, c.Origin("redis.cluster")))
 	case r.DB > 0 && r.IsCluster():

@@ -147,7 +147,7 @@ func (k key) describe() string {
 	text += "; each has"
 	for _, f := range k.newItem() {
 		needed := ""
-		if f.required {
+		if f.isRequired() {
 			needed = " (needed)"
 		}
 		text += "\n  " + f.path + needed + ": " + plainText(f.is)

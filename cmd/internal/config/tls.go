@@ -14,9 +14,9 @@ import (
 
 // loadTLS reads the files of the sections of settings.Certificates that are in use.
 func (c *Config) loadTLS() (errs []error) {
-	for _, f := range fieldsIn[settings.Certificates](c) {
+	for f, t := range fieldsIn[settings.Certificates](c) {
 		if c.inUse(f.path) {
-			errs = append(errs, c.loadCertificates(f.path, f.target.(*settings.Certificates))...)
+			errs = append(errs, c.loadCertificates(f.path, t)...)
 		}
 	}
 	return errs
