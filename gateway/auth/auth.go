@@ -39,7 +39,7 @@ type Authenticator struct {
 type counts struct{ verified, known, refused, revoked atomic.Uint64 }
 
 // New checks the configuration: that every key is one for its algorithms, and issuers can be told
-// apart.
+// apart. An error about issuers is an *IssuerError, or several joined.
 func New(cfg Config) (*Authenticator, error) {
 	issuers, err := newIssuers(cfg.Issuers)
 	if err != nil {

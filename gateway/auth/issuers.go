@@ -35,41 +35,56 @@ type key struct {
 	gone atomic.Pointer[time.Time] // when the issuer lost it; nil while it is in use
 }
 
+// IssuerError says why an Issuer's tokens can't be taken.
+type IssuerError struct {
+	Issuer int    // its place among Config.Issuers
+	Name   string // its name
+	Part   string // of it that is wrong: "name", "keys", "algorithms" or "audience"; empty for the whole
+	Index  int    // in a Part that is a list
+	Reason string
+}
+
+func (e *IssuerError) Error() string { return fmt.Sprintf("issuer %q: %s", e.Name, e.Reason) }
+
 // newIssuers checks that every key is one for its algorithms, and that a token's claim "iss" tells
 // whose it is.
 func newIssuers(list []Issuer) (issuers, error) {
 	all := issuers{}
-	for _, i := range list {
-		if i.Name == "" && len(list) > 1 {
-			return nil, errors.New("an issuer among several has no name: give what the claim \"iss\" says")
+	var errs []error
+	for n, said := range list {
+		issuer, fault := newIssuer(said)
+		switch {
+		case fault != nil:
+		case said.Name == "" && len(list) > 1:
+			fault = &IssuerError{Part: "name", Reason: "an issuer among several has no name: give what the claim \"iss\" says"}
+		case all[said.Name] != nil:
+			fault = &IssuerError{Part: "name", Reason: fmt.Sprintf("%q is the name of another issuer, too: leave one", said.Name)}
 		}
-		if all[i.Name] != nil {
-			return nil, fmt.Errorf("there are two issuers %q: leave one", i.Name)
+		if fault != nil {
+			fault.Issuer, fault.Name = n, said.Name
+			errs = append(errs, fault)
 		}
-		issuer, err := newIssuer(i)
-		if err != nil {
-			return nil, fmt.Errorf("issuer %q: %w", i.Name, err)
-		}
-		all[i.Name] = issuer
+		all[said.Name] = issuer
 	}
-	return all, nil
+	return all, errors.Join(errs...)
 }
 
 // newIssuer checks an issuer's keys and algorithms, and makes copies of its slices.
-func newIssuer(said Issuer) (*issuer, error) {
-	switch {
-	case len(said.Keys) == 0:
-		return nil, errors.New("there is no key")
-	case len(said.Keys) > maxKeys:
-		return nil, fmt.Errorf("there are %d keys: want %d at most", len(said.Keys), maxKeys)
-	case slices.Contains(said.Audience, ""):
-		return nil, errors.New("an audience is empty: leave it out, or give what the claim \"aud\" has to hold")
+func newIssuer(said Issuer) (*issuer, *IssuerError) {
+	if len(said.Keys) == 0 {
+		return nil, &IssuerError{Reason: "there is no key"}
+	}
+	if len(said.Keys) > maxKeys {
+		return nil, &IssuerError{Reason: fmt.Sprintf("there are %d keys: want %d at most", len(said.Keys), maxKeys)}
+	}
+	if n := slices.Index(said.Audience, ""); n >= 0 {
+		return nil, &IssuerError{Part: "audience", Index: n, Reason: "an audience is empty: leave it out, or give what the claim \"aud\" has to hold"}
 	}
 	i := &issuer{algorithms: slices.Clone(said.Algorithms), audience: slices.Clone(said.Audience)}
-	for _, value := range said.Keys {
+	for n, value := range said.Keys {
 		fit, err := algorithmsOf(value)
 		if err != nil {
-			return nil, err
+			return nil, &IssuerError{Part: "keys", Index: n, Reason: err.Error()}
 		}
 		if secret, ok := value.([]byte); ok {
 			value = slices.Clone(secret)
@@ -83,20 +98,21 @@ func newIssuer(said Issuer) (*issuer, error) {
 }
 
 // settle leaves each key the algorithms that are the issuer's too. None may be for none.
-func (i *issuer) settle() error {
+func (i *issuer) settle() *IssuerError {
 	var fit []string // any of the keys
 	for _, k := range i.keys {
 		fit = appendNew(fit, k.algorithms...)
 	}
-	for _, name := range i.algorithms {
+	for n, name := range i.algorithms {
 		if !slices.Contains(fit, name) {
-			return fmt.Errorf("the algorithm %q is not for this key: want %s", name, strings.Join(fit, ", "))
+			return &IssuerError{Part: "algorithms", Index: n, Reason: fmt.Sprintf("the algorithm %q is not for this key: want %s", name, strings.Join(fit, ", "))}
 		}
 	}
-	for _, k := range i.keys {
+	for n, k := range i.keys {
 		own := slices.DeleteFunc(slices.Clone(k.algorithms), func(name string) bool { return !i.pins(name) })
 		if len(own) == 0 {
-			return fmt.Errorf("a key is for none of the algorithms %s: add one of %s", strings.Join(i.algorithms, ", "), strings.Join(k.algorithms, ", "))
+			return &IssuerError{Part: "keys", Index: n, Reason: fmt.Sprintf("a key is for none of the algorithms %s: add one of %s",
+				strings.Join(i.algorithms, ", "), strings.Join(k.algorithms, ", "))}
 		}
 		k.algorithms = own
 	}

@@ -48,7 +48,7 @@ func TestNewRefuses(t *testing.T) {
 		{"a key for another kind", Config{Issuers: []Issuer{{Name: "a", Keys: []any{key.Public()}, Algorithms: []string{"HS256"}}}}, `issuer "a": the algorithm "HS256" is not for this key: want EdDSA`},
 		{"a key on another curve", Config{Issuers: []Issuer{{Keys: []any{p256}, Algorithms: []string{"ES384"}}}}, `the algorithm "ES384" is not for this key: want ES256`},
 		{"an empty audience", Config{Issuers: []Issuer{{Keys: []any{secret()}, Audience: []string{""}}}}, "an audience is empty"},
-		{"one name twice", Config{Issuers: []Issuer{{Name: "a", Keys: []any{secret()}}, {Name: "a", Keys: []any{key.Public()}}}}, `there are two issuers "a"`},
+		{"one name twice", Config{Issuers: []Issuer{{Name: "a", Keys: []any{secret()}}, {Name: "a", Keys: []any{key.Public()}}}}, `issuer "a": "a" is the name of another issuer`},
 		{"no name among several", Config{Issuers: []Issuer{{Name: "a", Keys: []any{secret()}}, {Keys: []any{key.Public()}}}}, "an issuer among several has no name"},
 		{"negative leeway", Config{Leeway: -time.Second}, "the leeway is negative"},
 	} {

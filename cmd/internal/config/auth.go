@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -91,138 +92,114 @@ func (i *Issuer) hasKey() bool {
 
 // checkAuth checks auth, and loads its keys.
 func (c *Config) checkAuth() (errs []error) {
+	all := c.issuers()
 	if c.uses("auth") {
-		for _, i := range c.issuers() {
-			errs = append(errs, c.loadIssuer(i)...)
+		for _, i := range all {
+			errs = append(errs, c.loadKeys(i)...)
+		}
+		if len(errs) == 0 {
+			_, err := auth.New(c.Tokens())
+			errs = c.issuerFaults(err, all)
+		}
+		if c.Auth.Anonymous == AnonymousRefuse && len(all) == 0 {
+			errs = append(errs, c.fault("auth.anonymous", "is %s, but nobody's tokens are taken, so that nobody could connect: %s", AnonymousRefuse, nameAnIssuer))
 		}
 	}
-	errs = append(errs, c.checkIssuers()...)
 	for _, claim := range []struct{ path, name string }{{"auth.claims.member", c.Auth.Claims.Member}, {"auth.claims.roles", c.Auth.Claims.Roles}} {
 		if claim.name == "" {
 			errs = append(errs, c.fault(claim.path, "is empty: want the name of a claim"))
 		}
-	}
-	if c.Auth.Anonymous == AnonymousRefuse && len(c.issuers()) == 0 && c.uses("auth") {
-		errs = append(errs, c.fault("auth.anonymous", "is %s, but nobody's tokens are taken, so that nobody could connect: %s", AnonymousRefuse, nameAnIssuer))
 	}
 	return errs
 }
 
 const nameAnIssuer = "set auth.jwt.secret_file or auth.jwt.public_key_file"
 
-// loadIssuer reads the keys of an issuer, and finds the algorithms for them.
-func (c *Config) loadIssuer(i issuer) []error {
-	if errs := c.loadIssuerKeys(i); errs != nil {
-		return errs
+// issuerFaults finds the places of what auth.New says.
+func (c *Config) issuerFaults(err error, all []issuer) (errs []error) {
+	for _, err := range parts(err) {
+		e, ok := errors.AsType[*auth.IssuerError](err)
+		if !ok {
+			errs = append(errs, err)
+			continue
+		}
+		i := all[e.Issuer]
+		path := i.path
+		switch e.Part {
+		case "name":
+			path += ".issuer"
+		case "keys":
+			path = i.keys[e.Index].path
+		case "algorithms", "audience":
+			path = fmt.Sprintf("%s.%s[%d]", path, e.Part, e.Index)
+		}
+		errs = append(errs, c.fault(path, "%s", e.Reason))
 	}
-	if errs := c.settleAlgorithms(i); errs != nil {
-		return errs
-	}
-	if _, err := auth.New(auth.Config{Issuers: []auth.Issuer{i.forAuth()}}); err != nil {
-		return []error{c.fault(i.path, "%v", err)}
-	}
-	return nil
+	return errs
 }
 
-func (c *Config) loadIssuerKeys(i issuer) []error {
-	switch {
-	case len(i.PublicKeyFile) > 0 && (len(i.SecretFile) > 0 || i.Secret.IsSet()):
+// loadKeys reads the keys of an issuer, and finds the algorithms for them where it names none: all that fit a
+// public key, and of those for a secret, which fits any, the usual one.
+func (c *Config) loadKeys(i issuer) (errs []error) {
+	files, setting := i.SecretFile, ".secret_file"
+	switch isPublic := len(i.PublicKeyFile) > 0; {
+	case isPublic && (len(i.SecretFile) > 0 || i.Secret.IsSet()):
 		return []error{c.fault(i.path+".public_key_file", "stands beside a secret (%s): leave one, by which the issuer signs",
 			c.Origin(c.Named(i.path+".secret")))}
 	case !i.hasKey():
 		return []error{c.fault(i.path, "has no key: set %s.secret_file or %[1]s.public_key_file", i.path)}
-	case len(i.PublicKeyFile) > 0:
-		return c.loadPublicKeys(i)
+	case isPublic:
+		files, setting = i.PublicKeyFile, ".public_key_file"
 	case i.Secret.IsSet():
-		i.keys = []issuerKey{{[]byte(i.Secret.Reveal()), i.path + ".secret", ""}}
-		return nil
+		files, i.keys = nil, []issuerKey{{[]byte(i.Secret.Reveal()), i.path + ".secret", ""}}
 	}
-	return c.loadIssuerSecrets(i)
-}
-
-func (c *Config) loadPublicKeys(i issuer) (errs []error) {
-	for n, name := range i.PublicKeyFile {
-		path := c.item(i.path+".public_key_file", n)
-		text, err := c.read(name)
+	for n, name := range files {
+		path := c.item(i.path+setting, n)
+		keys, err := c.readKeys(i, name)
 		if err != nil {
 			errs = append(errs, c.fault(path, "%v", err))
-			continue
-		}
-		keys, err := auth.ParsePublicKeys(text)
-		if err != nil {
-			errs = append(errs, c.fault(path, "%s: %v", name, err))
 		}
 		for _, key := range keys {
 			i.keys = append(i.keys, issuerKey{key, path, name})
 		}
 	}
-	return errs
-}
-
-func (c *Config) loadIssuerSecrets(i issuer) (errs []error) {
-	for n, name := range i.SecretFile {
-		path := c.item(i.path+".secret_file", n)
-		var secret settings.Secret
-		text, err := c.read(name)
-		if err == nil {
-			err = parseSecret(name, text, &secret)
-		}
-		if err != nil {
-			errs = append(errs, c.fault(path, "%v", err))
-			continue
-		}
-		if n == 0 {
-			i.Secret = secret
-		}
-		i.keys = append(i.keys, issuerKey{[]byte(secret.Reveal()), path, name})
+	if len(i.Algorithms) > 0 || len(errs) > 0 {
+		return errs
 	}
-	return errs
-}
-
-// settleAlgorithms checks the algorithms of an issuer. By default all that fit the key are taken, but
-// for a secret, which fits any: of those, the usual one.
-func (c *Config) settleAlgorithms(i issuer) (errs []error) {
-	var fit []string
 	for _, k := range i.keys {
 		for _, name := range auth.Algorithms(k.value) {
-			if !slices.Contains(fit, name) {
-				fit = append(fit, name)
+			if !slices.Contains(i.Algorithms, name) {
+				i.Algorithms = append(i.Algorithms, name)
 			}
 		}
 	}
-	for n, name := range i.Algorithms {
-		if !slices.Contains(fit, name) {
-			errs = append(errs, c.fault(fmt.Sprintf("%s.algorithms[%d]", i.path, n), "%q is not for this key: want %s", name, strings.Join(fit, ", ")))
-		}
+	if len(i.PublicKeyFile) == 0 {
+		i.Algorithms = i.Algorithms[:1]
 	}
-	switch {
-	case len(i.Algorithms) > 0:
-	case len(i.PublicKeyFile) == 0:
-		i.Algorithms = fit[:1]
-	default:
-		i.Algorithms = fit
-	}
-	return errs
+	return nil
 }
 
-// checkIssuers refuses issuers that tokens can't be told apart by.
-func (c *Config) checkIssuers() (errs []error) {
-	taken := map[string]string{} // name to path
-	all := c.issuers()
-	for _, i := range all {
-		if n := slices.Index(i.Audience, ""); n >= 0 {
-			errs = append(errs, c.fault(fmt.Sprintf("%s.audience[%d]", i.path, n), "is empty: want a text that is in the claim \"aud\""))
-		}
-		key := i.path + ".issuer"
-		switch other, twice := taken[i.Name]; {
-		case i.Name == "" && len(all) > 1:
-			errs = append(errs, c.fault(i.path, "has no issuer, but is not the only one: set %s to what the claim \"iss\" says", key))
-		case twice:
-			errs = append(errs, c.fault(key, "%s is that of %s too (%s): want each once", i.Name, other, c.origins.of(other)))
-		}
-		taken[i.Name] = i.path
+// readKeys returns the keys in a file of an issuer.
+func (c *Config) readKeys(i issuer, name string) ([]any, error) {
+	text, err := c.read(name)
+	if err != nil {
+		return nil, err
 	}
-	return errs
+	if len(i.PublicKeyFile) > 0 {
+		keys, err := auth.ParsePublicKeys(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		return keys, nil
+	}
+	var secret settings.Secret
+	if err := parseSecret(name, text, &secret); err != nil {
+		return nil, err
+	}
+	if len(i.keys) == 0 {
+		i.Secret = secret
+	}
+	return []any{[]byte(secret.Reveal())}, nil
 }
 
 // Tokens is what an Authenticator needs to know, but for the list of revocations. There may be no

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"time"
 
@@ -83,9 +82,9 @@ func expiry(pair *tls.Certificate) (first time.Time) {
 	return first
 }
 
-// authorities returns the certificates of a text in PEM, and when the last of them expires. As x509 does
+// authorities returns the certificates of a file in PEM, and when the last of them expires. As x509 does
 // with those of a system, it passes over what it can't parse.
-func authorities(text []byte) (pool *x509.CertPool, last time.Time, err error) {
+func authorities(name string, text []byte) (pool *x509.CertPool, last time.Time, err error) {
 	pool = x509.NewCertPool()
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		c, err := x509.ParseCertificate(block.Bytes)
@@ -98,7 +97,7 @@ func authorities(text []byte) (pool *x509.CertPool, last time.Time, err error) {
 		}
 	}
 	if last.IsZero() {
-		return nil, last, errors.New("holds no certificate in PEM")
+		return nil, last, fmt.Errorf("%s holds no certificate in PEM", name)
 	}
 	return pool, last, nil
 }

@@ -285,20 +285,17 @@ func (c *Config) checkLoginRules() []error {
 	return []error{c.fault(path, "asks who is logged in, but nobody's tokens are taken: %s", nameAnIssuer)}
 }
 
-// ruleFaults takes apart what policy.New says, and finds the places in the file.
+// ruleFaults finds the places in the file of what policy.New says.
 func (c *Config) ruleFaults(err error) (errs []error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, err := range joined.Unwrap() {
-			errs = append(errs, c.ruleFaults(err)...)
+	for _, err := range parts(err) {
+		switch fault, ok := errors.AsType[*policy.RuleError](err); {
+		case !ok:
+			errs = append(errs, err)
+		case fault.Line == 0:
+			errs = append(errs, c.fault(fault.Path, "%s", fault.Reason))
+		default:
+			errs = append(errs, c.scalars[fault.Path].fault(fault))
 		}
-		return errs
 	}
-	var fault *policy.RuleError
-	switch {
-	case !errors.As(err, &fault):
-		return []error{err}
-	case fault.Line == 0:
-		return []error{c.fault(fault.Path, "%s", fault.Reason)}
-	}
-	return []error{c.scalars[fault.Path].fault(fault)}
+	return errs
 }

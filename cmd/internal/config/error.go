@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/stompgw/stompgw/bus/settings"
@@ -106,4 +107,12 @@ func (c *Config) Named(path string) string {
 		return path + "_file"
 	}
 	return path
+}
+
+// parts returns the errors that are joined in one, or that one.
+func parts(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return slices.DeleteFunc([]error{err}, func(err error) bool { return err == nil })
 }

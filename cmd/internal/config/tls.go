@@ -3,11 +3,9 @@ package config
 import (
 	"bytes"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/stompgw/stompgw/bus/settings"
 )
@@ -45,8 +43,12 @@ func (c *Config) loadCertificates(path string, t *settings.Certificates) (errs [
 	}
 	t.Loaded = &tls.Config{MinVersion: tls.VersionTLS12}
 	if t.CA != "" {
-		if t.Loaded.RootCAs, t.CAExpires, errs = c.loadCA(path+".ca", t.CA); errs != nil {
-			return errs
+		text, err := c.readPEM(t.CA)
+		if err == nil {
+			t.Loaded.RootCAs, t.CAExpires, err = authorities(t.CA, text)
+		}
+		if err != nil {
+			return []error{c.fault(path+".ca", "%v", err)}
 		}
 	}
 	pair, errs := c.loadPair(path, t.Cert, t.Key)
@@ -59,6 +61,9 @@ func (c *Config) loadCertificates(path string, t *settings.Certificates) (errs [
 // loadPair reads the certificate and the private key that two settings of a section name, if
 // Source.Uses it; nil is for neither.
 func (c *Config) loadPair(path, cert, key string) (*tls.Certificate, []error) {
+	fault := func(err error) []error {
+		return []error{c.fault(path+".cert", "with %s.key can't be used: %v", path, err)}
+	}
 	switch {
 	case cert == "" && key == "":
 		return nil, nil
@@ -69,40 +74,19 @@ func (c *Config) loadPair(path, cert, key string) (*tls.Certificate, []error) {
 	case !c.uses(path):
 		return nil, nil
 	}
-	pair, err := c.readPair(cert, key)
-	if err != nil {
-		return nil, []error{c.fault(path+".cert", "with %s.key can't be used: %v", path, err)}
-	}
-	return pair, nil
-}
-
-// readPair returns what two files hold. Its errors name them.
-func (c *Config) readPair(cert, key string) (*tls.Certificate, error) {
 	chain, err := c.readPEM(cert)
 	if err != nil {
-		return nil, err
+		return nil, fault(err)
 	}
 	private, err := c.readPEM(key)
 	if err != nil {
-		return nil, err
+		return nil, fault(err)
 	}
 	pair, err := tls.X509KeyPair(chain, private)
 	if err != nil {
-		return nil, fmt.Errorf("%s, %s: %w", cert, key, err)
+		return nil, fault(fmt.Errorf("%s, %s: %w", cert, key, err))
 	}
 	return &pair, nil
-}
-
-// loadCA reads the certificates of who may sign those of others, and when the last of them expires.
-func (c *Config) loadCA(path, name string) (pool *x509.CertPool, last time.Time, errs []error) {
-	text, err := c.readPEM(name)
-	if err != nil {
-		return nil, last, []error{c.fault(path, "%v", err)}
-	}
-	if pool, last, err = authorities(text); err != nil {
-		return nil, last, []error{c.fault(path, "%s %v", name, err)}
-	}
-	return pool, last, nil
 }
 
 // readPEM is read for a file of PEM, which has to be whole: what is cut off would be passed over by those
