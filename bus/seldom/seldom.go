@@ -14,7 +14,7 @@ import (
 type Line struct {
 	// Not to be changed once in use.
 	Every  time.Duration // how often, default a second
-	Always bool          // it is written each time
+	Always bool          // Log writes it each time
 
 	mu      sync.Mutex
 	last    time.Time      // when it was written; zero for never
@@ -27,9 +27,6 @@ type Line struct {
 
 // Pass reports whether the line may be written now, and how many were left out since the last one.
 func (l *Line) Pass() (left int, ok bool) {
-	if l.Always {
-		return 0, true
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.rest() > 0 {

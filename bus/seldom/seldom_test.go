@@ -4,52 +4,28 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
 func TestLine(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var l Line
-		pass := func(wantLeft int, want bool) {
-			t.Helper()
-			if left, ok := l.Pass(); left != wantLeft || ok != want {
-				t.Errorf("%d left out, %v; want %d, %v", left, ok, wantLeft, want)
+	for every, l := range map[time.Duration]*Line{time.Second: {}, time.Minute: {Every: time.Minute}} {
+		synctest.Test(t, func(t *testing.T) {
+			for i, tt := range []struct {
+				wait time.Duration // before
+				left int
+				ok   bool
+			}{
+				{0, 0, true}, {0, 0, false}, {every - 1, 0, false}, {1, 2, true}, {0, 0, false}, {time.Hour, 1, true}, {every, 0, true},
+			} {
+				time.Sleep(tt.wait)
+				if left, ok := l.Pass(); left != tt.left || ok != tt.ok {
+					t.Errorf("%s, %d: %d left out, %v; want %d, %v", every, i, left, ok, tt.left, tt.ok)
+				}
 			}
-		}
-		pass(0, true)
-		pass(0, false)
-		time.Sleep(time.Second - time.Nanosecond)
-		pass(0, false)
-		time.Sleep(time.Nanosecond)
-		pass(2, true)
-		pass(0, false)
-		time.Sleep(time.Hour)
-		pass(1, true)
-		time.Sleep(time.Second)
-		pass(0, true)
-	})
-}
-
-func TestLineEvery(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := Line{Every: time.Minute}
-		for i, want := range []bool{true, false, true} {
-			if _, ok := l.Pass(); ok != want {
-				t.Errorf("after %d halves of a minute: %v", i, ok)
-			}
-			time.Sleep(time.Minute / 2)
-		}
-	})
-}
-
-func TestLineAlways(t *testing.T) {
-	l := Line{Always: true}
-	for range 3 {
-		if left, ok := l.Pass(); left != 0 || !ok {
-			t.Errorf("%d left out, %v", left, ok)
-		}
+		})
 	}
 }
 
@@ -57,21 +33,19 @@ func TestLineAlways(t *testing.T) {
 func TestLineAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l Line
-		var passed [100]bool
+		var passed atomic.Int64
 		var wg sync.WaitGroup
-		for i := range passed {
-			wg.Go(func() { _, passed[i] = l.Pass() })
+		for range 100 {
+			wg.Go(func() {
+				if _, ok := l.Pass(); ok {
+					passed.Add(1)
+				}
+			})
 		}
 		wg.Wait()
-		n := 0
-		for _, ok := range passed {
-			if ok {
-				n++
-			}
-		}
 		time.Sleep(time.Second)
-		if left, ok := l.Pass(); n != 1 || left != 99 || !ok {
-			t.Errorf("%d passed, then %d left out, %v", n, left, ok)
+		if left, ok := l.Pass(); passed.Load() != 1 || left != 99 || !ok {
+			t.Errorf("%d passed, then %d left out, %v", passed.Load(), left, ok)
 		}
 	})
 }
@@ -106,12 +80,15 @@ func (l *log) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// next returns the lines since the last call.
-func (l *log) next() (text string) {
+// want holds which lines there are since the last call.
+func (l *log) want(t *testing.T, want string) {
+	t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	text, l.text = l.text, ""
-	return text
+	if l.text != want {
+		t.Fatalf("got %q, want %q", l.text, want)
+	}
+	l.text = ""
 }
 
 // What comes too soon is told a second later, not with the next line, which may never come.
@@ -122,9 +99,7 @@ func TestLog(t *testing.T) {
 		want := func(lines string) {
 			t.Helper()
 			synctest.Wait()
-			if got := l.next(); got != lines {
-				t.Errorf("got %q, want %q", got, lines)
-			}
+			l.want(t, lines)
 		}
 		for n, written := range []bool{true, true, false, false} {
 			if l.say(n) != written {
@@ -155,16 +130,12 @@ func TestLogClose(t *testing.T) {
 			l.say(n)
 		}
 		l.Close()
-		if got, want := l.next(), "msg=said n=0 left_out=0\nmsg=said n=1 left_out=1\n"; got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
+		l.want(t, "msg=said n=0 left_out=0\nmsg=said n=1 left_out=1\n")
 		l.say(3)
 		l.Close()
 		time.Sleep(time.Second)
 		l.say(4)
-		if got, want := l.next(), "msg=said n=4 left_out=1\n"; got != want {
-			t.Errorf("after the end: got %q, want %q", got, want)
-		}
+		l.want(t, "msg=said n=4 left_out=1\n")
 	})
 }
 
@@ -179,9 +150,7 @@ func TestLogCloseAsItFires(t *testing.T) {
 			runtime.Gosched()
 		}
 		l.Close()
-		if got, want := l.next(), "msg=said n=0 left_out=0\nmsg=said n=1 left_out=0\n"; got != want {
-			t.Fatalf("got %q, want %q", got, want)
-		}
+		l.want(t, "msg=said n=0 left_out=0\nmsg=said n=1 left_out=0\n")
 	}
 }
 
@@ -200,14 +169,10 @@ func TestLogValues(t *testing.T) {
 		c.n += 10
 		l.Log(l.logger, slog.LevelDebug, "not said", "", c)
 		l.Close()
-		if got, want := l.next(), "msg=said n=1 left_out=0\nmsg=said n=2 left_out=1\n"; got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
+		l.want(t, "msg=said n=1 left_out=0\nmsg=said n=2 left_out=1\n")
 		l.Always = true
 		l.Log(l.logger, slog.LevelInfo, "said", "", c)
 		l.Log(l.logger, slog.LevelInfo, "said", "", c)
-		if got, want := l.next(), "msg=said n=13 left_out=0\nmsg=said n=14 left_out=0\n"; got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
+		l.want(t, "msg=said n=13 left_out=0\nmsg=said n=14 left_out=0\n")
 	})
 }
