@@ -114,18 +114,13 @@ func TestStaleMembers(t *testing.T) {
 					}
 				}
 			}
-			login := func(member string) {
-				s := session(1)
-				s.Member = member
-				r.Add(s)
-			}
-			login(tt.before)
+			r.Add(of(tt.before, 1))
 			first := k.take(10)
 			for _, member := range tt.inFlight {
 				if member == "-" {
 					r.Remove(1)
 				} else {
-					login(member)
+					r.Add(of(member, 1))
 				}
 			}
 			redis(first)

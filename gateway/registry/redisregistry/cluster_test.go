@@ -27,9 +27,7 @@ func TestRedisCluster(t *testing.T) {
 		}, slog.New(slog.DiscardHandler))
 		const sessions = 3000
 		for id := range registry.SessionID(sessions) {
-			s := session(id)
-			s.Member = fmt.Sprint(uint64(id % 100))
-			r.Add(s)
+			r.Add(of(fmt.Sprint(uint64(id%100)), id))
 		}
 		stop := run(t, r)
 		eventually(t, "all sessions in Redis", func() bool { return counts(t, m, sessions) })

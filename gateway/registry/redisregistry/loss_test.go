@@ -25,47 +25,27 @@ func TestLost(t *testing.T) {
 		name      string
 		layout    Layout
 		rewritten uint64
-		harm      func(ctx context.Context, c redis.UniversalClient) error
+		harm      []any
 	}{
-		{"all of Redis flushed", Hashes, 3, func(ctx context.Context, c redis.UniversalClient) error { return c.FlushAll(ctx).Err() }},
-		{"one session lost", Hashes, 2, func(ctx context.Context, c redis.UniversalClient) error {
-			return c.HDel(ctx, hash("1"), nodeName+"_00000041").Err()
-		}},
-		{"an ended session back", Hashes, 0, func(ctx context.Context, c redis.UniversalClient) error {
-			return c.HSet(ctx, hash("1"), nodeName+"_00000081", "{}").Err()
-		}},
-		{"a session in the wrong hash", Hashes, 0, func(ctx context.Context, c redis.UniversalClient) error {
-			return c.HSet(ctx, hash("2"), nodeName+"_00000041", "{}").Err()
-		}},
-		{"an empty hash back", Hashes, 0, func(ctx context.Context, c redis.UniversalClient) error {
-			return c.HSet(ctx, hash("7"), nodeName+"_00000007", "{}").Err()
-		}},
-		{"the index lost", Hashes, 3, func(ctx context.Context, c redis.UniversalClient) error { return c.Del(ctx, shard).Err() }},
-		{"a listing lost", Hashes, 3, func(ctx context.Context, c redis.UniversalClient) error {
-			return c.ZRem(ctx, shard, "42\x0000000041").Err()
-		}},
-		{"a listing back", Hashes, 0, func(ctx context.Context, c redis.UniversalClient) error {
-			return c.ZAdd(ctx, shard, redis.Z{Member: "42\x0000000081"}).Err()
-		}},
-		{"a listing that is none", Hashes, 0, func(ctx context.Context, c redis.UniversalClient) error {
-			return c.ZAdd(ctx, shard, redis.Z{Member: "x"}).Err()
-		}},
-		{"all keys flushed", Keys, 3, func(ctx context.Context, c redis.UniversalClient) error { return c.FlushAll(ctx).Err() }},
-		{"one key lost", Keys, 1, func(ctx context.Context, c redis.UniversalClient) error {
-			return c.Del(ctx, "stompgw:"+nodeName+"_00000041").Err()
-		}},
-		{"the index beside keys lost", Keys, 3, func(ctx context.Context, c redis.UniversalClient) error {
-			return c.Del(ctx, "stompgw:stompgw:keys:"+strings.TrimPrefix(shard, "stompgw:")).Err()
-		}},
+		{"all of Redis flushed", Hashes, 3, []any{"FLUSHALL"}},
+		{"one session lost", Hashes, 2, []any{"HDEL", hash("1"), nodeName + "_00000041"}},
+		{"an ended session back", Hashes, 0, []any{"HSET", hash("1"), nodeName + "_00000081", "{}"}},
+		{"a session in the wrong hash", Hashes, 0, []any{"HSET", hash("2"), nodeName + "_00000041", "{}"}},
+		{"an empty hash back", Hashes, 0, []any{"HSET", hash("7"), nodeName + "_00000007", "{}"}},
+		{"the index lost", Hashes, 3, []any{"DEL", shard}},
+		{"a listing lost", Hashes, 3, []any{"ZREM", shard, "42\x0000000041"}},
+		{"a listing back", Hashes, 0, []any{"ZADD", shard, 0, "42\x0000000081"}},
+		{"a listing that is none", Hashes, 0, []any{"ZADD", shard, 0, "x"}},
+		{"all keys flushed", Keys, 3, []any{"FLUSHALL"}},
+		{"one key lost", Keys, 1, []any{"DEL", "stompgw:" + nodeName + "_00000041"}},
+		{"the index beside keys lost", Keys, 3, []any{"DEL", "stompgw:stompgw:keys:" + strings.TrimPrefix(shard, "stompgw:")}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			onBoth(t, func(t *testing.T, client redis.UniversalClient) {
 				m := mapOf(client, tt.layout)
 				r := indexed(t, m)
 				publish(t, r, session(1), session(2), session(0x41))
-				if err := tt.harm(t.Context(), client); err != nil {
-					t.Fatal(err)
-				}
+				harmed(t, client, tt.harm)
 				beat(t, r)
 				flush(t, r)
 				want := "1 41 2"
@@ -92,9 +72,7 @@ func TestHealthyMapIsLeftAlone(t *testing.T) {
 		r := newRegistryOn(t, m, nodeName, Config{Stored: func(registry.Session) {}})
 		publish(t, r, many(200)...)
 		r.Remove(7)
-		changed := session(8)
-		changed.Member = "43"
-		r.Add(changed)
+		r.Add(of("43", 8))
 		flush(t, r)
 		for range 3 {
 			beat(t, r)
@@ -143,8 +121,7 @@ func TestLateWrite(t *testing.T) {
 		m := mapOf(client, layout)
 		r := indexed(t, m)
 		publish(t, r)
-		anonymous := session(1)
-		anonymous.Member = ""
+		anonymous := of("", 1)
 		r.Add(anonymous)
 		server.SetError("LOADING the test says no")
 		if _, err := r.write(t.Context()); err == nil {
@@ -179,16 +156,12 @@ func TestFailoverWithLostWrites(t *testing.T) {
 		client, moveTo := movingClient(t, first.Addr)
 		m := mapOf(client, layout)
 		r := indexed(t, m)
-		other := session(2)
-		other.Member = "43"
-		publish(t, r, session(1), other, session(0x41), session(0x42))
+		publish(t, r, session(1), of("43", 2), session(0x41), session(0x42))
 		replicate(t, first, second)
 
 		r.Remove(0x41)
 		r.Add(session(0x81)) // in the same hash
-		swapped := session(1)
-		swapped.Member = "43"
-		r.Add(swapped)
+		r.Add(of("43", 1))
 		r.Add(session(2))
 		flush(t, r)
 		beat(t, r)

@@ -1,7 +1,6 @@
 package redisregistry
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"slices"
@@ -148,6 +147,13 @@ func session(id registry.SessionID) registry.Session {
 	return registry.Session{ID: id, ConnectedAt: connected(), Member: "42", Transport: "websocket", Version: "1.2"}
 }
 
+// of is a session of another member, or of none.
+func of(member string, id registry.SessionID) registry.Session {
+	s := session(id)
+	s.Member = member
+	return s
+}
+
 // many are that many sessions, from id 0 on.
 func many(n registry.SessionID) (sessions []registry.Session) {
 	for id := range n {
@@ -191,17 +197,25 @@ func publish(t testing.TB, r *Registry, sessions ...registry.Session) {
 // listed returns what a reader sees: the ids of sessions, in its order, which for Keys is made that of
 // numbers.
 func listed(ctx context.Context, m Map, q Query) (string, error) {
-	var ids []string
+	var all []Session
 	for s, err := range NewReader(m).Sessions(ctx, q) {
 		if err != nil {
 			return "", err
 		}
-		ids = append(ids, strings.TrimLeft(s.ID[:len(s.ID)-1], "0")+s.ID[len(s.ID)-1:])
+		all = append(all, s)
 	}
 	if m.Layout == Keys {
-		slices.SortFunc(ids, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
+		slices.SortFunc(all, func(a, b Session) int { return byID(a.ID, b.ID) })
 	}
-	return strings.Join(ids, " "), nil
+	return idsOf(all), nil
+}
+
+func idsOf(sessions []Session) string {
+	var ids []string
+	for _, s := range sessions {
+		ids = append(ids, strings.TrimLeft(s.ID[:len(s.ID)-1], "0")+s.ID[len(s.ID)-1:])
+	}
+	return strings.Join(ids, " ")
 }
 
 // wantListed holds which sessions a reader sees, by their ids in hexadecimal digits.
@@ -216,11 +230,7 @@ func wantListed(t *testing.T, m Map, want string) {
 func wantMember(t *testing.T, m Map, member, want string) {
 	t.Helper()
 	sessions, err := NewReader(m).Member(t.Context(), member)
-	var ids []string
-	for _, s := range sessions {
-		ids = append(ids, strings.TrimLeft(s.ID[:len(s.ID)-1], "0")+s.ID[len(s.ID)-1:])
-	}
-	if got := strings.Join(ids, " "); err != nil || got != want {
+	if got := idsOf(sessions); err != nil || got != want {
 		t.Errorf("member %s has sessions [%s], %v; want [%s]", member, got, err, want)
 	}
 }

@@ -1,8 +1,6 @@
 package redisregistry
 
 import (
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -37,31 +35,21 @@ func putForeign(t testing.TB, client redis.UniversalClient, prefix, member strin
 func TestReaderOrder(t *testing.T) {
 	onBoth(t, func(t *testing.T, client redis.UniversalClient) {
 		m := mapOf(client, Hashes)
-		var want []string
 		for _, name := range []string{olderNode, nodeName, deadNode} {
-			r := newRegistry(t, client, name)
-			var ids []registry.SessionID
-			for id := range registry.SessionID(1200) {
-				r.Add(session(id))
-				ids = append(ids, id)
-			}
-			publish(t, r)
-			slices.SortFunc(ids, func(a, b registry.SessionID) int {
-				return cmp.Or(cmp.Compare(bucketOf(a), bucketOf(b)), cmp.Compare(a, b))
-			})
-			for _, id := range ids {
-				if name != deadNode {
-					want = append(want, fmt.Sprintf("%x", uint64(id)))
-				}
-			}
+			publish(t, newRegistry(t, client, name), many(1200)...)
 		}
 		client.Del(t.Context(), "stompgw:alive:"+deadNode)
-		wantListed(t, m, strings.Join(want, " "))
-		if got, err := listed(t.Context(), m, Query{Node: olderNode}); err != nil || got != strings.Join(want[:1200], " ") {
-			t.Errorf("one node has [%.50s…], %v; want its own sessions", got, err)
+		var ids []string
+		for bucket := range buckets {
+			for id := bucket; id < 1200; id += buckets {
+				ids = append(ids, fmt.Sprintf("%x", id))
+			}
 		}
-		if got, err := listed(t.Context(), m, Query{Node: deadNode}); err != nil || got != "" {
-			t.Errorf("a dead node has [%.50s…], %v; want none", got, err)
+		one := strings.Join(ids, " ")
+		for q, want := range map[Query]string{{}: one + " " + one, {Node: olderNode}: one, {Node: deadNode}: ""} {
+			if got, err := listed(t.Context(), m, q); err != nil || got != want {
+				t.Errorf("%+v has [%.50s…], %v; want [%.50s…]", q, got, err, want)
+			}
 		}
 	})
 }
@@ -75,9 +63,7 @@ func TestPages(t *testing.T) {
 		for _, name := range []string{olderNode, nodeName} {
 			r := newRegistryOn(t, m, name, Config{Stored: func(registry.Session) {}})
 			for id := range registry.SessionID(each) {
-				s := session(id)
-				s.Member = fmt.Sprint(uint64(id % 2))
-				r.Add(s)
+				r.Add(of(fmt.Sprint(uint64(id%2)), id))
 			}
 			publish(t, r)
 		}
@@ -101,8 +87,8 @@ func TestPages(t *testing.T) {
 	})
 }
 
-// keysOf walks the sessions of a query page by page.
-func keysOf(t *testing.T, m Map, q Query, page int) (keys []string) {
+// walk walks the sessions of a query page by page.
+func walk(t *testing.T, m Map, q Query, page int) (sessions []Session) {
 	t.Helper()
 	for reader, n := NewReader(m), page; n == page; {
 		n = 0
@@ -110,11 +96,19 @@ func keysOf(t *testing.T, m Map, q Query, page int) (keys []string) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			keys, q.After = append(keys, s.Key()), s.Cursor
+			sessions, q.After = append(sessions, s), s.Cursor
 			if n++; n == page {
 				break
 			}
 		}
+	}
+	return sessions
+}
+
+func keysOf(t *testing.T, m Map, q Query, page int) (keys []string) {
+	t.Helper()
+	for _, s := range walk(t, m, q, page) {
+		keys = append(keys, s.Key())
 	}
 	return keys
 }
@@ -122,29 +116,17 @@ func keysOf(t *testing.T, m Map, q Query, page int) (keys []string) {
 // TestCursorOfSessionThatEnded: its page goes on behind where it was.
 func TestCursorOfSessionThatEnded(t *testing.T) {
 	inBoth(t, func(t *testing.T, layout Layout) {
-		client := clientOf(t, servers.Redis(t).Addr)
-		m := mapOf(client, layout)
+		m := mapOf(clientOf(t, servers.Redis(t).Addr), layout)
 		r := indexed(t, m)
 		publish(t, r, many(300)...)
 		for _, q := range []Query{{}, {Member: "42"}} {
-			whole := keysOf(t, m, q, 1<<30)
-			var at Session
-			for s, err := range NewReader(m).Sessions(t.Context(), q) {
-				if err != nil {
-					t.Fatal(err)
-				}
-				if at = s; s.Key() == whole[100] {
-					break
-				}
-			}
-			id, err := registry.ParseSessionID(at.ID)
-			if err != nil {
-				t.Fatal(err)
-			}
+			whole := walk(t, m, q, 1<<30)
+			at := whole[100]
+			id, _ := registry.ParseSessionID(at.ID)
 			r.Remove(id)
 			flush(t, r)
 			q.After = at.Cursor
-			if got := keysOf(t, m, q, 1<<30); !slices.Equal(got, whole[101:]) {
+			if got := walk(t, m, q, 1<<30); idsOf(got) != idsOf(whole[101:]) {
 				t.Errorf("behind an ended session there are %d sessions, want %d", len(got), len(whole)-101)
 			}
 			r.Add(session(id))
@@ -170,34 +152,23 @@ func TestBadCursor(t *testing.T) {
 func TestNodes(t *testing.T) {
 	everywhere(t, func(t *testing.T, m Map) {
 		client := m.Client.Redis()
-		for i, name := range []string{deadNode, olderNode, nodeName} {
-			r := newRegistryOn(t, m, name, Config{})
-			for id := range registry.SessionID(700 * i) {
-				r.Add(session(id))
-			}
-			publish(t, r)
+		for name, sessions := range map[string]registry.SessionID{deadNode: 1, olderNode: 700, nodeName: 1400} {
+			publish(t, newRegistryOn(t, m, name, Config{}), many(sessions)...)
 		}
-		r := newRegistryOn(t, m, deadNode, Config{})
-		publish(t, r, session(1))
-		client.Del(t.Context(), r.names.alive(deadNode))
-		want := fmt.Sprintf("[{%s 700 false} {%s 1400 false}]", olderNode, nodeName)
+		client.Del(t.Context(), m.names().alive(deadNode))
+		want := fmt.Sprintf("[%s 700 false, %s 1400 false]", olderNode, nodeName)
 		if m.Layout == Keys {
 			putForeign(t, client, m.Prefix, "null", "a", "b_c")
 			client.Set(t.Context(), m.Prefix+"1700000000000/x_y", `{"serverUuid":"1700000000000/x"}`, 0) // others' data
-			want = fmt.Sprintf("[{%s 2 true} {%s 700 false} {%s 1400 false}]", otherNode, olderNode, nodeName)
+			want = fmt.Sprintf("[%s 2 true, %s 700 false, %s 1400 false]", otherNode, olderNode, nodeName)
 		}
 		nodes, err := NewReader(m).Nodes(t.Context())
-		type short struct {
-			Node     string
-			Sessions int
-			Foreign  bool
-		}
-		var got []short
+		var got []string
 		for _, a := range nodes {
-			got = append(got, short{a.Node, a.Sessions, a.Foreign()})
+			got = append(got, fmt.Sprint(a.Node, " ", a.Sessions, " ", a.Foreign()))
 		}
-		if fmt.Sprint(got) != want || err != nil {
-			t.Errorf("nodes are\n%v, %v; want\n%s", got, err, want)
+		if got := "[" + strings.Join(got, ", ") + "]"; got != want || err != nil {
+			t.Errorf("nodes are\n%s, %v; want\n%s", got, err, want)
 		}
 	})
 }
@@ -225,13 +196,12 @@ func TestReplacedSystemsSessions(t *testing.T) {
 
 func TestFind(t *testing.T) {
 	everywhere(t, func(t *testing.T, m Map) {
-		older := newRegistryOn(t, m, olderNode, Config{})
-		publish(t, older, session(1))
-		r := newRegistryOn(t, m, nodeName, Config{})
-		for id := range registry.SessionID(1500) {
-			r.Add(session(id + 1))
+		publish(t, newRegistryOn(t, m, olderNode, Config{}), session(1))
+		publish(t, newRegistryOn(t, m, nodeName, Config{}), many(1501)[1:]...)
+		if m.Layout == Hashes { // those of a dead node that have not expired yet are no sessions
+			publish(t, newRegistryOn(t, m, deadNode, Config{}), session(1), session(0x9999))
+			m.Client.Redis().Del(t.Context(), m.names().alive(deadNode))
 		}
-		publish(t, r)
 		for name, want := range map[string]string{
 			nodeName + "_00000001": nodeName + "_00000001",
 			nodeName + "_000005dc": nodeName + "_000005dc",
@@ -263,7 +233,7 @@ func TestFind(t *testing.T) {
 				}
 			}
 		}
-		for _, name := range []string{"", "x", "*", nodeName + "x", nodeName + "_ffff", nodeName + "_1", nodeName + "_00009999", "00009999", "_00000001", deadNode + "_00000001"} {
+		for _, name := range []string{"", "x", "*", nodeName + "x", nodeName + "_ffff", nodeName + "_1", nodeName + "_00009999", "00009999", "_00000001", deadNode, deadNode + "_00000001"} {
 			if s, err := NewReader(m).Find(t.Context(), name); !errors.Is(err, ErrNotFound) {
 				t.Errorf("%q means %s, %v; want ErrNotFound", name, s.Key(), err)
 			}
@@ -271,26 +241,10 @@ func TestFind(t *testing.T) {
 	})
 }
 
-// TestFindOnDeadNode: hashes that have not expired yet are no sessions.
-func TestFindOnDeadNode(t *testing.T) {
-	client := clientOf(t, miniredis.RunT(t).Addr())
-	m := mapOf(client, Hashes)
-	r := newRegistry(t, client, nodeName)
-	publish(t, r, session(1))
-	client.Del(t.Context(), r.names.alive(nodeName))
-	for _, name := range []string{r.node.Key(1), "00000001", nodeName} {
-		wantFound(t, m, name, false)
-	}
-}
-
 // TestMemberIsBounded: the first sessions of very many.
 func TestMemberIsBounded(t *testing.T) {
 	m := mapOf(clientOf(t, servers.Redis(t).Addr), Hashes)
-	r := newRegistryOn(t, m, nodeName, Config{})
-	for id := range registry.SessionID(maxOfMember + 5) {
-		r.Add(session(id))
-	}
-	publish(t, r)
+	publish(t, newRegistryOn(t, m, nodeName, Config{}), many(maxOfMember+5)...)
 	sessions, err := NewReader(m).Member(t.Context(), "42")
 	if err != nil || len(sessions) != maxOfMember || sessions[maxOfMember-1].ID != registry.SessionID(maxOfMember-1).String() {
 		t.Errorf("there are %d sessions, %v; want the first %d", len(sessions), err, maxOfMember)
@@ -315,44 +269,33 @@ func TestStaleIndex(t *testing.T) {
 // TestForeignData: what others wrote under our names is told, with the key.
 func TestForeignData(t *testing.T) {
 	const hash = "stompgw:sessions:" + nodeName + ":5"
-	for name, harm := range map[string]func(ctx context.Context, c redis.UniversalClient) error{
-		"a field that is no session key": func(ctx context.Context, c redis.UniversalClient) error {
-			return c.HSet(ctx, hash, "x", "{}").Err()
-		},
-		"a session of another node": func(ctx context.Context, c redis.UniversalClient) error {
-			return c.HSet(ctx, hash, olderNode+"_00000005", "{}").Err()
-		},
-		"a session of another hash": func(ctx context.Context, c redis.UniversalClient) error {
-			return c.HSet(ctx, hash, nodeName+"_00000006", "{}").Err()
-		},
-		"a value that is no JSON": func(ctx context.Context, c redis.UniversalClient) error {
-			return c.HSet(ctx, hash, nodeName+"_00000005", "x").Err()
-		},
-		"a key of another type": func(ctx context.Context, c redis.UniversalClient) error {
-			return c.Set(ctx, hash, "x", 0).Err()
-		},
-		"a node that says nothing": func(ctx context.Context, c redis.UniversalClient) error {
-			return c.Set(ctx, "stompgw:alive:"+nodeName, "1", 0).Err()
-		},
-		"a node that says it is another": func(ctx context.Context, c redis.UniversalClient) error {
-			return c.Set(ctx, "stompgw:alive:"+nodeName, `{"serverUuid":"`+olderNode+`"}`, 0).Err()
-		},
-		"nodes of another type": func(ctx context.Context, c redis.UniversalClient) error {
-			c.Del(ctx, "stompgw:nodes")
-			return c.Set(ctx, "stompgw:nodes", nodeName, 0).Err()
-		},
+	for name, harm := range map[string][]any{
+		"a field that is no session key": {"HSET", hash, "x", "{}"},
+		"a session of another node":      {"HSET", hash, olderNode + "_00000005", "{}"},
+		"a session of another hash":      {"HSET", hash, nodeName + "_00000006", "{}"},
+		"a value that is no JSON":        {"HSET", hash, nodeName + "_00000005", "x"},
+		"a key of another type":          {"SET", hash, "x"},
+		"a node that says nothing":       {"SET", "stompgw:alive:" + nodeName, "1"},
+		"a node that says it is another": {"SET", "stompgw:alive:" + nodeName, `{"serverUuid":"` + olderNode + `"}`},
+		"nodes of another type":          {"SET", "stompgw:nodes", nodeName},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := clientOf(t, miniredis.RunT(t).Addr())
 			beat(t, newRegistry(t, client, nodeName))
-			if err := harm(t.Context(), client); err != nil {
-				t.Fatal(err)
-			}
+			harmed(t, client, harm)
 			got, err := listed(t.Context(), mapOf(client, Hashes), Query{})
 			if err == nil || !strings.Contains(err.Error(), "stompgw:") {
 				t.Errorf("listed [%s], %v; want an error that names the key", got, err)
 			}
 		})
+	}
+}
+
+// harmed has Redis carry out a command of somebody else.
+func harmed(t *testing.T, client redis.UniversalClient, command []any) {
+	t.Helper()
+	if err := client.Do(t.Context(), command...).Err(); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -22,23 +22,17 @@ func TestAddAndRemove(t *testing.T) {
 		onBoth(t, func(t *testing.T, client redis.UniversalClient) {
 			m := mapOf(client, layout)
 			r := indexed(t, m)
+			publish(t, r, many(1200)...)
 			for id := range registry.SessionID(1200) {
-				r.Add(session(id + 1))
-			}
-			beat(t, r)
-			flush(t, r)
-			for id := range registry.SessionID(1200) {
-				if id+1 != 0x41 && id+1 != 0x42 && id+1 != 0x43 {
-					r.Remove(id + 1)
+				if id != 0x41 && id != 0x42 && id != 0x43 {
+					r.Remove(id)
 				}
 			}
 			r.Remove(5000)
 			r.Remove(1)
 			flush(t, r)
 			wantListed(t, m, "41 42 43")
-			changed := session(0x42)
-			changed.Member = `"bob"`
-			r.Add(changed)
+			r.Add(of(`"bob"`, 0x42))
 			flush(t, r)
 			beat(t, r)
 			s, err := NewReader(m).Find(t.Context(), r.node.Key(0x42))
@@ -67,35 +61,17 @@ func held(r *Registry) (n int) {
 	return n
 }
 
-// TestMemberThatIsNotJSON: one bad session must not hold up the others of its pipeline.
-func TestMemberThatIsNotJSON(t *testing.T) {
-	m := mapOf(clientOf(t, miniredis.RunT(t).Addr()), Hashes)
-	r := newRegistryOn(t, m, nodeName, Config{})
-	for id, member := range []string{"bob", "{}", `"`, `""`, "007", "1.5", strings.Repeat("1", 30), `"` + strings.Repeat("x", 2000) + `"`} {
-		bad := session(registry.SessionID(id))
-		bad.Member = member
-		r.Add(bad)
-	}
-	publish(t, r, session(9))
-	wantListed(t, m, "0 1 2 3 4 5 6 7 9")
-	for s, err := range NewReader(m).Sessions(t.Context(), Query{}) {
-		if want := map[bool]string{true: "42", false: "null"}[s.ID == "00000009"]; err != nil || string(s.Value.MemberUID) != want {
-			t.Errorf("session %s has member %s, %v; want %s", s.ID, s.Value.MemberUID, err, want)
-		}
-	}
-	wantMember(t, m, "42", "9")
-}
-
-// TestMembersOfAllKinds: what a token may say is found again, however it is written.
+// TestMembersOfAllKinds: what a token may say is found again, however it is written. What is no JSON of a member
+// makes a session of nobody, which does not hold up the others of its pipeline.
 func TestMembersOfAllKinds(t *testing.T) {
 	m := mapOf(clientOf(t, miniredis.RunT(t).Addr()), Hashes)
 	r := newRegistryOn(t, m, nodeName, Config{})
-	for id, member := range []string{"0", "-5", "9223372036854775807", `"42"`, `"a b"`, `"<é>"`, `"a\u0000b"`} {
-		s := session(registry.SessionID(id))
-		s.Member = member
-		r.Add(s)
+	for id, member := range []string{"0", "-5", "9223372036854775807", `"42"`, `"a b"`, `"<é>"`, `"a\u0000b"`,
+		"bob", "{}", `"`, `""`, "007", "1.5", strings.Repeat("1", 30), `"` + strings.Repeat("x", 2000) + `"`} {
+		r.Add(of(member, registry.SessionID(id)))
 	}
 	publish(t, r)
+	wantListed(t, m, "0 1 2 3 4 5 6 7 8 9 a b c d e")
 	for member, want := range map[string]string{
 		"0": "0", "-5": "1", "9223372036854775807": "2", `"42"`: "3", "42": "", `"a b"`: "4", `"a"`: "",
 		`"\u003cé>"`: "5", `"a\u0000b"`: "6",
@@ -103,6 +79,11 @@ func TestMembersOfAllKinds(t *testing.T) {
 		wantMember(t, m, member, want)
 		if got, err := listed(t.Context(), m, Query{Member: member}); err != nil || got != want {
 			t.Errorf("a query for member %s has [%s], %v; want [%s]", member, got, err, want)
+		}
+	}
+	for _, s := range walk(t, m, Query{}, 1<<30)[7:] {
+		if string(s.Value.MemberUID) != "null" {
+			t.Errorf("session %s has member %s, want none", s.ID, s.Value.MemberUID)
 		}
 	}
 	if _, err := NewReader(m).Member(t.Context(), "bob"); err == nil {
@@ -117,8 +98,7 @@ func TestSessionsWhileRedisIsAway(t *testing.T) {
 		publish(t, r, session(1), session(2))
 
 		server.SetError("LOADING the test says no")
-		r.Add(session(3))
-		r.Add(session(4))
+		add(r, session(3), session(4))
 		if _, err := r.write(t.Context()); err == nil {
 			t.Fatal("write succeeded without Redis")
 		}
@@ -190,10 +170,7 @@ func TestStored(t *testing.T) {
 			}
 			told = nil
 		}
-		anonymous := session(2)
-		anonymous.Member = ""
-		r.Add(session(1))
-		r.Add(anonymous)
+		add(r, session(1), of("", 2))
 		want("before Redis has anything", "")
 		server.SetError("LOADING the test says no")
 		if _, err := r.write(t.Context()); err == nil {
@@ -203,13 +180,10 @@ func TestStored(t *testing.T) {
 		server.SetError("")
 		publish(t, r)
 		want("after a member came", "1:42")
-		r.Add(session(1))
-		r.Add(session(2))
+		add(r, session(1), session(2))
 		flush(t, r)
 		want("after a login", "2:42")
-		other := session(1)
-		other.Member = `"bob"`
-		r.Add(other)
+		r.Add(of(`"bob"`, 1))
 		flush(t, r)
 		want("after another login", `1:"bob"`)
 		server.FlushAll()
