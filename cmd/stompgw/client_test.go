@@ -1,29 +1,33 @@
 package main
 
 import (
-	"bufio"
-	"fmt"
-	"io"
+	"errors"
 	"net"
-	"strconv"
-	"strings"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/stompgw/stompgw/gateway/stomp"
 )
 
-// frame is what a client reads. The codec of the tests is not that of the gateway.
+// frame is what a client reads.
 type frame struct {
 	command string
 	headers map[string]string // the first of each name
 	body    string
 }
 
-// client is a STOMP 1.2 client over TCP. One goroutine reads and one writes.
+// client is a STOMP 1.2 client over TCP that does nothing by itself. One goroutine reads and one writes.
 type client struct {
 	conn      net.Conn
-	r         *bufio.Reader
+	dec       stomp.Decoder
+	buf       []byte
 	session   string // its key
 	principal string
+}
+
+func newClient(conn net.Conn) *client {
+	return &client{conn: conn, dec: stomp.NewDecoder(&stomp.Limits{Headers: 64, Line: 8 << 10, Head: 32 << 10, Body: 1 << 20}), buf: make([]byte, 2<<10)}
 }
 
 // connect opens a session that the test's end closes; headers, names and values by turns, go into its
@@ -35,11 +39,16 @@ func connect(t testing.TB, addr string, headers ...string) *client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	c := &client{conn: conn, r: bufio.NewReaderSize(conn, 2<<10)}
+	c := newClient(conn)
+	c.login(t, headers...)
+	return c
+}
+
+func (c *client) login(t testing.TB, headers ...string) {
+	t.Helper()
 	c.send(t, "CONNECT", "", append([]string{"accept-version", "1.2", "host", "x"}, headers...)...)
 	f := c.expect(t, "CONNECTED")
 	c.session, c.principal = f.headers["session"], f.headers["user-name"]
-	return c
 }
 
 // subscribe returns when the subscription is live. Messages must not be under way yet.
@@ -65,83 +74,41 @@ func (c *client) expect(t testing.TB, command string) frame {
 	return f
 }
 
+// send sends a frame; headers are names and values by turns. CONNECT's have nothing to escape.
 func (c *client) send(t testing.TB, command, body string, headers ...string) {
 	t.Helper()
-	if err := c.write(command, body, headers...); err != nil {
+	f := stomp.Frame{Command: command, Body: []byte(body)}
+	for entry := range slices.Chunk(headers, 2) {
+		f.Header = append(f.Header, stomp.Entry{Name: entry[0], Value: []byte(entry[1])})
+	}
+	if _, err := c.conn.Write(stomp.AppendFrame(nil, stomp.V12, &f)); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// write sends a frame; headers are names and values by turns.
-func (c *client) write(command, body string, headers ...string) error {
-	var b strings.Builder
-	b.WriteString(command + "\n")
-	for i := 0; i < len(headers); i += 2 {
-		b.WriteString(escape(headers[i]) + ":" + escape(headers[i+1]) + "\n")
-	}
-	b.WriteString("\n" + body + "\x00")
-	_, err := io.WriteString(c.conn, b.String())
-	return err
-}
-
-// escape writes a header's name or value; connect's have nothing to escape.
-func escape(s string) string {
-	return strings.NewReplacer(`\`, `\\`, "\n", `\n`, ":", `\c`).Replace(s)
-}
-
-func unescape(s string) string {
-	return strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\c`, ":", `\r`, "\r").Replace(s)
-}
-
 // read returns the next frame, and skips heart-beats.
-func (c *client) read() (f frame, err error) {
-	for f.command == "" {
-		if f.command, err = c.line(); err != nil {
-			return f, err
-		}
-	}
-	f.headers = make(map[string]string, 8)
+func (c *client) read() (frame, error) {
+	var f stomp.Frame
 	for {
-		line, err := c.line()
-		if err != nil {
-			return f, err
-		}
-		if line == "" {
+		err := c.dec.Next(&f)
+		if err == nil {
 			break
 		}
-		name, value, _ := strings.Cut(line, ":")
-		if f.command != "CONNECTED" {
-			name, value = unescape(name), unescape(value)
+		if !errors.Is(err, stomp.ErrIncomplete) {
+			return frame{}, err
 		}
-		if _, repeated := f.headers[name]; !repeated {
-			f.headers[name] = value
+		n, err := c.conn.Read(c.buf)
+		if err != nil {
+			return frame{}, err
 		}
+		c.dec.Feed(c.buf[:n])
 	}
-	f.body, err = c.body(f.headers["content-length"])
-	return f, err
-}
-
-func (c *client) line() (string, error) {
-	line, err := c.r.ReadString('\n')
-	return strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"), err
-}
-
-// body reads a body of so many bytes, or up to the NUL, and the NUL.
-func (c *client) body(length string) (string, error) {
-	if length == "" {
-		body, err := c.r.ReadString(0)
-		return strings.TrimSuffix(body, "\x00"), err
+	if f.Command == stomp.CommandConnected {
+		c.dec.SetVersion(stomp.V12)
 	}
-	n, err := strconv.Atoi(length)
-	if err != nil {
-		return "", fmt.Errorf("content-length %q", length)
+	headers := make(map[string]string, len(f.Header))
+	for _, e := range slices.Backward(f.Header) {
+		headers[e.Name] = string(e.Value)
 	}
-	body := make([]byte, n+1)
-	if _, err := io.ReadFull(c.r, body); err != nil {
-		return "", err
-	}
-	if body[n] != 0 {
-		return "", fmt.Errorf("a body of %d bytes does not end with NUL", n)
-	}
-	return string(body[:n]), nil
+	return frame{f.Command, headers, string(f.Body)}, nil
 }

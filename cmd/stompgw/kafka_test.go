@@ -11,16 +11,17 @@ import (
 	"testing"
 
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 )
 
 // TestKafkaLogin publishes over a Kafka that wants TLS, a password, or both.
 func TestKafkaLogin(t *testing.T) {
 	b := servers.Kafka(t, servers.Secure())
 	t.Chdir(t.TempDir())
-	write(t, "ca.pem", certificateOf(t, b.TLSAddr))
-	write(t, "password", []byte(servers.Password+"\n"))
+	clitest.WriteFile(t, "ca.pem", certificateOf(t, b.TLSAddr))
+	clitest.WriteFile(t, "password", servers.Password+"\n")
 	const wrong = "hunter2"
-	write(t, "wrong", []byte(wrong+"\n"))
+	clitest.WriteFile(t, "wrong", wrong+"\n")
 	const login = ", user: " + servers.User + ", password_file: "
 	for _, tt := range []struct {
 		name, addr, settings string
@@ -38,7 +39,7 @@ func TestKafkaLogin(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			file := "t.yaml"
-			write(t, file, []byte("bus: {driver: kafka, kafka: {brokers: ['"+tt.addr+"'], create: true, partitions: 1, "+tt.settings+"}}\n"))
+			clitest.WriteFile(t, file, "bus: {driver: kafka, kafka: {brokers: ['"+tt.addr+"'], create: true, partitions: 1, "+tt.settings+"}}\n")
 			cmd := exec.CommandContext(t.Context(), os.Args[0], "publish", "--config", file, "/topic/a", "x")
 			cmd.Env = append(append(os.Environ(), "RUN_AS_STOMPGW=1"), tt.env...)
 			var said bytes.Buffer
@@ -58,19 +59,12 @@ func TestKafkaLogin(t *testing.T) {
 }
 
 // certificateOf returns the certificate of the server at addr, which signed it itself, in PEM.
-func certificateOf(t *testing.T, addr string) []byte {
+func certificateOf(t *testing.T, addr string) string {
 	t.Helper()
 	conn, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true}) // it is to be learnt
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: conn.ConnectionState().PeerCertificates[0].Raw})
-}
-
-func write(t *testing.T, name string, text []byte) {
-	t.Helper()
-	if err := os.WriteFile(name, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: conn.ConnectionState().PeerCertificates[0].Raw}))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 )
 
 // shared is the Kafka of the tests that leave it alone.
@@ -56,16 +57,16 @@ func TestSecondSignal(t *testing.T) {
 // TestHangup: SIGHUP reloads the rules of a file, and the node goes on.
 func TestHangup(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "t.yaml")
-	write(t, file, []byte("channels: []\n"))
+	clitest.WriteFile(t, file, "channels: []\n")
 	n := standalone(t, "--config", file)
 	c := connect(t, n.Addr)
 	c.subscribe(t, errorChannel)
-	write(t, file, []byte("chanels: []\n"))
+	clitest.WriteFile(t, file, "chanels: []\n")
 	n.Signal(t, syscall.SIGHUP)
 	n.awaitSays(t, "did you mean channels?")
 	c.send(t, "SUBSCRIBE", "", "id", "a", "destination", "/topic/a")
 	c.expect(t, "MESSAGE") // that there is no rule for it
-	write(t, file, []byte("channels: [{match: /topic/a, subscribe: 'true'}]\n"))
+	clitest.WriteFile(t, file, "channels: [{match: /topic/a, subscribe: 'true'}]\n")
 	n.Signal(t, syscall.SIGHUP)
 	n.awaitSays(t, "msg=reloaded channels=1 routes=0 subscriptions_ended=0")
 	c.subscribe(t, "/topic/a")
@@ -83,13 +84,13 @@ func standalone(t *testing.T, args ...string) *node {
 // awaitSays returns when the node has logged text.
 func (n *node) awaitSays(t *testing.T, text string) {
 	t.Helper()
-	eventually(t, "it says "+text, func() bool { return strings.Contains(n.Output(), text) })
+	clitest.Eventually(t, "it says "+text, func() bool { return strings.Contains(n.Output(), text) })
 }
 
 // awaitEnd returns when the node has ended by itself, which it has to with an exit code.
 func (n *node) awaitEnd(t *testing.T, want int) {
 	t.Helper()
-	eventually(t, "the node has ended", func() bool { return !n.Running() })
+	clitest.Eventually(t, "the node has ended", func() bool { return !n.Running() })
 	if got := n.ExitCode(); got != want {
 		t.Errorf("exit code %d, want %d:\n%s", got, want, n.Output())
 	}

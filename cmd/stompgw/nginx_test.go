@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 )
 
 const nginxConfig = "../../configs/nginx.conf"
@@ -61,10 +62,7 @@ func startNginx(t *testing.T, nodes []string, keeps bool) *servers.Process {
 		config = strings.Replace(config, change[0], change[1], 1)
 	}
 	dir := t.TempDir()
-	file := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	file := clitest.WriteFile(t, filepath.Join(dir, "nginx.conf"), config)
 	p := servers.Run(t, servers.Program{
 		Addr:    addr,
 		Path:    nginx,

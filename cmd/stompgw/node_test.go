@@ -11,13 +11,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 )
 
 // patience is how long a test waits for what must happen; it only decides when a test has hung.
-const patience = time.Minute
+const patience = clitest.Patience
 
 // node is a gateway that runs as a process of its own.
 type node struct {
@@ -49,11 +49,7 @@ channels:
 drain: { duration: 1s }
 %s
 `
-	file := filepath.Join(t.TempDir(), "stompgw.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, config, redis, bus), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return serve(t, file, env...)
+	return serve(t, clitest.WriteFile(t, filepath.Join(t.TempDir(), "stompgw.yaml"), fmt.Sprintf(config, redis, bus)), env...)
 }
 
 // serve starts a node with a configuration, and with more of it as variables of the environment, and
@@ -119,7 +115,7 @@ func (n *node) get(ctx context.Context, path string) (status int, text string) {
 // it said.
 func (n *node) awaitReady(t *testing.T, ready bool) (said string) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("/readyz says ready: %v", ready), func() bool {
+	clitest.Eventually(t, fmt.Sprintf("/readyz says ready: %v", ready), func() bool {
 		status, text := n.get(t.Context(), "/readyz")
 		said = text
 		return status != 0 && (status == http.StatusOK) == ready
@@ -150,20 +146,4 @@ func (n *node) cli(t *testing.T, args ...string) string {
 		t.Fatalf("stompgw %s: %v\n%s", strings.Join(args, " "), err, &problems)
 	}
 	return string(out)
-}
-
-// eventually waits until what another process does has made ok true.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	hung := time.NewTimer(patience)
-	defer hung.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-hung.C:
-			t.Fatalf("still not: %s", what)
-		}
-	}
 }

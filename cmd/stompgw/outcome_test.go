@@ -44,7 +44,7 @@ func (tr *traffic) outcome(marks []int) (o outcome) {
 		s.mu.Unlock()
 	}
 	for _, p := range tr.publishers {
-		byCode, _ := p.refusals()
+		byCode := p.refused()
 		o.refused, o.unknown = o.refused+byCode[5], o.unknown+byCode[6]
 		delete(byCode, 5)
 		delete(byCode, 6)
@@ -61,16 +61,9 @@ func (tr *traffic) settle(marks []int) outcome {
 	tr.t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	hung := time.NewTimer(patience)
-	defer hung.Stop()
-	for {
+	for hung := time.Now().Add(patience); ; <-tick.C {
 		o := tr.outcome(marks)
-		if o.lost == 0 || tr.t.Failed() {
-			return o
-		}
-		select {
-		case <-tick.C:
-		case <-hung.C:
+		if o.lost == 0 || tr.t.Failed() || time.Now().After(hung) {
 			return o
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 	"github.com/stompgw/stompgw/gateway"
 )
 
@@ -141,10 +142,10 @@ func newReader(t *testing.T) *reader {
 	}
 	for _, b := range r.blocks {
 		if strings.HasPrefix(b.text, "# stompgw.yaml") {
-			r.write(t, "stompgw.yaml", r.read("stompgw.yaml")+b.text)
+			clitest.WriteFile(t, filepath.Join(r.dir, "stompgw.yaml"), r.read("stompgw.yaml")+b.text)
 		}
 	}
-	r.write(t, "jwt.secret", secret)
+	clitest.WriteFile(t, filepath.Join(r.dir, "jwt.secret"), secret)
 	configs, err := filepath.Abs("../../configs")
 	if err != nil {
 		t.Fatal(err)
@@ -153,13 +154,6 @@ func newReader(t *testing.T) *reader {
 		t.Fatal(err)
 	}
 	return r
-}
-
-func (r *reader) write(t *testing.T, name, text string) {
-	t.Helper()
-	if err := os.WriteFile(filepath.Join(r.dir, name), []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // read returns what a file holds, nothing if there is none.
@@ -175,7 +169,7 @@ func (r *reader) check(t *testing.T, yaml string) {
 	if !strings.Contains(yaml, "auth:") {
 		yaml = auth + yaml
 	}
-	r.write(t, "piece.yaml", yaml)
+	clitest.WriteFile(t, filepath.Join(r.dir, "piece.yaml"), yaml)
 	r.run(t, "stompgw config check --config piece.yaml")
 }
 
@@ -202,7 +196,7 @@ func (r *reader) shell(t *testing.T, text string) {
 		if err := r.beside.Start(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "it has subscribed", func() bool {
+		clitest.Eventually(t, "it has subscribed", func() bool {
 			out, _ := r.command(t, "stompgw sessions list --destination /topic/chat -o name").Output() // none is exit code 6
 			return len(out) > 0
 		})
@@ -221,7 +215,7 @@ func (r *reader) shell(t *testing.T, text string) {
 			c.expect(t, "ERROR")
 		}
 	case strings.Contains(text, "nodes drain"):
-		eventually(t, "the node has ended", func() bool { return !r.nodes["nats"].Running() })
+		clitest.Eventually(t, "the node has ended", func() bool { return !r.nodes["nats"].Running() })
 	case r.beside != nil:
 		if err := r.beside.Wait(); err != nil {
 			t.Errorf("%s: %v", r.beside, err)

@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 )
 
 // TestScripts runs the command lines of testdata/script, each file against two nodes of its own, on one
@@ -114,7 +115,7 @@ func (s *script) connect(ts *testscript.TestScript, neg bool, args []string) {
 // awaitListed returns when Redis has the session.
 func awaitListed(t *testing.T, n *node, key string) {
 	t.Helper()
-	eventually(t, "the session is listed", func() bool { return strings.Contains(n.cli(t, "sessions", "list", "-o", "name"), key) })
+	clitest.Eventually(t, "the session is listed", func() bool { return strings.Contains(n.cli(t, "sessions", "list", "-o", "name"), key) })
 }
 
 func (s *script) node(ts *testscript.TestScript, number string) *node {
@@ -175,5 +176,5 @@ func (s *script) awaits(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: awaits REGEXP COMMAND [ARG...]")
 	}
 	want := regexp.MustCompile(args[0])
-	eventually(s.t, strings.Join(args, " "), func() bool { return want.MatchString(s.nodes[0].cli(s.t, args[1:]...)) })
+	clitest.Eventually(s.t, strings.Join(args, " "), func() bool { return want.MatchString(s.nodes[0].cli(s.t, args[1:]...)) })
 }

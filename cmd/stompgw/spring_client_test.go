@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"strings"
 	"testing"
 
@@ -32,9 +31,8 @@ func connectWeb(t *testing.T, addr string, headers ...string) *webClient {
 	}
 	conn := websocket.NetConn(t.Context(), ws, websocket.MessageText)
 	t.Cleanup(func() { conn.Close() })
-	c := &webClient{&client{conn: conn, r: bufio.NewReader(conn)}}
-	c.send(t, "CONNECT", "", append([]string{"accept-version", "1.2", "host", "x"}, headers...)...)
-	c.principal = c.expect(t, "CONNECTED").headers["user-name"]
+	c := &webClient{newClient(conn)}
+	c.login(t, headers...)
 	parts := strings.Split(c.principal, "/") // <epoch millis>/<uuid>/<session id>/<connect time>
 	if len(parts) != 4 {
 		t.Fatalf("the principal is %q", c.principal)

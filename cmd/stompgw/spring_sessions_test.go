@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 )
 
 // view is what one side sees of the sessions of all nodes, as "MEMBER PRINCIPAL" by key.
@@ -66,7 +68,7 @@ func awaitView(t *testing.T, who string, see func(*testing.T) view, want view) {
 			t.Logf("%s sees %v last, want %v", who, got, want)
 		}
 	}()
-	eventually(t, who+" sees all sessions and no others", func() bool {
+	clitest.Eventually(t, who+" sees all sessions and no others", func() bool {
 		got = see(t)
 		return maps.Equal(got, want)
 	})

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 )
 
 const (
@@ -75,12 +76,10 @@ func springConfig(t *testing.T) (file string) {
 	}
 	const channels = "\nchannels:\n"
 	const more = channels + "  - { match: " + membersRoom + ", subscribe: \"session.member != null\" }\n"
-	if n := bytes.Count(text, []byte(channels)); n != 1 {
+	if n := strings.Count(string(text), channels); n != 1 {
 		t.Fatalf("%d lists of channels in the preset", n)
 	}
-	file = filepath.Join(t.TempDir(), "spring.yaml")
-	write(t, file, bytes.Replace(text, []byte(channels), []byte(more), 1))
-	return file
+	return clitest.WriteFile(t, filepath.Join(t.TempDir(), "spring.yaml"), strings.Replace(string(text), channels, more, 1))
 }
 
 // testClient: the Java client does the same with nodes of both kinds.

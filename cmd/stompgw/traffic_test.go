@@ -2,12 +2,21 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
+	stompclient "github.com/stompgw/stompgw/cmd/internal/client"
 )
+
+// errorChannel is where refusals go.
+const errorChannel = "/session/queue/request-error"
 
 // traffic is publishers and subscribers on several nodes.
 type traffic struct {
@@ -41,31 +50,168 @@ func newTraffic(t *testing.T, nodes []*node, destinations, publishers, subscribe
 // end closes all connections, so that no other traffic meets them.
 func (tr *traffic) end() {
 	for _, p := range tr.publishers {
-		p.conn.Close()
+		hangUp(p.Client)
 	}
 	for _, s := range tr.subscribers {
-		s.conn.Close()
+		hangUp(s.Client)
 	}
 }
 
-// join adds a subscriber, and returns when its subscription is live.
-func (tr *traffic) join(n *node, destination string) {
+// dial opens a session that the test's end closes.
+func (tr *traffic) dial(n *node, o stompclient.Options) *stompclient.Client {
 	tr.t.Helper()
-	tr.subscribers = append(tr.subscribers, newSubscriber(tr.t, n.Addr, tr.run, destination, tr.streams))
+	o.URL, o.Timeout, o.HeartBeat = "tcp://"+n.Addr, patience, -1
+	c, err := stompclient.Dial(tr.t.Context(), o)
+	if err != nil {
+		tr.t.Fatal(err)
+	}
+	tr.t.Cleanup(func() { hangUp(c) })
+	return c
 }
 
-// newPublisher returns a publisher that is not one of tr.publishers, and has streams of its own.
+// hangUp does not wait for a node to say that the session has ended.
+func hangUp(c *stompclient.Client) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	c.Close(ctx)
+}
+
+// subscriber is a client that keeps book of what it receives of each stream to one destination.
+type subscriber struct {
+	*stompclient.Client
+	destination string
+
+	mu      sync.Mutex
+	streams map[int]*arrivals // by the stream's id; see of
+	latest  time.Time         // of the last arrival
+	silence time.Duration     // the longest between two
+	fault   error             // the connection's end, or what made no sense
+}
+
+// join adds a subscriber, and returns when its subscription is live. It has a right to all that streams
+// begin from then on.
+func (tr *traffic) join(n *node, destination string) {
+	tr.t.Helper()
+	s := &subscriber{Client: tr.dial(n, stompclient.Options{}), destination: destination, streams: map[int]*arrivals{}}
+	tr.subscribers = append(tr.subscribers, s)
+	go s.receive(tr.run)
+	if err := s.Subscribe(tr.t.Context(), destination); err != nil {
+		tr.t.Fatal(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, stream := range tr.streams {
+		s.of(stream.id).from = stream.begun()
+	}
+}
+
+// receive books messages until the connection ends.
+func (s *subscriber) receive(run string) {
+	for {
+		m, err := s.Next(context.Background())
+		var id, n int
+		if err == nil {
+			_, err = fmt.Sscanf(string(m.Body), run+" %d %d", &id, &n)
+		}
+		if err == nil && m.Destination != s.destination {
+			err = fmt.Errorf("a message to %s", m.Destination)
+		}
+		s.mu.Lock()
+		if s.fault = err; err == nil {
+			if !s.latest.IsZero() {
+				s.silence = max(s.silence, m.Received.Sub(s.latest))
+			}
+			s.latest = m.Received
+			s.of(id).add(n)
+		}
+		s.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// of returns what has come of a stream. To the messages of one that began after the subscription
+// the subscriber has a right from the first on.
+func (s *subscriber) of(id int) *arrivals {
+	if s.streams[id] == nil {
+		s.streams[id] = &arrivals{seen: map[int]int{}}
+	}
+	return s.streams[id]
+}
+
+// publisher is a client that sends numbered messages to several destinations by turns, and never again what was
+// refused.
+type publisher struct {
+	*stompclient.Client
+	run     string
+	streams []*stream
+
+	mu    sync.Mutex
+	codes map[int]int // SENDs that were refused, by code
+	fault error       // the connection's end
+}
+
+// newPublisher returns a publisher that is not one of tr.publishers, and has streams of its own. At most window
+// of its SENDs wait for their answers.
 func (tr *traffic) newPublisher(n *node, window int) *publisher {
 	tr.t.Helper()
 	first := len(tr.streams)
 	for i := range tr.destinations {
-		tr.streams = append(tr.streams, newStream(len(tr.streams), destination(i)))
+		tr.streams = append(tr.streams, &stream{id: len(tr.streams), destination: destination(i), acked: map[int]bool{}})
 	}
-	return newPublisher(tr.t, n.Addr, tr.run, tr.streams[first:], window)
+	c := tr.dial(n, stompclient.Options{Errors: errorChannel, Window: window})
+	return &publisher{Client: c, run: tr.run, streams: tr.streams[first:], codes: map[int]int{}}
+}
+
+// publish sends count messages, or those until ctx ends if that is earlier, with a pause between
+// two of them, and returns when all are answered.
+func (p *publisher) publish(ctx context.Context, count int, pace time.Duration) error {
+	var answers sync.WaitGroup
+	for i := 0; i < count && ctx.Err() == nil; i++ {
+		s := p.streams[i%len(p.streams)]
+		n := s.next()
+		answers.Add(1)
+		if err := p.Start(context.Background(), s.destination, nil, s.body(p.run, n), func(err error) {
+			defer answers.Done()
+			p.answer(s, n, err)
+		}); err != nil {
+			return fmt.Errorf("a publisher lost its connection: %w", err)
+		}
+		select {
+		case <-time.After(pace):
+		case <-ctx.Done():
+		}
+	}
+	answers.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.fault
+}
+
+func (p *publisher) answer(s *stream, n int, err error) {
+	refusal, refused := errors.AsType[*stompclient.Refusal](err)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case err == nil:
+		s.ack(n)
+	case refused:
+		p.codes[refusal.Code]++
+	default:
+		p.fault = err
+	}
+}
+
+// refused returns how many of its SENDs were, by code.
+func (p *publisher) refused() map[int]int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.codes)
 }
 
 // forever is how many messages a publisher sends that something else stops.
-const forever = 1 << 40
+const forever = math.MaxInt
 
 // publish has every publisher send count messages, and returns when each is answered.
 func (tr *traffic) publish(count int) {
@@ -84,9 +230,7 @@ func (tr *traffic) flow(pace time.Duration) (stop func()) {
 		wait()
 	})
 	tr.t.Cleanup(func() { // of a test that failed
-		for _, p := range tr.publishers {
-			p.conn.Close()
-		}
+		tr.end()
 		stop()
 	})
 	return stop
@@ -133,13 +277,11 @@ func (tr *traffic) awaitProbes() {
 
 // acked returns how many messages of tr.publishers have a RECEIPT, in the stream that has the fewest.
 func (tr *traffic) acked() int {
-	fewest := -1
+	fewest := math.MaxInt
 	for _, p := range tr.publishers {
 		for _, s := range p.streams {
 			s.mu.Lock()
-			if n := len(s.acked); fewest < 0 || n < fewest {
-				fewest = n
-			}
+			fewest = min(fewest, len(s.acked))
 			s.mu.Unlock()
 		}
 	}
@@ -150,5 +292,5 @@ func (tr *traffic) acked() int {
 func (tr *traffic) awaitAcked(count int) {
 	tr.t.Helper()
 	want := tr.acked() + count
-	eventually(tr.t, fmt.Sprintf("%d RECEIPTs in each stream", want), func() bool { return tr.acked() >= want })
+	clitest.Eventually(tr.t, fmt.Sprintf("%d RECEIPTs in each stream", want), func() bool { return tr.acked() >= want })
 }

@@ -30,7 +30,7 @@ import (
 // Patience is how long a test waits for what must happen; it only decides when a test has hung.
 const Patience = 2 * time.Minute
 
-func WriteFile(t *testing.T, name, text string) string {
+func WriteFile(t testing.TB, name, text string) string {
 	t.Helper()
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -102,7 +102,7 @@ func (b *SyncBuffer) String() string {
 }
 
 // Eventually waits until something is so.
-func Eventually(t *testing.T, what string, ok func() bool) {
+func Eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
