@@ -132,19 +132,6 @@ func (c *Conn) Remote() netip.AddrPort {
 func (c *Conn) Heard() time.Duration { return c.loop.Silence(c.heard) }
 func (c *Conn) Wrote() time.Duration { return c.loop.Since(c.wrote) }
 
-// Queue sends frame, which must not be empty, at the end of the turn. The frame may be shared with
-// other connections; nobody may change it from now on. After Finish it does nothing.
-func (c *Conn) Queue(frame []byte) {
-	if c.mute {
-		return
-	}
-	if c.run == nil {
-		c.run = c.loop.root
-		c.touch()
-	}
-	c.run = c.run.extend(frame)
-}
-
 // Queued is how many bytes wait for the socket to take them.
 func (c *Conn) Queued() int {
 	n := 0

@@ -230,6 +230,19 @@ func (c *Conn) leave() {
 
 func (c *Conn) timeout() { c.handler.Timeout() }
 
+// Queue sends frame, which must not be empty, at the end of the turn. The frame may be shared with
+// other connections; nobody may change it from now on. After Finish it does nothing.
+func (c *Conn) Queue(frame []byte) {
+	if c.mute {
+		return
+	}
+	if c.run == nil {
+		c.run = c.loop.root
+		c.touch()
+	}
+	c.run = c.run.extend(frame)
+}
+
 // flush writes what is queued, as far as the socket takes it, and judges a client that does not
 // read by what is left.
 func (c *Conn) flush() {
