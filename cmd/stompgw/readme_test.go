@@ -55,6 +55,29 @@ func TestReadmeLinks(t *testing.T) {
 	}
 }
 
+// TestDesign: the functions on a SEND's way are where the design document says.
+func TestDesign(t *testing.T) {
+	design, files := readDocument(t, "gateway/internal/README.md"), map[string]bool{}
+	rows := regexp.MustCompile("(?m)^\\| \\d+ \\| `(?:(\\w+)\\.)?(\\w+)` \\| `([\\w/.]+)` \\|").FindAllStringSubmatch(design, -1)
+	for _, row := range rows {
+		files[row[3]] = true
+		text, err := os.ReadFile("../../gateway/internal/" + row[3])
+		if err != nil {
+			text, err = os.ReadFile("../../gateway/" + row[3])
+		}
+		declared := "(?m)^func " + row[2] + `\(`
+		if row[1] != "" {
+			declared = `(?m)^func \(\w+ \*?` + row[1] + `\) ` + row[2] + `\(`
+		}
+		if err != nil || !regexp.MustCompile(declared).Match(text) {
+			t.Errorf("%s has no %s.%s, %v", row[3], row[1], row[2], err)
+		}
+	}
+	if count := fmt.Sprintf("%d functions in %d files", len(rows), len(files)); !strings.Contains(squeeze(design), count) {
+		t.Errorf("the table has %s", count)
+	}
+}
+
 // TestChangelog: what it tells of first is this version, or not released yet.
 func TestChangelog(t *testing.T) {
 	first := regexp.MustCompile(`(?m)^## (\S+)`).FindStringSubmatch(readDocument(t, "CHANGELOG.md"))
