@@ -15,7 +15,6 @@ import (
 
 	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
-	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/compress"
 	"github.com/segmentio/kafka-go/protocol"
 
@@ -191,10 +190,6 @@ func TestRecordsAllocs(t *testing.T) {
 	if n > 10 || handed < 1000 {
 		t.Errorf("%v allocations for 1000 records, %d handed on", n, handed)
 	}
-}
-
-func sameHeader(a, b kafka.Header) bool {
-	return a.Key == b.Key && bytes.Equal(a.Value, b.Value) && (a.Value == nil) == (b.Value == nil)
 }
 
 // FuzzDeliver holds that whatever a broker sends, reading goes on: never backwards, never beyond what

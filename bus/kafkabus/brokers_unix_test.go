@@ -15,7 +15,7 @@ import (
 )
 
 // TestRealOutage: a real broker that is stopped, or killed, or that says nothing for a while, costs
-// nothing but time.
+// nothing but time, and neither do more partitions.
 func TestRealOutage(t *testing.T) {
 	b := servers.Kafka(t)
 	for _, test := range []struct {
@@ -24,6 +24,11 @@ func TestRealOutage(t *testing.T) {
 	}{
 		{"stopped", func(t *testing.T, _ *crowd) { b.Stop(t); b.Start(t) }},
 		{"killed", func(t *testing.T, _ *crowd) { b.Kill(); b.Start(t) }},
+		{"growing", func(t *testing.T, c *crowd) {
+			servers.AddPartitions(t, b.Addr, "growing", 9)
+			c.partitioned(9)
+			c.more()
+		}},
 		{"silent", func(t *testing.T, c *crowd) {
 			b.Signal(t, syscall.SIGSTOP)
 			c.silent(2 * time.Second)
@@ -32,11 +37,12 @@ func TestRealOutage(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b.CreateTopic(t, test.name, 6)
+			r := readFrom(t, []string{b.Addr}, test.name)
 			o := newOutlet(t, Config{Brokers: []string{b.Addr}, Topic: test.name, Silence: time.Hour, Deadline: time.Hour}, nil)
 			o.publishing(5000, func(c *crowd) {
 				c.more()
 				test.run(t, c)
-			}).check(b.Addr)
+			}).check(r, test.name == "growing")
 		})
 	}
 }
@@ -46,6 +52,7 @@ func TestRealOutage(t *testing.T) {
 func TestRealSilence(t *testing.T) {
 	b := servers.Kafka(t)
 	b.CreateTopic(t, "stompgw", 1)
+	r := readFrom(t, []string{b.Addr}, "stompgw")
 	o := newOutlet(t, Config{Brokers: []string{b.Addr}, Silence: 500 * time.Millisecond, Deadline: 2 * time.Second}, nil)
 	if err := <-o.send("/topic/x", "before"); err != nil {
 		t.Fatal(err)
@@ -80,7 +87,8 @@ func TestRealSilence(t *testing.T) {
 		t.Error(err)
 	}
 	seen := make(map[string]int)
-	for _, e := range firsts(readLog(t, b.Addr, "stompgw")) {
+	r.poll("for what was taken last", func() bool { r.mu.Lock(); defer r.mu.Unlock(); return r.bodies["after"] > 0 })
+	for _, e := range firsts(r.each(0)) {
 		seen[e.body]++
 	}
 	if seen["before"] != 1 || seen["after"] != 1 || seen["sent"] > 1 {

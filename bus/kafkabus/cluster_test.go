@@ -75,27 +75,35 @@ func TestNewView(t *testing.T) {
 	}
 }
 
-// TestLearn: the view changes, and says so, when something is different.
+// TestLearn: the view changes, and says so, when something is different. An operator reads what is wrong, and
+// with what.
 func TestLearn(t *testing.T) {
-	c, err := newCluster(Config{Brokers: []string{"a:1"}}, []string{"x"})
+	c, err := newCluster(Config{Brokers: []string{"a:1", "b:2"}}, []string{"x", "y"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	of := func(leaders ...int32) *view { return &view{topics: []topicView{{name: "x", leaders: leaders}}} }
+	lost := func(name string, err error) topicView { return topicView{name: name, err: err} }
+	led := func(name string, leaders ...int32) topicView { return topicView{name: name, leaders: leaders} }
+	of := func(topics ...topicView) *view { return &view{topics: topics} }
+	noRoute := errors.New("no route")
 	for i, step := range []struct {
 		v       *view
 		err     error
 		changed bool
+		want    string // that healthy begins with; empty for nil
 	}{
-		{nil, errors.New("no answer"), false},
-		{of(1), nil, true},
-		{of(1), nil, false},
-		{of(2), nil, true},
-		{nil, errors.New("no answer"), false},
-		{of(2), nil, false},
-		{of(2, 1), nil, true},
-		{&view{topics: []topicView{{name: "x", err: kafka.UnknownTopicOrPartition}}}, nil, true},
-		{&view{topics: []topicView{{name: "x", err: kafka.UnknownTopicOrPartition}}}, nil, false},
+		{nil, noRoute, false, "kafkabus: none of a:1, b:2 answers: no route"},
+		{of(led("x", 1), led("y", 1)), nil, true, ""},
+		{of(led("x", 1), led("y", 1)), nil, false, ""},
+		{of(led("x", 2), led("y", 1)), nil, true, ""},
+		{nil, noRoute, false, ""}, // what is known still holds, as far as metadata tells
+		{of(led("x", 2), led("y", 1)), nil, false, ""},
+		{of(led("x", 2, none), led("y", 1)), nil, true, "kafkabus: partition 1 of topic x has no leader"},
+		{of(lost("x", kafka.UnknownTopicOrPartition), led("y", 1)), nil, true, "kafkabus: topic x does not exist: create it, or set bus.kafka.create"},
+		{of(lost("x", kafka.UnknownTopicOrPartition), led("y", 1)), nil, false, "kafkabus: topic x does not exist"},
+		{of(lost("x", kafka.TopicAuthorizationFailed), led("y", 1)), nil, true, "kafkabus: topic x: let this node's user describe and read it: [29]"},
+		{of(lost("x", errGap), led("y", 1)), nil, true, "kafkabus: topic x: the brokers do not say whether it exists"},
+		{of(led("x", 1), lost("y", kafka.UnknownTopicOrPartition)), nil, true, ""}, // a source
 	} {
 		_, changed := c.view()
 		c.learn(step.v, step.err)
@@ -109,39 +117,8 @@ func TestLearn(t *testing.T) {
 				t.Errorf("step %d: not changed", i)
 			}
 		}
-	}
-}
-
-// TestClusterHealthy: an operator reads what is wrong, and with what.
-func TestClusterHealthy(t *testing.T) {
-	c, err := newCluster(Config{Brokers: []string{"a:1", "b:2"}}, []string{"x", "y"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	topic := func(name string, leaders ...int32) topicView { return topicView{name: name, leaders: leaders} }
-	for _, step := range []struct {
-		v    *view
-		err  error
-		want string // empty for nil
-	}{
-		{nil, errors.New("no route"), "kafkabus: none of a:1, b:2 answers: no route"},
-		{&view{topics: []topicView{topic("x", 1), topic("y", 1)}}, nil, ""},
-		{&view{topics: []topicView{topic("x", 1, none), topic("y", 1)}}, nil, "kafkabus: partition 1 of topic x has no leader"},
-		{&view{topics: []topicView{{name: "x", err: kafka.UnknownTopicOrPartition}, topic("y", 1)}}, nil,
-			"kafkabus: topic x does not exist: create it, or set bus.kafka.create"},
-		{&view{topics: []topicView{{name: "x", err: kafka.TopicAuthorizationFailed}, topic("y", 1)}}, nil,
-			"kafkabus: topic x: let this node's user describe and read it: [29]"},
-		{&view{topics: []topicView{{name: "x", err: errGap}, topic("y", 1)}}, nil, "kafkabus: topic x: the brokers do not say whether it exists"},
-		{&view{topics: []topicView{topic("x", 1), {name: "y", err: kafka.UnknownTopicOrPartition}}}, nil, ""}, // a source
-		{&view{topics: []topicView{topic("x", 1), topic("y", 1)}}, nil, ""},
-		{nil, errors.New("no route"), ""}, // what is known still holds, as far as metadata tells
-	} {
-		c.learn(step.v, step.err)
-		switch err := c.healthy(); {
-		case step.want == "" && err != nil:
-			t.Error(err)
-		case step.want != "" && (err == nil || !strings.HasPrefix(err.Error(), step.want)):
-			t.Errorf("got %v, want %s", err, step.want)
+		if err := c.healthy(); (err == nil) != (step.want == "") || !strings.HasPrefix(errorText(err), step.want) {
+			t.Errorf("step %d: %v, want %s", i, err, step.want)
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -32,20 +31,13 @@ func listen(t *testing.T) net.Listener {
 // TestSeedsGone: a cluster whose only address that this node was told of is no more is followed by
 // what it said of its brokers.
 func TestSeedsGone(t *testing.T) {
-	f := fake(t, 1, "a", 1)
-	ln := listen(t)
-	seed := ln.Addr().String()
-	var links sync.WaitGroup
-	ctx, unplug := context.WithCancel(t.Context())
-	defer links.Wait()
-	defer unplug()
-	links.Go(func() { relay(ctx, &links, ln, f.Addrs[0]) })
-	w := watch(t, []string{seed}, nil)
-	w.until("for the first view", func(v *view) bool { return len(v.topics[0].leaders) == 1 })
-	unplug()
-	ln.Close()
-	servers.AddPartitions(t, f.Addrs[0], "a", 2)
-	w.until("for a view without the seed", func(v *view) bool { return len(v.topics[0].leaders) == 2 })
+	f := fake(t, 2, "a", 1)
+	w := watch(t, f.Addrs[1:])
+	w.until("for the first view", func(v *view) bool { return len(v.hosts) == 2 })
+	if err := f.RemoveNode(1); err != nil {
+		t.Fatal(err)
+	}
+	w.until("for a view without the seed", func(v *view) bool { return len(v.hosts) == 1 })
 }
 
 // TestStaleBroker: a broker that is cut off from the others, and goes on naming a leader that is no more,
@@ -68,7 +60,7 @@ func TestStaleBroker(t *testing.T) {
 		res.(*kmsg.MetadataResponse).Topics[0].Partitions[0].Leader = 2
 		return res, nil, true
 	})
-	w := watch(t, f.Addrs[:1], nil)
+	w := watch(t, f.Addrs[:1])
 	w.until("for the old view", func(v *view) bool { return v.topics[0].leaders[0] == 2 })
 	if _, sent, err := w.ask(t.Context(), 2, new(apiversions.Request)); err == nil || sent { // as whoever reads or writes does
 		t.Error("there is a leader")
@@ -82,10 +74,10 @@ type watched struct {
 	t *testing.T
 }
 
-// watch follows what the brokers say of the topic a until the test ends. wrap, if set, changes its connections.
-func watch(t *testing.T, brokers []string, wrap func(net.Conn) net.Conn) watched {
+// watch follows what the brokers say of the topic a until the test ends.
+func watch(t *testing.T, brokers []string) watched {
 	t.Helper()
-	w := newWork(t, Config{Brokers: brokers}, wrap, "a")
+	w := newWork(t, Config{Brokers: brokers}, nil, "a")
 	w.patience, w.pause = 100*time.Millisecond, 10*time.Millisecond
 	w.start()
 	return watched{w.cluster, t}
@@ -99,49 +91,12 @@ func (w watched) until(what string, holds func(*view) bool) {
 // TestSlowBrokers: brokers that need longer for the view than one is waited for at first get more time.
 func TestSlowBrokers(t *testing.T) {
 	f := fake(t, 1, "a", 1)
-	w := watch(t, f.Addrs, func(nc net.Conn) net.Conn { return &far{Conn: nc} })
+	f.ControlKey(kmsg.Metadata.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+		f.SleepControl(func() { time.Sleep(250 * time.Millisecond) })
+		return nil, nil, false // it stays
+	})
+	w := watch(t, f.Addrs)
 	w.until("for a view", func(*view) bool { return true })
-}
-
-// far is a connection over which each answer takes longer than a view may take.
-type far struct {
-	net.Conn
-	asked bool
-}
-
-func (f *far) Write(p []byte) (int, error) {
-	f.asked = true
-	return f.Conn.Write(p)
-}
-
-func (f *far) Read(p []byte) (int, error) {
-	if f.asked {
-		time.Sleep(150 * time.Millisecond)
-		f.asked = false
-	}
-	return f.Conn.Read(p)
-}
-
-// relay connects whoever comes to ln with the other end, until ctx ends.
-func relay(ctx context.Context, links *sync.WaitGroup, ln net.Listener, to string) {
-	for {
-		near, err := ln.Accept()
-		if err != nil {
-			return
-		}
-		far, err := net.Dial("tcp", to)
-		if err != nil {
-			near.Close()
-			continue
-		}
-		context.AfterFunc(ctx, func() { near.Close(); far.Close() })
-		for _, pair := range [][2]net.Conn{{near, far}, {far, near}} {
-			links.Go(func() {
-				_, _ = io.Copy(pair[0], pair[1]) // until either end closes
-				pair[0].Close()
-			})
-		}
-	}
 }
 
 // TestConnections: a connection is used again by the next question, unless it has been idle for long or its

@@ -19,62 +19,6 @@ import (
 	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
-// TestLeaderChanges: everything arrives once and in order while leaders change under load.
-func TestLeaderChanges(t *testing.T) {
-	f := fake(t, 3, "a", 8)
-	r := readFrom(t, f.Addrs, "a")
-	w := newWriter(t, f.Addrs)
-	stop := w.flood("a", 8)
-	for range 6 {
-		f.ShufflePartitionLeaders()
-		for i := range 8 {
-			r.of("a", i, w.count("a", i)+1)
-		}
-	}
-	stop()
-	w.checkAll(r, 0)
-	if figures := r.figures(); figures.Gaps+figures.Missed+figures.Skipped > 0 {
-		t.Errorf("figures: %+v", figures)
-	}
-}
-
-// TestRestart: brokers that stop, or are killed, and start again on the same data cost nothing but time.
-func TestRestart(t *testing.T) {
-	t.Run("fake", func(t *testing.T) {
-		f := fake(t, 3, "a", 6)
-		checkRestart(t, f.Addrs, "a", func() { f.Start(t) }, f.Stop, f.Stop)
-	})
-	t.Run("real", func(t *testing.T) {
-		b := servers.Kafka(t)
-		checkRestart(t, []string{b.Addr}, realTopic(t, b, 6), func() { b.Start(t) }, func() { b.Stop(t) }, b.Kill)
-	})
-}
-
-func checkRestart(t *testing.T, addrs []string, topic string, start func(), ends ...func()) {
-	r := readFrom(t, addrs, topic)
-	w := newWriter(t, addrs)
-	stop := w.flood(topic, 6)
-	someMore := func() {
-		t.Helper()
-		for i := range 6 {
-			r.of(topic, i, w.count(topic, i)+1)
-		}
-	}
-	for _, end := range ends {
-		someMore()
-		end()
-		r.poll("for the outage to be seen", func() bool { return r.healthy(time.Millisecond) != nil && r.silence(0) > 0 })
-		start()
-		someMore()
-	}
-	stop()
-	w.checkAll(r, 0)
-	if f := r.figures(); f.Gaps+f.Missed+f.Skipped > 0 {
-		t.Errorf("figures %+v", f)
-	}
-	r.poll("for health to come back", func() bool { return r.healthy(time.Second) == nil && r.silence(0) < time.Second })
-}
-
 // TestSilentBroker: a broker that takes fetches and never answers holds up its own partitions alone,
 // and health names it. When they get another leader, they go on.
 func TestSilentBroker(t *testing.T) {
@@ -209,37 +153,6 @@ func TestForeignErrors(t *testing.T) {
 	r.poll("for health", func() bool { return r.healthy(700*time.Millisecond) == nil })
 }
 
-// TestBrokenAnswers: answers that are no answers cost a connection and no records.
-func TestBrokenAnswers(t *testing.T) {
-	f := fake(t, 3, "a", 6)
-	r := readFrom(t, f.Addrs, "a")
-	w := newWriter(t, f.Addrs)
-	var n atomic.Int32
-	brokers := f.Cluster
-	brokers.ControlKey(kmsg.Fetch.Int16(), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
-		brokers.KeepControl()
-		switch n := n.Add(1); {
-		case n > 8:
-		case n%2 == 0:
-			return nil, context.Canceled, true // closes the connection
-		default:
-			res := kreq.ResponseKind().(*kmsg.FetchResponse)
-			res.ErrorCode = int16(kafka.Unknown)
-			return res, nil, true
-		}
-		return nil, nil, false
-	})
-	for i := range 5 {
-		for number := range 6 {
-			w.must("a", number, strconv.Itoa(i))
-		}
-	}
-	w.checkAll(r, 0)
-	if n := n.Load(); n < 8 {
-		t.Errorf("%d fetches, want some that worked after 8 that did not", n)
-	}
-}
-
 // TestThinLine: what does not come in time is asked for in smaller pieces, and then with more time, as
 // a batch has no smaller pieces; and all that is undone when the line is good again.
 func TestThinLine(t *testing.T) {
@@ -329,28 +242,4 @@ func TestBackoff(t *testing.T) {
 	if f.pause != 0 || f.failures != 0 {
 		t.Errorf("a pause of %s after an answer", f.pause)
 	}
-}
-
-// TestFull: partitions that have more than an answer can hold all arrive.
-func TestFull(t *testing.T) {
-	f := servers.Fake(t, 1)
-	for _, topic := range []string{"a", "b"} {
-		if err := f.CreateTopic(topic, 20, nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	hold := make(chan struct{})
-	r := startReading(t, f.Addrs, func(*wire.Record) { <-hold }, "a", "b")
-	r.wait(r.ready, "to be ready")
-	w := newWriter(t, f.Addrs)
-	large := strings.Repeat("x", 600<<10)
-	for range 2 {
-		for _, topic := range []string{"a", "b"} {
-			for i := range 20 {
-				w.must(topic, i, large)
-			}
-		}
-	}
-	close(hold)
-	w.checkAll(r, 0)
 }

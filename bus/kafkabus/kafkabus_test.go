@@ -140,7 +140,7 @@ func TestSkips(t *testing.T) {
 		{Value: kafka.NewBytes([]byte("most")), Headers: crowd[:wire.MaxHeaders]},
 		{Value: kafka.NewBytes([]byte("last")), Headers: crowd[:1]},
 	} {
-		if err := w.produce("stompgw", 0, 0, record); err != nil {
+		if err := w.produce("stompgw", 0, record); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -21,9 +21,8 @@ import (
 
 // TestLaneBatch: what waits while a request is under way becomes one batch, in order and numbered on.
 func TestLaneBatch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		judge, release := holding()
-		b := newBench(t, Config{}, judge)
+	onBench(t, Config{}, nil, func(t *testing.T, b *bench) {
+		release := b.hold()
 		b.view(1)
 		b.must("a")
 		synctest.Wait()
@@ -39,9 +38,8 @@ func TestLaneBatch(t *testing.T) {
 
 // TestLaneBatchLimit: a batch is not larger than the topic takes, and a single record always goes.
 func TestLaneBatchLimit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		judge, release := holding()
-		b := newBench(t, Config{}, judge)
+	onBench(t, Config{}, nil, func(t *testing.T, b *bench) {
+		release := b.hold()
 		size := b.cfg.Envelope.Size(&bus.Envelope{Destination: "/topic/x", Body: []byte("b")})
 		b.leader.limit = strconv.Itoa(wire.BatchHead + 2*size)
 		b.view(1)
@@ -69,9 +67,8 @@ func TestLaneBatchLimit(t *testing.T) {
 
 // TestLaneLarge: a record that is larger than a batch should be goes alone.
 func TestLaneLarge(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		judge, release := holding()
-		b := newBench(t, Config{}, judge)
+	onBench(t, Config{}, nil, func(t *testing.T, b *bench) {
+		release := b.hold()
 		b.leader.limit = "3000000"
 		b.view(1)
 		large := strings.Repeat("x", maxBatch)
@@ -116,8 +113,7 @@ func TestLaneRetry(t *testing.T) {
 		{code: kafka.Unknown},
 	} {
 		t.Run(fmt.Sprintf("%v,%v", v.code, v.lost), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, Config{}, refusing(v, v, v, v, v, v))
+			onBench(t, Config{}, refusing(v, v, v, v, v, v), func(t *testing.T, b *bench) {
 				b.view(1)
 				start := time.Now()
 				b.must("a")
@@ -170,8 +166,7 @@ func TestLaneGiveUp(t *testing.T) {
 		}, bus.ErrDown},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, Config{}, test.judge)
+			onBench(t, Config{}, test.judge, func(t *testing.T, b *bench) {
 				b.view(1)
 				start := time.Now()
 				b.must("a")
@@ -247,19 +242,18 @@ func TestLaneAttemptTimeout(t *testing.T) {
 	})
 }
 
-// TestLaneRefused: what will not pass is told at once, with the broker's reason, and the next goes on.
+// TestLaneRefused: what will not pass is told at once, with the broker's reason and not what it says, and the next goes on.
 func TestLaneRefused(t *testing.T) {
 	for _, code := range []kafka.Error{
 		kafka.TopicAuthorizationFailed, kafka.ClusterAuthorizationFailed, kafka.InvalidRequiredAcks,
 		kafka.PolicyViolation, kafka.InvalidTopic, kafka.UnsupportedForMessageFormat, kafka.InvalidRecord, kafka.InvalidTimestamp,
 	} {
 		t.Run(code.Title(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, Config{}, refusing(verdict{code: code}, verdict{code: code}))
+			onBench(t, Config{}, refusing(verdict{code: code}, verdict{code: code}), func(t *testing.T, b *bench) {
 				b.view(1)
 				start := time.Now()
-				b.must("a")
-				b.wantAnswers(code, "a")
+				b.must("secret")
+				b.wantAnswers(code, "secret")
 				b.must("b")
 				b.wantAnswers(code, "b")
 				b.must("c")
@@ -274,7 +268,10 @@ func TestLaneRefused(t *testing.T) {
 				if got := strings.Count(b.logged.String(), "envelopes refused by the broker"); got != want {
 					t.Errorf("%d lines of log, want %d:\n%s", got, want, b.logged)
 				}
-				b.wantAttempts("[1:a]", "[2:b]", "[3:c]")
+				if said := b.answer("secret").err.Error() + b.logged.String(); strings.Contains(said, "secret") {
+					t.Errorf("what the message says is told: %s", said)
+				}
+				b.wantAttempts("[1:secret]", "[2:b]", "[3:c]")
 			})
 		})
 	}
@@ -282,8 +279,7 @@ func TestLaneRefused(t *testing.T) {
 
 // TestLaneRefusedAfterLoss: an earlier attempt may have brought it there all the same.
 func TestLaneRefusedAfterLoss(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Config{}, refusing(verdict{lost: io.EOF, append: true}, verdict{code: kafka.TopicAuthorizationFailed}))
+	onBench(t, Config{}, refusing(verdict{lost: io.EOF, append: true}, verdict{code: kafka.TopicAuthorizationFailed}), func(t *testing.T, b *bench) {
 		b.view(1)
 		b.must("a")
 		time.Sleep(time.Second)
@@ -433,8 +429,7 @@ func TestLaneCutOnce(t *testing.T) {
 		{{code: kafka.RequestTimedOut, append: true}, reset, reset, reset, reset},
 		{{lost: context.DeadlineExceeded, append: true}, reset, reset, reset, reset},
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			b := newBench(t, Config{}, refusing(verdicts...))
+		onBench(t, Config{}, refusing(verdicts...), func(t *testing.T, b *bench) {
 			b.view(1)
 			large := strings.Repeat("L", 10*leastCut)
 			b.must(large)

@@ -23,7 +23,6 @@ import (
 	"github.com/segmentio/kafka-go/protocol/produce"
 
 	"github.com/stompgw/stompgw/bus"
-	"github.com/stompgw/stompgw/bus/kafkabus/internal/form"
 )
 
 // leader plays the brokers. It runs on the goroutines of whoever asks it.
@@ -56,15 +55,6 @@ type sending struct {
 	timeout   time.Duration // that the leader may wait for its followers
 	entries   []entry
 }
-
-// entry is a record as the leader sees it.
-type entry struct {
-	partition       int
-	node, key, body string
-	seq             uint64
-}
-
-func (e entry) String() string { return fmt.Sprintf("%d:%s", e.seq, e.body) }
 
 // answer is a cluster's reach.
 func (l *leader) answer(ctx context.Context, _ string, req protocol.Message) (protocol.Message, bool, error) {
@@ -134,16 +124,7 @@ func readEntries(partition int, records kafka.RecordReader) (entries []entry) {
 		if err != nil {
 			return entries
 		}
-		e := entry{partition: partition, key: drained(r.Key), body: drained(r.Value)}
-		for _, h := range r.Headers {
-			switch h.Key {
-			case form.NodeHeader:
-				e.node = string(h.Value)
-			case form.SeqHeader:
-				e.seq, _ = strconv.ParseUint(string(h.Value), 10, 64)
-			}
-		}
-		entries = append(entries, e)
+		entries = append(entries, entry{partition: partition, key: drained(r.Key), body: drained(r.Value)}.sign(r.Headers))
 	}
 }
 
@@ -171,6 +152,11 @@ type heard struct {
 	at  time.Time
 }
 
+// onBench runs a test of a bench on virtual time.
+func onBench(t *testing.T, cfg Config, judge func(context.Context, sending) verdict, test func(t *testing.T, b *bench)) {
+	synctest.Test(t, func(t *testing.T) { test(t, newBench(t, cfg, judge)) })
+}
+
 // newBench returns a producer that runs, before it knows any partition.
 func newBench(t *testing.T, cfg Config, judge func(context.Context, sending) verdict) *bench {
 	t.Helper()
@@ -192,6 +178,12 @@ func newBench(t *testing.T, cfg Config, judge func(context.Context, sending) ver
 }
 
 var nobody = map[int32]string{0: "nobody:1"}
+
+// hold has the leader keep the first attempt until release.
+func (b *bench) hold() (release func()) {
+	b.leader.judge, release = holding()
+	return release
+}
 
 // view tells the producer that there are so many partitions.
 func (b *bench) view(partitions int) {

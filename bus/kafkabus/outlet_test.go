@@ -1,7 +1,6 @@
 package kafkabus
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"net"
@@ -12,12 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
-	"github.com/stompgw/stompgw/bus/kafkabus/internal/form"
 )
 
 // outlet is a producer on real connections.
@@ -140,32 +137,33 @@ func (o *outlet) partitioned(n int) {
 	})
 }
 
-// check reports answers other than one nil for each envelope, and a log that a reader would not get
-// each of them out of once, in order.
-func (c *crowd) check(addr string) (log []entry) {
+// check reports answers other than one nil for each envelope, and what a reader does not get once, in order.
+// It returns all that came. moved says that keys did, so that nothing has an order of its own.
+func (c *crowd) check(r *reading, moved bool) (log []entry) {
 	c.t.Helper()
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	for i := range c.to {
 		if got := c.answers[strconv.Itoa(i)]; len(got) != 1 || got[0] != nil {
 			c.t.Fatalf("the answers to %d are %v, want one nil", i, got)
 		}
 	}
-	log = readLog(c.t, addr, c.cfg.Topic)
+	log = r.each(c.to)
 	checkNumbers(c.t, log)
-	last, found := make(map[string]int), make(map[string]bool)
+	last, next := make(map[string]int), make(map[int]int64)
 	for _, e := range log {
-		found[e.body] = true
-	}
-	if len(found) != c.to {
-		c.t.Errorf("the log has %d of %d envelopes", len(found), c.to)
+		if e.offset != next[e.partition] {
+			c.t.Fatalf("partition %d: offset %d comes after %d", e.partition, e.offset, next[e.partition]-1)
+		}
+		next[e.partition]++
 	}
 	for _, e := range firsts(log) {
 		n, _ := strconv.Atoi(e.body)
-		if before, ok := last[e.key]; ok && n < before {
+		if before, ok := last[e.key]; ok && n < before && !moved {
 			c.t.Fatalf("%s: %d comes after %d", e.key, n, before)
 		}
 		last[e.key] = n
+	}
+	if f := r.figures(); f.Gaps+f.Missed+f.Skipped > 0 {
+		c.t.Errorf("figures %+v", f)
 	}
 	return log
 }
@@ -180,67 +178,6 @@ func firsts(log []entry) (left []entry) {
 		}
 	}
 	return left
-}
-
-// readLog returns all records of a topic, by partition.
-func readLog(t *testing.T, addr, topic string) (log []entry) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	conn, err := kafka.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	partitions, err := conn.ReadPartitions(topic)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range partitions {
-		log = append(log, readPartition(ctx, t, addr, topic, p.ID)...)
-	}
-	return log
-}
-
-func readPartition(ctx context.Context, t *testing.T, addr, topic string, partition int) (log []entry) {
-	t.Helper()
-	conn, err := kafka.DialLeader(ctx, "tcp", addr, topic, partition)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	first, last, err := conn.ReadOffsets()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for offset := first; offset < last; {
-		batch := conn.ReadBatch(1, 64<<20)
-		for offset < last {
-			m, err := batch.ReadMessage()
-			if err != nil {
-				break // the batch ends
-			}
-			log = append(log, entryOf(m))
-			offset = m.Offset + 1
-		}
-		if err := batch.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return log
-}
-
-func entryOf(m kafka.Message) entry {
-	e := entry{partition: m.Partition, key: string(m.Key), body: string(m.Value)}
-	for _, h := range m.Headers {
-		switch h.Key {
-		case form.NodeHeader:
-			e.node = string(h.Value)
-		case form.SeqHeader:
-			e.seq, _ = strconv.ParseUint(string(h.Value), 10, 64)
-		}
-	}
-	return e
 }
 
 // seeded returns fake brokers with a topic of 12 partitions.

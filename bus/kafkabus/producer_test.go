@@ -44,8 +44,7 @@ func TestPublishPartitionOf(t *testing.T) {
 
 // TestPublishKey: an individual envelope goes by its principal, any other by its destination.
 func TestPublishKey(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Config{}, nil)
+	onBench(t, Config{}, nil, func(t *testing.T, b *bench) {
 		b.view(12)
 		var partitions []int
 		for i := range b.cfg.Partitions {
@@ -106,9 +105,8 @@ func TestPublishFull(t *testing.T) {
 		{"bytes", Config{Bytes: 2 * 4000}, strings.Repeat("x", 1100)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				judge, release := holding()
-				b := newBench(t, test.cfg, judge)
+			onBench(t, test.cfg, nil, func(t *testing.T, b *bench) {
+				release := b.hold()
 				b.view(2)
 				to := destinations(2)
 				for i := range 3 {
@@ -152,9 +150,8 @@ func TestPublishFull(t *testing.T) {
 
 // TestPublishLarge: one envelope always passes, even if it is larger than the bound on bytes.
 func TestPublishLarge(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		judge, release := holding()
-		b := newBench(t, Config{Bytes: 100}, judge)
+	onBench(t, Config{Bytes: 100}, nil, func(t *testing.T, b *bench) {
+		release := b.hold()
 		b.view(4)
 		large := strings.Repeat("x", 1000)
 		b.must(large)
@@ -225,8 +222,7 @@ func TestPublishDown(t *testing.T) {
 
 // TestPublishDownByTail: what the tail sees of the leader counts too.
 func TestPublishDownByTail(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Config{}, nil)
+	onBench(t, Config{}, nil, func(t *testing.T, b *bench) {
 		b.silence = func(partition int) time.Duration { return time.Duration(partition) * 5 * time.Second }
 		b.view(2)
 		to := destinations(2)
@@ -241,8 +237,7 @@ func TestPublishDownByTail(t *testing.T) {
 
 // TestPublishBeforeView: what is published before the partitions are known waits, and goes in order.
 func TestPublishBeforeView(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Config{Queue: 4}, nil)
+	onBench(t, Config{Queue: 4}, nil, func(t *testing.T, b *bench) {
 		b.noTopic(kafka.UnknownTopicOrPartition)
 		b.must("a", "b", "c", "d")
 		if err := b.send("e"); !errors.Is(err, bus.ErrFull) {
@@ -260,8 +255,7 @@ func TestPublishBeforeView(t *testing.T) {
 
 // TestPublishNoView: without a view for Silence, Publish refuses; what waits is given up at the deadline.
 func TestPublishNoView(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Config{}, nil)
+	onBench(t, Config{}, nil, func(t *testing.T, b *bench) {
 		time.Sleep(time.Second)
 		b.must("a")
 		time.Sleep(4 * time.Second)
@@ -279,8 +273,7 @@ func TestPublishNoView(t *testing.T) {
 
 // TestPublishMorePartitions: keys may move, and what waits where they were goes there.
 func TestPublishMorePartitions(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Config{}, nil)
+	onBench(t, Config{}, nil, func(t *testing.T, b *bench) {
 		b.view(1)
 		b.must("a")
 		b.wantAnswers(nil, "a")
@@ -370,8 +363,7 @@ func TestPublishEnd(t *testing.T) {
 
 // TestPublishEndUnsent: so does what could not even be sent: run may have ended just before.
 func TestPublishEndUnsent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Config{}, always(verdict{lost: refusedDial, unread: true}))
+	onBench(t, Config{}, always(verdict{lost: refusedDial, unread: true}), func(t *testing.T, b *bench) {
 		b.view(1)
 		b.must("a")
 		time.Sleep(time.Second)
@@ -382,9 +374,8 @@ func TestPublishEndUnsent(t *testing.T) {
 
 // TestPublishClose: close refuses, and tells when the last done was run.
 func TestPublishClose(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		judge, release := holding()
-		b := newBench(t, Config{}, judge)
+	onBench(t, Config{}, nil, func(t *testing.T, b *bench) {
+		release := b.hold()
 		b.view(1)
 		b.must("a")
 		idle := b.close()
@@ -405,8 +396,7 @@ func TestPublishClose(t *testing.T) {
 
 // TestPublishContent: what the format can't hold is refused.
 func TestPublishContent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Config{Envelope: JSON}, nil)
+	onBench(t, Config{Envelope: JSON}, nil, func(t *testing.T, b *bench) {
 		b.view(1)
 		if err := b.send("\xff"); !errors.Is(err, bus.ErrContent) {
 			t.Errorf("got %v, want ErrContent", err)

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/form"
 	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
@@ -19,15 +21,13 @@ import (
 type reading struct {
 	*tail
 	t     *testing.T
-	limit <-chan struct{} // closed when waiting makes no sense any more
 	ready chan struct{}
 	end   func() // ends the tail, and waits for it
 
-	mu      sync.Mutex
-	got     map[topicPartition][]read
-	total   int
-	arrival chan struct{} // closed at the next arrival
-	logged  bytes.Buffer
+	mu     sync.Mutex
+	got    map[topicPartition][]entry
+	bodies map[string]int // how often each has come
+	logged bytes.Buffer
 }
 
 type topicPartition struct {
@@ -35,11 +35,27 @@ type topicPartition struct {
 	number int
 }
 
-// read is a record that arrived. The bytes are copies.
-type read struct {
-	offset     int64
-	key, value []byte
-	headers    []kafka.Header
+// entry is a record as the leader or a reader sees it.
+type entry struct {
+	partition       int
+	offset          int64
+	node, key, body string
+	seq             uint64
+}
+
+func (e entry) String() string { return fmt.Sprintf("%d:%s", e.seq, e.body) }
+
+// sign takes over who published the record.
+func (e entry) sign(headers []kafka.Header) entry {
+	for _, h := range headers {
+		switch h.Key {
+		case form.NodeHeader:
+			e.node = string(h.Value)
+		case form.SeqHeader:
+			e.seq, _ = strconv.ParseUint(string(h.Value), 10, 64)
+		}
+	}
+	return e
 }
 
 // startReading starts a tail without waiting for it to be ready. before, if set, runs before a
@@ -52,13 +68,7 @@ func startReading(t *testing.T, addrs []string, before func(*wire.Record), topic
 // start is startReading of a tail that change has changed.
 func start(t *testing.T, change func(*tail), addrs []string, before func(*wire.Record), topics ...string) *reading {
 	t.Helper()
-	r := &reading{
-		t:       t,
-		limit:   untilDeadline(t).Done(),
-		ready:   make(chan struct{}),
-		got:     make(map[topicPartition][]read),
-		arrival: make(chan struct{}),
-	}
+	r := &reading{t: t, ready: make(chan struct{}), got: make(map[topicPartition][]entry), bodies: make(map[string]int)}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the tail's log:\n%s", &r.logged)
@@ -96,51 +106,49 @@ func readFrom(t *testing.T, addrs []string, topics ...string) *reading {
 }
 
 func (r *reading) keep(rec *wire.Record) {
-	got := read{offset: rec.Offset, key: bytes.Clone(rec.Key), value: bytes.Clone(rec.Value)}
-	for _, h := range rec.Headers {
-		got.headers = append(got.headers, kafka.Header{Key: h.Key, Value: bytes.Clone(h.Value)})
-	}
+	e := entry{partition: rec.Partition, offset: rec.Offset, key: string(rec.Key), body: string(rec.Value)}.sign(rec.Headers)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	tp := topicPartition{rec.Topic, rec.Partition}
-	r.got[tp] = append(r.got[tp], got)
-	r.total++
-	close(r.arrival)
-	r.arrival = make(chan struct{})
+	r.got[tp] = append(r.got[tp], e)
+	r.bodies[e.body]++
 }
 
 func (r *reading) wait(c <-chan struct{}, what string) {
 	r.t.Helper()
 	select {
 	case <-c:
-	case <-r.limit:
+	case <-untilDeadline(r.t).Done():
 		r.t.Fatalf("waited in vain %s; health: %v; figures: %+v", what, r.healthy(0), r.figures())
 	}
 }
 
-// until waits until what has arrived is enough, and returns it.
-func (r *reading) until(what string, enough func(got map[topicPartition][]read) bool) {
-	r.t.Helper()
-	for {
-		r.mu.Lock()
-		arrival, ok := r.arrival, enough(r.got)
-		r.mu.Unlock()
-		if ok {
-			return
-		}
-		r.wait(arrival, what)
-	}
-}
-
 // of waits for count records of a partition, and returns all there are.
-func (r *reading) of(topic string, number, count int) (got []read) {
+func (r *reading) of(topic string, number, count int) (got []entry) {
 	r.t.Helper()
-	what := fmt.Sprintf("for %d records of partition %d of %s", count, number, topic)
-	r.until(what, func(all map[topicPartition][]read) bool {
-		got = all[topicPartition{topic, number}]
+	r.poll(fmt.Sprintf("for %d records of partition %d of %s", count, number, topic), func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		got = r.got[topicPartition{topic, number}]
 		return len(got) >= count
 	})
 	return got
+}
+
+// each waits until so many different bodies have come, and returns all records by partition.
+func (r *reading) each(bodies int) (all []entry) {
+	r.t.Helper()
+	r.poll(fmt.Sprintf("for %d bodies", bodies), func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return len(r.bodies) >= bodies
+	})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, got := range r.got {
+		all = append(all, got...)
+	}
+	return all
 }
 
 // poll waits until something else than an arrival is true.
@@ -149,14 +157,12 @@ func (r *reading) poll(what string, holds func() bool) {
 	poll(r.t, what, holds, func() any { return r.healthy(0) }, func() any { return r.figures() })
 }
 
-func values(got []read) (s string) {
-	for i, g := range got {
-		if i > 0 {
-			s += " "
-		}
-		s += string(g.value)
+func values(got []entry) string {
+	var bodies []string
+	for _, e := range got {
+		bodies = append(bodies, e.body)
 	}
-	return s
+	return strings.Join(bodies, " ")
 }
 
 // writer produces to a cluster, and remembers what was acknowledged.
@@ -180,7 +186,7 @@ func (w *writer) try(topic string, number int, values ...string) bool {
 	for i, v := range values {
 		records[i].Value = kafka.NewBytes([]byte(v))
 	}
-	return w.produce(topic, number, 0, records...) == nil
+	return w.produce(topic, number, records...) == nil
 }
 
 // must produces values, and tries until they are acknowledged.
@@ -195,7 +201,7 @@ func (w *writer) must(topic string, number int, values ...string) {
 	}
 }
 
-func (w *writer) produce(topic string, number int, compression kafka.Compression, records ...kafka.Record) error {
+func (w *writer) produce(topic string, number int, records ...kafka.Record) error {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
 	defer cancel()
 	var written []string
@@ -210,7 +216,7 @@ func (w *writer) produce(topic string, number int, compression kafka.Compression
 		}
 	}
 	res, err := w.client.Produce(ctx, &kafka.ProduceRequest{
-		Topic: topic, Partition: number, RequiredAcks: kafka.RequireAll, Compression: compression,
+		Topic: topic, Partition: number, RequiredAcks: kafka.RequireAll,
 		Records: kafka.NewRecordReader(records...),
 	})
 	if err == nil {
@@ -231,34 +237,6 @@ func (w *writer) produce(topic string, number int, compression kafka.Compression
 	return nil
 }
 
-// flood produces to every partition without a pause until stop is called.
-func (w *writer) flood(topic string, partitions int) (stop func()) {
-	ctx, cancel := context.WithCancel(w.t.Context())
-	var wg sync.WaitGroup
-	for number := range partitions {
-		wg.Go(func() {
-			for i := 0; ctx.Err() == nil; i++ {
-				if !w.try(topic, number, strconv.Itoa(i)) {
-					<-time.After(5 * time.Millisecond)
-				}
-			}
-		})
-	}
-	stop = sync.OnceFunc(func() {
-		cancel()
-		wg.Wait()
-	})
-	w.t.Cleanup(stop)
-	return stop
-}
-
-// count returns how many records were acknowledged in a partition.
-func (w *writer) count(topic string, number int) int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.acked[topicPartition{topic, number}])
-}
-
 // checkAll waits until r has everything that was acknowledged from the given offset of each partition
 // on, and checks that it came once, in order, and whole. There may be records that nobody was told
 // about, but the log has no holes.
@@ -277,8 +255,8 @@ func (w *writer) checkAll(r *reading, from int64) {
 			if got.offset != from+int64(i) {
 				w.t.Fatalf("%v: record %d has offset %d, want %d", tp, i, got.offset, from+int64(i))
 			}
-			if v, ok := acked[got.offset]; ok && v != string(got.value) {
-				w.t.Fatalf("%v: offset %d holds %q, want %q", tp, got.offset, got.value, v)
+			if v, ok := acked[got.offset]; ok && v != got.body {
+				w.t.Fatalf("%v: offset %d holds %q, want %q", tp, got.offset, got.body, v)
 			}
 		}
 	}

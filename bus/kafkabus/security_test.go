@@ -6,9 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"log/slog"
-	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -122,50 +120,6 @@ func TestRenew(t *testing.T) {
 		t.Fatal(err)
 	}
 	poll(t, "for health", func() bool { return b.Healthy() == nil })
-}
-
-// TestWrap: TLS is for the host that is dialled, unless the configuration names another, and the latest counts.
-func TestWrap(t *testing.T) {
-	key, certificate := servers.Certificate(t)
-	pair, err := tls.X509KeyPair(certificate, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(certificate)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer ln.Close()
-	wg.Go(func() {
-		for nc, err := ln.Accept(); err == nil; nc, err = ln.Accept() {
-			tls.Server(nc, &tls.Config{Certificates: []tls.Certificate{pair}}).Handshake() // the client tells how it went
-			nc.Close()
-		}
-	})
-	for _, tt := range []struct {
-		name, address string
-		cfg           *tls.Config
-		fits          bool
-	}{
-		{"the host of the certificate", "127.0.0.1:9092", &tls.Config{RootCAs: pool}, true},
-		{"another host", "127.0.0.2:9092", &tls.Config{RootCAs: pool}, false},
-		{"a name for another host", "127.0.0.2:9092", &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"}, true},
-		{"another authority", "127.0.0.1:9092", &tls.Config{RootCAs: x509.NewCertPool()}, false},
-	} {
-		nc, err := net.Dial("tcp", ln.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = (&access{tls: tt.cfg}).wrap(nc, tt.address).(*tls.Conn).Handshake()
-		nc.Close()
-		if (err == nil) != tt.fits {
-			t.Errorf("%s: %v", tt.name, err)
-		}
-	}
 }
 
 // open returns a bus, and its log.

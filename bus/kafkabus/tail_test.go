@@ -1,7 +1,6 @@
 package kafkabus
 
 import (
-	"context"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,7 +18,7 @@ import (
 )
 
 // TestFromNow: what was there before is not read; from ready on everything is, of all partitions of
-// all topics, in order, once.
+// all topics, in order, once. The brokers know of no consumer group, and nothing is left after the end.
 func TestFromNow(t *testing.T) {
 	f := fake(t, 3, "a", 8)
 	if err := f.CreateTopic("b", 3, nil); err != nil {
@@ -40,6 +39,17 @@ func TestFromNow(t *testing.T) {
 		each(strconv.Itoa(i))
 	}
 	w.checkAll(r, 1)
+	res, err := w.client.ListGroups(t.Context(), &kafka.ListGroupsRequest{Addr: kafka.TCP(f.Addrs[0])})
+	if err != nil || res.Error != nil || len(res.Groups) > 0 {
+		t.Errorf("groups on the broker: %v, %v", res, err)
+	}
+	r.end()
+	if f := r.figures(); len(f.Partitions) > 0 {
+		t.Errorf("figures after the end: %v", f)
+	}
+	if err := r.healthy(0); err != nil {
+		t.Errorf("health after the end: %v", err)
+	}
 }
 
 // TestMissingTopic: a node is not ready before its own topic is there; asking for one does not create
@@ -192,57 +202,6 @@ func withoutLeader(brokers *kfake.Cluster, addrs []string, req *kmsg.MetadataReq
 	return res
 }
 
-// TestNewPartitions: partitions that a topic gets under load are read from their first record on.
-func TestNewPartitions(t *testing.T) {
-	forEachKafka(t, 2, nil, func(t *testing.T, addrs []string, topic string) {
-		r := readFrom(t, addrs, topic)
-		w := newWriter(t, addrs)
-		stop := w.flood(topic, 2)
-		for _, total := range []int{5, 9} {
-			servers.AddPartitions(t, addrs[0], topic, total)
-			for i := total - 4; i < total; i++ {
-				w.must(topic, i, "first")
-			}
-			for i := range total {
-				r.of(topic, i, w.count(topic, i))
-			}
-		}
-		stop()
-		w.checkAll(r, 0)
-		if n := len(r.figures().Partitions); n != 9 {
-			t.Errorf("figures of %d partitions, want 9", n)
-		}
-	})
-}
-
-// TestNothingLeftBehind: the brokers know of no consumer group during and after.
-func TestNothingLeftBehind(t *testing.T) {
-	f := fake(t, 3, "a", 3)
-	r := readFrom(t, f.Addrs, "a")
-	w := newWriter(t, f.Addrs)
-	w.must("a", 0, "x")
-	r.of("a", 0, 1)
-	check := func() {
-		t.Helper()
-		res, err := w.client.ListGroups(t.Context(), &kafka.ListGroupsRequest{Addr: kafka.TCP(f.Addrs[0])})
-		if err != nil || res.Error != nil {
-			t.Fatal(err, res)
-		}
-		if len(res.Groups) > 0 {
-			t.Errorf("groups on the broker: %v", res.Groups)
-		}
-	}
-	check()
-	r.end()
-	check()
-	if f := r.figures(); len(f.Partitions) > 0 {
-		t.Errorf("figures after the end: %v", f)
-	}
-	if err := r.healthy(0); err != nil {
-		t.Errorf("health after the end: %v", err)
-	}
-}
-
 // TestFigures: they come by topic and number, and say what waits on the broker.
 func TestFigures(t *testing.T) {
 	f := fake(t, 3, "b", 2)
@@ -277,18 +236,4 @@ func TestFigures(t *testing.T) {
 	release = func() {}
 	r.of("a", 11, 4)
 	r.poll("for the lag to go", func() bool { return r.figures().Partitions[11].Lag == 0 })
-}
-
-// TestBeforeRun: a bus that only publishes is healthy without a tail at work.
-func TestBeforeRun(t *testing.T) {
-	tail := newTail(newWork(t, Config{Brokers: []string{"127.0.0.1:1"}}, nil, "a").cluster, nil)
-	if err := tail.healthy(0); err != nil {
-		t.Error(err)
-	}
-	if s := tail.silence(0); s != 0 {
-		t.Errorf("silent for %s", s)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	tail.run(ctx, func() { t.Error("ready") }, nil)
 }

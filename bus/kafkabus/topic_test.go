@@ -56,8 +56,7 @@ func TestTopicCreated(t *testing.T) {
 				Configs: []createtopics.RequestConfig{{Name: "min.insync.replicas", Value: "2"}}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, test.cfg, nil)
+			onBench(t, test.cfg, nil, func(t *testing.T, b *bench) {
 				b.noTopic(kafka.UnknownTopicOrPartition)
 				b.view(3)
 				time.Sleep(time.Minute)
@@ -71,8 +70,7 @@ func TestTopicCreated(t *testing.T) {
 
 // TestTopicOfAnother: another node that creates the topic at the same time is no reason to complain.
 func TestTopicOfAnother(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Config{Create: true}, nil)
+	onBench(t, Config{Create: true}, nil, func(t *testing.T, b *bench) {
 		b.change(func(l *leader) { l.creating = kafka.TopicAlreadyExists })
 		b.noTopic(kafka.UnknownTopicOrPartition)
 		b.view(3)
@@ -83,8 +81,7 @@ func TestTopicOfAnother(t *testing.T) {
 
 // TestTopicNotCreated: a failure is told once, and the next attempt may succeed.
 func TestTopicNotCreated(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Config{Create: true, Replication: 3}, nil)
+	onBench(t, Config{Create: true, Replication: 3}, nil, func(t *testing.T, b *bench) {
 		b.change(func(l *leader) { l.creating = kafka.InvalidReplicationFactor })
 		b.noTopic(kafka.UnknownTopicOrPartition)
 		time.Sleep(5*createPause - 1)
@@ -100,8 +97,7 @@ func TestTopicNotCreated(t *testing.T) {
 
 // TestTopicMissing: without Create, the log is told once what to do, and nothing is created.
 func TestTopicMissing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Config{}, nil)
+	onBench(t, Config{}, nil, func(t *testing.T, b *bench) {
 		b.noTopic(kafka.UnknownTopicOrPartition)
 		b.noTopic(kafka.LeaderNotAvailable)
 		b.noTopic(kafka.UnknownTopicOrPartition)
@@ -121,8 +117,7 @@ func TestTopicMissing(t *testing.T) {
 // TestTopicLimit: what the topic does not take is refused, in words; the limit is asked for once a
 // minute, and when the leader says that it is another.
 func TestTopicLimit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Config{}, refusing(verdict{append: true}, verdict{code: kafka.MessageSizeTooLarge}))
+	onBench(t, Config{}, refusing(verdict{append: true}, verdict{code: kafka.MessageSizeTooLarge}), func(t *testing.T, b *bench) {
 		large := strings.Repeat("x", 2000)
 		b.change(func(l *leader) { l.limit = "5000" })
 		b.view(1)
@@ -151,8 +146,7 @@ func TestTopicLimit(t *testing.T) {
 // TestTopicLimitHidden: a broker that does not let this user read the limit is taken to have
 // Kafka's default, and the words say so.
 func TestTopicLimitHidden(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Config{}, nil)
+	onBench(t, Config{}, nil, func(t *testing.T, b *bench) {
 		b.change(func(l *leader) { l.hidden, l.limit = kafka.TopicAuthorizationFailed, "5" })
 		b.view(1)
 		synctest.Wait()
@@ -174,8 +168,7 @@ func TestTopicLimitUnknown(t *testing.T) {
 		func(l *leader) { l.limit = "61" },
 		func(l *leader) { l.limit = "99999999999999999999999" },
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			b := newBench(t, Config{}, nil)
+		onBench(t, Config{}, nil, func(t *testing.T, b *bench) {
 			b.change(func(l *leader) { l.limit = "5000" })
 			b.view(1)
 			b.change(change)
@@ -199,8 +192,7 @@ func TestTopicLimitWarned(t *testing.T) {
 		{1 << 20, 1, "1048588"},
 		{64 << 10, 1, "65536"},
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			b := newBench(t, Config{Message: test.message}, nil)
+		onBench(t, Config{Message: test.message}, nil, func(t *testing.T, b *bench) {
 			b.change(func(l *leader) { l.limit = test.limit })
 			b.view(1)
 			time.Sleep(5 * limitAge)
