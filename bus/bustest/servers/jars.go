@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -25,9 +26,7 @@ func Jars(t testing.TB) string {
 	if dir := os.Getenv("KAFKA_JARS"); dir != "" {
 		return dir
 	}
-	if _, err := exec.LookPath("java"); err != nil {
-		lacksJava(t, noKafka+missing("java", "default-jre-headless maven"))
-	}
+	lacksProgram(t, noKafka, "default-jre-headless maven", "java")
 	dir, err := jarsDir()
 	if err != nil {
 		t.Fatal(err)
@@ -35,16 +34,31 @@ func Jars(t testing.TB) string {
 	if _, err := os.Stat(dir); err == nil {
 		return dir
 	}
-	if _, err := exec.LookPath("mvn"); err != nil {
-		lacksJava(t, noKafka+missing("mvn", "default-jre-headless maven"))
-	}
-	if err := fetchJars(dir); err != nil {
+	lacksProgram(t, noKafka, "default-jre-headless maven", "mvn")
+	err = fill(dir, func(work string) (jars string, err error) {
+		jars = filepath.Join(work, "jars")
+		if err := os.WriteFile(filepath.Join(work, "pom.xml"), pom, 0o600); err != nil {
+			return "", err
+		}
+		return jars, mvn(work, "dependency:copy-dependencies", "-DoutputDirectory="+jars)
+	})
+	if err != nil {
 		lacksJava(t, noKafka+err.Error())
 	}
 	return dir
 }
 
 const noKafka = "no Apache Kafka here; these tests run on the fake one alone: "
+
+// lacksProgram is lacksJava if one of the programs is not there.
+func lacksProgram(t testing.TB, what, packages string, programs ...string) {
+	t.Helper()
+	for _, program := range programs {
+		if _, err := exec.LookPath(program); err != nil {
+			lacksJava(t, what+missing(program, packages))
+		}
+	}
+}
 
 // lacksJava skips a test that needs Java or Maven, or fails it where all have to run.
 func lacksJava(t testing.TB, why string) {
@@ -63,35 +77,44 @@ func jarsDir() (string, error) {
 	if err := xml.Unmarshal(pom, &project); err != nil {
 		return "", fmt.Errorf("pom.xml: %w", err)
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
 	digest := sha256.Sum256(pom)
-	return filepath.Join(cache, "stompgw", fmt.Sprintf("kafka-%s-%x", project.Version, digest[:4])), nil
+	return cached("kafka-"+project.Version, digest[:])
 }
 
-// fetchJars fills dir, all of it or nothing. Of several runs at once the first one to be done wins.
-func fetchJars(dir string) error {
+// cached names a folder of the user's cache, for exactly what has the digest.
+func cached(name string, digest []byte) (string, error) {
+	cache, err := os.UserCacheDir()
+	return filepath.Join(cache, "stompgw", fmt.Sprintf("%s-%x", name, digest[:4])), err
+}
+
+// fill makes dir of a folder that make fills and names, all of it or nothing: one below work, which goes
+// afterwards. Of several runs at once the first one to be done wins.
+func fill(dir string, make func(work string) (string, error)) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
 	}
-	work, err := os.MkdirTemp(filepath.Dir(dir), "fetch-")
+	work, err := os.MkdirTemp(filepath.Dir(dir), "fill-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(work)
-	file, jars := filepath.Join(work, "pom.xml"), filepath.Join(work, "jars")
-	if err := os.WriteFile(file, pom, 0o600); err != nil {
+	made, err := make(work)
+	if err != nil {
 		return err
 	}
-	out, err := exec.Command("mvn", "-q", "-B", "-f", file, "dependency:copy-dependencies", "-DoutputDirectory="+jars).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("mvn dependency:copy-dependencies: %w\n%s", err, out)
-	}
-	err = os.Rename(jars, dir)
+	err = os.Rename(made, dir)
 	if _, there := os.Stat(dir); there == nil {
 		return nil // ours, or another run's
 	}
 	return err
+}
+
+// mvn runs Maven on the project in a folder.
+func mvn(project string, args ...string) error {
+	args = append([]string{"-q", "-B", "-f", filepath.Join(project, "pom.xml")}, args...)
+	out, err := exec.Command("mvn", args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("mvn %s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return nil
 }

@@ -1,7 +1,6 @@
 package servers
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -26,7 +25,7 @@ type Broker struct {
 	BothAddr string // SASL over TLS
 	CA       *x509.CertPool
 
-	jars     string
+	classes  string // where Java finds Kafka
 	dir      string // everything it writes; "" before setUp
 	settings []string
 	scram    []string // arguments of format
@@ -60,7 +59,7 @@ func (b *Broker) remove() {
 
 func (b *Broker) setUp(t testing.TB, opts []Option) {
 	t.Helper()
-	b.jars = Jars(t)
+	b.classes = filepath.Join(Jars(t), "*")
 	dir, err := os.MkdirTemp("", "stompgw-kafka-")
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +67,7 @@ func (b *Broker) setUp(t testing.TB, opts []Option) {
 	b.dir = dir
 	b.configure(t, opts)
 	b.format(t)
-	b.Path, b.Args = "java", b.java(512, "-Dlog4j2.configurationFile="+b.file("log4j2.yaml"), "kafka.Kafka", b.file("server.properties"))
+	b.Path, b.Args = "java", java(512, b.classes, "-Dlog4j2.configurationFile="+b.file("log4j2.yaml"), "kafka.Kafka", b.file("server.properties"))
 	b.output = b.file("output")
 	b.Answers = b.ready
 	b.Start(t)
@@ -144,34 +143,30 @@ func (ls listeners) join(text func(listener) string) string {
 func (b *Broker) format(t testing.TB) {
 	t.Helper()
 	const cluster = "c3RvbXBndy10ZXN0cy0wMA" // 16 bytes in base64, as Kafka wants them
-	b.Run(t, "", "kafka.tools.StorageTool", append([]string{"format", "--standalone", "-t", cluster, "-c", b.file("server.properties")}, b.scram...)...)
+	args := []string{"kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", b.file("server.properties")}
+	runJava(t, patience, java(128, b.classes, append(args, b.scram...)...))
 }
 
 // java returns the arguments of a Java machine with a heap of at most so many MiB. The options make
 // it start faster and use less memory; it is slower when warm.
-func (b *Broker) java(heap int, more ...string) []string {
-	args := []string{
-		fmt.Sprintf("-Xmx%dm", heap), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",
-		"-cp", filepath.Join(b.jars, "*"),
-	}
-	return append(args, more...)
+func java(heap int, classPath string, more ...string) []string {
+	return append([]string{
+		fmt.Sprintf("-Xmx%dm", heap), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-cp", classPath,
+	}, more...)
 }
 
-// Run runs one of Kafka's own tools with the given input, and returns what it wrote to its standard
-// output. The class is one such as "org.apache.kafka.tools.TopicCommand".
-func (b *Broker) Run(t testing.TB, input, class string, args ...string) string {
+// runJava returns what Java writes with the arguments, which it has to end well within limit.
+func runJava(t testing.TB, limit time.Duration, args []string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "java", append(b.java(128, class), args...)...)
+	cmd := exec.CommandContext(ctx, "java", args...)
 	endWithParent(cmd)
-	cmd.Stdin = strings.NewReader(input)
-	var out, problems bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &problems
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("%s: %v\n%s%s", class, err, &out, &problems)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("java %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
-	return out.String()
+	return string(out)
 }
 
 // ready returns nil if the broker answers and has joined its cluster.

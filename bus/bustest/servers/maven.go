@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,9 +16,8 @@ import (
 // skipped, saying why; it fails if TEST_ALL is set and TEST_WITHOUT is not "kafka".
 func classPath(t testing.TB, project string) string {
 	t.Helper()
-	if _, err := exec.LookPath("java"); err != nil {
-		lacksJava(t, noBuild+missing("java", "default-jdk-headless maven"))
-	}
+	const packages = "default-jdk-headless maven"
+	lacksProgram(t, noBuild, packages, "java")
 	dir, err := classesDir(project)
 	if err != nil {
 		t.Fatal(err)
@@ -27,12 +25,15 @@ func classPath(t testing.TB, project string) string {
 	if path, whole := readClassPath(dir); whole {
 		return path
 	}
-	for _, program := range []string{"javac", "mvn"} {
-		if _, err := exec.LookPath(program); err != nil {
-			lacksJava(t, noBuild+missing(program, "default-jdk-headless maven"))
+	lacksProgram(t, noBuild, packages, "javac", "mvn")
+	err = fill(dir, func(work string) (target string, err error) {
+		target = filepath.Join(work, "target") // Maven's own choice
+		if err := os.CopyFS(work, os.DirFS(project)); err != nil {
+			return "", err
 		}
-	}
-	if err := compile(project, dir); err != nil {
+		return target, mvn(work, "compile", "dependency:build-classpath", "-Dmdep.outputFile="+filepath.Join(target, "classpath"))
+	})
+	if err != nil {
 		lacksJava(t, noBuild+err.Error())
 	}
 	path, whole := readClassPath(dir)
@@ -46,12 +47,8 @@ const noBuild = "a project in Java can't be built: "
 
 // classesDir names the folder for exactly these sources.
 func classesDir(project string) (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
 	digest := sha256.New()
-	err = fs.WalkDir(os.DirFS(project), ".", func(name string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(os.DirFS(project), ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
@@ -62,8 +59,7 @@ func classesDir(project string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	name := fmt.Sprintf("%s-%x", filepath.Base(project), digest.Sum(nil)[:4])
-	return filepath.Join(cache, "stompgw", name), nil
+	return cached(filepath.Base(project), digest.Sum(nil))
 }
 
 // readClassPath reports whether all of it is there.
@@ -79,30 +75,4 @@ func readClassPath(dir string) (path string, whole bool) {
 		}
 	}
 	return path, true
-}
-
-// compile fills dir, all of it or nothing. Of several runs at once the first one to be done wins.
-func compile(project, dir string) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return err
-	}
-	work, err := os.MkdirTemp(filepath.Dir(dir), "compile-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(work)
-	if err := os.CopyFS(work, os.DirFS(project)); err != nil {
-		return err
-	}
-	target := filepath.Join(work, "target") // Maven's own choice
-	out, err := exec.Command("mvn", "-q", "-B", "-f", filepath.Join(work, "pom.xml"),
-		"compile", "dependency:build-classpath", "-Dmdep.outputFile="+filepath.Join(target, "classpath")).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("mvn compile dependency:build-classpath: %w\n%s", err, out)
-	}
-	err = os.Rename(target, dir)
-	if _, there := os.Stat(dir); there == nil {
-		return nil // ours, or another run's
-	}
-	return err
 }

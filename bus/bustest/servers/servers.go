@@ -82,3 +82,9 @@ func reserve(t testing.TB, port int) bool {
 func loopback(port int) string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 }
+
+// Kcat returns where kcat is, which speaks to Kafka as programs in C do.
+func Kcat(t testing.TB) string {
+	t.Helper()
+	return LookPath(t, "kcat", "kcat")
+}

@@ -1,8 +1,6 @@
 package servers
 
 import (
-	"context"
-	"os/exec"
 	"strconv"
 	"testing"
 )
@@ -20,7 +18,7 @@ func Spring(t testing.TB, project, kafka, redis string, args ...string) *Process
 	return Run(t, Program{
 		Addr:    addr,
 		Path:    "java",
-		Args:    springArgs(path, "sample.Node", args...),
+		Args:    java(256, path, append([]string{"sample.Node"}, args...)...),
 		Answers: AnswersOK("http://" + addr + "/ready"), // when it hears its clients, and all records that are written from now on
 	})
 }
@@ -30,18 +28,5 @@ func Spring(t testing.TB, project, kafka, redis string, args ...string) *Process
 // not passed.
 func SpringClient(t testing.TB, project, url string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 4*patience) // it has a patience of its own for each step
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "java", springArgs(classPath(t, project), "sample.Client", url)...)
-	endWithParent(cmd)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("sample.Client %s: %v\n%s", url, err, out)
-	}
-	return string(out)
-}
-
-// springArgs has Java start faster and use less memory; it is slower when warm.
-func springArgs(path, class string, args ...string) []string {
-	return append([]string{"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-cp", path, class}, args...)
+	return runJava(t, 4*patience, java(256, classPath(t, project), "sample.Client", url)) // it has a patience of its own for each step
 }
