@@ -23,41 +23,34 @@ type ports struct {
 
 // listen opens the ports of a node. Those for clients have the certificate that running holds when
 // somebody connects.
-func listen(cfg *config.Config, running *atomic.Pointer[config.Config]) (*ports, error) {
+func listen(cfg *config.Config, running *atomic.Pointer[config.Config]) (p *ports, err error) {
 	var secure *tls.Config
 	if cfg.TLS.Loaded() != nil {
 		secure = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			return running.Load().TLS.Loaded(), nil
 		}}
 	}
-	p := &ports{}
-	if err := p.open(cfg, secure); err != nil {
-		p.close()
-		return nil, err
-	}
-	return p, nil
-}
-
-func (p *ports) open(cfg *config.Config, secure *tls.Config) (err error) {
-	if p.web, err = p.one(cfg, "listen", "--listen", cfg.Listen); err != nil {
-		return err
-	}
-	p.gateway = append(p.gateway, gateway.Listener{Listener: p.web, TLS: secure})
-	if cfg.TCP.Listen != "" {
-		tcp, err := p.one(cfg, "tcp.listen", "", cfg.TCP.Listen)
+	p = &ports{}
+	defer func() {
 		if err != nil {
-			return err
+			p.close()
 		}
+	}()
+	p.web, err = p.open(cfg, "listen", "--listen", cfg.Listen)
+	p.gateway = append(p.gateway, gateway.Listener{Listener: p.web, TLS: secure})
+	if err == nil && cfg.TCP.Listen != "" {
+		var tcp net.Listener
+		tcp, err = p.open(cfg, "tcp.listen", "", cfg.TCP.Listen)
 		p.gateway = append(p.gateway, gateway.Listener{Listener: tcp, STOMP: true, TLS: secure})
 	}
-	if cfg.Admin.Listen != "" {
-		p.admin, err = p.one(cfg, "admin.listen", "--admin-listen", cfg.Admin.Listen)
+	if err == nil && cfg.Admin.Listen != "" {
+		p.admin, err = p.open(cfg, "admin.listen", "--admin-listen", cfg.Admin.Listen)
 	}
-	return err
+	return p, err
 }
 
-// one opens the port of a setting, which a flag of serve may set too.
-func (p *ports) one(cfg *config.Config, key, flag, addr string) (net.Listener, error) {
+// open opens the port of a setting, which a flag of serve may set too.
+func (p *ports) open(cfg *config.Config, key, flag, addr string) (net.Listener, error) {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, cli.NotListening(cfg, key, flag, addr, err)
@@ -97,24 +90,19 @@ func (p *ports) close() {
 // startEmbedded starts the servers that the node brings along, and returns the configuration that points to
 // them.
 func startEmbedded(cfg *config.Config) (to *config.Config, stop func(), err error) {
-	redisAddr, natsURL, stop := "", "", func() {}
+	redis, nats, stopRedis, stopNATS := "", "", func() {}, func() {}
 	if cfg.Standalone {
-		redis, err := embedded.StartRedis(cfg.Embedded.Redis)
-		if err != nil {
+		if redis, stopRedis, err = embedded.StartRedis(cfg.Embedded.Redis); err != nil {
 			return nil, nil, cli.NotListening(cfg, "embedded.redis", "", cfg.Embedded.Redis, err)
 		}
-		redisAddr, stop = redis.Addr(), redis.Stop
 	}
 	if cfg.Bus.Driver == "embedded" {
-		nats, err := embedded.StartNATS(cfg.Embedded.NATS, maxPayload(cfg))
-		if err != nil {
-			stop()
+		if nats, stopNATS, err = embedded.StartNATS(cfg.Embedded.NATS, maxPayload(cfg)); err != nil {
+			stopRedis()
 			return nil, nil, cli.NotListening(cfg, "embedded.nats", "", cfg.Embedded.NATS, err)
 		}
-		stopRedis := stop
-		natsURL, stop = nats.URL(), func() { nats.Stop(); stopRedis() }
 	}
-	return cfg.EmbeddedAt(redisAddr, natsURL), stop, nil
+	return cfg.EmbeddedAt(redis, nats), func() { stopNATS(); stopRedis() }, nil
 }
 
 // maxPayload leaves room for the largest body and its headers, which are 32 KiB at most and may

@@ -15,17 +15,12 @@ import (
 // startTimeout is for a start that takes a millisecond.
 const startTimeout = 10 * time.Second
 
-// NATS is a running NATS server.
-type NATS struct {
-	server *server.Server
-}
-
-// StartNATS runs a NATS server on addr; port 0 takes a free one. maxPayload bounds a message with
-// its headers, in bytes.
-func StartNATS(addr string, maxPayload int) (*NATS, error) {
+// StartNATS runs a NATS server on addr, until stop ends it and waits for it; port 0 takes a free one. maxPayload
+// bounds a message with its headers, in bytes.
+func StartNATS(addr string, maxPayload int) (url string, stop func(), err error) {
 	host, port, err := free(addr)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	s, err := server.NewServer(&server.Options{
 		ServerName: "stompgw-embedded",
@@ -36,23 +31,14 @@ func StartNATS(addr string, maxPayload int) (*NATS, error) {
 		NoLog:      true,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("embedded NATS: %w", err)
+		return "", nil, fmt.Errorf("embedded NATS: %w", err)
 	}
 	s.Start()
 	if !s.ReadyForConnections(startTimeout) {
 		s.Shutdown()
-		return nil, fmt.Errorf("embedded NATS: does not accept connections on %s", addr)
+		return "", nil, fmt.Errorf("embedded NATS: does not accept connections on %s", addr)
 	}
-	return &NATS{s}, nil
-}
-
-// URL is where the server listens.
-func (n *NATS) URL() string { return "nats://" + n.server.Addr().String() }
-
-// Stop ends the server and waits for it.
-func (n *NATS) Stop() {
-	n.server.Shutdown()
-	n.server.WaitForShutdown()
+	return "nats://" + s.Addr().String(), func() { s.Shutdown(); s.WaitForShutdown() }, nil
 }
 
 // free returns host and port of addr, with an error if somebody has the port already: the server
@@ -73,23 +59,12 @@ func free(addr string) (host string, port int, err error) {
 	return host, ln.Addr().(*net.TCPAddr).Port, nil
 }
 
-// Redis is a running Redis-compatible store.
-type Redis struct {
-	store *miniredis.Miniredis
-}
-
-// StartRedis runs a store on addr; port 0 takes a free one.
-func StartRedis(addr string) (*Redis, error) {
+// StartRedis runs a store on addr, until stop ends it and waits for it; port 0 takes a free one.
+func StartRedis(addr string) (listens string, stop func(), err error) {
 	store := miniredis.NewMiniRedis()
 	store.ClockTTL(true) // else keys never expire
 	if err := store.StartAddr(addr); err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	return &Redis{store}, nil
+	return store.Addr(), store.Close, nil
 }
-
-// Addr is where the store listens.
-func (r *Redis) Addr() string { return r.store.Addr() }
-
-// Stop ends the store and waits for it.
-func (r *Redis) Stop() { r.store.Close() }

@@ -18,12 +18,12 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestNATS(t *testing.T) {
-	s, err := embedded.StartNATS("127.0.0.1:0", 2<<20)
+	url, stop, err := embedded.StartNATS("127.0.0.1:0", 2<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Stop()
-	nc, err := nats.Connect(s.URL())
+	defer stop()
+	nc, err := nats.Connect(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,12 +35,12 @@ func TestNATS(t *testing.T) {
 
 // TestRedis: keys expire by themselves, which miniredis does only when it is told to.
 func TestRedis(t *testing.T) {
-	s, err := embedded.StartRedis("127.0.0.1:0")
+	addr, stop, err := embedded.StartRedis("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Stop()
-	client := redis.NewClient(&redis.Options{Addr: s.Addr()})
+	defer stop()
+	client := redis.NewClient(&redis.Options{Addr: addr})
 	defer client.Close()
 	if err := client.Set(t.Context(), "k", "v", 5*time.Millisecond).Err(); err != nil {
 		t.Fatal(err)
@@ -56,10 +56,10 @@ func TestPortInUse(t *testing.T) {
 	}
 	defer ln.Close()
 	addr := ln.Addr().String()
-	if _, err := embedded.StartNATS(addr, 1<<20); !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), addr) {
+	if _, _, err := embedded.StartNATS(addr, 1<<20); !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), addr) {
 		t.Errorf("NATS on a port in use: %v", err)
 	}
-	if _, err := embedded.StartRedis(addr); !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), addr) {
+	if _, _, err := embedded.StartRedis(addr); !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), addr) {
 		t.Errorf("Redis on a port in use: %v", err)
 	}
 }
