@@ -127,10 +127,7 @@ func (f *policyFlags) bearer(cmd *cobra.Command, cfg *config.Config) (*auth.Iden
 		if err != nil {
 			return nil, err
 		}
-		if !cfg.HasIssuer() {
-			return nil, cfg.NoIssuer()
-		}
-		a, err := auth.New(cfg.Tokens())
+		a, err := newAuthenticator(cfg, nil)
 		if err != nil {
 			return nil, err
 		}

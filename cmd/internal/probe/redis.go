@@ -48,86 +48,56 @@ func (t *trials) ping(ctx context.Context, client redis.UniversalClient) error {
 	return nil
 }
 
-// commandError is a command that Redis refuses.
-type commandError struct {
-	command string // with its key or channel
-	err     error
-}
+// trialCommands are what nodes and tools send, but for INFO, without which they get along: with a key for each kind
+// of value, and a channel. EXPIRY is how long in ms a key lives on whose trial was killed.
+const trialCommands = `SET TEXT 1 PX EXPIRY; GET TEXT; EXISTS TEXT; DEL TEXT; UNLINK TEXT;
+	HSET HASH a 1 b 2; PEXPIRE HASH EXPIRY; HGET HASH a; HMGET HASH a b; HLEN HASH; HKEYS HASH; HSCAN HASH 0; HDEL HASH a;
+	SADD SETS a b; PEXPIRE SETS EXPIRY; SMEMBERS SETS; SREM SETS a;
+	ZADD SORTED 0 a 0 b; PEXPIRE SORTED EXPIRY; ZCARD SORTED; ZRANGE SORTED 0 -1; ZSCORE SORTED a;
+	ZRANGEBYLEX SORTED - +; ZRANGEBYSCORE SORTED 0 0; ZREM SORTED a; ZREMRANGEBYSCORE SORTED 0 0;
+	TIME; PUBLISH CHANNEL x`
 
-func (e *commandError) Error() string { return e.command + ": " + e.err.Error() }
-
-func (e *commandError) Unwrap() error { return e.err }
+// sessionCommands are those of the layout keys besides.
+const sessionCommands = `; SET SESSION 1 PX EXPIRY; GETRANGE SESSION 0 0; PEXPIRE SESSION EXPIRY; DEL SESSION; SCAN 0 MATCH SESSION COUNT 1`
 
 // tryRedis sends each command once that nodes and tools send, and stops at the first that Redis
-// refuses. It writes to keys of its own, which go at the end.
+// refuses. It writes to keys of its own, which go at the end. Their names begin as those of nodes do, so that the
+// same rules of an ACL hold, and none is that of a session.
 func (t *trials) tryRedis(ctx context.Context, m redisregistry.Map) error {
-	keys := newTrialKeys(m)
+	id := rand.Text()
+	channel, session := m.Own()+"check:"+id, m.Prefix+"stompgw-check_"+id
+	keys := []string{channel + ":text", channel + ":hash", channel + ":set", channel + ":sorted", session}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
-		for _, key := range keys.all() {
+		for _, key := range keys {
 			m.Client.Redis().Unlink(ctx, key) // where this fails, the key expires
 		}
 	}()
-	commands := keys.commands()
+	commands := trialCommands
 	if m.Layout == redisregistry.Keys {
-		commands = append(commands, keys.sessionCommands()...)
+		commands += sessionCommands
 	}
 	if r := t.cfg.Auth.Revocation; r.Enabled && t.cfg.HasIssuer() {
-		commands = append(commands, []any{"EXISTS", r.Prefix + "Bearer_check"})
+		commands += "; EXISTS REVOKED"
 	}
-	for _, command := range commands {
-		if err := m.Client.Redis().Do(ctx, command...).Err(); err != nil && !errors.Is(err, redis.Nil) {
-			return &commandError{strings.TrimSuffix(fmt.Sprintln(command[:min(2, len(command))]...), "\n"), err}
+	names := strings.NewReplacer("TEXT", keys[0], "HASH", keys[1], "SETS", keys[2], "SORTED", keys[3], "SESSION", session,
+		"CHANNEL", channel, "REVOKED", t.cfg.Auth.Revocation.Prefix+"Bearer_check", "EXPIRY", "10000")
+	for command := range strings.SplitSeq(commands, ";") {
+		var words []any
+		for _, word := range strings.Fields(command) {
+			words = append(words, names.Replace(word))
+		}
+		if err := m.Client.Redis().Do(ctx, words...).Err(); err != nil && !errors.Is(err, redis.Nil) {
+			return fmt.Errorf("%s: %w", strings.TrimSuffix(fmt.Sprintln(words[:min(2, len(words))]...), "\n"), err)
 		}
 	}
-	subscription := m.Client.Redis().Subscribe(ctx, keys.channel)
+	subscription := m.Client.Redis().Subscribe(ctx, channel)
 	defer subscription.Close() // nothing is lost with it
 	if _, err := subscription.Receive(ctx); err != nil {
-		return &commandError{"SUBSCRIBE " + keys.channel, err}
+		return fmt.Errorf("SUBSCRIBE %s: %w", channel, err)
 	}
 	return nil
-}
-
-// trialKeys are the keys and the channel of one trial. Their names begin as those of nodes do, so that the
-// same rules of an ACL hold, and none is that of a session.
-type trialKeys struct {
-	text, hash, set, sorted, session, channel string
-}
-
-func newTrialKeys(m redisregistry.Map) trialKeys {
-	id := rand.Text()
-	own := m.Own() + "check:" + id
-	return trialKeys{
-		text: own + ":text", hash: own + ":hash", set: own + ":set", sorted: own + ":sorted", channel: own,
-		session: m.Prefix + "stompgw-check_" + id,
-	}
-}
-
-func (k trialKeys) all() []string { return []string{k.text, k.hash, k.set, k.sorted, k.session} }
-
-// trialExpiry is how long in ms a key lives on whose trial was killed.
-const trialExpiry = 10_000
-
-// commands are what nodes and tools send, but for INFO, without which they get along.
-func (k trialKeys) commands() [][]any {
-	return [][]any{
-		{"SET", k.text, "1", "PX", trialExpiry}, {"GET", k.text}, {"EXISTS", k.text}, {"DEL", k.text}, {"UNLINK", k.text},
-		{"HSET", k.hash, "a", "1", "b", "2"}, {"PEXPIRE", k.hash, trialExpiry}, {"HGET", k.hash, "a"}, {"HMGET", k.hash, "a", "b"},
-		{"HLEN", k.hash}, {"HKEYS", k.hash}, {"HSCAN", k.hash, 0}, {"HDEL", k.hash, "a"},
-		{"SADD", k.set, "a", "b"}, {"PEXPIRE", k.set, trialExpiry}, {"SMEMBERS", k.set}, {"SREM", k.set, "a"},
-		{"ZADD", k.sorted, 0, "a", 0, "b"}, {"PEXPIRE", k.sorted, trialExpiry}, {"ZCARD", k.sorted}, {"ZRANGE", k.sorted, 0, -1}, {"ZSCORE", k.sorted, "a"},
-		{"ZRANGEBYLEX", k.sorted, "-", "+"}, {"ZRANGEBYSCORE", k.sorted, 0, 0}, {"ZREM", k.sorted, "a"}, {"ZREMRANGEBYSCORE", k.sorted, 0, 0},
-		{"TIME"}, {"PUBLISH", k.channel, ""},
-	}
-}
-
-// sessionCommands are those of the layout keys besides.
-func (k trialKeys) sessionCommands() [][]any {
-	return [][]any{
-		{"SET", k.session, "1", "PX", trialExpiry}, {"GETRANGE", k.session, 0, 0}, {"PEXPIRE", k.session, trialExpiry}, {"DEL", k.session},
-		{"SCAN", 0, "MATCH", k.session, "COUNT", 1},
-	}
 }
 
 // redisFault says what is wrong with Redis, which setting that is about, and what to do.

@@ -48,9 +48,6 @@ func newTokenCheckCmd(drivers []bus.Driver) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if !cfg.HasIssuer() {
-			return cfg.NoIssuer()
-		}
 		now := time.Now()
 		v, err := checkToken(cmd.Context(), cfg, token, now, revocation)
 		if err != nil {
@@ -63,9 +60,8 @@ func newTokenCheckCmd(drivers []bus.Driver) *cobra.Command {
 
 // checkToken judges a token as a node would, at now; with revocation also by the list in Redis.
 func checkToken(ctx context.Context, cfg *config.Config, token string, now time.Time, revocation bool) (*verdict, error) {
-	tokens := cfg.Tokens()
 	if !revocation {
-		a, err := auth.New(tokens)
+		a, err := newAuthenticator(cfg, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -75,8 +71,7 @@ func checkToken(ctx context.Context, cfg *config.Config, token string, now time.
 	client := cli.NewRedis(cfg)
 	defer client.Close() // nothing is lost with it
 	list := &strictList{Revocations: redislist.New(client.Redis, cfg.Auth.Revocation.Prefix)}
-	tokens.Revoked = list
-	a, err := auth.New(tokens)
+	a, err := newAuthenticator(cfg, list)
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +80,16 @@ func checkToken(ctx context.Context, cfg *config.Config, token string, now time.
 		return nil, cli.RedisError(cfg, list.err)
 	}
 	return newVerdict(token, id, err), nil
+}
+
+// newAuthenticator returns what checks tokens as a node would; revoked is nil for no list.
+func newAuthenticator(cfg *config.Config, revoked auth.Revocations) (*auth.Authenticator, error) {
+	if !cfg.HasIssuer() {
+		return nil, cfg.NoIssuer()
+	}
+	tokens := cfg.Tokens()
+	tokens.Revoked = revoked
+	return auth.New(tokens)
 }
 
 // strictList keeps the error of a list that did not answer: a node would let the token pass.
