@@ -15,30 +15,6 @@ import (
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
 
-// TestTokenFault: of what a server says of the token only the words count that a gateway has.
-func TestTokenFault(t *testing.T) {
-	for header, want := range map[string]string{
-		"": "", "member:42\n": "", "token:expired\n": "expired", "token:refused\n": "refused", "token:\x1b[2J\n": "",
-	} {
-		o := play(t, func(s *script) {
-			s.want("CONNECT\n")
-			s.say("CONNECTED\nversion:1.2\n" + header + "\n^@")
-			s.receipt(s.want("DISCONNECT\n"))
-			s.rest()
-		})
-		c, err := Dial(t.Context(), o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := c.TokenFault(); got != want {
-			t.Errorf("%q: got %q, want %q", header, got, want)
-		}
-		if err := c.Close(t.Context()); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 func TestDial(t *testing.T) {
 	o := play(t, func(s *script) {
 		connect := s.want("CONNECT\n", "\naccept-version:1.2\n", "\nhost:server\n", "\nheart-beat:10000,10000\n", "\nAuthorization:Bearer abc\n")

@@ -218,14 +218,6 @@ func TestPublishFirst(t *testing.T) {
 			t.Errorf("%+v after %s", tally, time.Since(began))
 		}
 	})
-	synctest.Test(t, func(t *testing.T) {
-		began := time.Now()
-		r := &batch{publication: &publication{gateway: clientFlags{timeout: 10 * time.Second}}}
-		tally := r.publish(t.Context(), 1, func(context.Context, int, func(error)) error { return nil })
-		if tally.unknown != 1 || time.Since(began) != 10*time.Second {
-			t.Errorf("%+v after %s", tally, time.Since(began))
-		}
-	})
 }
 
 // TestPublishInterrupted: what was published until then is told.

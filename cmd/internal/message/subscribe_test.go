@@ -142,6 +142,7 @@ func TestToken(t *testing.T) {
 		{"standard input", "--token -", "t.o.k\n", "other", "", ""},
 		{"a variable", "", "", "t.o.k", "", ""},
 		{"expired", "--token t.o.k", "", "", "token:expired\n", "warning: the token has expired: the gateway takes this client for nobody\n"},
+		{"no word of a gateway", "--token t.o.k", "", "", "token:\x1b[2J\n", ""},
 		{"refused", "--token t.o.k", "", "", "token:refused\n", "warning: the gateway refuses the token, and takes this client for nobody; `stompgw token check` tells why\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,14 +1,12 @@
 package probe
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 )
@@ -90,42 +88,6 @@ func TestConfigFound(t *testing.T) {
 	clitest.Contains(t, level("--standalone"), "info", "# built-in standalone.yaml")
 	t.Setenv("STOMPGW_CONFIG", "")
 	clitest.Contains(t, level(), "stompgw: STOMPGW_CONFIG: the variable is empty")
-}
-
-// TestConfigMistakes holds what config show and check say to who uses them wrongly.
-func TestConfigMistakes(t *testing.T) {
-	t.Chdir(t.TempDir())
-	clitest.WriteFile(t, "bad.yaml", "listn: x\n")
-	for _, tt := range []struct {
-		args []string
-		code cli.ExitCode
-		want string
-	}{
-		{[]string{"config", "show", "-o", "xml"}, cli.Usage, "-o xml: the formats are yaml, json; see stompgw config show --help"},
-		{[]string{"config", "show", "--config", "bad.yaml"}, cli.Configuration, "bad.yaml:1: listn: there is no such key; did you mean listen?"},
-		{[]string{"config", "show", "x"}, cli.Usage, `there is no argument for "x" here; see stompgw config show --help`},
-		{[]string{"config", "default", "x"}, cli.Usage, `there is no argument for "x" here; see stompgw config default --help`},
-		{[]string{"config", "check", "--connect", "--timeout", "0s"}, cli.Usage, "--timeout: 0s is too short: want 1ms or more; see stompgw config check --help"},
-		{[]string{"config", "check", "--connect", "--config", "bad.yaml"}, cli.Configuration, "bad.yaml:1: listn: there is no such key; did you mean listen?"},
-		{[]string{"config", "chek"}, cli.Usage, `there is no command "chek"; did you mean check?; see stompgw config --help`},
-	} {
-		code, stdout, stderr := run(t, tt.args...)
-		if code != int(tt.code) || stdout != "" {
-			t.Errorf("%q: exit code %d, want %d; %q", tt.args, code, tt.code, stdout)
-		}
-		clitest.WantLine(t, stderr, "stompgw: "+tt.want)
-	}
-}
-
-// TestConfigOutputLost: a full disk is told, whatever is printed.
-func TestConfigOutputLost(t *testing.T) {
-	for _, args := range [][]string{{"config", "default"}, {"config", "show"}, {"config", "show", "-o", "json"}} {
-		var errs bytes.Buffer
-		if code := room.Main(t.Context(), nil, clitest.FullDisk{}, &errs, args...); code != int(cli.Failed) {
-			t.Errorf("%q: exit code %d", args, code)
-		}
-		clitest.WantLine(t, errs.String(), "stompgw: can't write the output: no space left on device")
-	}
 }
 
 // TestConfigWarnings: what works but should not stay goes to stderr, and is no failure.
