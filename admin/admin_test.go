@@ -12,6 +12,7 @@ import (
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/membus"
 	"github.com/stompgw/stompgw/gateway"
 )
@@ -44,17 +45,9 @@ func TestPublish(t *testing.T) {
 	if err := admin.Publish(t.Context(), b, e); !errors.Is(err, bus.ErrClosed) {
 		t.Errorf("a closed bus gives %v, want ErrClosed", err)
 	}
-}
-
-// silent is a bus whose broker takes everything and answers nothing.
-type silent struct{ bus.Bus }
-
-func (silent) Publish(bus.Envelope, func(error)) error { return nil }
-
-func TestPublishWithoutAnAnswer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := admin.Publish(ctx, silent{}, bus.Envelope{Destination: "/topic/a"}); !errors.Is(err, bus.ErrUnknown) {
+	if err := admin.Publish(ctx, bustest.NewFake(), e); !errors.Is(err, bus.ErrUnknown) { // which answers nothing
 		t.Errorf("no answer gives %v, want ErrUnknown", err)
 	}
 }
@@ -69,66 +62,50 @@ func wantAnswer(t *testing.T, h http.Handler, path string, code int, body string
 	}
 }
 
-// checkOf is a check that finds what is in err.
-func checkOf(name string, err *error) admin.Check {
-	return admin.Check{Name: name, Err: func() error { return *err }}
-}
-
+// TestHandler: a line for each check that fails, with ?verbose also for those that pass and for each source of the
+// bus. What is spared does not count, nor does a source.
 func TestHandler(t *testing.T) {
-	var redis, gateway, bus error
-	h := admin.Handler(noFigures, slog.New(slog.DiscardHandler),
-		admin.Alive(func() error { return bus }), checkOf("redis", &redis), checkOf("gateway", &gateway))
-	wantAnswer(t, h, "/healthz", 200, "ok\n")
-	wantAnswer(t, h, "/readyz", 200, "ready\n")
-	gateway = errors.New("the node is draining")
-	wantAnswer(t, h, "/readyz", 503, "gateway: the node is draining\n")
-	redis = errors.New("away")
-	wantAnswer(t, h, "/readyz", 503, "redis: away\ngateway: the node is draining\n")
-	wantAnswer(t, h, "/healthz", 200, "ok\n")
-	bus = errors.New("its goroutines have ended")
-	wantAnswer(t, h, "/healthz", 503, "its goroutines have ended\n")
-	wantAnswer(t, h, "/", 404, "404 page not found\n")
-	for _, path := range []string{"/readyz", "/metrics"} {
-		w := httptest.NewRecorder()
-		if h.ServeHTTP(w, httptest.NewRequest("POST", path, nil)); w.Code != 405 {
-			t.Errorf("POST %s is %d, want 405", path, w.Code)
+	away, draining, gone := errors.New("away"), errors.New("the node is draining"), errors.New("its goroutines have ended")
+	for _, tt := range []struct {
+		registry, gateway, alive error
+		spares                   bool
+		code                     int
+		plain, verbose           string
+		bus                      *bus.Figures
+		metrics                  string // stompgw_ready, and whether the registry's check passes
+	}{
+		{code: 200, plain: "ready\n", verbose: "ok     registry\nok     gateway\nready\n", metrics: "11"},
+		{registry: away, code: 503, plain: "registry: away\n", verbose: "fails  registry: away\nok     gateway\nnot ready\n", metrics: "00"},
+		{registry: away, spares: true, code: 200, plain: "ready\nregistry (does not count): away\n",
+			verbose: "fails  registry (does not count): away\nok     gateway\nready\n", metrics: "10"},
+		{registry: away, gateway: draining, code: 503, plain: "registry: away\ngateway: the node is draining\n",
+			verbose: "fails  registry: away\nfails  gateway: the node is draining\nnot ready\n", metrics: "00"},
+		{gateway: draining, alive: gone, code: 503, plain: "gateway: the node is draining\n", bus: distinct().Bus,
+			verbose: "ok     registry\nfails  gateway: the node is draining\nok     source orders\nfails  source prices (does not count): away\nnot ready\n", metrics: "01"},
+		{code: 200, plain: "ready\n", bus: distinct().Bus,
+			verbose: "ok     registry\nok     gateway\nok     source orders\nfails  source prices (does not count): away\nready\n", metrics: "11"},
+	} {
+		registry := admin.Check{Name: "registry", Err: func() error { return tt.registry }, Spares: func() bool { return tt.spares }}
+		gw := admin.Check{Name: "gateway", Err: func() error { return tt.gateway }}
+		figures := func() gateway.Figures { return gateway.Figures{Bus: tt.bus} }
+		h := admin.Handler(figures, slog.New(slog.DiscardHandler), admin.Alive(func() error { return tt.alive }), registry, gw)
+		wantAnswer(t, h, "/readyz", tt.code, tt.plain)
+		wantAnswer(t, h, "/readyz?verbose", tt.code, tt.verbose)
+		wantAnswer(t, h, "/readyz?verbose=1", tt.code, tt.verbose)
+		wantMetrics(t, scrape(h), "stompgw_ready "+tt.metrics[:1], `stompgw_check_passes{check="registry"} `+tt.metrics[1:])
+		if tt.alive == nil {
+			wantAnswer(t, h, "/healthz", 200, "ok\n")
+		} else {
+			wantAnswer(t, h, "/healthz", 503, tt.alive.Error()+"\n")
+		}
+		wantAnswer(t, h, "/", 404, "404 page not found\n")
+		for _, path := range []string{"/readyz", "/metrics"} {
+			w := httptest.NewRecorder()
+			if h.ServeHTTP(w, httptest.NewRequest("POST", path, nil)); w.Code != 405 {
+				t.Errorf("POST %s is %d, want 405", path, w.Code)
+			}
 		}
 	}
-}
-
-// TestSpared: what a check finds is told and does not count, as long as the check says so.
-func TestSpared(t *testing.T) {
-	redis, spares, gateway := errors.New("away"), false, error(nil)
-	check := checkOf("registry", &redis)
-	check.Spares = func() bool { return spares }
-	h := admin.Handler(noFigures, slog.New(slog.DiscardHandler), check, checkOf("gateway", &gateway))
-	want := func(code int, plain, verbose string, metrics ...string) {
-		t.Helper()
-		wantAnswer(t, h, "/readyz", code, plain)
-		wantAnswer(t, h, "/readyz?verbose", code, verbose)
-		wantMetrics(t, scrape(h), metrics...)
-	}
-	const passes = `stompgw_check_passes{check="registry"} `
-	want(503, "registry: away\n", "fails  registry: away\nok     gateway\nnot ready\n", "stompgw_ready 0", passes+"0")
-	spares = true
-	want(200, "ready\nregistry (does not count): away\n", "fails  registry (does not count): away\nok     gateway\nready\n", "stompgw_ready 1", passes+"0")
-	redis = nil
-	want(200, "ready\n", "ok     registry\nok     gateway\nready\n", "stompgw_ready 1", passes+"1")
-}
-
-// TestVerbose: each check and each source has a line, and a source does not count.
-func TestVerbose(t *testing.T) {
-	var registry, draining error
-	figures := gateway.Figures{Bus: &bus.Figures{Sources: []bus.SourceFigures{{Topic: "orders", Err: errors.New("gone")}, {Topic: "prices"}}}}
-	h := admin.Handler(func() gateway.Figures { return figures }, slog.New(slog.DiscardHandler), checkOf("registry", &registry), checkOf("gateway", &draining))
-	const sources = "fails  source orders (does not count): gone\nok     source prices\n"
-	wantAnswer(t, h, "/readyz", 200, "ready\n")
-	wantAnswer(t, h, "/readyz?verbose", 200, "ok     registry\nok     gateway\n"+sources+"ready\n")
-	draining = errors.New("the node is draining")
-	wantAnswer(t, h, "/readyz?verbose=1", 503, "ok     registry\nfails  gateway: the node is draining\n"+sources+"not ready\n")
-	wantAnswer(t, h, "/readyz", 503, "gateway: the node is draining\n")
-	figures.Bus, draining = nil, nil // a bus that tells nothing
-	wantAnswer(t, h, "/readyz?verbose", 200, "ok     registry\nok     gateway\nready\n")
 }
 
 func TestServe(t *testing.T) {
@@ -136,11 +113,8 @@ func TestServe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() {
-		ended <- admin.Serve(ctx, ln, admin.Handler(noFigures, slog.New(slog.DiscardHandler)), slog.New(slog.DiscardHandler))
-	}()
+	log := slog.New(slog.DiscardHandler)
+	stop := start(t, func(ctx context.Context) error { return admin.Serve(ctx, ln, admin.Handler(noFigures, log), log) })
 	resp, err := http.Get("http://" + ln.Addr().String() + "/healthz")
 	if err != nil {
 		t.Fatal(err)
@@ -151,12 +125,9 @@ func TestServe(t *testing.T) {
 	if string(body) != "ok\n" {
 		t.Errorf("/healthz answers %q", body)
 	}
-	cancel()
-	if err := <-ended; err != nil {
-		t.Errorf("Serve: %v", err)
-	}
+	stop()
 	ln.Close() // closed already
-	if err := admin.Serve(t.Context(), ln, admin.Handler(noFigures, slog.New(slog.DiscardHandler)), slog.New(slog.DiscardHandler)); err == nil {
+	if err := admin.Serve(t.Context(), ln, admin.Handler(noFigures, log), log); err == nil {
 		t.Error("Serve on a closed listener returns nil")
 	}
 }

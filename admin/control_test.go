@@ -121,25 +121,7 @@ func TestControlIgnores(t *testing.T) {
 	}
 }
 
-// TestControlDoesNotKnow: an op of a newer version, and a gateway that can't.
-func TestControlDoesNotKnow(t *testing.T) {
-	m := sessionMap(t, miniature(t), redisregistry.Hashes)
-	n := startNode(t, m, nodeA)
-	a := newAsker(t, m, nodeA)
-	a.publish(t, a.request("x", "dance", ""))
-	if got := a.hear(t); got.ID != "x" || !strings.Contains(got.Error, `"dance"`) {
-		t.Errorf("the answer is %+v", got)
-	}
-	n.gw.do(func(g *sham) { g.fails = errors.New("the node does not run") })
-	for _, op := range []string{"live", "subscribers", "kick"} {
-		a.publish(t, a.request(op, op, ""))
-		if got := a.hear(t); got.ID != op || got.Error != "the node does not run" {
-			t.Errorf("the answer is %+v", got)
-		}
-	}
-}
-
-// TestControlActsOnce on a request that comes several times.
+// TestControlActsOnce on a request that comes several times, and answers also what it does not know or can't do.
 func TestControlActsOnce(t *testing.T) {
 	m := sessionMap(t, miniature(t), redisregistry.Hashes)
 	n := startNode(t, m, nodeA)
@@ -160,10 +142,17 @@ func TestControlActsOnce(t *testing.T) {
 	if got := n.gw.asked(); len(got) != 2 {
 		t.Errorf("the gateway was asked for %q", got)
 	}
+	n.gw.do(func(g *sham) { g.fails = errors.New("the node does not run") })
+	for op, want := range map[string]string{"dance": `"dance"`, "live": "the node does not run", "subscribers": "the node does not run", "kick": "the node does not run"} {
+		a.publish(t, a.request(op, op, ""))
+		if got := a.hear(t); got.ID != op || !strings.Contains(got.Error, want) {
+			t.Errorf("the answer is %+v", got)
+		}
+	}
 }
 
 // TestControlIsFlooded: with a gateway that hangs, requests are dropped and counted, and what comes
-// later is answered when it goes on.
+// later is answered when it goes on. A node ends though requests hang.
 func TestControlIsFlooded(t *testing.T) {
 	m := sessionMap(t, miniature(t), redisregistry.Hashes)
 	n := startNode(t, m, nodeA)
@@ -189,16 +178,10 @@ func TestControlIsFlooded(t *testing.T) {
 		t.Errorf("the answer is %+v", got)
 	}
 	eventually(t, "all are counted", func() bool { return n.control.Figures().Answered >= before.Answered+room+1 })
-}
 
-// TestControlEnds while requests hang.
-func TestControlEnds(t *testing.T) {
-	m := sessionMap(t, miniature(t), redisregistry.Hashes)
-	n := startNode(t, m, nodeA)
-	n.gw.do(func(g *sham) { g.hang = make(chan struct{}) })
-	a := newAsker(t, m, nodeA)
+	n.gw.do(func(g *sham) { g.hang, g.queries = make(chan struct{}), nil })
 	for i := range 2 * admin.ControlWorkers {
-		a.publish(t, a.request(fmt.Sprint(i), "live", ""))
+		a.publish(t, a.request("again-"+fmt.Sprint(i), "live", ""))
 	}
 	eventually(t, "the workers hang", func() bool { return len(n.gw.asked()) == admin.ControlWorkers })
 	n.leave()
@@ -271,12 +254,13 @@ func TestAskLive(t *testing.T) {
 	})
 }
 
-// TestAskLiveOfManySessions: more than one request can name.
+// TestAskLiveOfManySessions: more than one request can name. The end of its context ends a question.
 func TestAskLiveOfManySessions(t *testing.T) {
 	m := sessionMap(t, miniature(t), redisregistry.Hashes)
 	n := startNode(t, m, nodeA)
 	sessions := onlyThere(1201, n)
-	if err := admin.NewCluster(m, patience).AskLive(t.Context(), sessions); err != nil {
+	c := admin.NewCluster(m, time.Hour)
+	if err := c.AskLive(t.Context(), sessions); err != nil {
 		t.Fatal(err)
 	}
 	for id, s := range sessions {
@@ -286,6 +270,15 @@ func TestAskLiveOfManySessions(t *testing.T) {
 	}
 	if got := len(n.gw.asked()); got != 3 {
 		t.Errorf("the node was asked %d times", got)
+	}
+	n.gw.do(func(g *sham) { g.hang = make(chan struct{}) })
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- c.AskLive(ctx, sessions[:1]) }()
+	eventually(t, "the node is asked", func() bool { return len(n.gw.asked()) == 4 })
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want that it was cancelled", err)
 	}
 }
 
@@ -320,20 +313,5 @@ func TestAskLiveOnce(t *testing.T) {
 	}
 	if got := len(b.gw.asked()); got != asked {
 		t.Errorf("the silent node was asked %d times more", got-asked)
-	}
-}
-
-// TestCancelledAsk: the end of its context ends a question.
-func TestCancelledAsk(t *testing.T) {
-	m := sessionMap(t, miniature(t), redisregistry.Hashes)
-	n := startNode(t, m, nodeA)
-	n.gw.do(func(g *sham) { g.hang = make(chan struct{}) })
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- admin.NewCluster(m, time.Hour).AskLive(ctx, onlyThere(1, n)) }()
-	eventually(t, "the node is asked", func() bool { return len(n.gw.asked()) == 1 })
-	cancel()
-	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Errorf("%v, want that it was cancelled", err)
 	}
 }

@@ -44,20 +44,6 @@ func list(t *testing.T, sessions iter.Seq2[admin.Session, error]) (all []admin.S
 	return all
 }
 
-// walk is one of given sessions, which ends with err if that is not nil.
-func walk(sessions []admin.Session, err error) iter.Seq2[admin.Session, error] {
-	return func(yield func(admin.Session, error) bool) {
-		for _, s := range sessions {
-			if !yield(s, nil) {
-				return
-			}
-		}
-		if err != nil {
-			yield(admin.Session{}, err)
-		}
-	}
-}
-
 func wantOutcomes(t *testing.T, got, want map[string]admin.Outcome) {
 	t.Helper()
 	if fmt.Sprint(got) != fmt.Sprint(want) {
@@ -73,7 +59,7 @@ func TestKick(t *testing.T) {
 		b.gw.do(func(g *sham) { delete(g.sessions, 2) }) // it has just ended
 		foreign := admin.Session{Key: "1/x_7d5c", Node: "1/x", ID: "7d5c", Member: json.RawMessage("42")}
 		how := admin.Kick{Kick: gateway.Kick{Reason: "closing time", Code: 4711}}
-		got := outcomes(t, c.Kick(t.Context(), walk(append(all, foreign), nil), how))
+		got := outcomes(t, c.Kick(t.Context(), admin.Walk(append(all, foreign)), how))
 		wantOutcomes(t, got, map[string]admin.Outcome{
 			a1: admin.Kicked, a2: admin.Kicked, b2: admin.Gone, b3: admin.Kicked, foreign.Key: admin.Silent,
 		})
@@ -89,13 +75,6 @@ func TestKick(t *testing.T) {
 			t.Errorf("%v are blocked, %v", blocks, err)
 		}
 	})
-}
-
-func TestKickNobody(t *testing.T) {
-	m := sessionMap(t, miniature(t), redisregistry.Hashes)
-	if got := outcomes(t, admin.NewCluster(m, patience).Kick(t.Context(), walk(nil, nil), admin.Kick{})); len(got) > 0 {
-		t.Errorf("%v", got)
-	}
 }
 
 // TestKickMany: more sessions than one request can name, while they are walked.
@@ -139,7 +118,7 @@ func TestKickOfASilentNode(t *testing.T) {
 	c := admin.NewCluster(m, impatience)
 	all := onlyThere(1100, a, b) // three requests
 	count := map[string]int{}
-	for r, err := range c.Kick(t.Context(), walk(all, nil), admin.Kick{}) {
+	for r, err := range c.Kick(t.Context(), admin.Walk(all), admin.Kick{}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -152,16 +131,6 @@ func TestKickOfASilentNode(t *testing.T) {
 	if got := c.Silent(); !slices.Contains(got, nodeB) {
 		t.Errorf("%q are silent", got)
 	}
-}
-
-// TestKickOfANodeThatFails: what it says is no better than nothing.
-func TestKickOfANodeThatFails(t *testing.T) {
-	m := sessionMap(t, miniature(t), redisregistry.Hashes)
-	a, _ := two(t, m)
-	a.gw.do(func(g *sham) { g.fails = gateway.ErrNotRunning })
-	c := admin.NewCluster(m, patience)
-	got := outcomes(t, c.Kick(t.Context(), c.Sessions(t.Context(), admin.Filter{}, ""), admin.Kick{}))
-	wantOutcomes(t, got, map[string]admin.Outcome{a1: admin.Silent, a2: admin.Silent, b2: admin.Kicked, b3: admin.Kicked})
 }
 
 // TestKickAndBlock: members are kept out before their sessions end, and all nodes know by then.
@@ -243,25 +212,6 @@ func wantKnown(t *testing.T, call string, want []string, nodes ...*node) {
 	}
 }
 
-// TestKickRate: it can't be faster than asked for, however fast the machine is.
-func TestKickRate(t *testing.T) {
-	m := sessionMap(t, miniature(t), redisregistry.Hashes)
-	n := startNode(t, m, nodeA)
-	for id := range registry.SessionID(10) {
-		n.has(id, "", "tcp")
-	}
-	inRedis(t, m, 10)
-	c := admin.NewCluster(m, patience)
-	begin := time.Now()
-	got := outcomes(t, c.Kick(t.Context(), c.Sessions(t.Context(), admin.Filter{}, ""), admin.Kick{Rate: 50}))
-	if d := time.Since(begin); d < 100*time.Millisecond || len(got) != 10 { // 5 at once, 5 after a tenth of a second
-		t.Errorf("%d sessions in %s", len(got), d)
-	}
-	if len(n.gw.asked()) != 2 {
-		t.Errorf("the node was asked for %q", n.gw.asked())
-	}
-}
-
 // TestKickStops: when nobody wants further results, when the walk fails, when its context ends, and
 // with what can't be told.
 func TestKickStops(t *testing.T) {
@@ -274,7 +224,7 @@ func TestKickStops(t *testing.T) {
 	}
 	c := admin.NewCluster(m, patience)
 	slow := admin.Kick{Rate: 9} // one after the other
-	for range c.Kick(t.Context(), walk(all, nil), slow) {
+	for range c.Kick(t.Context(), admin.Walk(all), slow) {
 		break
 	}
 	if left() != 9 {
@@ -282,7 +232,11 @@ func TestKickStops(t *testing.T) {
 	}
 	failed := errors.New("the walk fails")
 	var err error
-	for _, err = range c.Kick(t.Context(), walk(all[:2], failed), slow) {
+	failing := func(yield func(admin.Session, error) bool) {
+		admin.Walk(all[:2])(yield)
+		yield(admin.Session{}, failed)
+	}
+	for _, err = range c.Kick(t.Context(), failing, slow) {
 	}
 	if !errors.Is(err, failed) {
 		t.Errorf("%v, want that the walk fails", err)
@@ -292,27 +246,34 @@ func TestKickStops(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	for _, err = range c.Kick(ctx, walk(all, nil), admin.Kick{Rate: 0.001}) {
-		cancel() // the next one is a quarter of an hour away
+	for _, err = range c.Kick(ctx, admin.Walk(all[2:]), admin.Kick{Rate: 0.001}) {
+		time.AfterFunc(100*time.Millisecond, cancel) // the next one is a quarter of an hour away
 	}
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("%v, want that it was cancelled", err)
+	if !errors.Is(err, context.Canceled) || left() != 7 {
+		t.Errorf("%d are left, %v, want that it was cancelled behind the first", left(), err)
 	}
 	before := left()
-	for _, err = range c.Kick(t.Context(), walk(all, nil), admin.Kick{Kick: gateway.Kick{Reason: "a\nb"}}) {
+	for _, err = range c.Kick(t.Context(), admin.Walk(all), admin.Kick{Kick: gateway.Kick{Reason: "a\nb"}}) {
 	}
 	if err == nil || left() != before {
 		t.Errorf("a reason that can't be told ends %d sessions, %v", before-left(), err)
 	}
 }
 
-// TestKickWithoutRedis is an error, not many silent nodes.
-func TestKickWithoutRedis(t *testing.T) {
-	m := sessionMap(t, "127.0.0.1:1", redisregistry.Hashes)
-	n := &node{name: nodeA, gw: &sham{sessions: map[registry.SessionID][]string{}}}
-	for r, err := range admin.NewCluster(m, patience).Kick(t.Context(), walk(onlyThere(1, n), nil), admin.Kick{}) {
+// TestKickFails: a node that fails has said nothing of its sessions. To be without Redis is an error, not many silent
+// nodes, unless there is nobody to kick.
+func TestKickFails(t *testing.T) {
+	m := sessionMap(t, miniature(t), redisregistry.Hashes)
+	a, _ := two(t, m)
+	a.gw.do(func(g *sham) { g.fails = gateway.ErrNotRunning })
+	c := admin.NewCluster(m, patience)
+	got := outcomes(t, c.Kick(t.Context(), c.Sessions(t.Context(), admin.Filter{}, ""), admin.Kick{}))
+	wantOutcomes(t, got, map[string]admin.Outcome{a1: admin.Silent, a2: admin.Silent, b2: admin.Kicked, b3: admin.Kicked})
+	alone := admin.NewCluster(sessionMap(t, "127.0.0.1:1", redisregistry.Hashes), patience)
+	for r, err := range alone.Kick(t.Context(), admin.Walk(onlyThere(1, a)), admin.Kick{}) {
 		if err == nil {
 			t.Errorf("%+v", r)
 		}
 	}
+	wantOutcomes(t, outcomes(t, alone.Kick(t.Context(), admin.Walk(nil), admin.Kick{})), map[string]admin.Outcome{})
 }

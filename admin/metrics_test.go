@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -20,12 +19,9 @@ import (
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/bus"
-	"github.com/stompgw/stompgw/bus/membus"
-	"github.com/stompgw/stompgw/bus/natsbus"
 	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/policy"
-	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
@@ -124,32 +120,18 @@ func wantMetrics(t *testing.T, w *httptest.ResponseRecorder, lines ...string) {
 	}
 }
 
-// TestMetricsOfANodeWithoutALimit: there is nothing to tell of it, and of Redis that it is there.
-func TestMetricsOfANodeWithoutALimit(t *testing.T) {
+// TestMetricsOfLittle: there is nothing to tell of a limit that is none, or of a bus that tells nothing, but that the
+// broker is away, and always what the Go runtime and on Linux the process need.
+func TestMetricsOfLittle(t *testing.T) {
 	var none *admin.MemberLimit
 	up := func() redisregistry.Figures { return redisregistry.Figures{} }
-	w := scrape(admin.Handler(noFigures, slog.New(slog.DiscardHandler), admin.RegistryFigures(up), none))
-	wantMetrics(t, w, "stompgw_registry_up 1", "stompgw_ready 1", "stompgw_bus_up 1")
-	if text := w.Body.String(); strings.Contains(text, "member_limit") || strings.Contains(text, "stompgw_bus_queued") {
+	away := func() gateway.Figures { return gateway.Figures{BusError: bus.ErrDown} }
+	w := scrape(admin.Handler(away, slog.New(slog.DiscardHandler), admin.RegistryFigures(up), none))
+	wantMetrics(t, w, "stompgw_registry_up 1", "stompgw_ready 1", "stompgw_bus_up 0")
+	text := w.Body.String()
+	if strings.Contains(text, "member_limit") || strings.Contains(text, "stompgw_bus_queued") {
 		t.Errorf("there is no limit, or a bus that tells nothing, and it has figures:\n%s", ours(text))
 	}
-}
-
-// TestMetricsOfCertificates holds how long the certificates of now are good.
-func TestMetricsOfCertificates(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		list := []admin.Certificate{{Key: "tls.cert", File: "a.pem", Expires: time.Now().Add(24 * time.Hour)}, {Key: "redis.tls.ca", File: "b.pem", Expires: time.Now().Add(-time.Minute)}}
-		h := admin.Handler(noFigures, slog.New(slog.DiscardHandler), admin.Certificates(func() []admin.Certificate { return list }))
-		wantMetrics(t, scrape(h), `stompgw_certificate_expiry_seconds{file="a.pem",key="tls.cert"} 86400`, `stompgw_certificate_expiry_seconds{file="b.pem",key="redis.tls.ca"} -60`)
-		list = list[:1]
-		time.Sleep(time.Hour)
-		wantMetrics(t, scrape(h), `stompgw_certificate_expiry_seconds{file="a.pem",key="tls.cert"} 82800`)
-	})
-}
-
-// TestMetricsOfProcess: those of the Go runtime are there, and on Linux those of the process.
-func TestMetricsOfProcess(t *testing.T) {
-	text := scrape(admin.Handler(noFigures, slog.New(slog.DiscardHandler))).Body.String()
 	names := []string{"go_goroutines", "go_memstats_heap_alloc_bytes", "go_gc_duration_seconds_count"}
 	if runtime.GOOS == "linux" {
 		names = append(names, "process_open_fds", "process_cpu_seconds_total", "process_resident_memory_bytes")
@@ -159,6 +141,17 @@ func TestMetricsOfProcess(t *testing.T) {
 			t.Errorf("%s is missing", name)
 		}
 	}
+}
+
+// TestMetricsOfCertificates holds how long the certificates of now are good.
+func TestMetricsOfCertificates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		list := []admin.Certificate{{Key: "tls.cert", File: "a.pem", Expires: time.Now().Add(24 * time.Hour)}, {Key: "redis.tls.ca", File: "b.pem", Expires: time.Now().Add(-time.Minute)}}
+		h := admin.Handler(noFigures, slog.New(slog.DiscardHandler), admin.Certificates(func() []admin.Certificate { return list }))
+		wantMetrics(t, scrape(h), `stompgw_certificate_expiry_seconds{file="a.pem",key="tls.cert"} 86400`, `stompgw_certificate_expiry_seconds{file="b.pem",key="redis.tls.ca"} -60`)
+		time.Sleep(time.Hour)
+		wantMetrics(t, scrape(h), `stompgw_certificate_expiry_seconds{file="a.pem",key="tls.cert"} 82800`)
+	})
 }
 
 // TestMetricsThatCanNotBeTold: one bad metric leaves the others, and the log says which.
@@ -211,47 +204,4 @@ func TestScrapesAreBounded(t *testing.T) {
 			t.Errorf("afterwards a scrape is %d %s", w.Code, w.Body)
 		}
 	})
-}
-
-// handler is what answers the operator of a node.
-func (r *real) handler() http.Handler {
-	return admin.Handler(r.gw.Figures, slog.New(slog.DiscardHandler), admin.Check{Name: "gateway", Err: r.gw.Ready})
-}
-
-// TestMetricsOfNode: what a client does is in the next scrape.
-func TestMetricsOfNode(t *testing.T) {
-	n := serve(t, nodeA, membus.NewCluster().Bus(nodeA), registry.NewMemory())
-	h := n.handler()
-	eventually(t, "the node is ready", func() bool { return strings.Contains(scrape(h).Body.String(), "\nstompgw_ready 1\n") })
-	n.dial(t, "CONNECT\naccept-version:1.2\n\n\x00SUBSCRIBE\nid:0\ndestination:/topic/a\n\n\x00"+
-		"SEND\ndestination:/topic/a\n\n\x00SEND\ndestination:/elsewhere\n\n\x00"+
-		"SEND\ndestination:/topic/b\nreceipt:r\n\n\x00", "receipt-id:r")
-	wantMetrics(t, scrape(h), "stompgw_sessions 1", "stompgw_connections 1", "stompgw_frames_received_total 5",
-		"stompgw_sends_published_total 2", `stompgw_refusals_total{code="3",word="no_rule"} 1`, "stompgw_refusals_unheard_total 1")
-	eventually(t, "the message is counted", func() bool {
-		return strings.Contains(scrape(h).Body.String(), "\nstompgw_messages_delivered_total 1\n")
-	})
-}
-
-// TestMetricsWithoutBroker: a scrape tells of a broker that is not there, or says nothing, and does
-// not wait for it.
-func TestMetricsWithoutBroker(t *testing.T) {
-	mute, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { mute.Close() })
-	for name, url := range map[string]string{"refused": "nats://127.0.0.1:1", "mute": "nats://" + mute.Addr().String()} {
-		t.Run(name, func(t *testing.T) {
-			b, err := natsbus.New(natsbus.Config{URL: url}, nodeA, slog.New(slog.DiscardHandler))
-			if err != nil {
-				t.Fatal(err)
-			}
-			n := serve(t, nodeA, b, registry.NewMemory())
-			n.dial(t, "CONNECT\naccept-version:1.2\n\n\x00", "CONNECTED")
-			for range 100 { // it would take long if each waited for the broker
-				wantMetrics(t, scrape(n.handler()), "stompgw_sessions 1", "stompgw_bus_up 0", "stompgw_ready 0", `stompgw_check_passes{check="gateway"} 0`)
-			}
-		})
-	}
 }
