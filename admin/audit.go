@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -18,7 +19,7 @@ type audit struct {
 	log *slog.Logger
 
 	mu   sync.Mutex
-	open map[string]*calling
+	open []*calling // the one that was quiet longest first
 }
 
 // calling is what one call of Cluster.Kick has done on this node so far.
@@ -35,26 +36,31 @@ func (a *audit) kicked(r request, n int) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	c := a.open[r.Call]
-	if c == nil {
-		if len(a.open) == auditCalls {
-			a.close(a.quietest())
-		}
-		if a.open == nil {
-			a.open = map[string]*calling{}
-		}
-		c = &calling{request: r}
-		a.open[r.Call] = c
+	c := &calling{request: r}
+	switch i := a.index(r.Call); {
+	case i >= 0:
+		c = a.open[i]
+		a.open = slices.Delete(a.open, i, i+1)
+	case len(a.open) == auditCalls:
+		a.close(0)
 	}
 	c.sessions += n
 	c.last = time.Now()
+	a.open = append(a.open, c)
+}
+
+// index is where a call stands, -1 for one that is not open.
+func (a *audit) index(call string) int {
+	return slices.IndexFunc(a.open, func(c *calling) bool { return c.request.Call == call })
 }
 
 // end writes the line of a call.
 func (a *audit) end(call string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.close(call)
+	if i := a.index(call); i >= 0 {
+		a.close(i)
+	}
 }
 
 // run ends the calls whose operator has gone away in between, until ctx ends.
@@ -71,35 +77,18 @@ func (a *audit) run(ctx context.Context) {
 	}
 }
 
-// finish ends all calls.
-func (a *audit) finish() { a.sweep(time.Now()) }
-
 // sweep ends the calls that have done nothing since.
 func (a *audit) sweep(since time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for call, c := range a.open {
-		if !c.last.After(since) {
-			a.close(call)
-		}
+	for len(a.open) > 0 && !a.open[0].last.After(since) {
+		a.close(0)
 	}
 }
 
-func (a *audit) quietest() (call string) {
-	for name, c := range a.open {
-		if call == "" || c.last.Before(a.open[call].last) {
-			call = name
-		}
-	}
-	return call
-}
-
-func (a *audit) close(call string) {
-	c := a.open[call]
-	if c == nil {
-		return
-	}
-	delete(a.open, call)
+func (a *audit) close(i int) {
+	c := a.open[i]
+	a.open = slices.Delete(a.open, i, i+1)
 	attrs := []any{"by", printable(c.request.By), "whom", printable(c.request.Whom), "sessions", c.sessions}
 	if c.request.Code != 0 {
 		attrs = append(attrs, "code", c.request.Code)

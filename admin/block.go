@@ -70,13 +70,7 @@ func (c *Cluster) tellBlocks(ctx context.Context, did request) error {
 // Whom and For. A node that was silent just now is asked, and not waited for.
 func (c *Cluster) refreshes(nodes []redisregistry.About, did request) []*question {
 	did.Op, did.By = opRefresh, c.Operator
-	var questions []*question
-	for _, n := range nodes {
-		if !n.Foreign() {
-			questions = append(questions, &question{node: n.Node, fleeting: c.silence.spares(n.Node), request: did})
-		}
-	}
-	return questions
+	return c.questions(nodes, did)
 }
 
 // block keeps the members of sessions out, and returns when the nodes know: a client that is kicked is

@@ -68,7 +68,7 @@ func (c *Control) Figures() ControlFigures {
 
 // Run answers operators until ctx ends. While Redis is away nobody can ask. It must be called once.
 func (c *Control) Run(ctx context.Context) error {
-	defer c.audit.finish()
+	defer func() { c.audit.sweep(time.Now()) }() // of all calls
 	var wg sync.WaitGroup
 	defer wg.Wait() // for what is being carried out
 	wg.Go(func() { c.audit.run(ctx) })

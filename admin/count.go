@@ -33,50 +33,38 @@ func (c *Cluster) Count(ctx context.Context, by By) ([]Count, error) {
 }
 
 func (c *Cluster) count(ctx context.Context, by By, most int) ([]Count, error) {
-	var of func(Session) string
-	switch by {
-	case ByNode:
-		return c.countNodes(ctx)
-	case ByMember:
-		of = func(s Session) string { return cmp.Or(s.member(), "null") }
-	case ByTransport:
-		of = func(s Session) string { return s.Transport }
-	default:
-		return nil, fmt.Errorf("sessions can't be counted by %q: want %s, %s or %s", by, ByNode, ByMember, ByTransport)
-	}
+	of, walked := map[By]func(Session) string{
+		ByMember:    func(s Session) string { return cmp.Or(s.member(), "null") },
+		ByTransport: func(s Session) string { return s.Transport },
+	}[by]
 	counts := map[string]int{}
-	for s, err := range c.Sessions(ctx, Filter{}, "") {
+	switch {
+	case by == ByNode:
+		nodes, err := c.reader.Nodes(ctx)
 		if err != nil {
 			return nil, err
 		}
-		name := of(s)
-		if _, ok := counts[name]; !ok && len(counts) == most {
-			return nil, fmt.Errorf("more than %d different ones, too many to count by %s", most, by)
+		for _, n := range nodes {
+			counts[n.Node] = n.Sessions
 		}
-		counts[name]++
+	case !walked:
+		return nil, fmt.Errorf("sessions can't be counted by %q: want %s, %s or %s", by, ByNode, ByMember, ByTransport)
+	default:
+		for s, err := range c.Sessions(ctx, Filter{}, "") {
+			if err != nil {
+				return nil, err
+			}
+			if counts[of(s)]++; len(counts) > most {
+				return nil, fmt.Errorf("more than %d different ones, too many to count by %s", most, by)
+			}
+		}
 	}
 	list := make([]Count, 0, len(counts))
 	for name, n := range counts {
 		list = append(list, Count{name, n})
 	}
-	return sortCounts(list), nil
-}
-
-func (c *Cluster) countNodes(ctx context.Context) ([]Count, error) {
-	nodes, err := c.reader.Nodes(ctx)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]Count, len(nodes))
-	for i, n := range nodes {
-		list[i] = Count{n.Node, n.Sessions}
-	}
-	return sortCounts(list), nil
-}
-
-func sortCounts(list []Count) []Count {
 	slices.SortFunc(list, func(a, b Count) int {
 		return cmp.Or(cmp.Compare(b.Sessions, a.Sessions), cmp.Compare(a.Name, b.Name))
 	})
-	return list
+	return list, nil
 }

@@ -33,7 +33,7 @@ func (c *Cluster) Sessions(ctx context.Context, f Filter, after string) iter.Seq
 			yield(Session{}, err)
 			return
 		}
-		if w.subscribers != nil && w.subscribers.none() {
+		if w.subscribers != nil && len(w.subscribers) == 0 {
 			return
 		}
 		w.query.After = after
@@ -135,17 +135,8 @@ func (w *walk) fits(s Session) bool {
 	return w.subscribers == nil || w.subscribers.has(s)
 }
 
-// subscribers are sessions by their nodes, each list in order.
+// subscribers are sessions by their nodes that have some, each list in order.
 type subscribers map[string][]registry.SessionID
-
-func (s subscribers) none() bool {
-	for _, ids := range s {
-		if len(ids) > 0 {
-			return false
-		}
-	}
-	return true
-}
 
 func (s subscribers) has(of Session) bool {
 	id, err := registry.ParseSessionID(of.ID)
@@ -158,23 +149,29 @@ func (s subscribers) has(of Session) bool {
 
 // subscribers asks nodes which of their sessions are subscribed to a destination.
 func (c *Cluster) subscribers(ctx context.Context, nodes []redisregistry.About, destination string) (subscribers, error) {
-	var questions []*question
 	for _, node := range nodes {
 		if node.Foreign() {
 			c.silence.note(node.Node, true)
-			continue
 		}
-		questions = append(questions, &question{node: node.Node, request: request{Op: opSubscribers, Destination: destination}})
 	}
 	all := subscribers{}
+	questions := c.questions(nodes, request{Op: opSubscribers, Destination: destination})
 	err := c.askAll(ctx, questions, func(q *question) {
-		if q.err() != nil {
-			return
+		if q.err() == nil && len(q.whole.Sessions) > 0 {
+			all[q.node] = slices.Sorted(slices.Values(q.whole.Sessions))
 		}
-		slices.Sort(q.whole.Sessions)
-		all[q.node] = q.whole.Sessions
 	})
 	return all, err
+}
+
+// questions ask nodes the same. Those of the replaced system can't be asked.
+func (c *Cluster) questions(nodes []redisregistry.About, r request) (all []*question) {
+	for _, n := range nodes {
+		if !n.Foreign() {
+			all = append(all, &question{node: n.Node, request: r, fleeting: r.Op == opRefresh && c.silence.spares(n.Node)})
+		}
+	}
+	return all
 }
 
 // askAll asks in a talk of its own.

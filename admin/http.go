@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
@@ -78,7 +77,7 @@ func partsOf[T Part](parts []Part) (all []T) {
 	return all
 }
 
-// findings are what some checks came to.
+// findings are what some checks, or sources of the bus, came to.
 type findings []finding
 
 type finding struct {
@@ -87,13 +86,17 @@ type finding struct {
 	counts bool
 }
 
+// found is a finding that counts or not, which is told where it is a fault.
+func found(name string, err error, spared bool) finding {
+	if err != nil && spared {
+		name += " (does not count)"
+	}
+	return finding{name, err, !spared}
+}
+
 func look(checks []Check) (all findings) {
 	for _, c := range checks {
-		f := finding{c.Name, c.Err(), true}
-		if f.err != nil && c.Spares != nil && c.Spares() {
-			f.name, f.counts = f.name+" (does not count)", false
-		}
-		all = append(all, f)
+		all = append(all, found(c.Name, c.Err(), c.Spares != nil && c.Spares()))
 	}
 	return all
 }
@@ -103,45 +106,35 @@ func (all findings) ready() bool {
 	return !slices.ContainsFunc(all, func(f finding) bool { return f.err != nil && f.counts })
 }
 
-// faults returns a line for each check that fails.
-func (all findings) faults() string {
-	var lines strings.Builder
+// faults returns a line for each that fails.
+func (all findings) faults() (lines string) {
 	for _, f := range all {
 		if f.err != nil {
-			fmt.Fprintf(&lines, "%s: %v\n", f.name, f.err)
+			lines += fmt.Sprintf("%s: %v\n", f.name, f.err)
 		}
 	}
-	return lines.String()
+	return lines
 }
 
 // lines returns a line for each check, then one for each source of the bus, and what they come to.
 // figures is nil for a bus that tells nothing.
-func (all findings) lines(figures *bus.Figures) string {
-	var lines strings.Builder
-	verdict := "ready"
-	if !all.ready() {
-		verdict = "not ready"
-	}
-	line := func(name string, err error) {
-		if err == nil {
-			fmt.Fprintf(&lines, "ok     %s\n", name)
-			return
-		}
-		fmt.Fprintf(&lines, "fails  %s: %v\n", name, err)
-	}
-	for _, f := range all {
-		line(f.name, f.err)
-	}
+func (all findings) lines(figures *bus.Figures) (lines string) {
 	if figures != nil {
 		for _, s := range figures.Sources {
-			name := "source " + s.Topic
-			if s.Err != nil {
-				name += " (does not count)"
-			}
-			line(name, s.Err)
+			all = append(all, found("source "+s.Topic, s.Err, true))
 		}
 	}
-	return lines.String() + verdict + "\n"
+	for _, f := range all {
+		if f.err == nil {
+			lines += "ok     " + f.name + "\n"
+		} else {
+			lines += fmt.Sprintf("fails  %s: %v\n", f.name, f.err)
+		}
+	}
+	if !all.ready() {
+		return lines + "not ready\n"
+	}
+	return lines + "ready\n"
 }
 
 func respond(w http.ResponseWriter, status int, text string) {

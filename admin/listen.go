@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -70,10 +71,10 @@ type subscription struct {
 	client  *redisregistry.Client
 	channel string
 
-	mu        sync.Mutex
-	confirmed bool
-	heard     bool                // something, since the last look
-	due       map[string]struct{} // messages to itself that have not come
+	confirmed atomic.Bool
+	heard     atomic.Bool            // something, since the last look
+	proof     atomic.Pointer[string] // the last message to itself; nil for none
+	due       atomic.Int32           // how often that has still to come
 
 	// Owned by watch, and read when that has ended.
 	proved bool // a look has found that all such messages had come
@@ -101,26 +102,19 @@ func (s *subscription) run(ctx context.Context, look time.Duration) (err error) 
 		if err != nil {
 			return err
 		}
+		s.heard.Store(true)
 		switch m := m.(type) {
 		case *redis.Subscription:
-			s.hear("", true)
+			s.confirmed.Store(true)
 			s.ready()
 		case *redis.Message:
-			if s.hear(m.Payload, false); !isToken(m.Payload) { // which only a message to itself is
+			if proof := s.proof.Load(); proof != nil && m.Payload == *proof {
+				s.due.Add(-1)
+			} else if !isToken(m.Payload) { // which only a message to itself is
 				s.message(m.Payload)
 			}
-		default:
-			s.hear("", false)
 		}
 	}
-}
-
-// hear notes that something has come.
-func (s *subscription) hear(payload string, confirmed bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.heard, s.confirmed = true, s.confirmed || confirmed
-	delete(s.due, payload)
 }
 
 // watch looks after ps, and closes it at the end of ctx, or when it is no good any more. Closing is what
@@ -133,12 +127,12 @@ func (s *subscription) watch(ctx context.Context, ps *redis.PubSub, look time.Du
 			return nil
 		case <-time.After(look): // from when the last look has ended
 		}
-		confirmed, heard, due := s.news()
-		if due > 0 {
+		if s.due.Load() > 0 {
 			return errElsewhere
 		}
+		heard := s.heard.Swap(false)
 		s.proved = s.proved || proving
-		proving = s.proves && confirmed && s.prove(ctx)
+		proving = s.proves && s.confirmed.Load() && s.prove(ctx)
 		switch {
 		case heard, proving:
 			asked = false
@@ -153,38 +147,19 @@ func (s *subscription) watch(ctx context.Context, ps *redis.PubSub, look time.Du
 	}
 }
 
-// news is what has happened since the last call.
-func (s *subscription) news() (confirmed, heard bool, due int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	heard, s.heard = s.heard, false
-	return s.confirmed, heard, len(s.due)
-}
-
-// prove publishes messages to the subscription itself: over a connection that is dialled anew, as those of
+// prove publishes a message to the subscription itself: over a connection that is dialled anew, as those of
 // operators are, and over those that the node has. What the first can do the others have to be able to as
 // well. It reports whether the first can: else Redis is away for everybody, and nothing is known.
 func (s *subscription) prove(ctx context.Context) bool {
+	proof := newToken()
+	s.proof.Store(&proof)
+	s.due.Store(2)
 	fresh := s.client.Fresh()
 	defer fresh.Close() // nothing is lost with it
-	if err := fresh.Publish(ctx, s.channel, s.expect()).Err(); err != nil {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		clear(s.due)
+	if err := fresh.Publish(ctx, s.channel, proof).Err(); err != nil {
+		s.due.Store(0)
 		return false
 	}
-	s.client.Redis().Publish(ctx, s.channel, s.expect()) // where it fails, the message does not come
+	s.client.Redis().Publish(ctx, s.channel, proof) // where it fails, the message does not come
 	return true
-}
-
-// expect returns a message that has to come.
-func (s *subscription) expect() string {
-	token := newToken()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.due == nil {
-		s.due = map[string]struct{}{}
-	}
-	s.due[token] = struct{}{}
-	return token
 }

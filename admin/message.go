@@ -151,39 +151,34 @@ func decodeStrictly(text string, v any) error {
 }
 
 // split returns the parts of an answer, each as JSON. A part is partSize and one session large at most.
-func split(a answer) ([]string, error) {
-	var whole []answer
-	for rest := a; ; {
-		part, n := rest, 0
-		part.Sessions, n = fill(rest.Sessions, n, func(registry.SessionID) int { return len(`"0123456789abcdef",`) })
-		part.Live, _ = fill(rest.Live, n, sizeOfLive)
-		whole = append(whole, part)
-		rest.Sessions, rest.Live = rest.Sessions[len(part.Sessions):], rest.Live[len(part.Live):]
-		if len(rest.Sessions)+len(rest.Live) == 0 {
-			break
+func split(a answer) (parts []string, err error) {
+	empty := a
+	empty.Sessions, empty.Live = nil, nil
+	whole, size := []answer{empty}, 0 // of the last part
+	last := func(n int) *answer {     // with room for n bytes more
+		if size >= partSize {
+			whole, size = append(whole, empty), 0
 		}
+		size += n
+		return &whole[len(whole)-1]
 	}
-	parts := make([]string, len(whole))
+	for _, id := range a.Sessions {
+		part := last(len(`"0123456789abcdef",`))
+		part.Sessions = append(part.Sessions, id)
+	}
+	for _, l := range a.Live {
+		part := last(sizeOfLive(l))
+		part.Live = append(part.Live, l)
+	}
 	for i, part := range whole {
 		part.Part, part.Parts = i, len(whole)
 		text, err := json.Marshal(part)
 		if err != nil {
 			return nil, err
 		}
-		parts[i] = string(text)
+		parts = append(parts, string(text))
 	}
 	return parts, nil
-}
-
-// fill returns the first of all that fit into a part which holds n bytes, and how many it then holds.
-func fill[T any](all []T, n int, size func(T) int) ([]T, int) {
-	for i, one := range all {
-		if n >= partSize {
-			return all[:i], n
-		}
-		n += size(one)
-	}
-	return all, n
 }
 
 // sizeOfLive is about how many bytes l takes as JSON.

@@ -39,17 +39,12 @@ func (c *Cluster) Nodes(ctx context.Context) ([]Node, error) {
 
 // askNodes makes Nodes of what Redis knows of nodes and of what they say.
 func (c *Cluster) askNodes(ctx context.Context, abouts []redisregistry.About) ([]Node, error) {
-	nodes := make([]Node, len(abouts))
-	var questions []*question
-	index := map[string]*Node{}
+	nodes, index := make([]Node, len(abouts)), map[string]*Node{}
 	for i, about := range abouts {
 		nodes[i] = newNode(about)
-		if !about.Foreign() {
-			index[about.Node] = &nodes[i]
-			questions = append(questions, &question{node: about.Node, request: request{Op: opAbout}})
-		}
+		index[about.Node] = &nodes[i]
 	}
-	err := c.askAll(ctx, questions, func(q *question) {
+	err := c.askAll(ctx, c.questions(abouts, request{Op: opAbout}), func(q *question) {
 		if s := q.whole.State; q.err() == nil && s != nil {
 			index[q.node].say(*s)
 		}
@@ -105,10 +100,7 @@ func (c *Cluster) FindNode(ctx context.Context, name string) (Node, error) {
 		return Node{}, err
 	}
 	nodes, err := c.askNodes(ctx, []redisregistry.About{about})
-	if err != nil {
-		return Node{}, err
-	}
-	return nodes[0], nil
+	return nodes[0], err
 }
 
 // pickNode returns the one that name means.
@@ -136,13 +128,12 @@ func pickNode(nodes []redisregistry.About, name string) (redisregistry.About, er
 // Drain makes a node, named whole, let its sessions go, and end. It returns how many those are. Errors
 // are ErrSilent, what the node says, and those of Redis.
 func (c *Cluster) Drain(ctx context.Context, node string) (sessions int, err error) {
-	var said error
 	q := &question{node: node, request: request{Op: opDrain, By: c.Operator}}
-	if err := c.askAll(ctx, []*question{q}, func(q *question) { said = q.err() }); err != nil {
+	if err := c.askAll(ctx, []*question{q}, func(*question) {}); err != nil {
 		return 0, err
 	}
-	if said == nil && q.whole.State != nil {
+	if q.err() == nil && q.whole.State != nil {
 		sessions = q.whole.State.Sessions
 	}
-	return sessions, said
+	return sessions, q.err()
 }
