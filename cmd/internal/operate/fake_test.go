@@ -273,6 +273,16 @@ func (s *seat) run(args ...string) (code cli.ExitCode, stdout, stderr string) {
 	return code, out.String(), errs.String()
 }
 
+// want runs a command that ends with a code and one line on stderr, and returns what it prints.
+func (s *seat) want(t *testing.T, code cli.ExitCode, line string, args ...string) (stdout string) {
+	t.Helper()
+	got, stdout, stderr := s.run(args...)
+	if got != code || stderr != line+"\n" {
+		t.Errorf("%q: exit code %d, %s\n got %swant %s", args, got, stdout, stderr, line)
+	}
+	return stdout
+}
+
 // fakeTerminal has somebody at the other end.
 type fakeTerminal struct {
 	io.Reader

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/stompgw/stompgw/cmd/internal/cli"
-	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 )
 
 // TestMembersBlock: connected or not, by the number or the text.
@@ -29,26 +28,25 @@ func TestMembersBlock(t *testing.T) {
 			`stompgw: MEMBER "bob: no member has such an id: "bob is not the JSON of a string; see stompgw members block --help`},
 	} {
 		s := newSeat(t)
-		code, stdout, stderr := s.run(append([]string{"members", "block"}, tt.args...)...)
-		if clitest.WantLine(t, stderr, tt.want); code != tt.code || !slices.Equal(s.cluster.calls, tt.calls) {
-			t.Errorf("%s: exit code %d and %q, want %d and %q", tt.name, code, s.cluster.calls, tt.code, tt.calls)
-		}
-		if tt.code == cli.Done && stdout != "MEMBER\tLEFT\n42\t1h30m\n\"42\"\t1h30m\n\"bob\"\t1h30m\n" {
-			t.Errorf("%s: %q", tt.name, stdout)
+		stdout := s.want(t, tt.code, tt.want, append([]string{"members", "block"}, tt.args...)...)
+		if !slices.Equal(s.cluster.calls, tt.calls) || tt.code == cli.Done && stdout != "MEMBER\tLEFT\n42\t1h30m\n\"42\"\t1h30m\n\"bob\"\t1h30m\n" {
+			t.Errorf("%s: %q and %q, want %q", tt.name, stdout, s.cluster.calls, tt.calls)
 		}
 	}
 }
 
-// TestMembersList and unblock are those of sessions.
-func TestMembersList(t *testing.T) {
+// TestMembersUnblock: members list and unblock are those of sessions.
+func TestMembersUnblock(t *testing.T) {
 	s := newSeat(t)
-	s.cluster.blocked = []string{"42"}
-	for args, same := range map[string]string{"list -o json": "blocked -o json", "unblock 42": "unblock 42"} {
-		code, stdout, stderr := s.run(append([]string{"members"}, strings.Fields(args)...)...)
-		wantCode, wantOut, wantErr := s.run(append([]string{"sessions"}, strings.Fields(same)...)...)
-		if code != wantCode || stdout != wantOut || stderr != wantErr || code != cli.Done {
-			t.Errorf("members %s: %d, %q, %q; want %d, %q, %q", args, code, stdout, stderr, wantCode, wantOut, wantErr)
-		}
+	s.cluster.blocked = []string{`42`, `"bob"`}
+	for _, group := range []string{"members", "sessions"} {
+		s.want(t, cli.Done, "2 members unblocked", group, "unblock", "42", "bob")
+		s.want(t, cli.Partial, "1 member unblocked", group, "unblock", "42", "x")
+		s.want(t, cli.NoMatch, "0 members unblocked", group, "unblock", "x", "y")
+	}
+	_, list, _ := s.run("members", "list", "-o", "json")
+	if _, same, _ := s.run("sessions", "blocked", "-o", "json"); list != same || list == "" {
+		t.Errorf("%q, want %q", list, same)
 	}
 }
 
@@ -59,29 +57,27 @@ func TestKickBlocksWithoutSession(t *testing.T) {
 	for _, tt := range []struct {
 		name, stdin string
 		args        []string
-		fault       error
 		code        cli.ExitCode
 		block       bool
 		want        string
 	}{
-		{"at once", "", []string{"--member", "77", "--block", "10m", "--yes"}, nil, cli.Done, true, blocked},
-		{"after a yes", "y\n", []string{"--member", "77", "--block", "10m"}, nil, cli.Done, true, "No session fits. Block member 77 for 10m0s? [y/N] " + blocked},
-		{"after a no", "n\n", []string{"--member", "77", "--block", "10m"}, nil, cli.Failed, false,
+		{"at once", "", []string{"--member", "77", "--block", "10m", "--yes"}, cli.Done, true, blocked},
+		{"after a yes", "y\n", []string{"--member", "77", "--block", "10m"}, cli.Done, true, "No session fits. Block member 77 for 10m0s? [y/N] " + blocked},
+		{"after a no", "n\n", []string{"--member", "77", "--block", "10m"}, cli.Failed, false,
 			"No session fits. Block member 77 for 10m0s? [y/N] stompgw: the answer was not yes: no session was ended"},
-		{"not for certain", "", []string{"--member", "77", "--block", "10m", "--dry-run"}, nil, cli.NoMatch, false, "stompgw: no session fits"},
-		{"without a block", "", []string{"--member", "77", "--yes"}, nil, cli.NoMatch, false, "stompgw: no session fits"},
-		{"of nobody", "", []string{"--all", "--block", "10m", "--yes"}, nil, cli.NoMatch, false, "stompgw: no session fits"},
+		{"not for certain", "", []string{"--member", "77", "--block", "10m", "--dry-run"}, cli.NoMatch, false, "stompgw: no session fits"},
+		{"without a block", "", []string{"--member", "77", "--yes"}, cli.NoMatch, false, "stompgw: no session fits"},
+		{"of nobody", "", []string{"--all", "--block", "10m", "--yes"}, cli.NoMatch, false, "stompgw: no session fits"},
 	} {
 		s := newSeat(t)
 		s.cluster.sessions = nil
 		if tt.stdin != "" {
 			s.stdin = strings.NewReader(tt.stdin)
 		}
-		code, _, stderr := s.run(append([]string{"sessions", "kick"}, tt.args...)...)
-		if got := slices.Contains(s.cluster.calls, "block 77 10m0s"); code != tt.code || got != tt.block {
-			t.Errorf("%s: exit code %d and %q, want %d, and a block: %t", tt.name, code, s.cluster.calls, tt.code, tt.block)
+		s.want(t, tt.code, tt.want, append([]string{"sessions", "kick"}, tt.args...)...)
+		if got := slices.Contains(s.cluster.calls, "block 77 10m0s"); got != tt.block {
+			t.Errorf("%s: %q, want a block: %t", tt.name, s.cluster.calls, tt.block)
 		}
-		clitest.WantLine(t, stderr, tt.want)
 	}
 	s := newSeat(t)
 	s.cluster.sessions, s.cluster.fault = nil, errors.New("disk full")
