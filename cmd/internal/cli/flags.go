@@ -35,7 +35,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	case isBare:
 		value, _ := pflag.UnquoteUsage(bare.GetFlag())
 		err = fmt.Errorf("--%s needs a value, %s", bare.GetFlag().Name, value)
-	case isWrong && wrong.GetFlag().Value.Type() == quantityType:
+	case isWrong && wrong.GetFlag().Value.Type() == "func": // DurationVar or RateVar, which say it themselves
 		err = fmt.Errorf("--%s: %w", wrong.GetFlag().Name, wrong.Unwrap())
 	case isWrong && errors.Is(err, strconv.ErrRange):
 		err = fmt.Errorf("--%s %s: want a smaller number", wrong.GetFlag().Name, wrong.GetValue())
@@ -90,31 +90,15 @@ func NotEmpty(cmd *cobra.Command, advice ...string) error {
 	return nil
 }
 
-// quantity is the pflag.Value of a flag that is written as in settings, and says itself what is wrong with it.
-type quantity struct {
-	set  func(text string) error
-	text string // of the default; empty for one that is not worth telling
-}
-
-func (q *quantity) Set(text string) error { return q.set(text) }
-
-func (q *quantity) String() string { return q.text }
-
-func (q *quantity) Type() string { return quantityType }
-
-const quantityType = "quantity"
-
-// DurationVar adds a flag that is a length of time, least or more; it may be negative where least is.
+// DurationVar adds a flag that is a length of time as in settings, least or more; it may be negative where least is.
 func DurationVar(flags *pflag.FlagSet, to *time.Duration, name string, value, least time.Duration, usage string) {
-	*to = value
-	q := &quantity{set: func(text string) (err error) {
+	flags.Func(name, usage, func(text string) (err error) {
 		*to, err = parseDuration(text, least)
 		return err
-	}}
-	if value != 0 {
-		q.text = value.String()
+	})
+	if *to = value; value != 0 {
+		flags.Lookup(name).DefValue = value.String()
 	}
-	flags.Var(q, name, usage)
 }
 
 func parseDuration(text string, least time.Duration) (time.Duration, error) {
@@ -140,8 +124,8 @@ func parseDuration(text string, least time.Duration) (time.Duration, error) {
 
 // RateVar adds a flag that is how often something may happen each second; 0 is without a bound.
 func RateVar(flags *pflag.FlagSet, to *float64, name, usage string) {
-	flags.Var(&quantity{set: func(text string) (err error) {
+	flags.Func(name, usage, func(text string) (err error) {
 		*to, err = config.ParseRate(text)
 		return err
-	}}, name, usage)
+	})
 }

@@ -160,12 +160,10 @@ func (e *ExitError) Unwrap() error { return e.err }
 var ErrTold = errors.New("told already")
 
 func CodeOf(err error) ExitCode {
-	var exit *ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*ExitError](err); ok {
 		return exit.code
 	}
-	var fault *config.Error
-	if errors.As(err, &fault) {
+	if _, ok := errors.AsType[*config.Error](err); ok {
 		return Configuration
 	}
 	return Failed
