@@ -33,7 +33,6 @@ func newServeCmd(p Process) *cobra.Command {
 			"drain.duration, and exits; a second signal ends it at once. SIGHUP makes it reload its configuration file, and\n" +
 			"the files named there; if anything is wrong, it logs that and carries on with what it had.\n\n" +
 			"With --standalone it brings its own broker and Redis, and needs no configuration.",
-		Args: cli.Takes(),
 	}
 	src := cli.NewSource(cmd, p.Drivers, "bring a NATS server and a Redis-compatible store, instead of those that --config names")
 	def := config.Default()

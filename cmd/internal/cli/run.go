@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -19,6 +20,7 @@ import (
 func Run(ctx context.Context, root *cobra.Command, args []string, stdin io.Reader, to, stderr io.Writer) int {
 	root.SilenceUsage, root.SilenceErrors = true, true // printed here
 	root.SetFlagErrorFunc(flagError)
+	checkArgs(root)
 	root.SetArgs(args)
 	out := &stdout{Writer: to}
 	root.SetOut(out)
@@ -44,6 +46,16 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdin io.Reade
 	return int(CodeOf(err))
 }
 
+// checkArgs has the commands below one that don't say otherwise check their arguments.
+func checkArgs(cmd *cobra.Command) {
+	for _, below := range cmd.Commands() {
+		if below.Args == nil {
+			below.Args = Takes
+		}
+		checkArgs(below)
+	}
+}
+
 // adoptCompletion adds cobra's commands for the scripts of shells, whose mistakes are told as those of the others.
 func adoptCompletion(root *cobra.Command) {
 	root.CompletionOptions.DisableNoDescFlag = true
@@ -54,7 +66,7 @@ func adoptCompletion(root *cobra.Command) {
 	}
 	group := Group("completion", "Print a script with which a shell completes commands and flags", adopted.Commands()...)
 	for _, shell := range group.Commands() {
-		shell.Args = Takes()
+		shell.Args = Takes
 	}
 	root.RemoveCommand(adopted)
 	root.AddCommand(group)
@@ -100,31 +112,25 @@ func Group(name, short string, below ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// Takes checks how many arguments a command gets; names are theirs.
-func Takes(names ...string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		switch {
-		case len(args) < len(names):
-			return Misuse(cmd, fmt.Errorf("%s is missing", names[len(args)]))
-		case len(args) > len(names):
-			return Misuse(cmd, fmt.Errorf("there is no argument for %q here", args[len(names)]))
-		}
-		return nil
+// Takes checks how many arguments a command gets, by the names behind its own in Use: one in brackets may be left out,
+// and one with dots may be several.
+func Takes(cmd *cobra.Command, args []string) error {
+	names := strings.Fields(cmd.Use)[1:]
+	if i := slices.IndexFunc(names, func(word string) bool { return strings.HasPrefix(word, "-") }); i >= 0 {
+		names = names[:i]
 	}
+	n, most := len(args), len(names)
+	switch {
+	case n < most && !strings.HasPrefix(names[n], "["):
+		return Misuse(cmd, fmt.Errorf("%s is missing", strings.TrimRight(names[n], ".…")))
+	case n > most && (most == 0 || !strings.ContainsAny(names[most-1], ".…")):
+		return Misuse(cmd, fmt.Errorf("there is no argument for %q here", args[most]))
+	}
+	return nil
 }
 
 func Misuse(cmd *cobra.Command, err error) error {
 	return Exit(Usage, fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
-}
-
-// TakesUpTo is Takes, but the last argument may be left out.
-func TakesUpTo(names ...string) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) == len(names)-1 {
-			return nil
-		}
-		return Takes(names...)(cmd, args)
-	}
 }
 
 // ExitCode is what the process ends with. Scripts rely on the numbers.

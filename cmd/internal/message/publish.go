@@ -63,7 +63,6 @@ func newPublishCmd(drivers []bus.Driver) *cobra.Command {
 			"  stompgw publish /queue/notice 'all your tabs' --member 42\n" +
 			"  stompgw publish /topic/level -- -1   # a BODY that begins with a dash\n" +
 			"  echo '{\"chat\": \"hi\"}' | stompgw publish /app/topic/chat --via stomp --url ws://127.0.0.1:13001/stomp --token-file token.txt",
-		Args: cli.TakesUpTo("DEST", "BODY"),
 	}
 	src := cli.NewSource(cmd, drivers, "publish to the node that runs as serve --standalone on this machine")
 	p.addFlags(cmd, src, drivers)

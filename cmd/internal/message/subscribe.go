@@ -44,12 +44,6 @@ func newSubscribeCmd(drivers []bus.Driver) *cobra.Command {
 			"  stompgw subscribe /topic/chat /session/queue/notice --headers --token-file token.txt\n" +
 			"  stompgw subscribe '/topic/*' --url wss://chat.example.com/stomp -o jsonl | jq .body\n" +
 			"  stompgw subscribe /topic/chat --count 1 --for 30s   # wait for a message",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return cli.Takes("DEST")(cmd, args)
-			}
-			return nil
-		},
 	}
 	src := cli.NewSource(cmd, drivers, "connect to the node that runs as serve --standalone on this machine")
 	src.Needs()

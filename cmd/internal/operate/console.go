@@ -182,9 +182,20 @@ func memberCell(id []byte) string {
 // orNone writes "-" for what is not known.
 func orNone(text string) string { return cmp.Or(text, "-") }
 
-func ageCell(since *time.Time, now time.Time) string {
-	if since == nil {
+// known writes "-" for what is not.
+func known[T any](v *T, text func(T) string) string {
+	if v == nil {
 		return "-"
 	}
-	return output.Age(now.Sub(*since))
+	return text(*v)
+}
+
+// age writes how long ago something was. A clock that is ahead of this machine's makes it now.
+func age(now time.Time) func(time.Time) string {
+	return func(since time.Time) string { return output.Age(now.Sub(since)) }
+}
+
+// moment writes a time, and how far it is from now.
+func moment(now time.Time) func(time.Time) string {
+	return func(t time.Time) string { return t.Format(time.RFC3339) + ", " + output.FromNow(t.Sub(now)) }
 }

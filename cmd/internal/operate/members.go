@@ -56,13 +56,10 @@ func (c *console) membersBlock() *cobra.Command {
 
 // takesMembers checks that there are arguments, each a member.
 func takesMembers(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return cli.Takes("MEMBER")(cmd, args)
-	}
 	if slices.Contains(args, "") {
 		return cli.Misuse(cmd, errors.New("a MEMBER is empty"))
 	}
-	return nil
+	return cli.Takes(cmd, args)
 }
 
 // eachMember does something to each member that an argument means, and writes a row of it. An argument that can't
@@ -99,7 +96,6 @@ func (c *console) sessionsBlocked() *cobra.Command {
 		Use:     "blocked",
 		Short:   "List the members that are kept out, and for how long",
 		Example: "  stompgw sessions blocked\n  stompgw sessions blocked -o wide",
-		Args:    cli.Takes(),
 	}
 	src := c.source(cmd)
 	t := cli.NewWatched(cmd, blockColumns())

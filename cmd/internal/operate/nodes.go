@@ -24,7 +24,6 @@ func (c *console) nodesList() *cobra.Command {
 			"node that does not answer, or foreign for one that is not stompgw. HEARTBEAT is when it last said that it is\n" +
 			"alive, by its own clock.",
 		Example: "  stompgw nodes list\n  stompgw nodes list -o wide --config prod.yaml",
-		Args:    cli.Takes(),
 	}
 	src := c.source(cmd)
 	t := cli.NewWatched(cmd, nodeColumns())
@@ -49,7 +48,6 @@ func (c *console) nodesShow() *cobra.Command {
 		Long: "Show all that is known of one node: what Redis has, and what it says now.\n\n" +
 			"NODE is as nodes list prints it, the HOST, the whole name or the beginning of it, where only one node has that.",
 		Example: "  stompgw nodes show web-1\n  stompgw nodes show 7c0e9d1a -o yaml",
-		Args:    cli.Takes("NODE"),
 	}
 	src, t := c.source(cmd), cli.NewForm(cmd)
 	cmd.ValidArgsFunction = cli.OfferOnce(c.offerNodes(src))
@@ -75,9 +73,10 @@ func nodeColumns() output.Options {
 }
 
 func nodeRow(n admin.Node, now time.Time) output.Row {
+	heartbeat := known(n.HeartbeatAt, func(at time.Time) string { return age(now)(at) + " ago" })
 	return output.Row{
 		Cells: []string{n.Short, orNone(n.Host), n.State, strconv.Itoa(n.Sessions), orNone(n.Address),
-			ageCell(n.StartedAt, now), heartbeat(n, now), orNone(n.Version), orNone(n.Bus), connections(n), readiness(n)},
+			known(n.StartedAt, age(now)), heartbeat, orNone(n.Version), orNone(n.Bus), known(n.Connections, strconv.Itoa), readiness(n)},
 		Name:  n.Name,
 		Value: n,
 	}
@@ -91,35 +90,15 @@ func nodeFields(n admin.Node, now time.Time) []output.Field {
 		{"STATE", n.State},
 		{"READY", readiness(n)},
 		{"SESSIONS", strconv.Itoa(n.Sessions)},
-		{"CONNECTIONS", connections(n)},
+		{"CONNECTIONS", known(n.Connections, strconv.Itoa)},
 		{"VERSION", orNone(n.Version)},
 		{"BUS", orNone(n.Bus)},
-		{"STARTED", moment(n.StartedAt, now)},
-		{"HEARTBEAT", moment(n.HeartbeatAt, now)},
+		{"STARTED", known(n.StartedAt, moment(now))},
+		{"HEARTBEAT", known(n.HeartbeatAt, moment(now))},
 	}
 }
 
-// heartbeat says when the last one was. A clock that is ahead of this machine's makes it now.
-func heartbeat(n admin.Node, now time.Time) string {
-	if n.HeartbeatAt == nil {
-		return "-"
-	}
-	return ageCell(n.HeartbeatAt, now) + " ago"
-}
-
-func connections(n admin.Node) string {
-	if n.Connections == nil {
-		return "-"
-	}
-	return strconv.Itoa(*n.Connections)
-}
-
-func readiness(n admin.Node) string {
-	if n.Ready == nil {
-		return "-"
-	}
-	return *n.Ready
-}
+func readiness(n admin.Node) string { return known(n.Ready, func(text string) string { return text }) }
 
 func (c *console) nodesDrain() *cobra.Command {
 	var yes, wait bool
@@ -130,7 +109,6 @@ func (c *console) nodesDrain() *cobra.Command {
 			"drain.duration are cut off. Whatever started the node may start it again.\n\n" +
 			"NODE is written as in nodes show. The exit code is 8 when the node did not answer.",
 		Example: "  stompgw nodes drain web-1\n  stompgw nodes drain 7c0e9d1a --yes --wait",
-		Args:    cli.Takes("NODE"),
 	}
 	src, t := c.source(cmd), cli.NewList(cmd, output.Options{Columns: []string{"NODE", "STATE", "SESSIONS"}})
 	cmd.ValidArgsFunction = cli.OfferOnce(c.offerNodes(src))

@@ -36,7 +36,6 @@ func (c *console) sessionsList() *cobra.Command {
 		Example: "  stompgw sessions list --member 42 -o wide\n" +
 			"  stompgw sessions list --destination /topic/chat --older 2h\n" +
 			"  stompgw sessions list --transport websocket --limit 100 -o json",
-		Args: cli.Takes(),
 	}
 	src := c.source(cmd)
 	t := cli.NewWatched(cmd, sessionColumns())
@@ -184,7 +183,7 @@ func sessionRow(s admin.Session, now time.Time) output.Row {
 		s.Live = &registry.Live{Subscriptions: []string{}, Subscribed: s.Live.Subscribed, Queued: s.Live.Queued} // a list in JSON too
 	}
 	return output.Row{
-		Cells: []string{s.Short, memberCell(s.Member), orNone(s.Transport), ageCell(s.ConnectedAt, now), subs,
+		Cells: []string{s.Short, memberCell(s.Member), orNone(s.Transport), known(s.ConnectedAt, age(now)), subs,
 			orNone(s.Remote), orNone(s.Version), queue, tokenCell(s, now)},
 		Name:  s.Key,
 		Value: s,
@@ -200,13 +199,12 @@ func liveCells(s admin.Session) (subs, queue string) {
 
 // tokenCell says when the token of the session's login expires.
 func tokenCell(s admin.Session, now time.Time) string {
-	switch {
-	case s.ExpiresAt == nil:
-		return "-"
-	case !s.ExpiresAt.After(now):
-		return "expired"
-	}
-	return output.FromNow(s.ExpiresAt.Sub(now))
+	return known(s.ExpiresAt, func(at time.Time) string {
+		if !at.After(now) {
+			return "expired"
+		}
+		return output.FromNow(at.Sub(now))
+	})
 }
 
 // shellWord writes text so that a shell takes it as one word.
@@ -230,7 +228,6 @@ func (c *console) sessionsShow() *cobra.Command {
 			"or its principal.",
 		Example: "  stompgw sessions show d0b6fbca-2a\n" +
 			"  stompgw sessions show \"$(stompgw sessions list --member 42 -o name | head -1)\" -o yaml",
-		Args: cli.Takes("SESSION"),
 	}
 	src, t := c.source(cmd), cli.NewForm(cmd)
 	cmd.ValidArgsFunction = cli.OfferOnce(c.offerSessions(src))
@@ -261,7 +258,7 @@ func sessionFields(s admin.Session, now time.Time) []output.Field {
 		{"TRANSPORT", orNone(s.Transport)},
 		{"ADDRESS", orNone(s.Remote)},
 		{"VERSION", orNone(s.Version)},
-		{"CONNECTED", moment(s.ConnectedAt, now)},
+		{"CONNECTED", known(s.ConnectedAt, moment(now))},
 		{"TOKEN", expiry(s, now)},
 		{"SUBS", subs},
 		{"QUEUE", queue},
@@ -272,19 +269,12 @@ func sessionFields(s admin.Session, now time.Time) []output.Field {
 	return fields
 }
 
-// moment writes a time, and how far it is from now.
-func moment(t *time.Time, now time.Time) string {
-	if t == nil {
-		return "-"
-	}
-	return t.Format(time.RFC3339) + ", " + output.FromNow(t.Sub(now))
-}
-
 func expiry(s admin.Session, now time.Time) string {
+	at := known(s.ExpiresAt, moment(now))
 	if s.ExpiresAt == nil || s.ExpiresAt.After(now) {
-		return moment(s.ExpiresAt, now)
+		return at
 	}
-	return "expired at " + moment(s.ExpiresAt, now)
+	return "expired at " + at
 }
 
 // destinationLines are a line each. A node does not tell more than so many.
@@ -310,7 +300,6 @@ func (c *console) sessionsCount() *cobra.Command {
 		Example: "  stompgw sessions count\n" +
 			"  stompgw sessions count --by transport\n" +
 			"  stompgw sessions count --by member --no-headers | head",
-		Args: cli.Takes(),
 	}
 	ways := []string{string(admin.ByNode), string(admin.ByMember), string(admin.ByTransport)}
 	src := c.source(cmd)

@@ -37,7 +37,6 @@ func newConfigCheckCmd(drivers []bus.Driver) *cobra.Command {
 			"exit code is 4 if Redis or the broker can't be used, and otherwise 1 if a port is not free.",
 		Example: "  stompgw config check --config prod.yaml\n" +
 			"  stompgw config check --config prod.yaml --connect",
-		Args: cli.Takes(),
 	}
 	src := cli.NewSource(cmd, drivers, "check it as serve --standalone would use it")
 	cmd.Flags().BoolVar(&connect, "connect", false, "also try out what it names")

@@ -21,18 +21,14 @@ func newExplainCmd() *cobra.Command {
 		Long: "Explain the code that a refused client is told in errorCode, and what to do about it.\n\n" +
 			"CODE is the number or the word. Without it, all are listed.",
 		Example: "  stompgw explain 2\n  stompgw explain no_rule",
-		Args:    cobra.ArbitraryArgs,
 	}
 	cmd.ValidArgsFunction = cli.OfferOnce(cobra.FixedCompletions(cli.CodeWords(), cobra.ShellCompDirectiveNoFileComp))
 	t := cli.NewList(cmd, output.Options{Columns: []string{"CODE", "WORD", "RETRY", "MESSAGE"}})
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		switch len(args) {
-		case 0:
+		if len(args) == 0 {
 			return t.Write(cmd, listCodes)
-		case 1:
-			return explain(cmd, args[0])
 		}
-		return cli.Takes("CODE")(cmd, args)
+		return explain(cmd, args[0])
 	}
 	return cmd
 }

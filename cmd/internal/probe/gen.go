@@ -41,7 +41,6 @@ func newTokenGenCmd(drivers []bus.Driver) *cobra.Command {
 		Example: "  stompgw token gen --secret-file jwt.secret --member 42 --role ROLE_USER\n" +
 			"  stompgw token gen --config prod.yaml --key private.pem --member bob --ttl 10m\n" +
 			"  stompgw token gen --secret-file jwt.secret --member 42 --claim org=7 --claim exp=null",
-		Args: cli.Takes(),
 	}
 	src := cli.NewSource(cmd, drivers, "use the configuration of serve --standalone")
 	flags := cmd.Flags()

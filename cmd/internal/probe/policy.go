@@ -35,7 +35,6 @@ func newPolicyTestCmd(drivers []bus.Driver) *cobra.Command {
 		Example: "  stompgw policy test --config prod.yaml SUBSCRIBE /topic/chat\n" +
 			"  stompgw policy test --config prod.yaml --claims '{\"mu\": 42, \"rl\": [\"ROLE_ADMIN\"]}' SEND /app/topic/chat\n" +
 			"  stompgw policy test --config prod.yaml --token - SUBSCRIBE '/topic/*' < token.txt",
-		Args: cli.Takes("COMMAND", "DEST"),
 	}
 	src := cli.NewSource(cmd, drivers, "use the rules of serve --standalone")
 	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {

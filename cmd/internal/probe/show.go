@@ -16,7 +16,6 @@ func newConfigDefaultCmd(drivers []bus.Driver) *cobra.Command {
 			"one without: change what should be different, and leave out the rest.",
 		Example: "  stompgw config default > prod.yaml\n" +
 			"  stompgw config default | less",
-		Args: cli.Takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return config.WriteDefault(cmd.OutOrStdout(), drivers)
 		},
@@ -36,7 +35,6 @@ func newConfigShowCmd(drivers []bus.Driver) *cobra.Command {
 		Example: "  stompgw config show --config prod.yaml --origin\n" +
 			"  stompgw config show --config prod.yaml -o json | jq .limits\n" +
 			"  diff <(stompgw config show) <(stompgw config show --config prod.yaml)",
-		Args: cli.Takes(),
 	}
 	src := cli.NewSource(cmd, drivers, "show what serve --standalone would use")
 	src.Needs()

@@ -29,7 +29,6 @@ func newTokenCheckCmd(drivers []bus.Driver) *cobra.Command {
 		Long: "Say whether a node with this configuration would accept a token, what it says, and if not, which check fails.\n\n" +
 			"With - the TOKEN is read from standard input, so that no list of processes shows it. The exit code is 5 if it is refused.",
 		Example: "  stompgw token check --config prod.yaml - < token.txt",
-		Args:    cli.Takes("TOKEN"),
 	}
 	src := cli.NewSource(cmd, drivers, "use the configuration of serve --standalone")
 	cli.FormatVar(cmd, &format, "text", "json")
