@@ -10,7 +10,6 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
@@ -32,66 +31,52 @@ const fullValue = `{"connectDatetime":"2025_02_03_T_14_05_06_789_KST",` +
 // contractValue is fullValue without what stompgw adds to the contract's fields.
 var contractValue = fullValue[:strings.Index(fullValue, `,"transport"`)] + "}"
 
-// TestHashesBytes holds the names and bytes that other tools read.
-func TestHashesBytes(t *testing.T) {
-	onBoth(t, func(t *testing.T, client redis.UniversalClient) {
-		r := newRegistry(t, client, nodeName)
-		publish(t, r, full(0x41))
-
-		ctx := t.Context()
-		if got := client.SMembers(ctx, "stompgw:nodes").Val(); len(got) != 1 || got[0] != nodeName {
-			t.Errorf("stompgw:nodes is %q, want %q", got, nodeName)
-		}
-		if got := client.HGet(ctx, "stompgw:sessions:"+nodeName+":1", nodeName+"_00000041").Val(); got != fullValue {
-			t.Errorf("session 41 is\n%s, want\n%s", got, fullValue)
-		}
-		const shard = "8" // the CRC-32 of "42" is 0x3224b088
-		if got := client.ZRange(ctx, "stompgw:members:"+nodeName+":"+shard, 0, -1).Val(); len(got) != 1 || got[0] != "42\x0000000041" {
-			t.Errorf("the index has %q, want session 41 of member 42", got)
-		}
-		keys := client.Keys(ctx, "*").Val()
-		if len(keys) != 4 {
-			t.Errorf("Redis has the keys %q, want 4", keys)
-		}
-		for _, key := range keys {
-			if ttl := client.PTTL(ctx, key).Val(); ttl <= 0 || ttl > r.cfg.Expiry {
-				t.Errorf("%s expires in %s, want at most %s", key, ttl, r.cfg.Expiry)
-			}
-		}
-	})
-}
-
-// TestKeysBytes reads back with redis-cli what the replaced system's tools read: one key for each
-// session, named and valued as theirs, and nothing else that has the form of such a key.
-func TestKeysBytes(t *testing.T) {
-	for _, prefix := range []string{"", "app:", "a*[b]?\\_"} {
-		t.Run("prefix "+prefix, func(t *testing.T) {
-			server := servers.Redis(t)
-			m := Map{Client: like(clientOf(t, server.Addr)), Prefix: prefix, Layout: Keys}
-			r := indexed(t, m)
-			publish(t, r, full(0x41))
-
-			key := prefix + nodeName + "_00000041"
-			if got := servers.RedisCLI(t, server, "GET", key); got != fullValue+"\n" {
-				t.Errorf("%s is\n%s, want\n%s", key, got, fullValue)
-			}
-			if got := servers.RedisCLI(t, server, "PTTL", key); strings.HasPrefix(got, "-") {
-				t.Errorf("%s never expires: PTTL is %s", key, got)
-			}
-			keys := strings.Fields(servers.RedisCLI(t, server, "KEYS", "*"))
-			slices.Sort(keys)
-			own := "stompgw:" + prefix + "keys:"
-			want := []string{key, own + "alive:" + nodeName, own + "members:" + nodeName + ":8", own + "nodes"}
-			slices.Sort(want)
-			if !slices.Equal(keys, want) {
-				t.Errorf("Redis has the keys\n%q, want\n%q", keys, want)
-			}
-			wantListed(t, m, "41")
-			r.Remove(0x41)
-			flush(t, r)
-			if got := servers.RedisCLI(t, server, "EXISTS", key); got != "0\n" {
-				t.Errorf("after the session has ended EXISTS is %s", got)
-			}
+// TestBytes holds the names and bytes that other tools read, and that nothing else is there: in the layout Keys what the
+// replaced system's tools read, one key for each session, named and valued as theirs.
+func TestBytes(t *testing.T) {
+	const key = nodeName + "_00000041"
+	for _, tt := range []struct {
+		m    Map
+		own  string
+		read []any // the command that reads the session
+	}{
+		{Map{Prefix: "stompgw:"}, "stompgw:", []any{"HGET", "stompgw:sessions:" + nodeName + ":1", key}},
+		{Map{Layout: Keys}, "stompgw:keys:", []any{"GET", key}},
+		{Map{Prefix: "app:", Layout: Keys}, "stompgw:app:keys:", []any{"GET", "app:" + key}},
+		{Map{Prefix: `a*[b]?\_`, Layout: Keys}, `stompgw:a*[b]?\_keys:`, []any{"GET", `a*[b]?\_` + key}},
+	} {
+		t.Run(string(tt.m.Layout)+" "+tt.m.Prefix, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, client redis.UniversalClient) {
+				ctx, m := t.Context(), tt.m
+				m.Client = like(client)
+				r := indexed(t, m)
+				publish(t, r, full(0x41))
+				if got := client.Do(ctx, tt.read...).Val(); got != fullValue {
+					t.Errorf("session 41 is\n%s, want\n%s", got, fullValue)
+				}
+				if got := client.SMembers(ctx, tt.own+"nodes").Val(); !slices.Equal(got, []string{nodeName}) {
+					t.Errorf("the nodes are %q, want %q", got, nodeName)
+				}
+				members := tt.own + "members:" + nodeName + ":8" // the CRC-32 of "42" is 0x3224b088
+				if got := client.ZRange(ctx, members, 0, -1).Val(); !slices.Equal(got, []string{"42\x0000000041"}) {
+					t.Errorf("the index has %q, want session 41 of member 42", got)
+				}
+				keys := slices.Sorted(slices.Values(client.Keys(ctx, "*").Val()))
+				if want := []string{tt.read[1].(string), tt.own + "alive:" + nodeName, members, tt.own + "nodes"}; !slices.Equal(keys, slices.Sorted(slices.Values(want))) {
+					t.Errorf("Redis has the keys\n%q, want\n%q", keys, want)
+				}
+				for _, key := range keys {
+					if ttl := client.PTTL(ctx, key).Val(); ttl <= 0 || ttl > r.cfg.Expiry {
+						t.Errorf("%s expires in %s, want at most %s", key, ttl, r.cfg.Expiry)
+					}
+				}
+				wantListed(t, m, "41")
+				r.Remove(0x41)
+				flush(t, r)
+				if client.Exists(ctx, tt.read[1].(string)).Val() > 0 {
+					t.Error("the session has ended and stands in Redis")
+				}
+			})
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package redisregistry
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,13 +21,6 @@ func TestManySessions(t *testing.T) {
 			m := mapOf(clientOf(t, servers.Redis(t).Addr), layout)
 			fill(t, m, sessions)
 			seen := make([]bool, sessions)
-			note := func(s Session) {
-				id, err := registry.ParseSessionID(s.ID)
-				if err != nil || seen[id] {
-					t.Fatalf("session %s comes again, or is none: %v", s.ID, err)
-				}
-				seen[id] = true
-			}
 			page := sessions / 50
 			before, most := heap(), int64(0)
 			reader, q := NewReader(m), Query{}
@@ -36,8 +30,11 @@ func TestManySessions(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					note(s)
-					q.After = s.Cursor
+					id, err := registry.ParseSessionID(s.ID)
+					if err != nil || seen[id] {
+						t.Fatalf("session %s comes again, or is none: %v", s.ID, err)
+					}
+					seen[id], q.After = true, s.Cursor
 					if n++; n == page/2 {
 						most = max(most, heap()-before)
 					}
@@ -46,10 +43,8 @@ func TestManySessions(t *testing.T) {
 					}
 				}
 			}
-			for id, seen := range seen {
-				if !seen {
-					t.Fatalf("session %d is in no page", id)
-				}
+			if id := slices.Index(seen, false); id >= 0 {
+				t.Fatalf("session %d is in no page", id)
 			}
 			t.Logf("the heap grew by %d KiB", most>>10)
 			if most > flatness {
