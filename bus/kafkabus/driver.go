@@ -3,6 +3,7 @@ package kafkabus
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -20,17 +21,11 @@ func Driver() bus.Driver {
 	}
 }
 
-// Settings are what a configuration says below bus.kafka.
+// Settings are what a configuration says below bus.kafka: what has a key in Config, and how to get in.
 type Settings struct {
-	Brokers     []string     `key:"brokers" default:"127.0.0.1:9092" is:"addresses of some of the brokers; the others are found"`
-	Topic       string       `key:"topic" default:"stompgw" is:"the topic that nodes write and read"`
-	Envelope    Format       `key:"envelope" default:"headers" words:"headers,json" is:"'headers', or 'json', the form of the replaced system"`
-	Create      bool         `key:"create" default:"false" is:"create the topic if it is missing"`
-	Partitions  int          `key:"partitions" default:"12" is:"partitions of a topic that is created, 1 to 10000"`
-	Replication int          `key:"replication" default:"1" is:"replicas of a topic that is created; with 3 or more, two have to be in sync"`
-	Sources     []Source     `key:"sources" is:"topics of your own that become destinations"`
-	TLS         settings.TLS `key:"tls"`
-	SASL        Login        `key:"sasl"`
+	Config
+	TLS  settings.TLS `key:"tls"`
+	SASL Login        `key:"sasl"`
 }
 
 // Login says as whom to log in; no mechanism is nobody.
@@ -66,13 +61,12 @@ func (s *Settings) Check() (f settings.Faults) {
 	return f
 }
 
+var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]+$`)
+
 // checkTopic holds a name to Kafka's rules.
 func checkTopic(name string) error {
-	strange := strings.ContainsFunc(name, func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("._-", r))
-	})
 	switch {
-	case strange, name == "", name == ".", name == "..":
+	case name == ".", name == "..", !topicName.MatchString(name):
 		return fmt.Errorf("%q is no name of a Kafka topic: want letters, digits and . _ - alone", name)
 	case len(name) > 249:
 		return fmt.Errorf("has %d characters, but the name of a Kafka topic has 249 at most", len(name))
@@ -111,18 +105,10 @@ func (s *Settings) Open(self bus.Self) (bus.Bus, error) {
 	if s.SASL.Mechanism == "plain" && s.TLS.Loaded == nil {
 		self.Log.Warn("the password for Kafka crosses the network as it is: set bus.kafka.tls.enabled, or bus.kafka.sasl.mechanism to scram-sha-512")
 	}
-	b, err := New(Config{
-		Brokers:     s.Brokers,
-		Topic:       s.Topic,
-		Envelope:    s.Envelope,
-		Create:      s.Create && !self.Trial,
-		Partitions:  s.Partitions,
-		Replication: s.Replication,
-		Sources:     s.Sources,
-		TLS:         s.TLS.Loaded,
-		SASL:        s.SASL.sasl(),
-		Message:     self.Message,
-	}, self.Name, self.Log)
+	cfg := s.Config
+	cfg.Create = s.Create && !self.Trial
+	cfg.TLS, cfg.SASL, cfg.Message = s.TLS.Loaded, s.SASL.sasl(), self.Message
+	b, err := New(cfg, self.Name, self.Log)
 	if err != nil {
 		return nil, fmt.Errorf("bus.kafka: %w", err)
 	}

@@ -26,7 +26,7 @@ func TestPlainWarns(t *testing.T) {
 		{Login{"scram-sha-512", "u", password}, nil, false},
 		{Login{}, nil, false},
 	} {
-		s := Settings{Brokers: []string{"127.0.0.1:1"}, SASL: tt.login}
+		s := Settings{Config: Config{Brokers: []string{"127.0.0.1:1"}}, SASL: tt.login}
 		s.TLS.Loaded = tt.tls
 		var log strings.Builder // whose writers have ended when it is read
 		b, err := s.Open(bus.Self{Name: "1/a", Log: slog.New(slog.NewTextHandler(&log, nil))})
@@ -46,7 +46,7 @@ func TestCheckedOpens(t *testing.T) {
 		"/topic/orders": true, "/topic/{key}": true, "/{topic}/{partition}-{header.x}": true, "/topic/ä b": true,
 		"": false, "topic": false, "/topic/{id}": false, "/topic/*": false, "/topic/{header.\xff}": false, "/" + strings.Repeat("a", 1024): false,
 	} {
-		s := Settings{Brokers: []string{"127.0.0.1:1"}, Topic: "t", Partitions: 1, Replication: 1, Sources: []Source{{Topic: "orders", Destination: destination}}}
+		s := Settings{Config: Config{Brokers: []string{"127.0.0.1:1"}, Topic: "t", Partitions: 1, Replication: 1, Sources: []Source{{Topic: "orders", Destination: destination}}}}
 		faults := s.Check()
 		b, err := s.Open(bus.Self{Name: "1/a", Log: slog.New(slog.DiscardHandler)})
 		if err == nil {

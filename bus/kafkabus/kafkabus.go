@@ -53,22 +53,23 @@ const (
 type Source = form.Source
 
 // Config says where the brokers are, and bounds what the bus holds. A field that is zero, or below,
-// takes its default.
+// takes its default. What has a key can be said in a file of settings, below bus.kafka.
 type Config struct {
-	Brokers     []string      // host:port of some brokers, default 127.0.0.1:9092
-	Topic       string        // default "stompgw"
-	Envelope    Format        // of the records that this node writes, default Headers
-	Create      bool          // create Topic if it is missing
-	Partitions  int           // of a topic that is created, default 12
-	Replication int           // of a topic that is created, default 1; from 3 on, two replicas have to be in sync
-	Sources     []Source      // topics of the user's own, read only
-	TLS         *tls.Config   // nil for none; see Renew
-	SASL        SASL          // zero for none; see Renew
-	Message     int           // bytes of the largest body that will be published, to warn if the broker takes less; default: unknown
-	Queue       int           // envelopes published and not answered, in each partition, default 2048
-	Bytes       int           // of the bodies and headers of all of them, of which each partition has its share, default 64 MiB
-	Silence     time.Duration // of the leader of a partition, after which Publish refuses, default 5s
-	Deadline    time.Duration // after which what was not answered is given up, default 30s
+	Brokers     []string `key:"brokers" default:"127.0.0.1:9092" is:"addresses of some of the brokers; the others are found"`
+	Topic       string   `key:"topic" default:"stompgw" is:"the topic that nodes write and read"`
+	Envelope    Format   `key:"envelope" default:"headers" words:"headers,json" is:"'headers', or 'json', the form of the replaced system"`
+	Create      bool     `key:"create" default:"false" is:"create the topic if it is missing"`
+	Partitions  int      `key:"partitions" default:"12" is:"partitions of a topic that is created, 1 to 10000"`
+	Replication int      `key:"replication" default:"1" is:"replicas of a topic that is created; with 3 or more, two have to be in sync"`
+	Sources     []Source `key:"sources" is:"topics of your own that become destinations"`
+
+	TLS      *tls.Config   // nil for none; see Renew
+	SASL     SASL          // zero for none; see Renew
+	Message  int           // bytes of the largest body that will be published, to warn if the broker takes less; default: unknown
+	Queue    int           // envelopes published and not answered, in each partition, default 2048
+	Bytes    int           // of the bodies and headers of all of them, of which each partition has its share, default 64 MiB
+	Silence  time.Duration // of the leader of a partition, after which Publish refuses, default 5s
+	Deadline time.Duration // after which what was not answered is given up, default 30s
 }
 
 func (cfg Config) withDefaults() Config {
