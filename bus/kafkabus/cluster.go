@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -247,18 +248,12 @@ func (c *cluster) learn(v *view, err error) {
 	if c.cause = err; err != nil {
 		return
 	}
-	if c.latest.equal(v) {
+	if reflect.DeepEqual(c.latest, v) {
 		return
 	}
 	c.latest = v
 	close(c.changed)
 	c.changed = make(chan struct{})
-}
-
-func (v *view) equal(o *view) bool {
-	return v != nil && o != nil && v.id == o.id && v.controller == o.controller && maps.Equal(v.hosts, o.hosts) && slices.EqualFunc(v.topics, o.topics, func(a, b topicView) bool {
-		return a.name == b.name && a.err == b.err && slices.Equal(a.leaders, b.leaders)
-	})
 }
 
 // view returns the latest view, nil before the first, and a channel that is closed at the next.

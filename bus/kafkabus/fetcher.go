@@ -127,7 +127,7 @@ func (f *fetcher) once() {
 	next := f.choose()
 	if len(f.due) == 0 {
 		f.pulse.answered() // nothing is owed
-		f.sleep(next)
+		wait(f.round, next)
 		return
 	}
 	f.pulse.asked()
@@ -158,16 +158,6 @@ func (f *fetcher) choose() (next time.Duration) {
 		f.due = append(f.due, p)
 	}
 	return next
-}
-
-// sleep waits for d, or until the fetcher is woken.
-func (f *fetcher) sleep(d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-f.round.Done():
-	}
 }
 
 // fetch asks for the records of what is due, and hands them on. What was never read is not to wait
@@ -289,7 +279,7 @@ func (f *fetcher) take(p *partition, a *wire.Fetched, now int64) {
 	p.answered.Store(now)
 	p.end.Store(a.End)
 	if !p.read.Swap(true) {
-		f.tail.located()
+		signal(f.tail.found)
 	}
 	if len(a.Batches) > 0 {
 		f.after = p
@@ -389,7 +379,7 @@ func (f *fetcher) failed(err error) {
 		f.tail.log.Warn("a broker does not answer", "broker", f.tail.cluster.host(f.broker), "err", err)
 	}
 	f.pause = backoff(f.pause)
-	f.sleep(f.pause)
+	wait(f.round, f.pause)
 }
 
 func (f *fetcher) succeeded() {

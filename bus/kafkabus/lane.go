@@ -74,10 +74,15 @@ func (l *lane) push(it item) {
 	l.bytes += it.size
 	l.queue = append(l.queue, it)
 	if len(l.queue) == 1 {
-		select {
-		case l.wake <- struct{}{}:
-		default: // a signal is under way already
-		}
+		signal(l.wake)
+	}
+}
+
+// signal has whoever waits for c go on, now or when it next waits. c has room for one signal.
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // one is under way already
 	}
 }
 

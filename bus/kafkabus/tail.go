@@ -260,14 +260,6 @@ func (p *partition) comeBack(ready bool) {
 	}
 }
 
-// located tells run that a partition is read.
-func (t *tail) located() {
-	select {
-	case t.found <- struct{}{}:
-	default: // it has been told
-	}
-}
-
 // becomesReady returns, once, how many partitions are read: when nothing of the bus's own topic is
 // awaited any more, and nothing of the sources, which are waited for while they can be read, and
 // for t.patience at most. Until then, and afterwards, it returns 0.

@@ -112,15 +112,7 @@ func (t *topic) closesAt() int {
 	return math.MaxInt
 }
 
-// changed says that limit seems to be wrong.
-func (t *topic) changed() {
-	select {
-	case t.recheck <- struct{}{}:
-	default: // said already
-	}
-}
-
-// run looks at the topic whenever the view changes, somebody says changed, and each limitAge, until
+// run looks at the topic whenever the view changes, a refusal says that the limit is another, and each limitAge, until
 // ctx ends.
 func (t *topic) run(ctx context.Context) {
 	for ctx.Err() == nil {

@@ -29,7 +29,7 @@ func (l *lane) write(ctx context.Context, pc *parcel) {
 	l.pulse.asked()
 	result, err := l.insist(ctx, pc)
 	if result == unfit {
-		l.p.topic.changed()
+		signal(l.p.topic.recheck) // the limit seems to be another
 		if len(pc.items) > 1 {
 			first, second := pc.halves()
 			l.write(ctx, first)
