@@ -181,8 +181,9 @@ func (l *lossy) Read(p []byte) (int, error) {
 
 // TestSilence: brokers that take connections and say nothing are no reason to wait for anything.
 func TestSilence(t *testing.T) {
-	addr := listenInSilence(t)
-	cfg := Config{Brokers: []string{addr}, Silence: 100 * time.Millisecond, Deadline: 500 * time.Millisecond}
+	f := servers.Fake(t, 1)
+	f.Control(func(kmsg.Request) (kmsg.Response, error, bool) { f.KeepControl(); return nil, nil, true })
+	cfg := Config{Brokers: f.Addrs, Silence: 100 * time.Millisecond, Deadline: 500 * time.Millisecond}
 	b, err := New(cfg, "1/a", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -196,39 +197,12 @@ func TestSilence(t *testing.T) {
 	if err := <-answer; !errors.Is(err, bus.ErrDown) {
 		t.Errorf("done heard %v, want ErrDown", err)
 	}
-	if err := b.Healthy(); err == nil || !strings.Contains(err.Error(), addr) {
+	if err := b.Healthy(); err == nil || !strings.Contains(err.Error(), f.Addrs[0]) {
 		t.Errorf("Healthy says %v", err)
 	}
 	if err := b.Close(context.Background()); err != nil {
 		t.Error(err)
 	}
-}
-
-// listenInSilence returns the address of a listener that reads all and says nothing.
-func listenInSilence(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			nc, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() {
-				_, _ = io.Copy(io.Discard, nc) // until the other end closes
-				nc.Close()
-			})
-		}
-	})
-	t.Cleanup(func() {
-		ln.Close()
-		wg.Wait()
-	})
-	return ln.Addr().String()
 }
 
 // TestUnanswered: a leader that has taken a request and does not answer makes Publish refuse; its
@@ -268,29 +242,23 @@ func TestUnanswered(t *testing.T) {
 	}
 }
 
-// TestTooLarge: what the topic does not take any more is refused by the broker once, and then at once.
+// TestTooLarge: what the topic does not take is refused by the broker until its limit is known, and then at once.
 func TestTooLarge(t *testing.T) {
-	f, cfg := seeded(t)
-	o := newOutlet(t, cfg, nil)
-	large := bus.Envelope{Destination: "/topic/x", Body: make([]byte, 10_000)}
-	answer := make(chan error, 1)
-	publish := func() error { return o.publish(large, func(err error) { answer <- err }) }
-	if err := publish(); err != nil {
+	f := servers.Fake(t, 1)
+	if err := f.CreateTopic("stompgw", 1, map[string]string{limitName: "5000"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-answer; err != nil {
-		t.Fatal(err)
-	}
-	alterLimit(t, f.Addrs[0], "stompgw", 5000)
-	err := publish()
-	for ; err == nil; err = publish() {
-		if err := <-answer; !errors.Is(err, bus.ErrTooLarge) {
-			t.Fatalf("done heard %v", err)
+	o := newOutlet(t, Config{Brokers: f.Addrs}, nil)
+	poll(t, "for Publish to refuse", func() bool {
+		answer := make(chan error, 1)
+		err := o.publish(bus.Envelope{Destination: "/topic/x", Body: make([]byte, 10_000)}, func(err error) { answer <- err })
+		if err == nil {
+			if err := <-answer; !errors.Is(err, bus.ErrTooLarge) {
+				t.Errorf("done heard %v", err)
+			}
 		}
-	}
-	if !errors.Is(err, bus.ErrTooLarge) {
-		t.Errorf("Publish says %v", err)
-	}
+		return errors.Is(err, bus.ErrTooLarge)
+	})
 	if err := <-o.send("/topic/x", "small"); err != nil {
 		t.Error(err)
 	}
@@ -318,23 +286,6 @@ func TestRealRequestLimit(t *testing.T) {
 	}
 	if got := len(firsts(r.each(len(small)))); got != len(small) {
 		t.Errorf("the log has %d records, want %d", got, len(small))
-	}
-}
-
-func alterLimit(t *testing.T, addr, topic string, limit int) {
-	t.Helper()
-	res, err := client(t, addr).IncrementalAlterConfigs(t.Context(), &kafka.IncrementalAlterConfigsRequest{
-		Resources: []kafka.IncrementalAlterConfigsRequestResource{{
-			ResourceType: kafka.ResourceTypeTopic,
-			ResourceName: topic,
-			Configs:      []kafka.IncrementalAlterConfigsRequestConfig{{Name: limitName, Value: strconv.Itoa(limit)}},
-		}},
-	})
-	if err == nil {
-		err = res.Resources[0].Error
-	}
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 

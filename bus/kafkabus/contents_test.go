@@ -84,15 +84,11 @@ func TestTransactions(t *testing.T) {
 		transaction(kgo.TryCommit, "a", "b")
 		transaction(kgo.TryAbort, "c")
 		transaction(kgo.TryCommit, "d")
-		if got := values(r.of(topic, 0, 4)); got != "a b c d" {
-			t.Errorf("got %q", got)
-		}
+		r.want(topic, 0, "a", "b", "c", "d")
 		r.poll("for the lag to go, past the last mark", func() bool { return r.figures().Partitions[0].Lag == 0 })
 		w := newWriter(t, addrs)
 		w.must(topic, 0, "e")
-		if got := values(r.of(topic, 0, 5)); got != "a b c d e" {
-			t.Errorf("got %q", got)
-		}
+		r.want(topic, 0, "a", "b", "c", "d", "e")
 		if f := r.figures(); f.Skipped+f.Gaps+f.Missed > 0 {
 			t.Errorf("figures %+v", f)
 		}

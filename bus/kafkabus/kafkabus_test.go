@@ -3,12 +3,10 @@ package kafkabus
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -128,134 +126,22 @@ func await(t *testing.T, r io.Reader, text string) {
 // TestSkips: what can't be understood is counted, told where it stands, and keeps nothing behind it
 // from being delivered. A record with a million headers is not even read.
 func TestSkips(t *testing.T) {
-	f := fake(t, 1, "stompgw", 1)
-	n := openNode(t, Config{Brokers: f.Addrs})
-	w := newWriter(t, f.Addrs)
-	destination := kafka.Header{Key: form.DestinationHeader, Value: []byte("/topic/x")}
 	crowd := make([]kafka.Header, wire.MaxHeaders+1)
-	crowd[0] = destination
-	for _, record := range []kafka.Record{
-		{Value: kafka.NewBytes([]byte("neither form"))},
-		{Value: kafka.NewBytes([]byte("crowded")), Headers: crowd},
-		{Value: kafka.NewBytes([]byte("most")), Headers: crowd[:wire.MaxHeaders]},
-		{Value: kafka.NewBytes([]byte("last")), Headers: crowd[:1]},
-	} {
-		if err := w.produce("stompgw", 0, record); err != nil {
-			t.Fatal(err)
+	crowd[0] = kafka.Header{Key: form.DestinationHeader, Value: []byte("/topic/x")}
+	records := text("neither form", "crowded", "most", "last")
+	records[1].Headers, records[2].Headers, records[3].Headers = crowd, crowd[:wire.MaxHeaders], crowd[:1]
+	var logged bytes.Buffer
+	b, got := &Bus{log: slog.New(slog.NewTextHandler(&logged, nil))}, ""
+	d := newDelivery(0, 4)
+	d.fetcher.tail.handle = func(rec *wire.Record, seen *repeats) {
+		if e, ok := b.envelope(rec, seen); ok {
+			got += e.Destination + " " + string(e.Body) + ";"
 		}
 	}
-	n.want("/topic/x", "most", "last")
-	if skipped := n.Figures().Skipped; skipped != 2 {
-		t.Errorf("%d skipped, want 2", skipped)
+	if err := d.deliver(written(t, 0, 0, records...), d.fetcher); err != nil || got != "/topic/x most;/topic/x last;" {
+		t.Errorf("got %s, %v", got, err)
 	}
-	n.wantLogged(`it can't be understood" topic=stompgw partition=0 offset=0`)
-}
-
-// node is a bus at work, and what it has brought, by destination.
-type node struct {
-	*Bus
-	t *testing.T
-
-	mu     sync.Mutex
-	got    map[string][]string
-	logged bytes.Buffer
-}
-
-// openNode opens a bus that receives until the test's end, and waits until it is ready.
-func openNode(t *testing.T, cfg Config) *node {
-	t.Helper()
-	n := &node{t: t, got: make(map[string][]string)}
-	b, err := New(cfg, "1/a", slog.New(slog.NewTextHandler(n, nil)))
-	if err != nil {
-		t.Fatal(err)
+	if said := `it can't be understood" topic=a partition=0 offset=0`; b.skipped.Load() != 2 || !strings.Contains(logged.String(), said) {
+		t.Errorf("%d skipped, want 2; the log: %s", b.skipped.Load(), &logged)
 	}
-	n.Bus = b
-	ctx, cancel := context.WithCancel(context.Background())
-	var ready atomic.Bool
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		_ = b.Receive(ctx, func() { ready.Store(true) }, func(e bus.Envelope) { // it returns nil
-			n.mu.Lock()
-			defer n.mu.Unlock()
-			n.got[e.Destination] = append(n.got[e.Destination], string(e.Body))
-		})
-	})
-	t.Cleanup(func() {
-		cancel()
-		wg.Wait()
-		if err := b.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			t.Logf("the log:\n%s", &n.logged)
-		}
-	})
-	n.until("it is ready", ready.Load)
-	return n
-}
-
-// Write keeps what the bus logs.
-func (n *node) Write(p []byte) (int, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.logged.Write(p)
-}
-
-func (n *node) until(what string, holds func() bool) {
-	n.t.Helper()
-	poll(n.t, "until "+what, holds, func() any { return n.Healthy() }, func() any { return n.Figures().Sources })
-}
-
-// want waits until exactly that has arrived at a destination.
-func (n *node) want(destination string, bodies ...string) {
-	n.t.Helper()
-	var got string
-	n.until("all has arrived at "+destination, func() bool {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		got = strings.Join(n.got[destination], " ")
-		return len(n.got[destination]) >= len(bodies)
-	})
-	if want := strings.Join(bodies, " "); got != want {
-		n.t.Errorf("at %s arrived %s, want %s", destination, got, want)
-	}
-}
-
-// wantSources waits until the sources are like that: each is a topic, and a part of what is amiss.
-func (n *node) wantSources(want ...string) {
-	n.t.Helper()
-	n.until("the sources are "+strings.Join(want, ", "), func() bool {
-		for i, s := range n.Figures().Sources {
-			topic, fault, amiss := strings.Cut(want[i], ": ")
-			if s.Topic != topic || (s.Err != nil) != amiss || !strings.Contains(errorText(s.Err), fault) {
-				return false
-			}
-		}
-		return true
-	})
-}
-
-func (n *node) wantLogged(text string) {
-	n.t.Helper()
-	n.until("the log has "+text, func() bool {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		return strings.Contains(n.logged.String(), text)
-	})
-}
-
-// publish publishes to /own, and tries until the broker has it.
-func (n *node) publish(body string) {
-	n.t.Helper()
-	n.until("it is published", func() bool {
-		answer := make(chan error, 1)
-		err := n.Publish(bus.Envelope{Destination: "/own", Body: []byte(body)}, func(err error) { answer <- err })
-		if err == nil {
-			err = <-answer
-		}
-		if err != nil && !errors.Is(err, bus.ErrDown) {
-			n.t.Fatal(err)
-		}
-		return err == nil
-	})
 }

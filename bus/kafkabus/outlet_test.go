@@ -197,3 +197,13 @@ func (o *outlet) send(destination, body string) <-chan error {
 	}
 	return answer
 }
+
+// insist publishes body, and tries until the broker has it.
+func (o *outlet) insist(body string) {
+	o.t.Helper()
+	poll(o.t, "for it to be taken", func() bool {
+		answer := make(chan error, 1)
+		err := o.publish(bus.Envelope{Destination: "/topic/x", Body: []byte(body)}, func(err error) { answer <- err })
+		return err == nil && <-answer == nil
+	})
+}

@@ -2,6 +2,7 @@ package kafkabus
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -62,11 +63,11 @@ func (e entry) sign(headers []kafka.Header) entry {
 // record is kept.
 func startReading(t *testing.T, addrs []string, before func(*wire.Record), topics ...string) *reading {
 	t.Helper()
-	return start(t, func(*tail) {}, addrs, before, topics...)
+	return start(t, func(*tail) {}, Config{Brokers: addrs}, before, topics...)
 }
 
 // start is startReading of a tail that change has changed.
-func start(t *testing.T, change func(*tail), addrs []string, before func(*wire.Record), topics ...string) *reading {
+func start(t *testing.T, change func(*tail), cfg Config, before func(*wire.Record), topics ...string) *reading {
 	t.Helper()
 	r := &reading{t: t, ready: make(chan struct{}), got: make(map[topicPartition][]entry), bodies: make(map[string]int)}
 	t.Cleanup(func() {
@@ -74,7 +75,7 @@ func start(t *testing.T, change func(*tail), addrs []string, before func(*wire.R
 			t.Logf("the tail's log:\n%s", &r.logged)
 		}
 	})
-	w := newWork(t, Config{Brokers: addrs}, nil, topics...)
+	w := newWork(t, cfg, nil, topics...)
 	r.tail, r.end = newTail(w.cluster, slog.New(slog.NewTextHandler(logs{r}, nil))), w.end
 	change(r.tail)
 	w.start(func(ctx context.Context) {
@@ -134,6 +135,43 @@ func (r *reading) of(topic string, number, count int) (got []entry) {
 	})
 	return got
 }
+
+// want waits until exactly that has come of a partition.
+func (r *reading) want(topic string, number int, bodies ...string) {
+	r.t.Helper()
+	if got, want := values(r.of(topic, number, len(bodies))), strings.Join(bodies, " "); got != want {
+		r.t.Errorf("partition %d of %s: got %.200q, want %q", number, topic, got, want)
+	}
+}
+
+// wantSources waits until the sources are like that: each is a topic, and a part of what is amiss.
+func (r *reading) wantSources(want ...string) {
+	r.t.Helper()
+	r.poll("until the sources are "+strings.Join(want, ", "), func() bool {
+		for i, s := range r.sources() {
+			topic, fault, amiss := strings.Cut(want[i], ": ")
+			if s.Topic != topic || (s.Err != nil) != amiss || !strings.Contains(errorText(s.Err), fault) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// wantLogged waits until the tail has told that.
+func (r *reading) wantLogged(text string) {
+	r.t.Helper()
+	r.poll("until the log has "+text, func() bool { return strings.Contains(r.log(), text) })
+}
+
+func (r *reading) log() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.logged.String()
+}
+
+// unfit returns what is amiss with the node as a whole.
+func (r *reading) unfit() string { return errorText(cmp.Or(r.cluster.healthy(), r.healthy(time.Hour))) }
 
 // each waits until so many different bodies have come, and returns all records by partition.
 func (r *reading) each(bodies int) (all []entry) {

@@ -1,7 +1,6 @@
 package kafkabus
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -66,12 +65,6 @@ func (r *reading) ordersFault() string {
 	return errorText(all[0].Err)
 }
 
-func (r *reading) log() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.logged.String()
-}
-
 // TestSourceAtFirst: a source that can't be read when the node starts keeps nobody waiting, and is told
 // of. It begins at its first record after a clean word that it does not exist, and else at its end.
 func TestSourceAtFirst(t *testing.T) {
@@ -95,12 +88,12 @@ func TestSourceAtFirst(t *testing.T) {
 			w.must("orders", 0, "1", "2")
 			brokers := says(f)
 			brokers.say(test.code)
-			r := start(t, func(t *tail) { t.patience = time.Second }, f.Addrs, nil, "a", "orders")
+			r := start(t, func(t *tail) { t.patience = time.Second }, Config{Brokers: f.Addrs}, nil, "a", "orders")
 			r.wait(r.ready, "to be ready without the source")
 			if fault := r.ordersFault(); !strings.HasPrefix(fault, test.says) {
 				t.Errorf("the source: %s, want %s", fault, test.says)
 			}
-			r.poll("for the log", func() bool { return strings.Contains(r.log(), "a source can't be read; all else goes on") })
+			r.wantLogged("a source can't be read; all else goes on")
 			w.must("a", 0, "own")
 			r.of("a", 0, 1)
 			if err := r.healthy(time.Hour); err != nil {
@@ -109,9 +102,7 @@ func TestSourceAtFirst(t *testing.T) {
 			brokers.say(0)
 			r.poll("for the source", func() bool { return r.ordersFault() == "" })
 			w.must("orders", 0, "3")
-			if got := values(r.of("orders", 0, len(strings.Fields(test.want)))); got != test.want {
-				t.Errorf("got %s, want %s", got, test.want)
-			}
+			r.want("orders", 0, strings.Fields(test.want)...)
 		})
 	}
 }
@@ -133,13 +124,13 @@ func TestTopicLost(t *testing.T) {
 					}
 					topics = []string{"a", "orders"}
 				}
-				r := start(t, func(t *tail) { t.patience = time.Second }, f.Addrs, nil, topics...)
+				r := start(t, func(t *tail) { t.patience = time.Second }, Config{Brokers: f.Addrs}, nil, topics...)
 				r.wait(r.ready, "to be ready")
 				fault := func() string {
 					if source {
 						return r.ordersFault()
 					}
-					return errorText(cmp.Or(r.cluster.healthy(), r.healthy(time.Hour)))
+					return r.unfit()
 				}
 				w.must("orders", 0, "1", "2")
 				r.of("orders", 0, 2)
@@ -155,9 +146,7 @@ func TestTopicLost(t *testing.T) {
 				}
 				brokers.say(0)
 				w.must("orders", 0, "4")
-				if got := values(r.of("orders", 0, 4)); got != "1 2 3 4" {
-					t.Errorf("got %s", got)
-				}
+				r.want("orders", 0, "1", "2", "3", "4")
 				r.poll("for the topic", func() bool { return fault() == "" })
 				if f := r.figures(); f.Gaps > 0 {
 					t.Errorf("figures %+v", f)
@@ -188,9 +177,7 @@ func TestSourceDenied(t *testing.T) {
 	w.must("orders", 0, "1")
 	allow()
 	allow = deny("a")
-	if got := values(r.of("orders", 0, 1)); got != "1" {
-		t.Errorf("got %s", got)
-	}
+	r.want("orders", 0, "1")
 	r.poll("for health to go", func() bool {
 		err := r.healthy(time.Hour)
 		return err != nil && strings.Contains(err.Error(), "topic a: let this node's user describe and read it")
@@ -260,45 +247,43 @@ func TestRealSources(t *testing.T) {
 	for _, topic := range []string{"denied", "granted", "lost"} {
 		write(topic, "old", "older")
 	}
-	n := openNode(t, Config{
-		Brokers: []string{b.SASLAddr},
-		SASL:    SASL{"scram-sha-256", servers.User, servers.Password},
-		Sources: []Source{{Topic: "denied", Destination: "/denied"}, {Topic: "granted", Destination: "/granted"},
-			{Topic: "lost", Destination: "/lost"}, {Topic: "missing", Destination: "/missing"}},
-	})
-	n.wantSources("denied: Authorization Failed", "granted", "lost", "missing: does not exist")
-	n.wantLogged(`msg="a source can't be read; all else goes on" topic=denied`)
-	n.wantLogged(`msg="a source can't be read; all else goes on" topic=missing`)
-
+	cfg := Config{Brokers: []string{b.SASLAddr}, SASL: SASL{"scram-sha-256", servers.User, servers.Password}}
+	r := start(t, func(*tail) {}, cfg, nil, "stompgw", "denied", "granted", "lost", "missing")
+	o := newOutlet(t, cfg, nil)
+	r.wait(r.ready, "to be ready")
+	r.wantSources("denied: Authorization Failed", "granted", "lost", "missing: does not exist")
+	r.wantLogged(`msg="a source can't be read; all else goes on" topic=denied`)
+	r.wantLogged(`msg="a source can't be read; all else goes on" topic=missing`)
 	write("granted", "1")
-	n.want("/granted", "1")
+	r.want("granted", 0, "1")
+
 	b.Grant(t, "denied")
 	b.Revoke(t, "granted")
-	n.wantSources("denied", "granted: Authorization Failed", "lost", "missing: does not exist")
+	r.wantSources("denied", "granted: Authorization Failed", "lost", "missing: does not exist")
 	write("denied", "1")
 	write("granted", "2")
-	n.want("/denied", "1")
-	n.publish("own")
-	n.want("/own", "own")
+	r.want("denied", 0, "1")
+	o.insist("own")
+	r.want("stompgw", 0, "own")
 
 	b.DeleteTopic(t, "lost")
-	n.wantSources("denied", "granted: Authorization Failed", "lost: does not exist", "missing: does not exist")
+	r.wantSources("denied", "granted: Authorization Failed", "lost: does not exist", "missing: does not exist")
 	b.Grant(t, "granted")
-	n.wantSources("denied", "granted", "lost: does not exist", "missing: does not exist")
+	r.wantSources("denied", "granted", "lost: does not exist", "missing: does not exist")
 	write("granted", "3")
-	n.want("/granted", "1", "2", "3")
+	r.want("granted", 0, "1", "2", "3")
 
 	for _, topic := range []string{"lost", "missing"} {
 		b.CreateTopic(t, topic, 1)
 		write(topic, "1", "2", "3")
-		n.want("/"+topic, "1", "2", "3")
+		r.want(topic, 0, "1", "2", "3")
 	}
-	n.wantSources("denied", "granted", "lost", "missing")
+	r.wantSources("denied", "granted", "lost", "missing")
 
 	b.Revoke(t, "stompgw")
-	n.until("the node is not healthy", func() bool { return strings.Contains(errorText(n.Healthy()), "topic stompgw: let this node's user") })
+	r.poll("for health to go", func() bool { return strings.Contains(r.unfit(), "topic stompgw: let this node's user") })
 	b.Grant(t, "stompgw")
-	n.until("the node is healthy", func() bool { return n.Healthy() == nil })
-	n.publish("again")
-	n.want("/own", "own", "again")
+	r.poll("for health", func() bool { return r.unfit() == "" })
+	o.insist("again")
+	r.want("stompgw", 0, "own", "again")
 }

@@ -90,9 +90,7 @@ func TestMissingTopic(t *testing.T) {
 	r.wait(r.ready, "to be ready")
 	w := newWriter(t, f.Addrs)
 	w.must("absent", 0, "new")
-	if got := values(r.of("absent", 0, 1)); got != "new" {
-		t.Errorf("got %q", got)
-	}
+	r.want("absent", 0, "new")
 	if err := r.healthy(time.Hour); err != nil {
 		t.Error(err)
 	}
@@ -160,9 +158,7 @@ func TestNoLeader(t *testing.T) {
 	leaderless.Store(false)
 	r.wait(r.ready, "to be ready")
 	w.must("a", 2, "after")
-	if got := values(r.of("a", 2, 1)); got != "after" {
-		t.Errorf("got %q, want what came after ready", got)
-	}
+	r.want("a", 2, "after")
 	leaderless.Store(true)
 	r.poll("for the leader to be missed", func() bool { return r.silence(2) > maxWait+200*time.Millisecond })
 	if err := r.healthy(maxWait + 100*time.Millisecond); err == nil || !strings.Contains(err.Error(), "partition 2 of topic a") {
@@ -170,9 +166,7 @@ func TestNoLeader(t *testing.T) {
 	}
 	leaderless.Store(false)
 	w.must("a", 2, "again")
-	if got := values(r.of("a", 2, 2)); got != "after again" {
-		t.Errorf("got %q", got)
-	}
+	r.want("a", 2, "after", "again")
 	r.poll("for health", func() bool { return r.healthy(maxWait+100*time.Millisecond) == nil })
 }
 
