@@ -245,9 +245,7 @@ var codecs = map[string]func(t *testing.T, b []byte) (attributes protocol.Attrib
 // zstdWriter returns one with a window that a test's unpacker takes.
 func zstdWriter(t *testing.T, to io.Writer) *zstd.Encoder {
 	w, err := zstd.NewWriter(to, zstd.WithWindowSize(128<<10), zstd.WithEncoderConcurrency(1))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return w
 }
 
@@ -255,9 +253,7 @@ func write(t *testing.T, w io.WriteCloser, b []byte) {
 	if _, err := w.Write(b); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, w.Close())
 }
 
 func by(c compress.Compression) func(*testing.T, []byte) (protocol.Attributes, []byte) {
@@ -317,9 +313,7 @@ func TestUnpack(t *testing.T) {
 				lengths := ""
 				d.fetcher.tail.handle = func(rec *wire.Record, _ *repeats) { lengths += fmt.Sprintf("%d:%d ", rec.Offset, len(rec.Value)) }
 				cost := allocated(func() {
-					if err := d.deliver(set, d.fetcher); err != nil {
-						t.Fatal(err)
-					}
+					must(t, d.deliver(set, d.fetcher))
 				})
 				want, skipped := fmt.Sprintf("10:1 11:%d 12:1 13:4 ", test.size), uint64(0)
 				if !test.passes {
@@ -371,9 +365,7 @@ func TestUnpackClaims(t *testing.T) {
 // read; those around it and other partitions come.
 func TestTooLargeAnswer(t *testing.T) {
 	f := servers.Fake(t, 1)
-	if err := f.CreateTopic("a", 2, map[string]string{limitName: "40000000"}); err != nil {
-		t.Fatal(err)
-	}
+	must(t, f.CreateTopic("a", 2, map[string]string{limitName: "40000000"}))
 	w := newWriter(t, f.Addrs)
 	r := start(t, func(t *tail) { t.mostAnswer = mostBytes + 1<<20 }, Config{Brokers: f.Addrs}, nil, "a")
 	r.wait(r.ready, "to be ready")

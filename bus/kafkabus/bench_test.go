@@ -26,9 +26,7 @@ func BenchmarkPublish(b *testing.B) {
 			}
 			cfg := Config{Brokers: []string{addr}, Topic: fmt.Sprintf("flood.%d", time.Now().UnixNano()), Create: true}
 			kb, err := New(cfg, "1/a", slog.New(slog.DiscardHandler))
-			if err != nil {
-				b.Fatal(err)
-			}
+			must(b, err)
 			flood(b, kb, destinations(12))
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "envelopes/s")
 			if err := kb.Close(context.Background()); err != nil {
@@ -61,9 +59,7 @@ func flood(b *testing.B, kb *Bus, to []string) {
 		for ; errors.Is(err, bus.ErrFull); err = publish() {
 			<-room
 		}
-		if err != nil {
-			b.Fatal(err)
-		}
+		must(b, err)
 	}
 	answers.Wait()
 }
@@ -71,9 +67,7 @@ func flood(b *testing.B, kb *Bus, to []string) {
 // BenchmarkAccept measures Publish alone, as two loops call it, to lanes that nobody runs.
 func BenchmarkAccept(b *testing.B) {
 	c, err := newCluster(Config{Brokers: []string{"nobody:1"}}, []string{"stompgw"})
-	if err != nil {
-		b.Fatal(err)
-	}
+	must(b, err)
 	p := newProducer(c, Config{Queue: 1 << 30, Bytes: 1 << 40}.withDefaults(), "1/a", slog.New(slog.DiscardHandler))
 	p.arrange(12, func(*lane) {})
 	to := destinations(12)
@@ -86,9 +80,7 @@ func BenchmarkAccept(b *testing.B) {
 					l.empty()
 				}
 			}
-			if err := p.publish(bus.Envelope{Destination: to[i%12], Body: body}, done); err != nil {
-				b.Fatal(err)
-			}
+			must(b, p.publish(bus.Envelope{Destination: to[i%12], Body: body}, done))
 		}
 	})
 }

@@ -185,14 +185,10 @@ func TestSilence(t *testing.T) {
 	f.Control(func(kmsg.Request) (kmsg.Response, error, bool) { f.KeepControl(); return nil, nil, true })
 	cfg := Config{Brokers: f.Addrs, Silence: 100 * time.Millisecond, Deadline: 500 * time.Millisecond}
 	b, err := New(cfg, "1/a", slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	answer := make(chan error, 1)
 	e := bus.Envelope{Destination: "/topic/x"}
-	if err := b.Publish(e, func(err error) { answer <- err }); err != nil {
-		t.Fatal(err)
-	}
+	must(t, b.Publish(e, func(err error) { answer <- err }))
 	poll(t, "for a refusal", func() bool { return errors.Is(b.Publish(e, func(error) {}), bus.ErrDown) })
 	if err := <-answer; !errors.Is(err, bus.ErrDown) {
 		t.Errorf("done heard %v, want ErrDown", err)
@@ -245,9 +241,7 @@ func TestUnanswered(t *testing.T) {
 // TestTooLarge: what the topic does not take is refused by the broker until its limit is known, and then at once.
 func TestTooLarge(t *testing.T) {
 	f := servers.Fake(t, 1)
-	if err := f.CreateTopic("stompgw", 1, map[string]string{limitName: "5000"}); err != nil {
-		t.Fatal(err)
-	}
+	must(t, f.CreateTopic("stompgw", 1, map[string]string{limitName: "5000"}))
 	o := newOutlet(t, Config{Brokers: f.Addrs}, nil)
 	poll(t, "for Publish to refuse", func() bool {
 		answer := make(chan error, 1)
@@ -294,9 +288,7 @@ func TestKcatPartitions(t *testing.T) {
 	kcat := servers.Kcat(t)
 	b := shared.Kafka(t)
 	readme, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	_, line, _ := strings.Cut(string(readme), "kcat -P ")
 	line, _, _ = strings.Cut(line, "\n")
 	_, partitioner, found := strings.Cut(line, " -X ")
@@ -310,9 +302,7 @@ func TestKcatPartitions(t *testing.T) {
 	for i := range 100 {
 		key := strings.Repeat("k", i%9) + fmt.Sprintf("/topic/%d/ä€", i)
 		lines = append(lines, fmt.Sprintf("%s|kcat %d", key, i))
-		if err := <-o.send(key, fmt.Sprintf("we %d", i)); err != nil {
-			t.Fatal(err)
-		}
+		must(t, <-o.send(key, fmt.Sprintf("we %d", i)))
 	}
 	cmd := exec.CommandContext(t.Context(), kcat, "-P", "-b", b.Addr, "-t", topic, "-K", "|", "-X", strings.Fields(partitioner)[0])
 	cmd.Stdin = strings.NewReader(strings.Join(lines, "\n") + "\n")

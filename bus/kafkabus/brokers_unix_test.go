@@ -54,9 +54,7 @@ func TestRealSilence(t *testing.T) {
 	b.CreateTopic(t, "stompgw", 1)
 	r := readFrom(t, []string{b.Addr}, "stompgw")
 	o := newOutlet(t, Config{Brokers: []string{b.Addr}, Silence: 500 * time.Millisecond, Deadline: 2 * time.Second}, nil)
-	if err := <-o.send("/topic/x", "before"); err != nil {
-		t.Fatal(err)
-	}
+	must(t, <-o.send("/topic/x", "before"))
 	b.Signal(t, syscall.SIGSTOP)
 	awaitSilence(t, b.Addr)
 	sent := o.send("/topic/x", "sent")
@@ -97,12 +95,8 @@ func awaitSilence(t *testing.T, addr string) {
 	t.Helper()
 	for {
 		conn, err := kafka.Dial("tcp", addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := conn.SetDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
+		must(t, conn.SetDeadline(time.Now().Add(200*time.Millisecond)))
 		_, err = conn.ApiVersions()
 		conn.Close()
 		if err != nil {

@@ -79,9 +79,7 @@ func TestNewView(t *testing.T) {
 // with what.
 func TestLearn(t *testing.T) {
 	c, err := newCluster(Config{Brokers: []string{"a:1", "b:2"}}, []string{"x", "y"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	lost := func(name string, err error) topicView { return topicView{name: name, err: err} }
 	led := func(name string, leaders ...int32) topicView { return topicView{name: name, leaders: leaders} }
 	of := func(topics ...topicView) *view { return &view{topics: topics} }

@@ -21,9 +21,7 @@ import (
 func listen(t *testing.T) net.Listener {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	t.Cleanup(func() { ln.Close() })
 	return ln
 }
@@ -34,9 +32,7 @@ func TestSeedsGone(t *testing.T) {
 	f := fake(t, 2, "a", 1)
 	w := watch(t, f.Addrs[1:])
 	w.until("for the first view", func(v *view) bool { return len(v.hosts) == 2 })
-	if err := f.RemoveNode(1); err != nil {
-		t.Fatal(err)
-	}
+	must(t, f.RemoveNode(1))
 	w.until("for a view without the seed", func(v *view) bool { return len(v.hosts) == 1 })
 }
 
@@ -48,9 +44,7 @@ func TestStaleBroker(t *testing.T) {
 	gone := ln.Addr().String()
 	ln.Close()
 	brokers := f.Cluster
-	if err := brokers.MoveTopicPartition("a", 0, 1); err != nil {
-		t.Fatal(err)
-	}
+	must(t, brokers.MoveTopicPartition("a", 0, 1))
 	brokers.ControlKey(kmsg.Metadata.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		brokers.KeepControl()
 		if brokers.CurrentNode() == 1 {

@@ -20,9 +20,7 @@ import (
 func forEachKafka(t *testing.T, partitions int, settings map[string]string, test func(t *testing.T, addrs []string, topic string)) {
 	t.Run("fake", func(t *testing.T) {
 		f := fake(t, 3, "other", 1)
-		if err := f.CreateTopic("contents", int32(partitions), settings); err != nil {
-			t.Fatal(err)
-		}
+		must(t, f.CreateTopic("contents", int32(partitions), settings))
 		test(t, f.Addrs, "contents")
 	})
 	t.Run("real", func(t *testing.T) {
@@ -63,23 +61,15 @@ func TestTransactions(t *testing.T) {
 		r := readFrom(t, addrs, topic)
 		client, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.TransactionalID(topic), kgo.DefaultProduceTopic(topic),
 			kgo.RecordPartitioner(kgo.ManualPartitioner()))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		defer client.Close()
 		transaction := func(end kgo.TransactionEndTry, values ...string) {
 			t.Helper()
-			if err := client.BeginTransaction(); err != nil {
-				t.Fatal(err)
-			}
+			must(t, client.BeginTransaction())
 			for _, v := range values {
-				if err := client.ProduceSync(t.Context(), kgo.StringRecord(v)).FirstErr(); err != nil {
-					t.Fatal(err)
-				}
+				must(t, client.ProduceSync(t.Context(), kgo.StringRecord(v)).FirstErr())
 			}
-			if err := client.EndTransaction(t.Context(), end); err != nil {
-				t.Fatal(err)
-			}
+			must(t, client.EndTransaction(t.Context(), end))
 		}
 		transaction(kgo.TryCommit, "a", "b")
 		transaction(kgo.TryAbort, "c")
@@ -98,18 +88,14 @@ func TestTransactions(t *testing.T) {
 // TestCompacted: holes that compaction leaves are no loss.
 func TestCompacted(t *testing.T) {
 	f := fake(t, 1, "other", 1)
-	if err := f.CreateTopic("a", 1, map[string]string{"cleanup.policy": "compact"}); err != nil {
-		t.Fatal(err)
-	}
+	must(t, f.CreateTopic("a", 1, map[string]string{"cleanup.policy": "compact"}))
 	hold, blocked := make(chan struct{}), make(chan struct{}, 100)
 	r := startReading(t, f.Addrs, func(*wire.Record) { blocked <- struct{}{}; <-hold }, "a")
 	r.wait(r.ready, "to be ready")
 	w := newWriter(t, f.Addrs)
 	put := func(key, value string) {
 		t.Helper()
-		if err := w.produce("a", 0, kafka.Record{Key: kafka.NewBytes([]byte(key)), Value: kafka.NewBytes([]byte(value))}); err != nil {
-			t.Fatal(err)
-		}
+		must(t, w.produce("a", 0, kafka.Record{Key: kafka.NewBytes([]byte(key)), Value: kafka.NewBytes([]byte(value))}))
 	}
 	put("k", "0")
 	r.wait(blocked, "for the first record")
@@ -143,13 +129,9 @@ func TestOldBrokers(t *testing.T) {
 					f.ShufflePartitionLeaders()
 				}
 			}).check(r, false)
-			if err := f.DeleteTopic("stompgw"); err != nil {
-				t.Fatal(err)
-			}
+			must(t, f.DeleteTopic("stompgw"))
 			r.poll("for the partitions to go", func() bool { return len(r.figures().Partitions) == 0 })
-			if err := f.CreateTopic("stompgw", 1, nil); err != nil {
-				t.Fatal(err)
-			}
+			must(t, f.CreateTopic("stompgw", 1, nil))
 			newWriter(t, f.Addrs).must("stompgw", 0, "new")
 			had := 0
 			for _, e := range log {

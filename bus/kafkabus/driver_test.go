@@ -13,9 +13,7 @@ import (
 // TestPlainWarns: only a password that anybody can read on the way is worth a warning.
 func TestPlainWarns(t *testing.T) {
 	var password settings.Secret
-	if err := password.UnmarshalText([]byte("hunter2")); err != nil {
-		t.Fatal(err)
-	}
+	must(t, password.UnmarshalText([]byte("hunter2")))
 	for _, tt := range []struct {
 		login Login
 		tls   *tls.Config
@@ -30,9 +28,7 @@ func TestPlainWarns(t *testing.T) {
 		s.TLS.Loaded = tt.tls
 		var log strings.Builder // whose writers have ended when it is read
 		b, err := s.Open(bus.Self{Name: "1/a", Log: slog.New(slog.NewTextHandler(&log, nil))})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		b.Close(t.Context()) // it holds nothing
 		if said := log.String(); strings.Contains(said, "crosses the network as it is") != tt.warn || strings.Contains(said, "hunter2") {
 			t.Errorf("%q with TLS %t logs %s", tt.login.Mechanism, tt.tls != nil, said)

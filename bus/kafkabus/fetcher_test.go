@@ -24,9 +24,7 @@ import (
 func TestSilentBroker(t *testing.T) {
 	f := fake(t, 3, "a", 3)
 	for i := range int32(3) {
-		if err := f.MoveTopicPartition("a", i, i); err != nil {
-			t.Fatal(err)
-		}
+		must(t, f.MoveTopicPartition("a", i, i))
 	}
 	r := readFrom(t, f.Addrs, "a")
 	w := newWriter(t, f.Addrs)
@@ -50,9 +48,7 @@ func TestSilentBroker(t *testing.T) {
 	if answering := r.silence(0); answering >= silence {
 		t.Errorf("a broker that answers is silent for %s, one that does not for %s", answering, silence)
 	}
-	if err := f.MoveTopicPartition("a", 1, 2); err != nil {
-		t.Fatal(err)
-	}
+	must(t, f.MoveTopicPartition("a", 1, 2))
 	r.of("a", 1, 1)
 	w.checkAll(r, 0)
 	r.poll("for health", func() bool { return r.healthy(700*time.Millisecond) == nil })
@@ -63,9 +59,7 @@ func TestSilentBroker(t *testing.T) {
 func TestBlockedHandle(t *testing.T) {
 	f := fake(t, 3, "a", 3)
 	for i := range int32(3) {
-		if err := f.MoveTopicPartition("a", i, i); err != nil {
-			t.Fatal(err)
-		}
+		must(t, f.MoveTopicPartition("a", i, i))
 	}
 	hold, blocked := make(chan struct{}), make(chan struct{}, 100)
 	var once atomic.Bool
@@ -80,9 +74,7 @@ func TestBlockedHandle(t *testing.T) {
 	w.must("a", 1, "0", "1")
 	r.wait(blocked, "for the handle to block")
 	w.must("a", 1, "2")
-	if err := f.MoveTopicPartition("a", 1, 2); err != nil {
-		t.Fatal(err)
-	}
+	must(t, f.MoveTopicPartition("a", 1, 2))
 	w.must("a", 1, "3")
 	servers.AddPartitions(t, f.Addrs[0], "a", 6) // the supervisor still works
 	for i := range 20 {

@@ -47,9 +47,7 @@ func topics(addrs []string, envelope Format, partitions int) func(t *testing.T) 
 		}
 		return func(t *testing.T, node string) bus.Bus {
 			b, err := New(cfg, node, slog.New(slog.DiscardHandler))
-			if err != nil {
-				t.Fatal(err)
-			}
+			must(t, err)
 			return b
 		}
 	}
@@ -71,14 +69,10 @@ func TestBusOnKafka(t *testing.T) {
 // Close would have to wait for until it has been idle for minutes.
 func TestCloseEndsReceive(t *testing.T) {
 	f := servers.Fake(t, 3)
-	if err := f.CreateTopic("stompgw", 12, nil); err != nil {
-		t.Fatal(err)
-	}
+	must(t, f.CreateTopic("stompgw", 12, nil))
 	for i := range 40 {
 		b, err := New(Config{Brokers: f.Addrs}, "1/a", slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		ended := make(chan error, 1)
 		go func() { ended <- b.Receive(context.Background(), func() {}, func(bus.Envelope) {}) }()
 		time.Sleep(time.Duration(i) * 10 * time.Millisecond) // so that it is closed in every state
@@ -97,9 +91,7 @@ func TestLogOfBrokersThatDoNotAnswer(t *testing.T) {
 	fake.Stop()
 	lines, log := io.Pipe()
 	b, err := New(Config{Brokers: fake.Addrs, Create: true}, "1/a", slog.New(slog.NewTextHandler(log, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	await(t, lines, `msg="bus unreachable, still retrying" err="kafkabus: none of `+fake.Addrs[0]+" answers: ")
 	fake.Start(t)
 	await(t, lines, `msg="bus connected" brokers=1`)

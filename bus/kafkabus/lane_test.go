@@ -56,12 +56,8 @@ func TestLaneBatchLimit(t *testing.T) {
 		}
 		b.change(func(l *leader) { l.limit = strconv.Itoa(wire.BatchHead + 2*size) })
 		time.Sleep(limitAge + 1)
-		if err := b.send(strings.Repeat("x", size)); err != nil {
-			t.Errorf("one record that the topic takes: %v", err)
-		}
-		if err := b.send(strings.Repeat("x", size+2)); !errors.Is(err, bus.ErrTooLarge) {
-			t.Errorf("one record that the topic does not take: %v", err)
-		}
+		b.wantSend(nil, "/topic/x", strings.Repeat("x", size))
+		b.wantSend(bus.ErrTooLarge, "/topic/x", strings.Repeat("x", size+2))
 	})
 }
 

@@ -163,9 +163,7 @@ func newBench(t *testing.T, cfg Config, judge func(context.Context, sending) ver
 	cfg.Brokers = []string{"nobody:1"}
 	cfg = cfg.withDefaults()
 	c, err := newCluster(cfg, []string{cfg.Topic})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	b := &bench{t: t, leader: &leader{judge: judge}, logged: new(bytes.Buffer), answers: make(map[string][]heard)}
 	b.producer = newProducer(c, cfg, "1/a", slog.New(slog.NewTextHandler(b.logged, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	c.reach = b.leader.answer
@@ -206,6 +204,14 @@ func (b *bench) sendTo(destination, body string) error {
 		b.answers[body] = append(b.answers[body], heard{err, time.Now()})
 		b.order = append(b.order, body)
 	})
+}
+
+// wantSend publishes body, for which Publish has to say that.
+func (b *bench) wantSend(want error, destination, body string) {
+	b.t.Helper()
+	if err := b.sendTo(destination, body); !errors.Is(err, want) {
+		b.t.Errorf("publish %.40s to %s: %v, want %v", body, destination, err, want)
+	}
 }
 
 // must is send where nothing may be refused.

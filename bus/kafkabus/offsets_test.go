@@ -33,9 +33,7 @@ func TestRetention(t *testing.T) {
 	for i := 1; i < 10; i++ {
 		w.must("a", 1, strconv.Itoa(i))
 	}
-	if err := f.DeleteRecords("a", 1, 7); err != nil {
-		t.Fatal(err)
-	}
+	must(t, f.DeleteRecords("a", 1, 7))
 	close(hold)
 	r.want("a", 1, "0", "7", "8", "9")
 	if f := r.figures(); f.Gaps != 1 || f.Missed != 6 {
@@ -56,13 +54,9 @@ func TestMadeAgain(t *testing.T) {
 		w.must("a", i%3, "old")
 	}
 	w.checkAll(r, 0)
-	if err := f.DeleteTopic("a"); err != nil {
-		t.Fatal(err)
-	}
+	must(t, f.DeleteTopic("a"))
 	r.poll("for the partitions to go", func() bool { return len(r.figures().Partitions) == 0 })
-	if err := f.CreateTopic("a", 2, nil); err != nil {
-		t.Fatal(err)
-	}
+	must(t, f.CreateTopic("a", 2, nil))
 	for number := range 2 {
 		w.must("a", number, "0", "1", "2", "3", "4")
 		got := r.of("a", number, 15)[10:]
@@ -272,13 +266,9 @@ func TestAnotherCluster(t *testing.T) {
 			f.Stop()
 			_, port, _ := strings.Cut(f.Addrs[0], ":")
 			n, err := strconv.Atoi(port)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must(t, err)
 			brokers, err := kfake.NewCluster(past, kfake.ClusterID("another"), kfake.Ports(n))
-			if err != nil {
-				t.Fatal(err)
-			}
+			must(t, err)
 			defer brokers.Close()
 			r.poll("for the other cluster to be noticed", func() bool { return strings.Contains(r.log(), "the brokers are another cluster now") })
 			w = newWriter(t, f.Addrs)
@@ -374,10 +364,6 @@ func TestRealLostEnd(t *testing.T) {
 func cutFile(t *testing.T, name string) {
 	t.Helper()
 	info, err := os.Stat(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(name, info.Size()*6/10); err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
+	must(t, os.Truncate(name, info.Size()*6/10))
 }

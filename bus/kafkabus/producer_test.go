@@ -2,7 +2,6 @@ package kafkabus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -59,9 +58,7 @@ func TestPublishKey(t *testing.T) {
 				key = e.Principal
 			}
 			want[fmt.Sprint(partitionOf([]byte(key), partitions), key)] = true
-			if err := b.publish(e, func(error) {}); err != nil {
-				t.Fatal(err)
-			}
+			must(t, b.publish(e, func(error) {}))
 		}
 		for _, w := range b.sent() {
 			for _, e := range w.entries {
@@ -110,16 +107,10 @@ func TestPublishFull(t *testing.T) {
 				b.view(2)
 				to := destinations(2)
 				for i := range 3 {
-					if err := b.sendTo(to[0], fmt.Sprint(i, test.body)); err != nil {
-						t.Fatalf("envelope %d: %v", i, err)
-					}
+					b.wantSend(nil, to[0], fmt.Sprint(i, test.body))
 				}
-				if err := b.sendTo(to[0], "one too many"+test.body); !errors.Is(err, bus.ErrFull) {
-					t.Errorf("one too many: %v", err)
-				}
-				if err := b.sendTo(to[1], "elsewhere"); err != nil {
-					t.Errorf("to the other partition: %v", err)
-				}
+				b.wantSend(bus.ErrFull, to[0], "one too many"+test.body)
+				b.wantSend(nil, to[1], "elsewhere")
 				if got := b.outstanding(); got != 4 {
 					t.Errorf("%d are outstanding, want 4", got)
 				}
@@ -130,9 +121,7 @@ func TestPublishFull(t *testing.T) {
 					err := b.publish(bus.Envelope{Destination: to[0], Body: []byte(test.body)}, func(error) {
 						again <- b.publish(bus.Envelope{Destination: to[0], Body: []byte(test.body)}, func(error) {})
 					})
-					if err != nil {
-						t.Fatal(err)
-					}
+					must(t, err)
 				}
 				for range 3 {
 					if err := <-again; err != nil {
@@ -155,9 +144,7 @@ func TestPublishLarge(t *testing.T) {
 		b.view(4)
 		large := strings.Repeat("x", 1000)
 		b.must(large)
-		if err := b.send("small"); !errors.Is(err, bus.ErrFull) {
-			t.Errorf("beside it: %v", err)
-		}
+		b.wantSend(bus.ErrFull, "/topic/x", "small")
 		release()
 		b.wantAnswers(nil, large)
 	})
@@ -181,34 +168,24 @@ func TestPublishDown(t *testing.T) {
 		})
 		b.view(2)
 		to := destinations(2)
-		if err := b.sendTo(to[0], "a"); err != nil {
-			t.Fatal(err)
-		}
+		b.wantSend(nil, to[0], "a")
 		time.Sleep(5*time.Second - 1)
-		if err := b.sendTo(to[0], "b"); err != nil {
-			t.Errorf("just before: %v", err)
-		}
+		b.wantSend(nil, to[0], "b")
 		if err := b.healthy(); err != nil {
 			t.Errorf("just before: %v", err)
 		}
 		time.Sleep(time.Nanosecond)
-		if err := b.sendTo(to[0], "c"); !errors.Is(err, bus.ErrDown) {
-			t.Errorf("after 5s: %v, want ErrDown", err)
-		}
+		b.wantSend(bus.ErrDown, to[0], "c")
 		err := b.healthy()
 		if want := "kafkabus: nobody:1 has taken nothing for partition 0 of topic stompgw for 5s: EOF"; err == nil || err.Error() != want {
 			t.Errorf("after 5s: %v, want %s", err, want)
 		}
-		if err := b.sendTo(to[1], "d"); err != nil {
-			t.Errorf("to the other partition: %v", err)
-		}
+		b.wantSend(nil, to[1], "d")
 		time.Sleep(2 * time.Second)
 		close(hold)
 		time.Sleep(lastPause)
 		b.wantAnswers(nil, "a", "b", "d")
-		if err := b.sendTo(to[0], "e"); err != nil {
-			t.Errorf("after an answer: %v", err)
-		}
+		b.wantSend(nil, to[0], "e")
 		if err := b.healthy(); err != nil {
 			t.Errorf("after an answer: %v", err)
 		}
@@ -226,12 +203,8 @@ func TestPublishDownByTail(t *testing.T) {
 		b.silence = func(partition int) time.Duration { return time.Duration(partition) * 5 * time.Second }
 		b.view(2)
 		to := destinations(2)
-		if err := b.sendTo(to[0], "a"); err != nil {
-			t.Error(err)
-		}
-		if err := b.sendTo(to[1], "b"); !errors.Is(err, bus.ErrDown) {
-			t.Errorf("got %v, want ErrDown", err)
-		}
+		b.wantSend(nil, to[0], "a")
+		b.wantSend(bus.ErrDown, to[1], "b")
 	})
 }
 
@@ -240,9 +213,7 @@ func TestPublishBeforeView(t *testing.T) {
 	onBench(t, Config{Queue: 4}, nil, func(t *testing.T, b *bench) {
 		b.noTopic(kafka.UnknownTopicOrPartition)
 		b.must("a", "b", "c", "d")
-		if err := b.send("e"); !errors.Is(err, bus.ErrFull) {
-			t.Errorf("beyond the bound: %v", err)
-		}
+		b.wantSend(bus.ErrFull, "/topic/x", "e")
 		time.Sleep(3 * time.Second)
 		b.view(3)
 		b.must("f")
@@ -259,9 +230,7 @@ func TestPublishNoView(t *testing.T) {
 		time.Sleep(time.Second)
 		b.must("a")
 		time.Sleep(4 * time.Second)
-		if err := b.send("b"); !errors.Is(err, bus.ErrDown) {
-			t.Errorf("after 5s: %v, want ErrDown", err)
-		}
+		b.wantSend(bus.ErrDown, "/topic/x", "b")
 		time.Sleep(26*time.Second + expiryInterval)
 		b.wantAnswers(bus.ErrDown, "a")
 		b.view(1)
@@ -279,9 +248,7 @@ func TestPublishMorePartitions(t *testing.T) {
 		b.wantAnswers(nil, "a")
 		b.view(8)
 		for i, d := range destinations(8) {
-			if err := b.sendTo(d, strconv.Itoa(i)); err != nil {
-				t.Fatal(err)
-			}
+			b.wantSend(nil, d, strconv.Itoa(i))
 		}
 		for i := range 8 {
 			b.wantAnswers(nil, strconv.Itoa(i))
@@ -307,15 +274,11 @@ func TestPublishFewerPartitions(t *testing.T) {
 		})
 		b.view(2)
 		to := destinations(2)
-		if err := b.sendTo(to[1], "before"); err != nil {
-			t.Fatal(err)
-		}
+		b.wantSend(nil, to[1], "before")
 		b.wantAnswers(nil, "before")
 		gone = true
 		for _, body := range []string{"stuck", "waits 1", "waits 2"} {
-			if err := b.sendTo(to[1], body); err != nil {
-				t.Fatal(err)
-			}
+			b.wantSend(nil, to[1], body)
 			synctest.Wait()
 		}
 		b.view(1)
@@ -324,9 +287,7 @@ func TestPublishFewerPartitions(t *testing.T) {
 		b.wantAnswers(bus.ErrDown, "stuck")
 		gone = false
 		b.view(2)
-		if err := b.sendTo(to[1], "after"); err != nil {
-			t.Fatal(err)
-		}
+		b.wantSend(nil, to[1], "after")
 		b.wantAnswers(nil, "after")
 		if got := b.attempts(); got[len(got)-1] != "[3:after]" {
 			t.Errorf("the last attempt is %s, want [3:after]", got[len(got)-1])
@@ -349,9 +310,7 @@ func TestPublishEnd(t *testing.T) {
 				b.must("b", "c")
 				b.end()
 				b.wantAnswers(bus.ErrUnknown, "a", "b", "c")
-				if err := b.send("d"); !errors.Is(err, bus.ErrClosed) {
-					t.Errorf("afterwards: %v", err)
-				}
+				b.wantSend(bus.ErrClosed, "/topic/x", "d")
 				if got := b.outstanding(); got != 0 {
 					t.Errorf("%d are outstanding", got)
 				}
@@ -379,9 +338,7 @@ func TestPublishClose(t *testing.T) {
 		b.view(1)
 		b.must("a")
 		idle := b.close()
-		if err := b.send("b"); !errors.Is(err, bus.ErrClosed) {
-			t.Errorf("afterwards: %v", err)
-		}
+		b.wantSend(bus.ErrClosed, "/topic/x", "b")
 		synctest.Wait()
 		select {
 		case <-idle:
@@ -398,9 +355,7 @@ func TestPublishClose(t *testing.T) {
 func TestPublishContent(t *testing.T) {
 	onBench(t, Config{Envelope: JSON}, nil, func(t *testing.T, b *bench) {
 		b.view(1)
-		if err := b.send("\xff"); !errors.Is(err, bus.ErrContent) {
-			t.Errorf("got %v, want ErrContent", err)
-		}
+		b.wantSend(bus.ErrContent, "/topic/x", "\xff")
 		b.must("text")
 		b.wantAnswers(nil, "text")
 	})
@@ -484,9 +439,7 @@ func checkNumbers(t *testing.T, log []entry) {
 // TestPublishAllocs: what Publish allocates is the key, and now and then a longer queue.
 func TestPublishAllocs(t *testing.T) {
 	c, err := newCluster(Config{Brokers: []string{"nobody:1"}}, []string{"stompgw"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	p := newProducer(c, Config{Queue: 1 << 20}.withDefaults(), "1/a", slog.New(slog.DiscardHandler))
 	p.arrange(12, func(*lane) {})
 	for _, l := range p.lanes {
@@ -494,9 +447,7 @@ func TestPublishAllocs(t *testing.T) {
 	}
 	e, done := bus.Envelope{Destination: "/topic/some.chat.room.or.other", Body: make([]byte, 200)}, func(error) {}
 	got := testing.AllocsPerRun(1000, func() {
-		if err := p.publish(e, done); err != nil {
-			t.Fatal(err)
-		}
+		must(t, p.publish(e, done))
 	})
 	if got > 1 {
 		t.Errorf("%.1f allocations", got)

@@ -25,9 +25,7 @@ type work struct {
 func newWork(t testing.TB, cfg Config, wrap func(net.Conn) net.Conn, topics ...string) *work {
 	t.Helper()
 	c, err := newCluster(cfg.withDefaults(), topics)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if dial := c.conns.dialer; wrap != nil {
 		c.conns.dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
 			nc, err := dial(ctx, network, address)
@@ -67,9 +65,7 @@ func (w *work) start(run ...func(context.Context)) {
 func fake(t *testing.T, brokers int, topic string, partitions int32) *servers.FakeCluster {
 	t.Helper()
 	f := servers.Fake(t, brokers)
-	if err := f.CreateTopic(topic, partitions, nil); err != nil {
-		t.Fatal(err)
-	}
+	must(t, f.CreateTopic(topic, partitions, nil))
 	return f
 }
 
@@ -109,4 +105,12 @@ func errorText(err error) string {
 		return ""
 	}
 	return err.Error()
+}
+
+// must ends a test that can't go on with an error.
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }

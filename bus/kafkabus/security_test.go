@@ -81,9 +81,7 @@ func awaitRefusal(t *testing.T, b *Bus) (err error) {
 func checkPublish(t *testing.T, b *Bus) {
 	t.Helper()
 	answer := make(chan error, 1)
-	if err := b.Publish(bus.Envelope{Destination: "/topic/x"}, func(err error) { answer <- err }); err != nil {
-		t.Fatal(err)
-	}
+	must(t, b.Publish(bus.Envelope{Destination: "/topic/x"}, func(err error) { answer <- err }))
 	if err := <-answer; err != nil {
 		t.Errorf("done heard %v", err)
 	}
@@ -97,9 +95,7 @@ func checkPublish(t *testing.T, b *Bus) {
 func TestRenew(t *testing.T) {
 	f := servers.Fake(t, 1, kfake.SeedTopics(1, "stompgw"), kfake.EnableSASL(), kfake.Superuser("PLAIN", "user", "new"))
 	b, err := New(Config{Brokers: f.Addrs, SASL: SASL{"plain", "user", "old"}}, "1/a", slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	defer b.Close(t.Context())
 	awaitRefusal(t, b)
 	for _, refused := range []struct {
@@ -116,9 +112,7 @@ func TestRenew(t *testing.T) {
 			t.Errorf("%s is taken", refused.name)
 		}
 	}
-	if err := b.Renew(nil, SASL{"plain", "user", "new"}); err != nil {
-		t.Fatal(err)
-	}
+	must(t, b.Renew(nil, SASL{"plain", "user", "new"}))
 	poll(t, "for health", func() bool { return b.Healthy() == nil })
 }
 
@@ -127,9 +121,7 @@ func open(t *testing.T, cfg Config) (*Bus, *bytes.Buffer) {
 	t.Helper()
 	logged := new(bytes.Buffer)
 	b, err := New(cfg, "1/a", slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug})))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return b, logged
 }
 

@@ -81,9 +81,7 @@ func TestSourceAtFirst(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := fake(t, 1, "a", 1)
-			if err := f.CreateTopic("orders", 1, nil); err != nil {
-				t.Fatal(err)
-			}
+			must(t, f.CreateTopic("orders", 1, nil))
 			w := newWriter(t, f.Addrs)
 			w.must("orders", 0, "1", "2")
 			brokers := says(f)
@@ -119,9 +117,7 @@ func TestTopicLost(t *testing.T) {
 				brokers := says(f)
 				topics := []string{"orders"}
 				if source {
-					if err := f.CreateTopic("a", 1, nil); err != nil {
-						t.Fatal(err)
-					}
+					must(t, f.CreateTopic("a", 1, nil))
 					topics = []string{"a", "orders"}
 				}
 				r := start(t, func(t *tail) { t.patience = time.Second }, Config{Brokers: f.Addrs}, nil, topics...)
@@ -160,9 +156,7 @@ func TestTopicLost(t *testing.T) {
 // and a node is not ready that may not read its own topic.
 func TestSourceDenied(t *testing.T) {
 	f := fake(t, 1, "a", 1)
-	if err := f.CreateTopic("orders", 1, nil); err != nil {
-		t.Fatal(err)
-	}
+	must(t, f.CreateTopic("orders", 1, nil))
 	w := newWriter(t, f.Addrs)
 	w.must("orders", 0, "old")
 	brokers := f.Cluster

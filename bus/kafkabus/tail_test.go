@@ -21,9 +21,7 @@ import (
 // all topics, in order, once. The brokers know of no consumer group, and nothing is left after the end.
 func TestFromNow(t *testing.T) {
 	f := fake(t, 3, "a", 8)
-	if err := f.CreateTopic("b", 3, nil); err != nil {
-		t.Fatal(err)
-	}
+	must(t, f.CreateTopic("b", 3, nil))
 	w := newWriter(t, f.Addrs)
 	each := func(round string) {
 		for i := range 8 {
@@ -84,9 +82,7 @@ func TestMissingTopic(t *testing.T) {
 	if f.TopicInfo("absent") != nil {
 		t.Error("the topic was created")
 	}
-	if err := f.CreateTopic("absent", 1, nil); err != nil {
-		t.Fatal(err)
-	}
+	must(t, f.CreateTopic("absent", 1, nil))
 	r.wait(r.ready, "to be ready")
 	w := newWriter(t, f.Addrs)
 	w.must("absent", 0, "new")
@@ -102,9 +98,7 @@ func TestGoneBeforeReady(t *testing.T) {
 	refused := f.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: "a", Partitions: []int32{1}, Err: kerr.PolicyViolation, Count: -1})
 	r := startReading(t, f.Addrs, nil, "a")
 	r.poll("for the partitions", func() bool { return len(r.figures().Partitions) == 2 })
-	if err := f.DeleteTopic("a"); err != nil {
-		t.Fatal(err)
-	}
+	must(t, f.DeleteTopic("a"))
 	r.poll("for them to go", func() bool { return len(r.figures().Partitions) == 0 })
 	refused.Remove()
 	select {
@@ -199,9 +193,7 @@ func withoutLeader(brokers *kfake.Cluster, addrs []string, req *kmsg.MetadataReq
 // TestFigures: they come by topic and number, and say what waits on the broker.
 func TestFigures(t *testing.T) {
 	f := fake(t, 3, "b", 2)
-	if err := f.CreateTopic("a", 12, nil); err != nil {
-		t.Fatal(err)
-	}
+	must(t, f.CreateTopic("a", 12, nil))
 	hold := make(chan struct{})
 	r := startReading(t, f.Addrs, func(*wire.Record) { <-hold }, "b", "a")
 	defer r.end()

@@ -35,9 +35,7 @@ func Fake(t testing.TB, brokers int, opts ...kfake.Opt) *FakeCluster {
 func (f *FakeCluster) Start(t testing.TB) {
 	t.Helper()
 	cluster, err := kfake.NewCluster(f.opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	f.Cluster = cluster
 }
 

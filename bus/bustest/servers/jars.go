@@ -28,9 +28,7 @@ func Jars(t testing.TB) string {
 	}
 	lacksProgram(t, noKafka, "default-jre-headless maven", "java")
 	dir, err := jarsDir()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if _, err := os.Stat(dir); err == nil {
 		return dir
 	}

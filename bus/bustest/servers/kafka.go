@@ -61,9 +61,7 @@ func (b *Broker) setUp(t testing.TB, opts []Option) {
 	t.Helper()
 	b.classes = filepath.Join(Jars(t), "*")
 	dir, err := os.MkdirTemp("", "stompgw-kafka-")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	b.dir = dir
 	b.configure(t, opts)
 	b.format(t)
@@ -114,9 +112,7 @@ func (b *Broker) configure(t testing.TB, opts []Option) {
 
 func (b *Broker) write(t testing.TB, name string, text []byte) {
 	t.Helper()
-	if err := os.WriteFile(b.file(name), text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.WriteFile(b.file(name), text, 0o600))
 }
 
 type listener struct{ name, protocol, addr string }

@@ -19,9 +19,7 @@ func classPath(t testing.TB, project string) string {
 	const packages = "default-jdk-headless maven"
 	lacksProgram(t, noBuild, packages, "java")
 	dir, err := classesDir(project)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if path, whole := readClassPath(dir); whole {
 		return path
 	}

@@ -15,32 +15,22 @@ func TestClassPath(t *testing.T) {
 		t.Errorf("%s has %v, %v; want pom.xml and src alone", project, entries, err)
 	}
 	java, err := exec.LookPath("java")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	bin := t.TempDir() // without Maven
-	if err := os.Symlink(java, filepath.Join(bin, "java")); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.Symlink(java, filepath.Join(bin, "java")))
 	t.Setenv("PATH", bin)
 	if again := classPath(t, project); again != first {
 		t.Errorf("%s, and then %s", first, again)
 	}
 
 	changed := filepath.Join(t.TempDir(), filepath.Base(project))
-	if err := os.CopyFS(changed, os.DirFS(project)); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.CopyFS(changed, os.DirFS(project)))
 	before, err := classesDir(project)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if copied, err := classesDir(changed); err != nil || copied != before {
 		t.Errorf("a copy goes to %s, %v; want %s", copied, err, before)
 	}
-	if err := os.Rename(filepath.Join(changed, "src/main/java/sample/Node.java"), filepath.Join(changed, "src/main/java/sample/Other.java")); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.Rename(filepath.Join(changed, "src/main/java/sample/Node.java"), filepath.Join(changed, "src/main/java/sample/Other.java")))
 	if other, err := classesDir(changed); err != nil || other == before {
 		t.Errorf("another project goes to %s too, %v", other, err)
 	}

@@ -104,9 +104,7 @@ func Certificate(t testing.TB, host ...string) (key, cert []byte) {
 	t.Helper()
 	name := append(host, "127.0.0.1")[0]
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
 		Subject:      pkix.Name{CommonName: name}, // Java wants one
@@ -120,13 +118,9 @@ func Certificate(t testing.TB, host ...string) (key, cert []byte) {
 		template.DNSNames = []string{name}
 	}
 	signed, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	encoded, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}),
 		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed})
 }

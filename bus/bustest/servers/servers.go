@@ -56,9 +56,7 @@ func FreePort(t testing.TB) int {
 		if err != nil {
 			continue
 		}
-		if err := ln.Close(); err != nil {
-			t.Fatal(err)
-		}
+		must(t, ln.Close())
 		return port
 	}
 	t.Fatalf("none of %d ports from %d to %d is free", tries, first, last)
@@ -87,4 +85,12 @@ func loopback(port int) string {
 func Kcat(t testing.TB) string {
 	t.Helper()
 	return LookPath(t, "kcat", "kcat")
+}
+
+// must ends a test that can't go on with an error.
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }
