@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"log"
@@ -196,24 +197,11 @@ func ExampleGateway_ServeHTTP() {
 func ExampleGateway_Kick() {
 	gw, end := embed()
 	defer end()
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		log.Fatal(err)
-	}
-	ended := make(chan error)
-	go func() { ended <- gw.Run(ctx, gateway.Listener{Listener: ln, STOMP: true}) }()
-	conn, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		log.Fatal(err)
-	}
-	conn.SetDeadline(time.Now().Add(patience))
-	fmt.Fprint(conn, "CONNECT\naccept-version:1.2\n\n\x00SUBSCRIBE\nid:1\ndestination:/topic/chat\nreceipt:ready\n\n\x00")
-	answers := newScanner(conn)
-	answers.Scan() // CONNECTED
+	conn, answers, stop := open(gw)
+	fmt.Fprint(conn, "SUBSCRIBE\nid:1\ndestination:/topic/chat\nreceipt:ready\n\n\x00")
 	answers.Scan() // RECEIPT
 
+	ctx := context.Background()
 	ids, err := gw.Subscribers(ctx, "/topic/chat")
 	if err != nil {
 		log.Fatal(err)
@@ -223,8 +211,8 @@ func ExampleGateway_Kick() {
 	answers.Scan()
 	fmt.Println(answers.Text())
 
-	gw.Drain() // as stop does
-	fmt.Println(<-ended)
+	gw.Drain() // ends Run
+	fmt.Println(stop())
 	// Output:
 	// 1 <nil>
 	// ERROR
@@ -237,24 +225,33 @@ func ExampleGateway_Kick() {
 	// <nil>
 }
 
-// converse runs the gateway for one client, who says the frames one after the other, each when the
-// last one that has an answer was answered, and prints what comes.
-func converse(gw *gateway.Gateway, frames ...string) {
+// open runs the gateway for one client, who has connected.
+func open(gw *gateway.Gateway) (conn net.Conn, answers *bufio.Scanner, stop func() error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		log.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
 	go func() { ended <- gw.Run(ctx, gateway.Listener{Listener: ln, STOMP: true}) }()
-	conn, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
+	if conn, err = net.Dial("tcp", ln.Addr().String()); err != nil {
 		log.Fatal(err)
 	}
 	conn.SetDeadline(time.Now().Add(patience))
 	fmt.Fprint(conn, "CONNECT\naccept-version:1.2\n\n\x00")
-	answers := newScanner(conn)
+	answers = newScanner(conn)
 	answers.Scan() // CONNECTED
+	return conn, answers, func() error {
+		conn.Close()
+		cancel()
+		return <-ended
+	}
+}
+
+// converse has one client say the frames one after the other, each when the last one that has an answer was
+// answered, and prints what comes.
+func converse(gw *gateway.Gateway, frames ...string) {
+	conn, answers, stop := open(gw)
 	for _, frame := range frames {
 		fmt.Fprint(conn, frame)
 		if strings.HasPrefix(frame, "SUBSCRIBE") && !strings.Contains(frame, "receipt:") {
@@ -265,9 +262,7 @@ func converse(gw *gateway.Gateway, frames ...string) {
 		}
 		printFrame(answers.Text())
 	}
-	conn.Close()
-	stop()
-	if err := <-ended; err != nil {
+	if err := stop(); err != nil {
 		log.Fatal(err)
 	}
 }

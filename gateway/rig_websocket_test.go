@@ -131,39 +131,40 @@ func closeFrame(code int, reason string) string {
 // read returns the next frame, which must be whole, unmasked, of a known kind and as short as it
 // can be; and a text message must be UTF-8.
 func (c *raw) read() (first byte, payload string, err error) {
-	var head [2]byte
-	if _, err := io.ReadFull(c.in, head[:]); err != nil {
-		return 0, "", err
+	first, payload, short, err := c.frame()
+	switch {
+	case err != nil:
+	case !short:
+		err = fmt.Errorf("the length %d is not in the fewest bytes", len(payload))
+	case first != text && first != binaryMsg && first != closing && first != ping && first != pong:
+		err = fmt.Errorf("the frame begins with %#x", first)
+	case first == text && !utf8.ValidString(payload):
+		err = fmt.Errorf("the text message %q is not UTF-8", payload)
 	}
-	n, short := uint64(head[1]), uint64(0)
-	switch head[1] {
-	case 126:
-		var b [2]byte
-		_, err = io.ReadFull(c.in, b[:])
-		n, short = uint64(binary.BigEndian.Uint16(b[:])), 126
-	case 127:
-		var b [8]byte
-		_, err = io.ReadFull(c.in, b[:])
-		n, short = binary.BigEndian.Uint64(b[:]), 1<<16
+	return first, payload, err
+}
+
+// frame returns the next frame, perhaps a part of a message, and whether its length is in the fewest bytes.
+func (c *raw) frame() (first byte, payload string, short bool, err error) {
+	var head [8]byte
+	if _, err := io.ReadFull(c.in, head[:2]); err != nil {
+		return 0, "", false, err
 	}
-	if err != nil {
-		return 0, "", err
+	first, n, least := head[0], uint64(head[1]), uint64(0)
+	if n >= 0x80 {
+		return 0, "", false, errors.New("the server's frame is masked")
+	}
+	if more := map[uint64]int{126: 2, 127: 8}[n]; more > 0 {
+		least = map[int]uint64{2: 126, 8: 1 << 16}[more]
+		head = [8]byte{}
+		if _, err := io.ReadFull(c.in, head[8-more:]); err != nil {
+			return 0, "", false, err
+		}
+		n = binary.BigEndian.Uint64(head[:])
 	}
 	b := make([]byte, min(n, 1<<24))
-	if _, err := io.ReadFull(c.in, b); err != nil {
-		return 0, "", err
-	}
-	switch first := head[0]; {
-	case head[1] >= 0x80:
-		return 0, "", errors.New("the server's frame is masked")
-	case n < short:
-		return 0, "", fmt.Errorf("the length %d is not in the fewest bytes", n)
-	case first != text && first != binaryMsg && first != closing && first != ping && first != pong:
-		return 0, "", fmt.Errorf("the frame begins with %#x", first)
-	case first == text && !utf8.Valid(b):
-		return 0, "", fmt.Errorf("the text message %q is not UTF-8", b)
-	}
-	return head[0], string(b), nil
+	_, err = io.ReadFull(c.in, b)
+	return first, string(b), n >= least, err
 }
 
 // want returns the payload of the next frame, which must be of a kind and begin with some bytes.

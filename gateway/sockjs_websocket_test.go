@@ -1,8 +1,6 @@
 package gateway_test
 
 import (
-	"encoding/binary"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -71,9 +69,10 @@ func TestSockJSWebSocket(t *testing.T) {
 	t.Parallel()
 	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
 		t.Run("transport", func(t *testing.T) {
-			c := open(t).openAt(newPath("/echo") + "/websocket")
+			c := open(t).upgradeAt(newPath("/echo") + "/websocket")
+			wantUpgradeHeader(t, c.response(http.StatusSwitchingProtocols))
 			c.wantText("o")
-			c.write(frame(text, `["a"]`))
+			c.write(frame(text, "") + frame(text, "[]") + frame(text, `["a"]`))
 			c.wantText(`a["a"]`)
 			c.write(frame(text, `["b","c"]`) + frame(text, `["d"]`))
 			got := ""
@@ -93,37 +92,6 @@ func TestSockJSWebSocket(t *testing.T) {
 			c.want(closing, "")
 			c.write(closeFrame(1000, ""))
 			c.wantEOF()
-		})
-		t.Run("headers", func(t *testing.T) {
-			c := open(t).upgradeAt(newPath("/echo") + "/websocket")
-			r := c.response(http.StatusSwitchingProtocols)
-			wantUpgradeHeader(t, r)
-			if r.Header.Get("Content-Length") != "" {
-				t.Error("a Content-Length")
-			}
-			c.wantText("o")
-		})
-		t.Run("empty frame", func(t *testing.T) {
-			c := open(t).openAt(newPath("/echo") + "/websocket")
-			c.wantText("o")
-			c.write(frame(text, "") + frame(text, "[]") + frame(text, `["a"]`))
-			c.wantText(`a["a"]`)
-		})
-		t.Run("the session id again", func(t *testing.T) {
-			b, path := open(t), newPath("/echo")+"/websocket"
-			for range 2 {
-				one, two := b.openAt(path), b.openAt(path)
-				one.wantText("o")
-				two.wantText("o")
-				one.write(frame(text, `["a"]`))
-				one.wantText(`a["a"]`)
-				two.write(frame(text, `["b"]`))
-				two.wantText(`a["b"]`)
-				for _, c := range []*raw{one, two} {
-					c.write(closeFrame(1000, ""))
-					c.wantClose(1000)
-				}
-			}
 		})
 		t.Run("the id of a polling session", func(t *testing.T) {
 			b := open(t)
@@ -179,26 +147,11 @@ func (c *raw) wantEcho(kind byte, want string) {
 	c.t.Helper()
 	got := ""
 	for begins := kind &^ ends; ; begins = goesOn {
-		var head [2]byte
-		if _, err := io.ReadFull(c.in, head[:]); err != nil {
-			c.t.Fatalf("after %d bytes: %v", len(got), err)
+		first, payload, _, err := c.frame()
+		if err != nil || first&^ends != begins {
+			c.t.Fatalf("after %d bytes: a frame %#x, %v", len(got), first, err)
 		}
-		size := uint64(head[1])
-		if more := map[byte]int{126: 2, 127: 8}[head[1]]; more > 0 {
-			var b [8]byte
-			if _, err := io.ReadFull(c.in, b[8-more:]); err != nil {
-				c.t.Fatal(err)
-			}
-			size = binary.BigEndian.Uint64(b[:])
-		}
-		b := make([]byte, min(size, 1<<20))
-		if _, err := io.ReadFull(c.in, b); err != nil {
-			c.t.Fatal(err)
-		}
-		if got += string(b); head[0]&^ends != begins {
-			c.t.Fatalf("a frame begins with %#x", head[0])
-		}
-		if head[0]&ends != 0 {
+		if got += payload; first&ends != 0 {
 			break
 		}
 	}

@@ -122,45 +122,6 @@ func wantUpgradeHeader(t testing.TB, r *http.Response) {
 	}
 }
 
-// TestSubprotocol holds that the server chooses, not the order in which the client offers.
-func TestSubprotocol(t *testing.T) {
-	n := start(t)
-	for _, c := range []struct {
-		name  string
-		lines []string
-		want  string
-	}{
-		{"none", nil, ""},
-		{"one", []string{"v11.stomp"}, "v11.stomp"},
-		{"oldest first", []string{"v10.stomp, v11.stomp, v12.stomp"}, "v12.stomp"},
-		{"newest first", []string{"v12.stomp, v11.stomp, v10.stomp"}, "v12.stomp"},
-		{"without the newest", []string{"v10.stomp,v11.stomp"}, "v11.stomp"},
-		{"several lines", []string{"v10.stomp", "v12.stomp", "v11.stomp"}, "v12.stomp"},
-		{"with others", []string{"mqtt, v10.stomp, graphql-ws"}, "v10.stomp"},
-		{"none in common", []string{"mqtt"}, ""},
-		{"in another case", []string{"V12.STOMP"}, ""},
-		{"only alike", []string{"v12.stomp2"}, ""},
-		{"empty", []string{""}, ""},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			for mode, dial := range upgradeModes() {
-				t.Run(mode, func(t *testing.T) {
-					ws := dial(t, n)
-					request := upgradeRequest(n.web)
-					for _, line := range c.lines {
-						request = strings.Replace(request, "Upgrade:", "Sec-WebSocket-Protocol: "+line+"\r\nUpgrade:", 1)
-					}
-					ws.write(request)
-					r := ws.response(http.StatusSwitchingProtocols)
-					if got := r.Header["Sec-Websocket-Protocol"]; strings.Join(got, "; ") != c.want || c.want == "" && got != nil {
-						t.Errorf("got %q, want %q", got, c.want)
-					}
-				})
-			}
-		})
-	}
-}
-
 // Over HTTP/2 a connection belongs to many requests: those that would take it over are told what they
 // need, and no session is begun for them.
 func TestHTTP2(t *testing.T) {
