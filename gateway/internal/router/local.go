@@ -57,14 +57,10 @@ func (l *Local) Len() int { return len(l.people) }
 // Recipient returns the session of an id, nil if the loop has none.
 func (l *Local) Recipient(id registry.SessionID) Recipient { return l.people[id] }
 
-// Subscribed calls fn for every subscription to that very destination or pattern, in no order. fn
+// Subscribed calls fn for every subscription to that very destination, which is no pattern, in no order. fn
 // must not subscribe or unsubscribe.
 func (l *Local) Subscribed(destination string, fn func(*Subscription)) {
-	list := l.table.exact[destination]
-	if g := l.table.groups[destination]; g != nil {
-		list = g.subs // a pattern is no destination
-	}
-	for _, s := range list {
+	for _, s := range l.table.exact[destination] {
 		fn(s)
 	}
 }

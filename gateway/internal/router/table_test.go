@@ -9,7 +9,8 @@ import (
 	"github.com/stompgw/stompgw/gateway/destination"
 )
 
-// TestTableOfPatterns compares what a table says it watches with what its subscriptions need.
+// TestTableOfPatterns compares what a table says it watches with what its subscriptions need, and whom it serves with
+// those that there are.
 func TestTableOfPatterns(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	tb := table{exact: map[string][]*Subscription{}}
@@ -29,6 +30,7 @@ func TestTableOfPatterns(t *testing.T) {
 		return need
 	}
 	watched := map[string]bool{}
+	var gone *Subscription // the last that was removed
 	for range 10_000 {
 		if rnd.IntN(2) == 0 || len(subs) == 0 {
 			s := &Subscription{Destination: names[rnd.IntN(len(names))]}
@@ -42,7 +44,7 @@ func TestTableOfPatterns(t *testing.T) {
 		} else {
 			i := rnd.IntN(len(subs))
 			s := subs[i]
-			subs = slices.Delete(subs, i, i+1)
+			gone, subs = s, slices.Delete(subs, i, i+1)
 			for _, watch := range removed(&tb, s) {
 				if !watched[watch] {
 					t.Fatalf("%s ends the watch of %s, which is none", s.Destination, watch)
@@ -51,9 +53,9 @@ func TestTableOfPatterns(t *testing.T) {
 			}
 		}
 		need := needed()
-		for watch := range need {
-			if !watched[watch] {
-				t.Fatalf("%s is not watched", watch)
+		for watch, n := range need {
+			if served := tb.served(watch); !watched[watch] || len(served) != n || slices.Contains(served, gone) {
+				t.Fatalf("%s serves %d, want %d without the one removed; watched: %v", watch, len(served), n, watched[watch])
 			}
 		}
 		if len(need) != len(watched) {

@@ -35,7 +35,7 @@ func (p *peer) wantKicked(lines ...string) {
 // TestKick: the client reads the reason and the code, the connection closes, and of the session nothing is left.
 func TestKick(t *testing.T) {
 	r := newRig(t)
-	p, other := r.connect("1.2"), r.connect("1.2")
+	p, other := r.connect("1.2", "heart-beat:1000,1000"), r.connect("1.2")
 	for _, peer := range []*peer{p, other} {
 		peer.feed(subscribe("1", "/topic/a"))
 		peer.feed(subscribe("2", "/session/queue/x"))
@@ -54,6 +54,7 @@ func TestKick(t *testing.T) {
 	p.deliver(bus.Envelope{Destination: "/topic/a"})
 	p.deliver(bus.Envelope{Destination: "/queue/x", Principal: r.host.Node.Principal(p.s.id, time.UnixMilli(p.s.connected))})
 	p.feed("COMMIT\ntransaction:t\n\n^@")
+	p.do(func() { p.conn.heard, p.conn.wrote = time.Hour, time.Hour; p.s.Timeout() })
 	p.want()
 	other.wantOne("MESSAGE", "destination:/topic/a")
 	if got := r.book.Sessions(); len(got) != 1 || got[0].ID != other.s.id || len(r.bus.Taken()) != 0 {
