@@ -68,14 +68,13 @@ func keep(h http.Header) {
 
 // ServeHTTP answers what needs no socket of its own: pages, posts, and preflights.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request, at Resource) {
-	methods := s.methods(at)
 	switch {
 	case at.Kind == NotFound, isIframe(at.page) && s.ClientURL == "":
 		http.NotFound(w, r)
-	case r.Method == http.MethodOptions && strings.Contains(methods, http.MethodOptions):
-		preflight(w, r, methods)
-	case !allows(methods, r.Method):
-		(&ws.Refusal{Status: http.StatusMethodNotAllowed, Allow: methods}).Write(w)
+	case r.Method == http.MethodOptions && strings.Contains(at.methods, http.MethodOptions):
+		preflight(w, r, at.methods)
+	case !allows(at.methods, r.Method):
+		(&ws.Refusal{Status: http.StatusMethodNotAllowed, Allow: at.methods}).Write(w)
 	case at.Kind == Send:
 		s.send(w, r, at)
 	case at.page == "info":
@@ -85,29 +84,6 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request, at Resource)
 	default:
 		greet(w)
 	}
-}
-
-// methods are those that a resource has.
-func (s *Service) methods(at Resource) string {
-	switch {
-	case at.Kind == Receive:
-		return at.transport.allowed()
-	case at.Kind == Send && at.page == "xhr_send":
-		return "OPTIONS, POST"
-	case at.Kind == Send:
-		return "POST"
-	case at.page == "info":
-		return "OPTIONS, GET"
-	}
-	return "GET"
-}
-
-// allowed are the methods of a transport.
-func (t *transport) allowed() string {
-	if t.cors {
-		return "OPTIONS, " + t.method
-	}
-	return t.method
 }
 
 func allows(methods, method string) bool {

@@ -23,6 +23,7 @@ type Resource struct {
 	Kind      Kind
 	session   string
 	page      string // the last part of a Page's or Send's path
+	methods   string // that it has, but for WebSockets
 	transport *transport
 }
 
@@ -61,13 +62,15 @@ func segments(path string) (list []string, ok bool) {
 func (s *Service) find(path []string) Resource {
 	switch {
 	case len(path) == 0:
-		return Resource{Kind: Page}
+		return Resource{Kind: Page, methods: "GET"}
 	case len(path) == 1 && path[0] == "":
-		return Resource{Kind: Page, page: "/"}
+		return Resource{Kind: Page, page: "/", methods: "GET"}
 	case len(path) == 1 && path[0] == "websocket":
 		return Resource{Kind: RawWebSocket}
-	case len(path) == 1 && (path[0] == "info" || isIframe(path[0])):
-		return Resource{Kind: Page, page: path[0]}
+	case len(path) == 1 && path[0] == "info":
+		return Resource{Kind: Page, page: "info", methods: "OPTIONS, GET"}
+	case len(path) == 1 && isIframe(path[0]):
+		return Resource{Kind: Page, page: path[0], methods: "GET"}
 	case len(path) == 3 && isID(path[0]) && isID(path[1]):
 		return s.findTransport(path[1], path[2])
 	}
@@ -78,12 +81,18 @@ func (s *Service) findTransport(session, name string) Resource {
 	switch name {
 	case "websocket":
 		return Resource{Kind: WebSocket, session: session}
-	case "xhr_send", "jsonp_send":
-		return Resource{Kind: Send, session: session, page: name}
+	case "xhr_send":
+		return Resource{Kind: Send, session: session, page: name, methods: "OPTIONS, POST"}
+	case "jsonp_send":
+		return Resource{Kind: Send, session: session, page: name, methods: "POST"}
 	}
 	for _, t := range s.transports {
 		if t.path == name {
-			return Resource{Kind: Receive, session: session, transport: t}
+			r := Resource{Kind: Receive, session: session, methods: t.method, transport: t}
+			if t.cors {
+				r.methods = "OPTIONS, " + t.method
+			}
+			return r
 		}
 	}
 	return Resource{}

@@ -55,7 +55,7 @@ type Receiver struct {
 // it has been answered; nil is for a socket that has to be closed then.
 func (s *Service) NewReceiver(r *http.Request, at Resource, next func(*loop.Conn) loop.Handler) (*Receiver, *ws.Refusal) {
 	if r.Method != at.transport.method {
-		return nil, &ws.Refusal{Status: http.StatusMethodNotAllowed, Allow: at.transport.allowed()}
+		return nil, &ws.Refusal{Status: http.StatusMethodNotAllowed, Allow: at.methods}
 	}
 	rc := &Receiver{session: at.session, transport: at.transport, next: next, unsent: math.MaxInt}
 	if at.transport.callback {
