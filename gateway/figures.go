@@ -33,28 +33,29 @@ type Figures struct {
 
 // Figures may be called from any goroutine, before, during and after Run, and waits for nothing.
 func (g *Gateway) Figures() Figures {
+	stats := g.set.host.Stats
 	f := Figures{
 		Sessions:     g.Sessions(),
-		Frames:       g.stats.Frames.Load(),
-		Published:    g.stats.Published.Load(),
+		Frames:       stats.Frames.Load(),
+		Published:    stats.Published.Load(),
 		Refused:      map[policy.Code]uint64{},
-		Unheard:      g.stats.Unheard.Load(),
-		Faults:       g.stats.Faults.Load(),
-		SlowCloses:   g.stats.SlowClosed.Load(),
-		HungCloses:   g.stats.Hung.Load(),
-		Nacks:        g.stats.Nacks.Load(),
-		Kicked:       g.stats.Kicked.Load(),
-		Blocked:      g.stats.Blocked.Load(),
-		Unpackable:   g.stats.Unpackable.Load(),
+		Unheard:      stats.Unheard.Load(),
+		Faults:       stats.Faults.Load(),
+		SlowCloses:   stats.SlowClosed.Load(),
+		HungCloses:   stats.Hung.Load(),
+		Nacks:        stats.Nacks.Load(),
+		Kicked:       stats.Kicked.Load(),
+		Blocked:      stats.Blocked.Load(),
+		Unpackable:   stats.Unpackable.Load(),
 		BusError:     g.bus.Healthy(),
-		Withheld:     g.stats.Withheld.Load(),
-		RefusedOther: g.stats.Refused[0].Load(),
+		Withheld:     stats.Withheld.Load(),
+		RefusedOther: stats.Refused[0].Load(),
 	}
 	for _, e := range policy.Codes() {
-		f.Refused[e.Code] = g.stats.Refused[e.Code].Load()
+		f.Refused[e.Code] = stats.Refused[e.Code].Load()
 	}
-	if g.set.auth != nil {
-		f.Tokens = g.set.auth.Figures()
+	if g.set.host.Auth != nil {
+		f.Tokens = g.set.host.Auth.Figures()
 	}
 	if g.engine.Load() != nil {
 		f.Connections = g.front.Connections()

@@ -25,6 +25,7 @@ import (
 	"github.com/stompgw/stompgw/gateway/internal/loop"
 	"github.com/stompgw/stompgw/gateway/internal/router"
 	"github.com/stompgw/stompgw/gateway/internal/session"
+	"github.com/stompgw/stompgw/gateway/origin"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/stomp"
@@ -35,16 +36,12 @@ const Version = "0.2.0"
 
 // Gateway is one node. It is an http.Handler, so it can also live in somebody else's server.
 type Gateway struct {
-	node     registry.Node
-	bus      bus.Bus
-	registry registry.Registry
-	rules    atomic.Pointer[policy.Catalogue]
-	set      settings
-	front    *front.Door
-	stats    session.Stats
-	blocks   session.Blocks
-	engine   atomic.Pointer[engine]        // nil when not running
-	router   atomic.Pointer[router.Router] // stays after the engine, for its counts
+	bus    bus.Bus
+	rules  atomic.Pointer[policy.Catalogue]
+	set    settings
+	front  *front.Door
+	engine atomic.Pointer[engine]        // nil when not running
+	router atomic.Pointer[router.Router] // stays after the engine, for its counts
 }
 
 // engine is what runs while Run does.
@@ -59,25 +56,26 @@ type engine struct {
 // New makes a node that publishes its sessions to reg and speaks to others over b. Both stay the
 // caller's, who closes them after Run.
 func New(node registry.Node, b bus.Bus, reg registry.Registry, rules *policy.Catalogue, opts ...Option) (*Gateway, error) {
-	g := &Gateway{node: node, bus: b, registry: reg, set: defaults()}
+	g := &Gateway{bus: b, set: defaults()}
+	g.set.host.Node, g.set.host.Registry = node, reg
 	g.rules.Store(rules)
 	for _, opt := range opts {
 		opt(&g.set)
 	}
 	for _, line := range g.set.allLines() {
-		line.Always = g.set.everyLine
+		line.Always = g.set.front.EveryLine
 	}
-	door, err := g.set.door()
-	if err != nil {
-		return nil, err
+	var err error
+	if g.set.front.Origins, err = origin.Parse(g.set.origins); err != nil {
+		return nil, fmt.Errorf("gateway: WithOrigins: %w", err)
 	}
-	if g.set.limits.Outbound < g.set.limits.Message {
-		return nil, fmt.Errorf("gateway: outbound limit %d is under the %d one message may take", g.set.limits.Outbound, g.set.limits.Message)
+	if g.set.host.Outbound < g.set.front.Message {
+		return nil, fmt.Errorf("gateway: outbound limit %d is under the %d one message may take", g.set.host.Outbound, g.set.front.Message)
 	}
 	if err := g.set.checkHandlers(rules); err != nil {
 		return nil, err
 	}
-	g.front = front.New(door)
+	g.front = front.New(g.set.front)
 	return g, nil
 }
 
@@ -166,30 +164,21 @@ func (f *failure) Error() string { return f.err.Error() }
 func (g *Gateway) newEngine() (*engine, error) {
 	e := &engine{pools: session.NewPools()}
 	for range runtime.GOMAXPROCS(0) {
-		l, err := g.set.newLoop(g.set.limits.Outbound)
+		l, err := g.set.newLoop(g.set.host.Outbound)
 		if err != nil {
 			return nil, errors.Join(err, e.discard())
 		}
 		e.loops = append(e.loops, l)
 	}
 	rules := g.rules.Load()
-	e.router = router.New(g.node, g.bus, rules, e.loops, g.set.log)
+	e.router = router.New(g.set.host.Node, g.bus, rules, e.loops, g.set.host.Log)
 	limits := stomp.DefaultLimits()
-	limits.Body = g.set.limits.Message
+	limits.Body = g.set.front.Message
 	for i := range e.loops {
-		e.hosts = append(e.hosts, &session.Host{
-			Local:  e.router.Local(i),
-			Rules:  rules,
-			Naming: session.Naming{Node: g.node, Server: "stompgw/" + Version, Registry: g.registry},
-			Access: session.Access{Auth: g.set.auth, Blocks: &g.blocks, LoginOnly: !g.set.anonymous, Grace: g.set.grace, Now: time.Now},
-			Hooks:  session.Hooks{Intercept: g.set.intercept(), Handler: g.set.handler()},
-			Bounds: session.Bounds{
-				Limits: &limits, Outbound: g.set.limits.Outbound,
-				HeartBeat: g.set.heartBeat, Hung: g.set.hung, ConnectTimeout: g.set.limits.ConnectTimeout,
-			},
-			Records: session.Records{Fallback: g.set.fallback, Stats: &g.stats, Lines: &g.set.lines, Log: g.set.log},
-			Pools:   e.pools,
-		})
+		host := g.set.host
+		host.Local, host.Rules, host.Limits, host.Pools = e.router.Local(i), rules, &limits, e.pools
+		host.Hooks = session.Hooks{Intercept: g.set.intercept(), Handler: g.set.handler()}
+		e.hosts = append(e.hosts, &host)
 	}
 	return e, nil
 }
@@ -277,10 +266,10 @@ func (g *Gateway) reload(e *engine, done func(ended int)) {
 // auth.Authenticator.SetIssuers. Who is logged in by a key that has gone is told to log in again, and
 // from then on counts as one whose token has expired. It may be called from any goroutine.
 func (g *Gateway) SetIssuers(issuers []auth.Issuer) error {
-	if g.set.auth == nil {
+	if g.set.host.Auth == nil {
 		return errors.New("gateway: it was made without WithAuth, and takes no tokens")
 	}
-	gone, err := g.set.auth.SetIssuers(issuers)
+	gone, err := g.set.host.Auth.SetIssuers(issuers)
 	if e := g.engine.Load(); e != nil && gone > 0 {
 		for i, l := range e.loops {
 			l.Post(e.hosts[i].KeysGone)
@@ -290,7 +279,7 @@ func (g *Gateway) SetIssuers(issuers []auth.Issuer) error {
 }
 
 // Sessions is how many sessions the node has, between CONNECT and their end.
-func (g *Gateway) Sessions() int { return int(g.stats.Open.Load()) }
+func (g *Gateway) Sessions() int { return int(g.set.host.Stats.Open.Load()) }
 
 // ServeHTTP answers what is at or below the endpoint, and everything else as WithPages says. In somebody
 // else's server, WebSocket and SockJS need HTTP/1.1: they take the connection over.
@@ -300,5 +289,5 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.front.Se
 func (g *Gateway) drain(shut func()) {
 	began, sessions := time.Now(), g.Sessions()
 	cut := g.front.Drain(g.set.drain, shut)
-	g.set.log.Info("stopped", "sessions_let_go", max(sessions-cut, 0), "cut_off", cut, "in", time.Since(began).Round(time.Second/10).String())
+	g.set.host.Log.Info("stopped", "sessions_let_go", max(sessions-cut, 0), "cut_off", cut, "in", time.Since(began).Round(time.Second/10).String())
 }

@@ -136,7 +136,7 @@ func (s *settings) outcome(err error, what string, in *session.Inspection) sessi
 	if o, ok := errors.AsType[*session.Outcome](err); ok {
 		return *o
 	}
-	s.failed.Log(s.log, slog.LevelError, what+" failed", "session", registry.ShortKey(in.Session.Key), "command", in.Frame.Command, "err", err)
+	s.failed.Log(s.host.Log, slog.LevelError, what+" failed", "session", registry.ShortKey(in.Session.Key), "command", in.Frame.Command, "err", err)
 	return session.Outcome{Refusal: policy.Refuse(policy.CodeInternal)}
 }
 

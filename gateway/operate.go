@@ -68,7 +68,7 @@ func (g *Gateway) Kick(ctx context.Context, ids []registry.SessionID, k Kick) (k
 	}
 	shares := e.share(ids)
 	kicked, err = loop.Gather(ctx, e.loops, func(i int, tell func([]registry.SessionID)) { e.hosts[i].Kick(ctx, shares[i], why, tell) })
-	g.set.log.Debug("ended sessions", "sessions", len(kicked), "code", why.Code, "reason", why.Message)
+	g.set.host.Log.Debug("ended sessions", "sessions", len(kicked), "code", why.Code, "reason", why.Message)
 	return kicked, err
 }
 
@@ -129,7 +129,7 @@ func (e *engine) share(ids []registry.SessionID) [][]registry.SessionID {
 // policy.CodeBlocked; a frame by its token in a session of another member is refused with that code.
 // Sessions that the members have stay, and may renew their tokens, see Kick. It may be called from
 // any goroutine, at any time.
-func (g *Gateway) Block(until map[string]time.Time) { g.blocks.Set(until, time.Now()) }
+func (g *Gateway) Block(until map[string]time.Time) { g.set.host.Blocks.Set(until, time.Now()) }
 
 // Drain makes Run drain and return, as the end of its context does. It returns at once, and does
 // nothing when Run does not run.

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"github.com/stompgw/stompgw/gateway/internal/session"
 	"github.com/stompgw/stompgw/gateway/internal/sockjs"
 	"github.com/stompgw/stompgw/gateway/internal/ws"
-	"github.com/stompgw/stompgw/gateway/origin"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
@@ -50,59 +48,45 @@ func (s SockJS) in(o front.Options) front.Options {
 }
 
 type settings struct {
-	front      front.Options // without what door fills in
-	origins    []string
-	limits     Limits
-	heartBeat  stomp.HeartBeat
-	hung       time.Duration
-	fallback   policy.Fallback
+	front      front.Options
+	host       session.Host // what those of the loops have in common
+	origins    []string     // of front, as they were given
 	drain      time.Duration
-	log        *slog.Logger
-	auth       *auth.Authenticator
-	anonymous  bool
-	grace      time.Duration
 	intercepts []Interceptor
 	handlers   []handler
 	patience   time.Duration // with interceptors and handlers
-	everyLine  bool
-	failed     seldom.Line // somebody else's code
-	lines      session.Lines
+	failed     seldom.Line   // somebody else's code
 	newLoop    func(outbound int) (*loop.Loop, error)
 }
 
 func defaults() settings {
+	const connectTimeout = 10 * time.Second
+	log := slog.New(slog.DiscardHandler)
 	return settings{
 		front: DefaultSockJS().in(front.Options{
 			Pages:   http.NotFoundHandler(),
 			Periods: ws.DefaultPeriods(),
 			SockJS:  sockjs.Options{Path: "/stomp", Parting: time.Second},
+			Log:     log,
+			Message: 64 << 10, Connections: 1e6, ConnectTimeout: connectTimeout,
 		}),
-		limits:    Limits{Message: 64 << 10, Outbound: 1 << 20, Connections: 1e6, ConnectTimeout: 10 * time.Second},
-		heartBeat: stomp.HeartBeat{Send: 10 * time.Second, Receive: 10 * time.Second},
-		hung:      10 * time.Minute,
-		fallback:  policy.FallbackDrop,
-		drain:     10 * time.Second,
-		log:       slog.New(slog.DiscardHandler),
-		anonymous: true,
-		grace:     30 * time.Second,
-		patience:  30 * time.Second,
-		newLoop:   loop.New,
+		host: session.Host{
+			Naming: session.Naming{Server: "stompgw/" + Version},
+			Access: session.Access{Blocks: new(session.Blocks), Grace: 30 * time.Second, Now: time.Now},
+			Bounds: session.Bounds{
+				HeartBeat: stomp.HeartBeat{Send: 10 * time.Second, Receive: 10 * time.Second}, Hung: 10 * time.Minute,
+				Outbound: 1 << 20, ConnectTimeout: connectTimeout,
+			},
+			Records: session.Records{Fallback: policy.FallbackDrop, Stats: new(session.Stats), Lines: new(session.Lines), Log: log},
+		},
+		drain:    10 * time.Second,
+		patience: 30 * time.Second,
+		newLoop:  loop.New,
 	}
 }
 
 // allLines are the lines of the log that clients, and somebody else's code, can cause at will.
-func (s *settings) allLines() []*seldom.Line { return append(s.lines.All(), &s.failed) }
-
-// door returns what the front door is told.
-func (s *settings) door() (o front.Options, err error) {
-	o = s.front
-	o.Connections, o.ConnectTimeout, o.Message = s.limits.Connections, s.limits.ConnectTimeout, s.limits.Message
-	o.Log, o.EveryLine = s.log, s.everyLine
-	if o.Origins, err = origin.Parse(s.origins); err != nil {
-		return o, fmt.Errorf("gateway: WithOrigins: %w", err)
-	}
-	return o, nil
-}
+func (s *settings) allLines() []*seldom.Line { return append(s.host.Lines.All(), &s.failed) }
 
 // Option sets what has a default.
 type Option func(*settings)
@@ -119,33 +103,38 @@ func WithEndpoint(path string) Option { return func(s *settings) { s.front.SockJ
 func WithOrigins(patterns []string) Option { return func(s *settings) { s.origins = patterns } }
 
 // WithLimits replaces the limits; see Limits for the defaults.
-func WithLimits(l Limits) Option { return func(s *settings) { s.limits = l } }
+func WithLimits(l Limits) Option {
+	return func(s *settings) {
+		s.front.Message, s.front.Connections, s.front.ConnectTimeout = l.Message, l.Connections, l.ConnectTimeout
+		s.host.Outbound, s.host.ConnectTimeout = l.Outbound, l.ConnectTimeout
+	}
+}
 
 // WithHeartBeat sets what the node offers: how often it sends, and wants to receive, a heart-beat.
 // 0 is never; default 10 s both. Clients may ask for down to 1 s.
 func WithHeartBeat(send, receive time.Duration) Option {
-	return func(s *settings) { s.heartBeat = stomp.HeartBeat{Send: send, Receive: receive} }
+	return func(s *settings) { s.host.HeartBeat = stomp.HeartBeat{Send: send, Receive: receive} }
 }
 
 // WithHung sets after how long a session is closed that has promised heart-beats and sends nothing of
 // STOMP, while its connection lives: a page that hangs answers WebSocket pings for ever. Three of the
 // promised periods are waited for in any case; 0 is never, default 10 minutes.
-func WithHung(d time.Duration) Option { return func(s *settings) { s.hung = d } }
+func WithHung(d time.Duration) Option { return func(s *settings) { s.host.Hung = d } }
 
 // WithFallback sets what becomes of a refusal when the session has no subscription to the error
 // destination; default policy.FallbackDrop.
-func WithFallback(f policy.Fallback) Option { return func(s *settings) { s.fallback = f } }
+func WithFallback(f policy.Fallback) Option { return func(s *settings) { s.host.Fallback = f } }
 
 // WithDrain sets over how long a stopping node spreads the closing of its sessions; default 10 s.
 // Few sessions take less: ten of each loop go every 100 ms in any case.
 func WithDrain(d time.Duration) Option { return func(s *settings) { s.drain = d } }
 
 // WithLogger sets where the node logs; default nowhere. Tokens and bodies are never logged.
-func WithLogger(l *slog.Logger) Option { return func(s *settings) { s.log = l } }
+func WithLogger(l *slog.Logger) Option { return func(s *settings) { s.front.Log, s.host.Log = l, l } }
 
 // WithEveryLine sets whether the log has each line that a client can cause at will, as it should be while
 // the client is made; default one a second of each kind, with the number of those left out.
-func WithEveryLine(every bool) Option { return func(s *settings) { s.everyLine = every } }
+func WithEveryLine(every bool) Option { return func(s *settings) { s.front.EveryLine = every } }
 
 // WithPages sets what answers HTTP requests outside the endpoint; default 404.
 func WithPages(h http.Handler) Option { return func(s *settings) { s.front.Pages = h } }
@@ -160,12 +149,12 @@ func WithSockJS(s *SockJS) Option {
 }
 
 // WithAuth sets what checks the tokens of clients; default nothing, and then nobody is logged in.
-func WithAuth(a *auth.Authenticator) Option { return func(s *settings) { s.auth = a } }
+func WithAuth(a *auth.Authenticator) Option { return func(s *settings) { s.host.Auth = a } }
 
 // WithAnonymous sets whether a client may connect without a token that is good; default true. If
 // not, its CONNECT is answered with an ERROR.
-func WithAnonymous(allowed bool) Option { return func(s *settings) { s.anonymous = allowed } }
+func WithAnonymous(allowed bool) Option { return func(s *settings) { s.host.LoginOnly = !allowed } }
 
 // WithGrace sets for how long after the expiry of its token a session still receives what needs a
 // login; default 30 s. The client is told at the expiry, and may renew.
-func WithGrace(d time.Duration) Option { return func(s *settings) { s.grace = d } }
+func WithGrace(d time.Duration) Option { return func(s *settings) { s.host.Grace = d } }
