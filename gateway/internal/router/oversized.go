@@ -2,20 +2,12 @@ package router
 
 import (
 	"log/slog"
-	"sync/atomic"
 
 	"github.com/stompgw/stompgw/bus"
-	"github.com/stompgw/stompgw/bus/seldom"
 )
 
-// oversized counts what was not delivered because it is larger than what may wait for one session.
-type oversized struct {
-	count atomic.Uint64
-	line  seldom.Line
-}
-
 // Oversized is how many messages of the bus were too large for this node's sessions.
-func (r *Router) Oversized() uint64 { return r.oversized.count.Load() }
+func (r *Router) Oversized() uint64 { return r.oversized.Load() }
 
 // isOversized reports whether e is more than a session's outbound queue holds. It would end every
 // subscriber as a slow one, and whoever publishes to the broker himself is bound by no limit of
@@ -28,8 +20,8 @@ func (r *Router) isOversized(e *bus.Envelope) bool {
 	if size <= r.limit {
 		return false
 	}
-	n := r.oversized.count.Add(1)
-	r.oversized.line.Log(r.log, slog.LevelWarn, "message not delivered: it is larger than what may wait for one client (limits.outbound)",
+	n := r.oversized.Add(1)
+	r.tooLarge.Log(r.log, slog.LevelWarn, "message not delivered: it is larger than what may wait for one client (limits.outbound)",
 		"destination", e.Destination, "bytes", size, "limit", r.limit, "count", n)
 	return true
 }

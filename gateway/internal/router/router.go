@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/seldom"
 	"github.com/stompgw/stompgw/gateway/internal/loop"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
@@ -27,7 +28,8 @@ type Router struct {
 	seq      atomic.Uint64
 	leftOut  atomic.Uint64 // headers of messages
 
-	oversized oversized
+	oversized atomic.Uint64 // messages not delivered because they are larger than what may wait for one session
+	tooLarge  seldom.Line   // of the log
 
 	mu       sync.RWMutex
 	interest map[string]*interest // by watch
@@ -80,7 +82,7 @@ func (r *Router) LeftOut() uint64 { return r.leftOut.Load() }
 
 // Run receives from the bus until ctx ends.
 func (r *Router) Run(ctx context.Context) error {
-	defer r.oversized.line.Close()
+	defer r.tooLarge.Close()
 	return r.bus.Receive(ctx, r.ready, func(e bus.Envelope) { r.deliver(ctx, e) })
 }
 

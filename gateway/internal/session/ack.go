@@ -46,14 +46,6 @@ type heldMessage struct {
 	packed []byte
 }
 
-// newWindow returns nil for ack:auto, which needs none.
-func newWindow(mode ackMode) *window {
-	if mode == ackAuto {
-		return nil
-	}
-	return &window{mode: mode}
-}
-
 // admit reports whether a message may leave now; if not, it is held.
 func (w *window) admit(seq uint64, packed []byte) bool {
 	if len(w.unacked) < prefetch {

@@ -163,11 +163,7 @@ func (s *Session) show(p *passage, fn func(context.Context, *passage)) {
 }
 
 func isIntercepted(command string) bool {
-	switch command {
-	case "CONNECT", "STOMP", "SUBSCRIBE", "SEND", "UNSUBSCRIBE", "DISCONNECT":
-		return true
-	}
-	return false
+	return asksWho(command) || command == "UNSUBSCRIBE" || command == "DISCONNECT"
 }
 
 // obey does what the interceptor wants. A frame that passes has waited: meanwhile its token may have ended,

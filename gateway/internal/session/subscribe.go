@@ -47,8 +47,9 @@ func (s *Session) subscribe(f *stomp.Frame, who *auth.Identity) error {
 		s.refuse(o, refusal)
 		return nil
 	}
-	sub.ID, sub.window = id, newWindow(mode)
-	sub.WantsAck = mode != ackAuto && s.version >= stomp.V12
+	if sub.ID = id; mode != ackAuto {
+		sub.window, sub.WantsAck = &window{mode: mode}, s.version >= stomp.V12
+	}
 	s.enter(sub, o)
 	return nil
 }

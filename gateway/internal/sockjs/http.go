@@ -12,6 +12,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -90,12 +91,7 @@ func allows(methods, method string) bool {
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	for m := range strings.SplitSeq(methods, ", ") {
-		if m == method {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(strings.Split(methods, ", "), method)
 }
 
 // preflight answers a browser that asks before it lets a page send a request.
