@@ -15,17 +15,20 @@ type transport struct {
 	method  string // of a receiver's request
 	receive string // its path, below the session's
 	send    string // path of a sender's request
+	kind    string // of the answer's content
 	streams bool
 	prelude func(*bufio.Reader) error
 	next    func(*bufio.Reader) (frame string, err error) // io.EOF at the end of an answer
 }
 
+const javascript = "application/javascript;charset=UTF-8"
+
 func xhrPolling() transport {
-	return transport{"xhr-polling", "POST", "/xhr", "/xhr_send", false, noPrelude, nextLine}
+	return transport{"xhr-polling", "POST", "/xhr", "/xhr_send", javascript, false, noPrelude, nextLine}
 }
 
 func xhrStreaming() transport {
-	return transport{"xhr-streaming", "POST", "/xhr_streaming", "/xhr_send", true, literal(strings.Repeat("h", 2048) + "\n"), nextLine}
+	return transport{"xhr-streaming", "POST", "/xhr_streaming", "/xhr_send", javascript, true, literal(strings.Repeat("h", 2048) + "\n"), nextLine}
 }
 
 // sockWebSocket is SockJS's own WebSocket, which has no other paths.
@@ -33,15 +36,15 @@ func sockWebSocket() transport { return transport{name: "sockjs-websocket"} }
 
 // polling are the transports of which an answer has one frame.
 func polling() []transport {
-	return []transport{xhrPolling(), {"jsonp-polling", "GET", "/jsonp?c=cb", "/jsonp_send", false, noPrelude, nextJSONP}}
+	return []transport{xhrPolling(), {"jsonp-polling", "GET", "/jsonp?c=cb", "/jsonp_send", javascript, false, noPrelude, nextJSONP}}
 }
 
 // streaming are those whose answers go on.
 func streaming() []transport {
 	return []transport{
 		xhrStreaming(),
-		{"eventsource", "GET", "/eventsource", "/xhr_send", true, literal("\r\n"), nextEvent},
-		{"htmlfile", "GET", "/htmlfile?c=cb", "/xhr_send", true, htmlPrelude, nextScript},
+		{"eventsource", "GET", "/eventsource", "/xhr_send", "text/event-stream", true, literal("\r\n"), nextEvent},
+		{"htmlfile", "GET", "/htmlfile?c=cb", "/xhr_send", "text/html;charset=UTF-8", true, htmlPrelude, nextScript},
 	}
 }
 
@@ -49,6 +52,9 @@ func streaming() []transport {
 func overHTTP() []transport { return append(polling(), streaming()...) }
 
 func allTransports() []transport { return append(overHTTP(), sockWebSocket()) }
+
+// ofElement tells those that a page asks for as an element, without an Origin.
+func (tr transport) ofElement() bool { return strings.Contains(tr.receive, "?c=") }
 
 // oneOfEach are one that polls, one that streams, and the WebSocket: to a session above them, the
 // others are the same.

@@ -137,32 +137,6 @@ func TestSockJSCutPost(t *testing.T) {
 	})
 }
 
-// A body that dribbles in is waited for, and its node does not wait for it.
-func TestSockJSDribble(t *testing.T) {
-	t.Parallel()
-	n := start(t, sockJS())
-	for _, w := range []way{first, later} {
-		b := n.browser(t, w)
-		s := b.session(xhrPolling(), "/echo")
-		c := b.fresh()
-		wire := request("POST", s.path+"/xhr_send", `["slow"]`)
-		for i := range len(wire) - 1 {
-			c.write(wire[i : i+1])
-			if i%20 == 0 {
-				s.say(`["quick"]`)
-				s.want(`a["quick"]`)
-			}
-		}
-		c.write(wire[len(wire)-1:])
-		a, err := b.answerOn(c, "POST")
-		if err != nil {
-			t.Fatal(err)
-		}
-		a.want(204, "")
-		s.want(`a["slow"]`)
-	}
-}
-
 // TestSockJSPostsThatWait: with a session that waits for the bus, posts are taken or refused, and
 // each that is taken counts once.
 func TestSockJSPostsThatWait(t *testing.T) {

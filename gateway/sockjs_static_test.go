@@ -18,20 +18,6 @@ func services() []string {
 	return []string{"/stomp", "/echo", "/disabled_websocket_echo", "/cookie_needed_echo", "/close"}
 }
 
-// "Greeting url"
-func TestSockJSGreeting(t *testing.T) {
-	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
-		for _, service := range services() {
-			t.Run(service, func(t *testing.T) {
-				b := open(t)
-				for _, path := range []string{service, service + "/", service + "?t=1"} {
-					b.get(path).wantType("text/plain;charset=UTF-8").wantHeader("Set-Cookie", "").want(200, "Welcome to SockJS!\n")
-				}
-			})
-		}
-	})
-}
-
 // All paths below a service are SockJS's, and none beside it.
 func TestSockJSPaths(t *testing.T) {
 	eachWay(t, func(t *testing.T, open func(testing.TB) *browser) {
@@ -163,7 +149,11 @@ func TestSockJSInfo(t *testing.T) {
 			"/disabled_websocket_echo": {false, false}, "/cookie_needed_echo": {true, true},
 		} {
 			t.Run(service, func(t *testing.T) {
-				i := open(t).get(service+"/info").wantStatus(200).wantHeader("Set-Cookie", "").info()
+				b := open(t)
+				for _, path := range []string{service, service + "/", service + "?t=1"} { // "Greeting url"
+					b.get(path).wantType("text/plain;charset=UTF-8").wantHeader("Set-Cookie", "").want(200, "Welcome to SockJS!\n")
+				}
+				i := b.get(service+"/info").wantStatus(200).wantHeader("Set-Cookie", "").info()
 				if *i.WebSocket != want.webSocket || *i.CookieNeeded != want.cookieNeeded {
 					t.Errorf("websocket %v, cookie_needed %v", *i.WebSocket, *i.CookieNeeded)
 				}
