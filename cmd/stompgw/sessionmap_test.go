@@ -19,7 +19,7 @@ func TestRedisAway(t *testing.T) {
 		t.Run(string(layout), func(t *testing.T) {
 			const size, ending = 10000, 500
 			redis := servers.Redis(t)
-			n := startNode(t, redis.Addr, natsAt(servers.NATS(t, 0).Addr)+"\nregistry: { heartbeat: 500ms, expiry: 2s, layout: "+string(layout)+" }")
+			n := startNode(t, redis.Addr, natsAt(servers.NATS(t, 0).Addr)+"\nregistry: { heartbeat: 500ms, expiry: 10m, layout: "+string(layout)+" }")
 			sessions := connectMany(t, n, size)
 			reader := readMap(t, redis.Addr, layout)
 			awaitKeys(t, reader, sessions)
@@ -57,7 +57,7 @@ func TestRedisAway(t *testing.T) {
 // TestRedisSilent: the same, for a Redis that takes connections and says nothing.
 func TestRedisSilent(t *testing.T) {
 	redis := servers.Redis(t)
-	n := startNode(t, redis.Addr, natsAt(servers.NATS(t, 0).Addr)+"\nregistry: { heartbeat: 500ms, expiry: 2s }")
+	n := startNode(t, redis.Addr, natsAt(servers.NATS(t, 0).Addr)+"\nregistry: { heartbeat: 500ms, expiry: 10m }")
 	sessions := connectMany(t, n, 10)
 	reader := readMap(t, redis.Addr, redisregistry.Hashes)
 	awaitKeys(t, reader, sessions)
