@@ -22,7 +22,7 @@ func (c *Catalogue) JudgeSubscribe(r *Request) (Grant, *Refusal) {
 	}
 	for i := range c.channels {
 		if b, ok := c.channels[i].match.Match(r.Destination); ok {
-			return c.channels[i].judge(r, &b)
+			return c.channels[i].grant(r, &b)
 		}
 	}
 	return Grant{}, Refuse(CodeNoRule)
@@ -37,59 +37,59 @@ func (c *Catalogue) judgePattern(r *Request) (Grant, *Refusal) {
 		return Grant{}, refusedBy("", CodePattern, err)
 	}
 	for i := range c.channels {
-		ch := &c.channels[i]
-		b, ok := ch.match.Covers(p)
+		ru := &c.channels[i]
+		b, ok := ru.match.Covers(p)
 		switch {
 		case !ok:
 			continue
-		case !ch.patterns || c.IsSession(r.Destination):
-			return Grant{}, refusedBy(ch.path, CodePattern, nil)
+		case !ru.patterns || c.IsSession(r.Destination):
+			return Grant{}, refusedBy(ru.path, CodePattern, nil)
 		}
-		return ch.judge(r, &b)
+		return ru.grant(r, &b)
 	}
 	return Grant{}, Refuse(CodePattern)
 }
 
-// judge asks the rule for a SUBSCRIBE that it is about.
-func (ch *channel) judge(r *Request, b *destination.Bindings) (Grant, *Refusal) {
-	if refusal := ch.subscribe.judge(r, &ch.match, b, ch.path); refusal != nil {
+// grant asks the rule for a SUBSCRIBE that it is about.
+func (ru *rule) grant(r *Request, b *destination.Bindings) (Grant, *Refusal) {
+	if refusal := ru.judge(&ru.subscribe, r, b); refusal != nil {
 		return Grant{}, refusal
 	}
-	return Grant{Rule: ch.path, Login: ch.subscribe.login()}, nil
+	return Grant{Rule: ru.path, Login: ru.subscribe.login()}, nil
 }
 
 // JudgeSend says where a SEND to the destination goes, or why it may not. It runs on an event loop.
 // A Rewrite keeps the claims of r.
 func (c *Catalogue) JudgeSend(r *Request) (Target, *Refusal) {
-	if under(r.Destination, c.prefixes.App) {
+	if c.IsApp(r.Destination) {
 		return c.routed(r)
 	}
 	for i := range c.channels {
-		ch := &c.channels[i]
-		b, ok := ch.match.Match(r.Destination)
+		ru := &c.channels[i]
+		b, ok := ru.match.Match(r.Destination)
 		if !ok {
 			continue
 		}
-		if refusal := ch.send.judge(r, &ch.match, &b, ch.path); refusal != nil {
+		if refusal := ru.judge(&ru.send, r, &b); refusal != nil {
 			return Target{}, refusal
 		}
-		return Target{Rule: ch.path, Destination: r.Destination, Session: c.IsSession(r.Destination)}, nil
+		return Target{Rule: ru.path, Destination: r.Destination, Session: c.IsSession(r.Destination)}, nil
 	}
 	return Target{}, Refuse(CodeNoRule)
 }
 
 func (c *Catalogue) routed(r *Request) (Target, *Refusal) {
 	for i := range c.routes {
-		rt := &c.routes[i]
-		b, ok := rt.match.Match(r.Destination)
+		ru := &c.routes[i]
+		b, ok := ru.match.Match(r.Destination)
 		if !ok {
 			continue
 		}
-		if refusal := rt.allow.judge(r, &rt.match, &b, rt.path); refusal != nil {
+		if refusal := ru.judge(&ru.send, r, &b); refusal != nil {
 			return Target{}, refusal
 		}
-		to := rt.publish.Expand(&b)
-		return Target{Rule: rt.path, Destination: to, Session: c.IsSession(to), Rewrite: rt.rewrite(r, &b)}, nil
+		to := ru.publish.Expand(&b)
+		return Target{Rule: ru.path, Destination: to, Session: c.IsSession(to), Rewrite: ru.rewrite(r, &b)}, nil
 	}
 	return Target{}, Refuse(CodeNoRule)
 }
@@ -97,16 +97,11 @@ func (c *Catalogue) routed(r *Request) (Target, *Refusal) {
 // LoginRule returns the path of the first expression that asks who is logged in, which without an
 // issuer of tokens nobody is: such as "channels[2].subscribe", and "" if none does.
 func (c *Catalogue) LoginRule() string {
-	var all []*expression
-	for i := range c.channels {
-		all = append(all, c.channels[i].subscribe.expression, c.channels[i].send.expression)
-	}
-	for i := range c.routes {
-		all = append(all, c.routes[i].allow.expression, c.routes[i].body, c.routes[i].headers)
-	}
-	for _, e := range all {
-		if e.asksLogin() {
-			return e.path
+	for _, ru := range c.rules() {
+		for _, e := range []*expression{ru.subscribe.expression, ru.send.expression, ru.body, ru.headers} {
+			if e.asksLogin() {
+				return e.path
+			}
 		}
 	}
 	return ""

@@ -14,51 +14,34 @@ type Shadow struct {
 }
 
 // Shadows returns the rules that never decide, as far as that can be seen segment by segment.
-func (c *Catalogue) Shadows() []Shadow {
-	var channels, routes order
-	for i := range c.channels {
-		channels.add(c.channels[i].path, &c.channels[i].match)
+func (c *Catalogue) Shadows() []Shadow { return append(shadows(c.channels), shadows(c.routes)...) }
+
+func shadows(rules []rule) (list []Shadow) {
+	begin := map[string][]int{} // rules by what they begin with, so that few are compared
+	for i := range rules {
+		begins := rules[i].match.Begin()
+		if by := including(rules, begin, &rules[i].match, begins); by >= 0 {
+			list = append(list, Shadow{rules[i].path, rules[by].path})
+		}
+		begin[begins] = append(begin[begins], i)
 	}
-	for i := range c.routes {
-		routes.add(c.routes[i].path, &c.routes[i].match)
-	}
-	return append(channels.shadows, routes.shadows...)
+	return list
 }
 
-// order is a list of rules of which the first that matches decides.
-type order struct {
-	paths   []string
-	matches []*destination.Matcher
-	begin   map[string][]int // rules by what they begin with, so that few are compared
-	shadows []Shadow
-}
-
-// add adds the last rule, and notes whether it will never decide.
-func (o *order) add(path string, m *destination.Matcher) {
-	begin := m.Begin()
-	if by := o.including(m, begin); by >= 0 {
-		o.shadows = append(o.shadows, Shadow{path, o.paths[by]})
-	}
-	if o.begin == nil {
-		o.begin = map[string][]int{}
-	}
-	o.begin[begin] = append(o.begin[begin], len(o.paths))
-	o.paths, o.matches = append(o.paths, path), append(o.matches, m)
-}
-
-// including returns the first rule that includes m, -1 for none. Such a rule begins with what m does, or
-// with less.
-func (o *order) including(m *destination.Matcher, begin string) int {
+// including returns the first of the rules in begin that includes m, -1 for none. Such a rule begins with what m
+// does, or with less.
+func including(rules []rule, begin map[string][]int, m *destination.Matcher, begins string) int {
 	first := -1
 	for {
-		i := slices.IndexFunc(o.begin[begin], func(n int) bool { return o.matches[n].Includes(m) })
-		if i >= 0 && (first < 0 || o.begin[begin][i] < first) {
-			first = o.begin[begin][i]
+		at := begin[begins]
+		i := slices.IndexFunc(at, func(n int) bool { return rules[n].match.Includes(m) })
+		if i >= 0 && (first < 0 || at[i] < first) {
+			first = at[i]
 		}
-		if begin == "" {
+		if begins == "" {
 			return first
 		}
-		begin = begin[:strings.LastIndexByte(begin, '/')]
+		begins = begins[:strings.LastIndexByte(begins, '/')]
 	}
 }
 

@@ -37,23 +37,23 @@ func (e *expression) reviewPermission() []error {
 	}
 }
 
-// judge returns nil if the frame may pass, and else the refusal of the rule. What can't be evaluated
-// is a no. A permission without an expression allocates nothing to say yes.
-func (p *permission) judge(r *Request, m *destination.Matcher, b *destination.Bindings, rule string) *Refusal {
-	if p.expression == nil {
-		if p.always {
-			return nil
-		}
-		return refusedBy(rule, CodeNotAllowed, nil)
+// judge returns nil if one of the rule's permissions lets the frame pass, and else the refusal. What can't be
+// evaluated is a no. A permission without an expression allocates nothing to say yes.
+func (ru *rule) judge(p *permission, r *Request, b *destination.Bindings) *Refusal {
+	if p.always {
+		return nil
 	}
-	yes, err := p.expression.permits(&frame{request: *r, match: m, bound: *b})
+	if p.expression == nil {
+		return refusedBy(ru.path, CodeNotAllowed, nil)
+	}
+	yes, err := p.expression.permits(&frame{request: *r, match: &ru.match, bound: *b})
 	switch {
 	case yes:
 		return nil
 	case r.Claims == nil && p.login():
-		return refusedBy(rule, CodeLogin, err)
+		return refusedBy(ru.path, CodeLogin, err)
 	}
-	return refusedBy(rule, CodeNotAllowed, err)
+	return refusedBy(ru.path, CodeNotAllowed, err)
 }
 
 // login reports whether the permission depends on who is logged in.

@@ -107,23 +107,12 @@ func (e *expression) reviewHeaders() []error {
 
 // typeName is what messages call a type of CEL.
 func typeName(t *cel.Type) string {
-	switch t.Kind() {
-	case types.IntKind, types.UintKind:
-		return "a whole number"
-	case types.DoubleKind:
-		return "a number"
-	case types.StringKind:
-		return "a text"
-	case types.BoolKind:
-		return "true or false"
-	case types.BytesKind:
-		return "bytes"
-	case types.NullTypeKind:
-		return "null"
-	case types.TimestampKind:
-		return "a time"
-	case types.DurationKind:
-		return "a length of time"
+	if name, ok := map[types.Kind]string{
+		types.IntKind: "a whole number", types.UintKind: "a whole number", types.DoubleKind: "a number", types.StringKind: "a text",
+		types.BoolKind: "true or false", types.BytesKind: "bytes", types.NullTypeKind: "null",
+		types.TimestampKind: "a time", types.DurationKind: "a length of time",
+	}[t.Kind()]; ok {
+		return name
 	}
 	return "a " + cel.FormatCELType(t)
 }

@@ -25,7 +25,7 @@ const (
 
 // Rewrite is what a route's expressions make of one SEND.
 type Rewrite struct {
-	route *route
+	rule  *rule
 	frame frame // as it was judged; it asks no session any more
 }
 
@@ -62,8 +62,8 @@ func (w *Rewrite) apply(ctx context.Context, e *bus.Envelope, limit int) error {
 		entries[contentType] = media
 	}
 	e.Body, e.Headers = body, merge(e.Headers, entries)
-	if w.route.headers != nil && !fits(e.Headers) {
-		return &unfit{w.route.headers, errTooLarge}
+	if w.rule.headers != nil && !fits(e.Headers) {
+		return &unfit{w.rule.headers, errTooLarge}
 	}
 	return nil
 }
@@ -72,10 +72,10 @@ func (w *Rewrite) apply(ctx context.Context, e *bus.Envelope, limit int) error {
 // the sender named.
 func (w *Rewrite) body(ctx context.Context, m *message, limit int) (body []byte, media string, err error) {
 	sent := m.envelope.Body
-	if w.route.body == nil {
+	if w.rule.body == nil {
 		return sent, "", nil
 	}
-	v, err := w.route.body.evaluate(ctx, m)
+	v, err := w.rule.body.evaluate(ctx, m)
 	if err != nil {
 		return nil, "", err
 	}
@@ -99,7 +99,7 @@ func (w *Rewrite) body(ctx context.Context, m *message, limit int) (body []byte,
 		err = errTooLarge
 	}
 	if err != nil {
-		return nil, "", &unfit{w.route.body, err}
+		return nil, "", &unfit{w.rule.body, err}
 	}
 	return body, media, nil
 }
@@ -107,16 +107,16 @@ func (w *Rewrite) body(ctx context.Context, m *message, limit int) (body []byte,
 // entries returns the header entries that the route adds, by name.
 func (w *Rewrite) entries(ctx context.Context, m *message) (map[string]string, error) {
 	entries := map[string]string{}
-	if w.route.headers == nil {
+	if w.rule.headers == nil {
 		return entries, nil
 	}
-	v, err := w.route.headers.evaluate(ctx, m)
+	v, err := w.rule.headers.evaluate(ctx, m)
 	if err != nil {
 		return nil, err
 	}
 	made, ok := v.(traits.Mapper)
 	if !ok {
-		return nil, &unfit{w.route.headers, errHeaders}
+		return nil, &unfit{w.rule.headers, errHeaders}
 	}
 	for it := made.Iterator(); it.HasNext() == types.True; {
 		key := it.Next()
@@ -124,9 +124,9 @@ func (w *Rewrite) entries(ctx context.Context, m *message) (map[string]string, e
 		value, isText2 := made.Get(key).(types.String)
 		switch {
 		case !isText || !isText2:
-			return nil, &unfit{w.route.headers, errHeaders}
+			return nil, &unfit{w.rule.headers, errHeaders}
 		case !carried(string(name)) || !carried(string(value)) || name == "" || !Travels(string(name), []byte(value)):
-			return nil, &unfit{w.route.headers, errHeader}
+			return nil, &unfit{w.rule.headers, errHeader}
 		}
 		entries[string(name)] = string(value)
 	}

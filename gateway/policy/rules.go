@@ -85,29 +85,27 @@ func (e *RuleError) Caret() string {
 	return strings.Map(blank, string(line[:min(e.Column-1, len(line))])) + "^"
 }
 
-type channel struct {
-	path, where     string // such as "channels[2]" and "prod.yaml:14"
-	match           destination.Matcher
-	subscribe, send permission
-	patterns        bool
-}
+// rule is a Channel or a Route as frames are judged by it.
+type rule struct {
+	path, where string // such as "channels[2]" and "prod.yaml:14"
+	match       destination.Matcher
+	send        permission // of a Route Allow
 
-type route struct {
-	path    string
-	where   string
-	match   destination.Matcher
-	allow   permission
-	publish destination.Template
-	body    *expression // nil for none, as headers
-	headers *expression
+	// Of a Channel alone.
+	subscribe permission
+	patterns  bool
+
+	// Of a Route alone.
+	publish       destination.Template
+	body, headers *expression // nil for none
 }
 
 // Catalogue judges frames by the rules.
 type Catalogue struct {
 	prefixes  Prefixes
 	errorDest string
-	channels  []channel
-	routes    []route
+	channels  []rule
+	routes    []rule
 }
 
 // New checks the rules and compiles their expressions. An error is a *RuleError, or several joined
@@ -119,106 +117,86 @@ func New(r Rules) (*Catalogue, error) {
 		where = func(string) string { return "" }
 	}
 	permissions, rewrites := &compiler{}, &compiler{bodies: true}
-	for i, rule := range r.Channels {
-		ch := channel{path: fmt.Sprintf("channels[%d]", i), patterns: rule.Patterns}
-		if err := ch.compile(permissions, rule, r.Prefixes); err != nil {
+	for i, said := range r.Channels {
+		path := fmt.Sprintf("channels[%d]", i)
+		ru := rule{path: path, where: where(path), patterns: said.Patterns}
+		if err := ru.compileChannel(permissions, said, r.Prefixes); err != nil {
 			return nil, err
 		}
-		ch.where = where(ch.path)
-		c.channels = append(c.channels, ch)
+		c.channels = append(c.channels, ru)
 	}
-	for i, rule := range r.Routes {
-		rt := route{path: fmt.Sprintf("routes[%d]", i)}
-		err := rt.compile(permissions, rule, r.Prefixes)
-		if err == nil {
-			err = rt.compileRewrite(rewrites, rule)
-		}
-		if err != nil {
+	for i, said := range r.Routes {
+		path := fmt.Sprintf("routes[%d]", i)
+		ru := rule{path: path, where: where(path)}
+		if err := ru.compileRoute(permissions, rewrites, said, r.Prefixes); err != nil {
 			return nil, err
 		}
-		rt.where = where(rt.path)
-		c.routes = append(c.routes, rt)
+		c.routes = append(c.routes, ru)
 	}
 	return c, nil
 }
 
+// rules are the channels and the routes.
+func (c *Catalogue) rules() []rule { return slices.Concat(c.channels, c.routes) }
+
 // Where is where a rule such as "channels[2]" stands; empty if nobody has said.
-func (c *Catalogue) Where(rule string) string {
-	for i := range c.channels {
-		if c.channels[i].path == rule {
-			return c.channels[i].where
-		}
-	}
-	for i := range c.routes {
-		if c.routes[i].path == rule {
-			return c.routes[i].where
+func (c *Catalogue) Where(path string) string {
+	for _, ru := range c.rules() {
+		if ru.path == path {
+			return ru.where
 		}
 	}
 	return ""
 }
 
-func (ch *channel) compile(c *compiler, rule Channel, p Prefixes) (err error) {
-	if ch.match, err = newMatcher(rule.Match, ch.path); err != nil {
-		return err
+func (ru *rule) compileChannel(c *compiler, said Channel, p Prefixes) (err error) {
+	if ru.match, err = destination.NewMatcher(said.Match); err != nil {
+		return &RuleError{Path: ru.path + ".match", Reason: err.Error()}
 	}
 	switch {
-	case under(rule.Match, p.App):
-		return &RuleError{Path: ch.path + ".match", Reason: fmt.Sprintf("%q is under the application prefix %s, which nobody receives: write a route", rule.Match, p.App)}
-	case rule.Patterns && under(rule.Match, p.User):
-		return &RuleError{Path: ch.path + ".patterns", Reason: fmt.Sprintf("%q is under the session prefix %s, where messages reach subscriptions by name alone", rule.Match, p.User)}
+	case under(said.Match, p.App):
+		return &RuleError{Path: ru.path + ".match", Reason: fmt.Sprintf("%q is under the application prefix %s, which nobody receives: write a route", said.Match, p.App)}
+	case said.Patterns && under(said.Match, p.User):
+		return &RuleError{Path: ru.path + ".patterns", Reason: fmt.Sprintf("%q is under the session prefix %s, where messages reach subscriptions by name alone", said.Match, p.User)}
 	}
-	if ch.subscribe, err = c.permission(rule.Subscribe, ch.path+".subscribe", &ch.match); err != nil {
+	if ru.subscribe, err = c.permission(said.Subscribe, ru.path+".subscribe", &ru.match); err != nil {
 		return err
 	}
-	ch.send, err = c.permission(rule.Send, ch.path+".send", &ch.match)
+	ru.send, err = c.permission(said.Send, ru.path+".send", &ru.match)
 	return err
 }
 
-func (rt *route) compile(c *compiler, rule Route, p Prefixes) (err error) {
-	if rt.match, err = newMatcher(rule.Match, rt.path); err != nil {
+func (ru *rule) compileRoute(permissions, rewrites *compiler, said Route, p Prefixes) (err error) {
+	if ru.match, err = destination.NewMatcher(said.Match); err != nil {
+		return &RuleError{Path: ru.path + ".match", Reason: err.Error()}
+	}
+	if !under(said.Match, p.App) {
+		return &RuleError{Path: ru.path + ".match", Reason: fmt.Sprintf("%q is not under the application prefix %s", said.Match, p.App)}
+	}
+	if ru.send, err = permissions.permission(said.Allow, ru.path+".allow", &ru.match); err != nil {
 		return err
 	}
-	if !under(rule.Match, p.App) {
-		return &RuleError{Path: rt.path + ".match", Reason: fmt.Sprintf("%q is not under the application prefix %s", rule.Match, p.App)}
+	if ru.publish, err = ru.match.Template(said.Publish); err != nil {
+		return &RuleError{Path: ru.path + ".publish", Reason: err.Error()}
 	}
-	if rt.allow, err = c.permission(rule.Allow, rt.path+".allow", &rt.match); err != nil {
+	if under(said.Publish, p.App) {
+		return &RuleError{Path: ru.path + ".publish", Reason: fmt.Sprintf("%q is under the application prefix %s, which nobody receives", said.Publish, p.App)}
+	}
+	if ru.body, err = rewrites.compile(said.Body, ru.path+".body", &ru.match, (*expression).reviewBody); err != nil {
 		return err
 	}
-	if rt.publish, err = rt.match.Template(rule.Publish); err != nil {
-		return &RuleError{Path: rt.path + ".publish", Reason: err.Error()}
-	}
-	if under(rule.Publish, p.App) {
-		return &RuleError{Path: rt.path + ".publish", Reason: fmt.Sprintf("%q is under the application prefix %s, which nobody receives", rule.Publish, p.App)}
-	}
-	return nil
-}
-
-// newMatcher makes what the match of the rule at path says.
-func newMatcher(match, path string) (destination.Matcher, error) {
-	m, err := destination.NewMatcher(match)
-	if err != nil {
-		return m, &RuleError{Path: path + ".match", Reason: err.Error()}
-	}
-	return m, nil
-}
-
-// compileRewrite makes the expressions of rule, if it has any, for what becomes of a message.
-func (rt *route) compileRewrite(c *compiler, rule Route) (err error) {
-	if rt.body, err = c.compile(rule.Body, rt.path+".body", &rt.match, (*expression).reviewBody); err != nil {
-		return err
-	}
-	rt.headers, err = c.compile(rule.Headers, rt.path+".headers", &rt.match, (*expression).reviewHeaders)
+	ru.headers, err = rewrites.compile(said.Headers, ru.path+".headers", &ru.match, (*expression).reviewHeaders)
 	return err
 }
 
 // rewrite is what the expressions make of a SEND, nil if there are none. They may be evaluated when
 // the session has gone on, so it is described now.
-func (rt *route) rewrite(r *Request, b *destination.Bindings) *Rewrite {
-	if rt.body == nil && rt.headers == nil {
+func (ru *rule) rewrite(r *Request, b *destination.Bindings) *Rewrite {
+	if ru.body == nil && ru.headers == nil {
 		return nil
 	}
-	w := &Rewrite{route: rt, frame: frame{request: *r, match: &rt.match, bound: *b}}
-	if rt.body.asksSession() || rt.headers.asksSession() {
+	w := &Rewrite{rule: ru, frame: frame{request: *r, match: &ru.match, bound: *b}}
+	if ru.body.asksSession() || ru.headers.asksSession() {
 		w.frame.describe()
 	}
 	w.frame.request.From = nil
@@ -240,5 +218,5 @@ func (c *Catalogue) Agrees(other *Catalogue) bool {
 
 // ReadsHeaders reports whether a rule for SUBSCRIBE looks at the headers that came with it.
 func (c *Catalogue) ReadsHeaders() bool {
-	return slices.ContainsFunc(c.channels, func(ch channel) bool { return ch.subscribe.expression.asksHeaders() })
+	return slices.ContainsFunc(c.channels, func(ru rule) bool { return ru.subscribe.expression.asksHeaders() })
 }
