@@ -62,6 +62,7 @@ func TestMatcher(t *testing.T) {
 		{"/topic/*-x*y", "/topic/a-x-xby", "[]"},
 		{"/topic/a?c", "/topic/a\u00e9c", "[]"},
 		{"/topic/a?c", "/topic/ac", "no"},
+		{"/topic/a?", "/topic/a\xff", "[]"},
 		{"/topic/a??", "/topic/a\u00e9", "no"},
 		{"/topic/*??b*", "/topic/\uc548bx", "no"}, // three bytes are one character
 		{"/topic/a**c", "/topic/abbc", "[]"},
