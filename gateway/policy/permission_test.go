@@ -201,21 +201,31 @@ func TestLiteralPermissionAllocs(t *testing.T) {
 	}
 }
 
-// TestPermissionAtOnce: loops judge by the same rule at the same time, also one that fails; the race
-// detector looks on.
-func TestPermissionAtOnce(t *testing.T) {
+// TestAtOnce: loops judge and rewrite by the same rule at the same time, also one that fails; the race detector
+// looks on.
+func TestAtOnce(t *testing.T) {
 	for _, expression := range []string{`"a" in claims.rl && vars.id == "b"`, `claims.rl`, `-claims.rl == 1`, `claims.rl.exists(x, x == headers.a)`, `session.member == 42`} {
 		c := mustNew(t, Rules{Prefixes: DefaultPrefixes(), Channels: []Channel{{Match: "/topic/{id}", Subscribe: expression}}})
-		var wg sync.WaitGroup
-		for range 4 {
-			wg.Go(func() {
-				for i := range 200 {
-					c.JudgeSubscribe(&Request{Destination: "/topic/b", Claims: []map[string]any{nil, {"rl": []any{"a"}}, {"rl": int64(1)}}[i%3], Member: "42", From: newAsker()})
-				}
-			})
-		}
-		wg.Wait()
+		atOnce(func(i int) {
+			c.JudgeSubscribe(&Request{Destination: "/topic/b", Claims: []map[string]any{nil, {"rl": []any{"a"}}, {"rl": int64(1)}}[i%3], Member: "42", From: newAsker()})
+		})
 	}
+	for _, body := range []string{`{"content": body.chat}`, `-body`, `body + 1`, `string(timestamp(body))`, `!body`, `body.map(x, x)`} {
+		w := rewriteOf(t, body, `{"x-room": vars.room}`)
+		atOnce(func(i int) { apply(w, []string{`{"chat":"a"}`, `1`, `"a"`, `9223372036854775807`, `true`, `x`}[i%6]) })
+	}
+}
+
+func atOnce(do func(i int)) {
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for i := range 200 {
+				do(i)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // TestCostOfPermissions: what a client brings can't hold up the loop.

@@ -358,26 +358,6 @@ func TestRewriteInterrupted(t *testing.T) {
 	}
 }
 
-// TestRewriteAtOnce: loops evaluate the same expression at the same time, also one that fails; the
-// race detector looks on.
-func TestRewriteAtOnce(t *testing.T) {
-	for _, body := range []string{`{"content": body.chat}`, `-body`, `body + 1`, `string(timestamp(body))`, `!body`, `body.map(x, x)`} {
-		w := rewriteOf(t, body, `{"x-room": vars.room}`)
-		done := make(chan bool)
-		for range 4 {
-			go func() {
-				defer func() { done <- true }()
-				for i := range 200 {
-					apply(w, []string{`{"chat":"a"}`, `1`, `"a"`, `9223372036854775807`, `true`, `x`}[i%6])
-				}
-			}()
-		}
-		for range 4 {
-			<-done
-		}
-	}
-}
-
 func BenchmarkRewrite(b *testing.B) {
 	for _, expression := range []string{`{"content": body.chat}`,
 		`is_json && type(body) == map && has(body.chat) ? dyn({"content": body.chat}) : text`, `body`} {
