@@ -23,15 +23,12 @@ func pemOf(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
-// must returns what an encoder made.
-func must[T any](t *testing.T) func(v T, err error) T {
-	return func(v T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
+// must is for what can't fail.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
 	}
+	return v
 }
 
 func TestParsePublicKeys(t *testing.T) {
@@ -41,67 +38,18 @@ func TestParsePublicKeys(t *testing.T) {
 		ec[name] = newKey(t, name).(*ecdsa.PrivateKey)
 	}
 	ed := newKey(t, "EdDSA").(ed25519.PrivateKey)
-	p224 := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))
-	x25519 := must[*ecdh.PrivateKey](t)(ecdh.X25519().GenerateKey(rand.Reader))
+	p224 := must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))
+	x25519 := must(ecdh.X25519().GenerateKey(rand.Reader))
 	small := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 1023), E: 65537}
-	der := func(key any) []byte { t.Helper(); return must[[]byte](t)(x509.MarshalPKIXPublicKey(key)) }
+	der := func(key any) []byte { return must(x509.MarshalPKIXPublicKey(key)) }
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "t"}}
-	certificate := must[[]byte](t)(x509.CreateCertificate(rand.Reader, template, template, ed.Public(), ed))
-	for _, c := range []struct {
-		name string
-		text []byte
-		key  any    // nil for an error
-		want string // algorithms, or in the error
-	}{
-		{"RSA", pemOf("PUBLIC KEY", der(&rsaKey.PublicKey)), &rsaKey.PublicKey, "RS256 RS384 RS512 PS256 PS384 PS512"},
-		{"RSA, PKCS #1", pemOf("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&rsaKey.PublicKey)), &rsaKey.PublicKey, "RS256 RS384 RS512 PS256 PS384 PS512"},
-		{"P-256", pemOf("PUBLIC KEY", der(&ec["ES256"].PublicKey)), &ec["ES256"].PublicKey, "ES256"},
-		{"P-384", pemOf("PUBLIC KEY", der(&ec["ES384"].PublicKey)), &ec["ES384"].PublicKey, "ES384"},
-		{"P-521", pemOf("PUBLIC KEY", der(&ec["ES512"].PublicKey)), &ec["ES512"].PublicKey, "ES512"},
-		{"Ed25519", pemOf("PUBLIC KEY", der(ed.Public())), ed.Public(), "EdDSA"},
-		{"certificate", pemOf("CERTIFICATE", certificate), ed.Public(), "EdDSA"},
-		{"text before", append([]byte("Key of the issuer\n"), pemOf("PUBLIC KEY", der(ed.Public()))...), ed.Public(), "EdDSA"},
-
-		{"empty", nil, nil, "holds no key: want PEM text"},
-		{"DER", der(ed.Public()), nil, "holds no key: want PEM text"},
-		{"truncated", pemOf("PUBLIC KEY", der(ed.Public()))[:60], nil, "holds no key"},
-		{"broken", pemOf("PUBLIC KEY", []byte("x")), nil, "its PUBLIC KEY can't be read"},
-		{"private", pemOf("PRIVATE KEY", must[[]byte](t)(x509.MarshalPKCS8PrivateKey(ed))), nil, "holds a private key, which only the issuer should have"},
-		{"private, RSA", pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey)), nil, "holds a private key"},
-		{"private, OpenSSH", pemOf("OPENSSH PRIVATE KEY", []byte("x")), nil, "holds a private key"},
-		{"a request", pemOf("CERTIFICATE REQUEST", []byte("x")), nil, "holds a CERTIFICATE REQUEST: want a PUBLIC KEY"},
-		{"a short RSA key", pemOf("PUBLIC KEY", der(small)), nil, "the RSA key has 1024 bits: want 2048 or more"},
-		{"another curve", pemOf("PUBLIC KEY", der(&p224.PublicKey)), nil, "the key is on the curve P-224"},
-		{"a key to agree on others", pemOf("PUBLIC KEY", der(x25519.PublicKey())), nil, "no algorithm is known for a key of type *ecdh.PublicKey"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			keys, err := ParsePublicKeys(c.text)
-			var key any
-			if len(keys) == 1 {
-				key = keys[0]
-			}
-			switch {
-			case c.key == nil && (err == nil || !strings.Contains(err.Error(), c.want)):
-				t.Errorf("error %v, want one with %q", err, c.want)
-			case c.key != nil && (err != nil || !reflect.DeepEqual(key, c.key)):
-				t.Errorf("key %v, %v; want %v", key, err, c.key)
-			case c.key != nil && !slices.Equal(Algorithms(key), strings.Fields(c.want)):
-				t.Errorf("algorithms %s, want %s", Algorithms(key), c.want)
-			}
-		})
-	}
-}
-
-// TestParseSeveral: a file may hold the keys of now and of before or after.
-func TestParseSeveral(t *testing.T) {
-	ed, rsaKey := newKey(t, "EdDSA").(ed25519.PrivateKey), newKey(t, "RS256").(*rsa.PrivateKey)
-	der := func(key any) []byte { t.Helper(); return must[[]byte](t)(x509.MarshalPKIXPublicKey(key)) }
+	certificate := must(x509.CreateCertificate(rand.Reader, template, template, ed.Public(), ed))
 	certify := func(name string, public any, by *x509.Certificate) *x509.Certificate {
 		template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true}
 		if by == nil {
 			by = template
 		}
-		return must[*x509.Certificate](t)(x509.ParseCertificate(must[[]byte](t)(x509.CreateCertificate(rand.Reader, template, by, public, ed))))
+		return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, by, public, ed))))
 	}
 	first, second := pemOf("PUBLIC KEY", der(ed.Public())), pemOf("PUBLIC KEY", der(&rsaKey.PublicKey))
 	authority := certify("authority", ed.Public(), nil)
@@ -110,10 +58,31 @@ func TestParseSeveral(t *testing.T) {
 		name string
 		text []byte
 		keys []any  // nil for an error
-		want string // in the error
+		want string // the algorithms of the first key, or in the error
 	}{
-		{"two keys", slices.Concat(first, []byte("the old one\n"), second), []any{ed.Public(), &rsaKey.PublicKey}, ""},
-		{"a key and a certificate", slices.Concat(second, pemOf("CERTIFICATE", authority.Raw)), []any{&rsaKey.PublicKey, ed.Public()}, ""},
+		{"RSA", pemOf("PUBLIC KEY", der(&rsaKey.PublicKey)), []any{&rsaKey.PublicKey}, "RS256 RS384 RS512 PS256 PS384 PS512"},
+		{"RSA, PKCS #1", pemOf("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&rsaKey.PublicKey)), []any{&rsaKey.PublicKey}, "RS256 RS384 RS512 PS256 PS384 PS512"},
+		{"P-256", pemOf("PUBLIC KEY", der(&ec["ES256"].PublicKey)), []any{&ec["ES256"].PublicKey}, "ES256"},
+		{"P-384", pemOf("PUBLIC KEY", der(&ec["ES384"].PublicKey)), []any{&ec["ES384"].PublicKey}, "ES384"},
+		{"P-521", pemOf("PUBLIC KEY", der(&ec["ES512"].PublicKey)), []any{&ec["ES512"].PublicKey}, "ES512"},
+		{"Ed25519", pemOf("PUBLIC KEY", der(ed.Public())), []any{ed.Public()}, "EdDSA"},
+		{"certificate", pemOf("CERTIFICATE", certificate), []any{ed.Public()}, "EdDSA"},
+		{"text before", append([]byte("Key of the issuer\n"), pemOf("PUBLIC KEY", der(ed.Public()))...), []any{ed.Public()}, "EdDSA"},
+
+		{"empty", nil, nil, "holds no key: want PEM text"},
+		{"DER", der(ed.Public()), nil, "holds no key: want PEM text"},
+		{"truncated", pemOf("PUBLIC KEY", der(ed.Public()))[:60], nil, "holds no key"},
+		{"broken", pemOf("PUBLIC KEY", []byte("x")), nil, "its PUBLIC KEY can't be read"},
+		{"private", pemOf("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(ed))), nil, "holds a private key, which only the issuer should have"},
+		{"private, RSA", pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey)), nil, "holds a private key"},
+		{"private, OpenSSH", pemOf("OPENSSH PRIVATE KEY", []byte("x")), nil, "holds a private key"},
+		{"a request", pemOf("CERTIFICATE REQUEST", []byte("x")), nil, "holds a CERTIFICATE REQUEST: want a PUBLIC KEY"},
+		{"a short RSA key", pemOf("PUBLIC KEY", der(small)), nil, "the RSA key has 1024 bits: want 2048 or more"},
+		{"another curve", pemOf("PUBLIC KEY", der(&p224.PublicKey)), nil, "the key is on the curve P-224"},
+		{"a key to agree on others", pemOf("PUBLIC KEY", der(x25519.PublicKey())), nil, "no algorithm is known for a key of type *ecdh.PublicKey"},
+
+		{"two keys", slices.Concat(first, []byte("the old one\n"), second), []any{ed.Public(), &rsaKey.PublicKey}, "EdDSA"},
+		{"a key and a certificate", slices.Concat(second, pemOf("CERTIFICATE", authority.Raw)), []any{&rsaKey.PublicKey, ed.Public()}, "RS256 RS384 RS512 PS256 PS384 PS512"},
 		{"a second that is bad", slices.Concat(first, pemOf("PUBLIC KEY", []byte("x"))), nil, "its PUBLIC KEY can't be read"},
 		{"a second that is cut off", slices.Concat(first, second[:len(second)-30]), nil, "holds 2 blocks of PEM, of which 1 can be read"},
 		{"a first that is broken", slices.Concat(bytes.Replace(first, []byte("\nM"), []byte("\n*"), 1), second), nil, "holds 2 blocks of PEM, of which 1 can be read"},
@@ -127,6 +96,8 @@ func TestParseSeveral(t *testing.T) {
 				t.Errorf("error %v, want one with %q", err, c.want)
 			case c.keys != nil && (err != nil || !reflect.DeepEqual(keys, c.keys)):
 				t.Errorf("keys %v, %v; want %v", keys, err, c.keys)
+			case c.keys != nil && !slices.Equal(Algorithms(keys[0]), strings.Fields(c.want)):
+				t.Errorf("algorithms %s, want %s", Algorithms(keys[0]), c.want)
 			}
 		})
 	}
@@ -136,11 +107,11 @@ func TestParsePrivateKey(t *testing.T) {
 	rsaKey := newKey(t, "RS256").(*rsa.PrivateKey)
 	ec := newKey(t, "ES256").(*ecdsa.PrivateKey)
 	ed := newKey(t, "EdDSA").(ed25519.PrivateKey)
-	x25519 := must[*ecdh.PrivateKey](t)(ecdh.X25519().GenerateKey(rand.Reader))
+	x25519 := must(ecdh.X25519().GenerateKey(rand.Reader))
 	pkcs8 := func(key any) []byte {
-		return pemOf("PRIVATE KEY", must[[]byte](t)(x509.MarshalPKCS8PrivateKey(key)))
+		return pemOf("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(key)))
 	}
-	sec1 := pemOf("EC PRIVATE KEY", must[[]byte](t)(x509.MarshalECPrivateKey(ec)))
+	sec1 := pemOf("EC PRIVATE KEY", must(x509.MarshalECPrivateKey(ec)))
 	encrypted := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00"}, Bytes: []byte("x")})
 	for _, c := range []struct {
 		name string
@@ -178,14 +149,8 @@ func TestParsePrivateKey(t *testing.T) {
 // FuzzParsePublicKeys holds that what is read are keys that New takes, and no private one.
 func FuzzParsePublicKeys(f *testing.F) {
 	ed := newKey(f, "EdDSA")
-	der, err := x509.MarshalPKIXPublicKey(ed.Public())
-	if err != nil {
-		f.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(ed)
-	if err != nil {
-		f.Fatal(err)
-	}
+	der := must(x509.MarshalPKIXPublicKey(ed.Public()))
+	private := must(x509.MarshalPKCS8PrivateKey(ed))
 	f.Add(pemOf("PUBLIC KEY", der))
 	f.Add(pemOf("PRIVATE KEY", private))
 	f.Add(append(pemOf("EC PARAMETERS", nil), pemOf("CERTIFICATE", der)...))

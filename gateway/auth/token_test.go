@@ -249,22 +249,6 @@ func TestSeveralIssuers(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) { wantCheck(t, a, c.token, c.check) })
 	}
-}
-
-func TestSoleIssuer(t *testing.T) {
-	for _, c := range []struct{ name, issuer, iss, check string }{
-		{"any", "", `,"iss":"whoever"`, ""},
-		{"any, and none is said", "", ``, ""},
-		{"any, and it is no string", "", `,"iss":7`, ""},
-		{"named", "a", `,"iss":"a"`, ""},
-		{"named, and another is said", "a", `,"iss":"b"`, CheckIssuer},
-		{"named, and none is said", "a", ``, CheckIssuer},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			a := mustNew(t, Config{Issuers: []Issuer{{Name: c.issuer, Keys: []any{secret()}}}})
-			wantCheck(t, a, hs256(t, bob(noon(), c.iss)), c.check)
-		})
-	}
 	wantCheck(t, mustNew(t, Config{}), hs256(t, bob(noon(), "")), CheckIssuer)
 }
 
