@@ -55,10 +55,7 @@ func TestTokens(t *testing.T) {
 			if tt.text != "" {
 				text = "auth:\n  " + tt.text + "\n"
 			}
-			c, err := load(t, text)
-			if err != nil {
-				t.Fatal(err)
-			}
+			c := must(load(t, text))
 			var got []issuer
 			for _, i := range c.Tokens().Issuers {
 				for n, key := range i.Keys {
@@ -96,10 +93,7 @@ func TestTokenChecks(t *testing.T) {
 		{"auth: {claims: {usage: ''}}\n", auth.Config{Member: "mu", Roles: "rl", Usage: "-", Access: "access", Leeway: 30 * time.Second}},
 		{"auth: {jwt: {usage: '', leeway: 0s}}\n", auth.Config{Member: "mu", Roles: "rl", Usage: "-"}},
 	} {
-		c, err := load(t, tt.text)
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := must(load(t, tt.text))
 		if got := c.Tokens(); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%s\n got %+v\nwant %+v", tt.text, got, tt.want)
 		}
@@ -118,10 +112,7 @@ func TestIssuer(t *testing.T) {
 		{"nobody", "", "", "", "default: auth.jwt: names nobody whose tokens are taken: set auth.jwt.secret_file or auth.jwt.public_key_file"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c, err := load(t, tt.text)
-			if err != nil {
-				t.Fatal(err)
-			}
+			c := must(load(t, tt.text))
 			got, err := c.Issuer(tt.issuer)
 			if got.Name != tt.want || fmt.Sprint(err) != fmt.Sprint(map[bool]any{true: nil, false: tt.wantErr}[tt.wantErr == ""]) {
 				t.Errorf("got %q, %v; want %q, %q", got.Name, err, tt.want, tt.wantErr)

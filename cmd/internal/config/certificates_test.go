@@ -50,10 +50,7 @@ func TestCertificates(t *testing.T) {
 	loadText := func(text string) *Config {
 		t.Helper()
 		writeFile(t, "t.yaml", text)
-		c, err := Load(Source{Drivers: drivers(), File: "t.yaml"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := must(Load(Source{Drivers: drivers(), File: "t.yaml"}))
 		return c
 	}
 	c := loadText(`tls: {cert: chain.crt, key: chain.key}

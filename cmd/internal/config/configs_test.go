@@ -15,17 +15,9 @@ import (
 // that --standalone would change.
 func TestStandalone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "standalone.yaml")
-	if err := os.WriteFile(path, configs.Standalone(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	built, err := Load(Source{Drivers: drivers(), Standalone: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	copied, err := Load(Source{Drivers: drivers(), File: path})
-	if err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, path, string(configs.Standalone()))
+	built := must(Load(Source{Drivers: drivers(), Standalone: true}))
+	copied := must(Load(Source{Drivers: drivers(), File: path}))
 	copied.Standalone, copied.Bus.drivers, built.Bus.drivers = true, nil, nil
 	copied.origins, copied.scalars, copied.files, copied.rules = built.origins, built.scalars, built.files, built.rules
 	if !reflect.DeepEqual(built, copied) {
@@ -77,10 +69,7 @@ func sectionOf(text, name string) string {
 
 func readConfig(t *testing.T, name string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("../../../configs", name))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := must(os.ReadFile(filepath.Join("../../../configs", name)))
 	return string(text)
 }
 
@@ -88,10 +77,7 @@ func readConfig(t *testing.T, name string) string {
 func TestConfigs(t *testing.T) {
 	found := map[string]*Config{}
 	for name, driver := range map[string]string{"standalone.yaml": "embedded", "kafka.yaml": "kafka", "nats.yaml": "nats", "spring.yaml": "kafka"} {
-		c, err := Load(Source{Drivers: drivers(), File: filepath.Join("../../../configs", name)})
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := must(Load(Source{Drivers: drivers(), File: filepath.Join("../../../configs", name)}))
 		if c.Bus.Driver != driver {
 			t.Errorf("%s is for %s, want %s", name, c.Bus.Driver, driver)
 		}

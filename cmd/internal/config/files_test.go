@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,10 +29,7 @@ func TestFolders(t *testing.T) {
 	} {
 		writeFile(t, name, text)
 	}
-	c, err := Load(Source{Drivers: drivers(), File: "etc/t.yaml"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := must(Load(Source{Drivers: drivers(), File: "etc/t.yaml"}))
 	if got := c.Redis.Password.Reveal(); got != "by the folder" {
 		t.Errorf("the password is %q", got)
 	}
@@ -38,8 +37,8 @@ func TestFolders(t *testing.T) {
 		t.Errorf("the secrets of the issuers are %q", got)
 	}
 	t.Setenv("STOMPGW_REDIS_PASSWORD_FILE", "password")
-	if c, err = Load(Source{Drivers: drivers(), File: "etc/t.yaml"}); err != nil || c.Redis.Password.Reveal() != "by the working directory" {
-		t.Errorf("with a variable the password is %q, %v", c.Redis.Password.Reveal(), err)
+	if c := must(Load(Source{Drivers: drivers(), File: "etc/t.yaml"})); c.Redis.Password.Reveal() != "by the working directory" {
+		t.Errorf("with a variable the password is %q", c.Redis.Password.Reveal())
 	}
 	if f := folderOf("/dev/null"); f != "" {
 		t.Errorf("what is no file stands in %q", f)
@@ -49,17 +48,9 @@ func TestFolders(t *testing.T) {
 // TestNamesOfFiles: every setting that says it is a file is known as one, since its path goes by the
 // folder of the configuration.
 func TestNamesOfFiles(t *testing.T) {
-	check := func(k key) {
+	for _, k := range allKeys() {
 		if says := strings.HasPrefix(k.is, "file ") || strings.Contains(k.is, "PEM file"); says != k.namesFiles() {
 			t.Errorf("%s: names files is %t, but it is %q", k.path, k.namesFiles(), k.is)
-		}
-	}
-	for _, k := range Default(drivers()...).keys() {
-		check(k)
-		if k.isItems() {
-			for _, f := range k.newItem() {
-				check(f)
-			}
 		}
 	}
 }
@@ -105,9 +96,12 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// TestBusFiles: secrets and certificates are read, from the file or the environment, which wins.
-func TestBusFiles(t *testing.T) {
-	const nats, kafka = "bus: {driver: nats, nats: {%s}}", "bus: {driver: kafka, kafka: {%s}}"
+// TestFiles: secrets and certificates are read, from the file or the environment, which wins.
+func TestFiles(t *testing.T) {
+	const nats, kafka, redis = "bus: {driver: nats, nats: {%s}}", "bus: {driver: kafka, kafka: {%s}}", "redis: {%s}"
+	of := func(have func(r *Redis) bool) func(c *Config) bool {
+		return func(c *Config) bool { return have(&c.Redis) }
+	}
 	for _, tt := range []struct {
 		name, form, text string
 		env              map[string]string
@@ -154,17 +148,43 @@ func TestBusFiles(t *testing.T) {
 				s := kafkaOf(c).Sources
 				return len(s) == 3 && s[0].Topic == "a" && s[0].Headers == "kafka-" && s[1] == kafkabus.Source{Topic: "b", Destination: "/b", Headers: "h-"} && s[2] == kafkabus.Source{Topic: "c", Destination: "/c"}
 			}},
+
+		{"user and password", redis, "user: u, password_file: password", nil,
+			of(func(r *Redis) bool { return r.User == "u" && r.Password.Reveal() == password && !r.IsCluster() })},
+		{"password alone", redis, "password_file: windows", nil,
+			of(func(r *Redis) bool { return r.User == "" && r.Password.Reveal() == password })},
+		{"of the environment", redis, "user: u, password_file: none", map[string]string{"STOMPGW_REDIS_PASSWORD": "p, q "},
+			of(func(r *Redis) bool { return r.Password.Reveal() == "p, q " })},
+		{"all of the environment", redis, "prefix: p", map[string]string{"STOMPGW_REDIS_USER": "u", "STOMPGW_REDIS_PASSWORD_FILE": "password", "STOMPGW_REDIS_ADDRS": "a:1, b:2"},
+			of(func(r *Redis) bool {
+				return r.User == "u" && r.Password.Reveal() == password && slices.Equal(r.Addrs, []string{"a:1", "b:2"}) && r.IsCluster()
+			})},
+		{"Sentinels", redis, "addrs: [a:1, b:2], master: m, db: 3, sentinel: {user: s, password_file: password}", nil,
+			of(func(r *Redis) bool {
+				return r.Master == "m" && r.DB == 3 && r.Sentinel.User == "s" && r.Sentinel.Password.Reveal() == password && r.Password.Reveal() == "" && !r.IsCluster()
+			})},
+		{"Sentinels by the environment", redis, "addrs: [a:1], master: m, password_file: password", map[string]string{"STOMPGW_REDIS_SENTINEL_PASSWORD": "s"},
+			of(func(r *Redis) bool { return r.Sentinel.Password.Reveal() == "s" && r.Password.Reveal() == password })},
+		{"a Cluster by one address", redis, "cluster: true, addrs: [a:1]", nil,
+			of(func(r *Redis) bool { return r.IsCluster() })},
+		{"what a file of defaults says", redis, "cluster: false, master: '', db: 0, user: '', password_file: '', sentinel: {user: '', password_file: ''}, tls: {enabled: false, ca: ''}", nil,
+			of(func(r *Redis) bool { return reflect.DeepEqual(*r, Default(drivers()...).Redis) })},
+		{"TLS enabled", redis, "tls: {enabled: true}", nil,
+			of(func(r *Redis) bool { return r.TLS.Loaded != nil && r.TLS.Loaded.RootCAs == nil })},
+		{"TLS by files", redis, "tls: {ca: cert.pem, cert: cert.pem, key: key.pem}", nil,
+			of(func(r *Redis) bool {
+				l := r.TLS.Loaded
+				return r.TLS.Enabled && l != nil && l.RootCAs != nil && len(l.Certificates) == 1 && !l.InsecureSkipVerify
+			})},
+		{"no TLS", redis, "tls: {}", nil, of(func(r *Redis) bool { return r.TLS.Loaded == nil })},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for name, value := range tt.env {
 				t.Setenv(name, value)
 			}
-			c, err := load(t, fmt.Sprintf(tt.form, tt.text))
-			if err != nil {
-				t.Fatal(err)
-			}
+			c := must(load(t, fmt.Sprintf(tt.form, tt.text)))
 			if !tt.have(c) {
-				t.Errorf("got %+v", c.Bus)
+				t.Errorf("got %+v, %+v", c.Bus, c.Redis)
 			}
 			hides(t, c)
 		})
@@ -183,7 +203,7 @@ func hides(t *testing.T, c *Config) {
 		t.Fatal(err)
 	}
 	for _, text := range []string{
-		fmt.Sprint(c.Bus), fmt.Sprintf("%+v %s %q", c.Bus, natsOf(c).Password, natsOf(c).Password), fmt.Sprintf("%#v", natsOf(c).Password),
+		fmt.Sprint(c.Bus), fmt.Sprintf("%+v %#v", c.Redis, c.Redis), fmt.Sprintf("%+v %s %q", c.Bus, natsOf(c).Password, natsOf(c).Password), fmt.Sprintf("%#v", natsOf(c).Password),
 		fmt.Sprintf("%#v", kafkaOf(c).SASL), string(encoded), logged.String(),
 	} {
 		if strings.Contains(text, password) {

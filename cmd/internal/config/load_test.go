@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -108,10 +109,7 @@ func TestPrecedence(t *testing.T) {
 	const text = "listen: 127.0.0.1:1\nredis: {addrs: [a:1, b:2]}\nlog: {level: warn}\n"
 	t.Setenv("STOMPGW_LISTEN", "127.0.0.1:2")
 	t.Setenv("STOMPGW_REDIS_ADDRS", "c:3, d:4")
-	c, err := load(t, text, "--listen", "127.0.0.1:3")
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := must(load(t, text, "--listen", "127.0.0.1:3"))
 	if c.Listen != "127.0.0.1:3" || c.Origin("listen") != "--listen" {
 		t.Errorf("listen is %s from %s, want the flag's", c.Listen, c.Origin("listen"))
 	}
@@ -121,8 +119,8 @@ func TestPrecedence(t *testing.T) {
 	if c.Log.Level != "warn" || c.Origin("log.level") != "t.yaml:3" {
 		t.Errorf("log.level is %s from %s, want the file's", c.Log.Level, c.Origin("log.level"))
 	}
-	if c, err = load(t, text, "--redis", "e:5,f:6"); err != nil || strings.Join(c.Redis.Addrs, " ") != "e:5 f:6" {
-		t.Errorf("redis.addrs is %v, %v, want the flag's", c.Redis.Addrs, err)
+	if c := must(load(t, text, "--redis", "e:5,f:6")); strings.Join(c.Redis.Addrs, " ") != "e:5 f:6" {
+		t.Errorf("redis.addrs is %v, want the flag's", c.Redis.Addrs)
 	}
 }
 
@@ -151,16 +149,13 @@ redis: {prefix: "p:", addrs: ["a:1"], password_file: nowhere}
 }
 
 func TestRulesAreRead(t *testing.T) {
-	c, err := load(t, `
+	c := must(load(t, `
 channels:
   - {match: "/topic/{room}", subscribe: "true", send: false, summary: A room}
   - match: /queue/x
 routes:
   - {match: "/app/topic/{room}", allow: true, publish: "/topic/{room}"}
-`)
-	if err != nil {
-		t.Fatal(err)
-	}
+`))
 	if _, refusal := c.Rules().JudgeSubscribe(&policy.Request{Destination: "/topic/a"}); refusal != nil {
 		t.Errorf("SUBSCRIBE /topic/a is refused: %v", refusal.Message)
 	}
@@ -172,39 +167,72 @@ routes:
 	}
 }
 
-// TestStandaloneWithFile: --standalone replaces the bus and Redis of a file, a flag replaces those.
+// TestStandaloneWithFile: --standalone replaces the bus and Redis of a file, but for their prefixes: the embedded
+// ones are alone and know no users, and no secret of the file or the environment is needed. A flag replaces those,
+// and then all counts.
 func TestStandaloneWithFile(t *testing.T) {
-	const text = "bus: {driver: nats, nats: {url: nats://far:4222, prefix: p}}\nredis: {addrs: [far:6379], prefix: 'q:'}\n" +
+	const text = "bus: {driver: nats, nats: {url: 'tls://far', prefix: p, user: u, password_file: none, tls: {ca: none}}}\n" +
+		"redis: {addrs: [a:1, b:2], prefix: 'q:', master: m, db: 2, user: u, password_file: none,\n" +
+		"  sentinel: {user: s}, tls: {ca: none}}\n" +
 		"embedded: {redis: 127.0.0.1:1, nats: 127.0.0.1:2}\n"
-	c, err := loadFrom(t, text, Source{Standalone: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c.Bus.Driver != "embedded" || *natsOf(c) != (natsbus.Settings{URL: "nats://127.0.0.1:2", Prefix: "p"}) {
+	t.Setenv("STOMPGW_REDIS_SENTINEL_PASSWORD", password)
+	c := must(loadFrom(t, text, Source{Standalone: true}))
+	if want := (natsbus.Settings{URL: "nats://127.0.0.1:2", Prefix: "p"}); c.Bus.Driver != "embedded" || *natsOf(c) != want {
 		t.Errorf("the bus is %+v, want the embedded one with the file's prefix", c.Bus)
 	}
 	if want := (Redis{Addrs: []string{"127.0.0.1:1"}, Prefix: "q:"}); !reflect.DeepEqual(c.Redis, want) {
 		t.Errorf("redis is %+v, want the embedded one with the file's prefix", c.Redis)
 	}
-	c, err = Load(Source{Drivers: drivers(), File: "t.yaml", Standalone: true, Flags: parseFlags(t, []string{"--redis", "x:1", "--nats", "nats://y:2"})})
-	if err != nil || natsOf(c).URL != "nats://y:2" || c.Bus.Driver != "nats" || c.Redis.Addrs[0] != "x:1" {
-		t.Errorf("bus %+v, redis %+v, %v; want those of the flags", c.Bus, c.Redis, err)
+	for path, want := range map[string]string{
+		"redis.addrs": ByStandalone, "redis.master": ByStandalone, "redis.tls.ca": ByStandalone, "redis.sentinel.password": ByStandalone,
+		"redis.prefix": "t.yaml:2", "redis.cluster": ByDefault,
+	} {
+		if got := c.Origin(path); got != want {
+			t.Errorf("%s came from %s, want %s", path, got, want)
+		}
 	}
-	c, err = Load(Source{Drivers: drivers(), File: "t.yaml", Standalone: true, Flags: parseFlags(t, []string{"--kafka", "z:3"})})
-	if err != nil || c.Bus.Driver != "kafka" || kafkaOf(c).Brokers[0] != "z:3" || c.Redis.Addrs[0] != "127.0.0.1:1" {
-		t.Errorf("bus %+v, redis %+v, %v; want the flag's Kafka and the embedded Redis", c.Bus, c.Redis, err)
+	with := func(flags ...string) Source { // without the files that are named
+		return Source{Drivers: drivers(), File: "t.yaml", Standalone: true, Flags: parseFlags(t, flags), Uses: []string{}}
+	}
+	c = must(Load(with("--redis", "x:1", "--nats", "nats://y:2")))
+	if natsOf(c).URL != "nats://y:2" || c.Bus.Driver != "nats" || c.Redis.Addrs[0] != "x:1" {
+		t.Errorf("bus %+v, redis %+v; want those of the flags", c.Bus, c.Redis)
+	}
+	c = must(Load(with("--kafka", "z:3")))
+	if c.Bus.Driver != "kafka" || kafkaOf(c).Brokers[0] != "z:3" || c.Redis.Addrs[0] != "127.0.0.1:1" {
+		t.Errorf("bus %+v, redis %+v; want the flag's Kafka and the embedded Redis", c.Bus, c.Redis)
+	}
+	all := with("--redis", "x:1")
+	all.Uses = nil
+	const want = "t.yaml:2: redis.password_file: none can't be read: no such file or directory\nt.yaml:3: redis.tls.ca: none can't be read: no such file or directory"
+	if _, err := Load(all); err == nil || err.Error() != want {
+		t.Errorf("with --redis\n got %v\nwant %s", err, want)
 	}
 }
 
-// TestStandaloneWithLogin: the embedded server knows no users, and no secret of the file is needed.
-func TestStandaloneWithLogin(t *testing.T) {
-	const text = "bus: {driver: nats, nats: {url: 'tls://u:p@far', prefix: p, user: u, token_file: none, tls: {ca: none}}}\n"
-	c, err := loadFrom(t, text, Source{Standalone: true})
-	if err != nil {
-		t.Fatal(err)
+// TestStandaloneOrigins: a development server on this machine may connect to a standalone node, unless
+// somebody has said whose pages may.
+func TestStandaloneOrigins(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, tt := range []struct {
+		name, file, text string
+		want             []string
+	}{
+		{"built in", "", "", []string{"http://localhost:*", "http://127.0.0.1:*"}},
+		{"a file that says nothing", "t.yaml", "endpoint: /ws\n", []string{"http://localhost:*", "http://127.0.0.1:*"}},
+		{"a file that says who", "t.yaml", "origins: [https://a.example]\n", []string{"https://a.example"}},
+		{"a file that says nobody", "t.yaml", "origins: []\n", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			writeFile(t, "t.yaml", tt.text)
+			c := must(Load(Source{Drivers: drivers(), File: tt.file, Standalone: true}))
+			if !slices.Equal(c.Origins, tt.want) {
+				t.Errorf("got %q, want %q", c.Origins, tt.want)
+			}
+		})
 	}
-	if want := (natsbus.Settings{URL: "nats://127.0.0.1:13004", Prefix: "p"}); !reflect.DeepEqual(*natsOf(c), want) {
-		t.Errorf("bus.nats is %+v, want %+v", *natsOf(c), want)
+	if c := must(Load(Source{Drivers: drivers(), File: "t.yaml"})); len(c.Origins) > 0 {
+		t.Errorf("without --standalone: %q", c.Origins)
 	}
 }
 

@@ -17,20 +17,15 @@ const (
 
 // TestReadme: its table of settings is the one made of the keys. UPDATE_GOLDEN=1 writes it instead.
 func TestReadme(t *testing.T) {
-	text, err := os.ReadFile(readme)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := must(os.ReadFile(readme))
 	before, rest, begins := strings.Cut(string(text), tableBegin)
 	table, after, ends := strings.Cut(rest, tableEnd)
 	if !begins || !ends {
 		t.Fatalf("configs/README.md has no table between %s and %s", tableBegin, tableEnd)
 	}
-	want := settingsTable(Default(drivers()...).keys())
+	want := settingsTable(allKeys())
 	if os.Getenv("UPDATE_GOLDEN") != "" {
-		if err := os.WriteFile(readme, []byte(before+tableBegin+want+tableEnd+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, readme, before+tableBegin+want+tableEnd+after)
 		return
 	}
 	if table != want {
@@ -60,17 +55,12 @@ func settingsTable(keys []key) string {
 		switch {
 		case k.isSecret():
 			row(variable(k.path), "(none)", k.is)
-		case !k.isItems():
-			row(k.path, code(k), k.is)
-		default:
+		case k.isItems():
 			row(k.path, "`[]`", k.is+"; in the file alone")
-			for _, f := range k.newItem() {
-				def := code(f)
-				if f.isRequired() {
-					def = "(needed)"
-				}
-				row(k.path+"[]."+f.path, def, f.is)
-			}
+		case k.isRequired() && strings.Contains(k.path, "[]"):
+			row(k.path, "(needed)", k.is)
+		default:
+			row(k.path, code(k), k.is)
 		}
 	}
 	return table.String()
@@ -95,24 +85,16 @@ func code(k key) string {
 // and names all words that it takes.
 func TestDescriptions(t *testing.T) {
 	const width = 110 // in characters
-	check := func(path, is string) {
-		switch n := utf8.RuneCountInString(is); {
-		case is == "":
-			t.Errorf("%s says nothing", path)
+	for _, k := range allKeys() {
+		switch n := utf8.RuneCountInString(k.is); {
+		case k.is == "":
+			t.Errorf("%s says nothing", k.path)
 		case n > width:
-			t.Errorf("%s has %d characters, want %d at most: %s", path, n, width, is)
-		case strings.ContainsAny(is, "|\n") || strings.Count(is, "`")%2 != 0:
-			t.Errorf("%s breaks the table: %s", path, is)
-		case strings.HasSuffix(is, "."):
-			t.Errorf("%s ends in a full stop: %s", path, is)
-		}
-	}
-	for _, k := range Default(drivers()...).keys() {
-		check(k.path, k.is)
-		if k.isItems() {
-			for _, f := range k.newItem() {
-				check(k.path+"[]."+f.path, f.is)
-			}
+			t.Errorf("%s has %d characters, want %d at most: %s", k.path, n, width, k.is)
+		case strings.ContainsAny(k.is, "|\n") || strings.Count(k.is, "`")%2 != 0:
+			t.Errorf("%s breaks the table: %s", k.path, k.is)
+		case strings.HasSuffix(k.is, "."):
+			t.Errorf("%s ends in a full stop: %s", k.path, k.is)
 		}
 		for _, word := range k.words {
 			if !strings.Contains(k.is, "`"+word+"`") && word != "" {
@@ -120,4 +102,18 @@ func TestDescriptions(t *testing.T) {
 			}
 		}
 	}
+}
+
+// allKeys are all settings, those of items too.
+func allKeys() (all []key) {
+	for _, k := range Default(drivers()...).keys() {
+		all = append(all, k)
+		if k.isItems() {
+			for _, f := range k.newItem() {
+				f.path = k.path + "[]." + f.path
+				all = append(all, f)
+			}
+		}
+	}
+	return all
 }

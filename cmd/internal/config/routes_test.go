@@ -24,10 +24,7 @@ func TestRoutesOfConfigs(t *testing.T) {
 	for name, cases := range map[string][]struct{ sent, want, media string }{
 		"standalone.yaml": ours, "kafka.yaml": ours, "nats.yaml": ours, "spring.yaml": springs,
 	} {
-		c, err := Load(Source{Drivers: drivers(), File: "../../../configs/" + name})
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := must(Load(Source{Drivers: drivers(), File: "../../../configs/" + name}))
 		target, refusal := c.Rules().JudgeSend(&policy.Request{Destination: room})
 		if refusal != nil || target.Destination != "/topic/test-channel" || target.Rewrite == nil {
 			t.Fatalf("%s: %s goes to %+v, %v", name, room, target, refusal)
@@ -52,10 +49,7 @@ func TestRoutesOfConfigs(t *testing.T) {
 
 // TestRulesSayWhere: a rule that says no can be found.
 func TestRulesSayWhere(t *testing.T) {
-	c, err := load(t, "channels:\n  - match: /topic/a\n  - {subscribe: 'true', match: /topic/b}\nroutes:\n  - publish: /topic/a\n    allow: 'true'\n    match: /app/a\n")
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := must(load(t, "channels:\n  - match: /topic/a\n  - {subscribe: 'true', match: /topic/b}\nroutes:\n  - publish: /topic/a\n    allow: 'true'\n    match: /app/a\n"))
 	for rule, want := range map[string]string{"channels[0]": "t.yaml:2", "channels[1]": "t.yaml:3", "routes[0]": "t.yaml:7", "channels[2]": "", "": ""} {
 		if got := c.Rules().Where(rule); got != want {
 			t.Errorf("%q: got %q, want %q", rule, got, want)

@@ -19,40 +19,12 @@ func golden(t *testing.T, folder, name, text string) {
 	t.Helper()
 	path := filepath.Join(folder, name)
 	if os.Getenv("UPDATE_GOLDEN") != "" {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, path, text)
 	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := must(os.ReadFile(path))
 	if text != string(want) {
 		t.Errorf("%s:\n got\n%s\nwant\n%s", name, beyond(text, string(want)), beyond(string(want), text))
 	}
-}
-
-// loadWhole loads a file of testdata among the files that it names, with some of the environment.
-func loadWhole(t *testing.T, name string) (c *Config, folder string) {
-	t.Helper()
-	folder, err := filepath.Abs("testdata")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(filepath.Join(folder, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	enter(t)
-	writeFile(t, name, string(text))
-	t.Setenv("STOMPGW_LOG_FORMAT", "json")
-	if name == "sentinel.yaml" {
-		t.Setenv("STOMPGW_REDIS_SENTINEL_PASSWORD", password)
-	}
-	if c, err = Load(Source{Drivers: drivers(), File: name}); err != nil {
-		t.Fatal(err)
-	}
-	return c, folder
 }
 
 // TestWhole: what is shown of a configuration has every value, each once, where it
@@ -60,32 +32,34 @@ func loadWhole(t *testing.T, name string) (c *Config, folder string) {
 func TestWhole(t *testing.T) {
 	for _, name := range []string{"sentinel", "cluster"} {
 		t.Run(name, func(t *testing.T) {
-			c, folder := loadWhole(t, name+".yaml")
-			for _, form := range []struct {
-				name   string
-				write  func(*bytes.Buffer, bool) error
-				origin bool
-			}{
-				{"show.golden", func(b *bytes.Buffer, origin bool) error { return c.WriteYAML(b, origin) }, false},
-				{"origin.golden", func(b *bytes.Buffer, origin bool) error { return c.WriteYAML(b, origin) }, true},
-				{"json.golden", func(b *bytes.Buffer, origin bool) error { return c.WriteJSON(b, origin) }, false},
-				{"json-origin.golden", func(b *bytes.Buffer, origin bool) error { return c.WriteJSON(b, origin) }, true},
-			} {
+			folder := must(filepath.Abs("testdata"))
+			text := must(os.ReadFile(filepath.Join(folder, name+".yaml")))
+			enter(t)
+			writeFile(t, name+".yaml", string(text))
+			t.Setenv("STOMPGW_LOG_FORMAT", "json")
+			if name == "sentinel" {
+				t.Setenv("STOMPGW_REDIS_SENTINEL_PASSWORD", password)
+			}
+			c := must(Load(Source{Drivers: drivers(), File: name + ".yaml"}))
+			for _, form := range []string{"show", "origin", "json", "json-origin"} {
 				var b bytes.Buffer
-				if err := form.write(&b, form.origin); err != nil {
+				inJSON, write := strings.HasPrefix(form, "json"), c.WriteYAML
+				if inJSON {
+					write = c.WriteJSON
+				}
+				if err := write(&b, strings.Contains(form, "origin")); err != nil {
 					t.Fatal(err)
 				}
-				golden(t, folder, name+"."+form.name, b.String())
+				golden(t, folder, name+"."+form+".golden", b.String())
 				if strings.Contains(b.String(), password) {
-					t.Errorf("%s shows a password", form.name)
+					t.Errorf("%s shows a password", form)
 				}
-				if strings.HasPrefix(form.name, "json") {
-					if !json.Valid(b.Bytes()) {
-						t.Errorf("%s is no JSON", form.name)
-					}
-					continue
+				if inJSON && !json.Valid(b.Bytes()) {
+					t.Errorf("%s is no JSON", form)
 				}
-				again(t, c, b.String())
+				if !inJSON {
+					again(t, c, b.String())
+				}
 			}
 		})
 	}
@@ -102,11 +76,7 @@ func again(t *testing.T, c *Config, shown string) {
 		}
 	}
 	writeFile(t, "again.yaml", strings.Join(lines, "\n"))
-	back, err := Load(Source{Drivers: drivers(), File: "again.yaml"})
-	if err != nil {
-		t.Fatalf("what is shown can't be loaded: %v", err)
-	}
-	theirs := back.keys()
+	theirs := must(Load(Source{Drivers: drivers(), File: "again.yaml"})).keys()
 	for i, k := range c.keys() {
 		if !reflect.DeepEqual(k.shown(), theirs[i].shown()) || k.isItems() && !reflect.DeepEqual(k.value(), theirs[i].value()) {
 			t.Errorf("%s comes back as %v, was %v", k.path, theirs[i].shown(), k.shown())
@@ -126,10 +96,7 @@ func TestWriteDefault(t *testing.T) {
 			t.Errorf("line %d has %d characters: %s", i+1, n, line)
 		}
 	}
-	c, err := load(t, b.String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := must(load(t, b.String()))
 	for _, k := range c.keys() {
 		if said := c.Origin(k.path) != ByDefault; said == k.isSecret() {
 			t.Errorf("%s stands in the file: %t", k.path, said)
@@ -147,10 +114,7 @@ func TestWriteDefault(t *testing.T) {
 // counted.
 func TestShowStandalone(t *testing.T) {
 	const text = "bus: {driver: nats, nats: {url: 'nats://far', user: u, password_file: none}}\nredis: {addrs: [far:1], user: u, password_file: none}\n"
-	c, err := loadFrom(t, text, Source{Standalone: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := must(loadFrom(t, text, Source{Standalone: true}))
 	var b bytes.Buffer
 	if err := c.WriteYAML(&b, true); err != nil {
 		t.Fatal(err)

@@ -20,10 +20,7 @@ func TestTake(t *testing.T) {
 	read := func(text string) *Config {
 		t.Helper()
 		writeFile(t, "t.yaml", text)
-		c, err := Load(Source{Drivers: drivers(), File: "t.yaml"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := must(Load(Source{Drivers: drivers(), File: "t.yaml"}))
 		return c
 	}
 	const (
@@ -90,10 +87,7 @@ func TestTakeOfEmpty(t *testing.T) {
 	var read [2]*Config
 	for i, text := range []string{"", "log: {level: debug}\n"} {
 		writeFile(t, "t.yaml", text)
-		c, err := Load(Source{Drivers: drivers(), File: "t.yaml"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := must(Load(Source{Drivers: drivers(), File: "t.yaml"}))
 		read[i] = c
 	}
 	if n := len(read[0].Warnings()); n != 1 {
