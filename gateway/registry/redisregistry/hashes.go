@@ -31,10 +31,7 @@ func (r *hashSource) count(ctx context.Context, nodes []About) ([]About, error) 
 			return nil, fmt.Errorf("count the sessions: %w", err)
 		}
 		for i := range some {
-			some[i].Sessions = 0
-			for _, length := range lengths[i] {
-				some[i].Sessions += int(length.Val())
-			}
+			some[i].Sessions = sum(lengths[i])
 		}
 	}
 	return nodes, nil
@@ -47,25 +44,36 @@ func (r *hashSource) lengths(ctx context.Context, pipe redis.Pipeliner, node str
 	return lengths
 }
 
+func sum(lengths [buckets]*redis.IntCmd) (n int) {
+	for _, length := range lengths {
+		n += int(length.Val())
+	}
+	return n
+}
+
 func (r *hashSource) walk(ctx context.Context, node string, after cursor) iter.Seq2[batch, error] {
 	return r.onNodes(ctx, node, after, func(n registry.Node, id string) iter.Seq2[batch, error] { return r.walkNode(ctx, n, id) })
 }
 
 // walkNode walks the sessions of a node, hash by hash and behind an id, if one is given. It keeps the keys of one
-// hash in memory, or of several small ones.
+// hash in memory, or of as many as fill a page, since all hashes of a node have about as many.
 func (r *hashSource) walkNode(ctx context.Context, node registry.Node, behind string) iter.Seq2[batch, error] {
 	return func(yield func(batch, error) bool) {
 		first := 0
 		if id, err := registry.ParseSessionID(behind); err == nil {
 			first = bucketOf(id)
 		}
-		groups, err := r.groups(ctx, node, first)
-		if err != nil {
-			yield(batch{}, err)
-			return
-		}
-		for _, group := range groups {
-			keys, err := r.keys(ctx, node, group, first, behind)
+		pipe := r.client.Redis().Pipeline()
+		lengths := r.lengths(ctx, pipe, node.String())
+		_, _ = pipe.Exec(ctx) // what is wrong, keys tells
+		step := max(1, buckets*pageSize/max(1, sum(lengths)))
+		for at := first; at < buckets; at += step {
+			keys, err := r.keys(ctx, node, at, min(at+step, buckets))
+			if at == first {
+				keys = slices.DeleteFunc(keys, func(key string) bool {
+					return r.hashOf(key) == r.names.sessions(node.String(), first) && byID(key, node.String()+"_"+behind) <= 0
+				})
+			}
 			if !yield(batch{keys: keys}, err) || err != nil {
 				return
 			}
@@ -73,50 +81,23 @@ func (r *hashSource) walkNode(ctx context.Context, node registry.Node, behind st
 	}
 }
 
-// groups returns the hashes that are not empty, from the first on, together as far as they fill a page.
-func (r *hashSource) groups(ctx context.Context, node registry.Node, first int) (groups [][]int, err error) {
+// keys returns the keys in the hashes of a node from one to before another, in the order of hashes and ids.
+func (r *hashSource) keys(ctx context.Context, node registry.Node, from, to int) (keys []string, err error) {
 	pipe := r.client.Redis().Pipeline()
-	lengths := r.lengths(ctx, pipe, node.String())
-	_, _ = pipe.Exec(ctx) // each command has its own error
-	room := int64(0)
-	for i, length := range lengths {
-		n, err := length.Result()
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", r.names.sessions(node.String(), i), err)
-		}
-		if n == 0 || i < first {
-			continue
-		}
-		if n > room {
-			groups, room = append(groups, nil), pageSize
-		}
-		last := &groups[len(groups)-1]
-		*last = append(*last, i)
-		room -= n
-	}
-	return groups, nil
-}
-
-// keys returns the keys in some hashes of a node, in the order of hashes and ids, of the first one those behind an id.
-func (r *hashSource) keys(ctx context.Context, node registry.Node, group []int, first int, behind string) (keys []string, err error) {
-	pipe := r.client.Redis().Pipeline()
-	fields := make([]*redis.StringSliceCmd, len(group))
-	for i, bucket := range group {
-		fields[i] = pipe.HKeys(ctx, r.names.sessions(node.String(), bucket))
+	var fields [buckets]*redis.StringSliceCmd
+	for i := from; i < to; i++ {
+		fields[i] = pipe.HKeys(ctx, r.names.sessions(node.String(), i))
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
-	for i, bucket := range group {
+	for i := from; i < to; i++ {
 		some, err := fields[i].Result()
 		for _, key := range some {
-			if id, wrong := idOf(node, key); wrong != nil || bucketOf(id) != bucket {
+			if id, wrong := idOf(node, key); wrong != nil || bucketOf(id) != i {
 				err = cmp.Or(wrong, fmt.Errorf("session %s does not belong there", key))
 			}
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", r.names.sessions(node.String(), bucket), err)
-		}
-		if bucket == first {
-			some = slices.DeleteFunc(some, func(key string) bool { return byID(key, node.String()+"_"+behind) <= 0 })
+			return nil, fmt.Errorf("read %s: %w", r.names.sessions(node.String(), i), err)
 		}
 		slices.SortFunc(some, byID)
 		keys = append(keys, some...)

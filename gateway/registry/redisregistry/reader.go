@@ -218,10 +218,19 @@ func (r *Reader) Member(ctx context.Context, member string) ([]Session, error) {
 func (r *Reader) walkIndex(ctx context.Context, node, member string, after cursor) iter.Seq2[batch, error] {
 	return r.onNodes(ctx, node, after, func(n registry.Node, id string) iter.Seq2[batch, error] {
 		return func(yield func(batch, error) bool) {
+			shard := r.names.members(n.String(), shardOf(member))
 			for more := true; more; {
+				elements, err := r.client.Redis().ZRangeByLex(ctx, shard, &redis.ZRangeBy{
+					Min: "(" + member + "\x00" + id, Max: "(" + member + "\x01", Count: pageSize,
+				}).Result()
 				var keys []string
-				var err error
-				keys, id, err = r.listed(ctx, n, member, id)
+				for _, element := range elements {
+					l, wrong := parseElement(element)
+					keys, id, err = append(keys, n.Key(l.id)), l.id.String(), cmp.Or(err, wrong)
+				}
+				if err != nil {
+					err = fmt.Errorf("read %s: %w", shard, err)
+				}
 				if !yield(batch{keys: keys}, err) || err != nil {
 					return
 				}
@@ -257,26 +266,6 @@ func (r *Reader) onNodes(ctx context.Context, name string, after cursor, walk fu
 			}
 		}
 	}
-}
-
-// listed returns a page of the keys that the index has of a member on a node, behind an id, and the last one's id.
-func (r *Reader) listed(ctx context.Context, node registry.Node, member, after string) (keys []string, last string, err error) {
-	shard := r.names.members(node.String(), shardOf(member))
-	elements, err := r.client.Redis().ZRangeByLex(ctx, shard, &redis.ZRangeBy{
-		Min: "(" + member + "\x00" + after, Max: "(" + member + "\x01", Count: pageSize,
-	}).Result()
-	for _, element := range elements {
-		l, wrong := parseElement(element)
-		if wrong != nil {
-			err = wrong
-		}
-		last = l.id.String()
-		keys = append(keys, node.Key(l.id))
-	}
-	if err != nil {
-		return nil, "", fmt.Errorf("read %s: %w", shard, err)
-	}
-	return keys, last, nil
 }
 
 // isMember reports whether the member in a session's value is the given one.
