@@ -50,65 +50,50 @@ func TestForeignClient(t *testing.T) {
 	url := startServer(t, 0).ClientURL()
 	b := newBus(t, Config{URL: url}, "1/a", nil)
 	arrived := collect(t, b)
-	checkErr(t, watchFor(b, "/topic/chat"), nil)
+	for _, destination := range []string{"/topic/chat", "/odd/*"} {
+		checkErr(t, watchFor(b, destination), nil)
+	}
 	foreign := connect(t, url)
-
-	t.Run("publishes", func(t *testing.T) {
-		checkErr(t, foreign.Publish("stomp.d.topic.chat", []byte("hi")), nil)
-		want := bus.Envelope{Destination: "/topic/chat", Watch: "/topic/chat", Body: []byte("hi")}
-		if got := <-arrived; !reflect.DeepEqual(got, want) {
-			t.Errorf("got %+v, want %+v", got, want)
-		}
-	})
-	t.Run("publishes headers", func(t *testing.T) {
-		msg := &nats.Msg{Subject: "stomp.d.topic.chat", Header: nats.Header{
+	plain := []bus.Header{{Name: "content-type", Value: "text/plain"}}
+	to := nats.Header{"Stomp-Principal": {"1/a/session/now"}}
+	whole := nats.Header{"Stomp-Principal": {"1/a/session/now"}, "Stomp-Destination": {"/queue/x"}}
+	for _, tt := range []struct {
+		name    string
+		sent    []nats.Msg
+		want    bus.Envelope // that arrives
+		skipped uint64
+	}{
+		{"publishes", []nats.Msg{{Subject: "stomp.d.topic.chat", Data: []byte("hi")}},
+			bus.Envelope{Destination: "/topic/chat", Watch: "/topic/chat", Body: []byte("hi")}, 0},
+		{"publishes headers", []nats.Msg{{Subject: "stomp.d.topic.chat", Header: nats.Header{
 			"content-type": {"text/plain"}, "Nats-Msg-Id": {"1"}, "Stomp-Principal": {"1/a/x/y"},
-		}}
-		checkErr(t, foreign.PublishMsg(msg), nil)
-		got := <-arrived
-		if want := []bus.Header{{Name: "content-type", Value: "text/plain"}}; !reflect.DeepEqual(got.Headers, want) {
-			t.Errorf("got %q, want %q", got.Headers, want)
-		}
-		if got.Principal != "" {
-			t.Errorf("a broadcast arrived for %q", got.Principal)
-		}
-	})
-	t.Run("addresses a principal", func(t *testing.T) {
-		for _, header := range []nats.Header{ // the first two do not say to whom
-			nil,
-			{"Stomp-Principal": {"1/a/session/now"}},
-			{"Stomp-Principal": {"1/a/session/now"}, "Stomp-Destination": {"/queue/x"}},
-		} {
-			msg := &nats.Msg{Subject: "stomp.n.1=2Fa", Header: header, Data: []byte("you")}
-			checkErr(t, foreign.PublishMsg(msg), nil)
-		}
-		got := <-arrived
-		if got.Principal != "1/a/session/now" || got.Destination != "/queue/x" || got.Watch != "" {
-			t.Errorf("got %+v", got)
-		}
-	})
-	t.Run("publishes what is no destination", func(t *testing.T) {
-		checkErr(t, watchFor(b, "/odd/*"), nil)
-		skipped := b.Figures().Skipped
-		for _, subject := range []string{"stomp.d.odd.ü", "stomp.d.odd.a=", "stomp.d.odd.=2A"} {
-			checkErr(t, foreign.Publish(subject, nil), nil)
-		}
-		want := bus.Envelope{Destination: "/odd/*", Watch: "/odd/*", Body: []byte{}}
-		if got := <-arrived; !reflect.DeepEqual(got, want) {
-			t.Errorf("got %+v, want %+v", got, want)
-		}
-		if n := b.Figures().Skipped - skipped; n != 2 {
-			t.Errorf("%d messages count as skipped, want 2", n)
-		}
-	})
+		}}}, bus.Envelope{Destination: "/topic/chat", Watch: "/topic/chat", Headers: plain, Body: []byte{}}, 0},
+		{"addresses a principal", []nats.Msg{{Subject: "stomp.n.1=2Fa"}, {Subject: "stomp.n.1=2Fa", Header: to},
+			{Subject: "stomp.n.1=2Fa", Header: whole, Data: []byte("you")}},
+			bus.Envelope{Destination: "/queue/x", Principal: "1/a/session/now", Headers: []bus.Header{}, Body: []byte("you")}, 2},
+		{"publishes what is no destination", []nats.Msg{{Subject: "stomp.d.odd.ü"}, {Subject: "stomp.d.odd.a="}, {Subject: "stomp.d.odd.=2A"}},
+			bus.Envelope{Destination: "/odd/*", Watch: "/odd/*", Body: []byte{}}, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			before := b.Figures().Skipped
+			for i := range tt.sent {
+				checkErr(t, foreign.PublishMsg(&tt.sent[i]), nil)
+			}
+			if got := <-arrived; !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+			if n := b.Figures().Skipped - before; n != tt.skipped {
+				t.Errorf("%d messages count as skipped, want %d", n, tt.skipped)
+			}
+		})
+	}
 	t.Run("subscribes", func(t *testing.T) {
 		sub, err := foreign.SubscribeSync("stomp.d.topic.*")
 		if err != nil {
 			t.Fatal(err)
 		}
 		checkErr(t, foreign.Flush(), nil)
-		e := bus.Envelope{Destination: "/topic/chat", Headers: []bus.Header{{Name: "content-type", Value: "text/plain"}}}
-		checkErr(t, b.Publish(e, func(error) {}), nil)
+		checkErr(t, b.Publish(bus.Envelope{Destination: "/topic/chat", Headers: plain}, func(error) {}), nil)
 		msg, err := sub.NextMsgWithContext(t.Context())
 		if err != nil {
 			t.Fatal(err)

@@ -86,28 +86,26 @@ func TestPermissions(t *testing.T) {
 	url := startServer(t, 0, permitting(allowed, allowed)).ClientURL()
 	b := newBus(t, Config{URL: url, User: "gateway", Password: "p"}, "1/a", nil)
 	receive(t, b, func(bus.Envelope) {})
-	type outcome struct {
-		what    string
-		allowed bool
-		err     error
-	}
 	const rounds, wide = 50, 20
-	outcomes := make(chan outcome, 2*2*wide)
+	heard := make(chan string, 4*wide)
 	for round := range rounds {
 		for i := range wide {
-			for name, allowed := range map[string]bool{"open": true, "closed": false} {
+			for name, want := range map[string]error{"open": nil, "closed": ErrPermission} {
 				destination := fmt.Sprintf("/%s/%d", name, i)
-				told := func(what string) func(error) {
-					return func(err error) { outcomes <- outcome{what + destination, allowed, err} }
+				told := func(err error) {
+					wrong := ""
+					if !errors.Is(err, want) {
+						wrong = fmt.Sprint(destination, " heard ", err)
+					}
+					heard <- wrong
 				}
-				checkErr(t, b.Publish(bus.Envelope{Destination: destination}, told("publish ")), nil)
-				b.Watch(destination, told("watch "))
+				checkErr(t, b.Publish(bus.Envelope{Destination: destination}, told), nil)
+				b.Watch(destination, told)
 			}
 		}
-		for range 2 * 2 * wide {
-			o := <-outcomes
-			if o.allowed && o.err != nil || !o.allowed && !errors.Is(o.err, ErrPermission) {
-				t.Fatalf("round %d: %s heard %v", round, o.what, o.err)
+		for range 4 * wide {
+			if wrong := <-heard; wrong != "" {
+				t.Fatalf("round %d: %s", round, wrong)
 			}
 		}
 		for i := range wide {
