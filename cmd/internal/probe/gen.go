@@ -172,15 +172,27 @@ func (f *tokenFlags) method(key any, used []string) (jwt.SigningMethod, error) {
 
 // payload is what the token says.
 func (f *tokenFlags) payload(names config.Claims, issuer config.Issuer, now time.Time) (jwt.MapClaims, error) {
-	claims := f.usual(names, issuer, now)
-	if f.member != "" {
+	claims := jwt.MapClaims{"iat": now.Unix(), "exp": now.Add(f.ttl).Unix()}
+	set := func(name string, value any, said bool) {
+		if said && name != "" {
+			claims[name] = value
+		}
+	}
+	audience := f.audience
+	if audience == nil {
+		audience = issuer.Audience[:min(1, len(issuer.Audience))]
+	}
+	set("iss", issuer.Name, issuer.Name != "")
+	set("aud", audience, len(audience) > 0)
+	set(names.Roles, f.roles, len(f.roles) > 0)
+	set(names.Usage, f.usage, f.usage != "")
+	hasMember := f.member != ""
+	if hasMember {
 		member, err := registry.ParseMember(f.member)
 		if err != nil {
 			return nil, fmt.Errorf("--member %s: %w", f.member, err)
 		}
 		claims[names.Member] = json.RawMessage(member)
-	} else if !f.claimed(names.Member) {
-		return nil, errors.New("--member is missing: whose token is it?")
 	}
 	for _, claim := range f.claims {
 		name, text, ok := strings.Cut(claim, "=")
@@ -190,35 +202,12 @@ func (f *tokenFlags) payload(names config.Claims, issuer config.Issuer, now time
 		if claims[name] = claimValue(text); claims[name] == nil {
 			delete(claims, name)
 		}
+		hasMember = hasMember || name == names.Member // or shall have none
+	}
+	if !hasMember {
+		return nil, errors.New("--member is missing: whose token is it?")
 	}
 	return claims, nil
-}
-
-// usual are the claims of most tokens, but for the member.
-func (f *tokenFlags) usual(names config.Claims, issuer config.Issuer, now time.Time) jwt.MapClaims {
-	claims := jwt.MapClaims{"iat": now.Unix(), "exp": now.Add(f.ttl).Unix()}
-	if issuer.Name != "" {
-		claims["iss"] = issuer.Name
-	}
-	audience := f.audience
-	if audience == nil {
-		audience = issuer.Audience[:min(1, len(issuer.Audience))]
-	}
-	if len(audience) > 0 {
-		claims["aud"] = audience
-	}
-	if len(f.roles) > 0 {
-		claims[names.Roles] = f.roles
-	}
-	if f.usage != "" && names.Usage != "" {
-		claims[names.Usage] = f.usage
-	}
-	return claims
-}
-
-// claimed reports whether --claim says something of a claim, perhaps that it shall be missing.
-func (f *tokenFlags) claimed(name string) bool {
-	return slices.ContainsFunc(f.claims, func(claim string) bool { return strings.HasPrefix(claim, name+"=") })
 }
 
 // claimValue is what text is as JSON, nil for null, else the text.
