@@ -11,32 +11,38 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// bareKafka is kafka-go alone, used as well as it can be: for each partition a goroutine that
+// newBareKafka is kafka-go alone, used as well as it can be: for each partition of a new topic a goroutine that
 // produces what has come meanwhile, and two that fetch, as there are two nodes that read everything.
-type bareKafka struct {
-	lanes    []chan int // numbers of messages, by partition
-	arrivals chan arrival
-}
-
-// newBareKafka takes a topic that is new.
-func newBareKafka(b *testing.B, addr, topic string, partitions int) *bareKafka {
-	k := &bareKafka{arrivals: make(chan arrival, 1<<16)}
+func newBareKafka(b *testing.B, addr, topic string, partitions int) *way {
+	w := newWay(os.Getpid())
 	transport := &kafka.Transport{MetadataTopics: []string{topic}, MetadataTTL: time.Second}
-	c := &kafka.Client{Addr: kafka.TCP(addr), Transport: transport}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	b.Cleanup(func() { cancel(); wg.Wait(); transport.CloseIdleConnections() })
+	var lanes []chan int // numbers of messages, by partition
 	for partition := range partitions {
+		p := barePartition{&kafka.Client{Addr: kafka.TCP(addr), Transport: transport}, topic, partition}
 		lane := make(chan int, 1<<14)
-		k.lanes = append(k.lanes, lane)
-		wg.Go(func() { k.produce(ctx, c, topic, partition, lane) })
-		wg.Go(func() { k.fetch(ctx, c, topic, partition, k.arrivals) })
-		wg.Go(func() { k.fetch(ctx, c, topic, partition, nil) })
+		lanes = append(lanes, lane)
+		wg.Go(func() { p.produce(ctx, lane) })
+		wg.Go(func() { p.fetch(ctx, w.arrivals) })
+		wg.Go(func() { p.fetch(ctx, nil) })
 	}
-	return k
+	w.send = func(_ *testing.B, first, end int) {
+		for n := first; n < end; n++ {
+			lanes[n%len(lanes)] <- n
+		}
+	}
+	return w
 }
 
-func (k *bareKafka) produce(ctx context.Context, c *kafka.Client, topic string, partition int, lane <-chan int) {
+type barePartition struct {
+	client    *kafka.Client
+	topic     string
+	partition int
+}
+
+func (p *barePartition) produce(ctx context.Context, lane <-chan int) {
 	for {
 		var numbers []int
 		select {
@@ -48,32 +54,32 @@ func (k *bareKafka) produce(ctx context.Context, c *kafka.Client, topic string, 
 		for range len(lane) {
 			numbers = append(numbers, <-lane)
 		}
-		for ctx.Err() == nil && !k.write(ctx, c, topic, partition, numbers) {
+		for ctx.Err() == nil && !p.write(ctx, numbers) {
 		}
 	}
 }
 
 // write reports whether the broker has taken the messages. It does not at first: a topic that was
 // just made has no leader.
-func (k *bareKafka) write(ctx context.Context, c *kafka.Client, topic string, partition int, numbers []int) bool {
+func (p *barePartition) write(ctx context.Context, numbers []int) bool {
 	records := make([]kafka.Record, len(numbers))
 	for i, n := range numbers {
 		records[i] = kafka.Record{Key: kafka.NewBytes([]byte(room(n % rooms))), Value: kafka.NewBytes([]byte(text(n)))}
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	res, err := c.Produce(ctx, &kafka.ProduceRequest{
-		Topic: topic, Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...),
+	res, err := p.client.Produce(ctx, &kafka.ProduceRequest{
+		Topic: p.topic, Partition: p.partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...),
 	})
 	return err == nil && res.Error == nil
 }
 
-func (k *bareKafka) fetch(ctx context.Context, c *kafka.Client, topic string, partition int, arrivals chan<- arrival) {
+func (p *barePartition) fetch(ctx context.Context, arrivals chan<- arrival) {
 	offset := int64(0) // the topic is new
 	for ctx.Err() == nil {
 		limit, cancel := context.WithTimeout(ctx, 10*time.Second)
-		res, err := c.Fetch(limit, &kafka.FetchRequest{
-			Topic: topic, Partition: partition, Offset: offset, MinBytes: 1, MaxBytes: 1 << 20, MaxWait: 500 * time.Millisecond,
+		res, err := p.client.Fetch(limit, &kafka.FetchRequest{
+			Topic: p.topic, Partition: p.partition, Offset: offset, MinBytes: 1, MaxBytes: 1 << 20, MaxWait: 500 * time.Millisecond,
 		})
 		cancel()
 		if err != nil || res.Error != nil {
@@ -95,31 +101,13 @@ func (k *bareKafka) fetch(ctx context.Context, c *kafka.Client, topic string, pa
 	}
 }
 
-func (k *bareKafka) send(_ *testing.B, first, end int) {
-	for n := first; n < end; n++ {
-		k.lanes[n%len(k.lanes)] <- n
-	}
-}
-
-func (k *bareKafka) arrived() <-chan arrival { return k.arrivals }
-
-func (k *bareKafka) cpu(b *testing.B) time.Duration { return cpuOf(b, os.Getpid()) }
-
-// bareNATS is nats.go alone, with a connection to publish and one to receive.
-type bareNATS struct {
-	nc       *nats.Conn
-	subjects []string
-	arrivals chan arrival
-}
-
-func newBareNATS(b *testing.B, url string, subjects int) *bareNATS {
-	n := &bareNATS{arrivals: make(chan arrival, 1<<16)}
-	n.nc = connectNATS(b, url)
-	reader := connectNATS(b, url)
+// newBareNATS is nats.go alone, with a connection to publish and one to receive.
+func newBareNATS(b *testing.B, url string) *way {
+	w := newWay(os.Getpid())
+	writer, reader := connectNATS(b, url), connectNATS(b, url)
 	messages := make(chan *nats.Msg, 1<<16)
-	for i := range subjects {
-		n.subjects = append(n.subjects, "bare."+room(i))
-		if _, err := reader.ChanSubscribe(n.subjects[i], messages); err != nil {
+	for i := range rooms {
+		if _, err := reader.ChanSubscribe("bare."+room(i), messages); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -128,10 +116,17 @@ func newBareNATS(b *testing.B, url string, subjects int) *bareNATS {
 	}
 	go func() { // until the process ends
 		for m := range messages {
-			n.arrivals <- arrival{number(string(m.Data)), time.Now()}
+			w.arrivals <- arrival{number(string(m.Data)), time.Now()}
 		}
 	}()
-	return n
+	w.send = func(b *testing.B, first, end int) {
+		for i := first; i < end; i++ {
+			if err := writer.Publish("bare."+room(i%rooms), []byte(text(i))); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	return w
 }
 
 func connectNATS(b *testing.B, url string) *nats.Conn {
@@ -143,15 +138,3 @@ func connectNATS(b *testing.B, url string) *nats.Conn {
 	b.Cleanup(nc.Close)
 	return nc
 }
-
-func (n *bareNATS) send(b *testing.B, first, end int) {
-	for i := first; i < end; i++ {
-		if err := n.nc.Publish(n.subjects[i%len(n.subjects)], []byte(text(i))); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func (n *bareNATS) arrived() <-chan arrival { return n.arrivals }
-
-func (n *bareNATS) cpu(b *testing.B) time.Duration { return cpuOf(b, os.Getpid()) }

@@ -31,34 +31,43 @@ func BenchmarkNodes(b *testing.B) {
 			b.Run(fmt.Sprintf("partitions=%d", partitions), func(b *testing.B) {
 				topic := fmt.Sprintf("bench-%d", partitions)
 				broker.CreateTopic(b, topic, partitions)
-				pair := newPair(b, fmt.Sprintf("bus: { driver: kafka, kafka: { brokers: [%q], topic: %s } }", broker.Addr, topic), rooms)
+				nodes := startNodes(b, 2, fmt.Sprintf("bus: { driver: kafka, kafka: { brokers: [%q], topic: %s } }", broker.Addr, topic))
 				broker.CreateTopic(b, "bare-"+topic, partitions)
 				bare := newBareKafka(b, broker.Addr, "bare-"+topic, partitions)
 				broker.CreateTopic(b, "bus-"+topic, partitions)
 				between := newBuses(b, func(node string) (bus.Bus, error) {
 					return kafkabus.New(kafkabus.Config{Brokers: []string{broker.Addr}, Topic: "bus-" + topic}, node, quietLog())
 				})
-				compare(b, rates, bare, between, pair)
+				compare(b, rates, bare, between, newPair(b, nodes[0], nodes[1]))
 			})
 		}
 	})
 	b.Run("bus=nats", func(b *testing.B) {
 		url := "nats://" + servers.NATS(b, 0).Addr
-		bare := newBareNATS(b, url, rooms)
-		pair := newPair(b, fmt.Sprintf("bus: { driver: nats, nats: { url: %q } }", url), rooms)
+		bare := newBareNATS(b, url)
+		nodes := startNodes(b, 2, fmt.Sprintf("bus: { driver: nats, nats: { url: %q } }", url))
 		between := newBuses(b, func(node string) (bus.Bus, error) {
 			return natsbus.New(natsbus.Config{URL: url, Prefix: "between"}, node, quietLog())
 		})
-		compare(b, rates, bare, between, pair)
+		compare(b, rates, bare, between, newPair(b, nodes[0], nodes[1]))
 	})
 }
 
 // way is one of the ways that a message can take.
-type way interface {
-	// send sends the messages from number first up to, not including, number end.
-	send(b *testing.B, first, end int)
-	arrived() <-chan arrival
-	cpu(b *testing.B) time.Duration // used so far by those who carry the messages, without the broker
+type way struct {
+	send     func(b *testing.B, first, end int) // sends the messages from number first up to, not including, number end
+	arrivals chan arrival
+	pids     []int // of those who carry the messages, without the broker
+}
+
+func newWay(pids ...int) *way { return &way{arrivals: make(chan arrival, 1<<16), pids: pids} }
+
+// cpu returns what those who carry the messages have used so far.
+func (w *way) cpu(b *testing.B) (sum time.Duration) {
+	for _, pid := range w.pids {
+		sum += cpuOf(b, pid)
+	}
+	return sum
 }
 
 // arrival is a message that has come.
@@ -67,10 +76,10 @@ type arrival struct {
 	at     time.Time
 }
 
-func compare(b *testing.B, rates []int, bare, between, gateway way) {
+func compare(b *testing.B, rates []int, bare, between, gateway *way) {
 	ways := []struct {
 		name string
-		way  way
+		way  *way
 	}{{"bare", bare}, {"bus", between}, {"stompgw", gateway}}
 	for _, w := range ways {
 		paced(b, w.way, 5000, 2500) // a broker that was just started is slow
@@ -82,7 +91,7 @@ func compare(b *testing.B, rates []int, bare, between, gateway way) {
 	}
 }
 
-func measure(b *testing.B, w way, rate int) {
+func measure(b *testing.B, w *way, rate int) {
 	before := w.cpu(b)
 	b.ResetTimer()
 	took := paced(b, w, b.N, rate)
@@ -96,14 +105,14 @@ func measure(b *testing.B, w way, rate int) {
 
 // paced sends count messages at the given rate, those of a millisecond together, and returns how
 // long each one took.
-func paced(b *testing.B, w way, count, rate int) []time.Duration {
+func paced(b *testing.B, w *way, count, rate int) []time.Duration {
 	sent := make([]time.Time, count)
 	took := make([]time.Duration, 0, count)
 	all := make(chan struct{})
 	go func() {
 		defer close(all)
 		for len(took) < count {
-			a := <-w.arrived()
+			a := <-w.arrivals
 			took = append(took, a.at.Sub(sent[a.number]))
 		}
 	}()
@@ -139,58 +148,35 @@ func number(body string) int {
 	return n
 }
 
-// pair is two nodes with a client each.
-type pair struct {
-	nodes    []*node
-	sender   *client
-	count    int // of destinations
-	arrivals chan arrival
-}
-
-func newPair(b *testing.B, bus string, destinations int) *pair {
-	p := &pair{nodes: startNodes(b, 2, bus), count: destinations, arrivals: make(chan arrival, 1<<16)}
-	p.open(b, p.nodes[1])
-	return p
-}
-
-// open connects the sender to the first node, and the receiver to reading.
-func (p *pair) open(b *testing.B, reading *node) {
-	p.sender = connect(b, p.nodes[0].Addr)
-	reader := connect(b, reading.Addr)
-	for i := range p.count {
+// newPair is a client that sends to one node, and one that receives from another, or the same.
+func newPair(b *testing.B, from, to *node) *way {
+	sender, reader := connect(b, from.Addr), connect(b, to.Addr)
+	for i := range rooms {
 		reader.subscribe(b, room(i))
 	}
+	w := newWay(slices.Compact([]int{from.PID(), to.PID()})...)
 	go func() { // until the test's end closes the connection
 		for {
 			f, err := reader.read()
 			if err != nil {
 				return
 			}
-			p.arrivals <- arrival{number(f.body), time.Now()}
+			w.arrivals <- arrival{number(f.body), time.Now()}
 		}
 	}()
+	w.send = func(b *testing.B, first, end int) {
+		var frames strings.Builder
+		for n := first; n < end; n++ {
+			fmt.Fprintf(&frames, "SEND\ndestination:%s\n\n%s\x00", room(n%rooms), text(n))
+		}
+		if _, err := io.WriteString(sender.conn, frames.String()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return w
 }
 
 func room(i int) string { return fmt.Sprintf("/topic/room-%d", i) }
-
-func (p *pair) send(b *testing.B, first, end int) {
-	var frames strings.Builder
-	for n := first; n < end; n++ {
-		fmt.Fprintf(&frames, "SEND\ndestination:%s\n\n%s\x00", room(n%p.count), text(n))
-	}
-	if _, err := io.WriteString(p.sender.conn, frames.String()); err != nil {
-		b.Fatal(err)
-	}
-}
-
-func (p *pair) arrived() <-chan arrival { return p.arrivals }
-
-func (p *pair) cpu(b *testing.B) (sum time.Duration) {
-	for _, n := range p.nodes {
-		sum += cpuOf(b, n.PID())
-	}
-	return sum
-}
 
 // cpuOf returns what a process has used so far, from /proc/PID/stat (proc_pid_stat(5)).
 func cpuOf(t testing.TB, pid int) time.Duration {

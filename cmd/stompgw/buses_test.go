@@ -12,18 +12,12 @@ import (
 	"github.com/stompgw/stompgw/bus"
 )
 
-// buses are the buses of two nodes without the nodes: from Publish on one to deliver on the other.
-type buses struct {
-	from     bus.Bus
-	arrivals chan arrival
-}
-
-func newBuses(b *testing.B, open func(node string) (bus.Bus, error)) *buses {
-	p := &buses{arrivals: make(chan arrival, 1<<16)}
+// newBuses is the buses of two nodes without the nodes: from Publish on one to deliver on the other.
+func newBuses(b *testing.B, open func(node string) (bus.Bus, error)) *way {
+	w := newWay(os.Getpid())
 	from, to := openBus(b, "1/a", open, func(bus.Envelope) {}), openBus(b, "1/b", open, func(e bus.Envelope) {
-		p.arrivals <- arrival{number(string(e.Body)), time.Now()}
+		w.arrivals <- arrival{number(string(e.Body)), time.Now()}
 	})
-	p.from = from
 	if narrower, ok := to.(bus.Narrower); ok {
 		var watched sync.WaitGroup
 		for i := range rooms {
@@ -37,7 +31,19 @@ func newBuses(b *testing.B, open func(node string) (bus.Bus, error)) *buses {
 		}
 		watched.Wait()
 	}
-	return p
+	w.send = func(b *testing.B, first, end int) {
+		for n := first; n < end; n++ {
+			err := from.Publish(bus.Envelope{Destination: room(n % rooms), Body: []byte(text(n))}, func(err error) {
+				if err != nil {
+					b.Error(err)
+				}
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	return w
 }
 
 // openBus returns a bus that receives until the test's end.
@@ -59,22 +65,5 @@ func openBus(b *testing.B, node string, open func(node string) (bus.Bus, error),
 	<-ready
 	return opened
 }
-
-func (p *buses) send(b *testing.B, first, end int) {
-	for n := first; n < end; n++ {
-		err := p.from.Publish(bus.Envelope{Destination: room(n % rooms), Body: []byte(text(n))}, func(err error) {
-			if err != nil {
-				b.Error(err)
-			}
-		})
-		if err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func (p *buses) arrived() <-chan arrival { return p.arrivals }
-
-func (p *buses) cpu(b *testing.B) time.Duration { return cpuOf(b, os.Getpid()) }
 
 func quietLog() *slog.Logger { return slog.New(slog.DiscardHandler) }

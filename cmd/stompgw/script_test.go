@@ -71,9 +71,20 @@ func runScript(t *testing.T, file, redis, bus string, registry ...string) {
 		RequireUniqueNames:  true,
 		Setup:               s.setUp,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"connect": s.connect, "expect": s.expect, "gone": s.gone, "exits": s.exits, "crash": s.crash, "awaits": s.awaits,
+			"connect": taking(2, s.connect), "expect": taking(2, s.expect), "gone": taking(1, s.gone),
+			"exits": taking(2, s.exits), "crash": taking(1, s.crash), "awaits": taking(2, s.awaits),
 		},
 	})
+}
+
+// taking is a command with so many arguments at least, of those that TestScripts tells.
+func taking(least int, command func(*testscript.TestScript, []string)) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) < least {
+			ts.Fatalf("want %d arguments, and no !", least)
+		}
+		command(ts, args)
+	}
 }
 
 // script is what the commands of one file work on.
@@ -97,10 +108,7 @@ func (s *script) setUp(env *testscript.Env) error {
 }
 
 // connect is the command of that name.
-func (s *script) connect(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: connect NAME NODE [-member M] [DEST...]")
-	}
+func (s *script) connect(ts *testscript.TestScript, args []string) {
 	name, n, args := args[0], s.node(ts, args[1]), args[2:]
 	var login []string
 	if len(args) > 1 && args[0] == "-member" {
@@ -130,10 +138,7 @@ func (s *script) node(ts *testscript.TestScript, number string) *node {
 	return s.nodes[i-1]
 }
 
-func (s *script) expect(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: expect NAME COMMAND [REGEXP]")
-	}
+func (s *script) expect(ts *testscript.TestScript, args []string) {
 	f := s.clients[args[0]].expect(s.t, args[1])
 	text := fmt.Sprintf("%v\n%s", f.headers, f.body)
 	if len(args) > 2 && !regexp.MustCompile(args[2]).MatchString(text) {
@@ -141,19 +146,13 @@ func (s *script) expect(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func (s *script) gone(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: gone NAME")
-	}
+func (s *script) gone(ts *testscript.TestScript, args []string) {
 	if f, err := s.clients[args[0]].read(); err == nil {
 		ts.Fatalf("%s got %s; want that its connection is closed", args[0], f.command)
 	}
 }
 
-func (s *script) exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exits CODE COMMAND [ARG...]")
-	}
+func (s *script) exits(ts *testscript.TestScript, args []string) {
 	want, got := args[0], "0"
 	err := ts.Exec(args[1], args[2:]...)
 	var exit *exec.ExitError
@@ -168,17 +167,11 @@ func (s *script) exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func (s *script) crash(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: crash NODE")
-	}
+func (s *script) crash(ts *testscript.TestScript, args []string) {
 	s.node(ts, args[0]).Kill()
 }
 
-func (s *script) awaits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: awaits REGEXP COMMAND [ARG...]")
-	}
+func (s *script) awaits(ts *testscript.TestScript, args []string) {
 	want := regexp.MustCompile(args[0])
 	clitest.Eventually(s.t, strings.Join(args, " "), func() bool { return want.MatchString(s.nodes[0].cli(s.t, args[1:]...)) })
 }

@@ -22,9 +22,9 @@ const (
 // is the number of messages.
 func BenchmarkStorm(b *testing.B) {
 	redis := servers.Redis(b)
-	p := &pair{nodes: []*node{startNode(b, redis.Addr, natsAt(servers.NATS(b, 0).Addr))}, count: rooms, arrivals: make(chan arrival, 1<<16)}
-	p.open(b, p.nodes[0])
-	s := &storm{addr: p.nodes[0].Addr, conns: make([]net.Conn, stormSize)}
+	n := startNode(b, redis.Addr, natsAt(servers.NATS(b, 0).Addr))
+	p := newPair(b, n, n)
+	s := &storm{addr: n.Addr, conns: make([]net.Conn, stormSize)}
 	b.Cleanup(s.drop)
 	s.reconnect(b)
 	b.Run("quiet", func(b *testing.B) { measure(b, p, 1000) })

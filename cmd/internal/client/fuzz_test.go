@@ -20,20 +20,10 @@ import (
 // pieces is a connection on which a server has sent some bytes, in as many reads at least, and closed it.
 type pieces struct {
 	net.Conn // whose other methods are not called
-	left     [][]byte
+	sent     io.Reader
 }
 
-func (p *pieces) Read(b []byte) (int, error) {
-	if len(p.left) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(b, p.left[0])
-	if p.left[0] = p.left[0][n:]; len(p.left[0]) == 0 {
-		p.left = p.left[1:]
-	}
-	return n, nil
-}
-
+func (p *pieces) Read(b []byte) (int, error)       { return p.sent.Read(b) }
 func (p *pieces) Write(b []byte) (int, error)      { return len(b), nil }
 func (p *pieces) Close() error                     { return nil }
 func (p *pieces) SetReadDeadline(time.Time) error  { return nil }
@@ -51,11 +41,9 @@ const fuzzToken = "s3cret-token"
 
 // hear runs a session that has just begun, over the carrier of a kind.
 func hear(kind byte, sent ...[]byte) (h heard) {
-	var left [][]byte
+	var left []io.Reader
 	for _, piece := range sent {
-		if len(piece) > 0 {
-			left = append(left, piece)
-		}
+		left = append(left, bytes.NewReader(piece))
 	}
 	o := Options{Token: fuzzToken, Errors: "/errors", Body: 1 << 10}.withDefaults()
 	c := &Client{o: o, dec: stomp.NewDecoder(o.limits()), incoming: make(chan incoming, len(bytes.Join(sent, nil))+1)}
@@ -66,7 +54,7 @@ func hear(kind byte, sent ...[]byte) (h heard) {
 	for _, id := range []string{"1", "2"} {
 		c.calls[id] = func(err error) { h.answers[id] = fmt.Sprint(err) }
 	}
-	c.wire = &wire{Conn: &pieces{left: left}, patience: time.Minute}
+	c.wire = &wire{Conn: &pieces{sent: io.MultiReader(left...)}, patience: time.Minute}
 	socket := newSocket(c.wire, c.wire)
 	c.carrier = []carrier{newStream(c.wire), socket, newSock(socket, o)}[kind%3]
 	c.read()
