@@ -67,7 +67,7 @@ func useRedis(t *testing.T, redis string, layout redisregistry.Layout) {
 	clitest.WriteFile(t, "t.yaml", fmt.Sprintf("listen: 127.0.0.1:0\nadmin: {listen: ''}\nbus: {driver: embedded}\nembedded: {nats: '127.0.0.1:0'}\n"+
 		"redis: %s\nregistry: {layout: %s, heartbeat: 50ms}\nsessions: {per_member: {max: 5}}\n"+
 		"auth: {jwt: {secret_file: secret}}\nchannels: [{match: /topic/a, subscribe: 'true'}]\n", redis, layout))
-	log := serveFile(t)
+	_, log, _ := beside(t, process("serve", "--config", "t.yaml"))
 	listen := regexp.MustCompile(`msg=serving .*listen=(\S+)`)
 	clitest.Eventually(t, "the node serves", func() bool { return listen.MatchString(log.String()) })
 	url := "ws://" + listen.FindStringSubmatch(log.String())[1] + "/stomp"

@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -12,7 +11,6 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/coder/websocket"
@@ -30,7 +28,7 @@ type standalone struct {
 	welcome string
 	stderr  *clitest.SyncBuffer
 	hangups chan<- os.Signal
-	stop    func() (code int, stderr string)
+	stop    func() (code int)
 }
 
 // serveStandalone starts a node on free ports and waits for what it says on stdout.
@@ -39,47 +37,25 @@ func serveStandalone(t *testing.T, args ...string) standalone {
 	t.Setenv("STOMPGW_EMBEDDED_REDIS", "127.0.0.1:0")
 	t.Setenv("STOMPGW_EMBEDDED_NATS", "127.0.0.1:0")
 	p := process(append([]string{"serve", "--standalone", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}, args...)...)
-	out, in := io.Pipe()
-	var stderr clitest.SyncBuffer
-	p.Stdout, p.Stderr = in, &stderr
 	hangups := make(chan os.Signal)
 	p.Hangups = func() <-chan os.Signal { return hangups }
-	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	var code int
-	wg.Go(func() {
-		code = Main(ctx, p)
-		in.Close()
+	stdout, stderr, stop := beside(t, p)
+	clitest.Eventually(t, "it tells what to do, or its mistake", func() bool {
+		return strings.Contains(stdout.String(), " publish ") || strings.Contains(stderr.String(), "stompgw: ")
 	})
-	s := standalone{stderr: &stderr, hangups: hangups}
-	s.stop = sync.OnceValues(func() (int, string) {
-		cancel()
-		wg.Wait()
-		return code, stderr.String()
-	})
-	t.Cleanup(func() { s.stop() })
-
-	var text strings.Builder
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		text.WriteString(lines.Text() + "\n")
-		if strings.Contains(lines.Text(), " publish ") {
-			break
-		}
+	s := standalone{stdout.String(), stderr, hangups, stop}
+	if !strings.Contains(s.welcome, " publish ") {
+		t.Fatalf("serve ended early:\n%s%s", s.welcome, stderr)
 	}
-	if s.welcome = text.String(); !strings.Contains(s.welcome, " publish ") {
-		t.Fatalf("serve ended early:\n%s%s", s.welcome, stderr.String())
-	}
-	wg.Go(func() { io.Copy(io.Discard, out) })
 	return s
 }
 
-// serveFile starts a node with t.yaml, and returns its log. The test's end stops it.
-func serveFile(t *testing.T) *clitest.SyncBuffer {
+// beside runs a command beside the test; see clitest.Beside.
+func beside(t *testing.T, p Process) (stdout, stderr *clitest.SyncBuffer, stop func() int) {
 	return clitest.Beside(t, func(ctx context.Context, stdout, stderr io.Writer) int {
-		p := process("serve", "--config", "t.yaml")
 		p.Stdout, p.Stderr = stdout, stderr
 		return Main(ctx, p)
-	}).Stderr
+	})
 }
 
 // find returns what a pattern's group matches in the welcome.
@@ -136,9 +112,8 @@ func TestStandalone(t *testing.T) {
 	}
 
 	c.ws.CloseNow() // it would not answer the closing handshake
-	code, stderr = s.stop()
-	if code != 0 || !strings.Contains(stderr, "draining") {
-		t.Errorf("the node ended with %d:\n%s", code, stderr)
+	if code := s.stop(); code != 0 || !strings.Contains(s.stderr.String(), "draining") {
+		t.Errorf("the node ended with %d:\n%s", code, s.stderr)
 	}
 }
 
@@ -326,7 +301,7 @@ func TestReadinessOfRedis(t *testing.T) {
 			admin := fmt.Sprintf("127.0.0.1:%d", servers.FreePort(t))
 			clitest.WriteFile(t, "t.yaml", fmt.Sprintf("listen: 127.0.0.1:0\nadmin: {listen: '%s'}\nbus: {driver: embedded}\nembedded: {nats: '127.0.0.1:0'}\n"+
 				"redis: {addrs: ['%s']}\nregistry: {heartbeat: 50ms}\nreadiness: {redis: %s}\n", admin, redis.Addr, setting))
-			serveFile(t)
+			beside(t, process("serve", "--config", "t.yaml"))
 			var said string
 			await := func(what, want string) {
 				t.Helper()

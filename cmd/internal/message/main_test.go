@@ -1,8 +1,6 @@
 package message
 
 import (
-	"context"
-	"io"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -34,10 +32,4 @@ func (o *opened) Open(bus.Self) (bus.Bus, error) { return o.bus, nil }
 func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	return over(nil).Run(t, nil, args...)
-}
-
-func runBeside(t *testing.T, args ...string) *clitest.Background {
-	return clitest.Beside(t, func(ctx context.Context, stdout, stderr io.Writer) int {
-		return over(nil).Main(ctx, nil, stdout, stderr, args...)
-	})
 }

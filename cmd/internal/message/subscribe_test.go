@@ -3,6 +3,7 @@ package message
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"encoding/pem"
@@ -115,18 +116,21 @@ func TestSubscribe(t *testing.T) {
 	if code, stdout, stderr := run(t, "subscribe", "/topic/a", "--url", url, "--count", "2"); code != 0 || stdout != both || !strings.HasSuffix(stderr, "2 messages\n") {
 		t.Errorf("exit code %d, %q, %s", code, stdout, stderr)
 	}
-	b := runBeside(t, "subscribe", "/topic/b", "/topic/a", "--url", url).Subscribed(t)
-	clitest.Eventually(t, "printed", func() bool { return b.Stdout.String() == both })
-	b.Interrupt()
-	b.WantEnd(t, cli.Done, both, "subscribed to 2 destinations\n2 messages\n")
+	stdout, stderr, interrupt := clitest.Beside(t, func(ctx context.Context, stdout, stderr io.Writer) int {
+		return over(nil).Main(ctx, nil, stdout, stderr, "subscribe", "/topic/b", "/topic/a", "--url", url)
+	})
+	clitest.Eventually(t, "subscribed and printed", func() bool { return stderr.String() != "" && stdout.String() == both })
+	if code := interrupt(); code != 0 || stdout.String() != both || stderr.String() != "subscribed to 2 destinations\n2 messages\n" {
+		t.Errorf("exit code %d, %q, %s", code, stdout, stderr)
+	}
 	for _, destination := range []string{"/topic/b", "/session/queue/request-error"} { // the second is subscribed to already
 		code, stdout, stderr := run(t, "subscribe", destination, "--url", url, "--for", "1ms")
 		if clitest.WantLine(t, stderr, "subscribed to "+destination+"\n0 messages"); code != 0 || stdout != "" {
 			t.Errorf("exit code %d, %q", code, stdout)
 		}
 	}
-	code, _, stderr := run(t, "subscribe", "/topic/b", "--url", url, "--for", "1ms", "--count", "2")
-	if clitest.WantLine(t, stderr, "subscribed to /topic/b\n0 messages\nstompgw: 0 of 2 messages came within 1ms"); code != int(cli.TimedOut) {
+	code, _, said := run(t, "subscribe", "/topic/b", "--url", url, "--for", "1ms", "--count", "2")
+	if clitest.WantLine(t, said, "subscribed to /topic/b\n0 messages\nstompgw: 0 of 2 messages came within 1ms"); code != int(cli.TimedOut) {
 		t.Errorf("exit code %d", code)
 	}
 }
@@ -224,8 +228,11 @@ func TestSubscribeTLS(t *testing.T) {
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: config.Certificates[0].Certificate[0]})
 	clitest.WriteFile(t, "ca.pem", string(ca))
 	listen := []string{"subscribe", "/topic/a", "--for", "1ms", "--url"}
-	runBeside(t, append(listen, url, "--ca", "ca.pem")...).WantEnd(t, cli.Done, "", "subscribed to /topic/a\n0 messages\n")
-	code, _, stderr := run(t, append(listen, url)...)
+	code, _, stderr := run(t, append(listen, url, "--ca", "ca.pem")...)
+	if clitest.WantLine(t, stderr, "subscribed to /topic/a\n0 messages"); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	code, _, stderr = run(t, append(listen, url)...)
 	if code != int(cli.Unreachable) {
 		t.Errorf("exit code %d", code)
 	}

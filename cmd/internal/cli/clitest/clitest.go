@@ -123,48 +123,18 @@ func (FullDisk) Write([]byte) (int, error) {
 	return 0, &fs.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.ENOSPC}
 }
 
-// Background is a command that runs beside the test.
-type Background struct {
-	Stdout, Stderr *SyncBuffer
-	Interrupt      func()
-	Wait           func() int // for its exit code
-}
-
-// Beside starts a command.
-func Beside(t *testing.T, run func(ctx context.Context, stdout, stderr io.Writer) int) *Background {
+// Beside runs a command beside the test, whose end stops it. stop interrupts it and returns its exit code.
+func Beside(t *testing.T, run func(ctx context.Context, stdout, stderr io.Writer) int) (stdout, stderr *SyncBuffer, stop func() int) {
 	ctx, cancel := context.WithCancel(t.Context())
-	b := &Background{Stdout: &SyncBuffer{}, Stderr: &SyncBuffer{}, Interrupt: cancel}
+	stdout, stderr = &SyncBuffer{}, &SyncBuffer{}
 	ended := make(chan int, 1)
-	go func() { ended <- run(ctx, b.Stdout, b.Stderr) }()
-	b.Wait = sync.OnceValue(func() int { return <-ended })
-	t.Cleanup(func() {
+	go func() { ended <- run(ctx, stdout, stderr) }()
+	stop = sync.OnceValue(func() int {
 		cancel()
-		b.Wait()
+		return <-ended
 	})
-	return b
-}
-
-// Subscribed waits until a subscribe listens.
-func (b *Background) Subscribed(t *testing.T) *Background {
-	t.Helper()
-	Eventually(t, "subscribed", func() bool {
-		return strings.HasPrefix(b.Stderr.String(), "subscribed to ")
-	})
-	return b
-}
-
-// WantEnd waits for the end of the command.
-func (b *Background) WantEnd(t *testing.T, code cli.ExitCode, stdout, stderr string) {
-	t.Helper()
-	if got := b.Wait(); got != int(code) {
-		t.Errorf("exit code %d, want %d", got, code)
-	}
-	if got := b.Stdout.String(); got != stdout {
-		t.Errorf("stdout:\n got %q\nwant %q", got, stdout)
-	}
-	if got := b.Stderr.String(); got != stderr {
-		t.Errorf("stderr:\n got %q\nwant %q", got, stderr)
-	}
+	t.Cleanup(func() { stop() })
+	return stdout, stderr, stop
 }
 
 // TokenFiles fills a new current folder with keys, in pairs x.key and x.pub, and secrets.
