@@ -60,8 +60,7 @@ func RedisError(cfg *config.Config, err error) error {
 		return Unreached(cfg, RedisAddrs, RedisName(cfg), "--redis ADDRESS", err)
 	}
 	if key, advice := RedisAdvice(cfg, err); key != "" {
-		return Exit(Unreachable, fmt.Errorf("%s (%s, %s) can't be used: %s; %s",
-			RedisName(cfg), key, cfg.Origin(key), strings.TrimRight(err.Error(), ". "), advice))
+		return Unusable(cfg, key, RedisName(cfg), err, advice)
 	}
 	return fmt.Errorf("%s: %w", RedisName(cfg), err)
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -68,21 +69,33 @@ func (s *Source) Load() (*config.Config, error) {
 	return config.Load(s.Source)
 }
 
-// Unreached says which server did not answer, why, who named it, and what to do.
+// Unusable says which server is of no help, which setting names it, why, and perhaps what to do.
+func Unusable(cfg *config.Config, key, what string, err error, advice string) error {
+	how, why := "can't be used", strings.TrimRight(err.Error(), ". ")
+	if IsNetwork(err) && !IsSentinels(err) {
+		how, why = "does not answer", Cause(err).Error()
+		if IsTimeout(err) {
+			why = "nothing came in time"
+		}
+	}
+	if advice != "" {
+		why += "; " + advice
+	}
+	return Exit(Unreachable, fmt.Errorf("%s (%s, %s) %s: %s", what, key, cfg.Origin(key), how, why))
+}
+
+// Unreached is Unusable for a server that another flag may name; it advises that where the server does not answer.
 func Unreached(cfg *config.Config, key, what, flag string, err error) error {
-	where := cfg.Origin(key)
 	hint := fmt.Sprintf("start it, or name another with %s", flag)
-	switch where {
-	case config.ByStandalone:
+	switch where := cfg.Origin(key); {
+	case !IsNetwork(err):
+		hint = ""
+	case where == config.ByStandalone:
 		hint = "is `stompgw serve --standalone` running?"
-	case config.ByDefault:
+	case where == config.ByDefault:
 		hint = fmt.Sprintf("name another with %s or --config FILE, or use --standalone for a node that was started so", flag)
 	}
-	why := Cause(err).Error()
-	if IsTimeout(err) {
-		why = "nothing came in time"
-	}
-	return Exit(Unreachable, fmt.Errorf("%s (%s, %s) does not answer: %s; %s", what, key, where, why, hint))
+	return Unusable(cfg, key, what, err, hint)
 }
 
 // NotListening says which setting asked for an address that can't be had, and what to do.

@@ -81,7 +81,8 @@ func (p *publication) busError(cfg *config.Config, health, err error) error {
 	case errors.Is(err, admin.ErrHeader):
 		return cli.Exit(cli.Usage, err)
 	case (down || unanswered) && health != nil:
-		return brokerError(cfg, health)
+		key, what := cfg.Broker()
+		return cli.Unreached(cfg, key, what, brokerFlag(cfg.Bus.Kind()), health)
 	case down:
 		return cli.Exit(cli.TimedOut, errors.New("the broker does not answer: the message was not published"))
 	case unanswered:
@@ -90,15 +91,6 @@ func (p *publication) busError(cfg *config.Config, health, err error) error {
 		return cli.Exit(cli.Usage, fmt.Errorf("publish %s: %w, which is all that this bus carries with bus.kafka.envelope: json", p.destination, err))
 	}
 	return fmt.Errorf("publish %s: %w", p.destination, err)
-}
-
-// brokerError says that the broker which the configuration names can't be used, and why.
-func brokerError(cfg *config.Config, err error) error {
-	key, what := cfg.Broker()
-	if !cli.IsNetwork(err) { // it answers, but not what was hoped for
-		return cli.Exit(cli.Unreachable, fmt.Errorf("%s (%s, %s) can't be used: %w", what, key, cfg.Origin(key), err))
-	}
-	return cli.Unreached(cfg, key, what, brokerFlag(cfg.Bus.Kind()), err)
 }
 
 // brokerFlag is the flag of publish for the servers of a bus, with its value.

@@ -163,18 +163,10 @@ func (t *trials) receive(ctx context.Context, b bus.Bus) (sources []bus.SourceFi
 	return sources, err
 }
 
-// unusable says that a server which the configuration names can't be used, why, and what else to do.
+// unusable is cli.Unusable. Without another advice, who does not answer has to be started or replaced.
 func (t *trials) unusable(key, what string, err error, advice string) error {
-	where := t.cfg.Origin(key)
-	if !cli.IsNetwork(err) {
-		return cli.Exit(cli.Unreachable, fmt.Errorf("%s (%s, %s) can't be used: %w", what, key, where, err))
-	}
-	why := cli.Cause(err)
-	if cli.IsTimeout(why) {
-		why = fmt.Errorf("no answer within %s", t.timeout)
-	}
-	if advice == "" {
+	if advice == "" && cli.IsNetwork(err) {
 		advice = "start it, or set " + key + " to another"
 	}
-	return cli.Exit(cli.Unreachable, fmt.Errorf("%s (%s, %s) does not answer: %w; %s", what, key, where, why, advice))
+	return cli.Unusable(t.cfg, key, what, err, advice)
 }

@@ -193,7 +193,7 @@ func TestConnectRedisAway(t *testing.T) {
 	}
 	defer silent.Close()
 	connectCheck(t, noBus+"redis: {addrs: ['"+silent.Addr().String()+"']}\n", "--timeout", "1s").want(t, cli.Unreachable, fmt.Sprintf(freePort, 4), freeNATS,
-		"fails  redis "+silent.Addr().String()+" (redis.addrs, t.yaml:3) does not answer: no answer within 1s; if it speaks TLS there, set redis.tls.enabled")
+		"fails  redis "+silent.Addr().String()+" (redis.addrs, t.yaml:3) does not answer: nothing came in time; if it speaks TLS there, set redis.tls.enabled")
 }
 
 // TestConnectRedisForms: a Redis Cluster, Sentinels and TLS, each as it should be and as it should not.

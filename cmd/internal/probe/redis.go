@@ -109,8 +109,7 @@ func (t *trials) redisFault(err error) error {
 	if key == "" {
 		key, advice = cli.RedisAddrs, "see to Redis, or set redis.addrs to another"
 	}
-	return cli.Exit(cli.Unreachable, fmt.Errorf("%s (%s, %s) can't be used: %s; %s",
-		cli.RedisName(t.cfg), key, t.cfg.Origin(key), strings.TrimRight(err.Error(), ". "), advice))
+	return cli.Unusable(t.cfg, key, cli.RedisName(t.cfg), err, advice)
 }
 
 // speechAdvice is for a server that accepts connections and says nothing, as one does that speaks TLS to one
