@@ -3,7 +3,6 @@ package wire
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,8 +11,6 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/apiversions"
-	"github.com/segmentio/kafka-go/protocol/saslauthenticate"
-	"github.com/segmentio/kafka-go/protocol/saslhandshake"
 	"github.com/segmentio/kafka-go/sasl"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -35,9 +32,16 @@ type Conn struct {
 	lastID   int32                     // of a Question
 }
 
-// NewConn agrees with the broker at the other end of nc on the versions of the protocol, and logs in by
-// mechanism, nil for not at all. Whoever calls it bounds its time by closing nc.
+// NewConn logs in to the broker at the other end of nc by mechanism, nil for not at all, and agrees with it on
+// the versions of the protocol. Whoever calls it bounds its time by closing nc.
 func NewConn(ctx context.Context, nc net.Conn, mechanism sasl.Mechanism) (*Conn, error) {
+	if mechanism != nil {
+		login := kafka.Dialer{ClientID: client, SASLMechanism: mechanism}
+		login.DialFunc = func(context.Context, string, string) (net.Conn, error) { return nc, nil }
+		if _, err := login.DialContext(ctx, "tcp", nc.RemoteAddr().String()); err != nil {
+			return nil, err
+		}
+	}
 	c := &Conn{
 		Conn:     protocol.NewConn(nc, client),
 		offered:  make(map[protocol.ApiKey]apiversions.ApiKeyResponse),
@@ -53,40 +57,7 @@ func NewConn(ctx context.Context, nc net.Conn, mechanism sasl.Mechanism) (*Conn,
 		c.offered[key], c.versions[key] = api, key.SelectVersion(api.MinVersion, api.MaxVersion)
 	}
 	c.SetVersions(c.versions)
-	if err := ErrorOf(offer.ErrorCode); err != nil || mechanism == nil {
-		return c, err
-	}
-	return c, c.login(ctx, mechanism)
-}
-
-func (c *Conn) login(ctx context.Context, mechanism sasl.Mechanism) error {
-	answer, err := c.RoundTrip(&saslhandshake.Request{Mechanism: mechanism.Name()})
-	if err != nil {
-		return err
-	}
-	if err := ErrorOf(answer.(*saslhandshake.Response).ErrorCode); err != nil {
-		return err
-	}
-	session, say, err := mechanism.Start(ctx)
-	for done := false; err == nil && !done; {
-		var heard []byte
-		if heard, err = c.authenticate(say); err == nil {
-			done, say, err = session.Next(ctx, heard)
-		}
-	}
-	return err
-}
-
-func (c *Conn) authenticate(say []byte) (heard []byte, err error) {
-	answer, err := c.RoundTrip(&saslauthenticate.Request{AuthBytes: say})
-	if errors.Is(err, io.EOF) { // which may be all that a broker has to say
-		err = kafka.SASLAuthenticationFailed
-	}
-	if err != nil {
-		return nil, err
-	}
-	res := answer.(*saslauthenticate.Response)
-	return res.AuthBytes, ErrorOf(res.ErrorCode, res.ErrorMessage)
+	return c, ErrorOf(offer.ErrorCode)
 }
 
 // ErrorOf returns the error that a code stands for, with what the broker says beside it, nil for none.
