@@ -2,45 +2,37 @@ package form
 
 import (
 	"bytes"
+	"fmt"
 	"strconv"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// controlEscapes has, for each control character, what follows the backslash in its escape: a
-// letter, or the u of \u00XX.
-const controlEscapes = "uuuuuuuubtnufruuuuuuuuuuuuuuuuuu"
+// letters are those of the escapes that have one, and escaped what they stand for.
+const letters, escaped = `"\bfnrt`, "\"\\\b\f\n\r\t"
 
-// escapeOf returns what follows the backslash in the escape of c, 0 if c needs none.
-func escapeOf(c byte) byte {
-	switch {
-	case c < ' ':
-		return controlEscapes[c]
-	case c == '"' || c == '\\':
-		return c
+// escapes has what stands for each character that has to be escaped. The others have nothing.
+var escapes = func() (all [256]string) {
+	for c := range ' ' {
+		all[c] = fmt.Sprintf(`\u%04X`, c)
 	}
-	return 0
-}
+	for i := range letters {
+		all[escaped[i]] = `\` + letters[i:i+1]
+	}
+	return all
+}()
 
 // appendQuoted appends UTF-8 as a JSON string. Only what has to be escaped is, and as Java's Jackson
 // does it, which escapes characters above U+FFFF too; encoding/json escapes others.
 func appendQuoted[S string | []byte](dst []byte, s S) []byte {
-	const hex = "0123456789ABCDEF"
 	dst = append(dst, '"')
 	done := 0
 	for i := range len(s) {
-		c := s[i]
-		escape := escapeOf(c)
-		if escape == 0 {
-			continue
+		if escape := escapes[s[i]]; escape != "" {
+			dst = append(append(dst, s[done:i]...), escape...)
+			done = i + 1
 		}
-		dst = append(dst, s[done:i]...)
-		dst = append(dst, '\\', escape)
-		if escape == 'u' {
-			dst = append(dst, '0', '0', hex[c>>4], hex[c&15])
-		}
-		done = i + 1
 	}
 	dst = append(dst, s[done:]...)
 	return append(dst, '"')
@@ -50,12 +42,8 @@ func appendQuoted[S string | []byte](dst []byte, s S) []byte {
 func quotedSize[S string | []byte](s S) int {
 	size := len(`""`) + len(s)
 	for i := range len(s) {
-		switch escapeOf(s[i]) {
-		case 0:
-		case 'u':
-			size += len(`\u0000`) - 1
-		default:
-			size += len(`\n`) - 1
+		if escape := escapes[s[i]]; escape != "" {
+			size += len(escape) - 1
 		}
 	}
 	return size
@@ -97,10 +85,10 @@ func appendUnescaped(dst, s []byte) (text, rest []byte) {
 
 // unescape returns the character that a letter behind a backslash stands for.
 func unescape(letter byte) byte {
-	if c := strings.IndexByte(controlEscapes, letter); c >= 0 {
-		return byte(c)
+	if i := strings.IndexByte(letters, letter); i >= 0 {
+		return escaped[i]
 	}
-	return letter // " \ or /
+	return letter // /
 }
 
 // codeUnit returns what the \uXXXX at the beginning of s stands for.

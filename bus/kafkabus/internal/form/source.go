@@ -63,7 +63,7 @@ func (m *Mapping) Pattern() string {
 	var pattern strings.Builder
 	for _, p := range m.destination {
 		if p.place == "" {
-			pattern.WriteString(p.literal)
+			pattern.WriteString(p.text)
 		} else {
 			pattern.WriteByte('*')
 		}

@@ -20,20 +20,9 @@ type template []part
 
 // part is a literal, or a place.
 type part struct {
-	literal string
-	place   string // "key", "topic", "partition" or "header"; empty for a literal
-	header  string // whose value it is
-}
-
-// String is how the part was written.
-func (p part) String() string {
-	switch p.place {
-	case "":
-		return p.literal
-	case "header":
-		return "{header." + p.header + "}"
-	}
-	return "{" + p.place + "}"
+	text   string // as it was written
+	place  string // "key", "topic", "partition" or "header"; empty for a literal
+	header string // whose value it is
 }
 
 // parseTemplate reads a template. The error is about it, for behind the name of a setting.
@@ -58,7 +47,7 @@ func split(s string) (t template, err error) {
 			return nil, errors.New("has a } without a {")
 		}
 		if literal != "" {
-			t = append(t, part{literal: literal})
+			t = append(t, part{text: literal})
 		}
 		if !more {
 			break
@@ -80,9 +69,9 @@ func parsePlace(name string) (part, error) {
 	header, isHeader := strings.CutPrefix(name, "header.")
 	switch {
 	case isHeader && header != "":
-		return part{place: "header", header: header}, nil
+		return part{"{" + name + "}", "header", header}, nil
 	case name == "key" || name == "topic" || name == "partition":
-		return part{place: name}, nil
+		return part{"{" + name + "}", name, ""}, nil
 	}
 	return part{}, fmt.Errorf("has the unknown {%s}: want {key}, {topic}, {partition} or {header.NAME}", name)
 }
@@ -92,18 +81,19 @@ func (t template) check() error {
 	const example = "write it like /topic/orders/{key}"
 	for _, p := range t {
 		switch {
-		case !isText([]byte(p.literal + p.header)):
+		case !isText([]byte(p.text)):
 			return errors.New("is not text without control characters: " + example)
-		case strings.Contains(p.literal, "//"):
+		case p.place != "":
+		case strings.Contains(p.text, "//"):
 			return errEmptySegment
-		case strings.ContainsAny(p.literal, "*?"):
+		case strings.ContainsAny(p.text, "*?"):
 			return errors.New("holds * or ?: a message has one destination, no pattern")
 		}
 	}
-	if len(t) == 0 || !strings.HasPrefix(t[0].literal, "/") {
+	if len(t) == 0 || !strings.HasPrefix(t[0].text, "/") {
 		return errors.New("does not begin with a slash: " + example)
 	}
-	if strings.HasSuffix(t[len(t)-1].literal, "/") {
+	if strings.HasSuffix(t[len(t)-1].text, "/") {
 		return errEmptySegment
 	}
 	return nil
@@ -119,13 +109,13 @@ func (t template) expand(rec *wire.Record) (string, error) {
 		start := len(dst)
 		dst = p.append(dst, rec)
 		if len(dst) > maxDestination {
-			return "", fmt.Errorf("%s makes the destination longer than %d bytes", p, maxDestination)
+			return "", fmt.Errorf("%s makes the destination longer than %d bytes", p.text, maxDestination)
 		}
 		if p.place == "" {
 			continue
 		}
 		if err := checkSegment(dst[start:]); err != nil {
-			return "", fmt.Errorf("%s %w", p, err)
+			return "", fmt.Errorf("%s %w", p.text, err)
 		}
 	}
 	return string(dst), nil
@@ -148,7 +138,7 @@ func (p part) append(dst []byte, rec *wire.Record) []byte {
 		}
 		return dst
 	}
-	return append(dst, p.literal...)
+	return append(dst, p.text...)
 }
 
 // checkSegment returns why value can't be a segment or a part of one.
