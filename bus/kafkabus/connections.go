@@ -66,8 +66,11 @@ func (c *connections) ask(ctx context.Context, address string, request protocol.
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
+	case ctx.Err() == nil && err != nil: // then the others are no better
+		c.lost[address] = true
+		c.drop(address, func(idleConn) bool { return true })
+		return nil, true, err
 	case err != nil:
-		c.lost[address] = c.lost[address] || ctx.Err() == nil
 		return nil, true, err
 	case c.closed:
 		conn.Close() // it has answered
@@ -131,17 +134,24 @@ func (c *connections) keep(addresses []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	maps.DeleteFunc(c.lost, func(address string, _ bool) bool { return !slices.Contains(addresses, address) })
-	for address, list := range c.idle {
-		c.idle[address] = slices.DeleteFunc(list, func(conn idleConn) bool {
-			old := c.closed || time.Since(conn.since) > idleTimeout || !slices.Contains(addresses, address)
-			if old {
-				conn.Close() // it has answered
-			}
-			return old
+	for address := range c.idle {
+		c.drop(address, func(conn idleConn) bool {
+			return c.closed || time.Since(conn.since) > idleTimeout || !slices.Contains(addresses, address)
 		})
-		if len(c.idle[address]) == 0 {
-			delete(c.idle, address)
+	}
+}
+
+// drop closes those that nobody uses and that are to go. The caller holds mu.
+func (c *connections) drop(address string, goes func(idleConn) bool) {
+	c.idle[address] = slices.DeleteFunc(c.idle[address], func(conn idleConn) bool {
+		if !goes(conn) {
+			return false
 		}
+		conn.Close() // it has answered
+		return true
+	})
+	if len(c.idle[address]) == 0 {
+		delete(c.idle, address)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -122,17 +123,22 @@ func TestConnections(t *testing.T) {
 	c.keep([]string{"elsewhere:1"})
 	ask(t.Context(), f.Addrs[0], nil, 3, 0)
 	f.ControlKey(kmsg.Metadata.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) { return nil, io.EOF, true })
-	ask(t.Context(), f.Addrs[0], io.ErrUnexpectedEOF, 3, 0)
-	ask(t.Context(), f.Addrs[0], nil, 4, 1)
+	other, err := c.dial(t.Context(), f.Addrs[0]) // which would fail the next one
+	must(t, err)
+	other.Close()
+	c.idle[f.Addrs[0]] = append(c.idle[f.Addrs[0]], idleConn{other, time.Now()})
+	slices.Reverse(c.idle[f.Addrs[0]])
+	ask(t.Context(), f.Addrs[0], io.ErrUnexpectedEOF, 4, 0)
+	ask(t.Context(), f.Addrs[0], nil, 5, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	f.ControlKey(kmsg.Metadata.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) { cancel(); return nil, nil, true })
-	ask(ctx, f.Addrs[0], context.Canceled, 4, 1)
-	ask(t.Context(), f.Addrs[0], nil, 5, 1)
+	ask(ctx, f.Addrs[0], context.Canceled, 5, 1)
+	ask(t.Context(), f.Addrs[0], nil, 6, 1)
 	ln := listen(t)
 	ln.Close()
-	ask(t.Context(), ln.Addr().String(), syscall.ECONNREFUSED, 6, 1)
+	ask(t.Context(), ln.Addr().String(), syscall.ECONNREFUSED, 7, 1)
 	c.close()
-	ask(t.Context(), f.Addrs[0], nil, 7, 1)
+	ask(t.Context(), f.Addrs[0], nil, 8, 1)
 	if len(c.idle) > 0 {
 		t.Error("there is a connection after close")
 	}
