@@ -68,7 +68,7 @@ func (p *partition) share() share { return share{p.leader, p.number % shares} }
 // fetcher reads a share of the partitions that one broker leads. One goroutine runs it, and hands on
 // the records; it ends when the share is empty.
 //
-// A partition whose leader changes goes from fetcher to fetcher by the tail's table: the one that
+// A partition whose leader changes goes from fetcher to fetcher by what the tail knows: the one that
 // owns it lets it go between two fetches, and the other takes it from there with its offset. Both
 // are woken for that, so that nobody waits for the end of a fetch. Waking drops the fetch under way, and
 // its connection.
@@ -83,7 +83,7 @@ type fetcher struct {
 	wake  context.CancelFunc
 
 	// Owned by the goroutine.
-	held     []*partition  // those it owns, in the order of the tail's table
+	held     []*partition  // those it owns, in the order of the topics
 	due      []*partition  // those of them that a fetch asks for
 	after    *partition    // the next fetch begins behind it
 	most     int32         // bytes to ask for
@@ -355,10 +355,12 @@ func (f *fetcher) shrink() {
 	}
 }
 
-// putOff leaves p out for a while. What comes with a new leader is everyday; what is out of range
+// putOff leaves p out of fetches for a while, which doubles as long as the errors last. What comes with a new leader is everyday; what is out of range
 // is looked up next.
 func (f *fetcher) putOff(p *partition, err error) {
-	p.putOff(err)
+	p.pause = backoff(p.pause)
+	p.resume = time.Now().Add(p.pause)
+	p.trouble.failed(err)
 	switch err {
 	case kafka.NotLeaderForPartition, kafka.LeaderNotAvailable, kafka.UnknownTopicOrPartition, kafka.ReplicaNotAvailable,
 		kafka.FencedLeaderEpoch, kafka.UnknownLeaderEpoch, kafka.KafkaStorageError, kafka.OffsetNotAvailable, kafka.OffsetOutOfRange,

@@ -208,7 +208,7 @@ func TestFairness(t *testing.T) {
 	check(2, 3, 0, 1)
 	answer()
 	check(2, 3, 0, 1)
-	f.held[2].putOff(kafka.LeaderNotAvailable)
+	f.putOff(f.held[2], kafka.LeaderNotAvailable)
 	check(3, 0, 1)
 	answer(1, 3)
 	check(0, 1, 3)

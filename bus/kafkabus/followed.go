@@ -28,8 +28,8 @@ type followed struct {
 	source bool // a topic of the user's own: the bus goes on without it
 
 	// Guarded by the tail's mutex.
-	partitions int  // in the table
-	fresh      bool // the brokers have said that there is none of that name: all that it will hold is new
+	parts []*partition // all ever seen, by number
+	fresh bool         // the brokers have said that there is none of that name: all that it will hold is new
 
 	trouble pulse // since when a view has no partitions of it, and why
 
@@ -44,7 +44,7 @@ func (f *followed) follow(v topicView) bool {
 		return true
 	}
 	f.trouble.failed(v.err)
-	f.fresh = f.fresh || f.partitions == 0 && errors.Is(v.err, kafka.UnknownTopicOrPartition)
+	f.fresh = f.fresh || len(f.parts) == 0 && errors.Is(v.err, kafka.UnknownTopicOrPartition)
 	return false
 }
 
@@ -55,8 +55,8 @@ func (t *tail) fault(f *followed, limit time.Duration) error {
 	if cause != nil && (silence >= limit || !errors.Is(cause, kafka.LeaderNotAvailable)) {
 		return topicError(f.name, f.source, cause)
 	}
-	for _, p := range t.table {
-		if p.topic != f.name || p.absent {
+	for _, p := range f.parts {
+		if p.absent {
 			continue
 		}
 		silence, cause := t.silenceOf(p)
@@ -71,26 +71,22 @@ func (t *tail) fault(f *followed, limit time.Duration) error {
 }
 
 func (t *tail) noAnswer(p *partition, silence time.Duration, cause error) error {
-	if cause == nil {
-		cause = context.DeadlineExceeded
-	}
 	from := ""
 	if p.leader != none {
 		from = " from " + t.cluster.host(p.leader)
 	}
 	return fmt.Errorf("kafkabus: no answer%s about partition %d of topic %s for %s: %w",
-		from, p.number, p.topic, silence.Truncate(time.Second), cause)
+		from, p.number, p.topic, silence.Truncate(time.Second), cmp.Or(cause, context.DeadlineExceeded))
 }
 
 // awaited returns what has to be known of a topic before all that is published to it is sure to
 // come, nil for nothing. t.mu is held.
 func (t *tail) awaited(f *followed) error {
-	if f.partitions == 0 {
+	if len(f.parts) == 0 {
 		return fmt.Errorf("kafkabus: topic %s has not been seen yet", f.name)
 	}
-	for _, p := range t.table {
+	for _, p := range f.parts {
 		switch {
-		case p.topic != f.name:
 		case p.absent && p.number == 0:
 			return fmt.Errorf("kafkabus: topic %s has gone", p.topic)
 		case p.absent || p.read.Load():

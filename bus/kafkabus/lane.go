@@ -1,6 +1,7 @@
 package kafkabus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -105,25 +106,16 @@ func (l *lane) release(items []item) {
 
 // run writes what is accepted until ctx ends. What is left in the queue then stays there.
 func (l *lane) run(ctx context.Context) {
-	for {
+	for ctx.Err() == nil {
+		if pc := l.take(); pc != nil {
+			l.write(ctx, pc)
+			continue
+		}
+		l.pulse.answered() // nothing is owed any more
 		select {
 		case <-l.wake:
 		case <-ctx.Done():
-			return
 		}
-		l.work(ctx)
-	}
-}
-
-// work writes until the queue is empty or ctx has ended.
-func (l *lane) work(ctx context.Context) {
-	for ctx.Err() == nil {
-		pc := l.take()
-		if pc == nil {
-			l.pulse.answered() // nothing is owed any more
-			return
-		}
-		l.write(ctx, pc)
 	}
 }
 
@@ -152,8 +144,8 @@ func (l *lane) fitting() int {
 	return len(l.queue)
 }
 
-// cut takes the first n out of the queue, with the memory that they are in: kafka-go may read them for
-// longer than a write takes. The caller holds mu.
+// cut takes the first n out of the queue, with the memory that they are in, which goes when they are settled.
+// The caller holds mu.
 func (l *lane) cut(n int) []item {
 	items := l.queue[:n:n]
 	l.queue = l.queue[n:]
@@ -196,9 +188,6 @@ func (l *lane) healthy(leader string) error {
 	if silence < l.p.cfg.Silence {
 		return nil
 	}
-	if cause == nil {
-		cause = errors.New("no answer")
-	}
 	return fmt.Errorf("kafkabus: %s has taken nothing for partition %d of topic %s for %s: %w",
-		leader, l.partition, l.p.cfg.Topic, silence.Round(time.Second/10), cause)
+		leader, l.partition, l.p.cfg.Topic, silence.Round(time.Second/10), cmp.Or(cause, errors.New("no answer")))
 }

@@ -1,7 +1,6 @@
 package kafkabus
 
 import (
-	"cmp"
 	"errors"
 	"sync/atomic"
 	"time"
@@ -86,20 +85,8 @@ func (p *partition) isIn(a *wire.Fetched) bool {
 	return p.number == int(a.Number) && p.topic == string(a.Topic)
 }
 
-// compare orders partitions by topic and number.
-func (p *partition) compare(topic string, number int) int {
-	return cmp.Or(cmp.Compare(p.topic, topic), cmp.Compare(p.number, number))
-}
-
 func (p *partition) lag() int64 {
 	return max(0, p.end.Load()-p.offset.Load())
-}
-
-// putOff has p left out of fetches for a while, which doubles as long as the errors last.
-func (p *partition) putOff(err error) {
-	p.pause = backoff(p.pause)
-	p.resume = time.Now().Add(p.pause)
-	p.trouble.failed(err)
 }
 
 // deliver hands on what the batches hold from p's offset on. An error says that p has come no

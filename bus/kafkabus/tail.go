@@ -48,7 +48,7 @@ type tail struct {
 	// Set by begin, before any fetcher.
 	ctx    context.Context
 	handle func(rec *wire.Record, seen *repeats)
-	topics []*followed // in the order of the cluster's
+	topics []*followed // in the order of the cluster's; each says what mu guards
 
 	// Any goroutine; each guards itself.
 	gaps, missed, repeated, skipped atomic.Uint64
@@ -58,9 +58,8 @@ type tail struct {
 	mu       sync.Mutex
 	begun    bool // run is at work
 	ready    bool
-	home     string       // the id of the cluster of the latest view that told it
-	sighted  time.Time    // since when ready waits for sources alone; zero before
-	table    []*partition // all ever seen, by topic and number
+	home     string    // the id of the cluster of the latest view that told it
+	sighted  time.Time // since when ready waits for sources alone; zero before
 	fetchers map[share]*fetcher
 	running  sync.WaitGroup // the fetchers
 }
@@ -123,25 +122,25 @@ func (t *tail) end() {
 	t.begun = false
 }
 
-// follow brings the table up to date, and has a fetcher at work for each share.
+// follow brings the topics up to date, and has a fetcher at work for each share.
 func (t *tail) follow(v *view) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	moved := t.home != "" && v.id != "" && t.home != v.id
 	t.home = cmp.Or(v.id, t.home)
+	woken := make(map[share]bool) // whose partitions have changed
 	for i, topic := range v.topics {
 		f := t.topics[i]
 		f.fresh = f.fresh && !moved
 		if f.follow(topic) {
 			t.grow(f, len(topic.leaders), moved)
 		}
-	}
-	woken := make(map[share]bool) // whose partitions have changed
-	for _, p := range t.table {
-		was := p.share()
-		p.follow(v)
-		if p.share() != was {
-			woken[was], woken[p.share()] = true, true
+		for _, p := range f.parts {
+			was := p.share()
+			p.follow(topic)
+			if p.share() != was {
+				woken[was], woken[p.share()] = true, true
+			}
 		}
 	}
 	for s := range woken {
@@ -149,10 +148,18 @@ func (t *tail) follow(v *view) {
 	}
 }
 
-// grow adds the partitions of a topic, which has total now, that are not in the table. Those of a
+// partitions returns those of all topics. The caller holds mu.
+func (t *tail) partitions() (all []*partition) {
+	for _, f := range t.topics {
+		all = append(all, f.parts...)
+	}
+	return all
+}
+
+// grow adds the partitions of a topic, which has total now, that were never seen. Those of a
 // cluster that took the place of another one are not new.
 func (t *tail) grow(f *followed, total int, moved bool) {
-	had := f.partitions
+	had := len(f.parts)
 	if total <= had {
 		return
 	}
@@ -161,10 +168,8 @@ func (t *tail) grow(f *followed, total int, moved bool) {
 		if moved || had == 0 && !f.fresh {
 			p.startAtEnd()
 		}
-		t.table = append(t.table, p)
+		f.parts = append(f.parts, p)
 	}
-	f.partitions = total
-	slices.SortFunc(t.table, func(a, b *partition) int { return a.compare(b.topic, b.number) })
 	switch {
 	case moved:
 		t.log.Info("a topic has more partitions on another cluster; they are read from their end", "topic", f.name, "had", had, "has", total)
@@ -175,13 +180,8 @@ func (t *tail) grow(f *followed, total int, moved bool) {
 	}
 }
 
-// follow takes over what a view says of p. It runs under the tail's mutex.
-func (p *partition) follow(v *view) {
-	i := slices.IndexFunc(v.topics, func(t topicView) bool { return t.name == p.topic })
-	if i < 0 {
-		return
-	}
-	topic := v.topics[i]
+// follow takes over what a view says of p's topic. It runs under the tail's mutex.
+func (p *partition) follow(topic topicView) {
 	p.leader = none
 	if p.number < len(topic.leaders) {
 		p.leader = topic.leaders[p.number]
@@ -197,21 +197,16 @@ func (p *partition) follow(v *view) {
 	}
 }
 
-// wake has the fetcher of a share look at the table, and starts it if there is none.
+// wake has the fetcher of a share look at its partitions, and starts it if there is none.
 func (t *tail) wake(s share) {
-	f := t.fetchers[s]
-	switch {
+	switch f := t.fetchers[s]; {
 	case f != nil:
 		f.wake()
-		return
-	case s.broker == none || t.ctx.Err() != nil:
-		return
-	case !slices.ContainsFunc(t.table, func(p *partition) bool { return p.share() == s }):
-		return
+	case s.broker != none && t.ctx.Err() == nil:
+		f = newFetcher(t, s)
+		t.fetchers[s] = f
+		t.running.Go(f.run) // it ends by itself if nothing is left for it
 	}
-	f = newFetcher(t, s)
-	t.fetchers[s] = f
-	t.running.Go(f.run)
 }
 
 // claim gives f the partitions that it should own and nobody else does, and takes from it those that
@@ -222,7 +217,7 @@ func (t *tail) claim(f *fetcher) bool {
 	f.wake() // nothing waits for the old round any more
 	f.held = f.held[:0]
 	leads := false
-	for _, p := range t.table {
+	for _, p := range t.partitions() {
 		mine := p.share() == f.share && t.ctx.Err() == nil
 		leads = leads || mine
 		if p.owner == f && !mine {
@@ -277,7 +272,7 @@ func (t *tail) becomesReady() int {
 		return 0
 	}
 	t.ready = true
-	return len(t.table)
+	return len(t.partitions())
 }
 
 // unreadable counts records that can't be read, at p's offset, and logs them.
@@ -308,13 +303,10 @@ func (t *tail) healthy(limit time.Duration) error {
 func (t *tail) silence(number int) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	i, ok := slices.BinarySearchFunc(t.table, number, func(p *partition, number int) int {
-		return p.compare(t.cluster.topics[0], number)
-	})
-	if !ok || !t.begun {
+	if !t.begun || number >= len(t.topics[0].parts) {
 		return 0
 	}
-	silence, _ := t.silenceOf(t.table[i])
+	silence, _ := t.silenceOf(t.topics[0].parts[number])
 	return silence
 }
 
@@ -343,7 +335,7 @@ func (t *tail) figures() bus.Figures {
 		return f
 	}
 	now := time.Now().UnixNano()
-	for _, p := range t.table {
+	for _, p := range t.partitions() {
 		if p.absent || p.offset.Load() == unknownOffset {
 			continue
 		}
@@ -354,5 +346,6 @@ func (t *tail) figures() bus.Figures {
 			Age:       time.Duration(max(0, now-p.answered.Load())),
 		})
 	}
+	slices.SortStableFunc(f.Partitions, func(a, b bus.PartitionFigures) int { return cmp.Compare(a.Topic, b.Topic) })
 	return f
 }

@@ -65,7 +65,11 @@ func (l *lane) insist(ctx context.Context, pc *parcel) (outcome, error) {
 		pc.maybe = pc.maybe || result == unclear || result == cut
 		l.failed(err)
 		if !wait(within, pause) {
-			return result, l.unjudged(ctx, pc, err)
+			reason := bus.ErrDown
+			if pc.maybe || ctx.Err() != nil {
+				reason = bus.ErrUnknown
+			}
+			return result, l.givenUp(reason, err)
 		}
 	}
 }
@@ -147,14 +151,7 @@ func (l *lane) judged(pc *parcel, result outcome, err error) error {
 	return l.wrap(err)
 }
 
-// unjudged returns what done hears of a batch that is given up.
-func (l *lane) unjudged(ctx context.Context, pc *parcel, err error) error {
-	if pc.maybe || ctx.Err() != nil {
-		return l.givenUp(bus.ErrUnknown, err)
-	}
-	return l.givenUp(bus.ErrDown, err)
-}
-
+// givenUp returns what done hears of what is given up for a reason.
 func (l *lane) givenUp(reason, cause error) error {
 	if cause == nil {
 		return reason
