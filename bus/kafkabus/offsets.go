@@ -79,9 +79,19 @@ func (f *fetcher) look(parts []*partition) (map[spot]*sight, error) {
 	for _, p := range parts {
 		seen[p.spot()] = &sight{first: mark{-1, -1}, last: mark{-1, -1}, end: mark{-1, -1}}
 	}
-	for _, ask := range []func([]*partition, map[spot]*sight) error{f.identify, f.findEnds, f.listFirsts, f.listLasts} {
+	for _, ask := range []func([]*partition, map[spot]*sight) error{
+		f.identify,
+		f.findEnds,
+		f.list(firstOffset, func(s *sight) *mark { return &s.first }),
+		f.list(lastOffset, func(s *sight) *mark { return &s.last }),
+	} {
 		if err := ask(parts, seen); err != nil {
 			return nil, err
+		}
+	}
+	for _, s := range seen {
+		if min(s.first.offset, s.last.offset) < 0 {
+			s.err = cmp.Or(s.err, error(kafka.OffsetNotAvailable))
 		}
 	}
 	return seen, nil
@@ -152,44 +162,32 @@ func (f *fetcher) findEnds(parts []*partition, seen map[spot]*sight) error {
 	return nil
 }
 
-func (f *fetcher) listFirsts(parts []*partition, seen map[spot]*sight) error {
-	return f.list(parts, seen, firstOffset, func(s *sight) *mark { return &s.first })
-}
-
-func (f *fetcher) listLasts(parts []*partition, seen map[spot]*sight) error {
-	return f.list(parts, seen, lastOffset, func(s *sight) *mark { return &s.last })
-}
-
-// list asks for an offset of each partition.
-func (f *fetcher) list(parts []*partition, seen map[spot]*sight, which int64, of func(*sight) *mark) error {
-	req := kmsg.NewPtrListOffsetsRequest()
-	req.Version = 5
-	for _, p := range parts {
-		asked := kmsg.NewListOffsetsRequestTopicPartition()
-		asked.Partition, asked.Timestamp = int32(p.number), which
-		req.Topics = append(req.Topics, kmsg.ListOffsetsRequestTopic{
-			Topic: p.topic, Partitions: []kmsg.ListOffsetsRequestTopicPartition{asked},
-		})
-	}
-	answer, err := f.inquire("list offsets", req, 1)
-	if err != nil {
-		return err
-	}
-	if res, known := answer.(*kmsg.ListOffsetsResponse); known {
+// list asks for an offset of each partition, which goes to a place in what is seen of it.
+func (f *fetcher) list(which int64, place func(*sight) *mark) func([]*partition, map[spot]*sight) error {
+	return func(parts []*partition, seen map[spot]*sight) error {
+		req := kmsg.NewPtrListOffsetsRequest()
+		req.Version = 5
+		for _, p := range parts {
+			asked := kmsg.NewListOffsetsRequestTopicPartition()
+			asked.Partition, asked.Timestamp = int32(p.number), which
+			req.Topics = append(req.Topics, kmsg.ListOffsetsRequestTopic{
+				Topic: p.topic, Partitions: []kmsg.ListOffsetsRequestTopicPartition{asked},
+			})
+		}
+		answer, err := f.inquire("list offsets", req, 1)
+		res, known := answer.(*kmsg.ListOffsetsResponse)
+		if !known {
+			return err
+		}
 		for _, t := range res.Topics {
 			for _, a := range t.Partitions {
 				if s := seen[spot{t.Topic, a.Partition}]; s != nil {
-					*of(s), s.err = mark{a.Offset, a.LeaderEpoch}, cmp.Or(s.err, wire.ErrorOf(a.ErrorCode))
+					*place(s), s.err = mark{a.Offset, a.LeaderEpoch}, cmp.Or(s.err, wire.ErrorOf(a.ErrorCode))
 				}
 			}
 		}
+		return nil
 	}
-	for _, s := range seen {
-		if of(s).offset < 0 {
-			s.err = cmp.Or(s.err, error(kafka.OffsetNotAvailable))
-		}
-	}
-	return nil
 }
 
 // begin has p read from its end on, or its first offset.

@@ -186,14 +186,10 @@ func (p *producer) abandon() {
 
 // healthy returns an error if the leader of a partition has owed an answer for too long.
 func (p *producer) healthy() error {
-	v, _ := p.cluster.view()
-	if v == nil {
-		return nil // cluster.healthy says more
-	}
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	for i, leader := range v.topics[0].leaders[:min(len(p.partitions), len(v.topics[0].leaders))] {
-		if err := p.lanes[i].healthy(p.cluster.host(leader)); err != nil {
+	for i := range p.partitions {
+		if err := p.lanes[i].healthy(p.cluster.host(p.cluster.leader(i))); err != nil {
 			return err
 		}
 	}

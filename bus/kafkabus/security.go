@@ -24,11 +24,23 @@ type access struct {
 }
 
 func newAccess(secure *tls.Config, s SASL) (*access, error) {
-	mechanism, err := s.mechanism()
-	if err != nil {
-		return nil, err
+	algorithm := scram.SHA256
+	switch s.Mechanism {
+	case "":
+		return &access{tls: secure}, nil
+	case "plain":
+		return &access{secure, plain.Mechanism{Username: s.User, Password: s.Password}}, nil
+	case "scram-sha-256":
+	case "scram-sha-512":
+		algorithm = scram.SHA512
+	default:
+		return nil, fmt.Errorf("kafkabus: SASL mechanism %q: want plain, scram-sha-256 or scram-sha-512", s.Mechanism)
 	}
-	return &access{secure, mechanism}, nil
+	m, err := scram.Mechanism(algorithm, s.User, s.Password)
+	if err != nil { // about characters that no password may have; it does not quote them
+		return nil, fmt.Errorf("kafkabus: SASL user or password: %w", err)
+	}
+	return &access{secure, m}, nil
 }
 
 // Renew makes connections that are made from now on check the brokers, and log in, otherwise; the others
@@ -59,24 +71,4 @@ func (a *access) wrap(nc net.Conn, address string) net.Conn {
 		cfg.ServerName, _, _ = net.SplitHostPort(address)
 	}
 	return tls.Client(nc, cfg)
-}
-
-func (s SASL) mechanism() (sasl.Mechanism, error) {
-	algorithm := scram.SHA256
-	switch s.Mechanism {
-	case "":
-		return nil, nil
-	case "plain":
-		return plain.Mechanism{Username: s.User, Password: s.Password}, nil
-	case "scram-sha-256":
-	case "scram-sha-512":
-		algorithm = scram.SHA512
-	default:
-		return nil, fmt.Errorf("kafkabus: SASL mechanism %q: want plain, scram-sha-256 or scram-sha-512", s.Mechanism)
-	}
-	m, err := scram.Mechanism(algorithm, s.User, s.Password)
-	if err != nil { // about characters that no password may have; it does not quote them
-		return nil, fmt.Errorf("kafkabus: SASL user or password: %w", err)
-	}
-	return m, nil
 }
