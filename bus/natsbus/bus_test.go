@@ -230,7 +230,7 @@ func TestBoundOnBytes(t *testing.T) {
 	o := newOutbox(10, 100)
 	checkErr(t, o.accept(item{size: 150}), nil) // alone
 	checkErr(t, o.accept(item{size: 1}), bus.ErrFull)
-	o.settled(1, 150)
+	o.settled([]item{{size: 150}})
 	for range 2 {
 		checkErr(t, o.accept(item{size: 50}), nil)
 	}

@@ -55,14 +55,7 @@ func (b *Bus) ask(ctx context.Context, c *conn) bool {
 // settle tells what the server has made of what it was asked for. First it makes room, so that one who
 // waits for a done finds it.
 func (b *Bus) settle(c *conn) {
-	count, bytes := 0, 0
-	for i := range b.asked {
-		if it := &b.asked[i]; it.watch == nil {
-			count++
-			bytes += it.size
-		}
-	}
-	b.out.settled(count, bytes)
+	b.out.settled(b.asked)
 	var again []item
 	for i := range b.asked {
 		switch it := &b.asked[i]; {

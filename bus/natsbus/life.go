@@ -182,31 +182,30 @@ func (b *Bus) writeAll(c *conn) {
 	for _, sub := range b.watches.takeEnded() { // before a new one of the same subject
 		unsubscribe(sub)
 	}
-	sent := b.sent[:0]
-	handOver := func() {
-		b.out.wrote(sent)
-		clear(sent)
-		sent = sent[:0]
-	}
+	from := 0 // in the batch, of what was written and the confirmer has not heard of
 	for i := range b.batch {
 		it := &b.batch[i]
+		var err error
 		if it.watch != nil {
 			b.subscribe(c, it.watch)
-			sent = append(sent, *it)
-		} else if err := b.writeEnvelope(c, it); err == nil {
-			sent = append(sent, *it)
-		} else if errors.Is(err, nats.ErrConnectionClosed) { // before it was written
-			b.out.putBack(&b.out.queue, b.batch[i:])
-			break
 		} else {
-			b.out.finish(it, err)
+			err = b.writeEnvelope(c, it)
 		}
-		if len(sent) >= chunk {
-			handOver()
+		switch {
+		case errors.Is(err, nats.ErrConnectionClosed): // before it was written
+			b.out.wrote(b.batch[from:i])
+			b.out.putBack(&b.out.queue, b.batch[i:])
+			return
+		case err != nil:
+			b.out.wrote(b.batch[from:i])
+			b.out.finish(it, err)
+			from = i + 1
+		case i+1-from == chunk:
+			b.out.wrote(b.batch[from : i+1])
+			from = i + 1
 		}
 	}
-	handOver()
-	b.sent = sent
+	b.out.wrote(b.batch[from:])
 }
 
 // writeEnvelope writes that of it, or returns why not.

@@ -118,8 +118,7 @@ type Bus struct {
 	lookPause time.Duration // before that
 	enc       headerEncoder
 	msg       nats.Msg
-	batch     []item // memory for batches, as are the next two
-	sent      []item
+	batch     []item // memory for batches, as is the next
 	asked     []item
 
 	// Any goroutine; each guards itself.

@@ -127,16 +127,20 @@ func (o *outbox) giveUp(list *[]item, err error) {
 // finish makes the room of an envelope, and then tells its outcome, so that one who waits for that finds
 // the room.
 func (o *outbox) finish(it *item, err error) {
-	o.settled(1, it.size)
+	o.settled([]item{*it})
 	it.done(err)
 }
 
-// settled makes room for as many envelopes and bytes.
-func (o *outbox) settled(count, bytes int) {
+// settled makes the room of the envelopes of a batch.
+func (o *outbox) settled(batch []item) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.count -= count
-	o.bytes -= bytes
+	for i := range batch {
+		if it := &batch[i]; it.watch == nil {
+			o.count--
+			o.bytes -= it.size
+		}
+	}
 	o.checkIdle()
 }
 
