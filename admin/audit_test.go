@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
@@ -31,8 +32,8 @@ func TestAudit(t *testing.T) {
 	}
 	want := func(what string, lines ...string) {
 		t.Helper()
-		eventually(t, what+" is logged", func() bool { return len(a.log.lines(what)) >= len(lines) })
-		if got := a.log.lines(what); !slices.Equal(got, lines) {
+		bustest.Eventually(t, what+" is logged", func() bool { return len(logLines(&a.log, what)) >= len(lines) })
+		if got := logLines(&a.log, what); !slices.Equal(got, lines) {
 			t.Errorf("%s is logged as\n%s\nwant\n%s", what, strings.Join(got, "\n"), strings.Join(lines, "\n"))
 		}
 	}
@@ -55,7 +56,7 @@ func TestAudit(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("drains", `level=INFO msg="an operator drains this node" by=alice@bastion sessions=0`)
-	if n := len(a.log.lines("ended sessions")); n != 1 {
+	if n := len(logLines(&a.log, "ended sessions")); n != 1 {
 		t.Errorf("%d lines of kicks, want one", n)
 	}
 }

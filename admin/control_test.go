@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
@@ -75,7 +76,7 @@ func (a *asker) request(id, op, more string) string {
 // controlled is a node of which there is only what answers operators.
 type controlled struct {
 	*admin.Control
-	log logged
+	log bustest.Log
 }
 
 // startControl starts a control with a look so often, if one is given. direct is where it is asked.
@@ -90,7 +91,7 @@ func startControl(t *testing.T, m, direct redisregistry.Map, look time.Duration)
 	start(t, c.Run)
 	a := newAsker(t, direct, nodeA)
 	defer a.ps.Close()
-	eventually(t, "the node listens", func() bool {
+	bustest.Eventually(t, "the node listens", func() bool {
 		a.publish(t, a.request(fmt.Sprint(time.Now().UnixNano()), "about", ""))
 		return c.Figures().Answered > 0
 	})
@@ -116,8 +117,8 @@ func TestControlIgnores(t *testing.T) {
 	if f := c.Figures(); f.Malformed != uint64(len(malformed)) {
 		t.Errorf("%d are counted, want %d", f.Malformed, len(malformed))
 	}
-	if warnings := c.log.lines("level=WARN"); len(warnings) != 1 || len(c.log.lines("secret"))+len(c.log.lines("forged")) > 0 {
-		t.Errorf("the log says %q", c.log.lines(""))
+	if warnings := logLines(&c.log, "level=WARN"); len(warnings) != 1 || len(logLines(&c.log, "secret"))+len(logLines(&c.log, "forged")) > 0 {
+		t.Errorf("the log says %q", logLines(&c.log, ""))
 	}
 }
 
@@ -165,10 +166,10 @@ func TestControlIsFlooded(t *testing.T) {
 	for i := range room + more {
 		a.publish(t, a.request(fmt.Sprint(i), "live", ""))
 		if i < admin.ControlWorkers {
-			eventually(t, "a worker has it", func() bool { return len(n.gw.asked()) == i+1 })
+			bustest.Eventually(t, "a worker has it", func() bool { return len(n.gw.asked()) == i+1 })
 		}
 	}
-	eventually(t, "the rest is dropped", func() bool { return n.control.Figures().Dropped == more })
+	bustest.Eventually(t, "the rest is dropped", func() bool { return n.control.Figures().Dropped == more })
 	close(hang)
 	for range room {
 		a.hear(t)
@@ -177,13 +178,13 @@ func TestControlIsFlooded(t *testing.T) {
 	if got := a.hear(t); got.ID != fmt.Sprint(room) {
 		t.Errorf("the answer is %+v", got)
 	}
-	eventually(t, "all are counted", func() bool { return n.control.Figures().Answered >= before.Answered+room+1 })
+	bustest.Eventually(t, "all are counted", func() bool { return n.control.Figures().Answered >= before.Answered+room+1 })
 
 	n.gw.do(func(g *sham) { g.hang, g.queries = make(chan struct{}), nil })
 	for i := range 2 * admin.ControlWorkers {
 		a.publish(t, a.request("again-"+fmt.Sprint(i), "live", ""))
 	}
-	eventually(t, "the workers hang", func() bool { return len(n.gw.asked()) == admin.ControlWorkers })
+	bustest.Eventually(t, "the workers hang", func() bool { return len(n.gw.asked()) == admin.ControlWorkers })
 	n.leave()
 }
 
@@ -200,16 +201,16 @@ func TestRedisRestarts(t *testing.T) {
 	if _, err := c.Drain(t.Context(), nodeA); err == nil || errors.Is(err, admin.ErrSilent) {
 		t.Errorf("without Redis: %v", err)
 	}
-	eventually(t, "the node says so", func() bool { return len(log.lines("can't reach this node")) > 0 })
+	bustest.Eventually(t, "the node says so", func() bool { return len(logLines(log, "can't reach this node")) > 0 })
 	redis.Start(t)
 	again := admin.NewCluster(m, time.Second) // which soon repeats what comes too early
-	eventually(t, "the node answers again", func() bool {
+	bustest.Eventually(t, "the node answers again", func() bool {
 		_, err := again.Drain(t.Context(), nodeA)
 		return err == nil
 	})
-	eventually(t, "the node says so", func() bool { return len(log.lines("can reach this node again")) > 0 })
-	if len(log.lines("level=WARN")) != 1 || len(log.lines(`level=INFO msg="operators`)) != 1 {
-		t.Errorf("the log says %q", log.lines(""))
+	bustest.Eventually(t, "the node says so", func() bool { return len(logLines(log, "can reach this node again")) > 0 })
+	if len(logLines(log, "level=WARN")) != 1 || len(logLines(log, `level=INFO msg="operators`)) != 1 {
+		t.Errorf("the log says %q", logLines(log, ""))
 	}
 }
 
@@ -220,7 +221,7 @@ func TestRedisHangs(t *testing.T) {
 	startControl(t, m, m, 100*time.Millisecond)
 	proxy.swallow() // connections stay, and carry nothing
 	c := admin.NewCluster(m, time.Second)
-	eventually(t, "the node answers over a new connection", func() bool {
+	bustest.Eventually(t, "the node answers over a new connection", func() bool {
 		_, err := c.Drain(t.Context(), nodeA)
 		return err == nil
 	})
@@ -275,7 +276,7 @@ func TestAskLiveOfManySessions(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- c.AskLive(ctx, sessions[:1]) }()
-	eventually(t, "the node is asked", func() bool { return len(n.gw.asked()) == 4 })
+	bustest.Eventually(t, "the node is asked", func() bool { return len(n.gw.asked()) == 4 })
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want that it was cancelled", err)
@@ -300,7 +301,7 @@ func TestAskLiveOnce(t *testing.T) {
 		}
 		return live
 	}
-	eventually(t, "the other node answers in time", func() bool {
+	bustest.Eventually(t, "the other node answers in time", func() bool {
 		c.Forget()
 		return ask() == 2
 	})

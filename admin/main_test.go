@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/registry"
@@ -49,20 +50,6 @@ func start(t *testing.T, run func(context.Context) error) (stop func()) {
 	stop = func() { cancel(); wg.Wait() }
 	t.Cleanup(stop)
 	return stop
-}
-
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	hung := time.After(patience)
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-hung:
-			t.Fatalf("still not: %s", what)
-		}
-	}
 }
 
 // onAll runs a test on each kind of Redis and in each layout.
@@ -117,27 +104,13 @@ type node struct {
 	registry *redisregistry.Registry
 	control  *admin.Control
 	gw       *sham
-	log      logged
+	log      bustest.Log
 	leave    func() // has the node answer no operator any more
 }
 
-// logged is what a node has logged. It may be read meanwhile.
-type logged struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logged) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-// lines returns the lines with what, less their times.
-func (l *logged) lines(what string) (found []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for line := range strings.Lines(l.text.String()) {
+// logLines returns the lines of a log with what, less their times.
+func logLines(log *bustest.Log, what string) (found []string) {
+	for line := range strings.Lines(log.String()) {
 		if _, line, _ = strings.Cut(line, " "); strings.Contains(line, what) {
 			found = append(found, strings.TrimSpace(line))
 		}
@@ -333,7 +306,7 @@ func mustNode(t *testing.T, name string) registry.Node {
 func awaitNode(t *testing.T, m redisregistry.Map, name string) {
 	t.Helper()
 	c := admin.NewCluster(m, impatience)
-	eventually(t, "node "+name+" is in Redis", func() bool {
+	bustest.Eventually(t, "node "+name+" is in Redis", func() bool {
 		n, err := c.FindNode(t.Context(), name)
 		return err == nil && n.Connections != nil
 	})
@@ -343,7 +316,7 @@ func awaitNode(t *testing.T, m redisregistry.Map, name string) {
 func inRedis(t *testing.T, m redisregistry.Map, want int) {
 	t.Helper()
 	reader := redisregistry.NewReader(m)
-	eventually(t, "the sessions are in Redis", func() bool {
+	bustest.Eventually(t, "the sessions are in Redis", func() bool {
 		n := 0
 		for _, err := range reader.Sessions(t.Context(), redisregistry.Query{}) {
 			if err != nil {

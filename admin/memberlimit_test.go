@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
@@ -55,7 +56,7 @@ func settle(t *testing.T, most int, n *limited) {
 		for i := range registry.SessionID(most + 1) {
 			n.has(first+i, fmt.Sprintf(`"%s%d"`, n.name, round), "tcp")
 		}
-		eventually(t, "a turn has passed", func() bool {
+		bustest.Eventually(t, "a turn has passed", func() bool {
 			count := 0
 			for _, id := range n.gw.ids() {
 				if id >= first && id < first+1000 {
@@ -88,13 +89,13 @@ func TestMemberLimit(t *testing.T) {
 				}
 				wg.Wait()
 				a.has(41, `"42"`, "tcp") // another member
-				eventually(t, "few are left", func() bool { return len(ids(a, b)) <= 4 })
+				bustest.Eventually(t, "few are left", func() bool { return len(ids(a, b)) <= 4 })
 				settle(t, 3, a)
 				settle(t, 3, b)
 				if got := ids(a, b); !slices.Equal(got, append(want, 41)) {
 					t.Errorf("sessions %d are left, want %d and 41", got, want)
 				}
-				eventually(t, "those that went are counted, and four that settled", func() bool {
+				bustest.Eventually(t, "those that went are counted, and four that settled", func() bool {
 					return a.limit.Figures().Kicked+b.limit.Figures().Kicked == 37+4
 				})
 				for _, n := range []*limited{a, b} {
@@ -126,7 +127,7 @@ func TestMemberLimitOfWhatIsThere(t *testing.T) {
 		t.Errorf("sessions %d are left", got)
 	}
 	a.has(4, "42", "tcp")
-	eventually(t, "the oldest is gone", func() bool { return slices.Equal(ids(a), []registry.SessionID{3, 4}) })
+	bustest.Eventually(t, "the oldest is gone", func() bool { return slices.Equal(ids(a), []registry.SessionID{3, 4}) })
 }
 
 // TestMemberLimitWithASilentNode: its sessions don't count while it is silent, and do when it is not.
@@ -139,12 +140,12 @@ func TestMemberLimitWithASilentNode(t *testing.T) {
 	inRedis(t, m, 1)
 	a := startLimited(t, m, nodeA, 1, admin.KickNewest, impatience, m)
 	a.has(2, "42", "tcp")
-	eventually(t, "that one is silent is counted", func() bool { return a.limit.Figures().Unchecked > 0 })
+	bustest.Eventually(t, "that one is silent is counted", func() bool { return a.limit.Figures().Unchecked > 0 })
 	if got := ids(a); !slices.Equal(got, []registry.SessionID{2}) {
 		t.Errorf("sessions %d are left: the silent node's has counted", got)
 	}
 	close(hang)
-	eventually(t, "it is counted again, and the newer one goes", func() bool {
+	bustest.Eventually(t, "it is counted again, and the newer one goes", func() bool {
 		a.cluster.Forget() // else it takes 30 s
 		return len(ids(a)) == 0
 	})
@@ -163,12 +164,12 @@ func TestMemberLimitWithoutRedis(t *testing.T) {
 		a.has(id+1, "42", "tcp")
 	}
 	inRedis(t, m, 3)
-	eventually(t, "that it is away is counted", func() bool { return a.limit.Figures().Unchecked > 0 })
+	bustest.Eventually(t, "that it is away is counted", func() bool { return a.limit.Figures().Unchecked > 0 })
 	if got := ids(a); len(got) != 3 {
 		t.Errorf("sessions %d are left", got)
 	}
 	proxy.move(addr)
-	eventually(t, "one is left", func() bool { return slices.Equal(ids(a), []registry.SessionID{3}) })
+	bustest.Eventually(t, "one is left", func() bool { return slices.Equal(ids(a), []registry.SessionID{3}) })
 }
 
 // TestMemberLimitIsBounded: what waits to be counted does not grow for ever, and Check waits for

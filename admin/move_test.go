@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
@@ -39,7 +40,7 @@ func TestRedisMoves(t *testing.T) {
 			keep(t, old, now)
 			operators := sessionMap(t, proxy.addr, redisregistry.Hashes)
 			c := admin.NewCluster(operators, impatience)
-			eventually(t, "operators reach the node", func() bool {
+			bustest.Eventually(t, "operators reach the node", func() bool {
 				found, err := c.FindNode(t.Context(), nodeA)
 				return err == nil && found.Connections != nil
 			})
@@ -47,14 +48,14 @@ func TestRedisMoves(t *testing.T) {
 			if err := redisregistry.NewBlocks(operators).Add(t.Context(), "42", time.Hour); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "the node knows the block", func() (known bool) {
+			bustest.Eventually(t, "the node knows the block", func() (known bool) {
 				n.gw.do(func(g *sham) { known = len(g.blocks) == 1 })
 				return known
 			})
 			if got := runOf(t, tokens.Redis()); got != runOf(t, operators.Client.Redis()) {
 				t.Error("tokens are asked for at the old server")
 			}
-			eventually(t, "no connection to the old server is left", func() bool {
+			bustest.Eventually(t, "no connection to the old server is left", func() bool {
 				return !strings.Contains(servers.RedisCLI(t, old, "CLIENT", "LIST", "TYPE", "pubsub"), "id=") &&
 					strings.Count(servers.RedisCLI(t, old, "CLIENT", "LIST", "TYPE", "normal"), "id=") == 1 // who asks
 			})
@@ -82,7 +83,7 @@ func TestRedisClusterMoves(t *testing.T) {
 	startWatchful(t, m)
 	proxy.move(now[0].Addr)
 	c := admin.NewCluster(clusterMap(t, proxy.addr), impatience)
-	eventually(t, "operators reach the node", func() bool {
+	bustest.Eventually(t, "operators reach the node", func() bool {
 		found, err := c.FindNode(t.Context(), nodeA)
 		return err == nil && found.Connections != nil
 	})
@@ -98,10 +99,10 @@ func TestListeningGoesOn(t *testing.T) {
 	a := newAsker(t, direct, nodeA)
 
 	proxy.move("127.0.0.1:1")
-	eventually(t, "the node has tried to connect", func() bool { return proxy.lost.Load() >= 3 })
+	bustest.Eventually(t, "the node has tried to connect", func() bool { return proxy.lost.Load() >= 3 })
 	a.publish(t, a.request("x", "about", ""))
 	a.hear(t)
-	if warnings := control.log.lines("WARN"); len(warnings) > 0 || control.Figures().Malformed > 0 {
+	if warnings := logLines(&control.log, "WARN"); len(warnings) > 0 || control.Figures().Malformed > 0 {
 		t.Errorf("%d messages are counted as malformed, and the log says %q", control.Figures().Malformed, warnings)
 	}
 }
@@ -113,11 +114,11 @@ func TestRenewIsNoLoss(t *testing.T) {
 	control := startControl(t, m, direct, 0)
 	before := subscribers(t, server)
 	m.Client.Renew()
-	eventually(t, "it has subscribed anew", func() bool { now := subscribers(t, server); return now != "" && now != before })
+	bustest.Eventually(t, "it has subscribed anew", func() bool { now := subscribers(t, server); return now != "" && now != before })
 	a := newAsker(t, direct, nodeA)
 	a.publish(t, a.request("x", "about", ""))
 	a.hear(t)
-	if warnings := control.log.lines("WARN"); len(warnings) > 0 {
+	if warnings := logLines(&control.log, "WARN"); len(warnings) > 0 {
 		t.Errorf("the log says %q", warnings)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
@@ -83,7 +84,7 @@ func TestDrain(t *testing.T) {
 	if n, err := admin.NewCluster(m, patience).Drain(t.Context(), nodeA); err != nil || n != 2 {
 		t.Errorf("%d sessions, %v", n, err)
 	}
-	eventually(t, "node a drains", a.gw.Draining)
+	bustest.Eventually(t, "node a drains", a.gw.Draining)
 	if b.gw.Draining() {
 		t.Error("node b drains")
 	}

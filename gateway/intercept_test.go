@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/membus"
 	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/policy"
@@ -72,7 +73,7 @@ func TestInterceptorSees(t *testing.T) {
 
 // TestInterceptorDecides: what it returns becomes of the frame.
 func TestInterceptorDecides(t *testing.T) {
-	logs := &lockedBuffer{}
+	logs := &bustest.Log{}
 	n := start(t, gateway.WithEveryLine(true), gateway.WithLogger(slog.New(slog.NewTextHandler(logs, nil))), gateway.WithInterceptor(func(_ context.Context, f *gateway.Frame) error {
 		switch f.Header.Get("want") {
 		case "change":
@@ -188,7 +189,7 @@ func TestPatience(t *testing.T) {
 
 // TestHandleFunc: a function takes SENDs in the place of a route, answers, and publishes.
 func TestHandleFunc(t *testing.T) {
-	logs := &lockedBuffer{}
+	logs := &bustest.Log{}
 	n := start(t, gateway.WithLogger(slog.New(slog.NewTextHandler(logs, nil))),
 		gateway.HandleFunc("/app/rpc/{name}", func(_ context.Context, r *gateway.Request) error {
 			switch r.Vars["name"] {

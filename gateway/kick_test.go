@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
@@ -90,13 +91,13 @@ func TestKickBetweenPolls(t *testing.T) {
 		b := n.browser(t, kept)
 		for had := []registry.SessionID(nil); len(had) == 0; { // it may have been forgotten before
 			b.session(xhrPolling(), "/stomp").say(encode(connectFrame))
-			eventually(t, "it is there, or gone", func() bool { return len(n.sessions.Sessions()) > 0 || n.Figures().Connections <= 1 })
+			bustest.Eventually(t, "it is there, or gone", func() bool { return len(n.sessions.Sessions()) > 0 || n.Figures().Connections <= 1 })
 			for _, s := range n.sessions.Sessions() {
 				had, _ = n.Kick(t.Context(), []registry.SessionID{s.ID}, gateway.Kick{})
 			}
 		}
 		b.close()
-		eventually(t, "nothing of it is left", func() bool { return n.Figures().Connections == 0 })
+		bustest.Eventually(t, "nothing of it is left", func() bool { return n.Figures().Connections == 0 })
 	})
 }
 

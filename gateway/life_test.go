@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/membus"
 	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/internal/ws"
@@ -160,7 +161,7 @@ func TestDrainEndsRequests(t *testing.T) {
 // TestDrainMany holds that more sessions than go at one time all go in peace, and that the log tells clients that did
 // not close their connections from those that did.
 func TestDrainMany(t *testing.T) {
-	logs := &lockedBuffer{}
+	logs := &bustest.Log{}
 	patient := ws.DefaultPeriods()
 	patient.Close = time.Hour
 	inBubble(t, false, func(t *testing.T, b *bubble) {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/membus"
 	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/registry"
@@ -59,7 +60,7 @@ func TestLiveQueued(t *testing.T) {
 	id := c.connectID()
 	c.subscribe("1", "/topic/a")
 	writer.ask("SEND\ndestination:/topic/a\nreceipt:r\n\n" + strings.Repeat("x", size) + "^@")
-	eventually(t, "the rest waits", func() bool {
+	bustest.Eventually(t, "the rest waits", func() bool {
 		live, err := n.Live(t.Context(), []registry.SessionID{id})
 		if err != nil || len(live) != 1 {
 			t.Fatalf("%+v, %v", live, err)
@@ -150,7 +151,7 @@ func TestOperateWaits(t *testing.T) {
 	stuck.send("CONNECT\naccept-version:1.2\n\n^@")
 	<-book.held
 	ids := []registry.SessionID{id, id + 1, id + 2, id + 3} // on all loops
-	eventually(t, "what the other loop knows is told", func() bool {
+	bustest.Eventually(t, "what the other loop knows is told", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
 		live, err := g.Live(ctx, ids)
@@ -237,7 +238,7 @@ func TestDrainByMethod(t *testing.T) {
 		n.Drain() // which is as good as once
 		c.wantClosing(1001, "")
 		c.conn.Close()
-		eventually(t, "the port is closed", func() bool {
+		bustest.Eventually(t, "the port is closed", func() bool {
 			conn, err := net.Dial("tcp", n.web)
 			if err == nil {
 				conn.Close()

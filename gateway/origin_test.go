@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/membus"
 	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/registry"
@@ -39,7 +40,7 @@ func TestOrigin(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			for mode, dial := range upgradeModes() {
 				t.Run(mode, func(t *testing.T) {
-					var log lockedBuffer
+					var log bustest.Log
 					n := originNode(t, c.patterns, &log)
 					host := cmp.Or(c.host, n.web)
 					status := map[bool]int{true: http.StatusSwitchingProtocols, false: http.StatusForbidden}[c.want]
@@ -61,7 +62,7 @@ func TestOrigin(t *testing.T) {
 }
 
 // originNode logs to log.
-func originNode(t *testing.T, patterns string, log *lockedBuffer) *node {
+func originNode(t *testing.T, patterns string, log *bustest.Log) *node {
 	return start(t, gateway.WithOrigins(strings.Fields(patterns)), gateway.WithDrain(0),
 		gateway.WithLogger(slog.New(slog.NewJSONHandler(log, nil))))
 }
@@ -96,7 +97,7 @@ func wantForbidden(t *testing.T, r *http.Response, host string) {
 // A browser sends one Origin; the first of two must not vouch for the second, whoever may connect.
 func TestTwoOrigins(t *testing.T) {
 	for _, patterns := range []string{"", "*"} {
-		var log lockedBuffer
+		var log bustest.Log
 		n := originNode(t, patterns, &log)
 		for mode, dial := range upgradeModes() {
 			t.Run(patterns+mode, func(t *testing.T) {
@@ -117,7 +118,7 @@ func TestTwoOrigins(t *testing.T) {
 
 // Anybody can have pages refused; the log has a line a second, and by the node's end it has told of each.
 func TestRefusedPagesLog(t *testing.T) {
-	var log lockedBuffer
+	var log bustest.Log
 	inBubble(t, false, func(t *testing.T, b *bubble) {
 		for range 50 {
 			c := b.dialRaw(t, b.web)

@@ -344,13 +344,3 @@ func (a *answer) wantFrame(tr transport, frame string) {
 	}
 	a.want(http.StatusOK, "")
 }
-
-// eventually waits until something has become true.
-func eventually(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
-		}
-	}
-}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway"
 )
 
@@ -99,8 +100,8 @@ func testSockJSDrainDoor(t *testing.T, start startFunc, w way) {
 	newClient(t, s).connect()
 	b.get("/page").wantStatus(200).text()
 	stopped := n.stopping()
-	eventually(t, "the session is over", func() bool { return len(n.sessions.Sessions()) == 0 })
-	eventually(t, "the port for plain STOMP is closed", func() bool { return !n.listens(n.tcp) })
+	bustest.Eventually(t, "the session is over", func() bool { return len(n.sessions.Sessions()) == 0 })
+	bustest.Eventually(t, "the port for plain STOMP is closed", func() bool { return !n.listens(n.tcp) })
 	upgrade := []string{"Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}
 	for _, a := range []*answer{
 		b.get("/page"), b.get("/page"), b.get("/stomp"), b.get("/stomp/info"), b.get("/stomp/nowhere"),

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway"
 )
 
@@ -49,7 +50,7 @@ func TestSockJSAbandoned(t *testing.T) {
 		n.wantNothingLeft(t)
 		for _, s := range left {
 			b.post(s.path+"/xhr_send", `["a"]`).wantStatus(404).text()
-			eventually(t, "the id is free", func() bool {
+			bustest.Eventually(t, "the id is free", func() bool {
 				got := b.post(s.path+"/xhr", "").text()
 				if got != "o\n" && !strings.HasPrefix(got, "c[") {
 					t.Fatalf("got %q", got)
@@ -88,7 +89,7 @@ func TestSockJSNotAbandoned(t *testing.T) {
 	t.Run("posts alone", func(t *testing.T) {
 		b := n.browser(t, kept)
 		s := b.session(xhrPolling(), "/echo")
-		eventually(t, "the session ends", func() bool { return s.trySay(`["a"]`) == errGone })
+		bustest.Eventually(t, "the session ends", func() bool { return s.trySay(`["a"]`) == errGone })
 	})
 }
 
@@ -130,7 +131,7 @@ func TestSockJSCut(t *testing.T) {
 						} else {
 							cut(b.parked(tr, s.path).conn.conn)
 						}
-						eventually(t, "the session ends", func() bool { return len(n.sessions.Sessions()) == 0 && n.Sessions() == 0 })
+						bustest.Eventually(t, "the session ends", func() bool { return len(n.sessions.Sessions()) == 0 && n.Sessions() == 0 })
 						b.ask(tr.method, s.path+tr.receive, "").wantFrame(tr, interrupted)
 						b.post(s.path+"/xhr_send", `["a"]`).wantStatus(404).text()
 					})
@@ -200,7 +201,7 @@ func cuts() map[string]func(net.Conn) {
 func (b *browser) wantInterrupted(s *sock) {
 	b.t.Helper()
 	ask := &sock{browser: b, transport: xhrPolling(), path: s.path}
-	eventually(b.t, "the node notices that the receiver is gone", func() bool {
+	bustest.Eventually(b.t, "the node notices that the receiver is gone", func() bool {
 		got, err := ask.frame()
 		if err != nil || got != stillOpen && got != interrupted {
 			b.t.Fatalf("got %q, %v", got, err)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway"
 )
 
@@ -301,7 +302,7 @@ func TestSockJSMethods(t *testing.T) {
 
 // Who knows a session's id can act as its client: nobody is told it.
 func TestSockJSSecretID(t *testing.T) {
-	var log lockedBuffer
+	var log bustest.Log
 	n := start(t, sockJS(), pages(), gateway.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))))
 	for _, w := range []way{first, later} {
 		b := n.browser(t, w)

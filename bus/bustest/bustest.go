@@ -1,7 +1,7 @@
 // Package bustest is what every bus has to pass. Its tests state the promises of the interfaces in
 // package bus, a test for each, so that whoever writes a bus can see which one is broken.
 //
-// Nothing in it sleeps. That something arrives is waited for until the test binary's own deadline;
+// Nothing in Run sleeps. That something arrives is waited for until the test binary's own deadline;
 // that something does not arrive is shown by an envelope sent after it, which has arrived.
 package bustest
 

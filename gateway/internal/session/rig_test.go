@@ -28,7 +28,7 @@ type rig struct {
 	bus  *bustest.Fake
 	book *registry.Memory
 	host *Host
-	logs *logBuffer
+	logs *bustest.Log
 	end  func() // of the loop; waits for it
 }
 
@@ -62,7 +62,7 @@ func newRigWith(t testing.TB, b *bustest.Fake, outer bus.Bus, catalogue policy.R
 	node := registry.NewNode(time.Now())
 	rt := router.New(node, outer, rules, []*loop.Loop{l}, slog.New(slog.DiscardHandler))
 	limits := stomp.DefaultLimits()
-	r := &rig{t: t, loop: l, bus: b, book: registry.NewMemory(), logs: &logBuffer{}}
+	r := &rig{t: t, loop: l, bus: b, book: registry.NewMemory(), logs: &bustest.Log{}}
 	r.host = &Host{
 		Local: rt.Local(0), Rules: rules,
 		Naming: Naming{Node: node, Server: "stompgw/test", Registry: r.book},
@@ -272,22 +272,4 @@ func (bare) Overhead() int { return 0 }
 func (r *rig) settle(i int, err error) {
 	r.bus.Settle(i, err)
 	r.do(func() {})
-}
-
-// logBuffer is a log that a test can read while others write.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBuffer) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }

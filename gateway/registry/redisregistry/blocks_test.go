@@ -13,6 +13,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
@@ -160,7 +161,7 @@ func TestRefresh(t *testing.T) {
 	known <- nil
 	r := newRegistryOn(t, m, nodeName, Config{Heartbeat: time.Hour, Blocked: func(all []Block) { <-known; known <- all }})
 	stop := run(t, r)
-	eventually(t, "the first heartbeat", func() bool { return r.Healthy() == nil })
+	bustest.Eventually(t, "the first heartbeat", func() bool { return r.Healthy() == nil })
 	var askers sync.WaitGroup
 	for i := range 8 {
 		askers.Go(func() {

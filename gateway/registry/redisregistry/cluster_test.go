@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
@@ -30,7 +31,7 @@ func TestRedisCluster(t *testing.T) {
 			r.Add(of(fmt.Sprint(uint64(id%100)), id))
 		}
 		stop := run(t, r)
-		eventually(t, "all sessions in Redis", func() bool { return counts(t, m, sessions) })
+		bustest.Eventually(t, "all sessions in Redis", func() bool { return counts(t, m, sessions) })
 		wantSpread(t, masters)
 		wantSessions := func(want, ofMember3 int) {
 			t.Helper()
@@ -64,11 +65,11 @@ func TestRedisCluster(t *testing.T) {
 		}
 
 		masters[1].Kill()
-		eventually(t, "the registry notices", func() bool { return r.Healthy() != nil })
+		bustest.Eventually(t, "the registry notices", func() bool { return r.Healthy() != nil })
 		r.Remove(3)
 		masters[1].Start(t)
-		eventually(t, "healthy again", func() bool { return r.Healthy() == nil })
-		eventually(t, "whole again", func() bool { return counts(t, m, sessions-1) })
+		bustest.Eventually(t, "healthy again", func() bool { return r.Healthy() == nil })
+		bustest.Eventually(t, "whole again", func() bool { return counts(t, m, sessions-1) })
 		wantFound(t, m, r.node.Key(3), false)
 		if n := r.Figures().Rewritten; n == 0 || layout == Keys && n > sessions*2/3 {
 			t.Errorf("%d sessions were written again, want those of one master", n)

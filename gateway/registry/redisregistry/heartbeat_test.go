@@ -8,10 +8,11 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
-func logTo(l *lines) *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+func logTo(l *bustest.Log) *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
 // TestAbout: what a node says of itself is what a reader has of it.
 func TestAbout(t *testing.T) {

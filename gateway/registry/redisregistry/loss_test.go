@@ -13,6 +13,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
@@ -170,7 +171,7 @@ func TestFailoverWithLostWrites(t *testing.T) {
 
 		moveTo(second.Addr)
 		first.Kill()
-		eventually(t, "Redis answers again", func() bool { return r.beat(t.Context()) == nil })
+		bustest.Eventually(t, "Redis answers again", func() bool { return r.beat(t.Context()) == nil })
 		flush(t, r)
 		if after := holdings(t, m); !slices.Equal(after, before) {
 			t.Errorf("after the fail-over a reader sees\n%s\nwant\n%s", strings.Join(after, "\n"), strings.Join(before, "\n"))
@@ -189,7 +190,7 @@ func TestFailoverWithLostWrites(t *testing.T) {
 		}
 		client.PExpire(t.Context(), "stompgw:"+r.node.Key(0x41), time.Millisecond)
 		beat(t, r)
-		eventually(t, "it goes", func() bool { return client.Exists(t.Context(), "stompgw:"+r.node.Key(0x41)).Val() == 0 })
+		bustest.Eventually(t, "it goes", func() bool { return client.Exists(t.Context(), "stompgw:"+r.node.Key(0x41)).Val() == 0 })
 	})
 }
 
@@ -219,7 +220,7 @@ func replicate(t *testing.T, from, to *servers.Process) {
 	t.Helper()
 	host, port, _ := strings.Cut(from.Addr, ":")
 	servers.RedisCLI(t, to, "REPLICAOF", host, port)
-	eventually(t, "the replica is in step", func() bool {
+	bustest.Eventually(t, "the replica is in step", func() bool {
 		return strings.Contains(servers.RedisCLI(t, to, "INFO", "replication"), "master_link_status:up") &&
 			strings.HasPrefix(servers.RedisCLI(t, from, "WAIT", "1", "100"), "1")
 	})
@@ -295,11 +296,11 @@ func TestInfoRefused(t *testing.T) {
 	server := servers.Redis(t)
 	servers.RedisCLI(t, server, "ACL", "SETUSER", "node", "on", ">secret", "~*", "&*", "+@all", "-info")
 	client := clientWith(t, Options{Addrs: []string{server.Addr}, Login: Login{User: "node", Password: "secret"}})
-	var logged lines
+	var logged bustest.Log
 	r := New(mapOf(client, Hashes), mustNode(t, nodeName), Config{}, logTo(&logged))
 	publish(t, r, session(1))
 	beat(t, r)
-	if n := logged.count("INFO"); n < 1 || logged.count("does not let this user ask") != 1 {
+	if n := strings.Count(logged.String(), "INFO"); n < 1 || strings.Count(logged.String(), "does not let this user ask") != 1 {
 		t.Errorf("the log says\n%s\nwant one line about INFO", logged.String())
 	}
 	wantListed(t, mapOf(client, Hashes), "1")

@@ -234,18 +234,3 @@ func wantMember(t *testing.T, m Map, member, want string) {
 		t.Errorf("member %s has sessions [%s], %v; want [%s]", member, got, err, want)
 	}
 }
-
-// eventually waits until what another goroutine does has made ok true.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	hung := time.After(patience)
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-hung:
-			t.Fatalf("still not: %s", what)
-		}
-	}
-}

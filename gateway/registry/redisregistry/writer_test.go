@@ -1,7 +1,6 @@
 package redisregistry
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net"
@@ -13,6 +12,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
@@ -219,7 +219,7 @@ func TestRunLeavesNothing(t *testing.T) {
 		const sessions = 2*pipelineChanges + 1
 		add(r, many(sessions)...)
 		stop := run(t, r)
-		eventually(t, "all sessions in Redis", func() bool { // to count keys takes long
+		bustest.Eventually(t, "all sessions in Redis", func() bool { // to count keys takes long
 			return r.Figures().Waiting == 0 && counts(t, m, sessions)
 		})
 		r.Remove(1)
@@ -261,17 +261,17 @@ func TestRedisRestarts(t *testing.T) {
 		server := servers.Redis(t)
 		addr := server.Addr
 		m := mapOf(clientOf(t, addr), layout)
-		var logged lines
+		var logged bustest.Log
 		r := New(m, mustNode(t, nodeName), Config{
 			Addrs: []string{addr}, Heartbeat: 50 * time.Millisecond, Expiry: time.Minute,
 		}, slog.New(slog.NewTextHandler(&logged, nil)))
 		const sessions = 10_000
 		add(r, many(sessions)...)
 		run(t, r)
-		eventually(t, "all sessions in Redis", func() bool { return counts(t, m, sessions) })
+		bustest.Eventually(t, "all sessions in Redis", func() bool { return counts(t, m, sessions) })
 
 		server.Kill()
-		eventually(t, "the registry notices", func() bool { return r.Healthy() != nil })
+		bustest.Eventually(t, "the registry notices", func() bool { return r.Healthy() != nil })
 		if err := r.Healthy(); !strings.Contains(err.Error(), addr) || !strings.Contains(err.Error(), "away") {
 			t.Errorf("Healthy says %q, want the address and that Redis is away", err)
 		}
@@ -279,8 +279,8 @@ func TestRedisRestarts(t *testing.T) {
 		r.Remove(4)
 		r.Add(session(sessions))
 		server.Start(t)
-		eventually(t, "whole again", func() bool { return counts(t, m, sessions-1) })
-		eventually(t, "healthy again", func() bool { return r.Healthy() == nil })
+		bustest.Eventually(t, "whole again", func() bool { return counts(t, m, sessions-1) })
+		bustest.Eventually(t, "healthy again", func() bool { return r.Healthy() == nil })
 		for id, want := range map[registry.SessionID]bool{3: false, 4: false, 5: true, sessions: true} {
 			wantFound(t, m, r.node.Key(id), want)
 		}
@@ -289,29 +289,9 @@ func TestRedisRestarts(t *testing.T) {
 			t.Errorf("%d sessions were written again, want %d at least", n, least)
 		}
 		for _, line := range []string{"redis is away", "redis is back"} {
-			if n := logged.count(line); n != 1 {
+			if n := strings.Count(logged.String(), line); n != 1 {
 				t.Errorf("%d lines say %q, want 1:\n%s", n, line, logged.String())
 			}
 		}
 	})
 }
-
-// lines collects a log.
-type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-func (l *lines) count(text string) int { return strings.Count(l.String(), text) }

@@ -1,0 +1,41 @@
+package bustest
+
+import (
+	"bytes"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Log keeps what is logged. A test may read it meanwhile.
+type Log struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+// Write is for a handler of package slog.
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// Eventually waits until what another goroutine or process does has made ok true. It gives up only when the
+// test has hung.
+func Eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	hung := time.After(2 * time.Minute)
+	for !ok() {
+		select {
+		case <-time.After(2 * time.Millisecond):
+		case <-hung:
+			t.Fatalf("still not: %s", what)
+		}
+	}
+}
