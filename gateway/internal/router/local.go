@@ -104,9 +104,12 @@ func (l *Local) watch(watch string, first bool, ready func(error)) {
 		ready(nil)
 		return
 	}
-	l.router.watch(watch, l, func(err error) {
-		l.loop.Post(func() { ready(err) })
-	})
+	l.router.watch(watch, l, l.here(ready))
+}
+
+// here has ready run on this loop.
+func (l *Local) here(ready func(error)) func(error) {
+	return func(err error) { l.loop.Post(func() { ready(err) }) }
 }
 
 // WhenLive runs ready on this loop when individual messages reach the node's sessions, perhaps
@@ -116,7 +119,7 @@ func (l *Local) WhenLive(ready func(error)) {
 		ready(nil)
 		return
 	}
-	l.router.whenLive(func() { l.loop.Post(func() { ready(nil) }) })
+	l.router.whenLive(l.here(ready))
 }
 
 // Unsubscribe undoes Subscribe. Messages posted before may still come, but not to s.

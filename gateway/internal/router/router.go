@@ -34,8 +34,7 @@ type Router struct {
 	mu       sync.RWMutex
 	interest map[string]*interest // by watch
 	patterns index                // of those that are patterns, if the bus brings everything
-	live     bool                 // Receive has said ready
-	onLive   []func()             // to be told when it does
+	received interest             // what comes without a watch: it is live when Receive has said ready
 
 	space space
 }
@@ -90,28 +89,29 @@ func (r *Router) Run(ctx context.Context) error {
 func (r *Router) Live() bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.live
+	return r.received.live
 }
 
 // ready tells those who wait for the bus to deliver.
 func (r *Router) ready() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.live = true
-	for _, tell := range r.onLive {
-		tell()
-	}
-	r.onLive = nil
+	r.received.settle(nil)
 }
 
-func (r *Router) whenLive(tell func()) {
+func (r *Router) whenLive(tell func(error)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.live {
-		tell()
+	r.received.wait(tell)
+}
+
+// wait has tell told once it is settled, which may be now.
+func (in *interest) wait(tell func(error)) {
+	if in.live || in.err != nil {
+		tell(in.err)
 		return
 	}
-	r.onLive = append(r.onLive, tell)
+	in.waiting = append(in.waiting, tell)
 }
 
 func (in *interest) settle(err error) {
@@ -135,23 +135,19 @@ func (r *Router) watch(watch string, l *Local, tell func(error)) {
 	defer r.mu.Unlock()
 	in, known := r.interest[watch]
 	if !known {
-		in = &interest{watch: watch, live: r.narrower == nil && r.live}
+		in = &interest{watch: watch}
 		r.remember(in)
 	}
 	if !slices.Contains(in.loops, l) {
 		in.loops = append(slices.Clip(in.loops), l)
 	}
-	if in.live || in.err != nil {
-		tell(in.err)
-		return
-	}
-	in.waiting = append(in.waiting, tell)
+	in.wait(tell)
 	switch {
 	case known:
 	case r.narrower != nil:
 		r.narrower.Watch(watch, func(err error) { r.watched(in, err) })
 	default:
-		r.onLive = append(r.onLive, func() { in.settle(nil) }) // those who have left meanwhile are told too
+		r.received.wait(in.settle) // perhaps now; those who have left meanwhile are told too
 	}
 }
 
