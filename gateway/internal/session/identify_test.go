@@ -321,7 +321,7 @@ func TestExpiryOfFrames(t *testing.T) {
 	p.wantCode(policy.CodeLogin)
 }
 
-// TestExpiryEndsBeforeGrace: what had expired when it came is told at once.
+// TestExpiredWithinLeeway: what had expired when it came is told at once.
 func TestExpiredWithinLeeway(t *testing.T) {
 	r := newLoginRig(t)
 	p := r.member(r.of(42, -5*time.Second))
@@ -350,49 +350,6 @@ func TestGuest(t *testing.T) {
 	p.wantReceived(mine, mine)
 	p.ask(sendAs("/topic/open/a", r.of("bob", 2*time.Hour), "renewal"))
 	p.wantReceived(bobs, bobs)
-}
-
-// TestRevoked: a token that was taken back ends the login at its next use, ten seconds later at the
-// latest, be it by a frame that does not bring it.
-func TestRevoked(t *testing.T) {
-	const room = "/topic/members/a"
-	r := newLoginRig(t)
-	token := r.of(42, time.Hour)
-	p := r.member(token)
-	p.subscribes("", room)
-	r.revoke(token)
-	r.later(p, 11*time.Second)
-	p.ask(sendAs("/topic/of/42/a", "", "x"))
-	got := p.read()
-	if len(got) != 2 || !strings.Contains(got[0], `"errorCode":1,`) || !strings.Contains(got[1], `"errorCode":1,`) {
-		t.Fatalf("got %q, want two refusals: of the login, and the frame", got)
-	}
-	p.wantReceived(room)
-	p.ask(sendAs("/topic/of/42/a", r.of(42, 2*time.Hour), "x"))
-	p.wantReceived(room, room)
-}
-
-// TestVerifyElsewhere: while a token is looked at, its session waits, in order, and no other does.
-func TestVerifyElsewhere(t *testing.T) {
-	r := newLoginRig(t)
-	p, other := r.member(r.of(42, time.Hour)), r.member(r.of(43, time.Hour))
-	hold := make(chan struct{})
-	r.tokens.mu.Lock()
-	r.tokens.hold = hold
-	r.tokens.mu.Unlock()
-	p.feed(sendAs("/topic/of/42/a", r.of(42, 2*time.Hour), "first") + sendAs("/topic/of/42/a", "", "second"))
-	if !p.conn.paused {
-		t.Fatal("the session reads on")
-	}
-	other.feed(sendAs("/topic/of/43/a", "", "other"))
-	if got := r.bus.Bodies(); len(got) != 1 || got[0] != "other" {
-		t.Fatalf("the bus has %q", got)
-	}
-	close(hold)
-	p.resumed()
-	if got := r.bus.Bodies(); len(got) != 3 || got[1] != "first" || got[2] != "second" {
-		t.Fatalf("the bus has %q", got)
-	}
 }
 
 // TestPattern: a subscription by pattern receives what the rules of each destination let its member
