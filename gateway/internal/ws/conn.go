@@ -2,7 +2,6 @@ package ws
 
 import (
 	"encoding/binary"
-	"net/netip"
 	"time"
 	"unicode/utf8"
 
@@ -15,7 +14,7 @@ import (
 // Conn is the server's end of one WebSocket connection. It is the loop.Handler of its socket and
 // the session.Conn of its session, and lives on their loop.
 type Conn struct {
-	sock    *loop.Conn
+	*loop.Conn
 	peer    session.Peer // nil once the conversation is over
 	content Content      // nil for bare STOMP
 	periods *Periods
@@ -47,7 +46,7 @@ type Content interface {
 // nil for bare STOMP.
 func New(sock *loop.Conn, open func(session.Conn) session.Peer, content Content, periods *Periods) *Conn {
 	l := sock.Loop()
-	c := &Conn{sock: sock, content: content, periods: periods, pinged: l.Now(), spoke: l.Ticks()}
+	c := &Conn{Conn: sock, content: content, periods: periods, pinged: l.Now(), spoke: l.Ticks()}
 	if content != nil {
 		c.say(content.Open())
 	}
@@ -181,12 +180,12 @@ func (c *Conn) end(err error, body []byte) {
 	if !c.closing {
 		c.queue(ws.OpClose, body)
 	}
-	c.sock.Finish(c.periods.Linger)
+	c.Finish(c.periods.Linger)
 }
 
 // queue sends a whole frame.
 func (c *Conn) queue(op ws.OpCode, payload []byte) {
-	c.sock.Queue(append(appendHeader(make([]byte, 0, 2+len(payload)), op, len(payload)), payload...))
+	c.Conn.Queue(append(appendHeader(make([]byte, 0, 2+len(payload)), op, len(payload)), payload...))
 }
 
 func (c *Conn) endSession(err error) {
@@ -198,10 +197,10 @@ func (c *Conn) endSession(err error) {
 
 // Timeout implements loop.Handler: it is time for a ping, or for something of the session.
 func (c *Conn) Timeout() {
-	now := c.sock.Loop().Now()
+	now := c.Loop().Now()
 	switch {
 	case c.closing: // no Close frame came
-		c.sock.Finish(c.periods.Linger)
+		c.Finish(c.periods.Linger)
 		return
 	case now >= c.pinged+c.periods.Ping && !c.ping(now):
 		return
@@ -219,9 +218,9 @@ func (c *Conn) Timeout() {
 // ping sends a ping. It reports false for a client that has not been heard for so long that it is
 // given up; that of a paused session can't be.
 func (c *Conn) ping(now time.Duration) bool {
-	if !c.paused() && c.sock.Heard() > c.periods.Dead {
+	if !c.paused() && c.Heard() > c.periods.Dead {
 		c.endSession(errDead)
-		c.sock.Abort()
+		c.Abort()
 		return false
 	}
 	c.pinged = now
@@ -236,8 +235,8 @@ const errDead = ws.ProtocolError("the client answered no ping")
 
 // Resume implements session.Conn. The client is given time to be heard again.
 func (c *Conn) Resume() {
-	c.pinged = c.sock.Loop().Now()
-	c.sock.Resume()
+	c.pinged = c.Loop().Now()
+	c.Conn.Resume()
 }
 
 // SetTimer implements session.Conn.
@@ -249,7 +248,7 @@ func (c *Conn) SetTimer(d time.Duration) {
 func (c *Conn) setDue(d time.Duration) {
 	c.due = 0
 	if d > 0 {
-		c.due = c.sock.Loop().Now() + d
+		c.due = c.Loop().Now() + d
 	}
 }
 
@@ -259,7 +258,7 @@ func (c *Conn) arm() {
 	if c.due > 0 {
 		next = min(next, c.due)
 	}
-	c.sock.SetTimer(max(next-c.sock.Loop().Now(), 1))
+	c.Conn.SetTimer(max(next-c.Loop().Now(), 1))
 }
 
 // Overflow implements loop.Handler. The Close frame is the last word; there is no time for a handshake.
@@ -268,7 +267,7 @@ func (c *Conn) Overflow() {
 		c.peer.Overflow()
 	}
 	c.over = true
-	c.sock.Finish(c.periods.Linger)
+	c.Finish(c.periods.Linger)
 }
 
 // Drain ends the session because the node stops. It reports false if it has ended already.
@@ -300,24 +299,20 @@ func (c *Conn) Close(code session.CloseCode, reason string) {
 		c.say(c.content.Goodbye(code, reason))
 	}
 	c.queue(ws.OpClose, ws.NewCloseFrameBody(ws.StatusCode(code), reason))
-	c.sock.Resume() // to read the client's Close frame
-	c.sock.SetTimer(c.periods.Close)
+	c.Conn.Resume() // to read the client's Close frame
+	c.Conn.SetTimer(c.periods.Close)
 }
 
 // Queue implements session.Conn. What comes this way is STOMP, and counts for Wrote; pings, pongs and
 // Close frames don't.
 func (c *Conn) Queue(framed []byte) {
-	c.spoke = c.sock.Loop().Ticks()
-	c.sock.Queue(framed)
+	c.spoke = c.Loop().Ticks()
+	c.Conn.Queue(framed)
 }
 
-// The rest implements session.Conn.
+// The rest implements session.Conn, and so does the socket.
 
-func (c *Conn) Remote() netip.AddrPort { return c.sock.Remote() }
-func (c *Conn) Queued() int            { return c.sock.Queued() }
-func (c *Conn) Heard() time.Duration   { return c.sock.Heard() }
-func (c *Conn) Wrote() time.Duration   { return c.sock.Loop().Since(c.spoke) }
-func (c *Conn) Pause()                 { c.sock.Pause() }
+func (c *Conn) Wrote() time.Duration { return c.Loop().Since(c.spoke) }
 
 func (c *Conn) Transport() string {
 	if c.content != nil {
