@@ -126,6 +126,14 @@ func (l *Loop) wake() {
 // Now is the time of this turn, from an arbitrary beginning.
 func (l *Loop) Now() time.Duration { return l.now }
 
+// In is Now in d from now; 0, which stands for never, if d is 0.
+func (l *Loop) In(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return l.now + d
+}
+
 // Len is the number of connections that the loop owns. Any goroutine may ask.
 func (l *Loop) Len() int { return int(l.conns.len.Load()) }
 

@@ -174,7 +174,7 @@ func (c *Conn) Timeout() {
 	}
 	if c.peer != nil && c.due > 0 && now >= c.due {
 		if next := c.peer.Timeout(); c.peer != nil {
-			c.setDue(next)
+			c.due = c.loop.In(next)
 		}
 	}
 	c.arm()
@@ -215,13 +215,6 @@ func (c *Conn) arm() {
 		next = min(next, c.due)
 	}
 	c.sock.SetTimer(max(next-c.loop.Now(), 1))
-}
-
-func (c *Conn) setDue(d time.Duration) {
-	c.due = 0
-	if d > 0 {
-		c.due = c.loop.Now() + d
-	}
 }
 
 // interrupted tells that r's socket is gone: nobody knows what of it has arrived ("Handling close").
@@ -312,7 +305,7 @@ func (c *Conn) Close(code session.CloseCode, reason string) {
 
 // SetTimer implements session.Conn.
 func (c *Conn) SetTimer(d time.Duration) {
-	c.setDue(d)
+	c.due = c.loop.In(d)
 	c.arm()
 }
 

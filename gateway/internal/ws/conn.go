@@ -210,7 +210,7 @@ func (c *Conn) Timeout() {
 		if c.peer == nil {
 			return
 		}
-		c.setDue(next)
+		c.due = c.Loop().In(next)
 	}
 	c.arm()
 }
@@ -241,15 +241,8 @@ func (c *Conn) Resume() {
 
 // SetTimer implements session.Conn.
 func (c *Conn) SetTimer(d time.Duration) {
-	c.setDue(d)
+	c.due = c.Loop().In(d)
 	c.arm()
-}
-
-func (c *Conn) setDue(d time.Duration) {
-	c.due = 0
-	if d > 0 {
-		c.due = c.Loop().Now() + d
-	}
 }
 
 // arm sets the socket's timer to the next ping, or what the session wants before.
