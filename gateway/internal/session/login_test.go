@@ -190,6 +190,7 @@ func TestListenerIsLookedUp(t *testing.T) {
 			before := asked()
 			r.later(p, checkEvery)
 			p.until("asked", func() bool { return asked() > before })
+			r.host.Checks.wg.Wait() // until it counts from when it was asked
 		}
 		p.wantReceived("/topic/members/a", "/topic/members/a")
 		r.revoke(token)
