@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
@@ -87,17 +86,13 @@ func TestKickBetweenPolls(t *testing.T) {
 		})
 	}
 	t.Run("never", func(t *testing.T) {
-		n := start(t, sockJS(func(s *gateway.SockJS) { s.SessionTimeout = 500 * time.Millisecond }))
-		b := n.browser(t, kept)
-		for had := []registry.SessionID(nil); len(had) == 0; { // it may have been forgotten before
-			b.session(xhrPolling(), "/stomp").say(encode(connectFrame))
-			bustest.Eventually(t, "it is there, or gone", func() bool { return len(n.sessions.Sessions()) > 0 || n.Figures().Connections <= 1 })
-			for _, s := range n.sessions.Sessions() {
-				had, _ = n.Kick(t.Context(), []registry.SessionID{s.ID}, gateway.Kick{})
-			}
-		}
-		b.close()
-		bustest.Eventually(t, "nothing of it is left", func() bool { return n.Figures().Connections == 0 })
+		inBubble(t, false, func(t *testing.T, b *bubble) {
+			browser := b.browser(t, kept)
+			b.mustKick(t, gateway.Kick{}, newClient(t, browser.session(xhrPolling(), "/stomp")).connectID())
+			browser.close()
+			time.Sleep(time.Minute)
+			b.wantNothingLeft(t)
+		})
 	})
 }
 
