@@ -225,33 +225,6 @@ func TestOperateWhileStopping(t *testing.T) {
 	}
 }
 
-// TestDrainByMethod: Drain is as the end of Run's context: clients are told that the node goes away,
-// nobody else is let in, and Run returns nil.
-func TestDrainByMethod(t *testing.T) {
-	eachSocket(t, func(t *testing.T, start startFunc) {
-		n := start(t)
-		c := n.session(t)
-		n.Drain()
-		if !n.Draining() || n.Ready() == nil || !strings.Contains(n.Ready().Error(), "draining") {
-			t.Errorf("it does not drain: %v", n.Ready())
-		}
-		n.Drain() // which is as good as once
-		c.wantClosing(1001, "")
-		c.conn.Close()
-		bustest.Eventually(t, "the port is closed", func() bool {
-			conn, err := net.Dial("tcp", n.web)
-			if err == nil {
-				conn.Close()
-			}
-			return err != nil
-		})
-		n.stop() // tells if Run has returned an error
-		if n.Drain(); !n.Draining() {
-			t.Error("a node that has stopped does not say so")
-		}
-	})
-}
-
 // TestBlock: who is blocked can't connect, until the block is taken back.
 func TestBlock(t *testing.T) {
 	n := startMembers(t)

@@ -286,16 +286,10 @@ func TestHeardAndWrote(t *testing.T) {
 		})
 		write(t, c, []byte("y"))
 		r.wantGot(p, []byte("y"))
-	})
-}
-
-// A client that nobody listened to was not silent.
-func TestHeardBeginsAnewWithResume(t *testing.T) {
-	eachRig(t, func(t *testing.T, r *rig) {
-		p, _ := r.open(func(p *probe) { p.Pause() })
+		r.do(p.Pause)
 		r.skip(time.Hour)
 		r.do(func() {
-			if p.Resume(); p.Heard() != 0 {
+			if p.Resume(); p.Heard() != 0 { // nobody listened
 				t.Errorf("heard %v ago, when nobody listened; want 0", p.Heard())
 			}
 		})

@@ -236,46 +236,40 @@ func TestRewriteMeetsAFullBus(t *testing.T) {
 
 // TestRewriteOfAClosedSession: what is made for one that is gone is not begun, or dropped.
 func TestRewriteOfAClosedSession(t *testing.T) {
-	for name, end := range map[string]func(*Session){
-		"connection lost": func(s *Session) { s.Closed(errors.New("reset")) },
-		"drain":           func(s *Session) { s.Drain() },
-		"overflow":        func(s *Session) { s.Overflow() },
-	} {
-		t.Run(name+" before its turn", func(t *testing.T) {
-			p := newRewriteRig(t).connect("1.2")
-			release := p.occupy()
-			p.feed(chatOf(large))
-			cancelled := false
-			p.do(func() {
-				cancel := p.s.work.cancel
-				p.s.work.cancel = func() { cancelled = true; cancel() }
-				end(p.s)
-			})
-			if !cancelled {
-				t.Error("the work goes on")
-			}
-			release()
-			p.host.Workers.wg.Wait()
-			p.do(func() {})
-			if got := p.bus.Taken(); len(got) != 0 {
-				t.Errorf("the bus has %.100q", got)
-			}
+	t.Run("before its turn", func(t *testing.T) {
+		p := newRewriteRig(t).connect("1.2")
+		release := p.occupy()
+		p.feed(chatOf(large))
+		cancelled := false
+		p.do(func() {
+			cancel := p.s.work.cancel
+			p.s.work.cancel = func() { cancelled = true; cancel() }
+			p.s.Closed(errors.New("reset"))
 		})
-		t.Run(name+" with the result on its way", func(t *testing.T) {
-			p := newRewriteRig(t).connect("1.2")
-			release := p.occupy()
-			defer release()
-			p.feed(chatOf(large))
-			p.do(func() {
-				end(p.s)
-				p.s.unpark(&passage{
-					next: act, Inspection: Inspection{Frame: stomp.Frame{Command: "SEND"}},
-					made: []publication{{session: p.s, envelope: bus.Envelope{Destination: "/topic/a"}}},
-				})
+		if !cancelled {
+			t.Error("the work goes on")
+		}
+		release()
+		p.host.Workers.wg.Wait()
+		p.do(func() {})
+		if got := p.bus.Taken(); len(got) != 0 {
+			t.Errorf("the bus has %.100q", got)
+		}
+	})
+	t.Run("with the result on its way", func(t *testing.T) {
+		p := newRewriteRig(t).connect("1.2")
+		release := p.occupy()
+		defer release()
+		p.feed(chatOf(large))
+		p.do(func() {
+			p.s.Drain()
+			p.s.unpark(&passage{
+				next: act, Inspection: Inspection{Frame: stomp.Frame{Command: "SEND"}},
+				made: []publication{{session: p.s, envelope: bus.Envelope{Destination: "/topic/a"}}},
 			})
-			if got := p.bus.Taken(); len(got) != 0 {
-				t.Errorf("the bus has %.100q", got)
-			}
 		})
-	}
+		if got := p.bus.Taken(); len(got) != 0 {
+			t.Errorf("the bus has %.100q", got)
+		}
+	})
 }
