@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -61,14 +62,12 @@ func (u *URL) open(ctx context.Context, conn net.Conn, o Options) (*wire, carrie
 	return w, newSocket(w, in), nil
 }
 
-func (u *URL) secureConn(ctx context.Context, conn net.Conn, config *tls.Config) (net.Conn, error) {
-	if config == nil {
-		config = &tls.Config{}
+func (u *URL) secureConn(ctx context.Context, conn net.Conn, trust *tls.Config) (net.Conn, error) {
+	config := &tls.Config{}
+	if trust != nil {
+		config = trust.Clone()
 	}
-	if config.ServerName == "" {
-		config = config.Clone()
-		config.ServerName = u.target.Hostname()
-	}
+	config.ServerName = cmp.Or(config.ServerName, u.target.Hostname())
 	secure := tls.Client(conn, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		return nil, fmt.Errorf("TLS: %w", err)

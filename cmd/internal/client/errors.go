@@ -3,7 +3,6 @@ package client
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"unicode"
 )
@@ -67,15 +66,6 @@ type URLError struct {
 
 func (e *URLError) Error() string { return e.Reason }
 
-// toldByServer reports whether the server itself said why it ended the connection.
-func toldByServer(err error) bool {
-	switch err.(type) {
-	case *ServerError, *ClosedError:
-		return true
-	}
-	return false
-}
-
 // maxTold bounds what is kept of a server's text, in bytes.
 const maxTold = 500
 
@@ -98,13 +88,4 @@ func (c *Client) discreet(text string) string {
 		text = strings.ReplaceAll(text, c.o.Token, "REDACTED")
 	}
 	return tame(text)
-}
-
-// parseCode returns the code of an ERROR, 0 for none.
-func parseCode(text []byte) int {
-	code, err := strconv.Atoi(string(text))
-	if err != nil || code < 0 {
-		return 0
-	}
-	return code
 }

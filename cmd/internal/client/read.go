@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -22,7 +23,7 @@ func (c *Client) read() {
 func (c *Client) end(err error) {
 	c.wire.Close() // what is written from now on would reach nobody
 	c.mu.Lock()
-	if c.err == nil || toldByServer(err) {
+	if c.err == nil || errors.As(err, new(*ServerError)) || errors.As(err, new(*ClosedError)) { // the server's own word
 		c.err = err
 	}
 	err = c.err
@@ -195,6 +196,10 @@ func (c *Client) refusal(body []byte) *Refusal {
 
 func (c *Client) serverError(f *stomp.Frame) error {
 	message, _ := f.Header.Get(stomp.HeaderMessage)
-	code, _ := f.Header.Get("error-code")
-	return &ServerError{Code: parseCode(code), Message: c.discreet(string(message))}
+	text, _ := f.Header.Get("error-code")
+	code, err := strconv.ParseUint(string(text), 10, 31)
+	if err != nil {
+		code = 0 // for none
+	}
+	return &ServerError{Code: int(code), Message: c.discreet(string(message))}
 }

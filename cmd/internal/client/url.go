@@ -19,21 +19,20 @@ type URL struct {
 
 // scheme is what the first part of a URL means.
 type scheme struct {
-	name   string
-	port   string // where none is named; empty for none
+	port   string // where none is named
 	secure bool
 	sockjs bool
 	raw    bool // STOMP alone
 }
 
-func schemes() []scheme {
-	return []scheme{
-		{name: "ws", port: "80"},
-		{name: "wss", port: "443", secure: true},
-		{name: "http", port: "80", sockjs: true},
-		{name: "https", port: "443", secure: true, sockjs: true},
-		{name: "tcp", port: "61613", raw: true},
-		{name: "tcps", port: "61614", secure: true, raw: true},
+func schemes() map[string]scheme {
+	return map[string]scheme{
+		"ws":    {port: "80"},
+		"wss":   {port: "443", secure: true},
+		"http":  {port: "80", sockjs: true},
+		"https": {port: "443", secure: true, sockjs: true},
+		"tcp":   {port: "61613", raw: true},
+		"tcps":  {port: "61614", secure: true, raw: true},
 	}
 }
 
@@ -44,12 +43,11 @@ func ParseURL(text string) (*URL, error) {
 	if err != nil { // which repeats the text
 		return nil, &URLError{"this is no URL: want one like ws://127.0.0.1:13001/stomp"}
 	}
-	for _, s := range schemes() {
-		if s.name == u.Scheme {
-			return s.parse(u)
-		}
+	s, known := schemes()[u.Scheme]
+	if !known {
+		return nil, &URLError{"want a URL that begins with ws://, wss:// (WebSocket), http://, https:// (SockJS), tcp:// or tcps:// (STOMP alone)"}
 	}
-	return nil, &URLError{"want a URL that begins with ws://, wss:// (WebSocket), http://, https:// (SockJS), tcp:// or tcps:// (STOMP alone)"}
+	return s.parse(u)
 }
 
 func (s scheme) parse(u *url.URL) (*URL, error) {
@@ -57,13 +55,13 @@ func (s scheme) parse(u *url.URL) (*URL, error) {
 	case u.User != nil:
 		return nil, &URLError{"a URL with a name or password is not taken: log in with a token"}
 	case u.Hostname() == "":
-		return nil, &URLError{"the URL names no host: want one like " + s.name + "://127.0.0.1:13001"}
+		return nil, &URLError{"the URL names no host: want one like " + u.Scheme + "://127.0.0.1:13001"}
 	case s.raw && (strings.Trim(u.Path, "/") != "" || u.RawQuery != ""):
-		return nil, &URLError{s.name + ":// has no path: want " + s.name + "://HOST:PORT"}
+		return nil, &URLError{u.Scheme + ":// has no path: want " + u.Scheme + "://HOST:PORT"}
 	}
 	port := cmp.Or(u.Port(), s.port)
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return nil, &URLError{"the URL has no port from 1 to 65535: want one like " + s.name + "://127.0.0.1:13001"}
+		return nil, &URLError{"the URL has no port from 1 to 65535: want one like " + u.Scheme + "://127.0.0.1:13001"}
 	}
 	if u.Host = net.JoinHostPort(u.Hostname(), port); !s.raw {
 		u.Path = cmp.Or(u.Path, "/")
@@ -73,7 +71,7 @@ func (s scheme) parse(u *url.URL) (*URL, error) {
 
 // String is the URL without its query, in which people put secrets.
 func (u *URL) String() string {
-	return u.name + "://" + u.target.Host + u.target.EscapedPath()
+	return u.target.Scheme + "://" + u.target.Host + u.target.EscapedPath()
 }
 
 // Advice is what may help after an error of Dial: the same kind of URL with TLS, or without. It is empty for
@@ -85,7 +83,7 @@ func (u *URL) Advice(err error) string {
 	case ofNetwork && op.Op == "dial", u.secure && !handshake:
 		return ""
 	case u.secure:
-		return "if it speaks no TLS there, try " + strings.TrimSuffix(u.name, "s") + "://"
+		return "if it speaks no TLS there, try " + strings.TrimSuffix(u.target.Scheme, "s") + "://"
 	}
-	return "if it speaks TLS there, try " + u.name + "s://"
+	return "if it speaks TLS there, try " + u.target.Scheme + "s://"
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	stompclient "github.com/stompgw/stompgw/cmd/internal/client"
@@ -59,15 +60,12 @@ func (p *printer) text(m stompclient.Message) []byte {
 
 // harmless is output.Printable for texts of several lines.
 func harmless(text string) string {
-	lines := strings.Split(text, "\n")
-	for i, line := range lines {
-		cells := strings.Split(strings.TrimSuffix(line, "\r"), "\t")
-		for j := range cells {
-			cells[j] = output.Printable(cells[j])
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
+			return r
 		}
-		lines[i] = strings.Join(cells, "\t")
-	}
-	return strings.Join(lines, "\n")
+		return unicode.ReplacementChar
+	}, strings.ReplaceAll(text, "\r\n", "\n"))
 }
 
 // message is a line of -o jsonl.

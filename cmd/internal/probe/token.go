@@ -143,28 +143,20 @@ func payload(token string) json.RawMessage {
 		return nil
 	}
 	text, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		return nil
-	}
 	var claims map[string]json.RawMessage
-	if json.Unmarshal(text, &claims) != nil {
+	if err != nil || json.Unmarshal(text, &claims) != nil {
 		return nil
 	}
-	text, err = json.Marshal(claims)
-	if err != nil {
-		return nil
-	}
+	text, _ = json.Marshal(claims) // which were read as JSON
 	return text
 }
 
 // print writes the verdict, and returns the error of a refused token.
 func (v *verdict) print(w io.Writer, format string, now time.Time) error {
 	if format == "json" {
-		text, err := json.Marshal(v)
-		if err != nil {
+		if err := json.NewEncoder(w).Encode(v); err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "%s\n", text)
 	} else {
 		v.printText(w, now)
 	}
