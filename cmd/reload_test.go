@@ -409,19 +409,3 @@ func untimed() *slog.HandlerOptions {
 		return a
 	}}
 }
-
-// TestHangups: only a node that has a file to read again catches the signal.
-func TestHangups(t *testing.T) {
-	p := process()
-	if catchHangups(p, "t.yaml") != nil {
-		t.Error("a process without signals has a channel of them")
-	}
-	caught := 0
-	p.Hangups = func() <-chan os.Signal { caught++; return make(chan os.Signal) }
-	if catchHangups(p, "") != nil || caught != 0 {
-		t.Error("a node without a file catches hangups")
-	}
-	if catchHangups(p, "t.yaml") == nil || caught != 1 {
-		t.Error("a node with a file does not catch hangups")
-	}
-}

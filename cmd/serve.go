@@ -52,7 +52,10 @@ func serve(ctx context.Context, p Process, src *cli.Source) error {
 	if err := src.Find(); err != nil {
 		return err
 	}
-	hangups := catchHangups(p, src.File)
+	var hangups <-chan os.Signal
+	if src.File != "" && p.Hangups != nil { // else there is nothing to read again, and they end the node as they do other programs
+		hangups = p.Hangups()
+	}
 	cfg, err := src.Load()
 	if err != nil {
 		return err
@@ -147,15 +150,6 @@ func tellDrain(ctx, base context.Context, gw *gateway.Gateway, drain config.Drai
 	if ctx.Err() != nil {
 		log.Info("draining; a second signal ends the process at once", "sessions", gw.Sessions(), "duration", drain.Duration.String())
 	}
-}
-
-// catchHangups returns a channel of the signals that ask for a reload. A node without a file has
-// nothing to read again, and none on which they come: they end it then, as they do other programs.
-func catchHangups(p Process, file string) <-chan os.Signal {
-	if file == "" || p.Hangups == nil {
-		return nil
-	}
-	return p.Hangups()
 }
 
 // newTokens returns what checks the tokens of clients, nil where nobody issues any. It asks Redis over

@@ -54,8 +54,11 @@ func TestSecondSignal(t *testing.T) {
 	n.awaitEnd(t, 1)
 }
 
-// TestHangup: SIGHUP reloads the rules of a file, and the node goes on.
+// TestHangup: SIGHUP reloads the rules of a file, and the node goes on. It ends one without a file.
 func TestHangup(t *testing.T) {
+	bare := standalone(t)
+	bare.Signal(t, syscall.SIGHUP)
+	bare.awaitEnd(t, -1)
 	file := filepath.Join(t.TempDir(), "t.yaml")
 	clitest.WriteFile(t, file, "channels: []\n")
 	n := standalone(t, "--config", file)

@@ -146,6 +146,7 @@ type publisher struct {
 	*stompclient.Client
 	run     string
 	streams []*stream
+	waiting chan struct{} // holds one for each SEND that waits for its answer
 
 	mu    sync.Mutex
 	codes map[int]int // SENDs that were refused, by code
@@ -160,22 +161,19 @@ func (tr *traffic) newPublisher(n *node, window int) *publisher {
 	for i := range tr.destinations {
 		tr.streams = append(tr.streams, &stream{id: len(tr.streams), destination: destination(i), acked: map[int]bool{}})
 	}
-	c := tr.dial(n, stompclient.Options{Errors: errorChannel, Window: window})
-	return &publisher{Client: c, run: tr.run, streams: tr.streams[first:], codes: map[int]int{}}
+	c := tr.dial(n, stompclient.Options{Errors: errorChannel})
+	return &publisher{Client: c, run: tr.run, streams: tr.streams[first:], waiting: make(chan struct{}, window), codes: map[int]int{}}
 }
 
 // publish sends count messages, or those until ctx ends if that is earlier, with a pause between
 // two of them, and returns when all are answered.
 func (p *publisher) publish(ctx context.Context, count int, pace time.Duration) error {
-	var answers sync.WaitGroup
 	for i := 0; i < count && ctx.Err() == nil; i++ {
 		s := p.streams[i%len(p.streams)]
+		p.waiting <- struct{}{}
 		n := s.next()
-		answers.Add(1)
-		if err := p.Start(context.Background(), s.destination, nil, s.body(p.run, n), func(err error) {
-			defer answers.Done()
-			p.answer(s, n, err)
-		}); err != nil {
+		if err := p.Start(context.Background(), s.destination, nil, s.body(p.run, n), func(err error) { p.answer(s, n, err) }); err != nil {
+			<-p.waiting
 			return fmt.Errorf("a publisher lost its connection: %w", err)
 		}
 		select {
@@ -183,13 +181,19 @@ func (p *publisher) publish(ctx context.Context, count int, pace time.Duration) 
 		case <-ctx.Done():
 		}
 	}
-	answers.Wait()
+	for range cap(p.waiting) {
+		p.waiting <- struct{}{}
+	}
+	for range cap(p.waiting) {
+		<-p.waiting
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.fault
 }
 
 func (p *publisher) answer(s *stream, n int, err error) {
+	defer func() { <-p.waiting }()
 	refusal, refused := errors.AsType[*stompclient.Refusal](err)
 	p.mu.Lock()
 	defer p.mu.Unlock()

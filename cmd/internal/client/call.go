@@ -36,27 +36,14 @@ func (c *Client) subscribe(ctx context.Context, id, destination string) error {
 
 // Start sends a message, and has done called once: with nil when the server has published it, which is what its
 // RECEIPT says, or with an error. With one other than *Refusal nobody knows whether it has. done runs on
-// the client's reading goroutine and must not block. Start itself waits only while Options.Window
-// messages have no answer yet; with an error the message has not left, and done never runs.
+// the client's reading goroutine and must not block. Start does not wait for earlier answers: the caller bounds
+// how many are outstanding. With an error the message has not left, and done never runs.
 func (c *Client) Start(ctx context.Context, destination string, header Header, body []byte, done func(error)) error {
 	f := &stomp.Frame{Command: stomp.CommandSend, Body: body, Header: Header{
 		{Name: stomp.HeaderDestination, Value: []byte(destination)},
 	}}
 	f.Header = append(c.bearer(f.Header), header...)
-	select {
-	case c.window <- struct{}{}:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	answered := func(err error) {
-		<-c.window
-		done(err)
-	}
-	if err := c.call(ctx, f, answered); err != nil {
-		<-c.window
-		return err
-	}
-	return nil
+	return c.call(ctx, f, done)
 }
 
 // number is a new one, for a subscription or a receipt.

@@ -33,7 +33,6 @@ type Options struct {
 	Timeout   time.Duration // of all that Dial does, and of each write; default 10 s
 	HeartBeat time.Duration // offered both ways, in whole milliseconds; default 10 s, negative for none
 	Body      int           // bytes of a MESSAGE's body at most; default 16 MiB
-	Window    int           // SENDs that wait for their answers at most; default 256
 
 	dial func(ctx context.Context, network, address string) (net.Conn, error) // of tests; nil for the network
 }
@@ -42,7 +41,6 @@ func (o Options) withDefaults() Options {
 	o.Timeout = cmp.Or(o.Timeout, 10*time.Second)
 	o.HeartBeat = max(cmp.Or(o.HeartBeat, 10*time.Second), 0)
 	o.Body = cmp.Or(o.Body, 16<<20)
-	o.Window = cmp.Or(o.Window, 256)
 	if o.dial == nil {
 		o.dial = new(net.Dialer).DialContext
 	}
@@ -63,7 +61,6 @@ type Client struct {
 	o        Options
 	wire     *wire
 	carrier  carrier
-	window   chan struct{}   // holds one for each SEND that waits for its answer
 	incoming chan incoming   // the reader closes it at its end
 	leaving  context.Context // ends with Close, or the reader: nobody takes messages any more
 	leave    context.CancelFunc
@@ -119,7 +116,6 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	}
 	c := &Client{
 		o: o, wire: w, carrier: carrier,
-		window:   make(chan struct{}, o.Window),
 		incoming: make(chan incoming, messagesAhead),
 		dec:      stomp.NewDecoder(o.limits()),
 		calls:    map[string]func(error){},

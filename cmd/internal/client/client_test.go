@@ -180,47 +180,6 @@ func TestUnwritable(t *testing.T) {
 	}
 }
 
-// TestWindow: no more SENDs wait for answers than may, and each answer lets another go.
-func TestWindow(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		answer := make(chan struct{})
-		o := play(t, func(s *script) {
-			s.greet()
-			one, two := s.want("SEND\n"), s.want("SEND\n")
-			<-answer
-			s.receipt(two)
-			s.receipt(s.want("SEND\n"))
-			s.receipt(one)
-			s.rest()
-		})
-		o.Window = 2
-		c := dial(t, o)
-		answers := make(chan error, 3)
-		send := func(ctx context.Context) error {
-			return c.Start(ctx, "/topic/a", nil, []byte("x"), func(err error) { answers <- err })
-		}
-		for range o.Window {
-			if err := send(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if err := send(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Fatalf("the third: %v", err)
-		}
-		close(answer)
-		if err := send(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		for range 3 {
-			if err := <-answers; err != nil {
-				t.Error(err)
-			}
-		}
-	})
-}
-
 // TestMessages: Next returns all that came before the end, and then the end.
 func TestMessages(t *testing.T) {
 	o := play(t, func(s *script) {
