@@ -106,6 +106,14 @@ func answering(t *testing.T, part, say string) (url string) {
 	})
 }
 
+// waits is the time-out of a command that ends with a code.
+func waits(code cli.ExitCode) string {
+	if code == cli.TimedOut {
+		return "3s"
+	}
+	return clitest.Patience.String()
+}
+
 // ofSubscribe is what a SUBSCRIBE to /topic/a has.
 const ofSubscribe = "\ndestination:/topic/a\n"
 
@@ -181,12 +189,12 @@ func TestSubscribeServers(t *testing.T) {
 		want          string // of stderr, less what subscribe says of itself; URL stands for the server's
 	}{
 		{"no CONNECTED", "CONNECT\n", "", cli.TimedOut,
-			"stompgw: the gateway at URL (--url) took the connection, but did not answer within 300ms; give it more time with --timeout\n"},
+			"stompgw: the gateway at URL (--url) took the connection, but did not answer within 3s; give it more time with --timeout\n"},
 		{"turned away", "CONNECT\n", "ERROR\nmessage:no " + token + "\nerror-code:16\n\n^@", cli.NotAllowed,
 			"stompgw: the gateway at URL (--url): the server ended the session with code 16: no REDACTED\n"},
 		{"no server", "CONNECT\n", "hang up", cli.Failed,
 			"stompgw: the gateway at URL (--url): the server closed the connection; if it speaks TLS there, try tcps://\n"},
-		{"no RECEIPT", ofSubscribe, "", cli.TimedOut, "0 messages\nstompgw: /topic/a: the gateway did not confirm the subscription within 300ms\n"},
+		{"no RECEIPT", ofSubscribe, "", cli.TimedOut, "0 messages\nstompgw: /topic/a: the gateway did not confirm the subscription within 3s\n"},
 		{"refused", ofSubscribe, "MESSAGE\nsubscription:errors\n\n{\"clientRequestCode\":\"CODE\",\"errorCode\":3,\"errorMessage\":\"No rule\"}^@", cli.NotAllowed,
 			"0 messages\nstompgw: /topic/a: refused with code 3: No rule; `stompgw explain 3` tells what to do\n"},
 		{"kicked", ofSubscribe, "RECEIPT^MESSAGE\nsubscription:2\n\nhello^@ERROR\nmessage:bye \x1b[2J" + token + "\nerror-code:15\n\n^@", cli.NotAllowed,
@@ -197,8 +205,9 @@ func TestSubscribeServers(t *testing.T) {
 		{"cut", ofSubscribe, "hang up", cli.Unreachable, "0 messages\nstompgw: lost the gateway: the server closed the connection\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			url := answering(t, tt.to, tt.say)
-			code, stdout, stderr := run(t, "subscribe", "/topic/a", "--url", url, "--token", token, "--timeout", "300ms")
+			code, stdout, stderr := run(t, "subscribe", "/topic/a", "--url", url, "--token", token, "--timeout", waits(tt.code))
 			if code != int(tt.code) {
 				t.Errorf("exit code %d, want %d", code, tt.code)
 			}
@@ -254,8 +263,8 @@ func TestSubscribeTLS(t *testing.T) {
 	}
 }
 
-// TestSubscribeMistakes: each has one line, and nothing is dialled.
-func TestSubscribeMistakes(t *testing.T) {
+// TestMistakes: each has one line, and nothing is dialled or published.
+func TestMistakes(t *testing.T) {
 	t.Chdir(t.TempDir())
 	closed := clitest.ClosedAddr(t)
 	clitest.WriteFile(t, "two", "a b\n")
@@ -263,51 +272,73 @@ func TestSubscribeMistakes(t *testing.T) {
 	clitest.WriteFile(t, "long", strings.Repeat("x", cli.MaxToken+1))
 	clitest.WriteFile(t, "port.yaml", "listen: 127.0.0.1:0\n")
 	clitest.WriteFile(t, "closed.yaml", "listen: '"+closed+"'\n")
-	const see = "; see stompgw subscribe --help"
+	const see = "; see stompgw COMMAND --help"
 	for _, tt := range []struct {
-		name string
 		args string
 		code cli.ExitCode
 		want string
 	}{
-		{"no destination", "", cli.Usage, "DEST is missing" + see},
-		{"twice", "/a /a", cli.Usage, "DEST /a stands there twice" + see},
-		{"count", "/a --count 0", cli.Usage, "--count 0: want 1 or more" + see},
-		{"for", "/a --for -1s", cli.Usage, "--for: -1s is negative: write it like 10s" + see},
-		{"for nothing", "/a --for 0", cli.Usage, "--for: 0 is too short: want 1ms or more" + see},
-		{"no slash", "topic/a", cli.Usage, `DEST "topic/a" does not begin with a slash: write it like /topic/chat`},
-		{"no prefix", "/elsewhere -c closed.yaml", cli.Usage, "DEST /elsewhere is below none of the prefixes /topic, /queue, /session (default), and no channel names it"},
-		{"format", "/a -o json", cli.Usage, "-o json: the formats are text, jsonl" + see},
-		{"time-out", "/a --timeout 0s", cli.Usage, "--timeout: 0s is too short: want 1ms or more" + see},
-		{"two tokens", "/a --token x --token-file two", cli.Usage, "--token and --token-file: a client has one token" + see},
-		{"no token", "/a --token=", cli.Usage, "--token is empty: leave it out to be nobody" + see},
-		{"no URL", "/a --url=", cli.Usage, "--url is empty: want one like ws://127.0.0.1:13001/stomp" + see},
-		{"no name of a token file", "/a --token-file=", cli.Usage, "--token-file is empty: leave it out to be nobody" + see},
-		{"no name of certificates", "/a --ca=", cli.Usage, "--ca is empty: leave it out to trust whom the system trusts" + see},
-		{"token file with more", "/a --token-file two", cli.Usage, "--token-file two: this is no token: want it alone, on one line"},
-		{"empty token file", "/a --token-file empty", cli.Usage, "--token-file empty: there is no token in it"},
-		{"long token file", "/a --token-file long", cli.Usage, fmt.Sprintf("--token-file long can't be read: it is longer than %d bytes", cli.MaxToken)},
-		{"no token file", "/a --token-file none", cli.Usage, "--token-file none can't be read: no such file or directory"},
-		{"no CA file", "/a --ca none", cli.Usage, "--ca: none can't be read: no such file or directory"},
-		{"no certificate", "/a --ca two", cli.Usage, "--ca: two holds no certificate in PEM"},
-		{"scheme", "/a --url ftp://x", cli.Usage, "--url: want a URL that begins with ws://, wss:// (WebSocket), http://, https:// (SockJS), tcp:// or tcps:// (STOMP alone)"},
-		{"password", "/a --url ws://bob:s3cret@x", cli.Usage, "--url: a URL with a name or password is not taken: log in with a token"},
-		{"no port", "/topic/a -c port.yaml", cli.Usage, "listen 127.0.0.1:0 (port.yaml:1) does not say where the gateway is: name it with --url"},
-		{"nobody there", "/a --url ws://" + closed + "/x?token=s3cret", cli.Unreachable,
+		{"subscribe", cli.Usage, "DEST is missing" + see},
+		{"subscribe /a /a", cli.Usage, "DEST /a stands there twice" + see},
+		{"subscribe /a --count 0", cli.Usage, "--count 0: want 1 or more" + see},
+		{"subscribe /a --for -1s", cli.Usage, "--for: -1s is negative: write it like 10s" + see},
+		{"subscribe /a --for 0", cli.Usage, "--for: 0 is too short: want 1ms or more" + see},
+		{"subscribe topic/a", cli.Usage, `DEST "topic/a" does not begin with a slash: write it like /topic/chat`},
+		{"subscribe /elsewhere -c closed.yaml", cli.Usage, "DEST /elsewhere is below none of the prefixes /topic, /queue, /session (default), and no channel names it"},
+		{"subscribe /a -o json", cli.Usage, "-o json: the formats are text, jsonl" + see},
+		{"subscribe /a --timeout 0s", cli.Usage, "--timeout: 0s is too short: want 1ms or more" + see},
+		{"subscribe /a --token x --token-file two", cli.Usage, "--token and --token-file: a client has one token" + see},
+		{"subscribe /a --token=", cli.Usage, "--token is empty: leave it out to be nobody" + see},
+		{"subscribe /a --url=", cli.Usage, "--url is empty: want one like ws://127.0.0.1:13001/stomp" + see},
+		{"subscribe /a --token-file=", cli.Usage, "--token-file is empty: leave it out to be nobody" + see},
+		{"subscribe /a --ca=", cli.Usage, "--ca is empty: leave it out to trust whom the system trusts" + see},
+		{"subscribe /a --token-file two", cli.Usage, "--token-file two: this is no token: want it alone, on one line"},
+		{"subscribe /a --token-file empty", cli.Usage, "--token-file empty: there is no token in it"},
+		{"subscribe /a --token-file long", cli.Usage, fmt.Sprintf("--token-file long can't be read: it is longer than %d bytes", cli.MaxToken)},
+		{"subscribe /a --token-file none", cli.Usage, "--token-file none can't be read: no such file or directory"},
+		{"subscribe /a --ca none", cli.Usage, "--ca: none can't be read: no such file or directory"},
+		{"subscribe /a --ca two", cli.Usage, "--ca: two holds no certificate in PEM"},
+		{"subscribe /a --url ftp://x", cli.Usage, "--url: want a URL that begins with ws://, wss:// (WebSocket), http://, https:// (SockJS), tcp:// or tcps:// (STOMP alone)"},
+		{"subscribe /a --url ws://bob:s3cret@x", cli.Usage, "--url: a URL with a name or password is not taken: log in with a token"},
+		{"subscribe /topic/a -c port.yaml", cli.Usage, "listen 127.0.0.1:0 (port.yaml:1) does not say where the gateway is: name it with --url"},
+		{"subscribe /a --url ws://" + closed + "/x?token=s3cret", cli.Unreachable,
 			"the gateway at ws://" + closed + "/x (--url) does not answer: connection refused; start it, or name another with --url"},
-		{"nobody where the file says", "/topic/a -c closed.yaml", cli.Unreachable,
+		{"subscribe /topic/a -c closed.yaml", cli.Unreachable,
 			"the gateway at ws://" + closed + "/stomp (listen, closed.yaml:1) does not answer: connection refused; start it, or name another with --url URL"},
+
+		{"publish", cli.Usage, "DEST is missing" + see},
+		{"publish /a b c", cli.Usage, `there is no argument for "c" here` + see},
+		{"publish /a b --via kafka", cli.Usage, "--via kafka: want bus or stomp" + see},
+		{"publish /a b --count 0", cli.Usage, "--count 0: want 1 to 1000000000" + see},
+		{"publish /a b --rate fast", cli.Usage, `--rate: "fast" is not a rate: write it like 100/s, 30/m or 10/h` + see},
+		{"publish /a b --session x --member 1", cli.Usage, "--session and --member: it goes to one session, or to each of a member's" + see},
+		{"publish /a b --member=", cli.Usage, "--member is empty: it needs the id of a member" + see},
+		{"publish /a b --url ws://x", cli.Usage, "--url is for --via stomp" + see},
+		{"publish /a b --token s3cret", cli.Usage, "--token is for --via stomp" + see},
+		{"publish /a b --token-file x", cli.Usage, "--token-file is for --via stomp" + see},
+		{"publish /a b --ca x", cli.Usage, "--ca is for --via stomp" + see},
+		{"publish /a b --via stomp --session x", cli.Usage, "--session is for --via bus" + see},
+		{"publish /a b --via stomp --member x", cli.Usage, "--member is for --via bus" + see},
+		{"publish /a b --via stomp --nats nats://x", cli.Usage, "--nats is for --via bus" + see},
+		{"publish /a b --via stomp --receipt=false", cli.Usage, "--receipt=false: without a RECEIPT nobody knows whether a message was published" + see},
+		{"publish /a --via stomp --token -", cli.Usage, "--token - and the body: standard input is one of them; --token-file names a file" + see},
+		{"publish /a -f - --via stomp --token -", cli.Usage, "--token - and the body: standard input is one of them; --token-file names a file" + see},
+		{"publish /a b --via stomp -H receipt:1", cli.Usage, "-H receipt: the client writes this header itself"},
+		{"publish /a b --via stomp -H Client-Request-Code:1", cli.Usage, "-H Client-Request-Code: the client writes this header itself"},
+		{"publish /a b --via stomp -H Authorization:s3cret", cli.Usage, "-H Authorization: log in with --token-file or --token"},
+		{"publish /a b --via stomp -H :x", cli.Usage, "-H :x: the header has no name"},
+		{"publish /a b --via stomp -H a:\xff", cli.Usage, `the header "a" is not UTF-8, as STOMP asks for`},
+		{"publish /a\xff b --via stomp", cli.Usage, `DEST "/a\xff" can't be sent to: want UTF-8 text, such as /app/chat`},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			code, stdout, stderr := run(t, append([]string{"subscribe"}, strings.Fields(tt.args)...)...)
-			if code != int(tt.code) || stdout != "" {
-				t.Errorf("exit code %d, want %d; stdout %q", code, tt.code, stdout)
-			}
-			clitest.WantLine(t, stderr, "stompgw: "+tt.want)
-			if strings.Contains(stderr, "s3cret") {
-				t.Error("a secret is shown")
-			}
-		})
+		args := strings.Fields(tt.args)
+		code, stdout, stderr := run(t, args...)
+		if code != int(tt.code) || stdout != "" {
+			t.Errorf("%s: exit code %d, want %d; stdout %q", tt.args, code, tt.code, stdout)
+		}
+		clitest.WantLine(t, stderr, "stompgw: "+strings.ReplaceAll(tt.want, "COMMAND", args[0]))
+		if strings.Contains(stderr, "s3cret") {
+			t.Error("a secret is shown")
+		}
 	}
 	t.Run("variable", func(t *testing.T) {
 		t.Setenv("STOMPGW_TOKEN", "s3cret 2")
