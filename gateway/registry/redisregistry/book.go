@@ -11,11 +11,10 @@ import (
 // book holds the sessions of this node, and what Redis has still to be told of them.
 type book struct {
 	buckets [buckets]bucket
-	commons commons
 }
 
 func (b *book) add(s registry.Session) {
-	b.buckets[bucketOf(s.ID)].add(s.ID, newEntry(s, b.commons.of(s)))
+	b.buckets[bucketOf(s.ID)].add(s.ID, newEntry(s))
 }
 
 func (b *book) remove(id registry.SessionID) {
@@ -40,6 +39,14 @@ func (b *book) redo(of func(l listing) bool) (marked int) {
 		marked += b.buckets[i].eachSettled(of)
 	}
 	return marked
+}
+
+// sent returns the sessions that Redis may have, those that have ended only when endedToo.
+func (b *book) sent(endedToo bool) (ids []registry.SessionID) {
+	for i := range b.buckets {
+		ids = b.buckets[i].appendSent(ids, endedToo)
+	}
+	return ids
 }
 
 // spread counts the sessions that each of 64 keys has to have, less what is dirty. A session stands in the one at
@@ -165,11 +172,9 @@ func (b *bucket) redo(id registry.SessionID) bool {
 	return true
 }
 
-// sent returns the sessions that Redis may have, those that have ended only when endedToo.
-func (b *bucket) sent(endedToo bool) []registry.SessionID {
+func (b *bucket) appendSent(ids []registry.SessionID, endedToo bool) []registry.SessionID {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	ids := make([]registry.SessionID, 0, b.live)
 	for id, e := range b.entries {
 		if e.state&sent != 0 && (endedToo || e.state&gone == 0) {
 			ids = append(ids, id)

@@ -58,12 +58,11 @@ func TestEntry(t *testing.T) {
 			if remote != "" {
 				s.Remote = netip.MustParseAddrPort(remote)
 			}
-			var c commons
 			want := s
 			if want.Expires = expires.Truncate(time.Second).In(s.ConnectedAt.Location()); expires.IsZero() {
 				want.Expires = time.Time{}
 			}
-			if got := newEntry(s, c.of(s)).session(7); got != want {
+			if got := newEntry(s).session(7); got != want {
 				t.Errorf("the book gives back\n%+v, want\n%+v", got, want)
 			}
 		}
@@ -71,8 +70,7 @@ func TestEntry(t *testing.T) {
 	for _, expires := range []time.Time{time.Unix(1<<60, 0), time.Unix(-5, 0), lastExpiry.Add(72 * time.Hour)} { // no times of RFC 3339
 		s := session(7)
 		s.Expires = expires
-		var c commons
-		got := newEntry(s, c.of(s)).session(7)
+		got := newEntry(s).session(7)
 		if text := (&place{node: mustNode(t, nodeName)}).value(got); len(text) == 0 || got.Expires.IsZero() {
 			t.Errorf("a token that expires at %v is %+v in the book, and %q in Redis", expires, got, text)
 		}

@@ -2,8 +2,8 @@ package redisregistry
 
 import (
 	"net/netip"
-	"sync"
 	"time"
+	"unique"
 
 	"github.com/stompgw/stompgw/gateway/registry"
 )
@@ -13,8 +13,8 @@ import (
 // in the map, and with the map's free slots about 90 (TestBytesPerSession). The text of a member is
 // the login's own and not counted.
 type entry struct {
-	connected int64   // Unix time in nanoseconds
-	common    *common // nil once the session has ended
+	connected int64 // Unix time in nanoseconds
+	common    unique.Handle[common]
 	member    string
 	addr      [16]byte // of the other end; see hasAddr and isV4
 	port      uint16
@@ -37,37 +37,20 @@ const (
 	isV4                      // addr is an IPv4 address in IPv6 form
 )
 
-// common is what many sessions share.
+// common is what many sessions share. There are as many as transports times versions, since all times of a node
+// are in one zone.
 type common struct {
 	transport, version string
 	zone               *time.Location
 	scope              string // of an IPv6 address, such as "eth0"
 }
 
-// commons keeps one copy of each common. There are as many as transports times versions, since
-// all times of a node are in one zone.
-type commons struct {
-	mu  sync.Mutex
-	all map[common]*common
-}
-
-func (c *commons) of(s registry.Session) *common {
-	want := common{s.Transport, s.Version, s.ConnectedAt.Location(), s.Remote.Addr().Zone()}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if have := c.all[want]; have != nil {
-		return have
-	}
-	have := new(want)
-	set(&c.all, want, have)
-	return have
-}
-
 // lastExpiry is a time that is in the year 9999 in every zone.
 var lastExpiry = time.Date(9999, 12, 30, 0, 0, 0, 0, time.UTC)
 
-func newEntry(s registry.Session, c *common) entry {
-	e := entry{connected: s.ConnectedAt.UnixNano(), common: c, member: s.Member}
+func newEntry(s registry.Session) entry {
+	shared := common{s.Transport, s.Version, s.ConnectedAt.Location(), s.Remote.Addr().Zone()}
+	e := entry{connected: s.ConnectedAt.UnixNano(), common: unique.Make(shared), member: s.Member}
 	if s.Remote.IsValid() {
 		e.addr, e.port, e.state = s.Remote.Addr().As16(), s.Remote.Port(), hasAddr
 		if s.Remote.Addr().Is4() {
@@ -83,18 +66,19 @@ func newEntry(s registry.Session, c *common) entry {
 
 // session is what the entry was made from, with the expiry in whole seconds.
 func (e entry) session(id registry.SessionID) registry.Session {
+	shared := e.common.Value()
 	s := registry.Session{
 		ID:          id,
-		ConnectedAt: time.Unix(0, e.connected).In(e.common.zone),
+		ConnectedAt: time.Unix(0, e.connected).In(shared.zone),
 		Member:      e.member,
-		Transport:   e.common.transport,
-		Version:     e.common.version,
+		Transport:   shared.transport,
+		Version:     shared.version,
 	}
 	if e.state&hasAddr != 0 {
 		s.Remote = netip.AddrPortFrom(e.address(), e.port)
 	}
 	if seconds := int64(e.expiresHigh)<<32 | int64(e.expiresLow); seconds != 0 {
-		s.Expires = time.Unix(seconds, 0).In(e.common.zone)
+		s.Expires = time.Unix(seconds, 0).In(shared.zone)
 	}
 	return s
 }
@@ -104,5 +88,5 @@ func (e entry) address() netip.Addr {
 	if e.state&isV4 != 0 {
 		return addr.Unmap()
 	}
-	return addr.WithZone(e.common.scope)
+	return addr.WithZone(e.common.Value().scope)
 }

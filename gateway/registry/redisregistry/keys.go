@@ -40,7 +40,7 @@ func (k *keys) queue(ctx context.Context, pipe redis.Pipeliner, changes *[bucket
 func (k *keys) refresh(ctx context.Context, pipe redis.Pipeliner, doubt bool) (lost int, err error) {
 	k.ask(ctx, pipe)
 	began, failed := time.Now(), exec(ctx, pipe)
-	for ids := range k.pages(false) {
+	for ids := range slices.Chunk(k.book.sent(false), pipelineChanges) {
 		n, some, err := k.touch(ctx, ids)
 		if lost += n; err == nil {
 			continue
@@ -55,25 +55,6 @@ func (k *keys) refresh(ctx context.Context, pipe redis.Pipeliner, doubt bool) (l
 	}
 	n, err := k.mend(ctx, doubt)
 	return lost + n, err
-}
-
-// pages walks the sessions that Redis may have, in pages that fill a pipeline.
-func (k *keys) pages(endedToo bool) iter.Seq[[]registry.SessionID] {
-	return func(yield func([]registry.SessionID) bool) {
-		var ids []registry.SessionID
-		for i := range k.book.buckets {
-			ids = append(ids, k.book.buckets[i].sent(endedToo)...)
-			for len(ids) >= pipelineChanges {
-				if !yield(ids[:pipelineChanges]) {
-					return
-				}
-				ids = ids[pipelineChanges:]
-			}
-		}
-		if len(ids) > 0 {
-			yield(ids)
-		}
-	}
 }
 
 // touch moves the expiries of some sessions, and makes those dirty that Redis has not. some says that
@@ -99,7 +80,7 @@ func (k *keys) touch(ctx context.Context, ids []registry.SessionID) (lost int, s
 
 func (k *keys) leave(ctx context.Context, pipe redis.Pipeliner) error {
 	err := k.rows.leave(ctx, pipe)
-	for ids := range k.pages(true) {
+	for ids := range slices.Chunk(k.book.sent(true), pipelineChanges) {
 		if err != nil {
 			return err
 		}
