@@ -38,6 +38,7 @@ import (
 	"github.com/stompgw/stompgw/bus/kafkabus/internal/form"
 	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 	"github.com/stompgw/stompgw/bus/seldom"
+	"github.com/stompgw/stompgw/bus/settings"
 )
 
 // Format is the form of the records that a node writes. It reads both.
@@ -76,22 +77,15 @@ func (cfg Config) withDefaults() Config {
 	if len(cfg.Brokers) == 0 {
 		cfg.Brokers = []string{"127.0.0.1:9092"}
 	}
-	orElse(&cfg.Topic, "stompgw")
-	orElse(&cfg.Envelope, Headers)
-	orElse(&cfg.Partitions, 12)
-	orElse(&cfg.Replication, 1)
-	orElse(&cfg.Queue, 2048)
-	orElse(&cfg.Bytes, 64<<20)
-	orElse(&cfg.Silence, 5*time.Second)
-	orElse(&cfg.Deadline, 30*time.Second)
+	settings.Default(&cfg.Topic, "stompgw")
+	settings.Default(&cfg.Envelope, Headers)
+	settings.Default(&cfg.Partitions, 12)
+	settings.Default(&cfg.Replication, 1)
+	settings.Default(&cfg.Queue, 2048)
+	settings.Default(&cfg.Bytes, 64<<20)
+	settings.Default(&cfg.Silence, 5*time.Second)
+	settings.Default(&cfg.Deadline, 30*time.Second)
 	return cfg
-}
-
-func orElse[T cmp.Ordered](field *T, value T) {
-	var zero T
-	if *field <= zero {
-		*field = value
-	}
 }
 
 // Bus is one node's end of the brokers. It implements bus.Bus, bus.Measured and bus.Living.

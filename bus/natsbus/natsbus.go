@@ -38,7 +38,6 @@
 package natsbus
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -51,6 +50,7 @@ import (
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/seldom"
+	"github.com/stompgw/stompgw/bus/settings"
 )
 
 // ErrDestination reports a destination that makes a subject that the NATS server does not take: mostly,
@@ -78,23 +78,16 @@ type Config struct {
 }
 
 func (cfg Config) withDefaults() Config {
-	orElse(&cfg.URL, nats.DefaultURL)
-	orElse(&cfg.Prefix, "stomp")
-	orElse(&cfg.Queue, 4096)
-	orElse(&cfg.Bytes, 32<<20)
-	orElse(&cfg.Inbox, 8192)
-	orElse(&cfg.InboxBytes, 256<<20)
-	orElse(&cfg.Silence, 5*time.Second)
-	orElse(&cfg.Deadline, 30*time.Second)
-	orElse(&cfg.Linger, 2*time.Second)
+	settings.Default(&cfg.URL, nats.DefaultURL)
+	settings.Default(&cfg.Prefix, "stomp")
+	settings.Default(&cfg.Queue, 4096)
+	settings.Default(&cfg.Bytes, 32<<20)
+	settings.Default(&cfg.Inbox, 8192)
+	settings.Default(&cfg.InboxBytes, 256<<20)
+	settings.Default(&cfg.Silence, 5*time.Second)
+	settings.Default(&cfg.Deadline, 30*time.Second)
+	settings.Default(&cfg.Linger, 2*time.Second)
 	return cfg
-}
-
-func orElse[T cmp.Ordered](field *T, value T) {
-	var zero T
-	if *field <= zero {
-		*field = value
-	}
 }
 
 // Bus is one node's end of the broker. It implements bus.Bus, bus.Narrower, bus.Measured and bus.Living.
