@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -179,14 +180,13 @@ func faultOf(err error) fault {
 	case !strings.HasPrefix(text, "nats: "):
 		return noFault
 	}
-	for _, passing := range []error{ // they say nothing against what was written
+	passing := []error{ // they say nothing against what was written
 		nats.ErrStaleConnection, nats.ErrMaxConnectionsExceeded, nats.ErrMaxAccountConnectionsExceeded,
 		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired,
 		nats.ErrPermissionViolation, nats.ErrMaxSubscriptionsExceeded, nats.ErrSlowConsumer, nats.ErrConnectionClosed,
-	} {
-		if errors.Is(err, passing) {
-			return noFault
-		}
+	}
+	if slices.ContainsFunc(passing, func(word error) bool { return errors.Is(err, word) }) {
+		return noFault
 	}
 	return otherFault
 }

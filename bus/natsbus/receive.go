@@ -85,45 +85,29 @@ func (b *Bus) deliver(ctx context.Context, lane *lane, deliver func(bus.Envelope
 	}
 }
 
-// envelope returns what msg carries. ok is false when nobody wants it any more, and when a foreign
-// publisher sent what can't be understood.
+// envelope returns what msg carries, and the watch that brought it, if there still is one. ok is false when
+// nobody wants it any more, and when a foreign publisher sent what can't be understood: it does not say to whom,
+// or what matches a wildcard is no subject of ours.
 func (b *Bus) envelope(msg *nats.Msg) (e bus.Envelope, ok bool) {
+	fault := "NATS message to a subject that stands for no destination"
 	if msg.Sub.Subject == b.own {
-		e, ok = b.individual(msg)
+		fault = "individual NATS message without " + principalHeader + " and " + destinationHeader
+		e.Principal, e.Destination, ok = addressee(msg.Header)
 	} else {
-		e, ok = b.broadcast(msg)
+		w, live := b.watches.of(msg.Sub.Subject)
+		if !live {
+			return e, false
+		}
+		e.Watch, e.Destination, ok = w.destination, w.destination, true
+		if w.wide {
+			e.Destination, ok = decodeSubject(b.cfg.Prefix, msg.Subject)
+		}
 	}
 	if !ok {
+		b.skipped.Add(1)
+		b.log.Debug(fault, "watch", e.Watch)
 		return e, false
 	}
-	e.Body = msg.Data
-	e.Headers = decodeHeaders(msg.Header)
+	e.Body, e.Headers = msg.Data, decodeHeaders(msg.Header)
 	return e, true
-}
-
-// individual returns to whom msg is addressed, if a foreign publisher says so.
-func (b *Bus) individual(msg *nats.Msg) (e bus.Envelope, ok bool) {
-	if e.Principal, e.Destination, ok = addressee(msg.Header); !ok {
-		b.skipped.Add(1)
-		b.log.Debug("individual NATS message without " + principalHeader + " and " + destinationHeader)
-	}
-	return e, ok
-}
-
-// broadcast returns what msg was published to, and the watch that brought it, if there still is one.
-// What matches a wildcard may be no subject of ours.
-func (b *Bus) broadcast(msg *nats.Msg) (e bus.Envelope, ok bool) {
-	w, live := b.watches.of(msg.Sub.Subject)
-	if !live {
-		return e, false
-	}
-	e.Watch, e.Destination = w.destination, w.destination
-	if !w.wide {
-		return e, true
-	}
-	if e.Destination, ok = decodeSubject(b.cfg.Prefix, msg.Subject); !ok {
-		b.skipped.Add(1)
-		b.log.Debug("NATS message to a subject that stands for no destination", "watch", w.destination)
-	}
-	return e, ok
 }
