@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"maps"
@@ -214,35 +215,21 @@ func (w *jsonWriter) float(f float64) error {
 	return nil
 }
 
-// text writes a string, with the escapes that RFC 8259 section 7 asks for and no others.
+// escapes are those that RFC 8259 section 7 asks for, and no others.
+var escapes = func() *strings.Replacer {
+	pairs := []string{`"`, `\"`, `\`, `\\`, "\n", `\n`, "\r", `\r`, "\t", `\t`}
+	for c := range ' ' {
+		pairs = append(pairs, string(c), fmt.Sprintf(`\u%04x`, c))
+	}
+	return strings.NewReplacer(pairs...)
+}()
+
+// text writes a string.
 func (w *jsonWriter) text(s string) error {
-	const hex = "0123456789abcdef"
 	if !utf8.ValidString(s) {
 		return errText
 	}
-	w.out = append(w.out, '"')
-	from := 0
-	for i := range len(s) {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' {
-			continue
-		}
-		w.out = append(w.out, s[from:i]...)
-		from = i + 1
-		switch c {
-		case '"', '\\':
-			w.out = append(w.out, '\\', c)
-		case '\n':
-			w.out = append(w.out, `\n`...)
-		case '\r':
-			w.out = append(w.out, `\r`...)
-		case '\t':
-			w.out = append(w.out, `\t`...)
-		default:
-			w.out = append(w.out, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		}
-	}
-	w.out = append(append(w.out, s[from:]...), '"')
+	w.out = append(append(append(w.out, '"'), escapes.Replace(s)...), '"')
 	return nil
 }
 
