@@ -38,14 +38,17 @@ type Issuer struct {
 	Audience      []string        `key:"audience" is:"texts of which one has to be in the claim 'aud'; none is anything"`
 	Algorithms    []string        `key:"algorithms" is:"such as '[RS256]'; none are those that fit the key, of a secret 'HS256'"` // set by Load
 
-	keys []issuerKey // set by Load
+	keys []IssuerKey // set by Load
 }
 
-// issuerKey is what tokens of an issuer are checked with.
-type issuerKey struct {
-	value any    // as auth.Issuer wants it
-	path  string // of the setting that names it, of a list with the index
-	file  string // that holds it, perhaps beside others; empty for the environment
+// IssuerKey is a key that tokens of an issuer are checked with.
+type IssuerKey struct {
+	Path       string   // of the setting that names it, of a list with the index
+	File       string   // that holds it, perhaps beside others; empty for a secret of the environment
+	Issuer     string   // whose tokens; empty for anybody's
+	Algorithms []string // those of the issuer that fit it
+
+	value any // as auth.Issuer wants it
 }
 
 // Claims are the names of what a token says.
@@ -129,7 +132,7 @@ func (c *Config) issuerFaults(err error, all []issuer) (errs []error) {
 		case "name":
 			path += ".issuer"
 		case "keys":
-			path = i.keys[e.Index].path
+			path = i.keys[e.Index].Path
 		case "algorithms", "audience":
 			path = fmt.Sprintf("%s.%s[%d]", path, e.Part, e.Index)
 		}
@@ -151,7 +154,7 @@ func (c *Config) loadKeys(i issuer) (errs []error) {
 	case isPublic:
 		files, setting = i.PublicKeyFile, ".public_key_file"
 	case i.Secret.IsSet():
-		files, i.keys = nil, []issuerKey{{[]byte(i.Secret.Reveal()), i.path + ".secret", ""}}
+		files, i.keys = nil, []IssuerKey{{Path: i.path + ".secret", value: []byte(i.Secret.Reveal())}}
 	}
 	for n, name := range files {
 		path := c.item(i.path+setting, n)
@@ -160,7 +163,7 @@ func (c *Config) loadKeys(i issuer) (errs []error) {
 			errs = append(errs, c.fault(path, "%v", err))
 		}
 		for _, key := range keys {
-			i.keys = append(i.keys, issuerKey{key, path, name})
+			i.keys = append(i.keys, IssuerKey{Path: path, File: name, value: key})
 		}
 	}
 	if len(i.Algorithms) > 0 || len(errs) > 0 {
@@ -251,22 +254,13 @@ func (c *Config) Issuer(name string) (Issuer, error) {
 	return Issuer{}, fmt.Errorf("there is no issuer %q, only %s", name, strings.Join(names, ", "))
 }
 
-// IssuerKey is a key that tokens are checked with.
-type IssuerKey struct {
-	Path       string // of the setting that names it
-	File       string // empty for a secret of the environment
-	Issuer     string // whose tokens; empty for anybody's
-	Algorithms []string
-}
-
 // IssuerKeys are the keys that Load has read.
 func (c *Config) IssuerKeys() (list []IssuerKey) {
 	for _, i := range c.issuers() {
 		for _, k := range i.keys {
-			algorithms := slices.DeleteFunc(slices.Clone(i.Algorithms), func(name string) bool {
-				return !slices.Contains(auth.Algorithms(k.value), name)
-			})
-			list = append(list, IssuerKey{k.path, k.file, i.Name, algorithms})
+			k.Issuer = i.Name
+			k.Algorithms = slices.DeleteFunc(slices.Clone(i.Algorithms), func(name string) bool { return !slices.Contains(auth.Algorithms(k.value), name) })
+			list = append(list, k)
 		}
 	}
 	return list

@@ -176,7 +176,7 @@ func (c *Config) Changed(other *Config) (paths []string) {
 		}
 	}
 	if keys := append(other.Auth.JWT.keys, c.Auth.JWT.keys...); len(keys) > 0 {
-		path, _, _ := strings.Cut(keys[0].path, "[")
+		path, _, _ := strings.Cut(keys[0].Path, "[")
 		compare(path, c.Auth.JWT.keys, other.Auth.JWT.keys)
 	}
 	return paths

@@ -64,12 +64,27 @@ func (f *file) fault(n *yaml.Node, path, format string, args ...any) {
 
 func (f *file) at(n *yaml.Node) string { return fmt.Sprintf("%s:%d", f.name, n.Line) }
 
-// section reads a mapping whose keys are settings, or further sections.
+// section reads a mapping whose keys are settings, or further sections, and notes where they stand.
 func (f *file) section(n *yaml.Node, path string, keys []key) {
-	f.entries(n, path, func(name string, at, value *yaml.Node) {
-		full := join(path, name)
+	if n.Kind != yaml.MappingNode {
+		f.fault(n, path, "is %s: want keys below it, each with a value", kind(n))
+		return
+	}
+	lines := map[string]int{}
+	for i := 0; i < len(n.Content); i += 2 {
+		at, value := n.Content[i], aimed(n.Content[i+1])
+		full := join(path, at.Value)
+		if at.Tag == "!!merge" {
+			f.fault(at, path, "has a merge key (<<), which is not understood here: write the keys out")
+			continue
+		}
+		if first, twice := lines[full]; twice {
+			f.fault(at, full, "stands twice, first on line %d: leave one", first)
+			continue
+		}
+		lines[full], f.origins[full] = at.Line, f.at(at)
 		switch k, known := keyAt(keys, full); {
-		case strings.Contains(name, "."):
+		case strings.Contains(at.Value, "."):
 			f.fault(at, full, "there is no such key: write a section for each part, as log: {level: info}")
 		case known && k.isItems():
 			f.items(value, k)
@@ -81,30 +96,7 @@ func (f *file) section(n *yaml.Node, path string, keys []key) {
 		case slices.ContainsFunc(keys, func(k key) bool { return strings.HasPrefix(k.path, full+".") }):
 			f.section(value, full, keys)
 		default:
-			f.fault(at, full, "%s", unknown(path, name, keys))
-		}
-	})
-}
-
-// entries calls visit for each entry of a mapping, and notes where it stands.
-func (f *file) entries(n *yaml.Node, path string, visit func(name string, key, value *yaml.Node)) {
-	if n.Kind != yaml.MappingNode {
-		f.fault(n, path, "is %s: want keys below it, each with a value", kind(n))
-		return
-	}
-	lines := map[string]int{}
-	for i := 0; i < len(n.Content); i += 2 {
-		key, value := n.Content[i], aimed(n.Content[i+1])
-		full := join(path, key.Value)
-		switch first, twice := lines[key.Value]; {
-		case key.Tag == "!!merge":
-			f.fault(key, path, "has a merge key (<<), which is not understood here: write the keys out")
-		case twice:
-			f.fault(key, full, "stands twice, first on line %d: leave one", first)
-		default:
-			lines[key.Value] = key.Line
-			f.origins[full] = f.at(key)
-			visit(key.Value, key, value)
+			f.fault(at, full, "%s", unknown(path, at.Value, keys))
 		}
 	}
 }

@@ -38,7 +38,7 @@ func (c *Config) Warnings() (lines []string) {
 	for _, i := range c.issuers() {
 		for _, k := range i.keys {
 			if secret, ok := k.value.([]byte); ok && len(secret) < shortSecret {
-				warn(k.path, "the secret has %d bytes, and one so short can be guessed: want %d or more, such as `openssl rand -base64 32` makes",
+				warn(k.Path, "the secret has %d bytes, and one so short can be guessed: want %d or more, such as `openssl rand -base64 32` makes",
 					len(secret), shortSecret)
 			}
 		}
