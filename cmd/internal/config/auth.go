@@ -94,36 +94,36 @@ func (i *Issuer) hasKey() bool {
 }
 
 // checkAuth checks auth, and loads its keys.
-func (c *Config) checkAuth() (errs []error) {
+func (c *Config) checkAuth() {
 	all := c.issuers()
 	if c.uses("auth") {
+		before := len(c.errs)
 		for _, i := range all {
-			errs = append(errs, c.loadKeys(i)...)
+			c.loadKeys(i)
 		}
-		if len(errs) == 0 {
+		if len(c.errs) == before {
 			_, err := auth.New(c.Tokens())
-			errs = c.issuerFaults(err, all)
+			c.failIssuers(err, all)
 		}
 		if c.Auth.Anonymous == AnonymousRefuse && len(all) == 0 {
-			errs = append(errs, c.fault("auth.anonymous", "is %s, but nobody's tokens are taken, so that nobody could connect: %s", AnonymousRefuse, nameAnIssuer))
+			c.fail("auth.anonymous", "is %s, but nobody's tokens are taken, so that nobody could connect: %s", AnonymousRefuse, nameAnIssuer)
 		}
 	}
 	for _, claim := range []struct{ path, name string }{{"auth.claims.member", c.Auth.Claims.Member}, {"auth.claims.roles", c.Auth.Claims.Roles}} {
 		if claim.name == "" {
-			errs = append(errs, c.fault(claim.path, "is empty: want the name of a claim"))
+			c.fail(claim.path, "is empty: want the name of a claim")
 		}
 	}
-	return errs
 }
 
 const nameAnIssuer = "set auth.jwt.secret_file or auth.jwt.public_key_file"
 
-// issuerFaults finds the places of what auth.New says.
-func (c *Config) issuerFaults(err error, all []issuer) (errs []error) {
+// failIssuers finds the places of what auth.New says.
+func (c *Config) failIssuers(err error, all []issuer) {
 	for _, err := range parts(err) {
 		e, ok := errors.AsType[*auth.IssuerError](err)
 		if !ok {
-			errs = append(errs, err)
+			c.errs = append(c.errs, err)
 			continue
 		}
 		i := all[e.Issuer]
@@ -136,21 +136,21 @@ func (c *Config) issuerFaults(err error, all []issuer) (errs []error) {
 		case "algorithms", "audience":
 			path = fmt.Sprintf("%s.%s[%d]", path, e.Part, e.Index)
 		}
-		errs = append(errs, c.fault(path, "%s", e.Reason))
+		c.fail(path, "%s", e.Reason)
 	}
-	return errs
 }
 
 // loadKeys reads the keys of an issuer, and finds the algorithms for them where it names none: all that fit a
 // public key, and of those for a secret, which fits any, the usual one.
-func (c *Config) loadKeys(i issuer) (errs []error) {
+func (c *Config) loadKeys(i issuer) {
+	before := len(c.errs)
 	files, setting := i.SecretFile, ".secret_file"
 	switch isPublic := len(i.PublicKeyFile) > 0; {
 	case isPublic && (len(i.SecretFile) > 0 || i.Secret.IsSet()):
-		return []error{c.fault(i.path+".public_key_file", "stands beside a secret (%s): leave one, by which the issuer signs",
-			c.Origin(c.Named(i.path+".secret")))}
+		c.fail(i.path+".public_key_file", "stands beside a secret (%s): leave one, by which the issuer signs", c.Origin(c.Named(i.path+".secret")))
+		return
 	case !i.hasKey():
-		return []error{c.fault(i.path, "has no key: set %s.secret_file or %[1]s.public_key_file", i.path)}
+		c.fail(i.path, "has no key: set %s.secret_file or %[1]s.public_key_file", i.path)
 	case isPublic:
 		files, setting = i.PublicKeyFile, ".public_key_file"
 	case i.Secret.IsSet():
@@ -159,15 +159,13 @@ func (c *Config) loadKeys(i issuer) (errs []error) {
 	for n, name := range files {
 		path := c.item(i.path+setting, n)
 		keys, err := c.readKeys(i, name)
-		if err != nil {
-			errs = append(errs, c.fault(path, "%v", err))
-		}
+		c.expect(path, err)
 		for _, key := range keys {
 			i.keys = append(i.keys, IssuerKey{Path: path, File: name, value: key})
 		}
 	}
-	if len(i.Algorithms) > 0 || len(errs) > 0 {
-		return errs
+	if len(i.Algorithms) > 0 || len(c.errs) > before {
+		return
 	}
 	for _, k := range i.keys {
 		for _, name := range auth.Algorithms(k.value) {
@@ -179,7 +177,6 @@ func (c *Config) loadKeys(i issuer) (errs []error) {
 	if len(i.PublicKeyFile) == 0 {
 		i.Algorithms = i.Algorithms[:1]
 	}
-	return nil
 }
 
 // readKeys returns the keys in a file of an issuer.

@@ -127,19 +127,18 @@ func (c *Config) inUse(path string) bool {
 }
 
 // checkBuses asks the drivers what is wrong with their settings.
-func (c *Config) checkBuses() (errs []error) {
+func (c *Config) checkBuses() {
 	for _, d := range c.Bus.drivers {
-		errs = append(errs, c.faults("bus."+d.Name, c.Bus.sections[d.Name].Check())...)
+		c.failAll("bus."+d.Name, c.Bus.sections[d.Name].Check())
 	}
 	c.eachDestination(func(path, pattern string) {
 		for _, prefix := range []string{c.Prefixes.App, c.Prefixes.User} {
 			if within(pattern, prefix) {
-				errs = append(errs, c.fault(path, "%q is below %s, where no subscriber receives it: write it like %s/orders/{key}",
-					c.scalars[path].value, prefix, c.Prefixes.Broker[0]))
+				c.fail(path, "%q is below %s, where no subscriber receives it: write it like %s/orders/{key}",
+					c.scalars[path].value, prefix, c.Prefixes.Broker[0])
 			}
 		}
 	})
-	return errs
 }
 
 // eachDestination calls visit for what messages of topics of the user's own are sent to, as patterns.

@@ -16,31 +16,28 @@ import (
 )
 
 // check finds values that can't be right, each alone and together, and compiles the rules.
-func (c *Config) check() []error {
-	errs := slices.Concat(
-		c.checkAddresses(),
-		c.checkNode(),
-		c.checkWeb(),
-		c.checkPrefixes(),
-		c.loadSecrets(),
-		c.checkBuses(),
-		c.checkRedis(),
-		c.loadTLS(),
-		c.checkAuth(),
-		c.checkBounds(),
-		c.checkLimits(),
-		c.checkWords(),
-	)
+func (c *Config) check() {
+	c.checkAddresses()
+	c.checkNode()
+	c.checkWeb()
+	c.checkPrefixes()
+	c.loadSecrets()
+	c.checkBuses()
+	c.checkRedis()
+	c.loadTLS()
+	c.checkAuth()
+	c.checkBounds()
+	c.checkLimits()
+	c.checkWords()
 	for _, s := range fieldsIn[settings.Secret](c) {
 		s.Spare(false)
 	}
-	if len(errs) == 0 {
-		errs = c.checkRules()
+	if len(c.errs) == 0 {
+		c.checkRules()
 	}
-	return errs
 }
 
-func (c *Config) checkAddresses() (errs []error) {
+func (c *Config) checkAddresses() {
 	type address struct{ path, host string }
 	taken := map[int][]address{} // by port
 	for _, a := range []struct {
@@ -58,7 +55,7 @@ func (c *Config) checkAddresses() (errs []error) {
 		}
 		host, port, err := settings.ParseAddr(a.addr, "127.0.0.1:13001")
 		if err != nil {
-			errs = append(errs, c.fault(a.path, "%v", err))
+			c.fail(a.path, "%v", err)
 			continue
 		}
 		if !a.used {
@@ -66,12 +63,11 @@ func (c *Config) checkAddresses() (errs []error) {
 		}
 		for _, other := range taken[port] {
 			if port != 0 && (other.host == host || isEvery(other.host) || isEvery(host)) {
-				errs = append(errs, c.fault(a.path, "%s is the address of %s too: take another port", a.addr, other.path))
+				c.fail(a.path, "%s is the address of %s too: take another port", a.addr, other.path)
 			}
 		}
 		taken[port] = append(taken[port], address{a.path, host})
 	}
-	return errs
 }
 
 // isEvery reports whether a host is all addresses of the machine.
@@ -83,31 +79,24 @@ func isEvery(host string) bool {
 // maxNodeName is how many bytes of a name fit a table.
 const maxNodeName = 100
 
-func (c *Config) checkNode() (errs []error) {
+func (c *Config) checkNode() {
 	switch name := c.Node.Name; {
 	case len(name) > maxNodeName:
-		errs = append(errs, c.fault("node.name", "it has %d bytes: want %d at most", len(name), maxNodeName))
+		c.fail("node.name", "it has %d bytes: want %d at most", len(name), maxNodeName)
 	case strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
-		errs = append(errs, c.fault("node.name", "%q holds what can't be shown: want one line of text", name))
+		c.fail("node.name", "%q holds what can't be shown: want one line of text", name)
 	}
-	return errs
 }
 
-func (c *Config) checkWeb() (errs []error) {
+func (c *Config) checkWeb() {
 	if err := checkEndpoint(c.Endpoint); err != nil {
-		errs = append(errs, c.fault("endpoint", "%v, such as /stomp", err))
+		c.fail("endpoint", "%v, such as /stomp", err)
 	}
-	if err := checkScript(c.SockJS.ClientURL); err != nil {
-		errs = append(errs, c.fault("sockjs.client_url", "%v", err))
-	}
+	c.expect("sockjs.client_url", checkScript(c.SockJS.ClientURL))
 	for i, pattern := range c.Origins {
-		if err := origin.Check(pattern); err != nil {
-			errs = append(errs, c.fault(fmt.Sprintf("origins[%d]", i), "%v", err))
-		}
+		c.expect(fmt.Sprintf("origins[%d]", i), origin.Check(pattern))
 	}
-	pair, faults := c.loadPair("tls", c.TLS.Cert, c.TLS.Key)
-	c.TLS.pair = pair
-	return append(errs, faults...)
+	c.TLS.pair = c.loadPair("tls", c.TLS.Cert, c.TLS.Key)
 }
 
 // checkEndpoint checks the path of a URL.
@@ -151,32 +140,29 @@ func checkDestination(s string) error {
 	return nil
 }
 
-func (c *Config) checkPrefixes() (errs []error) {
+func (c *Config) checkPrefixes() {
 	type prefix struct{ path, value string }
 	all := []prefix{{"prefixes.app", c.Prefixes.App}, {"prefixes.user", c.Prefixes.User}}
 	for i, b := range c.Prefixes.Broker {
 		all = append(all, prefix{fmt.Sprintf("prefixes.broker[%d]", i), b})
 	}
 	if len(c.Prefixes.Broker) == 0 {
-		errs = append(errs, c.fault("prefixes.broker", "is empty: want at least one, such as [/topic, /queue]"))
+		c.fail("prefixes.broker", "is empty: want at least one, such as [/topic, /queue]")
 	}
 	for i, p := range all {
-		if err := checkDestination(p.value); err != nil {
-			errs = append(errs, c.fault(p.path, "%v", err))
-		}
+		c.expect(p.path, checkDestination(p.value))
 		for _, other := range all[:i] {
 			if within(p.value, other.value) || within(other.value, p.value) {
-				errs = append(errs, c.fault(p.path, "%s and %s (%s) overlap: no prefix may begin another", p.value, other.value, other.path))
+				c.fail(p.path, "%s and %s (%s) overlap: no prefix may begin another", p.value, other.value, other.path)
 			}
 		}
 	}
 	if !within(c.Errors.Destination, c.Prefixes.User) || c.Errors.Destination == c.Prefixes.User {
-		errs = append(errs, c.fault("errors.destination", "%s is not below prefixes.user: want one like %s/queue/request-error",
-			c.Errors.Destination, c.Prefixes.User))
-	} else if err := checkDestination(c.Errors.Destination); err != nil {
-		errs = append(errs, c.fault("errors.destination", "%v", err))
+		c.fail("errors.destination", "%s is not below prefixes.user: want one like %s/queue/request-error",
+			c.Errors.Destination, c.Prefixes.User)
+	} else {
+		c.expect("errors.destination", checkDestination(c.Errors.Destination))
 	}
-	return errs
 }
 
 // within reports whether destination is prefix itself or stands below it.
@@ -190,37 +176,36 @@ func within(destination, prefix string) bool {
 const maxEmbedded = 63 * MiB
 
 // checkLimits refuses sizes and times that don't fit each other.
-func (c *Config) checkLimits() (errs []error) {
+func (c *Config) checkLimits() {
 	l := c.Limits
 	if l.Message > maxEmbedded && c.Bus.Driver == embedded {
-		errs = append(errs, c.fault("limits.message", "%s is more than the embedded bus carries: want %s at most", l.Message, maxEmbedded))
+		c.fail("limits.message", "%s is more than the embedded bus carries: want %s at most", l.Message, maxEmbedded)
 	}
 	switch {
 	case l.Outbound >= l.Message:
 	case c.Origin("limits.outbound") == ByDefault:
-		errs = append(errs, c.fault("limits.message", "%s is over the %s that may wait for one client: raise limits.outbound too",
-			l.Message, l.Outbound))
+		c.fail("limits.message", "%s is over the %s that may wait for one client: raise limits.outbound too",
+			l.Message, l.Outbound)
 	default:
-		errs = append(errs, c.fault("limits.outbound", "%s is under the %s that one message may take: want at least limits.message",
-			l.Outbound, l.Message))
+		c.fail("limits.outbound", "%s is under the %s that one message may take: want at least limits.message",
+			l.Outbound, l.Message)
 	}
 	switch r := c.Registry; {
 	case r.Expiry >= 2*r.Heartbeat:
 	case c.Origin("registry.expiry") == ByDefault:
-		errs = append(errs, c.fault("registry.heartbeat", "%s is over half the %s after which a silent node is gone: raise registry.expiry too",
-			r.Heartbeat, r.Expiry))
+		c.fail("registry.heartbeat", "%s is over half the %s after which a silent node is gone: raise registry.expiry too",
+			r.Heartbeat, r.Expiry)
 	default:
-		errs = append(errs, c.fault("registry.expiry", "%s is under two heartbeats of %s, so one that is late would take the node's sessions away: want at least %s",
-			r.Expiry, r.Heartbeat, 2*r.Heartbeat))
+		c.fail("registry.expiry", "%s is under two heartbeats of %s, so one that is late would take the node's sessions away: want at least %s",
+			r.Expiry, r.Heartbeat, 2*r.Heartbeat)
 	}
-	return errs
 }
 
 // maxHeartBeat is what a browser's timer can wait, 2^31 ms, in whole days. With more it does not wait at all.
 const maxHeartBeat = 24 * 24 * time.Hour
 
 // checkBounds refuses numbers, sizes and times with which something could never work.
-func (c *Config) checkBounds() (errs []error) {
+func (c *Config) checkBounds() {
 	beats := func(d, most time.Duration) bool { return d == 0 || time.Second <= d && d <= most }
 	for _, b := range []struct {
 		path string
@@ -241,23 +226,21 @@ func (c *Config) checkBounds() (errs []error) {
 		{"sockjs.stream_limit", c.SockJS.StreamLimit > 0, "a size such as 128KiB"},
 	} {
 		if !b.ok {
-			errs = append(errs, c.fault(b.path, "%v is not possible: want %s", c.Value(b.path), b.want))
+			c.fail(b.path, "%v is not possible: want %s", c.Value(b.path), b.want)
 		}
 	}
-	return errs
 }
 
 // checkWords refuses what is none of the words that a setting may be.
-func (c *Config) checkWords() (errs []error) {
+func (c *Config) checkWords() {
 	for _, k := range c.keys() {
 		if word, ok := k.shown().(string); ok && k.words != nil && !slices.Contains(k.words, word) {
-			errs = append(errs, c.fault(k.path, "%q is none of %s", word, strings.TrimSuffix(strings.Join(k.words, ", "), ", ")))
+			c.fail(k.path, "%q is none of %s", word, strings.TrimSuffix(strings.Join(k.words, ", "), ", "))
 		}
 	}
-	return errs
 }
 
-func (c *Config) checkRules() []error {
+func (c *Config) checkRules() {
 	rules, err := policy.New(policy.Rules{
 		Prefixes:         policy.Prefixes(c.Prefixes),
 		ErrorDestination: c.Errors.Destination,
@@ -269,33 +252,26 @@ func (c *Config) checkRules() []error {
 		},
 	})
 	if err != nil {
-		return c.ruleFaults(err)
+		c.failRules(err)
+		return
 	}
 	c.rules = rules
-	return c.checkLoginRules()
-}
-
-// checkLoginRules refuses rules that ask who is logged in where nobody can be: they would refuse
-// everybody.
-func (c *Config) checkLoginRules() []error {
-	path := c.rules.LoginRule()
-	if path == "" || c.HasIssuer() || !c.uses("auth") { // whose key may be in another environment
-		return nil
+	// Rules that ask who is logged in would refuse everybody where nobody can be. The key may be in another environment.
+	if path := rules.LoginRule(); path != "" && !c.HasIssuer() && c.uses("auth") {
+		c.fail(path, "asks who is logged in, but nobody's tokens are taken: %s", nameAnIssuer)
 	}
-	return []error{c.fault(path, "asks who is logged in, but nobody's tokens are taken: %s", nameAnIssuer)}
 }
 
-// ruleFaults finds the places in the file of what policy.New says.
-func (c *Config) ruleFaults(err error) (errs []error) {
+// failRules finds the places in the file of what policy.New says.
+func (c *Config) failRules(err error) {
 	for _, err := range parts(err) {
 		switch fault, ok := errors.AsType[*policy.RuleError](err); {
 		case !ok:
-			errs = append(errs, err)
+			c.errs = append(c.errs, err)
 		case fault.Line == 0:
-			errs = append(errs, c.fault(fault.Path, "%s", fault.Reason))
+			c.fail(fault.Path, "%s", fault.Reason)
 		default:
-			errs = append(errs, c.scalars[fault.Path].fault(fault))
+			c.errs = append(c.errs, c.scalars[fault.Path].fault(fault))
 		}
 	}
-	return errs
 }

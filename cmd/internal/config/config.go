@@ -46,6 +46,7 @@ type Config struct {
 	empty   string            // the file, if there is one in which nothing stands
 	files   sums              // what all the files hold that Load has read
 	rules   *policy.Catalogue
+	errs    []error // the mistakes that Load has found
 }
 
 type TCP struct {

@@ -78,26 +78,37 @@ func (c *Config) item(path string, n int) string {
 	return path
 }
 
+// fail notes a mistake in the value of one key.
+func (c *Config) fail(path, format string, args ...any) {
+	c.errs = append(c.errs, c.fault(path, format, args...))
+}
+
+// expect notes that a value is not what it has to be, unless err is nil.
+func (c *Config) expect(path string, err error) {
+	if err != nil {
+		c.fail(path, "%v", err)
+	}
+}
+
 // fault is a mistake in the value of one key.
 func (c *Config) fault(path, format string, args ...any) error {
 	return &Error{c.origins.of(path), path, fmt.Sprintf(format, args...)}
 }
 
-// faults makes errors of the mistakes that are told of a section.
-func (c *Config) faults(section string, faults settings.Faults) (errs []error) {
+// failAll notes the mistakes that are told of a section.
+func (c *Config) failAll(section string, faults settings.Faults) {
 	for _, f := range faults {
 		path := c.Named(section + "." + f.Key)
 		switch other := c.Named(section + "." + f.Other); {
 		case f.Lacks != "":
 			secret := section + "." + f.Lacks
-			errs = append(errs, c.fault(path, "has no password: name a file that holds it with %s_file, or set %s", secret, variable(secret)))
+			c.fail(path, "has no password: name a file that holds it with %s_file, or set %s", secret, variable(secret))
 		case f.Other != "":
-			errs = append(errs, c.fault(path, f.Reason, fmt.Sprintf("%s (%s)", other, c.Origin(other))))
+			c.fail(path, f.Reason, fmt.Sprintf("%s (%s)", other, c.Origin(other)))
 		default:
-			errs = append(errs, c.fault(path, "%s", f.Reason))
+			c.fail(path, "%s", f.Reason)
 		}
 	}
-	return errs
 }
 
 // Named returns the key that said what the setting path holds: that of its file, such as

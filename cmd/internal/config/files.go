@@ -99,7 +99,7 @@ func (c *Config) ChangedFiles(other *Config) (names []string) {
 
 // loadSecrets reads the files of secrets that are wanted. One that was given in the environment wins over
 // its file.
-func (c *Config) loadSecrets() (errs []error) {
+func (c *Config) loadSecrets() {
 	for f, s := range fieldsIn[settings.Secret](c) {
 		if !c.inUse(f.path) || s.Reveal() == "" && !c.uses(f.path) {
 			s.Spare(true)
@@ -109,11 +109,10 @@ func (c *Config) loadSecrets() (errs []error) {
 			continue
 		}
 		if err := c.loadSecret(f, s); err != nil {
-			errs = append(errs, err)
+			c.errs = append(c.errs, err)
 			s.Spare(true)
 		}
 	}
-	return errs
 }
 
 func (c *Config) loadSecret(f key, s *settings.Secret) error {

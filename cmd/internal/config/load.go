@@ -49,16 +49,16 @@ func Load(src Source) (*Config, error) {
 	if src.File != "" {
 		c.files[src.File] = sha256.Sum256([]byte(strings.Join(f.lines, "\n")))
 	}
-	errs := append(f.errs, checkEnviron(os.Environ(), keys)...)
-	if len(errs) == 0 {
-		errs = c.merge(f, src.Flags)
+	c.errs = append(f.errs, checkEnviron(os.Environ(), keys)...)
+	if len(c.errs) == 0 {
+		c.merge(f, src.Flags)
 	}
-	if len(errs) == 0 {
+	if len(c.errs) == 0 {
 		c.settle(src.Standalone)
-		errs = c.check()
+		c.check()
 	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
+	if len(c.errs) > 0 {
+		return nil, errors.Join(c.errs...)
 	}
 	return c, nil
 }
@@ -97,7 +97,7 @@ func folderOf(name string) string {
 // merge lets viper say which source wins for each key, and parses what that one says. Values go
 // through viper as texts, so its conversions, which take 5 for 5 ns, never come to work. A variable that
 // is empty says that: it wins over the file as any other.
-func (c *Config) merge(f *file, flags map[string]*pflag.Flag) (errs []error) {
+func (c *Config) merge(f *file, flags map[string]*pflag.Flag) {
 	v := viper.New()
 	v.AllowEmptyEnv(true)
 	values := map[string]any{}
@@ -105,32 +105,25 @@ func (c *Config) merge(f *file, flags map[string]*pflag.Flag) (errs []error) {
 		values[path] = texts
 	}
 	if err := v.MergeConfigMap(values); err != nil {
-		return []error{err}
+		c.errs = append(c.errs, err)
 	}
 	for _, k := range f.keys {
 		if k.isItems() {
 			continue
 		}
-		if err := v.BindEnv(k.path, variable(k.path)); err != nil {
-			return []error{err}
-		}
+		c.expect(k.path, v.BindEnv(k.path, variable(k.path)))
 		if flag := flags[k.path]; flag != nil && flag.Changed {
-			if err := v.BindPFlag(k.path, flag); err != nil {
-				return []error{err}
-			}
+			c.expect(k.path, v.BindPFlag(k.path, flag))
 			c.origins.override(k.path, "--"+flag.Name)
 		} else if text, set := os.LookupEnv(variable(k.path)); set {
 			c.origins.override(k.path, variable(k.path))
 			if err := checkEmpty(k, text); err != nil {
-				errs = append(errs, c.fault(k.path, "%v", err))
+				c.expect(k.path, err)
 				continue
 			}
 		}
-		if err := k.set(texts(v.Get(k.path), k.isList())); err != nil {
-			errs = append(errs, c.fault(k.path, "%v", err))
-		}
+		c.expect(k.path, k.set(texts(v.Get(k.path), k.isList())))
 	}
-	return errs
 }
 
 // checkEmpty refuses a variable that is empty where nothing can be meant by it. For a secret, or the file

@@ -45,7 +45,8 @@ func TestEveryKey(t *testing.T) {
 			c := Default(drivers()...)
 			f := parseFile("t.yaml", "", []byte(text), c.keys())
 			c.origins = f.origins
-			for _, err := range append(f.errs, c.merge(f, nil)...) {
+			c.merge(f, nil)
+			for _, err := range append(f.errs, c.errs...) {
 				t.Error(err)
 			}
 			got, _ := keyAt(c.keys(), k.path)

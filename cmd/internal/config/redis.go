@@ -26,7 +26,7 @@ type Sentinel struct {
 func (r *Redis) IsCluster() bool { return r.Cluster || len(r.Addrs) > 1 && r.Master == "" }
 
 // checkRedis checks redis.
-func (c *Config) checkRedis() (errs []error) {
+func (c *Config) checkRedis() {
 	r := &c.Redis
 	var f settings.Faults
 	if c.Origin("redis.addrs") != ByStandalone { // where the embedded one listens
@@ -38,34 +38,34 @@ func (c *Config) checkRedis() (errs []error) {
 	if r.Sentinel.User != "" && r.Sentinel.Password.IsMissing() {
 		f.AddLack("sentinel.user", "sentinel.password")
 	}
-	return append(c.faults("redis", f), c.checkTopology()...)
+	c.failAll("redis", f)
+	c.checkTopology()
 }
 
 // checkTopology refuses what is of one kind of Redis beside what is of another.
-func (c *Config) checkTopology() (errs []error) {
+func (c *Config) checkTopology() {
 	r := &c.Redis
 	switch {
 	case r.Master != "" && r.Cluster:
-		errs = append(errs, c.fault("redis.master", "stands beside redis.cluster (%s), but Sentinels watch a Redis that is no Cluster: leave one",
-			c.Origin("redis.cluster")))
+		c.fail("redis.master", "stands beside redis.cluster (%s), but Sentinels watch a Redis that is no Cluster: leave one",
+			c.Origin("redis.cluster"))
 	case r.Master != "" && c.Origin("redis.addrs") == ByDefault:
-		errs = append(errs, c.fault("redis.master", "has no Sentinels: set redis.addrs to their addresses, such as [10.0.0.5:26379, 10.0.0.6:26379]"))
+		c.fail("redis.master", "has no Sentinels: set redis.addrs to their addresses, such as [10.0.0.5:26379, 10.0.0.6:26379]")
 	}
 	switch {
 	case r.DB > 0 && r.Cluster:
-		errs = append(errs, c.fault("redis.db", "%d is not possible with redis.cluster (%s): a Redis Cluster has database 0 alone", r.DB, c.Origin("redis.cluster")))
+		c.fail("redis.db", "%d is not possible with redis.cluster (%s): a Redis Cluster has database 0 alone", r.DB, c.Origin("redis.cluster"))
 	case r.DB > 0 && r.IsCluster():
-		errs = append(errs, c.fault("redis.db", "%d is not possible with several redis.addrs (%s), which are a Redis Cluster and have database 0 alone: leave redis.db out, or one address",
-			r.DB, c.Origin("redis.addrs")))
+		c.fail("redis.db", "%d is not possible with several redis.addrs (%s), which are a Redis Cluster and have database 0 alone: leave redis.db out, or one address",
+			r.DB, c.Origin("redis.addrs"))
 	}
 	if s := &r.Sentinel; r.Master == "" {
 		const none = "is for Sentinels, but there are none: set redis.master to the name under which they watch Redis, or leave this out"
 		switch {
 		case s.User != "":
-			errs = append(errs, c.fault("redis.sentinel.user", none))
+			c.fail("redis.sentinel.user", none)
 		case s.Password.Reveal() != "" || s.Password.File() != "":
-			errs = append(errs, c.fault(c.Named("redis.sentinel.password"), none))
+			c.fail(c.Named("redis.sentinel.password"), none)
 		}
 	}
-	return errs
 }

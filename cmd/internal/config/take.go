@@ -43,7 +43,8 @@ func (r *Redis) takeLogin(next *Redis) {
 func (c *Config) TakePair() (*Config, error) {
 	t := *c
 	t.files = maps.Clone(c.files)
-	pair, errs := t.loadPair("tls", c.TLS.Cert, c.TLS.Key)
-	t.TLS.pair = pair
-	return &t, errors.Join(errs...)
+	t.TLS.pair = t.loadPair("tls", c.TLS.Cert, c.TLS.Key)
+	err := errors.Join(t.errs...)
+	t.errs = nil
+	return &t, err
 }

@@ -11,25 +11,25 @@ import (
 )
 
 // loadTLS reads the files of the sections of settings.Certificates that are in use.
-func (c *Config) loadTLS() (errs []error) {
+func (c *Config) loadTLS() {
 	for f, t := range fieldsIn[settings.Certificates](c) {
 		if c.inUse(f.path) {
-			errs = append(errs, c.loadCertificates(f.path, t)...)
+			c.loadCertificates(f.path, t)
 		}
 	}
-	return errs
 }
 
 // loadCertificates checks the section at path and reads its files.
-func (c *Config) loadCertificates(path string, t *settings.Certificates) (errs []error) {
+func (c *Config) loadCertificates(path string, t *settings.Certificates) {
 	switches, _ := keyAt(c.keys(), path+".enabled") // where a section has one
 	enabled, _ := switches.target.(*bool)
 	none := t.CA == "" && t.Cert == "" && t.Key == ""
 	switch {
 	case none && (enabled == nil || !*enabled):
-		return nil
+		return
 	case !none && enabled != nil && !*enabled && c.Origin(switches.path) != ByDefault:
-		return []error{c.fault(switches.path, "is false, but beside it stand files for TLS: leave the one or the other out")}
+		c.fail(switches.path, "is false, but beside it stand files for TLS: leave the one or the other out")
+		return
 	case !none && enabled != nil:
 		*enabled = true
 	}
@@ -39,7 +39,7 @@ func (c *Config) loadCertificates(path string, t *settings.Certificates) (errs [
 		}
 	}
 	if !none && !c.uses(path) {
-		return nil
+		return
 	}
 	t.Loaded = &tls.Config{MinVersion: tls.VersionTLS12}
 	if t.CA != "" {
@@ -48,45 +48,46 @@ func (c *Config) loadCertificates(path string, t *settings.Certificates) (errs [
 			t.Loaded.RootCAs, t.CAExpires, err = authorities(t.CA, text)
 		}
 		if err != nil {
-			return []error{c.fault(path+".ca", "%v", err)}
+			c.expect(path+".ca", err)
+			return
 		}
 	}
-	pair, errs := c.loadPair(path, t.Cert, t.Key)
-	if pair != nil {
+	if pair := c.loadPair(path, t.Cert, t.Key); pair != nil {
 		t.Loaded.Certificates = []tls.Certificate{*pair}
 	}
-	return errs
 }
 
 // loadPair reads the certificate and the private key that two settings of a section name, if
 // Source.Uses it; nil is for neither.
-func (c *Config) loadPair(path, cert, key string) (*tls.Certificate, []error) {
-	fault := func(err error) []error {
-		return []error{c.fault(path+".cert", "with %s.key can't be used: %v", path, err)}
-	}
+func (c *Config) loadPair(path, cert, key string) *tls.Certificate {
 	switch {
 	case cert == "" && key == "":
-		return nil, nil
+		return nil
 	case cert == "":
-		return nil, []error{c.fault(path+".cert", "is missing beside %s.key: name the file of the certificate", path)}
+		c.fail(path+".cert", "is missing beside %s.key: name the file of the certificate", path)
+		return nil
 	case key == "":
-		return nil, []error{c.fault(path+".key", "is missing beside %s.cert: name the file of the private key", path)}
+		c.fail(path+".key", "is missing beside %s.cert: name the file of the private key", path)
+		return nil
 	case !c.uses(path):
-		return nil, nil
+		return nil
 	}
 	chain, err := c.readPEM(cert)
-	if err != nil {
-		return nil, fault(err)
+	private, errOfKey := c.readPEM(key)
+	if err == nil {
+		err = errOfKey
 	}
-	private, err := c.readPEM(key)
-	if err != nil {
-		return nil, fault(err)
+	var pair tls.Certificate
+	if err == nil {
+		if pair, err = tls.X509KeyPair(chain, private); err != nil {
+			err = fmt.Errorf("%s, %s: %w", cert, key, err)
+		}
 	}
-	pair, err := tls.X509KeyPair(chain, private)
 	if err != nil {
-		return nil, fault(fmt.Errorf("%s, %s: %w", cert, key, err))
+		c.fail(path+".cert", "with %s.key can't be used: %v", path, err)
+		return nil
 	}
-	return &pair, nil
+	return &pair
 }
 
 // readPEM is read for a file of PEM, which has to be whole: what is cut off would be passed over by those
