@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	},
 	"cmd/internal/cli/clitest": {"cmd/internal/cli"},
 	"cmd/internal/client":      {"gateway/stomp"},
-	"cmd/internal/config":      {"configs", "gateway/auth", "gateway/origin", "gateway/policy", "bus", "bus/settings"},
+	"cmd/internal/config":      {"configs", "gateway/auth", "gateway/destination", "gateway/origin", "gateway/policy", "bus", "bus/settings"},
 	"cmd/internal/embedded":    {},
 	"cmd/internal/output":      {},
 	"cmd/internal/page":        {},

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -34,14 +35,8 @@ type Revocations interface {
 
 // withDefaults returns cfg with what it leaves out.
 func (cfg Config) withDefaults() Config {
-	for _, name := range []struct {
-		field *string
-		usual string
-	}{{&cfg.Member, "mu"}, {&cfg.Roles, "rl"}, {&cfg.Usage, "tu"}, {&cfg.Access, "access"}} {
-		if *name.field == "" {
-			*name.field = name.usual
-		}
-	}
+	cfg.Member, cfg.Roles = cmp.Or(cfg.Member, "mu"), cmp.Or(cfg.Roles, "rl")
+	cfg.Usage, cfg.Access = cmp.Or(cfg.Usage, "tu"), cmp.Or(cfg.Access, "access")
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}

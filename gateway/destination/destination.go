@@ -18,3 +18,9 @@ func IsPattern(destination string) bool { return strings.ContainsAny(destination
 
 // errEmpty is what is wrong with a//b and a/.
 var errEmpty = errors.New("an empty segment: write the slashes singly and none at the end")
+
+// IsUnder reports whether a destination is prefix itself or stands below it.
+func IsUnder(destination, prefix string) bool {
+	rest, ok := strings.CutPrefix(destination, prefix)
+	return ok && (rest == "" || rest[0] == '/')
+}

@@ -107,11 +107,11 @@ func (c *Catalogue) LoginRule() string {
 	return ""
 }
 
-// IsApp reports whether destination is one of the application, which routes and not channels judge.
-func (c *Catalogue) IsApp(destination string) bool { return under(destination, c.prefixes.App) }
+// IsApp reports whether name is a destination of the application, which routes and not channels judge.
+func (c *Catalogue) IsApp(name string) bool { return destination.IsUnder(name, c.prefixes.App) }
 
-// IsSession reports whether destination is one of the client's own session.
-func (c *Catalogue) IsSession(destination string) bool { return under(destination, c.prefixes.User) }
+// IsSession reports whether name is a destination of the client's own session.
+func (c *Catalogue) IsSession(name string) bool { return destination.IsUnder(name, c.prefixes.User) }
 
 // SessionDestination is the name under which a session subscribes to what individual messages
 // call "/queue/x" or "/session/queue/x".

@@ -154,9 +154,9 @@ func (ru *rule) compileChannel(c *compiler, said Channel, p Prefixes) (err error
 		return &RuleError{Path: ru.path + ".match", Reason: err.Error()}
 	}
 	switch {
-	case under(said.Match, p.App):
+	case destination.IsUnder(said.Match, p.App):
 		return &RuleError{Path: ru.path + ".match", Reason: fmt.Sprintf("%q is under the application prefix %s, which nobody receives: write a route", said.Match, p.App)}
-	case said.Patterns && under(said.Match, p.User):
+	case said.Patterns && destination.IsUnder(said.Match, p.User):
 		return &RuleError{Path: ru.path + ".patterns", Reason: fmt.Sprintf("%q is under the session prefix %s, where messages reach subscriptions by name alone", said.Match, p.User)}
 	}
 	if ru.subscribe, err = c.permission(said.Subscribe, ru.path+".subscribe", &ru.match); err != nil {
@@ -170,7 +170,7 @@ func (ru *rule) compileRoute(permissions, rewrites *compiler, said Route, p Pref
 	if ru.match, err = destination.NewMatcher(said.Match); err != nil {
 		return &RuleError{Path: ru.path + ".match", Reason: err.Error()}
 	}
-	if !under(said.Match, p.App) {
+	if !destination.IsUnder(said.Match, p.App) {
 		return &RuleError{Path: ru.path + ".match", Reason: fmt.Sprintf("%q is not under the application prefix %s", said.Match, p.App)}
 	}
 	if ru.send, err = permissions.permission(said.Allow, ru.path+".allow", &ru.match); err != nil {
@@ -179,7 +179,7 @@ func (ru *rule) compileRoute(permissions, rewrites *compiler, said Route, p Pref
 	if ru.publish, err = ru.match.Template(said.Publish); err != nil {
 		return &RuleError{Path: ru.path + ".publish", Reason: err.Error()}
 	}
-	if under(said.Publish, p.App) {
+	if destination.IsUnder(said.Publish, p.App) {
 		return &RuleError{Path: ru.path + ".publish", Reason: fmt.Sprintf("%q is under the application prefix %s, which nobody receives", said.Publish, p.App)}
 	}
 	if ru.body, err = rewrites.compile(said.Body, ru.path+".body", &ru.match, (*expression).reviewBody); err != nil {
@@ -201,12 +201,6 @@ func (ru *rule) rewrite(r *Request, b *destination.Bindings) *Rewrite {
 	}
 	w.frame.request.From = nil
 	return w
-}
-
-// under reports whether destination is prefix itself or stands below it.
-func under(destination, prefix string) bool {
-	rest, ok := strings.CutPrefix(destination, prefix)
-	return ok && (rest == "" || rest[0] == '/')
 }
 
 // Agrees reports whether destinations mean the same kind to both catalogues, so that one can take the

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/destination"
 )
 
 // Bus says which bus carries messages between nodes. Each kind has a section with settings of its own.
@@ -133,7 +134,7 @@ func (c *Config) checkBuses() {
 	}
 	c.eachDestination(func(path, pattern string) {
 		for _, prefix := range []string{c.Prefixes.App, c.Prefixes.User} {
-			if within(pattern, prefix) {
+			if destination.IsUnder(pattern, prefix) {
 				c.fail(path, "%q is below %s, where no subscriber receives it: write it like %s/orders/{key}",
 					c.scalars[path].value, prefix, c.Prefixes.Broker[0])
 			}

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/stompgw/stompgw/bus/settings"
+	"github.com/stompgw/stompgw/gateway/destination"
 	"github.com/stompgw/stompgw/gateway/origin"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
@@ -152,23 +153,17 @@ func (c *Config) checkPrefixes() {
 	for i, p := range all {
 		c.expect(p.path, checkDestination(p.value))
 		for _, other := range all[:i] {
-			if within(p.value, other.value) || within(other.value, p.value) {
+			if destination.IsUnder(p.value, other.value) || destination.IsUnder(other.value, p.value) {
 				c.fail(p.path, "%s and %s (%s) overlap: no prefix may begin another", p.value, other.value, other.path)
 			}
 		}
 	}
-	if !within(c.Errors.Destination, c.Prefixes.User) || c.Errors.Destination == c.Prefixes.User {
+	if !destination.IsUnder(c.Errors.Destination, c.Prefixes.User) || c.Errors.Destination == c.Prefixes.User {
 		c.fail("errors.destination", "%s is not below prefixes.user: want one like %s/queue/request-error",
 			c.Errors.Destination, c.Prefixes.User)
 	} else {
 		c.expect("errors.destination", checkDestination(c.Errors.Destination))
 	}
-}
-
-// within reports whether destination is prefix itself or stands below it.
-func within(destination, prefix string) bool {
-	rest, ok := strings.CutPrefix(destination, prefix)
-	return ok && (rest == "" || rest[0] == '/')
 }
 
 // maxEmbedded is the largest body that fits, with its headers, into the 64 MiB that the embedded NATS
