@@ -62,12 +62,15 @@ func (c *Config) Origin(path string) string {
 // Names reports whether anybody said something of a section, such as "bus.kafka", or of a key in it.
 func (c *Config) Names(section string) bool {
 	for path := range c.origins {
-		if rest, ok := strings.CutPrefix(path, section); ok && (rest == "" || rest[0] == '.') {
+		if isIn(path, section) {
 			return true
 		}
 	}
 	return false
 }
+
+// isIn reports whether a path is that of a section, or of a key in it.
+func isIn(path, section string) bool { return path == section || strings.HasPrefix(path, section+".") }
 
 // item is the path of an item of a list, or of the list itself where it is a single value that stands
 // for one.

@@ -32,7 +32,7 @@ func parseFile(name, folder string, text []byte, keys []key) *file {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	f := &file{
 		name: name, folder: folder, values: map[string][]string{}, keys: keys, origins: origins{},
-		lines: splitLines(string(text)),
+		lines: lineEnd.Split(string(text), -1),
 	}
 	if err := f.checkText(text); err != nil {
 		f.errs = append(f.errs, err)
@@ -93,7 +93,7 @@ func (f *file) section(n *yaml.Node, path string, keys []key) {
 				full, variable(full))
 		case known:
 			f.values[full] = f.read(value, k)
-		case slices.ContainsFunc(keys, func(k key) bool { return strings.HasPrefix(k.path, full+".") }):
+		case slices.ContainsFunc(keys, func(k key) bool { return isIn(k.path, full) }):
 			f.section(value, full, keys)
 		default:
 			f.fault(at, full, "%s", unknown(path, at.Value, keys))

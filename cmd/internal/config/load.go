@@ -205,10 +205,7 @@ func (c *Config) replaced(section, origin string) {
 
 // uses reports whether the secrets and files of a section are wanted, or of a key in it.
 func (c *Config) uses(path string) bool {
-	return c.used == nil || slices.ContainsFunc(c.used, func(section string) bool {
-		rest, ok := strings.CutPrefix(path, section)
-		return ok && (rest == "" || rest[0] == '.')
-	})
+	return c.used == nil || slices.ContainsFunc(c.used, func(section string) bool { return isIn(path, section) })
 }
 
 func (c *Config) byFlag(path string) bool {

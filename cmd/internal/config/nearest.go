@@ -19,26 +19,23 @@ func plain(s string) string {
 	return strings.NewReplacer("_", "", "-", "", ".", "").Replace(strings.ToLower(s))
 }
 
-// distance counts the letters to insert, delete, replace or swap with their neighbour to make b
-// of a (Damerau and Levenshtein, the "optimal string alignment" form).
+// distance counts the letters to insert, delete or replace to make b of a (Levenshtein).
 func distance(a, b string) int {
-	rows := [3][]int{make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)}
-	for j := range rows[0] {
-		rows[0][j] = j
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
 	}
-	for i := 1; i <= len(a); i++ {
-		row, above, above2 := rows[i%3], rows[(i+2)%3], rows[(i+1)%3]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			differ := 1
-			if a[i-1] == b[j-1] {
-				differ = 0
+	for i := range len(a) {
+		above := row[0] // of the letter before
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := above
+			if a[i] != b[j] {
+				replaced++
 			}
-			row[j] = min(above[j]+1, row[j-1]+1, above[j-1]+differ)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], above2[j-2]+1)
-			}
+			above = row[j+1]
+			row[j+1] = min(above+1, row[j]+1, replaced)
 		}
 	}
-	return rows[len(a)%3][len(b)]
+	return row[len(b)]
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,25 +14,8 @@ import (
 	"github.com/stompgw/stompgw/bus/settings"
 )
 
-// splitLines splits a text where YAML sees line ends (YAML 1.1, "Line Break Characters").
-func splitLines(text string) (lines []string) {
-	for text != "" {
-		end := strings.IndexFunc(text, isLineEnd)
-		if end < 0 {
-			break
-		}
-		_, size := utf8.DecodeRuneInString(text[end:])
-		if strings.HasPrefix(text[end:], "\r\n") {
-			size = 2
-		}
-		lines, text = append(lines, text[:end]), text[end+size:]
-	}
-	return append(lines, text)
-}
-
-func isLineEnd(r rune) bool {
-	return r == '\n' || r == '\r' || r == '\u0085' || r == '\u2028' || r == '\u2029'
-}
+// lineEnd is where YAML sees a line end (YAML 1.1, "Line Break Characters").
+var lineEnd = regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]")
 
 // checkText finds what makes a file no text, and says on which line.
 func (f *file) checkText(text []byte) error {

@@ -52,11 +52,11 @@ func TestLargeFile(t *testing.T) {
 	}
 }
 
-func TestSplitLines(t *testing.T) {
+func TestLineEnd(t *testing.T) {
 	for text, want := range map[string][]string{
 		"": {""}, "a": {"a"}, "a\n": {"a", ""}, "a\r\nb\rc\n\nd": {"a", "b", "c", "", "d"}, "\r\r\n\n": {"", "", "", ""}, "a\u0085b\u2028\u2029c": {"a", "b", "", "c"}, "\xff\n\xc2": {"\xff", "\xc2"},
 	} {
-		if got := splitLines(text); !slices.Equal(got, want) {
+		if got := lineEnd.Split(text, -1); !slices.Equal(got, want) {
 			t.Errorf("%q is %q, want %q", text, got, want)
 		}
 	}
