@@ -3,6 +3,7 @@ package configs_test
 import (
 	"encoding/json"
 	"go/version"
+	"net"
 	"os/exec"
 	"path"
 	"regexp"
@@ -45,40 +46,23 @@ func TestDockerfile(t *testing.T) {
 		t.Errorf("it does not build with %s", build)
 	}
 	builder, _, _ := strings.Cut(strings.TrimPrefix(text[0], "FROM "), " ")
-	with, asked := "go"+strings.TrimPrefix(builder, "golang:"), goVersion(t)
+	with, asked := "go"+strings.TrimPrefix(builder, "golang:"), "go"+find(t, "../go.mod", `^go (\S+)$`)
 	if !pinned.MatchString(builder) || version.Lang(with) != version.Lang(asked) || version.Compare(with, asked) < 0 {
 		t.Errorf("it builds with %s, want golang:X.Y.Z as go.mod says: %s", builder, asked)
 	}
 }
 
 // imageUser is who the image runs as: numbers, so that Kubernetes sees that they are not root's.
-func imageUser(t *testing.T) string {
-	t.Helper()
-	found := regexp.MustCompile(`(?m)^USER ([1-9]\d*:[1-9]\d*)$`).FindStringSubmatch(read(t, "Dockerfile"))
-	if found == nil {
-		t.Fatal("Dockerfile does not say by number who it runs as")
-	}
-	return found[1]
-}
-
-// goVersion is what go.mod asks for, such as go1.26.0.
-func goVersion(t *testing.T) string {
-	t.Helper()
-	found := regexp.MustCompile(`(?m)^go (\S+)$`).FindStringSubmatch(read(t, "../go.mod"))
-	if found == nil {
-		t.Fatal("go.mod has no line for go")
-	}
-	return "go" + found[1]
-}
+func imageUser(t *testing.T) string { return find(t, "Dockerfile", `^USER ([1-9]\d*:[1-9]\d*)$`) }
 
 // port is the last part of an address.
 func port(t *testing.T, addr string) string {
 	t.Helper()
-	i := strings.LastIndexByte(addr, ':')
-	if i < 0 {
-		t.Fatalf("%q is no address", addr)
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return addr[i+1:]
+	return port
 }
 
 // TestDockerignore: the build sees all that git knows, so that the commit it tells of is not "modified",

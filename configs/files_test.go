@@ -35,6 +35,16 @@ func read(t *testing.T, name string) string {
 	return string(text)
 }
 
+// find returns what the first group of an expression matches in a file.
+func find(t *testing.T, name, expression string) string {
+	t.Helper()
+	found := regexp.MustCompile("(?m)" + expression).FindStringSubmatch(read(t, name))
+	if found == nil {
+		t.Fatalf("%s has no %s", name, expression)
+	}
+	return found[1]
+}
+
 // node is what deployments have to know of a node's configuration.
 type node struct {
 	Listen string

@@ -34,11 +34,7 @@ func TestUnit(t *testing.T) {
 			t.Errorf("the unit has no line %s", want)
 		}
 	}
-	found := regexp.MustCompile(`(?m)^TimeoutStopSec=(\d+)$`).FindStringSubmatch(read(t, "stompgw.service"))
-	if found == nil {
-		t.Fatal("the unit has no TimeoutStopSec in seconds")
-	}
-	seconds, err := strconv.Atoi(found[1])
+	seconds, err := strconv.Atoi(find(t, "stompgw.service", `^TimeoutStopSec=(\d+)$`))
 	if err != nil {
 		t.Fatal(err)
 	}
