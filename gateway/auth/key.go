@@ -21,7 +21,7 @@ const minRSA = 2048
 // alone or in a certificate. That a certificate is valid is not checked: the file is trusted, not who
 // signed it. Who did must not be in the file too: that one signs certificates, and no tokens.
 func ParsePublicKeys(text []byte) (keys []any, err error) {
-	if err := checkWhole(text); err != nil {
+	if err := CheckPEM(text); err != nil {
 		return nil, err
 	}
 	var certificates []*x509.Certificate
@@ -110,7 +110,7 @@ func ParsePrivateKey(text []byte) (crypto.Signer, error) {
 	return signer, nil
 }
 
-var errNoKey = errors.New("holds no key: want PEM text, which begins with -----BEGIN")
+var errNoKey = errors.New("holds no key in PEM, which begins with -----BEGIN")
 
 // nextBlock returns the first block of a PEM text, and the text behind it; nil at the end. The
 // parameters that openssl ecparam puts before a key are passed over.
@@ -122,14 +122,17 @@ func nextBlock(text []byte) (block *pem.Block, rest []byte) {
 	return block, rest
 }
 
-// checkWhole refuses a text with a block that is cut off or broken, which pem.Decode passes over: who
-// writes the file may not have ended yet.
-func checkWhole(text []byte) error {
+// CheckPEM refuses a text without PEM, and one with a block that is cut off or broken, which pem.Decode passes over:
+// who writes the file may not have ended yet. The error is for behind the file's name.
+func CheckPEM(text []byte) error {
 	blocks := 0
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		blocks++
 	}
-	if begun := bytes.Count(text, []byte("-----BEGIN ")); blocks > 0 && blocks < begun {
+	switch begun := bytes.Count(text, []byte("-----BEGIN ")); {
+	case begun == 0:
+		return errors.New("holds no PEM, which begins with -----BEGIN")
+	case blocks < begun:
 		return fmt.Errorf("holds %d blocks of PEM, of which %d can be read: is it whole?", begun, blocks)
 	}
 	return nil

@@ -69,9 +69,9 @@ func TestParsePublicKeys(t *testing.T) {
 		{"certificate", pemOf("CERTIFICATE", certificate), []any{ed.Public()}, "EdDSA"},
 		{"text before", append([]byte("Key of the issuer\n"), pemOf("PUBLIC KEY", der(ed.Public()))...), []any{ed.Public()}, "EdDSA"},
 
-		{"empty", nil, nil, "holds no key: want PEM text"},
-		{"DER", der(ed.Public()), nil, "holds no key: want PEM text"},
-		{"truncated", pemOf("PUBLIC KEY", der(ed.Public()))[:60], nil, "holds no key"},
+		{"empty", nil, nil, "holds no PEM"},
+		{"DER", der(ed.Public()), nil, "holds no PEM"},
+		{"truncated", pemOf("PUBLIC KEY", der(ed.Public()))[:60], nil, "holds 1 blocks of PEM, of which 0 can be read"},
 		{"broken", pemOf("PUBLIC KEY", []byte("x")), nil, "its PUBLIC KEY can't be read"},
 		{"private", pemOf("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(ed))), nil, "holds a private key, which only the issuer should have"},
 		{"private, RSA", pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey)), nil, "holds a private key"},

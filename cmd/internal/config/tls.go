@@ -1,13 +1,11 @@
 package config
 
 import (
-	"bytes"
 	"crypto/tls"
-	"encoding/pem"
-	"errors"
 	"fmt"
 
 	"github.com/stompgw/stompgw/bus/settings"
+	"github.com/stompgw/stompgw/gateway/auth"
 )
 
 // loadTLS reads the files of the sections of settings.Certificates that are in use.
@@ -90,29 +88,14 @@ func (c *Config) loadPair(path, cert, key string) *tls.Certificate {
 	return &pair
 }
 
-// readPEM is read for a file of PEM, which has to be whole: what is cut off would be passed over by those
-// who parse it, and somebody may be writing it.
+// readPEM is read for a file of PEM, which has to be whole.
 func (c *Config) readPEM(name string) ([]byte, error) {
 	text, err := c.read(name)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkPEM(text); err != nil {
+	if err := auth.CheckPEM(text); err != nil {
 		return nil, fmt.Errorf("%s %w", name, err)
 	}
 	return text, nil
-}
-
-func checkPEM(text []byte) error {
-	blocks := 0
-	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
-		blocks++
-	}
-	switch begun := bytes.Count(text, []byte("-----BEGIN ")); {
-	case begun == 0:
-		return errors.New("holds no PEM, which begins with -----BEGIN")
-	case blocks < begun:
-		return fmt.Errorf("holds %d blocks of PEM, of which %d can be read: is it whole?", begun, blocks)
-	}
-	return nil
 }
