@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -170,12 +171,9 @@ func (c *claims) audience(wanted []string) *Error {
 	if !ok {
 		given = []any{c.values["aud"]}
 	}
-	for _, g := range given {
-		for _, w := range wanted {
-			if g == w {
-				return nil
-			}
-		}
+	isWanted := func(g any) bool { text, ok := g.(string); return ok && slices.Contains(wanted, text) }
+	if slices.ContainsFunc(given, isWanted) {
+		return nil
 	}
 	return fault(CheckAudience, "the claim \"aud\" holds none of %s", strings.Join(wanted, ", "))
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"encoding/base64"
 	"errors"
@@ -100,27 +101,23 @@ func faultOf(err error) *Error {
 	return fault(CheckForm, "the token is no JWT: want three parts of base64url, the first two of them JSON objects")
 }
 
-// judge fills in the identity of a token that by has signed, if what it says lets it be taken.
+// judge fills in the identity of a token that by has signed, if what it says lets it be taken. Of several faults
+// the first counts.
 func (a *Authenticator) judge(id *Identity, said *claims, by *issuer, now time.Time) (v verdict) {
-	if id.Expires, v.fault = said.expires(now, a.cfg.Leeway); v.fault != nil {
-		return v
+	var faults [6]*Error
+	var from time.Time
+	id.Expires, faults[0] = said.expires(now, a.cfg.Leeway)
+	from, faults[1] = said.begun(now, a.cfg.Leeway)
+	faults[2] = said.audience(by.audience)
+	faults[3] = said.usage(a.cfg.Usage, a.cfg.Access)
+	id.Member, faults[4] = said.member(a.cfg.Member)
+	id.Roles, faults[5] = said.roles(a.cfg.Roles)
+	switch v.fault = cmp.Or(faults[:]...); v.fault {
+	case nil:
+		v.id = id
+	case faults[1]:
+		v.until = from
 	}
-	if v.until, v.fault = said.begun(now, a.cfg.Leeway); v.fault != nil {
-		return v
-	}
-	if v.fault = said.audience(by.audience); v.fault != nil {
-		return v
-	}
-	if v.fault = said.usage(a.cfg.Usage, a.cfg.Access); v.fault != nil {
-		return v
-	}
-	if id.Member, v.fault = said.member(a.cfg.Member); v.fault != nil {
-		return v
-	}
-	if id.Roles, v.fault = said.roles(a.cfg.Roles); v.fault != nil {
-		return v
-	}
-	v.id = id
 	return v
 }
 
