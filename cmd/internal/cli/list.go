@@ -82,8 +82,8 @@ func NewForm(cmd *cobra.Command, without ...string) *List {
 
 // options are those for what w is.
 func (t *List) options(w io.Writer) output.Options {
-	o, s := t.Options, ScreenOf(w)
-	o.Headers, o.Terminal, o.Width, o.Bold = !t.noHeaders, s.Terminal, s.Width, s.Bold
+	o := t.Options
+	o.Headers, o.Screen = !t.noHeaders, ScreenOf(w)
 	return o
 }
 

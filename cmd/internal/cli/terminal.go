@@ -10,27 +10,22 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
-)
 
-// Screen is what a table is written to.
-type Screen struct {
-	Terminal bool
-	Width    int  // in character cells, 0 when it can't be told
-	Bold     bool // it can show text so
-}
+	"github.com/stompgw/stompgw/cmd/internal/output"
+)
 
 // ScreenOf returns what w is. COLUMNS wins over what the terminal says; NO_COLOR is for people who want
 // no bold text either.
-func ScreenOf(w io.Writer) Screen {
+func ScreenOf(w io.Writer) output.Screen {
 	if p, ok := bare(w).(person); ok {
 		return p.Screen()
 	}
 	f, ok := bare(w).(*os.File)
 	if !ok || !IsTerminal(f) {
-		return Screen{}
+		return output.Screen{}
 	}
 	kind := os.Getenv("TERM")
-	s := Screen{Terminal: true, Bold: os.Getenv("NO_COLOR") == "" && kind != "" && kind != "dumb"}
+	s := output.Screen{Terminal: true, Bold: os.Getenv("NO_COLOR") == "" && kind != "" && kind != "dumb"}
 	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
 		s.Width = n
 	} else if n, _, err := term.GetSize(int(f.Fd())); err == nil {
@@ -50,7 +45,7 @@ func IsTerminal(stream any) bool {
 }
 
 // person is a stream with somebody at the other end though it is no terminal, in tests.
-type person interface{ Screen() Screen }
+type person interface{ Screen() output.Screen }
 
 // bare is a stream without what runRoot has put around it.
 func bare(stream any) any {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
+
+	"github.com/stompgw/stompgw/cmd/internal/output"
 )
 
 // openTerminal returns both sides of a terminal of so many columns: what a person sees and types, and
@@ -50,16 +52,16 @@ func TestScreen(t *testing.T) {
 		name                   string
 		out                    *os.File
 		columns, noColor, term string
-		want                   Screen
+		want                   output.Screen
 	}{
-		{"a terminal", tty, "", "", "xterm", Screen{true, 132, true}},
-		{"COLUMNS", tty, "60", "", "xterm", Screen{true, 60, true}},
-		{"a wrong COLUMNS", tty, "-5", "", "xterm", Screen{true, 132, true}},
-		{"NO_COLOR", tty, "", "1", "xterm", Screen{true, 132, false}},
-		{"a dumb one", tty, "", "", "dumb", Screen{true, 132, false}},
-		{"no TERM", tty, "", "", "", Screen{true, 132, false}},
-		{"unknown width", unknown, "", "", "dumb", Screen{true, 0, false}},
-		{"a pipe", pipe, "60", "", "xterm", Screen{}},
+		{"a terminal", tty, "", "", "xterm", output.Screen{Terminal: true, Width: 132, Bold: true}},
+		{"COLUMNS", tty, "60", "", "xterm", output.Screen{Terminal: true, Width: 60, Bold: true}},
+		{"a wrong COLUMNS", tty, "-5", "", "xterm", output.Screen{Terminal: true, Width: 132, Bold: true}},
+		{"NO_COLOR", tty, "", "1", "xterm", output.Screen{Terminal: true, Width: 132, Bold: false}},
+		{"a dumb one", tty, "", "", "dumb", output.Screen{Terminal: true, Width: 132, Bold: false}},
+		{"no TERM", tty, "", "", "", output.Screen{Terminal: true, Width: 132, Bold: false}},
+		{"unknown width", unknown, "", "", "dumb", output.Screen{Terminal: true, Width: 0, Bold: false}},
+		{"a pipe", pipe, "60", "", "xterm", output.Screen{}},
 	} {
 		t.Setenv("COLUMNS", tt.columns)
 		t.Setenv("NO_COLOR", tt.noColor)
@@ -68,7 +70,7 @@ func TestScreen(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
 		}
 	}
-	if got := ScreenOf(new(bytes.Buffer)); got != (Screen{}) {
+	if got := ScreenOf(new(bytes.Buffer)); got != (output.Screen{}) {
 		t.Errorf("a buffer: %+v", got)
 	}
 }

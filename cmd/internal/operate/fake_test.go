@@ -20,6 +20,7 @@ import (
 	"github.com/stompgw/stompgw/bus/natsbus"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/cmd/internal/output"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
@@ -237,7 +238,7 @@ func (c *fakeCluster) Silent() []string { return c.silent }
 // seat is where an operator sits in a test.
 type seat struct {
 	cluster *fakeCluster
-	screen  cli.Screen
+	screen  output.Screen
 	stdin   io.Reader // of somebody who is there; nil for nobody
 	ctx     context.Context
 }
@@ -287,7 +288,7 @@ func (s *seat) want(t *testing.T, code cli.ExitCode, line string, args ...string
 type fakeTerminal struct {
 	io.Reader
 	io.Writer
-	screen cli.Screen
+	screen output.Screen
 }
 
-func (f fakeTerminal) Screen() cli.Screen { return f.screen }
+func (f fakeTerminal) Screen() output.Screen { return f.screen }

@@ -24,19 +24,19 @@ import (
 // TestOperatorOutput holds what each command for operators prints, on terminals and piped. That jsonl and YAML have
 // the values of JSON the package output holds of all.
 func TestOperatorOutput(t *testing.T) {
-	terminal := func(width int) cli.Screen { return cli.Screen{Terminal: true, Width: width} }
-	bold := cli.Screen{Terminal: true, Width: 80, Bold: true}
+	terminal := func(width int) output.Screen { return output.Screen{Terminal: true, Width: width} }
+	bold := output.Screen{Terminal: true, Width: 80, Bold: true}
 	views := []struct {
 		name   string
-		screen cli.Screen
+		screen output.Screen
 		args   []string
 	}{
 		{"a terminal of 40", terminal(40), nil},
 		{"a terminal of 80, in bold", bold, nil},
 		{"a terminal of 200", terminal(200), []string{"-o", "wide"}},
-		{"a pipe", cli.Screen{}, nil},
-		{"a pipe", cli.Screen{}, []string{"-o", "json"}},
-		{"a pipe", cli.Screen{}, []string{"-o", "name"}},
+		{"a pipe", output.Screen{}, nil},
+		{"a pipe", output.Screen{}, []string{"-o", "json"}},
+		{"a pipe", output.Screen{}, []string{"-o", "name"}},
 	}
 	const keyA, keyGone = nodeA + "_00000001", nodeA + "_000000ff"
 	for name, args := range map[string][]string{
@@ -75,7 +75,7 @@ func TestOperatorOutput(t *testing.T) {
 }
 
 // checkLines holds that lists on a terminal do not wrap, and nothing moves its cursor.
-func checkLines(t *testing.T, name, text string, s cli.Screen) {
+func checkLines(t *testing.T, name, text string, s output.Screen) {
 	t.Helper()
 	for line := range strings.Lines(text) {
 		line = strings.NewReplacer("\x1b[1m", "", "\x1b[0m", "", "\n", "", "\t", "").Replace(line)
@@ -134,7 +134,7 @@ func TestWatchLists(t *testing.T) {
 		seen := make(writes, 100)
 		root := newSeat(t).console().root()
 		root.SetArgs(append(strings.Fields(args), "--watch=100ms"))
-		root.SetOut(fakeTerminal{Writer: seen, screen: cli.Screen{Terminal: true, Width: 80}})
+		root.SetOut(fakeTerminal{Writer: seen, screen: output.Screen{Terminal: true, Width: 80}})
 		root.SetErr(io.Discard)
 		ended := make(chan error, 1)
 		go func() { ended <- root.ExecuteContext(ctx) }()

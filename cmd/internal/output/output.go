@@ -35,16 +35,21 @@ func Formats() []string { return []string{Table, Wide, JSON, Lines, YAML, Names}
 
 // Options say how a table looks.
 type Options struct {
-	Columns  []string
-	Wide     []string // more columns behind them, in the format wide
-	Cuts     []Cut    // the columns that give way when the terminal is too narrow, the first first
-	Headers  bool     // write the columns' names first
-	Terminal bool     // align the columns with spaces, for a person; else one tab between, for a program
-	Width    int      // of the terminal in character cells, default 80
-	Bold     bool     // show the names so, on a terminal
-	Page     int      // rows that are aligned with each other and written together, default 500
-	Sort     string   // the column whose order all rows are in, with "-" before its name in the opposite one; default as they come
-	Most     int      // rows of those that are sorted, 0 for all
+	Columns []string
+	Wide    []string // more columns behind them, in the format wide
+	Cuts    []Cut    // the columns that give way when the terminal is too narrow, the first first
+	Headers bool     // write the columns' names first
+	Screen           // what it is written to
+	Page    int      // rows that are aligned with each other and written together, default 500
+	Sort    string   // the column whose order all rows are in, with "-" before its name in the opposite one; default as they come
+	Most    int      // rows of those that are sorted, 0 for all
+}
+
+// Screen is what a table is written to.
+type Screen struct {
+	Terminal bool // align the columns with spaces, for a person; else one tab between, for a program
+	Width    int  // of a terminal in character cells, 0 when it can't be told, which is taken for 80
+	Bold     bool // a terminal can show the columns' names so
 }
 
 // Cut is a column whose cells are cut where they have to be.

@@ -36,6 +36,7 @@ func row(cells ...string) output.Row {
 }
 
 func TestFormats(t *testing.T) {
+	terminal, bold := output.Screen{Terminal: true}, output.Screen{Terminal: true, Bold: true}
 	rows := []output.Row{row("1", "b", "w"), row("long one", "c", "w2")}
 	columns := func(o output.Options) output.Options {
 		o.Columns, o.Wide = []string{"ID", "X"}, []string{"MORE"}
@@ -47,20 +48,20 @@ func TestFormats(t *testing.T) {
 		rows         []output.Row
 		want         string
 	}{
-		{"table for a terminal", "table", columns(output.Options{Headers: true, Terminal: true}), rows, "ID         X\n1          b\nlong one   c\n"},
-		{"names in bold", "table", columns(output.Options{Headers: true, Terminal: true, Bold: true}), rows, "\x1b[1mID         X\x1b[0m\n1          b\nlong one   c\n"},
-		{"no bold for a program", "table", columns(output.Options{Headers: true, Bold: true}), rows, "ID\tX\n1\tb\nlong one\tc\n"},
+		{"table for a terminal", "table", columns(output.Options{Headers: true, Screen: terminal}), rows, "ID         X\n1          b\nlong one   c\n"},
+		{"names in bold", "table", columns(output.Options{Headers: true, Screen: bold}), rows, "\x1b[1mID         X\x1b[0m\n1          b\nlong one   c\n"},
+		{"no bold for a program", "table", columns(output.Options{Headers: true, Screen: output.Screen{Bold: true}}), rows, "ID\tX\n1\tb\nlong one\tc\n"},
 		{"table for a program", "table", columns(output.Options{Headers: true}), rows, "ID\tX\n1\tb\nlong one\tc\n"},
 		{"table without headers", "table", columns(output.Options{}), rows, "1\tb\nlong one\tc\n"},
-		{"terminal without headers", "table", columns(output.Options{Terminal: true}), rows, "1          b\nlong one   c\n"},
-		{"wide", "wide", columns(output.Options{Headers: true, Terminal: true}), rows, "ID         X   MORE\n1          b   w\nlong one   c   w2\n"},
+		{"terminal without headers", "table", columns(output.Options{Screen: terminal}), rows, "1          b\nlong one   c\n"},
+		{"wide", "wide", columns(output.Options{Headers: true, Screen: terminal}), rows, "ID         X   MORE\n1          b   w\nlong one   c   w2\n"},
 		{"wide for a program", "wide", columns(output.Options{Headers: true}), rows, "ID\tX\tMORE\n1\tb\tw\nlong one\tc\tw2\n"},
 		{"empty", "table", columns(output.Options{Headers: true}), nil, "ID\tX\n"},
-		{"empty on a terminal", "table", columns(output.Options{Headers: true, Terminal: true}), nil, "ID   X\n"},
-		{"empty without headers", "table", columns(output.Options{Terminal: true}), nil, ""},
-		{"later pages keep the width of earlier ones", "table", output.Options{Columns: []string{"A", "B"}, Headers: true, Terminal: true, Page: 2},
+		{"empty on a terminal", "table", columns(output.Options{Headers: true, Screen: terminal}), nil, "ID   X\n"},
+		{"empty without headers", "table", columns(output.Options{Screen: terminal}), nil, ""},
+		{"later pages keep the width of earlier ones", "table", output.Options{Columns: []string{"A", "B"}, Headers: true, Screen: terminal, Page: 2},
 			[]output.Row{row("1", "x"), row("long", "y"), row("2", "z"), row("3", "z"), row("longer", "z")}, "A      B\n1      x\nlong   y\n2      z\n3      z\nlonger   z\n"},
-		{"a terminal that does not say how wide", "table", output.Options{Columns: []string{"A"}, Terminal: true}, []output.Row{row(strings.Repeat("x", 200))},
+		{"a terminal that does not say how wide", "table", output.Options{Columns: []string{"A"}, Screen: terminal}, []output.Row{row(strings.Repeat("x", 200))},
 			strings.Repeat("x", 79) + "…\n"},
 		{"json", "json", output.Options{}, rows, "[\n{\"id\":\"1\"},\n{\"id\":\"long one\"}\n]\n"},
 		{"empty json", "json", output.Options{}, nil, "[]\n"},
@@ -68,7 +69,7 @@ func TestFormats(t *testing.T) {
 		{"empty yaml", "yaml", output.Options{}, nil, "[]\n"},
 		{"names", "name", output.Options{}, rows, "n-1\nn-long one\n"},
 		{"control characters", "table", columns(output.Options{}), []output.Row{row("a\tb\x1b[2J", "c\n")}, "a\ufffdb\ufffd[2J\tc\ufffd\n"},
-		{"control characters on a terminal", "table", columns(output.Options{Terminal: true}), []output.Row{row("a\tb\u009b2J\u202e", "c\r\n")},
+		{"control characters on a terminal", "table", columns(output.Options{Screen: terminal}), []output.Row{row("a\tb\u009b2J\u202e", "c\r\n")},
 			"a\ufffdb\ufffd2J\ufffd   c\ufffd\ufffd\n"},
 		{"control characters of a name", "name", output.Options{}, []output.Row{row("a\x1b]0;x\a")}, "n-a\ufffd]0;x\ufffd\n"},
 		{"control characters in JSON", "json", output.Options{}, []output.Row{row("\x1b\u007f\u009b\u202e\U000e0041\xff")},
@@ -166,7 +167,7 @@ func forEach(t *testing.T, test func(t *testing.T, format string, o output.Optio
 	for _, format := range output.Formats() {
 		for _, terminal := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, terminal %t", format, terminal), func(t *testing.T) {
-				test(t, format, output.Options{Columns: []string{"N"}, Headers: true, Terminal: terminal})
+				test(t, format, output.Options{Columns: []string{"N"}, Headers: true, Screen: output.Screen{Terminal: terminal}})
 			})
 		}
 	}
@@ -244,6 +245,7 @@ func TestNoValue(t *testing.T) {
 }
 
 func TestOne(t *testing.T) {
+	terminal, bold := output.Screen{Terminal: true}, output.Screen{Terminal: true, Bold: true}
 	fields := []output.Field{{"KEY", "k\x1b"}, {"世", "a"}, {"世", "b"}}
 	r := output.Row{Name: "k\x1b", Value: map[string]any{"id": 1, "list": []string{"a"}}}
 	for _, tt := range []struct {
@@ -251,10 +253,10 @@ func TestOne(t *testing.T) {
 		o      output.Options
 		want   string
 	}{
-		{"table", output.Options{Terminal: true}, "KEY   k\ufffd\n世    a\n      b\n"},
-		{"wide", output.Options{Terminal: true}, "KEY   k\ufffd\n世    a\n      b\n"},
-		{"table", output.Options{Terminal: true, Bold: true}, "\x1b[1mKEY\x1b[0m   k\ufffd\n\x1b[1m世\x1b[0m    a\n      b\n"},
-		{"table", output.Options{Bold: true}, "KEY\tk\ufffd\n世\ta\n世\tb\n"},
+		{"table", output.Options{Screen: terminal}, "KEY   k\ufffd\n世    a\n      b\n"},
+		{"wide", output.Options{Screen: terminal}, "KEY   k\ufffd\n世    a\n      b\n"},
+		{"table", output.Options{Screen: bold}, "\x1b[1mKEY\x1b[0m   k\ufffd\n\x1b[1m世\x1b[0m    a\n      b\n"},
+		{"table", output.Options{Screen: output.Screen{Bold: true}}, "KEY\tk\ufffd\n世\ta\n世\tb\n"},
 		{"json", output.Options{}, "{\"id\":1,\"list\":[\"a\"]}\n"},
 		{"yaml", output.Options{}, "id: 1\nlist:\n  - \"a\"\n"},
 		{"name", output.Options{}, "k\ufffd\n"},
@@ -284,7 +286,7 @@ func TestSpans(t *testing.T) {
 
 func ExampleNew() {
 	// errors are left out: the output is a terminal
-	w, _ := output.New(printed{}, output.Table, output.Options{Columns: []string{"NODE", "STATE"}, Headers: true, Terminal: true, Width: 20,
+	w, _ := output.New(printed{}, output.Table, output.Options{Columns: []string{"NODE", "STATE"}, Headers: true, Screen: output.Screen{Terminal: true, Width: 20},
 		Cuts: []output.Cut{{Column: "NODE", Least: 4}}})
 	_ = w.Row(output.Row{Cells: []string{"1719999999999/7c0e9d1a", "serving"}})
 	_ = w.Close()

@@ -43,15 +43,15 @@ func TestFit(t *testing.T) {
 		{5, []int{1, 1, 1}, 1},
 		{1, []int{1, 1, 1}, 1},
 	} {
-		widths, gap := fit(columns, []int{10, 30, 20}, Options{Width: tt.width, Cuts: cuts})
+		widths, gap := fit(columns, []int{10, 30, 20}, Options{Screen: Screen{Width: tt.width}, Cuts: cuts})
 		if !slices.Equal(widths, tt.want) || gap != tt.gap {
 			t.Errorf("in %d cells: %v, %d spaces, want %v, %d", tt.width, widths, gap, tt.want, tt.gap)
 		}
 	}
-	if widths, _ := fit([]string{"A"}, []int{3}, Options{Width: 2, Cuts: []Cut{{Column: "A", Least: 8}}}); widths[0] != 2 {
+	if widths, _ := fit([]string{"A"}, []int{3}, Options{Screen: Screen{Width: 2}, Cuts: []Cut{{Column: "A", Least: 8}}}); widths[0] != 2 {
 		t.Errorf("a short column of %d cells in 2", widths[0])
 	}
-	if widths, gap := fit(nil, nil, Options{Width: 1}); len(widths) != 0 || gap != usualGap {
+	if widths, gap := fit(nil, nil, Options{Screen: Screen{Width: 1}}); len(widths) != 0 || gap != usualGap {
 		t.Errorf("no columns: %v, %d", widths, gap)
 	}
 }
@@ -62,8 +62,8 @@ func TestNothingWraps(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	alphabet := []rune("ab1 /_-é世界🙂한…\u0301\x1b\t\u202e")
 	for range 3000 {
-		o := Options{Columns: []string{"SESSION", "MEMBER", "NODE", "世"}, Wide: []string{"MORE"}, Headers: random.IntN(2) == 0, Terminal: true,
-			Width: 1 + random.IntN(120), Page: 1 + random.IntN(4), Cuts: []Cut{{"NODE", random.IntN(20)}, {"MEMBER", 3}}}
+		o := Options{Columns: []string{"SESSION", "MEMBER", "NODE", "世"}, Wide: []string{"MORE"}, Headers: random.IntN(2) == 0,
+			Screen: Screen{Terminal: true, Width: 1 + random.IntN(120)}, Page: 1 + random.IntN(4), Cuts: []Cut{{"NODE", random.IntN(20)}, {"MEMBER", 3}}}
 		var out bytes.Buffer
 		w, err := New(&out, Formats()[random.IntN(2)], o)
 		if err != nil {
