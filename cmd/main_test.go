@@ -5,18 +5,17 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"go.uber.org/goleak"
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/kafkabus"
 	"github.com/stompgw/stompgw/bus/natsbus"
-	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 )
 
 func TestMain(m *testing.M) {
-	redis.SetLogger(clitest.Discard{})
+	logging.Disable()
 	// go-redis looks once a second for a Redis that is away, and sleeps on for as long when it is closed.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
 }

@@ -7,7 +7,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/kafkabus"
@@ -26,7 +26,7 @@ func main() {
 		<-signals
 		os.Exit(1)
 	}()
-	redis.SetLogger(quiet{})
+	logging.Disable() // of go-redis and each attempt to dial: the registry logs once that Redis is away, and commands print errors
 	os.Exit(cmd.Main(ctx, cmd.Process{
 		Args:    os.Args,
 		Stdin:   os.Stdin,
@@ -40,9 +40,3 @@ func main() {
 		},
 	}))
 }
-
-// quiet drops what go-redis logs of every attempt to dial: the registry logs once that Redis is
-// away, and the commands print their errors.
-type quiet struct{}
-
-func (quiet) Printf(context.Context, string, ...any) {}

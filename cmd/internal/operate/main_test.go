@@ -3,13 +3,11 @@ package operate
 import (
 	"testing"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"go.uber.org/goleak"
-
-	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 )
 
 func TestMain(m *testing.M) {
-	redis.SetLogger(clitest.Discard{})
+	logging.Disable()
 	goleak.VerifyTestMain(m)
 }

@@ -287,7 +287,7 @@ func certificateFiles(t *testing.T) (cert, key string) {
 		t.Fatal(err)
 	}
 	folder := t.TempDir()
-	clitest.WriteKeys(t, filepath.Join(folder, "own"), private, private.Public())
+	clitest.WriteKeys(t, filepath.Join(folder, "own"), private)
 	cert = clitest.WriteFile(t, filepath.Join(folder, "cert.pem"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
 	return cert, filepath.Join(folder, "own.key")
 }

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/spf13/cobra"
 	"go.uber.org/goleak"
 
@@ -15,7 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	redis.SetLogger(clitest.Discard{})
+	logging.Disable()
 	// go-redis looks once a second for a Redis that is away, and sleeps on for as long when it is closed.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
 }

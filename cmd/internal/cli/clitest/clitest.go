@@ -4,6 +4,7 @@ package clitest
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -11,6 +12,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"io"
 	"io/fs"
 	"net"
@@ -141,36 +143,29 @@ func Beside(t *testing.T, run func(ctx context.Context, stdout, stderr io.Writer
 func TokenFiles(t *testing.T) {
 	t.Helper()
 	t.Chdir(t.TempDir())
-	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
+	rsaKey, rsaErr := rsa.GenerateKey(rand.Reader, 2048)
+	ecKey, ecErr := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	_, edKey, edErr := ed25519.GenerateKey(rand.Reader)
+	if err := errors.Join(rsaErr, ecErr, edErr); err != nil {
 		t.Fatal(err)
 	}
-	ecKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, edKey, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	WriteKeys(t, "rsa", rsaKey, rsaKey.Public())
-	WriteKeys(t, "ec", ecKey, ecKey.Public())
-	WriteKeys(t, "ed", edKey, edKey.Public())
+	WriteKeys(t, "rsa", rsaKey)
+	WriteKeys(t, "ec", ecKey)
+	WriteKeys(t, "ed", edKey)
 	WriteFile(t, "secret", "a secret of thirty-two characters\n")
 	WriteFile(t, "other", "another secret of some thirty characters")
 }
 
-func WriteKeys(t *testing.T, name string, private, public any) {
+// WriteKeys writes a key to name.key, and the public half to name.pub.
+func WriteKeys(t *testing.T, name string, key crypto.Signer) {
 	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
+	private, privateErr := x509.MarshalPKCS8PrivateKey(key)
+	public, publicErr := x509.MarshalPKIXPublicKey(key.Public())
+	if err := errors.Join(privateErr, publicErr); err != nil {
 		t.Fatal(err)
 	}
-	WriteFile(t, name+".key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
-	if der, err = x509.MarshalPKIXPublicKey(public); err != nil {
-		t.Fatal(err)
-	}
-	WriteFile(t, name+".pub", string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
+	WriteFile(t, name+".key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})))
+	WriteFile(t, name+".pub", string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})))
 }
 
 // Room runs commands as the program does, and no others beside them.
@@ -188,9 +183,3 @@ func (r Room) Run(t *testing.T, stdin io.Reader, args ...string) (code int, stdo
 	code = r.Main(t.Context(), stdin, &out, &errs, args...)
 	return code, out.String(), errs.String()
 }
-
-// Discard is what go-redis logs to; it has one logger for the process.
-type Discard struct{}
-
-// Printf writes nothing.
-func (Discard) Printf(context.Context, string, ...any) {}
