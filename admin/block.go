@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/registry"
-	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
 // Block is a member that can't connect for a while.
@@ -57,20 +56,14 @@ func (c *Cluster) Unblock(ctx context.Context, member string) (was bool, err err
 	return was, c.tellBlocks(ctx, request{Whom: id})
 }
 
-// tellBlocks has the nodes read the blocks again; did is as for refreshes.
+// tellBlocks has the nodes read the blocks again; did says what for their logs tell, in Whom and For.
 func (c *Cluster) tellBlocks(ctx context.Context, did request) error {
 	nodes, err := c.reader.Nodes(ctx)
 	if err != nil {
 		return err
 	}
-	return c.askAll(ctx, c.refreshes(nodes, did), func(*question) {})
-}
-
-// refreshes are questions that have nodes read the blocks again; did says what for their logs tell, in
-// Whom and For. A node that was silent just now is asked, and not waited for.
-func (c *Cluster) refreshes(nodes []redisregistry.About, did request) []*question {
 	did.Op, did.By = opRefresh, c.Operator
-	return c.questions(nodes, did)
+	return c.askAll(ctx, c.questions(nodes, did), func(*question) {})
 }
 
 // block keeps the members of sessions out, and returns when the nodes know: a client that is kicked is
@@ -96,7 +89,7 @@ func (w *kicker) block(ctx context.Context, sessions []Session) error {
 			return err
 		}
 	}
-	for _, err := range w.talk.ask(ctx, w.cluster.refreshes(w.nodes, request{})) {
+	for _, err := range w.talk.ask(ctx, w.cluster.questions(w.nodes, request{Op: opRefresh, By: w.cluster.Operator})) {
 		if err != nil {
 			return err
 		}

@@ -164,7 +164,8 @@ func (c *Cluster) subscribers(ctx context.Context, nodes []redisregistry.About, 
 	return all, err
 }
 
-// questions ask nodes the same. Those of the replaced system can't be asked.
+// questions ask nodes the same. Those of the replaced system can't be asked, and who was silent just now is not waited
+// for with blocks.
 func (c *Cluster) questions(nodes []redisregistry.About, r request) (all []*question) {
 	for _, n := range nodes {
 		if !n.Foreign() {

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -66,26 +65,30 @@ type Result struct {
 // does redisregistry.ErrTooManyBlocks.
 func (c *Cluster) Kick(ctx context.Context, sessions iter.Seq2[Session, error], k Kick) iter.Seq2[Result, error] {
 	return func(yield func(Result, error) bool) {
-		w := &kicker{cluster: c, kick: k, yield: yield, pace: pace{rate: k.Rate}, blocked: map[string]bool{}, asked: map[string]bool{}}
+		w := &kicker{cluster: c, kick: k, pace: pace{rate: k.Rate}, blocked: map[string]bool{}, asked: map[string]bool{}}
 		defer w.close(ctx)
-		err := k.check()
-		if err == nil {
-			err = w.run(ctx, sessions)
-		}
-		if err != nil && !errors.Is(err, errStopped) {
+		if err := k.check(); err != nil {
 			yield(Result{}, err)
+			return
+		}
+		for batch, err := range Batches(sessions, k.batch()) {
+			if err != nil {
+				yield(Result{}, err)
+				return
+			}
+			for r, err := range w.end(ctx, batch) {
+				if !yield(r, err) || err != nil {
+					return
+				}
+			}
 		}
 	}
 }
-
-// errStopped says that nobody wants further results.
-var errStopped = errors.New("stopped")
 
 // kicker is one call of Kick.
 type kicker struct {
 	cluster *Cluster
 	kick    Kick
-	yield   func(Result, error) bool
 	pace    pace
 	talk    *talk                 // nil until there is something to ask
 	nodes   []redisregistry.About // to be told of blocks; nil until there is one
@@ -112,66 +115,55 @@ func (w *kicker) close(ctx context.Context) {
 	}
 }
 
-func (w *kicker) run(ctx context.Context, sessions iter.Seq2[Session, error]) error {
-	for batch, err := range Batches(sessions, w.kick.batch()) {
-		if err == nil {
-			err = w.end(ctx, batch)
+// end kicks some sessions.
+func (w *kicker) end(ctx context.Context, sessions []Session) iter.Seq2[Result, error] {
+	return func(yield func(Result, error) bool) {
+		if err := w.prepare(ctx, sessions); err != nil {
+			yield(Result{}, err)
+			return
 		}
-		if err != nil {
-			return err
+		for _, s := range sessions {
+			if _, own := s.own(); !own && !yield(w.result(s, Silent), nil) {
+				return
+			}
+		}
+		nodes := byNode(sessions)
+		var questions []*question // one for each node, since there are no more sessions than one can hold
+		for node, at := range nodes {
+			questions = append(questions, w.question(node, slices.Sorted(maps.Keys(at))))
+		}
+		for q, err := range w.talk.ask(ctx, questions) {
+			if err != nil {
+				yield(Result{}, err)
+				return
+			}
+			for _, id := range q.request.Sessions {
+				if !yield(w.result(sessions[nodes[q.node][id]], q.outcome(id)), nil) {
+					return
+				}
+			}
 		}
 	}
-	return nil
 }
 
-// end kicks some sessions.
-func (w *kicker) end(ctx context.Context, sessions []Session) error {
+// prepare waits until sessions may be ended, and keeps their members out.
+func (w *kicker) prepare(ctx context.Context, sessions []Session) (err error) {
 	if err := w.pace.wait(ctx, len(sessions)); err != nil {
 		return err
 	}
 	if w.talk == nil {
-		var err error
 		if w.talk, err = w.cluster.talk(ctx); err != nil {
 			return err
 		}
 	}
 	if w.kick.Block > 0 {
-		if err := w.block(ctx, sessions); err != nil {
-			return err
-		}
-	}
-	for _, s := range sessions {
-		if _, own := s.own(); own {
-			continue
-		}
-		if err := w.tell(s, Silent); err != nil {
-			return err
-		}
-	}
-	nodes := byNode(sessions)
-	var questions []*question // one for each node, since there are no more sessions than one can hold
-	for node, at := range nodes {
-		questions = append(questions, w.question(node, slices.Sorted(maps.Keys(at))))
-	}
-	for q, err := range w.talk.ask(ctx, questions) {
-		if err != nil {
-			return err
-		}
-		for _, id := range q.request.Sessions {
-			if err := w.tell(sessions[nodes[q.node][id]], q.outcome(id)); err != nil {
-				return err
-			}
-		}
+		return w.block(ctx, sessions)
 	}
 	return nil
 }
 
-// tell yields a result. The error is errStopped.
-func (w *kicker) tell(s Session, o Outcome) error {
-	if !w.yield(Result{Session: s, Outcome: o, Blocked: w.blocked[s.member()]}, nil) {
-		return errStopped
-	}
-	return nil
+func (w *kicker) result(s Session, o Outcome) Result {
+	return Result{Session: s, Outcome: o, Blocked: w.blocked[s.member()]}
 }
 
 // question has a node kick. One that was silent just now is told to, and not waited for.

@@ -106,14 +106,14 @@ func (c *Cluster) FindNode(ctx context.Context, name string) (Node, error) {
 // pickNode returns the one that name means.
 func pickNode(nodes []redisregistry.About, name string) (redisregistry.About, error) {
 	var hits []redisregistry.About
-	var names []string
+	several := &AmbiguousError{Name: name, What: "nodes"}
 	for _, n := range nodes {
 		_, uuid, _ := strings.Cut(n.Node, "/")
 		switch {
 		case n.Node == name:
 			return n, nil
 		case name != "" && (strings.HasPrefix(n.Node, name) || strings.HasPrefix(uuid, name) || n.Host == name):
-			hits, names = append(hits, n), append(names, n.Node)
+			hits, several.Keys = append(hits, n), append(several.Keys, n.Node)
 		}
 	}
 	switch len(hits) {
@@ -122,7 +122,7 @@ func pickNode(nodes []redisregistry.About, name string) (redisregistry.About, er
 	case 1:
 		return hits[0], nil
 	}
-	return redisregistry.About{}, &AmbiguousError{Name: name, What: "nodes", Keys: names}
+	return redisregistry.About{}, several
 }
 
 // Drain makes a node, named whole, let its sessions go, and end. It returns how many those are. Errors

@@ -26,7 +26,11 @@ func (c *console) nodesList() *cobra.Command {
 		Example: "  stompgw nodes list\n  stompgw nodes list -o wide --config prod.yaml",
 	}
 	src := c.source(cmd)
-	t := cli.NewWatched(cmd, nodeColumns())
+	t := cli.NewWatched(cmd, output.Options{
+		Columns: []string{"NODE", "HOST", "STATE", "SESSIONS", "ADDRESS", "UPTIME", "HEARTBEAT"},
+		Wide:    []string{"VERSION", "BUS", "CONNECTIONS", "READY"},
+		Cuts:    []output.Cut{{Column: "READY", Least: 12}, {Column: "VERSION", Least: 8}, {Column: "HOST", Least: 12}, {Column: "ADDRESS", Least: 9}},
+	})
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return c.show(cmd, src, t, func(cluster operator, w *output.Writer) (string, error) {
 			nodes, err := cluster.Nodes(cmd.Context())
@@ -62,14 +66,6 @@ func (c *console) nodesShow() *cobra.Command {
 		})
 	}
 	return cmd
-}
-
-func nodeColumns() output.Options {
-	return output.Options{
-		Columns: []string{"NODE", "HOST", "STATE", "SESSIONS", "ADDRESS", "UPTIME", "HEARTBEAT"},
-		Wide:    []string{"VERSION", "BUS", "CONNECTIONS", "READY"},
-		Cuts:    []output.Cut{{Column: "READY", Least: 12}, {Column: "VERSION", Least: 8}, {Column: "HOST", Least: 12}, {Column: "ADDRESS", Least: 9}},
-	}
 }
 
 func nodeRow(n admin.Node, now time.Time) output.Row {

@@ -38,7 +38,11 @@ func (c *console) sessionsList() *cobra.Command {
 			"  stompgw sessions list --transport websocket --limit 100 -o json",
 	}
 	src := c.source(cmd)
-	t := cli.NewWatched(cmd, sessionColumns())
+	t := cli.NewWatched(cmd, output.Options{
+		Columns: []string{"SESSION", "MEMBER", "TRANSPORT", "AGE", "SUBS"},
+		Wide:    []string{"ADDRESS", "VERSION", "QUEUE", "TOKEN"},
+		Cuts:    []output.Cut{{Column: "ADDRESS", Least: 12}, {Column: "TRANSPORT", Least: 9}, memberCut()},
+	})
 	f := newFilter(cmd, c, src)
 	flags := cmd.Flags()
 	cli.DurationVar(flags, &f.Older, "older", 0, time.Millisecond, "only those connected for this `TIME` or longer, such as 90s, 10m or 3d2h")
@@ -165,14 +169,6 @@ func filterError(f admin.Filter, err error) error {
 		return fmt.Errorf("--cursor: %w", err)
 	}
 	return err
-}
-
-func sessionColumns() output.Options {
-	return output.Options{
-		Columns: []string{"SESSION", "MEMBER", "TRANSPORT", "AGE", "SUBS"},
-		Wide:    []string{"ADDRESS", "VERSION", "QUEUE", "TOKEN"},
-		Cuts:    []output.Cut{{Column: "ADDRESS", Least: 12}, {Column: "TRANSPORT", Least: 9}, memberCut()},
-	}
 }
 
 func memberCut() output.Cut { return output.Cut{Column: "MEMBER", Least: 8} }
