@@ -217,7 +217,7 @@ func TestRedisRestarts(t *testing.T) {
 // TestRedisHangs: a subscription on which nothing comes any more is made again.
 func TestRedisHangs(t *testing.T) {
 	proxy := newProxy(t, servers.Redis(t).Addr)
-	m := hastyMap(t, proxy.addr)
+	m := connectMap(t, redisregistry.Options{Addrs: []string{proxy.addr}}, redisregistry.Hashes) // with the patience of nodes
 	startControl(t, m, m, 100*time.Millisecond)
 	proxy.swallow() // connections stay, and carry nothing
 	c := admin.NewCluster(m, time.Second)

@@ -64,14 +64,6 @@ func onAll(t *testing.T, test func(t *testing.T, m redisregistry.Map)) {
 	}
 }
 
-// onRedis runs a test on Redis itself in each layout: miniredis takes seconds for a walk over more than
-// a thousand keys.
-func onRedis(t *testing.T, test func(t *testing.T, m redisregistry.Map)) {
-	for _, layout := range []redisregistry.Layout{redisregistry.Hashes, redisregistry.Keys} {
-		t.Run(string(layout), func(t *testing.T) { test(t, sessionMap(t, servers.Redis(t).Addr, layout)) })
-	}
-}
-
 func miniature(t *testing.T) (addr string) {
 	t.Helper()
 	m := miniredis.RunT(t)
@@ -83,12 +75,6 @@ func miniature(t *testing.T) (addr string) {
 func sessionMap(t *testing.T, addr string, layout redisregistry.Layout) redisregistry.Map {
 	t.Helper()
 	return connectMap(t, redisregistry.Options{Addrs: []string{addr}, Patience: patience}, layout)
-}
-
-// hastyMap is asked with no more patience than a node has, where a Redis may hang.
-func hastyMap(t *testing.T, addr string) redisregistry.Map {
-	t.Helper()
-	return connectMap(t, redisregistry.Options{Addrs: []string{addr}}, redisregistry.Hashes)
 }
 
 func connectMap(t *testing.T, o redisregistry.Options, layout redisregistry.Layout) redisregistry.Map {
@@ -139,13 +125,13 @@ type kick struct {
 	blocks int // that the node knew of then
 }
 
-// note takes down a question, and returns what it is answered with.
-func (g *sham) note(ctx context.Context, what string) error {
-	g.mu.Lock()
-	hang := g.hang
-	g.queries = append(g.queries, what)
-	err := g.fails
-	g.mu.Unlock()
+// answer takes down a question, and does what is asked, unless it is to hang or fail.
+func (g *sham) answer(ctx context.Context, what string, do func()) (err error) {
+	var hang chan struct{}
+	g.do(func(g *sham) {
+		hang, err = g.hang, g.fails
+		g.queries = append(g.queries, what)
+	})
 	if hang != nil {
 		select {
 		case <-hang:
@@ -153,61 +139,51 @@ func (g *sham) note(ctx context.Context, what string) error {
 			return ctx.Err()
 		}
 	}
+	if err == nil {
+		g.do(func(*sham) { do() })
+	}
 	return err
 }
 
-func (g *sham) Live(ctx context.Context, ids []registry.SessionID) ([]registry.Live, error) {
-	if err := g.note(ctx, "live"); err != nil {
-		return nil, err
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	var found []registry.Live
-	for _, id := range ids {
-		if subs, ok := g.sessions[id]; ok {
-			found = append(found, registry.Live{ID: id, Subscriptions: subs, Subscribed: len(subs), Queued: int(id)})
+func (g *sham) Live(ctx context.Context, ids []registry.SessionID) (found []registry.Live, err error) {
+	err = g.answer(ctx, "live", func() {
+		for _, id := range ids {
+			if subs, ok := g.sessions[id]; ok {
+				found = append(found, registry.Live{ID: id, Subscriptions: subs, Subscribed: len(subs), Queued: int(id)})
+			}
 		}
-	}
-	return found, nil
+	})
+	return found, err
 }
 
-func (g *sham) Subscribers(ctx context.Context, destination string) ([]registry.SessionID, error) {
-	if err := g.note(ctx, "subscribers"); err != nil {
-		return nil, err
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	var found []registry.SessionID
-	for id, subs := range g.sessions {
-		if slices.Contains(subs, destination) {
-			found = append(found, id)
+func (g *sham) Subscribers(ctx context.Context, destination string) (found []registry.SessionID, err error) {
+	err = g.answer(ctx, "subscribers", func() {
+		for id, subs := range g.sessions {
+			if slices.Contains(subs, destination) {
+				found = append(found, id)
+			}
 		}
-	}
-	return found, nil
+	})
+	return found, err
 }
 
-func (g *sham) Kick(ctx context.Context, ids []registry.SessionID, k gateway.Kick) ([]registry.SessionID, error) {
-	if err := g.note(ctx, "kick"); err != nil {
-		return nil, err
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.kicks = append(g.kicks, kick{ids, k, len(g.blocks)})
-	var kicked []registry.SessionID
-	for _, id := range ids {
-		if _, ok := g.sessions[id]; ok {
-			delete(g.sessions, id)
-			g.registry.Remove(id)
-			kicked = append(kicked, id)
+func (g *sham) Kick(ctx context.Context, ids []registry.SessionID, k gateway.Kick) (kicked []registry.SessionID, err error) {
+	err = g.answer(ctx, "kick", func() {
+		g.kicks = append(g.kicks, kick{ids, k, len(g.blocks)})
+		for _, id := range ids {
+			if _, ok := g.sessions[id]; ok {
+				delete(g.sessions, id)
+				g.registry.Remove(id)
+				kicked = append(kicked, id)
+			}
 		}
-	}
-	return kicked, nil
+	})
+	return kicked, err
 }
 
-func (g *sham) Figures() gateway.Figures {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return gateway.Figures{Sessions: len(g.sessions), Connections: len(g.sessions) + 100}
+func (g *sham) Figures() (f gateway.Figures) {
+	g.do(func(g *sham) { f = gateway.Figures{Sessions: len(g.sessions), Connections: len(g.sessions) + 100} })
+	return f
 }
 
 func (g *sham) Ready() (is error) {
