@@ -35,8 +35,6 @@ type question struct {
 	request  request
 	fleeting bool // asked, but not waited for
 
-	payload string
-
 	// Guarded by talk.mu until ask yields it.
 	heard time.Time // when the node last said something, or was asked
 	parts map[int]struct{}
@@ -91,15 +89,15 @@ func (t *talk) close() {
 // silent. An error, of Redis or that ctx has ended, ends it.
 func (t *talk) ask(ctx context.Context, questions []*question) iter.Seq2[*question, error] {
 	return func(yield func(*question, error) bool) {
-		defer t.forget(questions)
+		defer t.expect(nil)
 		t.expect(questions)
-		if err := t.publish(ctx, questions); err != nil {
-			yield(nil, err)
-			return
-		}
 		again := time.NewTicker(max(t.cluster.patience/repeats, time.Millisecond))
 		defer again.Stop()
-		for open := len(questions); ; {
+		for err := t.publish(ctx, questions); ; {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
 			settled, waiting := t.settle(time.Now())
 			for _, q := range settled {
 				if !q.fleeting {
@@ -109,10 +107,9 @@ func (t *talk) ask(ctx context.Context, questions []*question) iter.Seq2[*questi
 					return
 				}
 			}
-			if open -= len(settled); open == 0 {
+			if len(waiting) == 0 {
 				return
 			}
-			var err error
 			select {
 			case <-t.news:
 			case <-again.C:
@@ -120,32 +117,21 @@ func (t *talk) ask(ctx context.Context, questions []*question) iter.Seq2[*questi
 			case <-ctx.Done():
 				err = context.Cause(ctx)
 			}
-			if err != nil {
-				yield(nil, err)
-				return
-			}
 		}
 	}
 }
 
-// expect has the answers to questions heard.
+// expect has the answers to questions heard, and no others.
 func (t *talk) expect(questions []*question) {
 	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	clear(t.pending)
 	for _, q := range questions {
 		t.asked++
 		q.request.ID, q.request.Reply = t.token+"-"+strconv.Itoa(t.asked), t.token
 		q.heard, q.parts = now, map[int]struct{}{}
 		t.pending[q.request.ID] = q
-	}
-}
-
-func (t *talk) forget(questions []*question) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, q := range questions {
-		delete(t.pending, q.request.ID)
 	}
 }
 
@@ -167,19 +153,13 @@ func (t *talk) settle(now time.Time) (settled, waiting []*question) {
 // publish sends the requests. How many have got them is not known: what PUBLISH returns counts one
 // server of a Redis Cluster alone.
 func (t *talk) publish(ctx context.Context, questions []*question) error {
-	if len(questions) == 0 {
-		return nil
-	}
 	pipe := t.cluster.m.Client.Redis().Pipeline()
 	for _, q := range questions {
-		if q.payload == "" {
-			text, err := json.Marshal(q.request)
-			if err != nil {
-				return err
-			}
-			q.payload = string(text)
+		text, err := json.Marshal(q.request)
+		if err != nil {
+			return err
 		}
-		pipe.Publish(ctx, nodeChannel(t.cluster.m, q.node), q.payload)
+		pipe.Publish(ctx, nodeChannel(t.cluster.m, q.node), text)
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return fmt.Errorf("ask the nodes: %w", err)
