@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,7 +40,7 @@ type Control struct {
 	log     *slog.Logger
 
 	requests chan request
-	recent   recent // of the goroutine that listens
+	recent   []string // the ids of requests, the last ones last; of the goroutine that listens
 	ear      listener
 	audit    audit
 
@@ -104,39 +105,17 @@ func (c *Control) take(payload string) {
 		}
 		return
 	}
-	if c.recent.has(r.ID) {
+	if slices.Contains(c.recent, r.ID) {
 		return
 	}
 	select {
 	case c.requests <- r:
-		c.recent.add(r.ID)
+		c.recent = append(c.recent[max(len(c.recent)-controlRecent+1, 0):], r.ID)
 	default:
 		if c.dropped.Add(1) == 1 {
 			c.log.Warn("too many requests of operators at once, dropped one; more are only counted", "waiting", controlQueue)
 		}
 	}
-}
-
-// recent is a ring of ids. Its zero value is empty.
-type recent struct {
-	ids  map[string]struct{}
-	ring [controlRecent]string
-	next int
-}
-
-func (r *recent) has(id string) bool {
-	_, ok := r.ids[id]
-	return ok
-}
-
-// add puts id in the place of the oldest.
-func (r *recent) add(id string) {
-	if r.ids == nil {
-		r.ids = make(map[string]struct{}, controlRecent)
-	}
-	delete(r.ids, r.ring[r.next])
-	r.ids[id], r.ring[r.next] = struct{}{}, id
-	r.next = (r.next + 1) % len(r.ring)
 }
 
 // operationTimeout is how long the loops of the gateway may take for one request. Who asked has given

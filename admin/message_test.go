@@ -133,26 +133,6 @@ func TestHostileAnswers(t *testing.T) {
 	}
 }
 
-func TestRecent(t *testing.T) {
-	var r recent
-	for i := range 3 * controlRecent {
-		id := registry.SessionID(i).String()
-		if r.has(id) {
-			t.Fatalf("%s is known before it has come", id)
-		}
-		r.add(id)
-	}
-	for i := range 3 * controlRecent {
-		id := registry.SessionID(i).String()
-		if want := i >= 2*controlRecent; r.has(id) != want {
-			t.Fatalf("%s is known: %v", id, !want)
-		}
-	}
-	if len(r.ids) != controlRecent {
-		t.Errorf("%d ids are remembered", len(r.ids))
-	}
-}
-
 // FuzzParseRequest holds that what is taken is within the limits, and is the same when it is written
 // and read again.
 func FuzzParseRequest(f *testing.F) {
