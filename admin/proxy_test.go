@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"context"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -10,14 +11,10 @@ import (
 // proxy passes connections on to a server. Its address is as good as a name: another server may come to
 // be behind it.
 type proxy struct {
-	addr string
-	to   atomic.Pointer[string]
-	lost atomic.Int64 // connections that could not be passed on
-	mute atomic.Int64 // of the first so many, nothing is passed on any more
-
-	wg    sync.WaitGroup
-	mu    sync.Mutex
-	conns []net.Conn // two for each connection
+	addr  string
+	to    atomic.Pointer[string]
+	lost  atomic.Int64 // connections that could not be passed on
+	swept atomic.Int64 // how often swallow was called: connections from before carry nothing any more
 }
 
 func newProxy(t *testing.T, to string) *proxy {
@@ -28,20 +25,13 @@ func newProxy(t *testing.T, to string) *proxy {
 	}
 	p := &proxy{addr: ln.Addr().String()}
 	p.move(to)
-	p.wg.Go(func() { p.accept(ln) })
-	t.Cleanup(func() {
-		ln.Close()
-		p.mu.Lock()
-		for _, c := range p.conns {
-			c.Close()
-		}
-		p.mu.Unlock()
-		p.wg.Wait()
-	})
+	var wg sync.WaitGroup
+	wg.Go(func() { p.accept(t.Context(), &wg, ln) })
+	t.Cleanup(func() { ln.Close(); wg.Wait() })
 	return p
 }
 
-func (p *proxy) accept(ln net.Listener) {
+func (p *proxy) accept(ctx context.Context, wg *sync.WaitGroup, ln net.Listener) {
 	for {
 		near, err := ln.Accept()
 		if err != nil {
@@ -53,22 +43,20 @@ func (p *proxy) accept(ln net.Listener) {
 			p.lost.Add(1)
 			continue
 		}
-		p.mu.Lock()
-		p.conns = append(p.conns, near, far)
-		number := int64(len(p.conns))
-		p.mu.Unlock()
-		p.wg.Go(func() { p.pass(near, far, number) })
-		p.wg.Go(func() { p.pass(far, near, number) })
+		context.AfterFunc(ctx, func() { near.Close(); far.Close() })
+		swept := p.swept.Load()
+		wg.Go(func() { p.pass(near, far, swept) })
+		wg.Go(func() { p.pass(far, near, swept) })
 	}
 }
 
 // pass carries bytes until either end closes.
-func (p *proxy) pass(from, to net.Conn, number int64) {
+func (p *proxy) pass(from, to net.Conn, swept int64) {
 	defer to.Close()
 	buf := make([]byte, 16<<10)
 	for {
 		n, err := from.Read(buf)
-		if err == nil && number > p.mute.Load() {
+		if err == nil && swept == p.swept.Load() {
 			_, err = to.Write(buf[:n])
 		}
 		if err != nil {
@@ -81,8 +69,4 @@ func (p *proxy) pass(from, to net.Conn, number int64) {
 func (p *proxy) move(to string) { p.to.Store(&to) }
 
 // swallow has the connections that there are carry nothing any more.
-func (p *proxy) swallow() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.mute.Store(int64(len(p.conns)))
-}
+func (p *proxy) swallow() { p.swept.Add(1) }
