@@ -240,32 +240,35 @@ type seat struct {
 	cluster *fakeCluster
 	screen  output.Screen
 	stdin   io.Reader // of somebody who is there; nil for nobody
+	stdout  io.Writer // nil for what run returns
 	ctx     context.Context
+	now     func() time.Time
 }
 
-func newSeat(t *testing.T) *seat { return &seat{cluster: newFakeCluster(), ctx: t.Context()} }
+func newSeat(t *testing.T) *seat {
+	return &seat{cluster: newFakeCluster(), ctx: t.Context(), now: noon}
+}
 
 func (s *seat) console() *console {
 	return &console{
 		drivers: []bus.Driver{natsbus.Driver()},
 		open:    func(*config.Config, time.Duration) (operator, func()) { return s.cluster, func() {} },
-		now:     noon,
+		now:     s.now,
 		every:   time.Millisecond,
 	}
 }
 
-func (c *console) root() *cobra.Command {
-	root := cli.Group("stompgw", "", c.commands()...)
-	root.SilenceUsage, root.SilenceErrors = true, true
-	return root
-}
+func (c *console) root() *cobra.Command { return cli.Group("stompgw", "", c.commands()...) }
 
 // run runs a command to its end.
 func (s *seat) run(args ...string) (code cli.ExitCode, stdout, stderr string) {
 	var out, errs bytes.Buffer
 	stdin, to, told := io.Reader(strings.NewReader("")), io.Writer(&out), io.Writer(&errs)
+	if s.stdout != nil {
+		to = s.stdout
+	}
 	if s.screen.Terminal {
-		to = fakeTerminal{Writer: &out, screen: s.screen}
+		to = fakeTerminal{Writer: to, screen: s.screen}
 	}
 	if s.stdin != nil {
 		stdin, told = fakeTerminal{Reader: s.stdin}, fakeTerminal{Writer: &errs}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"slices"
@@ -122,20 +121,21 @@ func TestWatchLists(t *testing.T) {
 	for _, args := range []string{"sessions list", "nodes list", "sessions blocked", "sessions count", "sessions count --by node"} {
 		ctx, cancel := context.WithCancel(t.Context())
 		seen := make(writes, 100)
-		root := newSeat(t).console().root()
-		root.SetArgs(append(strings.Fields(args), "--watch=100ms"))
-		root.SetOut(fakeTerminal{Writer: seen, screen: output.Screen{Terminal: true, Width: 80}})
-		root.SetErr(io.Discard)
-		ended := make(chan error, 1)
-		go func() { ended <- root.ExecuteContext(ctx) }()
+		s := newSeat(t)
+		s.ctx, s.stdout, s.screen = ctx, seen, output.Screen{Terminal: true, Width: 80}
+		ended := make(chan cli.ExitCode, 1)
+		go func() {
+			code, _, _ := s.run(append(strings.Fields(args), "--watch=100ms")...)
+			ended <- code
+		}()
 		for range 2 {
 			if clear, list := <-seen, <-seen; clear != "\x1b[H\x1b[2J" || !strings.Contains(list, "\n") {
 				t.Errorf("%s: %q and %q", args, clear, list)
 			}
 		}
 		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("%s: %v", args, err)
+		if code := <-ended; code != cli.Done {
+			t.Errorf("%s: exit code %d", args, code)
 		}
 	}
 }
@@ -345,12 +345,10 @@ func checkExample(t *testing.T, line string) {
 func TestOutputBroken(t *testing.T) {
 	for _, args := range []string{"sessions list", "sessions show " + nodeB, "sessions count", "sessions kick --all --yes", "sessions blocked", "sessions unblock a",
 		"nodes list", "nodes show " + nodeA, "nodes drain " + nodeA + " --yes"} {
-		root := newSeat(t).console().root()
-		root.SetArgs(strings.Fields(args))
-		root.SetOut(clitest.FullDisk{})
-		root.SetErr(io.Discard)
-		if err := root.ExecuteContext(t.Context()); !errors.Is(err, syscall.ENOSPC) {
-			t.Errorf("%s: %v", args, err)
+		s := newSeat(t)
+		s.stdout = clitest.FullDisk{}
+		if code, _, stderr := s.run(strings.Fields(args)...); code != cli.Failed || !strings.Contains(stderr, "can't write the output: no space left on device") {
+			t.Errorf("%s: exit code %d, %s", args, code, stderr)
 		}
 	}
 }
