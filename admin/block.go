@@ -89,10 +89,5 @@ func (w *kicker) block(ctx context.Context, sessions []Session) error {
 			return err
 		}
 	}
-	for _, err := range w.talk.ask(ctx, w.cluster.questions(w.nodes, request{Op: opRefresh, By: w.cluster.Operator})) {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return w.cluster.askAll(ctx, w.cluster.questions(w.nodes, request{Op: opRefresh, By: w.cluster.Operator}), func(*question) {})
 }

@@ -52,7 +52,7 @@ type Control struct {
 // goroutine of Run, several at a time, and may wait.
 func NewControl(m redisregistry.Map, node registry.Node, gw Controlled, refresh func(context.Context) error, log *slog.Logger) *Control {
 	return &Control{m: m, node: node, gw: gw, refresh: refresh, log: log,
-		requests: make(chan request, controlQueue), audit: audit{log: log}, ear: listener{proves: true, look: lookEvery}}
+		requests: make(chan request, controlQueue), audit: audit{log: log}, ear: listener{look: lookEvery}}
 }
 
 // ControlFigures are counts since a Control was made.

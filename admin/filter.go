@@ -163,33 +163,3 @@ func (c *Cluster) subscribers(ctx context.Context, nodes []redisregistry.About, 
 	})
 	return all, err
 }
-
-// questions ask nodes the same. Those of the replaced system can't be asked, and who was silent just now is not waited
-// for with blocks.
-func (c *Cluster) questions(nodes []redisregistry.About, r request) (all []*question) {
-	for _, n := range nodes {
-		if !n.Foreign() {
-			all = append(all, &question{node: n.Node, request: r, fleeting: r.Op == opRefresh && c.silence.spares(n.Node)})
-		}
-	}
-	return all
-}
-
-// askAll asks in a talk of its own.
-func (c *Cluster) askAll(ctx context.Context, questions []*question, told func(*question)) error {
-	if len(questions) == 0 {
-		return nil
-	}
-	t, err := c.talk(ctx)
-	if err != nil {
-		return err
-	}
-	defer t.close()
-	for q, err := range t.ask(ctx, questions) {
-		if err != nil {
-			return err
-		}
-		told(q)
-	}
-	return nil
-}

@@ -65,7 +65,7 @@ type Result struct {
 // does redisregistry.ErrTooManyBlocks.
 func (c *Cluster) Kick(ctx context.Context, sessions iter.Seq2[Session, error], k Kick) iter.Seq2[Result, error] {
 	return func(yield func(Result, error) bool) {
-		w := &kicker{cluster: c, kick: k, pace: pace{rate: k.Rate}, blocked: map[string]bool{}, asked: map[string]bool{}}
+		w := &kicker{cluster: c, kick: k, call: newToken(), pace: pace{rate: k.Rate}, blocked: map[string]bool{}, asked: map[string]bool{}}
 		defer w.close(ctx)
 		if err := k.check(); err != nil {
 			yield(Result{}, err)
@@ -90,7 +90,7 @@ type kicker struct {
 	cluster *Cluster
 	kick    Kick
 	pace    pace
-	talk    *talk                 // nil until there is something to ask
+	call    string                // names it
 	nodes   []redisregistry.About // to be told of blocks; nil until there is one
 	blocked map[string]bool       // members
 	asked   map[string]bool       // nodes
@@ -98,21 +98,16 @@ type kicker struct {
 
 // close lets the nodes know that this was all. One that does not hear it finds out by itself.
 func (w *kicker) close(ctx context.Context) {
-	if w.talk == nil {
-		return
-	}
-	defer w.talk.close()
 	if w.cluster.Operator == "" {
 		return
 	}
 	var questions []*question
 	for node := range w.asked {
-		questions = append(questions, &question{node: node, fleeting: true, request: request{Op: opDone, Call: w.talk.token}})
+		questions = append(questions, &question{node: node, request: request{Op: opDone, Call: w.call}})
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second) // also after Ctrl-C
 	defer cancel()
-	for range w.talk.ask(ctx, questions) {
-	}
+	w.cluster.publish(ctx, address(newToken(), questions)) // where it fails they find out, too
 }
 
 // end kicks some sessions.
@@ -132,7 +127,7 @@ func (w *kicker) end(ctx context.Context, sessions []Session) iter.Seq2[Result, 
 		for node, at := range nodes {
 			questions = append(questions, w.question(node, slices.Sorted(maps.Keys(at))))
 		}
-		for q, err := range w.talk.ask(ctx, questions) {
+		for q, err := range w.cluster.ask(ctx, questions) {
 			if err != nil {
 				yield(Result{}, err)
 				return
@@ -147,19 +142,11 @@ func (w *kicker) end(ctx context.Context, sessions []Session) iter.Seq2[Result, 
 }
 
 // prepare waits until sessions may be ended, and keeps their members out.
-func (w *kicker) prepare(ctx context.Context, sessions []Session) (err error) {
-	if err := w.pace.wait(ctx, len(sessions)); err != nil {
+func (w *kicker) prepare(ctx context.Context, sessions []Session) error {
+	if err := w.pace.wait(ctx, len(sessions)); err != nil || w.kick.Block == 0 {
 		return err
 	}
-	if w.talk == nil {
-		if w.talk, err = w.cluster.talk(ctx); err != nil {
-			return err
-		}
-	}
-	if w.kick.Block > 0 {
-		return w.block(ctx, sessions)
-	}
-	return nil
+	return w.block(ctx, sessions)
 }
 
 func (w *kicker) result(s Session, o Outcome) Result {
@@ -171,7 +158,7 @@ func (w *kicker) question(node string, ids []registry.SessionID) *question {
 	w.asked[node] = true
 	r := request{Op: opKick, Sessions: ids, Kick: w.kick.Kick}
 	if w.cluster.Operator != "" {
-		r.By, r.Whom, r.Call = w.cluster.Operator, w.kick.Whom, w.talk.token
+		r.By, r.Whom, r.Call = w.cluster.Operator, w.kick.Whom, w.call
 		if w.kick.Block > 0 {
 			r.For = w.kick.Block.String()
 		}

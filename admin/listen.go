@@ -25,11 +25,7 @@ type listener struct {
 	ready   func() // Redis has confirmed: what is published from now on comes
 	message func(payload string)
 	away    func(err error) // the subscription is lost, or can't be made; ready follows when it is back
-
-	// proves has the listener see to it that it hears what anybody publishes who dials Redis now. A
-	// listener that lives for one question need not.
-	proves bool
-	look   time.Duration // lookEvery, less for tests
+	look    time.Duration   // lookEvery, less for tests
 }
 
 var (
@@ -40,8 +36,9 @@ var (
 	errElsewhere = errors.New("what is published at the address of redis does not arrive: it is another redis now, or the connections hang; connecting anew")
 )
 
-// listen subscribes to a channel and keeps the subscription alive until ctx ends. The client finds the
-// server for each new one, which matters on Redis Cluster and after a fail-over.
+// listen subscribes to a channel and keeps the subscription alive until ctx ends. It sees to it that it hears what
+// anybody publishes who dials Redis now. The client finds the server for each new subscription, which matters on
+// Redis Cluster and after a fail-over.
 func listen(ctx context.Context, client *redisregistry.Client, l listener, channel string) {
 	look := l.look
 	for ctx.Err() == nil {
@@ -132,7 +129,7 @@ func (s *subscription) watch(ctx context.Context, ps *redis.PubSub, look time.Du
 		}
 		heard := s.heard.Swap(false)
 		s.proved = s.proved || proving
-		proving = s.proves && s.confirmed.Load() && s.prove(ctx)
+		proving = s.confirmed.Load() && s.prove(ctx)
 		switch {
 		case heard, proving:
 			asked = false

@@ -6,28 +6,26 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net"
 	"strconv"
-	"sync"
 	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
-// repeats is how often a request is published in the time that a node has for an answer: the first
-// may be lost with a connection to Redis, and a node acts on one alone.
-const repeats = 4
+const (
+	// repeats is how often a request is published in the time that a node has for an answer: the first
+	// may be lost with a connection to Redis, and a node acts on one alone.
+	repeats = 4
 
-// talk asks nodes, for one call of a method of Cluster, which has a channel for the answers then. One
-// goroutine uses it; another one, its own, hears the answers.
-type talk struct {
-	cluster *Cluster
-	token   string
-	asked   int // questions so far
-	stop    context.CancelFunc
-	wg      sync.WaitGroup
-	news    chan struct{} // holds one token while there may be an answer
+	// listenTimeout is how long Redis may take to confirm that it will bring the answers.
+	listenTimeout = 6 * time.Second
+)
 
-	mu      sync.Mutex
-	pending map[string]*question // by the ids of their requests
-}
+// errDeaf ends questions whose answers would not be heard.
+var errDeaf = fmt.Errorf("listen for answers of nodes: %w", net.ErrClosed)
 
 // question is a request to one node and what comes of it.
 type question struct {
@@ -35,8 +33,8 @@ type question struct {
 	request  request
 	fleeting bool // asked, but not waited for
 
-	// Guarded by talk.mu until ask yields it.
-	heard time.Time // when the node last said something, or was asked
+	// Of ask, until it yields the question.
+	heard time.Duration // how long after the first time that it was asked the node last said something
 	parts map[int]struct{}
 	whole answer // of the parts so far
 	done  bool
@@ -53,140 +51,6 @@ func (q *question) err() error {
 	return nil
 }
 
-// talk opens a talk, which the caller closes. The error is of Redis, or that ctx has ended.
-func (c *Cluster) talk(ctx context.Context) (*talk, error) {
-	t := &talk{cluster: c, token: newToken(), news: make(chan struct{}, 1), pending: map[string]*question{}}
-	listening, stop := context.WithCancel(ctx)
-	t.stop = stop
-	first := make(chan error, 1) // whether Redis has taken the subscription
-	say := func(err error) {
-		select {
-		case first <- err:
-		default: // a later loss: requests are repeated, and Redis is missed when they are published
-		}
-	}
-	ear := listener{ready: func() { say(nil) }, message: t.hear, away: say, look: lookEvery}
-	t.wg.Go(func() { listen(listening, c.m.Client, ear, replyChannel(c.m, t.token)) })
-	select {
-	case err := <-first:
-		if err != nil {
-			t.close()
-			return nil, fmt.Errorf("listen for answers of nodes: %w", err)
-		}
-		return t, nil
-	case <-ctx.Done():
-		t.close()
-		return nil, context.Cause(ctx)
-	}
-}
-
-func (t *talk) close() {
-	t.stop()
-	t.wg.Wait()
-}
-
-// ask puts questions to their nodes, and yields each when it has its answer or the node counts as
-// silent. An error, of Redis or that ctx has ended, ends it.
-func (t *talk) ask(ctx context.Context, questions []*question) iter.Seq2[*question, error] {
-	return func(yield func(*question, error) bool) {
-		defer t.expect(nil)
-		t.expect(questions)
-		again := time.NewTicker(max(t.cluster.patience/repeats, time.Millisecond))
-		defer again.Stop()
-		for err := t.publish(ctx, questions); ; {
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			settled, waiting := t.settle(time.Now())
-			for _, q := range settled {
-				if !q.fleeting {
-					t.cluster.silence.note(q.node, !q.done)
-				}
-				if !yield(q, nil) {
-					return
-				}
-			}
-			if len(waiting) == 0 {
-				return
-			}
-			select {
-			case <-t.news:
-			case <-again.C:
-				err = t.publish(ctx, waiting)
-			case <-ctx.Done():
-				err = context.Cause(ctx)
-			}
-		}
-	}
-}
-
-// expect has the answers to questions heard, and no others.
-func (t *talk) expect(questions []*question) {
-	now := time.Now()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	clear(t.pending)
-	for _, q := range questions {
-		t.asked++
-		q.request.ID, q.request.Reply = t.token+"-"+strconv.Itoa(t.asked), t.token
-		q.heard, q.parts = now, map[int]struct{}{}
-		t.pending[q.request.ID] = q
-	}
-}
-
-// settle takes out the questions that need not be waited for any more, and returns the others too.
-func (t *talk) settle(now time.Time) (settled, waiting []*question) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for id, q := range t.pending {
-		if q.done || q.fleeting || now.Sub(q.heard) >= t.cluster.patience {
-			settled = append(settled, q)
-			delete(t.pending, id)
-		} else {
-			waiting = append(waiting, q)
-		}
-	}
-	return settled, waiting
-}
-
-// publish sends the requests. How many have got them is not known: what PUBLISH returns counts one
-// server of a Redis Cluster alone.
-func (t *talk) publish(ctx context.Context, questions []*question) error {
-	pipe := t.cluster.m.Client.Redis().Pipeline()
-	for _, q := range questions {
-		text, err := json.Marshal(q.request)
-		if err != nil {
-			return err
-		}
-		pipe.Publish(ctx, nodeChannel(t.cluster.m, q.node), text)
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return fmt.Errorf("ask the nodes: %w", err)
-	}
-	return nil
-}
-
-// hear takes a message of the channel for answers. One that nobody waits for, or that makes no sense,
-// is as good as none.
-func (t *talk) hear(payload string) {
-	a, err := parseAnswer(payload)
-	if err != nil {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	q := t.pending[a.ID]
-	if q == nil || q.add(a) != nil {
-		return
-	}
-	q.heard = time.Now()
-	select {
-	case t.news <- struct{}{}:
-	default: // ask has not taken the last token yet, and will see this too
-	}
-}
-
 // add puts one part to the others.
 func (q *question) add(a answer) error {
 	_, again := q.parts[a.Part]
@@ -199,4 +63,133 @@ func (q *question) add(a answer) error {
 	q.whole.Sessions, q.whole.Live = sessions, live
 	q.done = len(q.parts) == a.Parts
 	return nil
+}
+
+// questions ask nodes the same. Those of the replaced system can't be asked, and who was silent just now is not waited
+// for with blocks.
+func (c *Cluster) questions(nodes []redisregistry.About, r request) (all []*question) {
+	for _, n := range nodes {
+		if !n.Foreign() {
+			all = append(all, &question{node: n.Node, request: r, fleeting: r.Op == opRefresh && c.silence.spares(n.Node)})
+		}
+	}
+	return all
+}
+
+// askAll asks, and tells what came of each question.
+func (c *Cluster) askAll(ctx context.Context, questions []*question, told func(*question)) error {
+	for q, err := range c.ask(ctx, questions) {
+		if err != nil {
+			return err
+		}
+		told(q)
+	}
+	return nil
+}
+
+// ask puts questions to their nodes, and yields each when it has its answer or the node counts as silent. An error,
+// of Redis or that ctx has ended, ends it. It has a channel, and a connection, of its own for the answers.
+func (c *Cluster) ask(ctx context.Context, questions []*question) iter.Seq2[*question, error] {
+	return func(yield func(*question, error) bool) {
+		if len(questions) == 0 {
+			return
+		}
+		token := newToken()
+		answers := c.m.Client.Redis().Subscribe(ctx) // to nothing yet: that waits for nobody
+		defer answers.Close()                        // nothing is lost with it
+		messages, err := hearken(ctx, answers, replyChannel(c.m, token))
+		open := address(token, questions)
+		if err == nil {
+			err = c.publish(ctx, open)
+		}
+		again := time.NewTicker(max(c.patience/repeats, time.Millisecond))
+		defer again.Stop()
+		begun, telling := time.Now(), time.Duration(0)
+		clock := func() time.Duration { return time.Since(begun) - telling } // stands still while somebody is told
+		for err == nil {
+			for id, q := range open {
+				if !q.done && !q.fleeting && clock()-q.heard < c.patience {
+					continue
+				}
+				delete(open, id)
+				if !q.fleeting {
+					c.silence.note(q.node, !q.done)
+				}
+				before := clock()
+				if !yield(q, nil) {
+					return
+				}
+				telling += clock() - before
+			}
+			if len(open) == 0 {
+				return
+			}
+			select {
+			case m := <-messages:
+				if m == nil { // the client was made anew
+					err = errDeaf
+				} else {
+					hear(open, m.Payload, clock())
+				}
+			case <-again.C:
+				err = c.publish(ctx, open)
+			case <-ctx.Done():
+				err = context.Cause(ctx)
+			}
+		}
+		yield(nil, err)
+	}
+}
+
+// hearken returns what comes on a channel from now on.
+func hearken(ctx context.Context, answers *redis.PubSub, channel string) (<-chan *redis.Message, error) {
+	stop := context.AfterFunc(ctx, func() { answers.Close() }) // which ends a Receive
+	err := answers.Subscribe(ctx, channel)
+	if err == nil {
+		_, err = answers.ReceiveTimeout(ctx, listenTimeout)
+	}
+	switch {
+	case !stop():
+		return nil, context.Cause(ctx)
+	case err != nil:
+		return nil, fmt.Errorf("listen for answers of nodes: %w", err)
+	}
+	return answers.Channel(), nil
+}
+
+// address makes requests of questions, and returns these by the ids of those.
+func address(token string, questions []*question) map[string]*question {
+	open := make(map[string]*question, len(questions))
+	for i, q := range questions {
+		q.request.ID, q.request.Reply = token+"-"+strconv.Itoa(i+1), token
+		q.parts = map[int]struct{}{}
+		open[q.request.ID] = q
+	}
+	return open
+}
+
+// publish sends the requests. How many have got them is not known: what PUBLISH returns counts one
+// server of a Redis Cluster alone.
+func (c *Cluster) publish(ctx context.Context, open map[string]*question) error {
+	pipe := c.m.Client.Redis().Pipeline()
+	for _, q := range open {
+		text, err := json.Marshal(q.request)
+		if err != nil {
+			return err
+		}
+		pipe.Publish(ctx, nodeChannel(c.m, q.node), text)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return fmt.Errorf("ask the nodes: %w", err)
+	}
+	return nil
+}
+
+// hear takes a message of the channel for answers. One that nobody waits for, or that makes no sense,
+// is as good as none.
+func hear(open map[string]*question, payload string, now time.Duration) {
+	a, err := parseAnswer(payload)
+	if q := open[a.ID]; err == nil && q != nil && q.add(a) == nil {
+		q.heard = now
+	}
 }
