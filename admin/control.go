@@ -40,9 +40,12 @@ type Control struct {
 	log     *slog.Logger
 
 	requests chan request
-	recent   []string // the ids of requests, the last ones last; of the goroutine that listens
-	ear      listener
 	audit    audit
+	look     time.Duration // lookEvery, less for tests
+
+	// Of the goroutine that listens.
+	recent []string // the ids of requests, the last ones last
+	lost   bool     // operators can't reach the node
 
 	answered, malformed, dropped atomic.Uint64
 }
@@ -52,7 +55,7 @@ type Control struct {
 // goroutine of Run, several at a time, and may wait.
 func NewControl(m redisregistry.Map, node registry.Node, gw Controlled, refresh func(context.Context) error, log *slog.Logger) *Control {
 	return &Control{m: m, node: node, gw: gw, refresh: refresh, log: log,
-		requests: make(chan request, controlQueue), audit: audit{log: log}, ear: listener{look: lookEvery}}
+		requests: make(chan request, controlQueue), audit: audit{log: log}, look: lookEvery}
 }
 
 // ControlFigures are counts since a Control was made.
@@ -76,23 +79,19 @@ func (c *Control) Run(ctx context.Context) error {
 	for range controlWorkers {
 		wg.Go(func() { c.work(ctx) })
 	}
-	ear := c.ear
-	reached := true // until it turns out otherwise
-	ear.message = c.take
-	ear.ready = func() {
-		if !reached {
-			c.log.Info("operators can reach this node again")
-		}
-		reached = true
-	}
-	ear.away = func(err error) {
-		if reached {
-			c.log.Warn("operators can't reach this node over redis; it keeps trying", "err", err)
-		}
-		reached = false
-	}
-	listen(ctx, c.m.Client, ear, nodeChannel(c.m, c.node.String()))
+	c.listen(ctx)
 	return nil
+}
+
+// reached notes whether operators can reach the node; err is why not.
+func (c *Control) reached(err error) {
+	switch {
+	case err == nil && c.lost:
+		c.log.Info("operators can reach this node again")
+	case err != nil && !c.lost:
+		c.log.Warn("operators can't reach this node over redis; it keeps trying", "err", err)
+	}
+	c.lost = err != nil
 }
 
 // take puts a message into the queue. It never waits: a flood of requests must not hold up what

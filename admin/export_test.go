@@ -37,7 +37,7 @@ func (l *MemberLimit) Waiting() int {
 const MaxUnchecked = maxUnchecked
 
 // SetLook has the node look after its subscription so often.
-func (c *Control) SetLook(d time.Duration) { c.ear.look = d }
+func (c *Control) SetLook(d time.Duration) { c.look = d }
 
 // NewFiguredControl returns a Control with the given counts.
 func NewFiguredControl(f ControlFigures) *Control {

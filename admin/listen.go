@@ -19,15 +19,6 @@ const (
 	listenAgain = 100 * time.Millisecond // after a subscription was lost
 )
 
-// listener is told what comes of a subscription, on the goroutine that listens. None of its functions
-// may block for long.
-type listener struct {
-	ready   func() // Redis has confirmed: what is published from now on comes
-	message func(payload string)
-	away    func(err error) // the subscription is lost, or can't be made; ready follows when it is back
-	look    time.Duration   // lookEvery, less for tests
-}
-
 var (
 	// errMute ends a subscription whose server, or the way to it, is gone without a word.
 	errMute = errors.New("redis does not answer on a subscription")
@@ -36,24 +27,24 @@ var (
 	errElsewhere = errors.New("what is published at the address of redis does not arrive: it is another redis now, or the connections hang; connecting anew")
 )
 
-// listen subscribes to a channel and keeps the subscription alive until ctx ends. It sees to it that it hears what
-// anybody publishes who dials Redis now. The client finds the server for each new subscription, which matters on
-// Redis Cluster and after a fail-over.
-func listen(ctx context.Context, client *redisregistry.Client, l listener, channel string) {
-	look := l.look
+// listen subscribes to the channel of the node and keeps the subscription alive until ctx ends. It sees to it that it
+// hears what anybody publishes who dials Redis now. The client finds the server for each new subscription, which
+// matters on Redis Cluster and after a fail-over.
+func (c *Control) listen(ctx context.Context) {
+	look := c.look
 	for ctx.Err() == nil {
-		s := &subscription{listener: l, client: client, channel: channel}
+		s := &subscription{Control: c, client: c.m.Client, channel: nodeChannel(c.m, c.node.String())}
 		err := s.run(ctx, look)
 		if s.proved {
-			look = l.look
+			look = c.look
 		}
 		if errors.Is(err, errElsewhere) {
-			client.Renew()
-			look = min(2*look, max(lookRarely, l.look))
+			s.client.Renew()
+			look = min(2*look, max(lookRarely, c.look))
 		}
 		renewed := errors.Is(err, net.ErrClosed) // by the node itself, which is no loss
 		if ctx.Err() == nil && !renewed {
-			l.away(err)
+			c.reached(err)
 		}
 		select {
 		case <-ctx.Done():
@@ -64,7 +55,7 @@ func listen(ctx context.Context, client *redisregistry.Client, l listener, chann
 
 // subscription is one life of what listen keeps alive.
 type subscription struct {
-	listener
+	*Control
 	client  *redisregistry.Client
 	channel string
 
@@ -103,12 +94,12 @@ func (s *subscription) run(ctx context.Context, look time.Duration) (err error) 
 		switch m := m.(type) {
 		case *redis.Subscription:
 			s.confirmed.Store(true)
-			s.ready()
+			s.reached(nil)
 		case *redis.Message:
 			if proof := s.proof.Load(); proof != nil && m.Payload == *proof {
 				s.due.Add(-1)
 			} else if !isToken(m.Payload) { // which only a message to itself is
-				s.message(m.Payload)
+				s.take(m.Payload)
 			}
 		}
 	}

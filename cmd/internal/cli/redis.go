@@ -75,16 +75,13 @@ func RedisAdvice(cfg *config.Config, err error) (key, advice string) {
 	if IsSentinels(err) {
 		user, password = "redis.sentinel.user", cfg.Named("redis.sentinel.password")
 	}
-	var record tls.RecordHeaderError
-	var signer x509.UnknownAuthorityError
-	var host x509.HostnameError
 	says := func(words string) bool { return strings.Contains(err.Error(), words) }
 	switch {
-	case errors.As(err, &record):
+	case errors.As(err, new(tls.RecordHeaderError)):
 		return "redis.tls.enabled", "it speaks no TLS at this address: take another port, or leave redis.tls out"
-	case errors.As(err, &signer):
+	case errors.As(err, new(x509.UnknownAuthorityError)):
 		return "redis.tls.ca", "set redis.tls.ca to the file with the certificate of who signed the server's"
-	case errors.As(err, &host):
+	case errors.As(err, new(x509.HostnameError)):
 		return RedisAddrs, "call it by a name or address that its certificate has"
 	case says("WRONGPASS"), says("ERR invalid password"):
 		return password, "check " + user + " and the password"
@@ -114,10 +111,9 @@ func RedisAdvice(cfg *config.Config, err error) (key, advice string) {
 
 // ClusterError says what to do about an error of a cluster.
 func ClusterError(cfg *config.Config, err error) error {
-	var exit *ExitError
 	several, ambiguous := errors.AsType[*admin.AmbiguousError](err)
 	switch {
-	case err == nil, errors.As(err, &exit), errors.Is(err, context.Canceled):
+	case err == nil, errors.As(err, new(*ExitError)), errors.Is(err, context.Canceled):
 		return err
 	case ambiguous && several.What == "nodes":
 		return Exit(Usage, fmt.Errorf("%s means several nodes, %s: say which", several.Name, SomeOf(Shorter(several.Keys, registry.ShortNode))))

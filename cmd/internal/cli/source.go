@@ -127,8 +127,8 @@ func Near(addr string) string {
 
 // IsNetwork reports whether a server could not be reached, rather than answered something.
 func IsNetwork(err error) bool {
-	var fault *net.OpError // not net.Error, which every system error is
-	return errors.As(err, &fault) || errors.Is(err, io.EOF) || IsTimeout(err)
+	return errors.As(err, new(*net.OpError)) || // not net.Error, which every system error is
+		errors.Is(err, io.EOF) || IsTimeout(err)
 }
 
 // IsTimeout reports whether a time was over: that of a call, or that of the connection, whichever was noticed first.
