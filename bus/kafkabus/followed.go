@@ -99,11 +99,17 @@ func (t *tail) awaited(f *followed) error {
 	return nil
 }
 
-// tell tells the log which topics can't be read, and when they can be read again.
+// tell tells the log which topics can't be read, and when they can be read again. That the bus's own is not
+// there is left out: topic.look tells of it.
 func (t *tail) tell() {
-	now := time.Now()
-	for f, err := range t.faults() {
-		switch silence, tell := f.complaint.judge(err != nil, now); {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, f := range t.topics {
+		if _, absent := f.trouble.silence(); !f.source && absent != nil {
+			continue
+		}
+		err := t.fault(f, t.patience)
+		switch silence, tell := f.complaint.judge(err != nil, time.Now()); {
 		case !tell:
 		case err == nil:
 			t.log.Info("the topic can be read now", "topic", f.name, "after", silence.Round(time.Second/10))
@@ -113,20 +119,6 @@ func (t *tail) tell() {
 			t.log.Warn("the topic can't be read", "topic", f.name, "err", err)
 		}
 	}
-}
-
-// faults returns what is amiss with each topic, nil for nothing. That the bus's own is not there is
-// left out: topic.look tells of it.
-func (t *tail) faults() map[*followed]error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	faults := make(map[*followed]error, len(t.topics))
-	for _, f := range t.topics {
-		if _, absent := f.trouble.silence(); f.source || absent == nil {
-			faults[f] = t.fault(f, t.patience)
-		}
-	}
-	return faults
 }
 
 // sources returns how each source is doing.

@@ -30,6 +30,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -117,13 +118,9 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 	if node == "" || len(node) > form.MaxNode {
 		return nil, fmt.Errorf("kafkabus: node name %.80q: want 1 to %d bytes", node, form.MaxNode)
 	}
-	sources, err := parseSources(cfg)
+	topics, sources, err := parseSources(cfg)
 	if err != nil {
 		return nil, err
-	}
-	topics := []string{cfg.Topic}
-	for _, s := range cfg.Sources {
-		topics = append(topics, s.Topic)
 	}
 	cluster, err := newCluster(cfg, topics)
 	if err != nil {
@@ -147,19 +144,19 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 	return b, nil
 }
 
-func parseSources(cfg Config) (map[string]*form.Mapping, error) {
-	sources := make(map[string]*form.Mapping)
+// parseSources returns the topics that are read, Config.Topic first, and what becomes of the others.
+func parseSources(cfg Config) (topics []string, sources map[string]*form.Mapping, err error) {
+	topics, sources = []string{cfg.Topic}, make(map[string]*form.Mapping)
 	for _, s := range cfg.Sources {
-		parsed, err := s.Mapping()
-		switch {
-		case err != nil:
-			return nil, fmt.Errorf("kafkabus: source %s: %w", s.Topic, err)
-		case s.Topic == cfg.Topic || sources[s.Topic] != nil:
-			return nil, fmt.Errorf("kafkabus: source %s: the topic is read already: want each topic once", s.Topic)
+		if sources[s.Topic], err = s.Mapping(); err != nil {
+			return nil, nil, fmt.Errorf("kafkabus: source %s: %w", s.Topic, err)
 		}
-		sources[s.Topic] = parsed
+		if slices.Contains(topics, s.Topic) {
+			return nil, nil, fmt.Errorf("kafkabus: source %s: the topic is read already: want each topic once", s.Topic)
+		}
+		topics = append(topics, s.Topic)
 	}
-	return sources, nil
+	return topics, sources, nil
 }
 
 // run keeps the goroutines of the bus until Close ends ctx.
