@@ -35,48 +35,35 @@ type Batch struct {
 	records    []byte // perhaps compressed
 }
 
-// Cut cuts the first batch off set. With any error but ErrCut the batch's offsets are set, and rest
-// is what follows it, as far as that is known.
+// Cut cuts the first batch off set. With any error the batch's offsets are set, with ErrCut if its head is
+// there, and rest is what follows it, as far as that is known.
 func Cut(set []byte) (b Batch, rest []byte, err error) {
 	r := reader{b: set}
 	b.First = r.int64()
 	b.length = r.int32()
 	epoch := r.int32()
 	b.version = r.int8()
-	if r.bad {
-		return b, nil, ErrCut
-	}
 	b.Last, b.Epoch = b.First, -1
-	if b.length < BatchHead-batchPrefix && b.version >= 2 || b.length < 0 {
+	switch {
+	case r.bad:
+		return b, nil, ErrCut
+	case b.length < BatchHead-batchPrefix && b.version >= 2 || b.length < 0:
 		return b, nil, fmt.Errorf("the batch has a length of %d", b.length)
 	}
-	if int64(b.length) > int64(len(set)-batchPrefix) {
+	whole := set[:min(int64(len(set)), batchPrefix+int64(b.length))]
+	rest = set[len(whole):]
+	if b.version == 2 && len(whole) >= BatchHead { // else Check refuses it
+		b.Epoch = epoch
+		b.head(whole)
+	}
+	switch {
+	case len(whole) < batchPrefix+int(b.length):
 		return b, nil, ErrCut
-	}
-	whole, rest := set[:batchPrefix+b.length], set[batchPrefix+b.length:]
-	if b.version != 2 {
-		return b, rest, nil // Check refuses it
-	}
-	b.Epoch = epoch
-	b.head(whole)
-	if b.Last < b.First {
+	case b.Last < b.First:
 		b.Last = b.First
 		return b, rest, errors.New("the batch's last offset lies before its first")
 	}
 	return b, rest, nil
-}
-
-// headOf returns the head of the first batch of set, which may be cut off behind it.
-func headOf(set []byte) (b Batch, ok bool) {
-	if len(set) < BatchHead {
-		return b, false
-	}
-	b, _, _ = Cut(set) // it is cut off
-	if b.version != 2 {
-		return b, false
-	}
-	b.head(set[:BatchHead])
-	return b, b.Last >= b.First
 }
 
 // head reads what comes after the version.

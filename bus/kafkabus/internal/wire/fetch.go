@@ -90,7 +90,8 @@ func (f *Fetch) readHead(r io.Reader, size int32) error {
 	_ = head.parse() // it ends too early; the batch is in the last partition that it came to
 	if n := len(head.Partitions); n > 0 {
 		last := head.Partitions[n-1]
-		if b, ok := headOf(last.Batches); ok && b.length > f.room {
+		b, _, _ := Cut(last.Batches) // it is cut off
+		if len(last.Batches) >= BatchHead && b.version == 2 && b.Last >= b.First && b.length > f.room {
 			return &TooLarge{last, b, size}
 		}
 	}
