@@ -28,9 +28,9 @@ const (
 	// within half a second.
 	pollInterval = 200 * time.Millisecond
 
-	// leastPatience is for how long a broker may owe the view before another is asked. It doubles, up to
-	// mostPatience, where all are slower.
-	leastPatience = time.Second
+	// leastPatience is for how long a broker may owe the view, a new connection and the login included, before
+	// another is asked. It doubles, up to mostPatience, where all are slower.
+	leastPatience = loginTimeout
 	mostPatience  = 10 * time.Second
 
 	greetTimeout = 2 * time.Second // after which the log hears that there was none

@@ -26,7 +26,7 @@ func TestSecurity(t *testing.T) {
 	for name, wrong := range map[string]*tls.Config{"renewed": strangers, "renewed password": secure} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b, _ := open(t, Config{Brokers: []string{b.BothAddr}, TLS: wrong, SASL: SASL{"scram-sha-512", servers.User, "bad horse"}})
+			b, _ := open(t, Config{Brokers: []string{b.BothAddr}, TLS: wrong, SASL: SASL{"scram-sha-512", servers.User, "bad horse"}, Silence: time.Minute})
 			awaitRefusal(t, b)
 			if err := b.Renew(secure, as("scram-sha-512")); err != nil {
 				t.Error(err)
