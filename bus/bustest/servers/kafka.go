@@ -78,7 +78,6 @@ func (b *Broker) configure(t testing.TB, opts []Option) {
 	t.Helper()
 	controller := loopback(FreePort(t))
 	b.Addr = loopback(FreePort(t))
-	l := listeners{{"PLAINTEXT", "PLAINTEXT", b.Addr}}
 	b.settings = []string{
 		"process.roles=broker,controller",
 		"node.id=1",
@@ -98,13 +97,15 @@ func (b *Broker) configure(t testing.TB, opts []Option) {
 	for _, opt := range opts {
 		opt(t, b)
 	}
+	listeners, protocols := []string{"PLAINTEXT://" + b.Addr}, "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT"
 	if b.CA != nil {
-		l = append(l, listener{"TLS", "SSL", b.TLSAddr}, listener{"SASL", "SASL_PLAINTEXT", b.SASLAddr}, listener{"BOTH", "SASL_SSL", b.BothAddr})
+		listeners = append(listeners, "TLS://"+b.TLSAddr, "SASL://"+b.SASLAddr, "BOTH://"+b.BothAddr)
+		protocols += ",TLS:SSL,SASL:SASL_PLAINTEXT,BOTH:SASL_SSL"
 	}
 	b.settings = append(b.settings,
-		"advertised.listeners="+l.urls(),
-		"listeners="+append(l, listener{"CONTROLLER", "PLAINTEXT", controller}).urls(),
-		"listener.security.protocol.map=CONTROLLER:PLAINTEXT,"+l.protocols(),
+		"advertised.listeners="+strings.Join(listeners, ","),
+		"listeners="+strings.Join(append(listeners, "CONTROLLER://"+controller), ","),
+		"listener.security.protocol.map="+protocols,
 	)
 	b.write(t, "server.properties", []byte(strings.Join(b.settings, "\n")+"\n"))
 	b.write(t, "log4j2.yaml", log4j)
@@ -113,26 +114,6 @@ func (b *Broker) configure(t testing.TB, opts []Option) {
 func (b *Broker) write(t testing.TB, name string, text []byte) {
 	t.Helper()
 	must(t, os.WriteFile(b.file(name), text, 0o600))
-}
-
-type listener struct{ name, protocol, addr string }
-
-type listeners []listener
-
-func (ls listeners) urls() string {
-	return ls.join(func(l listener) string { return l.name + "://" + l.addr })
-}
-
-func (ls listeners) protocols() string {
-	return ls.join(func(l listener) string { return l.name + ":" + l.protocol })
-}
-
-func (ls listeners) join(text func(listener) string) string {
-	texts := make([]string, len(ls))
-	for i, l := range ls {
-		texts[i] = text(l)
-	}
-	return strings.Join(texts, ",")
 }
 
 // format makes the folder of the data one that the broker accepts.
