@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -46,6 +47,9 @@ type sock struct {
 	answers  int     // that have brought frames
 	messages string  // that Read has not returned yet
 	end      string  // the close frame, when it has come
+
+	mu   sync.Mutex // a test may end while Read goes on
+	last net.Conn   // the one that Close closes
 }
 
 // newPath is that of a session nobody else has.
@@ -99,6 +103,7 @@ func (s *sock) open() (err error) {
 	if s.in, err = s.try(s.method, s.path+s.receive, ""); err != nil {
 		return err
 	}
+	s.use(s.in.conn.conn)
 	if s.in.StatusCode != http.StatusOK {
 		body, _ := s.in.rest()
 		return fmt.Errorf("%s: %s %.300q", s.receive, s.in.Status, body)
@@ -121,6 +126,7 @@ func (s *sock) frameOfWebSocket() (string, error) {
 			return "", err
 		}
 		s.ws = c
+		s.use(c.conn)
 		c.write(strings.Replace(upgradeRequest("test"), "/stomp", s.path+"/websocket", 1))
 		c.response(http.StatusSwitchingProtocols)
 		s.answers++
@@ -271,13 +277,18 @@ func (s *sock) Write(b []byte) (int, error) {
 
 // Close implements net.Conn: the client goes, without a word, and its receiver with it.
 func (s *sock) Close() error {
-	if s.in != nil {
-		return s.in.conn.conn.Close()
-	}
-	if s.ws != nil {
-		return s.ws.conn.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last != nil {
+		return s.last.Close()
 	}
 	return nil
+}
+
+func (s *sock) use(c net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = c
 }
 
 func (s *sock) LocalAddr() net.Addr              { return nil }
