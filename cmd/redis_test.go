@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
@@ -69,13 +70,13 @@ func useRedis(t *testing.T, redis string, layout redisregistry.Layout) {
 		"auth: {jwt: {secret_file: secret}}\nchannels: [{match: /topic/a, subscribe: 'true'}]\n", redis, layout))
 	_, log, _ := beside(t, process("serve", "--config", "t.yaml"))
 	listen := regexp.MustCompile(`msg=serving .*listen=(\S+)`)
-	clitest.Eventually(t, "the node serves", func() bool { return listen.MatchString(log.String()) })
+	bustest.Eventually(t, "the node serves", func() bool { return listen.MatchString(log.String()) })
 	url := "ws://" + listen.FindStringSubmatch(log.String())[1] + "/stomp"
 	c := dial(t, url, "Authorization:Bearer "+newToken(t, "--config", "t.yaml", "--member", "42"))
 	clitest.Contains(t, c.receive(t), "CONNECTED\n")
 
 	var key string
-	clitest.Eventually(t, "the session is listed", func() bool {
+	bustest.Eventually(t, "the session is listed", func() bool {
 		_, stdout, _ := run(t, "sessions", "list", "--config", "t.yaml", "--member", "42", "-o", "name")
 		key = strings.TrimSpace(stdout)
 		return key != ""

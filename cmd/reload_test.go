@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 	"github.com/stompgw/stompgw/cmd/internal/config"
@@ -316,7 +317,7 @@ func TestServeCertificate(t *testing.T) {
 	old := dial()
 	writePair(t, "server.crt", "server.key")
 	s.hangups <- nil
-	clitest.Eventually(t, "the certificate is reloaded", func() bool {
+	bustest.Eventually(t, "the certificate is reloaded", func() bool {
 		return strings.Contains(s.stderr.String(), `changed="server.crt, server.key"`)
 	})
 	if c := dial(); bytes.Equal(of(c), of(old)) {
@@ -324,7 +325,7 @@ func TestServeCertificate(t *testing.T) {
 	}
 	writePair(t, "other.crt", "server.key")
 	s.hangups <- nil
-	clitest.Eventually(t, "the log tells that the key does not fit", func() bool {
+	bustest.Eventually(t, "the log tells that the key does not fit", func() bool {
 		return strings.Contains(s.stderr.String(), "server.crt, server.key: tls: private key does not match public key")
 	})
 	if c := dial(); bytes.Equal(of(c), of(old)) {

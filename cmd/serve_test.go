@@ -17,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
@@ -26,7 +27,7 @@ import (
 // standalone is a running `stompgw serve --standalone`.
 type standalone struct {
 	welcome string
-	stderr  *clitest.SyncBuffer
+	stderr  *bustest.Log
 	hangups chan<- os.Signal
 	stop    func() (code int)
 }
@@ -40,7 +41,7 @@ func serveStandalone(t *testing.T, args ...string) standalone {
 	hangups := make(chan os.Signal)
 	p.Hangups = func() <-chan os.Signal { return hangups }
 	stdout, stderr, stop := beside(t, p)
-	clitest.Eventually(t, "it tells what to do, or its mistake", func() bool {
+	bustest.Eventually(t, "it tells what to do, or its mistake", func() bool {
 		return strings.Contains(stdout.String(), " publish ") || strings.Contains(stderr.String(), "stompgw: ")
 	})
 	s := standalone{stdout.String(), stderr, hangups, stop}
@@ -51,7 +52,7 @@ func serveStandalone(t *testing.T, args ...string) standalone {
 }
 
 // beside runs a command beside the test; see clitest.Beside.
-func beside(t *testing.T, p Process) (stdout, stderr *clitest.SyncBuffer, stop func() int) {
+func beside(t *testing.T, p Process) (stdout, stderr *bustest.Log, stop func() int) {
 	return clitest.Beside(t, func(ctx context.Context, stdout, stderr io.Writer) int {
 		p.Stdout, p.Stderr = stdout, stderr
 		return Main(ctx, p)
@@ -87,7 +88,7 @@ func TestStandalone(t *testing.T) {
 
 	list := s.printed(t, "sessions list")
 	var sessions []map[string]any
-	clitest.Eventually(t, "the session is listed", func() bool {
+	bustest.Eventually(t, "the session is listed", func() bool {
 		code, stdout, _ := run(t, append(list, "-o", "json")...)
 		if err := json.Unmarshal([]byte(stdout), &sessions); err != nil || code != 0 {
 			t.Fatalf("exit code %d, %v in %s", code, err, stdout)
@@ -138,7 +139,7 @@ func argument(args []string, flag string) string {
 
 func awaitReady(t *testing.T, url string) {
 	t.Helper()
-	clitest.Eventually(t, "the node is ready", func() bool {
+	bustest.Eventually(t, "the node is ready", func() bool {
 		resp, err := http.Get(url)
 		if err != nil {
 			t.Fatal(err)
@@ -306,7 +307,7 @@ func TestReadinessOfRedis(t *testing.T) {
 			await := func(what, want string) {
 				t.Helper()
 				want = strings.ReplaceAll(want, "ADDR", redis.Addr)
-				clitest.Eventually(t, what+": /readyz says "+want, func() bool {
+				bustest.Eventually(t, what+": /readyz says "+want, func() bool {
 					said = readyz(t, admin)
 					return strings.HasPrefix(said, want)
 				})

@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 		"cmd/internal/config", "cmd/internal/output", "admin", "gateway/auth", "gateway/policy", "gateway/registry", "gateway/registry/redisregistry",
 		"bus",
 	},
-	"cmd/internal/cli/clitest": {"cmd/internal/cli"},
+	"cmd/internal/cli/clitest": {"bus/bustest", "cmd/internal/cli"},
 	"cmd/internal/client":      {"gateway/stomp"},
 	"cmd/internal/config":      {"configs", "gateway/auth", "gateway/destination", "gateway/origin", "gateway/policy", "bus", "bus/settings"},
 	"cmd/internal/embedded":    {},

@@ -12,8 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
-	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 )
 
 // pace is what a publisher waits between two messages while a fault strikes.
@@ -157,7 +157,7 @@ func wantAway(tr *traffic) {
 			tr.t.Errorf("/readyz says %q, want why the bus is away", said)
 		}
 		p, stop := tr.probe(n)
-		clitest.Eventually(tr.t, "a SEND is refused with code 5", func() bool { return p.refused()[5] > 0 })
+		bustest.Eventually(tr.t, "a SEND is refused with code 5", func() bool { return p.refused()[5] > 0 })
 		stop()
 	}
 }
@@ -170,7 +170,7 @@ func killNode(tr *traffic, n *node) {
 	p := tr.newPublisher(n, 20)
 	ended := make(chan error, 1)
 	go func() { ended <- p.publish(tr.t.Context(), forever, 0) }()
-	clitest.Eventually(tr.t, "the node that will be killed has work", func() bool { return p.streams[0].begun() > 100 })
+	bustest.Eventually(tr.t, "the node that will be killed has work", func() bool { return p.streams[0].begun() > 100 })
 	n.Kill()
 	if err := <-ended; err == nil {
 		tr.t.Error("a publisher outlived its node")

@@ -11,6 +11,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 )
@@ -87,13 +88,13 @@ func standalone(t *testing.T, args ...string) *node {
 // awaitSays returns when the node has logged text.
 func (n *node) awaitSays(t *testing.T, text string) {
 	t.Helper()
-	clitest.Eventually(t, "it says "+text, func() bool { return strings.Contains(n.Output(), text) })
+	bustest.Eventually(t, "it says "+text, func() bool { return strings.Contains(n.Output(), text) })
 }
 
 // awaitEnd returns when the node has ended by itself, which it has to with an exit code.
 func (n *node) awaitEnd(t *testing.T, want int) {
 	t.Helper()
-	clitest.Eventually(t, "the node has ended", func() bool { return !n.Running() })
+	bustest.Eventually(t, "the node has ended", func() bool { return !n.Running() })
 	if got := n.ExitCode(); got != want {
 		t.Errorf("exit code %d, want %d:\n%s", got, want, n.Output())
 	}

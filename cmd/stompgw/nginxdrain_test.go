@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
-	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 )
 
 // TestNginxDrain: a node that is stopped behind nginx loses no SEND of its SockJS sessions, and those of the
@@ -56,9 +56,9 @@ func testNginxDrain(t *testing.T, keeps bool) {
 	}
 	begin(before)
 	nodes[0].Signal(t, syscall.SIGTERM)
-	clitest.Eventually(t, "the node drains", func() bool { return strings.Contains(nodes[0].Output(), "draining") })
+	bustest.Eventually(t, "the node drains", func() bool { return strings.Contains(nodes[0].Output(), "draining") })
 	begin(meanwhile)
-	clitest.Eventually(t, "the node has ended", func() bool { return !nodes[0].Running() }) // Stop would be a second signal
+	bustest.Eventually(t, "the node has ended", func() bool { return !nodes[0].Running() }) // Stop would be a second signal
 	over.Store(true)
 	talkers.Wait()
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 )
@@ -115,7 +116,7 @@ func (n *node) get(ctx context.Context, path string) (status int, text string) {
 // it said.
 func (n *node) awaitReady(t *testing.T, ready bool) (said string) {
 	t.Helper()
-	clitest.Eventually(t, fmt.Sprintf("/readyz says ready: %v", ready), func() bool {
+	bustest.Eventually(t, fmt.Sprintf("/readyz says ready: %v", ready), func() bool {
 		status, text := n.get(t.Context(), "/readyz")
 		said = text
 		return status != 0 && (status == http.StatusOK) == ready

@@ -13,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 	"github.com/stompgw/stompgw/gateway"
@@ -219,7 +220,7 @@ func (r *reader) shell(t *testing.T, text string) {
 		if err := r.beside.Start(); err != nil {
 			t.Fatal(err)
 		}
-		clitest.Eventually(t, "it has subscribed", func() bool {
+		bustest.Eventually(t, "it has subscribed", func() bool {
 			out, _ := r.command(t, "stompgw sessions list --destination /topic/chat -o name").Output() // none is exit code 6
 			return len(out) > 0
 		})
@@ -238,7 +239,7 @@ func (r *reader) shell(t *testing.T, text string) {
 			c.expect(t, "ERROR")
 		}
 	case strings.Contains(text, "nodes drain"):
-		clitest.Eventually(t, "the node has ended", func() bool { return !r.nodes["nats"].Running() })
+		bustest.Eventually(t, "the node has ended", func() bool { return !r.nodes["nats"].Running() })
 	case r.beside != nil:
 		if err := r.beside.Wait(); err != nil {
 			t.Errorf("%s: %v", r.beside, err)

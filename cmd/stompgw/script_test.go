@@ -12,8 +12,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
-	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 )
 
 // TestScripts runs the command lines of testdata/script, each file against two nodes of its own, on one
@@ -127,7 +127,7 @@ func (s *script) connect(ts *testscript.TestScript, args []string) {
 // awaitListed returns when Redis has the session.
 func awaitListed(t *testing.T, n *node, key string) {
 	t.Helper()
-	clitest.Eventually(t, "the session is listed", func() bool { return strings.Contains(n.cli(t, "sessions", "list", "-o", "name"), key) })
+	bustest.Eventually(t, "the session is listed", func() bool { return strings.Contains(n.cli(t, "sessions", "list", "-o", "name"), key) })
 }
 
 func (s *script) node(ts *testscript.TestScript, number string) *node {
@@ -173,5 +173,5 @@ func (s *script) crash(ts *testscript.TestScript, args []string) {
 
 func (s *script) awaits(ts *testscript.TestScript, args []string) {
 	want := regexp.MustCompile(args[0])
-	clitest.Eventually(s.t, strings.Join(args, " "), func() bool { return want.MatchString(s.nodes[0].cli(s.t, args[1:]...)) })
+	bustest.Eventually(s.t, strings.Join(args, " "), func() bool { return want.MatchString(s.nodes[0].cli(s.t, args[1:]...)) })
 }

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
-	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
@@ -72,7 +72,7 @@ func TestRedisSilent(t *testing.T) {
 // awaitWithout returns when a node says that it is ready without its Redis.
 func (n *node) awaitWithout(t *testing.T, redis *servers.Process) {
 	t.Helper()
-	clitest.Eventually(t, "/readyz says that Redis is away", func() bool {
+	bustest.Eventually(t, "/readyz says that Redis is away", func() bool {
 		status, said := n.get(t.Context(), "/readyz")
 		return status == http.StatusOK && strings.Contains(said, "registry (does not count): redis "+redis.Addr+": away")
 	})
@@ -109,7 +109,7 @@ func awaitKeys(t *testing.T, reader *redisregistry.Reader, sessions []*client) {
 	for _, c := range sessions {
 		want[c.session] = true
 	}
-	clitest.Eventually(t, "the map has all sessions and no other", func() bool { return hasKeys(t.Context(), reader, want) })
+	bustest.Eventually(t, "the map has all sessions and no other", func() bool { return hasKeys(t.Context(), reader, want) })
 }
 
 func hasKeys(ctx context.Context, reader *redisregistry.Reader, want map[string]bool) bool {

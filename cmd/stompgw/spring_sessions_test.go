@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
+	"github.com/stompgw/stompgw/bus/bustest"
 )
 
 // view is what one side sees of the sessions of all nodes, as "MEMBER PRINCIPAL" by key.
@@ -68,7 +68,7 @@ func awaitView(t *testing.T, who string, see func(*testing.T) view, want view) {
 			t.Logf("%s sees %v last, want %v", who, got, want)
 		}
 	}()
-	clitest.Eventually(t, who+" sees all sessions and no others", func() bool {
+	bustest.Eventually(t, who+" sees all sessions and no others", func() bool {
 		got = see(t)
 		return maps.Equal(got, want)
 	})

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
+	"github.com/stompgw/stompgw/bus/bustest"
 	stompclient "github.com/stompgw/stompgw/cmd/internal/client"
 )
 
@@ -296,5 +296,5 @@ func (tr *traffic) acked() int {
 func (tr *traffic) awaitAcked(count int) {
 	tr.t.Helper()
 	want := tr.acked() + count
-	clitest.Eventually(tr.t, fmt.Sprintf("%d RECEIPTs in each stream", want), func() bool { return tr.acked() >= want })
+	bustest.Eventually(tr.t, fmt.Sprintf("%d RECEIPTs in each stream", want), func() bool { return tr.acked() >= want })
 }

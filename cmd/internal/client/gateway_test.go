@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/membus"
-	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
@@ -54,7 +54,7 @@ func startGateway(t *testing.T, secure *tls.Config, opts ...gateway.Option) map[
 		}
 		bus.Close(context.Background())
 	})
-	clitest.Eventually(t, "the gateway is ready", func() bool { return g.Ready() == nil })
+	bustest.Eventually(t, "the gateway is ready", func() bool { return g.Ready() == nil })
 	s := ""
 	if secure != nil {
 		s = "s"

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 	stompclient "github.com/stompgw/stompgw/cmd/internal/client"
@@ -127,7 +128,7 @@ func TestSubscribe(t *testing.T) {
 	stdout, stderr, interrupt := clitest.Beside(t, func(ctx context.Context, stdout, stderr io.Writer) int {
 		return over(nil).Main(ctx, nil, stdout, stderr, "subscribe", "/topic/b", "/topic/a", "--url", url)
 	})
-	clitest.Eventually(t, "subscribed and printed", func() bool { return stderr.String() != "" && stdout.String() == both })
+	bustest.Eventually(t, "subscribed and printed", func() bool { return stderr.String() != "" && stdout.String() == both })
 	if code := interrupt(); code != 0 || stdout.String() != both || stderr.String() != "subscribed to 2 destinations\n2 messages\n" {
 		t.Errorf("exit code %d, %q, %s", code, stdout, stderr)
 	}

@@ -47,12 +47,11 @@ type console struct {
 	every   time.Duration // between two looks at what changes
 }
 
-func newConsole(drivers []bus.Driver) *console {
-	return &console{drivers: drivers, open: openCluster, now: time.Now, every: time.Second}
-}
-
 // Commands are those that ask all nodes together.
-func Commands(drivers []bus.Driver) []*cobra.Command { return newConsole(drivers).commands() }
+func Commands(drivers []bus.Driver) []*cobra.Command {
+	c := &console{drivers: drivers, open: openCluster, now: time.Now, every: time.Second}
+	return c.commands()
+}
 
 func (c *console) commands() []*cobra.Command {
 	return []*cobra.Command{

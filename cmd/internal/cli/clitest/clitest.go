@@ -26,6 +26,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 )
 
@@ -85,39 +86,6 @@ func Contains(t *testing.T, text string, wants ...string) {
 	}
 }
 
-// SyncBuffer is written by the node's goroutines and read by the test.
-type SyncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *SyncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *SyncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
-// Eventually waits until something is so.
-func Eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	hung := time.After(Patience)
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-hung:
-			t.Fatalf("still not: %s", what)
-		}
-	}
-}
-
 // FullDisk takes nothing.
 type FullDisk struct{}
 
@@ -126,9 +94,9 @@ func (FullDisk) Write([]byte) (int, error) {
 }
 
 // Beside runs a command beside the test, whose end stops it. stop interrupts it and returns its exit code.
-func Beside(t *testing.T, run func(ctx context.Context, stdout, stderr io.Writer) int) (stdout, stderr *SyncBuffer, stop func() int) {
+func Beside(t *testing.T, run func(ctx context.Context, stdout, stderr io.Writer) int) (stdout, stderr *bustest.Log, stop func() int) {
 	ctx, cancel := context.WithCancel(t.Context())
-	stdout, stderr = &SyncBuffer{}, &SyncBuffer{}
+	stdout, stderr = &bustest.Log{}, &bustest.Log{}
 	ended := make(chan int, 1)
 	go func() { ended <- run(ctx, stdout, stderr) }()
 	stop = sync.OnceValue(func() int {
