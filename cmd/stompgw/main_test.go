@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -57,6 +58,8 @@ func TestSecondSignal(t *testing.T) {
 
 // TestHangup: SIGHUP reloads the rules of a file, and the node goes on. It ends one without a file.
 func TestHangup(t *testing.T) {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // nohup ignores it, and a child would too
+	defer signal.Reset(syscall.SIGHUP)
 	bare := standalone(t)
 	bare.Signal(t, syscall.SIGHUP)
 	bare.awaitEnd(t, -1)
