@@ -177,9 +177,6 @@ func forEach(t *testing.T, test func(t *testing.T, format string, o output.Optio
 func TestManyRows(t *testing.T) {
 	const rows = 50_000
 	forEach(t, func(t *testing.T, format string, o output.Options) {
-		if format == output.YAML {
-			t.Skip("as JSON, and slow")
-		}
 		counter := new(lines)
 		o.Width = 40
 		w, err := output.New(counter, format, o)
