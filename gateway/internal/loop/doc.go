@@ -8,7 +8,7 @@
 // A turn of a loop reads the sockets that are readable, runs what was posted, advances the timers,
 // and then writes: whatever the turn queued for a connection leaves in one write.
 //
-// On Linux a loop waits in epoll(7) and owns raw descriptors (Adopt). A net.Conn (TLS, or any
+// On Linux a loop waits in epoll(7), sleeps in Go's own poller, and owns raw descriptors (Adopt). A net.Conn (TLS, or any
 // system without epoll) is served by a goroutine that reads and hands over what came (AdoptConn);
 // its Handler sees no difference, but before Detach and Move (ReadsAhead). A conversation that
 // outlives its sockets is a connection without one (Open).

@@ -37,7 +37,7 @@ type Loop struct {
 // New makes a loop that lets limit bytes wait for a client that does not read; see Handler.Overflow.
 func New(limit int) (*Loop, error) {
 	l := newLoop(limit)
-	if err := l.poller.open(); err != nil {
+	if err := l.poller.open(l); err != nil {
 		return nil, err
 	}
 	return l, nil

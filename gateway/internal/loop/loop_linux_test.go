@@ -25,7 +25,7 @@ func (l *Loop) steer(t testing.TB) {
 
 func (l *Loop) ask(t testing.TB) {
 	t.Helper()
-	if err := l.poller.poll(l, 0); err != nil {
+	if err := l.poller.collect(l); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -166,7 +166,7 @@ func TestStaleEvents(t *testing.T) {
 		for _, c := range oldClients {
 			write(t, c, []byte("stale"))
 		}
-		if err := r.loop.poller.poll(r.loop, 0); err != nil {
+		if err := r.loop.poller.collect(r.loop); err != nil {
 			t.Error(err)
 		}
 		for _, p := range fresh {

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -16,85 +17,112 @@ const errAgain = unix.EAGAIN
 
 // poller waits in epoll(7). Each descriptor is armed once, edge-triggered, for input and output:
 // a turn that leaves bytes unread puts the connection on the ready list itself.
+//
+// A loop sleeps in Go's own poller, to which the epoll descriptor is one as any other: a thread that
+// blocks in epoll_wait(2) makes the scheduler hand processors to and fro. The descriptor's read
+// deadline says how long; whoever posts to a sleeping loop sets it into the past.
 type poller struct {
-	epfd    int
-	wakefd  int // an eventfd(2): whoever posts to a sleeping loop adds to it
+	epfd    int      // file's: nobody else closes it
+	file    *os.File // which owns it
+	conn    syscall.RawConn
 	events  []unix.EpollEvent
-	sleeper sleeper // of a portable loop, which has none of the above
+	look    func(uintptr) bool // collects for sleep; made once, so that a sleep does not allocate
+	looks   int                // calls of look by the present sleep
+	looked  error              // of the last of them
+	busy    bool               // the last look that did not wait has found something, so the next one may, too
+	sleeper *sleeper           // of a portable loop, which has none of the above
 }
 
-// wakeSlot marks the eventfd's events; no connection ever has that slot.
-const wakeSlot = 1<<31 - 1
-
-func (p *poller) open() (err error) {
+func (p *poller) open(l *Loop) (err error) {
 	if p.epfd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return os.NewSyscallError("epoll_create1", err)
 	}
-	if p.wakefd, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
-		unix.Close(p.epfd)
-		return os.NewSyscallError("eventfd", err)
+	unix.SetNonblock(p.epfd, true) // what NewFile goes by; if it fails, there are no deadlines
+	p.file = os.NewFile(uintptr(p.epfd), "epoll")
+	if err = p.arm(-1); err == nil {
+		p.conn, err = p.file.SyscallConn()
 	}
-	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: wakeSlot}
-	if err := unix.EpollCtl(p.epfd, unix.EPOLL_CTL_ADD, p.wakefd, &ev); err != nil {
+	if err != nil {
 		p.close()
-		return os.NewSyscallError("epoll_ctl", err)
+		return err
 	}
 	p.events = make([]unix.EpollEvent, 256)
+	p.look = func(uintptr) bool {
+		p.looks++
+		p.looked = p.collect(l)
+		return p.busy || p.looked != nil
+	}
 	return nil
 }
 
 func (p *poller) close() {
-	if p.sleeper != nil {
-		return
+	if p.sleeper == nil {
+		p.file.Close()
 	}
-	unix.Close(p.wakefd)
-	unix.Close(p.epfd)
-	p.wakefd, p.epfd = -1, -1
 }
 
-// wake ends the loop's sleep. It may be called from any goroutine until the loop has stopped.
+// arm sets how long the next sleep may be (negative: for ever), and undoes the wakes before.
+func (p *poller) arm(timeout time.Duration) error {
+	if p.sleeper != nil {
+		p.sleeper.timeout = timeout
+		return nil
+	}
+	var due time.Time
+	if timeout >= 0 {
+		due = time.Now().Add(timeout)
+	}
+	return p.file.SetReadDeadline(due)
+}
+
+// wake ends the loop's sleep, or the next one if the loop has armed it. It may be called from any
+// goroutine until the loop has stopped.
 func (p *poller) wake() {
 	if p.sleeper != nil {
 		p.sleeper.wake()
 		return
 	}
-	one := [8]byte{1}
-	rawIO(unix.SYS_WRITE, int32(p.wakefd), one[:]) // it fails only when it is full, which wakes as well
+	p.file.SetReadDeadline(time.Unix(1, 0)) // arm has succeeded, so this does
 }
 
-// poll waits up to timeout (negative: for ever) and marks what the kernel reports. A poll that may
-// not wait is a bare system call: the runtime need not know, and it is the hot one.
-func (p *poller) poll(l *Loop, timeout time.Duration) error {
+// sleep waits as long as armed and marks what the kernel reports. Whatever ends the sleep, what has
+// come is marked, so that no timer judges a client whose bytes are there.
+func (p *poller) sleep(l *Loop) error {
 	if p.sleeper != nil {
-		p.sleeper.sleep(timeout)
+		p.sleeper.sleep()
 		return nil
 	}
-	var n int
-	var err error
-	if timeout == 0 {
-		r, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epfd),
-			uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), 0, 0, 0)
-		if n = int(r); errno != 0 {
-			n, err = 0, errno
-		}
-	} else {
-		ms := -1
-		if timeout > 0 {
-			ms = int((timeout + time.Millisecond - 1) / time.Millisecond)
-		}
-		n, err = unix.EpollWait(p.epfd, p.events, ms)
+	p.looks = 0
+	err := p.conn.Read(p.look)
+	if err == nil {
+		err = p.looked
+	} else if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = p.collect(l)
 	}
-	if err != nil && err != unix.EINTR {
-		return os.NewSyscallError("epoll_wait", err)
+	p.busy = p.looks == 1 && p.busy
+	return err
+}
+
+// collect marks what the kernel reports, without waiting: a bare system call, of which the runtime
+// need not know.
+func (p *poller) collect(l *Loop) error {
+	if p.sleeper != nil {
+		return nil
 	}
-	for _, ev := range p.events[:max(n, 0)] {
-		if ev.Fd == wakeSlot {
-			continue // edge-triggered: it need not be read
-		}
+	p.busy = false
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epfd),
+		uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), 0, 0, 0)
+	if errno == unix.EINTR {
+		return nil
+	}
+	if errno != 0 {
+		return os.NewSyscallError("epoll_pwait", errno)
+	}
+	for _, ev := range p.events[:n] {
 		if c := l.conns.get(uint32(ev.Fd), uint32(ev.Pad)); c != nil {
 			c.event(ev.Events)
 		}
 	}
+	p.busy = n > 0
 	return nil
 }
 

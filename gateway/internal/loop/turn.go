@@ -46,22 +46,32 @@ func (l *Loop) turn() {
 // wait blocks until there is something to do: a socket, a posted task, a timer or wake.
 func (l *Loop) wait() error {
 	l.planned = l.now
-	err := l.poller.poll(l, 0)
-	if err != nil || len(l.ready) > 0 || len(l.dirty) > 0 || len(l.todo) > 0 {
+	if l.poller.busy || l.hasWork() {
+		if err := l.poller.collect(l); err != nil || l.hasWork() {
+			return err
+		}
+	}
+	l.tellTime() // the process may have been stopped in the turn: that is no time slept
+	timeout := l.wheel.until(l.now)
+	if timeout >= 0 {
+		timeout = min(timeout, longestSleep)
+	}
+	// Before the inbox says that the loop sleeps: a wake that comes after that must stay.
+	if err := l.poller.arm(timeout); err != nil {
 		return err
 	}
 	if !l.inbox.sleep() {
 		return nil // a task came in between
 	}
 	defer l.inbox.awake()
-	l.tellTime() // the process may have been stopped in the turn: that is no time slept
-	timeout := l.wheel.until(l.now)
 	if l.planned = forever; timeout >= 0 {
-		timeout = min(timeout, longestSleep)
 		l.planned = l.now + timeout
 	}
-	return l.poller.poll(l, timeout)
+	return l.poller.sleep(l)
 }
+
+// hasWork reports whether a turn would do something without a look at the sockets.
+func (l *Loop) hasWork() bool { return len(l.ready) > 0 || len(l.dirty) > 0 || len(l.todo) > 0 }
 
 // tellTime sets the time of the turn. Time in which the process did not run, because it or its
 // machine was stopped, does not count: what clients sent meanwhile is still to be read, and no
