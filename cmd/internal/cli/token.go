@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +13,9 @@ import (
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/gateway/auth"
 )
+
+// TokenVariable holds the token of a client, where no list of processes shows it. It is no setting.
+const TokenVariable = "STOMPGW_TOKEN"
 
 // MaxToken bounds what is read of a token, in bytes: a node takes 8 KiB.
 const MaxToken = 64 << 10
@@ -45,4 +51,52 @@ func ReadBounded(name string, most int) ([]byte, error) {
 		err = fmt.Errorf("it is longer than %d bytes", most)
 	}
 	return text, err
+}
+
+// Bearer returns the token of a client that flags name, or the environment: empty for none. It stands in no error.
+func Bearer(flag, file string, stdin io.Reader) (string, error) {
+	text, from := flag, "--token"
+	switch variable, set := os.LookupEnv(TokenVariable); {
+	case file != "":
+		from = "--token-file " + file
+		b, err := ReadBounded(file, MaxToken)
+		if err != nil {
+			return "", Exit(Usage, fmt.Errorf("%s can't be read: %w", from, Cause(err)))
+		}
+		text, stdin = "-", bytes.NewReader(b)
+	case text == "" && !set:
+		return "", nil
+	case text == "":
+		from = TokenVariable
+		text, stdin = "-", strings.NewReader(variable)
+	}
+	token, err := ReadToken(stdin, text)
+	switch {
+	case err != nil:
+		return "", Exit(Usage, fmt.Errorf("%s: %w", from, err))
+	case token == "":
+		return "", Exit(Usage, fmt.Errorf("%s: there is no token in it", from))
+	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return "", Exit(Usage, fmt.Errorf("%s: this is no token: want it alone, on one line", from))
+	}
+	return token, nil
+}
+
+// maxCA bounds what is read of certificates, in bytes.
+const maxCA = 4 << 20
+
+// Trust returns whom a client trusts that was given --ca; nil for whom the system does.
+func Trust(file string) (*tls.Config, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := ReadBounded(file, maxCA)
+	if err != nil {
+		return nil, Exit(Usage, fmt.Errorf("--ca: %s can't be read: %w", file, Cause(err)))
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, Exit(Usage, fmt.Errorf("--ca: %s holds no certificate in PEM", file))
+	}
+	return &tls.Config{RootCAs: pool}, nil
 }

@@ -1,14 +1,11 @@
 package message
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -18,9 +15,6 @@ import (
 	stompclient "github.com/stompgw/stompgw/cmd/internal/client"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 )
-
-// tokenVariable holds the token of a client, where no list of processes shows it. It is no setting.
-const tokenVariable = "STOMPGW_TOKEN"
 
 // clientFlags say which gateway a command is a client of, and as whom.
 type clientFlags struct {
@@ -34,7 +28,7 @@ func clientFlagNames() []string { return []string{"url", "token", "token-file", 
 func (f *clientFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.url, "url", "", "`URL` of the gateway: ws://, wss://, http:// or https:// (SockJS), tcp:// or tcps:// (default: WebSocket where the configuration listens)")
-	flags.StringVar(&f.token, "token", "", "`TOKEN` to log in with; - reads it from standard input; "+tokenVariable+" in the environment does as well")
+	flags.StringVar(&f.token, "token", "", "`TOKEN` to log in with; - reads it from standard input; "+cli.TokenVariable+" in the environment does as well")
 	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` with the token")
 	flags.StringVar(&f.ca, "ca", "", "`FILE` in PEM with the certificates to trust, instead of the system's")
 }
@@ -83,59 +77,11 @@ func (f *clientFlags) options(cfg *config.Config, stdin io.Reader) (o stompclien
 			return o, err
 		}
 	}
-	if o.TLS, err = f.trust(); err != nil {
+	if o.TLS, err = cli.Trust(f.ca); err != nil {
 		return o, err
 	}
-	o.Token, err = f.bearer(stdin)
+	o.Token, err = cli.Bearer(f.token, f.tokenFile, stdin)
 	return o, err
-}
-
-// bearer returns the token, empty for none. It stands in no error.
-func (f *clientFlags) bearer(stdin io.Reader) (string, error) {
-	text, from := f.token, "--token"
-	switch variable, set := os.LookupEnv(tokenVariable); {
-	case f.tokenFile != "":
-		from = "--token-file " + f.tokenFile
-		b, err := cli.ReadBounded(f.tokenFile, cli.MaxToken)
-		if err != nil {
-			return "", cli.Exit(cli.Usage, fmt.Errorf("%s can't be read: %w", from, cli.Cause(err)))
-		}
-		text, stdin = "-", bytes.NewReader(b)
-	case text == "" && !set:
-		return "", nil
-	case text == "":
-		from = tokenVariable
-		text, stdin = "-", strings.NewReader(variable)
-	}
-	token, err := cli.ReadToken(stdin, text)
-	switch {
-	case err != nil:
-		return "", cli.Exit(cli.Usage, fmt.Errorf("%s: %w", from, err))
-	case token == "":
-		return "", cli.Exit(cli.Usage, fmt.Errorf("%s: there is no token in it", from))
-	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return "", cli.Exit(cli.Usage, fmt.Errorf("%s: this is no token: want it alone, on one line", from))
-	}
-	return token, nil
-}
-
-// maxCA bounds what is read of certificates, in bytes.
-const maxCA = 4 << 20
-
-// trust returns nil for the system's.
-func (f *clientFlags) trust() (*tls.Config, error) {
-	if f.ca == "" {
-		return nil, nil
-	}
-	text, err := cli.ReadBounded(f.ca, maxCA)
-	if err != nil {
-		return nil, cli.Exit(cli.Usage, fmt.Errorf("--ca: %s can't be read: %w", f.ca, cli.Cause(err)))
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, cli.Exit(cli.Usage, fmt.Errorf("--ca: %s holds no certificate in PEM", f.ca))
-	}
-	return &tls.Config{RootCAs: pool}, nil
 }
 
 // gatewayURL is where a node with the configuration serves WebSocket, for this machine.
