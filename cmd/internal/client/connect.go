@@ -1,13 +1,13 @@
 package client
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -20,46 +20,51 @@ const maxHandshake = 64 << 10
 
 // connect opens the connection, up to where STOMP begins. The end of ctx cuts it off.
 func (u *URL) connect(ctx context.Context, o Options) (*wire, carrier, error) {
-	conn, err := o.dial(ctx, "tcp", u.target.Host)
+	target := u
+	if u.sockjs {
+		target = &URL{u.scheme, u.target.JoinPath(sockjsSession())}
+	}
+	conn, ahead, err := target.open(ctx, o)
 	if err != nil {
 		return nil, nil, err
-	}
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	w, c, err := u.open(ctx, conn, o)
-	if !stop() {
-		err = context.Cause(ctx) // which is why it failed, if it did
-	}
-	if err != nil {
-		conn.Close() // closed twice is no matter
-		return nil, nil, err
-	}
-	return w, c, nil
-}
-
-func (u *URL) open(ctx context.Context, conn net.Conn, o Options) (*wire, carrier, error) {
-	if u.secure {
-		secure, err := u.secureConn(ctx, conn, o.TLS)
-		if err != nil {
-			return nil, nil, err
-		}
-		conn = secure
 	}
 	w := &wire{Conn: conn, patience: o.Timeout}
 	if u.raw {
 		return w, newStream(w), nil
 	}
-	target := u.target
+	socket := newSocket(w, io.MultiReader(bytes.NewReader(ahead), w))
 	if u.sockjs {
-		target = target.JoinPath(sockjsSession())
+		return w, newSock(socket, o), nil
 	}
-	in, err := upgrade(w, target)
+	return w, socket, nil
+}
+
+// Open opens a connection up to where STOMP begins, for those that read and write it themselves: in the messages of a
+// WebSocket, or alone where u says so. ahead is what the server has sent already.
+func (u *URL) Open(ctx context.Context, o Options) (conn net.Conn, ahead []byte, err error) {
+	return u.open(ctx, o.withDefaults())
+}
+
+func (u *URL) open(ctx context.Context, o Options) (conn net.Conn, ahead []byte, err error) {
+	bare, err := o.dial(ctx, "tcp", u.target.Host)
 	if err != nil {
 		return nil, nil, err
 	}
-	if u.sockjs {
-		return w, newSock(newSocket(w, in), o), nil
+	stop := context.AfterFunc(ctx, func() { bare.Close() })
+	if conn = bare; u.secure {
+		conn, err = u.secureConn(ctx, bare, o.TLS)
 	}
-	return w, newSocket(w, in), nil
+	if err == nil && !u.raw {
+		ahead, err = upgrade(conn, u.target)
+	}
+	if !stop() {
+		err = context.Cause(ctx) // which is why it failed, if it did
+	}
+	if err != nil {
+		bare.Close() // closed twice is no matter
+		return nil, nil, err
+	}
+	return conn, ahead, nil
 }
 
 func (u *URL) secureConn(ctx context.Context, conn net.Conn, trust *tls.Config) (net.Conn, error) {
@@ -75,18 +80,17 @@ func (u *URL) secureConn(ctx context.Context, conn net.Conn, trust *tls.Config) 
 	return secure, nil
 }
 
-// upgrade makes a WebSocket of conn, and returns where its frames are read.
-func upgrade(conn net.Conn, target *url.URL) (io.Reader, error) {
+// upgrade makes a WebSocket of conn, and returns what the server has sent behind its answer.
+func upgrade(conn net.Conn, target *url.URL) (ahead []byte, err error) {
 	status := ""
 	d := ws.Dialer{
 		Protocols:     []string{"v12.stomp"},
 		OnStatusError: func(code int, _ []byte, _ io.Reader) { status = fmt.Sprintf("%d %s", code, http.StatusText(code)) },
 	}
-	in := &io.LimitedReader{R: conn, N: maxHandshake}
 	buffered, _, err := d.Upgrade(struct {
 		io.Reader
 		io.Writer
-	}{in, conn}, target)
+	}{io.LimitReader(conn, maxHandshake), conn}, target)
 	switch {
 	case status != "":
 		return nil, fmt.Errorf("it answers %s, and does not open a WebSocket there", status)
@@ -94,10 +98,10 @@ func upgrade(conn net.Conn, target *url.URL) (io.Reader, error) {
 		return nil, errors.New("it closed the connection instead of opening a WebSocket")
 	case err != nil:
 		return nil, fmt.Errorf("it does not open a WebSocket: %w", err)
+	case buffered == nil:
+		return nil, nil
 	}
-	in.N = math.MaxInt64 // the answer is over
-	if buffered != nil { // with what the server has sent behind it
-		return buffered, nil
-	}
-	return in, nil
+	defer ws.PutReader(buffered)
+	ahead, _ = buffered.Peek(buffered.Buffered()) // it is there
+	return bytes.Clone(ahead), nil
 }

@@ -87,3 +87,7 @@ func (u *URL) Advice(err error) string {
 	}
 	return "if it speaks TLS there, try " + u.target.Scheme + "s://"
 }
+
+// Hostname is that of the server, and Raw whether it speaks STOMP alone there, without WebSocket.
+func (u *URL) Hostname() string { return u.target.Hostname() }
+func (u *URL) Raw() bool        { return u.raw }
