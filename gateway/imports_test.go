@@ -22,8 +22,8 @@ var mayImport = map[string][]string{
 	"cmd/stompgw": {"cmd", "bus", "bus/kafkabus", "bus/natsbus"},
 
 	"cmd": {
-		"cmd/internal/operate", "cmd/internal/message", "cmd/internal/probe", "cmd/internal/cli", "cmd/internal/config", "cmd/internal/embedded",
-		"cmd/internal/page", "admin", "gateway", "gateway/auth", "gateway/auth/redislist", "gateway/policy", "gateway/registry",
+		"cmd/internal/operate", "cmd/internal/message", "cmd/internal/bench", "cmd/internal/probe", "cmd/internal/cli", "cmd/internal/config",
+		"cmd/internal/embedded", "cmd/internal/page", "admin", "gateway", "gateway/auth", "gateway/auth/redislist", "gateway/policy", "gateway/registry",
 		"gateway/registry/redisregistry", "bus",
 	},
 	"cmd/internal/operate": {
@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 		"cmd/internal/cli", "cmd/internal/client", "cmd/internal/config", "cmd/internal/output", "admin", "gateway/destination", "gateway/policy",
 		"gateway/registry", "bus",
 	},
+	"cmd/internal/bench": {"cmd/internal/cli", "cmd/internal/client", "cmd/internal/config", "cmd/internal/output", "gateway/stomp"},
 	"cmd/internal/probe": {
 		"cmd/internal/cli", "cmd/internal/config", "cmd/internal/output", "admin", "gateway/auth", "gateway/auth/redislist", "gateway/destination",
 		"gateway/policy", "gateway/registry", "gateway/registry/redisregistry", "bus",
@@ -97,7 +98,7 @@ var outside = []struct {
 }{
 	{"github.com/spf13/", "only cmd reads flags, files and the environment", under("cmd")},
 	{"github.com/mattn/", "only output knows how wide a text is on a terminal", under("cmd/internal/output")},
-	{"github.com/gobwas/", "only the WebSocket transport, and a client of it, know WebSocket", under("gateway/internal/ws", "cmd/internal/client")},
+	{"github.com/gobwas/", "only the WebSocket transport, and a client of it, know WebSocket", under("gateway/internal/ws", "cmd/internal/client", "cmd/internal/bench")},
 	{"github.com/redis/", "only the Redis registry and what opens or asks it know Redis", under("cmd", "admin", "gateway/auth/redislist", "gateway/registry/redisregistry")},
 	{"github.com/golang-jwt/", "only auth reads tokens, and cmd makes some for tests", under("cmd", "gateway/auth")},
 	{"github.com/nats-io/", "only the NATS bus, and cmd, which can embed the server, know NATS", under("cmd", "bus/natsbus")},
@@ -106,7 +107,7 @@ var outside = []struct {
 	{"github.com/twmb/franz-go/pkg/kfake", "another Kafka is for the servers of the tests", under("bus/bustest/servers")},
 	{"github.com/twmb/franz-go/pkg/kgo", "another Kafka client is for tests", nobody},
 	{"cel.dev/", "only the policy knows how expressions are evaluated", under("gateway/policy")},
-	{"github.com/prometheus/", "only admin shows figures to Prometheus", under("admin")},
+	{"github.com/prometheus/", "only admin shows figures to Prometheus, and bench has its reader of /proc", under("admin", "cmd/internal/bench")},
 	{"text/template", "one template makes the linker keep every exported method, 9 MiB of them", nobody},
 	{"html/template", "one template makes the linker keep every exported method, 9 MiB of them", nobody},
 	{"log", "logs are slog, handed in", nobody},

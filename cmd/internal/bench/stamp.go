@@ -1,0 +1,71 @@
+// Package bench puts a STOMP server under load and measures it.
+package bench
+
+import "encoding/hex"
+
+// stamp begins every body: which flow it belongs to, as which of its messages, and when it left. It is of fixed width and
+// in ASCII, so that it passes through whatever carries text.
+type stamp struct {
+	run  uint32 // the benchmark that it belongs to: others may use the destination too
+	flow uint32
+	seq  uint32 // from 1; 0 is a probe
+	sent int64  // nanoseconds since the run began
+}
+
+// stampSize is the bytes of a stamp: "bench", three numbers of 8 hexadecimal digits, one of 16.
+const stampSize = len(mark) + 3*8 + 16
+
+const mark = "bench"
+
+// put writes s to the beginning of b.
+func (s stamp) put(b []byte) {
+	var raw [20]byte
+	for i, v := range [...]uint32{s.run, s.flow, s.seq, uint32(s.sent >> 32), uint32(s.sent)} {
+		raw[4*i], raw[4*i+1], raw[4*i+2], raw[4*i+3] = byte(v>>24), byte(v>>16), byte(v>>8), byte(v)
+	}
+	hex.Encode(b[copy(b, mark):], raw[:])
+}
+
+// readStamp reads what put has written, and reports whether it is there.
+func readStamp(b []byte) (s stamp, ok bool) {
+	var raw [20]byte
+	if len(b) < stampSize || string(b[:len(mark)]) != mark {
+		return s, false
+	}
+	if _, err := hex.Decode(raw[:], b[len(mark):stampSize]); err != nil {
+		return s, false
+	}
+	at := func(i int) uint32 {
+		return uint32(raw[i])<<24 | uint32(raw[i+1])<<16 | uint32(raw[i+2])<<8 | uint32(raw[i+3])
+	}
+	return stamp{at(0), at(4), at(8), int64(at(12))<<32 | int64(at(16))}, true
+}
+
+// history is which messages of a flow a subscriber has seen. It knows the last 64 one by one.
+type history struct {
+	last uint32
+	seen uint64 // bit i: last-i
+}
+
+// verdict is what a message is to a subscriber.
+type verdict int
+
+const (
+	inOrder verdict = iota
+	late            // it came behind a later one
+	doubled
+)
+
+func (h *history) add(seq uint32) verdict {
+	if seq > h.last {
+		h.seen = h.seen<<(seq-h.last) | 1
+		h.last = seq
+		return inOrder
+	}
+	bit := uint64(1) << (h.last - seq) // 0 for one that is older than is known, which is taken for late
+	if h.seen&bit != 0 {
+		return doubled
+	}
+	h.seen |= bit
+	return late
+}
