@@ -1,0 +1,7 @@
+//go:build !linux
+
+package bench
+
+import "net"
+
+func readAll(nc net.Conn, take func([]byte) error) error { return readBuffered(nc, take) }
