@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/cmd/internal/bench"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/message"
 	"github.com/stompgw/stompgw/cmd/internal/operate"
@@ -40,7 +41,7 @@ func Main(ctx context.Context, p Process) int {
 func newRootCmd(p Process) *cobra.Command {
 	root := cli.Group("stompgw", "A STOMP gateway: WebSocket and TCP clients in front, a message broker behind",
 		slices.Concat(operate.Commands(p.Drivers), message.Commands(p.Drivers), probe.Commands(p.Drivers))...)
-	root.AddCommand(newServeCmd(p), newVersionCmd())
+	root.AddCommand(newServeCmd(p), bench.Command(), newVersionCmd())
 	root.Version = newBuild().String()
 	root.SetVersionTemplate("{{.Version}}\n")
 	return root

@@ -218,3 +218,40 @@ type silence time.Duration
 func (s silence) Error() string {
 	return fmt.Sprintf("the server did not answer within %s; give it more time with --timeout", time.Duration(s))
 }
+
+// errorList keeps the first errors of connections.
+type errorList struct {
+	mu    sync.Mutex
+	n     int
+	first error
+}
+
+func (l *errorList) add(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.n++; l.first == nil {
+		l.first = err
+	}
+}
+
+func (l *errorList) get() (n int, first error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.n, l.first
+}
+
+// sleepUntil reports whether that time has come before the end of ctx.
+func sleepUntil(ctx context.Context, when time.Time) bool {
+	d := time.Until(when)
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -3,17 +3,25 @@ package bench
 import (
 	"io"
 	"net"
+	"net/http"
 	"sync"
 	"testing"
 
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
+	"github.com/spf13/cobra"
 	"go.uber.org/goleak"
 
+	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	return clitest.Room(func() []*cobra.Command { return []*cobra.Command{Command()} }).Run(t, nil, args...)
+}
 
 // server is a STOMP server as good or bad as a test wants it.
 type server struct {
@@ -113,4 +121,17 @@ func (s *server) frame(p *peer, f *stomp.Frame) {
 	case stomp.CommandDisconnect:
 		p.say("RECEIPT", "receipt-id:goodbye\n", nil)
 	}
+}
+
+// notFound is a server that knows no STOMP.
+func notFound(t *testing.T) string {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.NotFoundHandler()}
+	var wg sync.WaitGroup
+	wg.Go(func() { server.Serve(ln) })
+	t.Cleanup(func() { server.Close(); wg.Wait() })
+	return "ws://" + ln.Addr().String() + "/stomp"
 }

@@ -1,4 +1,3 @@
-// Package bench puts a STOMP server under load and measures it.
 package bench
 
 import "encoding/hex"

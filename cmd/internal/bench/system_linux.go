@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -52,4 +53,13 @@ func readReady(fd int, take func([]byte) error) error {
 			return err
 		}
 	}
+}
+
+// checkFiles refuses more connections than the process may have files open.
+func checkFiles(n int) error {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil && uint64(n)+50 > limit.Cur {
+		return fmt.Errorf("%d connections: this process may have %d files open; take fewer --clients, or raise the limit with ulimit -n", n, limit.Cur)
+	}
+	return nil
 }

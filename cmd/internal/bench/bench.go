@@ -1,0 +1,186 @@
+// Package bench has the commands that put a STOMP server under load, this gateway or another, and measure it.
+//
+// A benchmark's clients are of the process itself: a goroutine each that reads, and no buffer while nothing comes.
+// Each body says who sent it, when, and as which of its messages, so that each subscriber notices what is lost,
+// doubled or out of order.
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stompgw/stompgw/cmd/internal/cli"
+	"github.com/stompgw/stompgw/cmd/internal/client"
+	"github.com/stompgw/stompgw/cmd/internal/output"
+)
+
+// command is one of the benchmarks with its flags.
+type command struct {
+	target
+	churn
+	name                        string
+	list                        *cli.List
+	at                          []string
+	passcodeFile, tokenFile, ca string
+}
+
+// Command is bench.
+func Command() *cobra.Command {
+	return cli.Group("bench", "Put a STOMP server under load and measure it: this gateway or another", newChurn())
+}
+
+func newChurn() *cobra.Command {
+	b := &command{name: "churn"}
+	cmd := b.cobra("Connect, log in, subscribe and leave, again and again",
+		"Connect, log in, subscribe, disconnect and close, again and again, and measure how long each of these lives takes.",
+		"  stompgw bench churn --url ws://127.0.0.1:13001/stomp --clients 32 --duration 10s")
+	b.commonFlags(cmd, 32, "`N` connections at one time")
+	cli.RateVar(cmd.Flags(), &b.rate, "rate", "begin connections at this `RATE`, such as 500/s (default: as fast as can be)")
+	return cmd
+}
+
+func (b *command) cobra(short, long, example string) *cobra.Command {
+	cmd := &cobra.Command{Use: b.name, Short: short, Long: long, Example: example}
+	b.list = cli.NewForm(cmd, output.Wide, output.Lines, output.Names)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := b.check(cmd); err != nil {
+			return cli.Misuse(cmd, err)
+		}
+		if err := b.secrets(cmd); err != nil {
+			return err
+		}
+		return b.run(cmd)
+	}
+	return cmd
+}
+
+func (b *command) commonFlags(cmd *cobra.Command, clients int, usage string) {
+	flags := cmd.Flags()
+	flags.StringArrayVar(&b.at, "url", []string{"ws://127.0.0.1:13001/stomp"}, "`URL` of the server: ws://, wss://, tcp:// or tcps://; several for several nodes")
+	flags.StringVar(&b.destination, "destination", "/topic/bench", "`DEST` that clients subscribe to")
+	flags.IntVar(&b.clients, "clients", clients, usage)
+	cli.DurationVar(flags, &b.duration, "duration", 10*time.Second, time.Millisecond, "measure for this `TIME`")
+	flags.StringVar(&b.user, "login", "", "`NAME` to log in with")
+	flags.StringVar(&b.passcodeFile, "passcode-file", "", "`FILE` with the passcode of --login")
+	flags.StringVar(&b.host, "host", "", "`NAME` for CONNECT's host header (default: the URL's)")
+	flags.StringVar(&b.tokenFile, "token-file", "", "`FILE` with a token to log in with; "+cli.TokenVariable+" in the environment does as well")
+	flags.StringVar(&b.ca, "ca", "", "`FILE` in PEM with the certificates to trust, instead of the system's")
+	cli.DurationVar(flags, &b.timeout, "timeout", 10*time.Second, time.Millisecond, "`TIME` that the server may take to let a client in, and for subscriptions to stand")
+}
+
+// mostClients is more than one process can hold.
+const mostClients = 1_000_000
+
+func (b *command) check(cmd *cobra.Command) error {
+	switch {
+	case b.clients < 1 || b.clients > mostClients:
+		return fmt.Errorf("--clients %d: want 1 to %d", b.clients, mostClients)
+	case b.passcodeFile != "" && b.user == "":
+		return errors.New("--passcode-file without --login: whose is it?")
+	}
+	if err := cli.NotEmpty(cmd, "destination", "want one like /topic/bench", "token-file", "leave it out to be nobody", "ca", "leave it out to trust whom the system trusts",
+		"passcode-file", "it needs the name of a file"); err != nil {
+		return err
+	}
+	if err := checkFiles(b.clients); err != nil {
+		return err
+	}
+	return b.checkURLs()
+}
+
+func (b *command) checkURLs() error {
+	for _, text := range b.at {
+		u, err := client.ParseURL(text)
+		if err != nil {
+			return fmt.Errorf("--url: %w", err)
+		}
+		if strings.HasPrefix(text, "http") {
+			return errors.New("--url: want a URL that begins with ws://, wss://, tcp:// or tcps://: SockJS is not measured here")
+		}
+		b.urls = append(b.urls, u)
+	}
+	return nil
+}
+
+// secrets reads the files that flags name.
+func (b *command) secrets(cmd *cobra.Command) (err error) {
+	if b.tls, err = cli.Trust(b.ca); err != nil {
+		return err
+	}
+	if b.token, err = cli.Bearer("", b.tokenFile, nil); err != nil {
+		return err
+	}
+	if b.passcodeFile != "" {
+		text, err := cli.ReadBounded(b.passcodeFile, cli.MaxToken)
+		if err != nil {
+			return cli.Exit(cli.Usage, fmt.Errorf("--passcode-file %s can't be read: %w", b.passcodeFile, cli.Cause(err)))
+		}
+		b.passcode = strings.TrimRight(string(text), "\r\n")
+	}
+	return nil
+}
+
+func (b *command) run(cmd *cobra.Command) error {
+	b.limits = frameLimits(0)
+	r, err := b.measure(cmd)
+	if r == nil {
+		return b.failed(cmd.Context(), err)
+	}
+	r.Command, r.Destination = b.name, b.destination
+	for _, u := range b.urls {
+		r.URLs = append(r.URLs, u.String())
+	}
+	if err := b.list.One(cmd, r.fields(), output.Row{Value: r}); err != nil {
+		return err
+	}
+	return err // nil, unless it was interrupted
+}
+
+// measure runs the benchmark and shows on a terminal how it goes.
+func (b *command) measure(cmd *cobra.Command) (*report, error) {
+	ctx := cmd.Context()
+	b.churn.target = &b.target
+	defer show(cmd.ErrOrStderr(), b.progress)()
+	return b.churn.run(ctx)
+}
+
+func (b *command) failed(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return err
+	case errors.As(err, new(silence)), cli.IsTimeout(err):
+		return cli.Exit(cli.TimedOut, err)
+	case cli.IsNetwork(err):
+		return cli.Exit(cli.Unreachable, err)
+	}
+	return err
+}
+
+// show rewrites a line of a terminal each second, until stop is called.
+func show(w io.Writer, progress func() string) (stop func()) {
+	if !cli.IsTerminal(w) {
+		return func() {}
+	}
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				fmt.Fprintf(w, "\r\x1b[K%s", progress())
+			case <-done:
+				fmt.Fprint(w, "\r\x1b[K")
+				return
+			}
+		}
+	}()
+	return func() { close(done); <-ended }
+}

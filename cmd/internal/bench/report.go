@@ -1,0 +1,74 @@
+package bench
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/stompgw/stompgw/cmd/internal/output"
+)
+
+// report is what a benchmark has found. What is not known is nil.
+type report struct {
+	Command     string   `json:"command"`
+	URLs        []string `json:"urls"`
+	Destination string   `json:"destination"`
+	Clients     int      `json:"clients"`
+	Rate        float64  `json:"rate,omitempty"` // asked for, a second
+	Seconds     float64  `json:"seconds"`
+
+	Connections  int64    `json:"connections"`
+	PerSecond    float64  `json:"per_second"` // of connections
+	P50          *float64 `json:"p50_ms,omitempty"`
+	P90          *float64 `json:"p90_ms,omitempty"`
+	P99          *float64 `json:"p99_ms,omitempty"`
+	P999         *float64 `json:"p99.9_ms,omitempty"`
+	Max          *float64 `json:"max_ms,omitempty"`
+	Disconnected int      `json:"disconnected"`
+	Error        string   `json:"error,omitempty"` // the first of those
+
+}
+
+// newHistogram is of microseconds up to an hour, three digits each.
+func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, time.Hour.Microseconds(), 3) }
+
+// millis makes milliseconds of microseconds.
+func millis(us int64) *float64 { return new(float64(us) / 1000) }
+
+func (r *report) latencies(h *hdrhistogram.Histogram) {
+	r.PerSecond = float64(r.Connections) / max(r.Seconds, 1e-9)
+	if h.TotalCount() == 0 {
+		return
+	}
+	at := func(q float64) *float64 { return millis(h.ValueAtQuantile(q)) }
+	r.P50, r.P90, r.P99, r.P999, r.Max = at(50), at(90), at(99), at(99.9), millis(h.Max())
+}
+
+// fields are the report for people.
+func (r *report) fields() []output.Field {
+	list := []output.Field{{"SERVER", strings.Join(r.URLs, ", ")}}
+	add := func(name, format string, args ...any) {
+		list = append(list, output.Field{name, fmt.Sprintf(format, args...)})
+	}
+	add("CONNECTIONS", "%s in %.1f s, %s a second, %d at one time", grouped(float64(r.Connections)), r.Seconds, grouped(r.PerSecond), r.Clients)
+	if r.P50 != nil {
+		add("LATENCY", "p50 %s, p90 %s, p99 %s, p99.9 %s, max %s", inMillis(*r.P50), inMillis(*r.P90), inMillis(*r.P99), inMillis(*r.P999), inMillis(*r.Max))
+	}
+	if r.Disconnected > 0 {
+		add("FAILED", "%d connections: %s", r.Disconnected, r.Error)
+	}
+	return list
+}
+
+func inMillis(ms float64) string { return fmt.Sprintf("%.3g ms", ms) }
+
+// grouped writes a number with a comma after each three digits.
+func grouped(x float64) string {
+	s := fmt.Sprintf("%.0f", x)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
