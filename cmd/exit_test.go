@@ -271,7 +271,7 @@ func TestReadme(t *testing.T) {
 			}
 		}
 	}
-	for _, code := range []cli.ExitCode{cli.Done, cli.Failed, cli.Usage, cli.Configuration, cli.Unreachable, cli.NotAllowed, cli.NoMatch, cli.Partial, cli.TimedOut} {
+	for _, code := range []cli.ExitCode{cli.Done, cli.Failed, cli.Usage, cli.Configuration, cli.Unreachable, cli.NotAllowed, cli.NoMatch, cli.Partial, cli.TimedOut, cli.Missed} {
 		if row := fmt.Sprintf("\n| %d | ", code); !strings.Contains(string(readme), row) {
 			t.Errorf("cmd/README.md has no row %q", row)
 		}

@@ -28,6 +28,9 @@ type command struct {
 	list                        *cli.List
 	at                          []string
 	passcodeFile, tokenFile, ca string
+	pids                        []int
+	assert                      string
+	assertions                  []assertion
 }
 
 // Command is bench.
@@ -39,7 +42,7 @@ func newChurn() *cobra.Command {
 	b := &command{name: "churn"}
 	cmd := b.cobra("Connect, log in, subscribe and leave, again and again",
 		"Connect, log in, subscribe, disconnect and close, again and again, and measure how long each of these lives takes.",
-		"  stompgw bench churn --url ws://127.0.0.1:13001/stomp --clients 32 --duration 10s")
+		"  stompgw bench churn --url ws://127.0.0.1:13001/stomp --clients 32 --duration 10s --pid $(pidof stompgw)")
 	b.commonFlags(cmd, 32, "`N` connections at one time")
 	cli.RateVar(cmd.Flags(), &b.rate, "rate", "begin connections at this `RATE`, such as 500/s (default: as fast as can be)")
 	return cmd
@@ -71,6 +74,8 @@ func (b *command) commonFlags(cmd *cobra.Command, clients int, usage string) {
 	flags.StringVar(&b.host, "host", "", "`NAME` for CONNECT's host header (default: the URL's)")
 	flags.StringVar(&b.tokenFile, "token-file", "", "`FILE` with a token to log in with; "+cli.TokenVariable+" in the environment does as well")
 	flags.StringVar(&b.ca, "ca", "", "`FILE` in PEM with the certificates to trust, instead of the system's")
+	flags.IntSliceVar(&b.pids, "pid", nil, "`PID` of the server, on this machine: what it and its children use is measured; several with commas between")
+	flags.StringVar(&b.assert, "assert", "", "end with exit code 9 unless this `LIST` holds, such as 'p99<50ms,lost=0'; it may name the numbers of -o json")
 	cli.DurationVar(flags, &b.timeout, "timeout", 10*time.Second, time.Millisecond, "`TIME` that the server may take to let a client in, and for subscriptions to stand")
 }
 
@@ -85,8 +90,14 @@ func (b *command) check(cmd *cobra.Command) error {
 		return errors.New("--passcode-file without --login: whose is it?")
 	}
 	if err := cli.NotEmpty(cmd, "destination", "want one like /topic/bench", "token-file", "leave it out to be nobody", "ca", "leave it out to trust whom the system trusts",
-		"passcode-file", "it needs the name of a file"); err != nil {
+		"passcode-file", "it needs the name of a file", "assert", "want a list like p99<50ms,lost=0"); err != nil {
 		return err
+	}
+	if b.assert != "" {
+		var err error
+		if b.assertions, err = parseAssertions(b.assert); err != nil {
+			return err
+		}
 	}
 	if err := checkFiles(b.clients); err != nil {
 		return err
@@ -128,7 +139,11 @@ func (b *command) secrets(cmd *cobra.Command) (err error) {
 
 func (b *command) run(cmd *cobra.Command) error {
 	b.limits = frameLimits(0)
-	r, err := b.measure(cmd)
+	m := &meter{pids: b.pids}
+	if err := m.start(); err != nil {
+		return cli.Exit(cli.Usage, fmt.Errorf("--pid: %w", err))
+	}
+	r, err := b.measure(cmd, m)
 	if r == nil {
 		return b.failed(cmd.Context(), err)
 	}
@@ -139,15 +154,26 @@ func (b *command) run(cmd *cobra.Command) error {
 	if err := b.list.One(cmd, r.fields(), output.Row{Value: r}); err != nil {
 		return err
 	}
-	return err // nil, unless it was interrupted
+	m.warn(cmd.ErrOrStderr(), r)
+	if err != nil {
+		return err // interrupted: what was measured until then is no answer to --assert
+	}
+	var missed []error
+	for _, a := range b.assertions {
+		missed = append(missed, a.holds(r))
+	}
+	if err := errors.Join(missed...); err != nil {
+		return cli.Exit(cli.Missed, err)
+	}
+	return nil
 }
 
 // measure runs the benchmark and shows on a terminal how it goes.
-func (b *command) measure(cmd *cobra.Command) (*report, error) {
+func (b *command) measure(cmd *cobra.Command, m *meter) (*report, error) {
 	ctx := cmd.Context()
 	b.churn.target = &b.target
 	defer show(cmd.ErrOrStderr(), b.progress)()
-	return b.churn.run(ctx)
+	return b.churn.run(ctx, m)
 }
 
 func (b *command) failed(ctx context.Context, err error) error {

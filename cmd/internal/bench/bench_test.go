@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 	"github.com/stompgw/stompgw/gateway/stomp"
@@ -28,8 +29,8 @@ func TestBenchmarks(t *testing.T) {
 	for _, scheme := range []string{"ws", "tcp"} {
 		t.Run(scheme+" churn", func(t *testing.T) {
 			s := &server{t: t}
-			code, stdout, stderr := run(t, append(brief("churn"), "--url", s.url(scheme))...)
-			if r := reportOf(t, stdout); code != 0 || r.Connections == 0 || r.Disconnected > 0 || *r.P50 <= 0 || r.Clients != 6 {
+			code, stdout, stderr := run(t, append(brief("churn"), "--url", s.url(scheme), "--assert", "connections>0,disconnected=0")...)
+			if r := reportOf(t, stdout); code != 0 || *r.P50 <= 0 || r.Clients != 6 {
 				t.Errorf("exit code %d: %s%s", code, stdout, stderr)
 			}
 		})
@@ -101,6 +102,12 @@ func TestMisuse(t *testing.T) {
 		{"churn --passcode-file x", "--passcode-file without --login: whose is it?"},
 		{"churn --url http://a", "--url: want a URL that begins with ws://, wss://, tcp:// or tcps://: SockJS is not measured here"},
 		{"churn --url a", "--url: want a URL that begins with"},
+		{"churn --assert p99", `--assert "p99": want a number of the report, one of < <= = >= >, and a value`},
+		{"churn --assert p99<5", "5"},
+		{"churn --assert p98<5ms", `the report has no number "p98": it has clients,`},
+		{"churn --assert disconnected=x", "want a number behind ="},
+		{"churn --assert=", "--assert is empty"},
+		{"churn --pid 999999999", "--pid: there is no process 999999999"},
 		{"churn --clients 900000", "this process may have"},
 		{"churn --token-file nothing", "--token-file nothing can't be read"},
 	} {
@@ -108,5 +115,33 @@ func TestMisuse(t *testing.T) {
 		if code != int(cli.Usage) || stdout != "" || !strings.Contains(stderr, tt.want) {
 			t.Errorf("%s: exit code %d: %s%s", tt.args, code, stdout, stderr)
 		}
+	}
+}
+
+func TestAssertions(t *testing.T) {
+	r := &report{Disconnected: 2, P99: new(12.5)}
+	for text, want := range map[string]string{
+		"disconnected=2": "", "disconnected<3": "", "disconnected<=2": "", "disconnected>=2": "", "disconnected>1": "", "p99<13ms": "", "p99 >= 12ms": "", "p99<1s": "",
+		"disconnected=0": "disconnected=0 does not hold: it is 2",
+		"disconnected<2": "disconnected<2 does not hold: it is 2",
+		"p99<=12ms":      "p99<=12ms does not hold: it is 12.5 ms",
+		"p50<1s":         "p50<1s: not known; nothing was delivered, or the number needs --pid or --rate",
+	} {
+		list, err := parseAssertions(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if err := list[0].holds(r); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+	s := &server{t: t}
+	code, _, stderr := run(t, append(brief("churn"), "--url", s.url("tcp"), "--assert", "connections<1, disconnected=0,p99>1h")...)
+	if code != int(cli.Missed) || strings.Count(stderr, "does not hold") != 2 {
+		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }

@@ -46,20 +46,23 @@ func (visit) pause() {}
 // errLeft ends a connection that the server has let go.
 var errLeft = errors.New("the session has ended as it should")
 
-func (c *churn) run(ctx context.Context) (*report, error) {
+func (c *churn) run(ctx context.Context, meter *meter) (*report, error) {
 	c.lives, c.next = newHistogram(), time.Now()
+	meter.begin()
 	start := time.Now()
 	var wg sync.WaitGroup
 	for i := range c.clients {
 		wg.Go(func() { c.visits(ctx, i, start.Add(c.duration)) })
 	}
 	wg.Wait()
+	meter.end()
 	r := &report{Seconds: time.Since(start).Seconds(), Clients: c.clients, Rate: c.rate, Connections: c.count}
 	r.latencies(c.lives)
 	n, first := c.errors.get()
 	if r.Disconnected = n; first != nil {
 		r.Error = first.Error()
 	}
+	meter.fill(r, c.count)
 	if c.count == 0 && first != nil {
 		return nil, first
 	}

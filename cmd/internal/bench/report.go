@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
@@ -10,7 +11,8 @@ import (
 	"github.com/stompgw/stompgw/cmd/internal/output"
 )
 
-// report is what a benchmark has found. What is not known is nil.
+// report is what a benchmark has found. The names of its numbers are those of JSON and of --assert; what is not known
+// is nil.
 type report struct {
 	Command     string   `json:"command"`
 	URLs        []string `json:"urls"`
@@ -29,6 +31,11 @@ type report struct {
 	Disconnected int      `json:"disconnected"`
 	Error        string   `json:"error,omitempty"` // the first of those
 
+	ServerCPU     *float64 `json:"server_cpu_seconds,omitempty"`
+	ServerCPUEach *float64 `json:"server_cpu_us_each,omitempty"` // of a delivery, or of a connection
+	PerServerCPU  *float64 `json:"per_server_cpu_second,omitempty"`
+	ServerMemory  *int64   `json:"server_memory_bytes,omitempty"`
+	OwnCPU        float64  `json:"own_cpu_seconds"`
 }
 
 // newHistogram is of microseconds up to an hour, three digits each.
@@ -46,6 +53,37 @@ func (r *report) latencies(h *hdrhistogram.Histogram) {
 	r.P50, r.P90, r.P99, r.P999, r.Max = at(50), at(90), at(99), at(99.9), millis(h.Max())
 }
 
+// number is one of the report by its name. known is false for one that was not measured.
+func (r *report) number(name string) (value float64, known, exists bool) {
+	v := reflect.ValueOf(*r)
+	for i := range v.NumField() {
+		tag, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		if tag != name {
+			continue
+		}
+		switch n := reflect.Indirect(v.Field(i)); {
+		case !n.IsValid():
+			return 0, false, true
+		case n.CanFloat():
+			return n.Float(), true, true
+		case n.CanInt():
+			return float64(n.Int()), true, true
+		}
+	}
+	return 0, false, false
+}
+
+// numbers are the names that number knows.
+func numbers() (names []string) {
+	for field := range reflect.TypeFor[report]().Fields() {
+		tag, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if _, _, exists := new(report).number(tag); exists {
+			names = append(names, strings.TrimSuffix(tag, "_ms"))
+		}
+	}
+	return names
+}
+
 // fields are the report for people.
 func (r *report) fields() []output.Field {
 	list := []output.Field{{"SERVER", strings.Join(r.URLs, ", ")}}
@@ -59,6 +97,16 @@ func (r *report) fields() []output.Field {
 	if r.Disconnected > 0 {
 		add("FAILED", "%d connections: %s", r.Disconnected, r.Error)
 	}
+	if r.ServerCPU != nil {
+		add("SERVER CPU", "%.2f s", *r.ServerCPU)
+	}
+	if r.ServerCPUEach != nil && r.PerServerCPU != nil {
+		add("SERVER CPU", "%.2f µs each, %s %s a CPU second", *r.ServerCPUEach, grouped(*r.PerServerCPU), "connections")
+	}
+	if r.ServerMemory != nil {
+		add("SERVER MEMORY", "%s", output.Bytes(int(*r.ServerMemory)))
+	}
+	add("OWN CPU", "%.2f s", r.OwnCPU)
 	return list
 }
 
