@@ -3,6 +3,8 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -40,14 +42,16 @@ func parseAssertion(text string) (assertion, error) {
 		a.op, rest = a.op+"=", after
 	}
 	rest = strings.TrimSpace(rest)
-	if _, _, exists := new(report).number(a.name + "_ms"); exists {
+	names := new(report).numbers()
+	if _, exists := names[a.name+"_ms"]; exists {
 		a.name += "_ms"
 		d, err := config.ParseDuration(rest)
 		a.value = float64(d) / 1e6
 		return a, err
 	}
-	if _, _, exists := new(report).number(a.name); !exists {
-		return a, fmt.Errorf("the report has no number %q: it has %s", a.name, strings.Join(numbers(), ", "))
+	if _, exists := names[a.name]; !exists {
+		return a, fmt.Errorf("the report has no number %q: it has %s", a.name,
+			strings.ReplaceAll(strings.Join(slices.Sorted(maps.Keys(names)), ", "), "_ms", ""))
 	}
 	var err error
 	if a.value, err = strconv.ParseFloat(rest, 64); err != nil {
@@ -58,10 +62,12 @@ func parseAssertion(text string) (assertion, error) {
 
 // holds returns nil, or says in what the report misses a.
 func (a assertion) holds(r *report) error {
-	x, known, _ := r.number(a.name)
-	switch {
-	case !known:
+	known := r.numbers()[a.name]
+	if known == nil {
 		return fmt.Errorf("%s: not known; nothing was delivered, or the number needs --pid or --rate", a.text)
+	}
+	x := *known
+	switch {
 	case a.op == "<" && x < a.value, a.op == "<=" && x <= a.value, a.op == "=" && x == a.value,
 		a.op == ">=" && x >= a.value, a.op == ">" && x > a.value:
 		return nil

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"testing"
 
-
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 	"github.com/stompgw/stompgw/gateway/stomp"
@@ -51,8 +50,14 @@ func TestServerSays(t *testing.T) {
 		}, cli.Failed, `the server sent an ERROR: "bad`},
 		{"nothing", func(*peer, *stomp.Frame) bool { return true }, cli.TimedOut, "the server did not answer within 3s; give it more time with --timeout"},
 		{"the end", func(p *peer, _ *stomp.Frame) bool { p.nc.Close(); return true }, cli.Unreachable, "the server closed the connection"},
+		{"CONNECTED twice", func(p *peer, _ *stomp.Frame) bool {
+			p.say("CONNECTED", "version:1.1\n", nil)
+			p.say("CONNECTED", "version:1.1\n", nil)
+			return true
+		}, cli.Failed, "the server sent CONNECTED twice"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			s := &server{t: t, answer: tt.answer}
 			code, stdout, stderr := run(t, append(brief("churn"), "--timeout", "3s", "--url", s.url("tcp"))...)
 			if code != int(tt.code) || stdout != "" || !strings.Contains(stderr, tt.want) {
@@ -104,7 +109,7 @@ func TestMisuse(t *testing.T) {
 		{"churn --url a", "--url: want a URL that begins with"},
 		{"churn --assert p99", `--assert "p99": want a number of the report, one of < <= = >= >, and a value`},
 		{"churn --assert p99<5", "5"},
-		{"churn --assert p98<5ms", `the report has no number "p98": it has clients,`},
+		{"churn --assert p98<5ms", `the report has no number "p98": it has `},
 		{"churn --assert disconnected=x", "want a number behind ="},
 		{"churn --assert=", "--assert is empty"},
 		{"churn --pid 999999999", "--pid: there is no process 999999999"},
@@ -143,5 +148,13 @@ func TestAssertions(t *testing.T) {
 	code, _, stderr := run(t, append(brief("churn"), "--url", s.url("tcp"), "--assert", "connections<1, disconnected=0,p99>1h")...)
 	if code != int(cli.Missed) || strings.Count(stderr, "does not hold") != 2 {
 		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
+
+func TestInMillis(t *testing.T) {
+	for ms, want := range map[float64]string{0: "0.00 ms", 1.234: "1.23 ms", 9.999: "10.00 ms", 12.34: "12.3 ms", 123.4: "123 ms", 1234: "1234 ms"} {
+		if got := inMillis(ms); got != want {
+			t.Errorf("%v: %s, want %s", ms, got, want)
+		}
 	}
 }

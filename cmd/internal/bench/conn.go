@@ -1,12 +1,14 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -68,45 +70,33 @@ func (t *target) login(ctx context.Context, node int, h handler) (*conn, error) 
 	return c, nil
 }
 
-func (t *target) connectFrame(u *client.URL) []byte {
-	host := t.host
-	if host == "" {
-		host = u.Hostname()
-	}
-	b := stomp.AppendCommand(nil, stomp.CommandConnect)
-	for _, e := range [][2]string{
-		{stomp.HeaderAcceptVersion, "1.2,1.1"}, {stomp.HeaderHost, host}, {stomp.HeaderHeartBeat, "0,0"},
-		{stomp.HeaderLogin, t.user}, {stomp.HeaderPasscode, t.passcode},
-	} {
+// frame is one of a client's, of entries that are a name and a value each; without those that are empty.
+func (t *target) frame(command string, body []byte, entries ...string) []byte {
+	f := &stomp.Frame{Command: command, Body: body}
+	for e := range slices.Chunk(entries, 2) {
 		if e[1] != "" {
-			b = stomp.AppendEntry(b, 0, e[0], e[1])
+			f.Header = append(f.Header, stomp.Entry{Name: e[0], Value: []byte(e[1])})
 		}
 	}
-	return stomp.AppendEnd(t.bearer(b))
+	if t.token != "" {
+		f.Header = append(f.Header, stomp.Entry{Name: "Authorization", Value: []byte("Bearer " + t.token)})
+	}
+	return stomp.AppendFrame(nil, stomp.V12, f)
 }
 
-// bearer adds the token, if there is one.
-func (t *target) bearer(b []byte) []byte {
-	if t.token == "" {
-		return b
-	}
-	return stomp.AppendEntry(b, stomp.V12, "Authorization", "Bearer "+t.token)
+func (t *target) connectFrame(u *client.URL) []byte {
+	return t.frame(stomp.CommandConnect, nil, stomp.HeaderAcceptVersion, "1.2,1.1", stomp.HeaderHost, cmp.Or(t.host, u.Hostname()),
+		stomp.HeaderHeartBeat, "0,0", stomp.HeaderLogin, t.user, stomp.HeaderPasscode, t.passcode)
 }
 
 func (t *target) subscribeFrame(id int, destination string) []byte {
-	b := stomp.AppendCommand(nil, stomp.CommandSubscribe)
-	b = stomp.AppendEntry(b, stomp.V12, stomp.HeaderID, strconv.Itoa(id))
-	b = stomp.AppendEntry(b, stomp.V12, stomp.HeaderDestination, destination)
-	return stomp.AppendEnd(t.bearer(stomp.AppendEntry(b, stomp.V12, stomp.HeaderAck, "auto")))
+	return t.frame(stomp.CommandSubscribe, nil, stomp.HeaderID, strconv.Itoa(id), stomp.HeaderDestination, destination, stomp.HeaderAck, "auto")
 }
 
-// goodbyeFrame is a DISCONNECT that asks for its receipt.
-func goodbyeFrame() []byte {
-	b := stomp.AppendCommand(nil, stomp.CommandDisconnect)
-	return stomp.AppendEnd(stomp.AppendEntry(b, stomp.V12, stomp.HeaderReceipt, goodbye))
+// goodbyeFrame asks for its receipt.
+func (t *target) goodbyeFrame() []byte {
+	return t.frame(stomp.CommandDisconnect, nil, stomp.HeaderReceipt, "goodbye")
 }
-
-const goodbye = "goodbye"
 
 // pack makes of a STOMP frame what goes over the wire. A mask of zeros is one, and costs nobody anything.
 func (c *conn) pack(frame []byte) []byte {
@@ -148,22 +138,6 @@ func (c *conn) take(b []byte) (err error) {
 	return err
 }
 
-// readBuffered gives take what nc brings until it ends.
-func readBuffered(nc net.Conn, take func([]byte) error) error {
-	buf := make([]byte, 4<<10)
-	for {
-		n, err := nc.Read(buf)
-		if n > 0 {
-			if err := take(buf[:n]); err != nil {
-				return err
-			}
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
 func (c *conn) control(op ws.OpCode, payload []byte) error {
 	switch op {
 	case ws.OpPing:
@@ -176,6 +150,17 @@ func (c *conn) control(op ws.OpCode, payload []byte) error {
 	}
 	return nil
 }
+
+// readBuffered gives take what nc brings until it ends.
+func readBuffered(nc net.Conn, take taker) error {
+	_, err := io.CopyBuffer(take, struct{ io.Reader }{nc}, make([]byte, 4<<10))
+	return cmp.Or(err, io.EOF)
+}
+
+// taker takes the bytes that came next.
+type taker func([]byte) error
+
+func (t taker) Write(b []byte) (int, error) { return len(b), t(b) }
 
 // frames are those that are being read, with the memory of their headers.
 var frames = sync.Pool{New: func() any { return new(stomp.Frame) }}
@@ -200,11 +185,16 @@ func (c *conn) feed(b []byte) error {
 func (c *conn) dispatch(f *stomp.Frame) error {
 	switch f.Command {
 	case stomp.CommandConnected:
+		select {
+		case <-c.up:
+			return errors.New("the server sent CONNECTED twice")
+		default:
+			close(c.up)
+		}
 		c.dec.SetVersion(stomp.V12)
 		if v, _ := f.Header.Get(stomp.HeaderVersion); string(v) == stomp.V11.String() {
 			c.dec.SetVersion(stomp.V11)
 		}
-		close(c.up)
 	case stomp.CommandError:
 		message, _ := f.Header.Get(stomp.HeaderMessage)
 		return fmt.Errorf("the server sent an ERROR: %.200q", message)
@@ -234,19 +224,25 @@ func (l *errorList) add(err error) {
 	}
 }
 
-func (l *errorList) get() (n int, first error) {
+// fill writes down how many connections failed, and the first error.
+func (l *errorList) fill(r *report) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.n, l.first
+	if r.Disconnected = l.n; l.n > 0 {
+		r.Error = l.first.Error()
+	}
+}
+
+// get returns the first error.
+func (l *errorList) get() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.first
 }
 
 // sleepUntil reports whether that time has come before the end of ctx.
 func sleepUntil(ctx context.Context, when time.Time) bool {
-	d := time.Until(when)
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
+	timer := time.NewTimer(time.Until(when))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

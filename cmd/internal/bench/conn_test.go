@@ -18,7 +18,7 @@ var errSeen = errors.New("all was seen")
 func (v visitor) frame(c *conn, f *stomp.Frame) error {
 	switch f.Command {
 	case stomp.CommandConnected:
-		return c.write(append(c.pack(v.t.subscribeFrame(0, "/topic/a")), c.pack(goodbyeFrame())...))
+		return c.write(append(c.pack(v.t.subscribeFrame(0, "/topic/a")), c.pack(v.t.goodbyeFrame())...))
 	case stomp.CommandReceipt:
 		return errSeen
 	}

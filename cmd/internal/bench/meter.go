@@ -55,10 +55,8 @@ func (m *meter) fill(r *report, n int64) {
 	cpu := m.last.cpu - m.first.cpu
 	r.ServerCPU = new(cpu.Seconds())
 	r.ServerMemory = new(m.last.memory)
-	if n > 0 {
+	if n > 0 && cpu > 0 {
 		r.ServerCPUEach = new(cpu.Seconds() * 1e6 / float64(n))
-	}
-	if cpu > 0 {
 		r.PerServerCPU = new(float64(n) / cpu.Seconds())
 	}
 }

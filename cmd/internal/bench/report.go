@@ -53,35 +53,21 @@ func (r *report) latencies(h *hdrhistogram.Histogram) {
 	r.P50, r.P90, r.P99, r.P999, r.Max = at(50), at(90), at(99), at(99.9), millis(h.Max())
 }
 
-// number is one of the report by its name. known is false for one that was not measured.
-func (r *report) number(name string) (value float64, known, exists bool) {
-	v := reflect.ValueOf(*r)
-	for i := range v.NumField() {
-		tag, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
-		if tag != name {
-			continue
-		}
-		switch n := reflect.Indirect(v.Field(i)); {
+// numbers are those of the report by their names; nil for one that was not measured.
+func (r *report) numbers() map[string]*float64 {
+	list := map[string]*float64{}
+	for field, value := range reflect.ValueOf(*r).Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		switch n := reflect.Indirect(value); {
 		case !n.IsValid():
-			return 0, false, true
+			list[name] = nil
 		case n.CanFloat():
-			return n.Float(), true, true
+			list[name] = new(n.Float())
 		case n.CanInt():
-			return float64(n.Int()), true, true
+			list[name] = new(float64(n.Int()))
 		}
 	}
-	return 0, false, false
-}
-
-// numbers are the names that number knows.
-func numbers() (names []string) {
-	for field := range reflect.TypeFor[report]().Fields() {
-		tag, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if _, _, exists := new(report).number(tag); exists {
-			names = append(names, strings.TrimSuffix(tag, "_ms"))
-		}
-	}
-	return names
+	return list
 }
 
 // fields are the report for people.
@@ -97,11 +83,8 @@ func (r *report) fields() []output.Field {
 	if r.Disconnected > 0 {
 		add("FAILED", "%d connections: %s", r.Disconnected, r.Error)
 	}
-	if r.ServerCPU != nil {
-		add("SERVER CPU", "%.2f s", *r.ServerCPU)
-	}
-	if r.ServerCPUEach != nil && r.PerServerCPU != nil {
-		add("SERVER CPU", "%.2f µs each, %s %s a CPU second", *r.ServerCPUEach, grouped(*r.PerServerCPU), "connections")
+	if r.PerServerCPU != nil {
+		add("SERVER CPU", "%.2f s, %.2f µs each, %s %s a CPU second", *r.ServerCPU, *r.ServerCPUEach, grouped(*r.PerServerCPU), "connections")
 	}
 	if r.ServerMemory != nil {
 		add("SERVER MEMORY", "%s", output.Bytes(int(*r.ServerMemory)))
@@ -110,7 +93,13 @@ func (r *report) fields() []output.Field {
 	return list
 }
 
-func inMillis(ms float64) string { return fmt.Sprintf("%.3g ms", ms) }
+func inMillis(ms float64) string {
+	digits := 2
+	for x := 10.0; ms >= x && digits > 0; x *= 10 {
+		digits--
+	}
+	return fmt.Sprintf("%.*f ms", digits, ms)
+}
 
 // grouped writes a number with a comma after each three digits.
 func grouped(x float64) string {

@@ -1,16 +1,14 @@
 package bench
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"strconv"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -67,88 +65,43 @@ func ownCPU() time.Duration {
 	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
 }
 
-// ticks is how many clock ticks a second has in /proc: USER_HZ, which is the same on every Linux that Go runs on.
-const ticks = 100
-
 // usageOf reads what processes use, their descendants included.
-func usageOf(pids []int) (usage, error) {
-	parents, err := processes()
+func usageOf(pids []int) (u usage, err error) {
+	procs, err := procfs.AllProcs()
 	if err != nil {
-		return usage{}, err
+		return u, err
 	}
-	var u usage
-	for pid := range parents {
-		if !descends(pid, pids, parents) {
-			continue
+	stats := map[int]procfs.ProcStat{}
+	for _, p := range procs {
+		if stat, err := p.Stat(); err == nil { // it may have ended meanwhile
+			stats[p.PID] = stat
 		}
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			continue // it has ended meanwhile
-		}
-		fields := statFields(stat)
-		user, _ := strconv.ParseInt(fields[11], 10, 64)
-		system, _ := strconv.ParseInt(fields[12], 10, 64)
-		u.cpu += time.Duration(user+system) * time.Second / ticks
-		u.memory += memoryOf(pid)
 	}
 	for _, pid := range pids {
-		if _, runs := parents[pid]; !runs {
+		if _, runs := stats[pid]; !runs {
 			return u, fmt.Errorf("there is no process %d", pid)
+		}
+	}
+	for _, p := range procs {
+		stat := stats[p.PID]
+		if !descends(stat, pids, stats) {
+			continue
+		}
+		u.cpu += time.Duration(stat.CPUTime() * float64(time.Second))
+		if memory, err := p.ProcSMapsRollup(); err == nil { // not everybody may read it
+			u.memory += int64(memory.Pss)
 		}
 	}
 	return u, nil
 }
 
-// processes are those of the machine, with their parents.
-func processes() (parents map[int]int, err error) {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil, err
-	}
-	parents = map[int]int{}
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		if stat, err := os.ReadFile("/proc/" + e.Name() + "/stat"); err == nil {
-			parents[pid], _ = strconv.Atoi(statFields(stat)[1])
-		}
-	}
-	return parents, nil
-}
-
-// statFields are those of /proc/PID/stat behind the command's name: state, parent, and so on, see proc_pid_stat(5).
-func statFields(stat []byte) []string {
-	_, rest, _ := strings.Cut(string(stat[strings.LastIndexByte(string(stat), ')'):]), " ")
-	return append(strings.Fields(rest), make([]string, 13)...)
-}
-
-func descends(pid int, from []int, parents map[int]int) bool {
-	for ; pid > 0; pid = parents[pid] {
-		for _, p := range from {
-			if p == pid {
-				return true
-			}
+func descends(stat procfs.ProcStat, from []int, stats map[int]procfs.ProcStat) bool {
+	for ; stat.PID > 0; stat = stats[stat.PPID] {
+		if slices.Contains(from, stat.PID) {
+			return true
 		}
 	}
 	return false
-}
-
-// memoryOf is the proportional set size of a process in bytes; 0 where that may not be read.
-func memoryOf(pid int) int64 {
-	file, err := os.Open(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-	if err != nil {
-		return 0
-	}
-	defer file.Close() // nothing was written
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		if kib, ok := strings.CutPrefix(lines.Text(), "Pss:"); ok {
-			n, _ := strconv.ParseInt(strings.Fields(kib)[0], 10, 64)
-			return n << 10
-		}
-	}
-	return 0
 }
 
 // checkFiles refuses more connections than the process may have files open.
