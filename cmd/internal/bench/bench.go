@@ -6,6 +6,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ import (
 // command is one of the benchmarks with its flags.
 type command struct {
 	target
-	churn
+	load
 	name                        string
 	list                        *cli.List
 	at                          []string
@@ -35,7 +36,38 @@ type command struct {
 
 // Command is bench.
 func Command() *cobra.Command {
-	return cli.Group("bench", "Put a STOMP server under load and measure it: this gateway or another", newChurn())
+	return cli.Group("bench", "Put a STOMP server under load and measure it: this gateway or another", newFanout(), newRooms(), newChurn())
+}
+
+func newFanout() *cobra.Command {
+	b := &command{name: "fanout"}
+	cmd := b.cobra("Send to one destination that all clients subscribe to",
+		"Connect clients that subscribe to one destination, send to it, and measure how long messages take to each of them.\n\n"+
+			"Without --rate there are always --window messages on their way: the next is sent when one has reached everybody.\n"+
+			"The first second is not measured. A warning says when the generator itself may be what limits the figures.",
+		"  stompgw bench fanout --send-to /app/topic/bench --rate 20   # serve --standalone on this machine\n"+
+			"  stompgw bench fanout --url tcp://127.0.0.1:61613 --login guest --passcode-file pass --destination /topic/x\n"+
+			"  stompgw bench fanout --pid $(pidof stompgw) --assert 'p99<50ms,lost=0'   # exit code 9 if not")
+	b.loadFlags(cmd, 1000)
+	cmd.Flags().IntVar(&b.publishers, "publishers", 1, "`N` publishers")
+	b.rooms, b.subscriptions = 1, 1
+	return cmd
+}
+
+func newRooms() *cobra.Command {
+	b := &command{name: "rooms"}
+	cmd := b.cobra("Send to many destinations, each with a few subscribers",
+		"Connect clients that are spread over rooms, each a destination of its own, send to all of the rooms in turn, and measure\n"+
+			"how long messages take to each client. A room's number stands behind a dot at the end of --destination, or where that\n"+
+			"says "+roomMark+". Of several --url, the clients of a room are spread over them.\n\n"+
+			"Without --rate there are always --window messages on their way. The first second is not measured.",
+		"  stompgw bench rooms --url ws://127.0.0.1:13001/stomp --rooms 200 --clients 2000 --rate 1000\n"+
+			"  stompgw bench rooms --url ws://a:13001/stomp --url ws://b:13001/stomp --destination '/topic/room."+roomMark+"'")
+	b.loadFlags(cmd, 1000)
+	cmd.Flags().IntVar(&b.rooms, "rooms", 100, "`N` rooms")
+	cmd.Flags().IntVar(&b.subscriptions, "subscriptions", 1, "each client subscribes to `N` rooms")
+	cmd.Flags().IntVar(&b.publishers, "publishers", 0, "`N` publishers (default: one for each room, 1000 at most)")
+	return cmd
 }
 
 func newChurn() *cobra.Command {
@@ -79,10 +111,24 @@ func (b *command) commonFlags(cmd *cobra.Command, clients int, usage string) {
 	cli.DurationVar(flags, &b.timeout, "timeout", 10*time.Second, time.Millisecond, "`TIME` that the server may take to let a client in, and for subscriptions to stand")
 }
 
-// mostClients is more than one process can hold.
-const mostClients = 1_000_000
+func (b *command) loadFlags(cmd *cobra.Command, clients int) {
+	b.commonFlags(cmd, clients, "`N` subscribers")
+	flags := cmd.Flags()
+	flags.StringVar(&b.sendTo, "send-to", "", "`DEST` that publishers send to (default: --destination)")
+	cli.RateVar(flags, &b.rate, "rate", "send at this `RATE`, such as 100/s, all publishers together (default: see --window)")
+	flags.IntVar(&b.window, "window", 0, "keep `N` messages on their way (default: enough for 8192 deliveries)")
+	flags.IntVar(&b.size, "size", 128, fmt.Sprintf("`BYTES` of a body, %d or more", stampSize))
+	cli.DurationVar(flags, &b.ramp, "ramp", 0, 0, "connect evenly over this `TIME` (default: as fast as can be)")
+}
+
+// The most that a benchmark may be asked for: what one process can hold.
+const (
+	mostClients = 1_000_000
+	mostSize    = 16 << 20
+)
 
 func (b *command) check(cmd *cobra.Command) error {
+	given := cmd.Flags().Changed
 	switch {
 	case b.clients < 1 || b.clients > mostClients:
 		return fmt.Errorf("--clients %d: want 1 to %d", b.clients, mostClients)
@@ -93,16 +139,48 @@ func (b *command) check(cmd *cobra.Command) error {
 		"passcode-file", "it needs the name of a file", "assert", "want a list like p99<50ms,lost=0"); err != nil {
 		return err
 	}
+	if err := b.checkLoad(given); err != nil {
+		return err
+	}
 	if b.assert != "" {
 		var err error
 		if b.assertions, err = parseAssertions(b.assert); err != nil {
 			return err
 		}
 	}
-	if err := checkFiles(b.clients); err != nil {
+	if err := checkFiles(b.clients + b.publishers); err != nil {
 		return err
 	}
 	return b.checkURLs()
+}
+
+func (b *command) checkLoad(given func(string) bool) error {
+	if b.name == "churn" {
+		return nil
+	}
+	b.sendTo = cmp.Or(b.sendTo, b.destination)
+	if b.publishers == 0 && !given("publishers") {
+		b.publishers = min(b.rooms, 1000)
+	}
+	switch {
+	case b.rooms < 1 || b.rooms > mostClients:
+		return fmt.Errorf("--rooms %d: want 1 to %d", b.rooms, mostClients)
+	case b.subscriptions < 1 || b.subscriptions > b.rooms:
+		return fmt.Errorf("--subscriptions %d: want 1 to %d, as many as there are --rooms", b.subscriptions, b.rooms)
+	case b.clients*b.subscriptions < b.rooms:
+		return fmt.Errorf("--rooms %d: %d clients with --subscriptions %d don't reach them all", b.rooms, b.clients, b.subscriptions)
+	case b.publishers < 1 || b.publishers > mostClients:
+		return fmt.Errorf("--publishers %d: want 1 to %d", b.publishers, mostClients)
+	case b.size < stampSize || b.size > mostSize:
+		return fmt.Errorf("--size %d: want %d to %d", b.size, stampSize, mostSize)
+	case given("rate") && given("window"):
+		return errors.New("--rate and --window: it sends at a rate, or when messages have arrived")
+	case given("window") && (b.window < 1 || b.window > mostClients):
+		return fmt.Errorf("--window %d: want 1 to %d", b.window, mostClients)
+	case b.rate == 0 && b.window == 0:
+		b.window = max(4, 8192*b.rooms/(b.clients*b.subscriptions))
+	}
+	return nil
 }
 
 func (b *command) checkURLs() error {
@@ -138,7 +216,7 @@ func (b *command) secrets(cmd *cobra.Command) (err error) {
 }
 
 func (b *command) run(cmd *cobra.Command) error {
-	b.limits = frameLimits(0)
+	b.limits = frameLimits(b.size)
 	m := &meter{pids: b.pids}
 	if err := m.start(); err != nil {
 		return cli.Exit(cli.Usage, fmt.Errorf("--pid: %w", err))
@@ -171,9 +249,14 @@ func (b *command) run(cmd *cobra.Command) error {
 // measure runs the benchmark and shows on a terminal how it goes.
 func (b *command) measure(cmd *cobra.Command, m *meter) (*report, error) {
 	ctx := cmd.Context()
-	b.churn.target = &b.target
-	defer show(cmd.ErrOrStderr(), b.progress)()
-	return b.churn.run(ctx, m)
+	if b.name == "churn" {
+		c := &churn{target: &b.target, destination: b.destination, clients: b.clients, rate: b.rate, duration: b.duration}
+		defer show(cmd.ErrOrStderr(), c.progress)()
+		return c.run(ctx, m)
+	}
+	t := newTraffic(&b.target, b.load)
+	defer show(cmd.ErrOrStderr(), t.progress)()
+	return t.run(ctx, m)
 }
 
 func (b *command) failed(ctx context.Context, err error) error {

@@ -26,10 +26,83 @@ func reportOf(t *testing.T, stdout string) (r report) {
 
 func TestBenchmarks(t *testing.T) {
 	for _, scheme := range []string{"ws", "tcp"} {
+		for _, args := range [][]string{
+			{"fanout", "--window", "3", "--publishers", "2"},
+			{"fanout", "--rate", "100/s", "--size", "5000", "--ramp", "50ms"},
+			{"rooms", "--rooms", "3", "--publishers", "4", "--window", "5"},
+			{"rooms", "--rooms", "2", "--rate", "200", "--destination", "/topic/{room}/x"},
+			{"rooms", "--rooms", "9", "--subscriptions", "6", "--publishers", "2", "--window", "5"},
+		} {
+			t.Run(scheme+" "+strings.Join(args, " "), func(t *testing.T) {
+				s := &server{t: t}
+				url := s.url(scheme)
+				code, stdout, stderr := run(t, append(brief(args...), "--url", url, "--assert", "lost=0,doubled=0,out_of_order=0,strange=0,disconnected=0,delivered>0,p99>0s,p99.9<1h")...)
+				if code != 0 {
+					t.Fatalf("exit code %d: %s", code, stderr)
+				}
+				r := reportOf(t, stdout)
+				perMessage := int64(6 * r.Subscriptions / r.Rooms)
+				if r.Sent == 0 || r.Clients != 6 || r.Command != args[0] || r.Delivered < (r.Sent-10)*perMessage || r.Delivered > (r.Sent+10)*perMessage {
+					t.Errorf("sent %d, delivered %d: %s", r.Sent, r.Delivered, stdout)
+				}
+			})
+		}
 		t.Run(scheme+" churn", func(t *testing.T) {
 			s := &server{t: t}
 			code, stdout, stderr := run(t, append(brief("churn"), "--url", s.url(scheme), "--assert", "connections>0,disconnected=0")...)
 			if r := reportOf(t, stdout); code != 0 || *r.P50 <= 0 || r.Clients != 6 {
+				t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+			}
+		})
+	}
+}
+
+// What a server does wrong is counted, each fault as what it is.
+func TestFaultsAreCounted(t *testing.T) {
+	later, behind := map[uint32][]byte{}, map[uint32][]byte{}
+	for _, tt := range []struct {
+		name  string
+		relay func(s stamp, body []byte, deliver func([]byte))
+		want  string
+	}{
+		{"lost", func(s stamp, body []byte, deliver func([]byte)) {
+			if s.seq != 7 {
+				deliver(body)
+			}
+		}, "lost=1,doubled=0,out_of_order=0"},
+		{"doubled", func(s stamp, body []byte, deliver func([]byte)) {
+			if deliver(body); s.seq == 7 || s.seq == 9 {
+				deliver(body)
+			}
+		}, "lost=0,doubled=2,out_of_order=0"},
+		{"doubled later", func(s stamp, body []byte, deliver func([]byte)) {
+			later[s.seq] = body
+			if deliver(body); s.seq == 20 {
+				deliver(later[7])
+			}
+		}, "lost=0,doubled=1,out_of_order=0"},
+		{"out of order", func(s stamp, body []byte, deliver func([]byte)) {
+			if behind[s.seq] = body; s.seq != 7 {
+				deliver(body)
+			}
+			if s.seq == 8 {
+				deliver(behind[7])
+			}
+		}, "lost=0,doubled=0,out_of_order=1"},
+		{"strange", func(s stamp, body []byte, deliver func([]byte)) {
+			if deliver(body); s.seq == 7 {
+				deliver([]byte("hello"))
+				s.run++
+				s.put(body)
+				deliver(body)
+			}
+		}, "lost=0,doubled=0,strange=2"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := &server{t: t, relay: tt.relay}
+			code, stdout, stderr := run(t, append(brief("fanout"), "--clients", "1", "--rate", "100", "--url", s.url("tcp"), "--assert", tt.want)...)
+			if code != 0 {
 				t.Errorf("exit code %d: %s%s", code, stdout, stderr)
 			}
 		})
@@ -55,17 +128,25 @@ func TestServerSays(t *testing.T) {
 			p.say("CONNECTED", "version:1.1\n", nil)
 			return true
 		}, cli.Failed, "the server sent CONNECTED twice"},
+		{"no messages", func(_ *peer, f *stomp.Frame) bool { return f.Command == "SEND" }, cli.Failed,
+			"6 of 6 subscriptions brought nothing that was sent to /topic/bench within 3s: may clients subscribe to /topic/bench, and may publishers SEND to /topic/bench?"},
+		{"ERROR to SEND", func(p *peer, f *stomp.Frame) bool {
+			if f.Command == "SEND" {
+				p.say("ERROR", "message:no\n", nil)
+			}
+			return f.Command == "SEND"
+		}, cli.Failed, `the server sent an ERROR: "no"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := &server{t: t, answer: tt.answer}
-			code, stdout, stderr := run(t, append(brief("churn"), "--timeout", "3s", "--url", s.url("tcp"))...)
+			code, stdout, stderr := run(t, append(brief("fanout"), "--timeout", "3s", "--url", s.url("tcp"))...)
 			if code != int(tt.code) || stdout != "" || !strings.Contains(stderr, tt.want) {
 				t.Errorf("exit code %d, want %d: %s%s", code, tt.code, stdout, stderr)
 			}
 		})
 	}
-	code, _, stderr := run(t, append(brief("churn"), "--url", notFound(t))...)
+	code, _, stderr := run(t, append(brief("fanout"), "--url", notFound(t))...)
 	if code != int(cli.Failed) || !strings.Contains(stderr, "404") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
@@ -75,7 +156,7 @@ func TestServerSays(t *testing.T) {
 	}
 }
 
-// TestLogin: what CONNECT and SUBSCRIBE say of who comes.
+// TestLogin: what CONNECT, SUBSCRIBE and SEND say of who comes.
 func TestLogin(t *testing.T) {
 	t.Chdir(t.TempDir())
 	clitest.WriteFile(t, "pass", "secret\n")
@@ -91,7 +172,7 @@ func TestLogin(t *testing.T) {
 		}
 		return false
 	}}
-	code, _, stderr := run(t, append(brief("churn"), "--url", s.url("tcp"), "--login", "guest", "--passcode-file", "pass", "--token-file", "token", "--host", "/")...)
+	code, _, stderr := run(t, append(brief("fanout"), "--url", s.url("tcp"), "--login", "guest", "--passcode-file", "pass", "--token-file", "token", "--host", "/", "--send-to", "/topic/bench")...)
 	if code != 0 {
 		t.Fatalf("exit code %d: %s", code, stderr)
 	}
@@ -99,17 +180,26 @@ func TestLogin(t *testing.T) {
 	defer mu.Unlock()
 	clitest.Contains(t, said["CONNECT"], "login:guest\n", "passcode:secret\n", "host:/\n", "Authorization:Bearer abc\n", "accept-version:1.2,1.1\n", "heart-beat:0,0\n")
 	clitest.Contains(t, said["SUBSCRIBE"], "Authorization:Bearer abc\n")
+	clitest.Contains(t, said["SEND"], "Authorization:Bearer abc\n")
 }
 
 func TestMisuse(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
-		{"churn --clients 0", "--clients 0: want 1 to 1000000"},
-		{"churn --passcode-file x", "--passcode-file without --login: whose is it?"},
+		{"fanout --clients 0", "--clients 0: want 1 to 1000000"},
+		{"fanout --rate 0", "--rate: 0 is not possible"},
+		{"fanout --rate 5 --window 3", "--rate and --window: it sends at a rate, or when messages have arrived"},
+		{"fanout --window 0", "--window 0: want 1 to 1000000"},
+		{"fanout --size 10", "--size 10: want 45 to 16777216"},
+		{"fanout --passcode-file x", "--passcode-file without --login: whose is it?"},
+		{"fanout --publishers 0", "--publishers 0: want 1 to 1000000"},
+		{"rooms --rooms 7 --clients 3 --subscriptions 2", "--rooms 7: 3 clients with --subscriptions 2 don't reach them all"},
+		{"rooms --rooms 7 --subscriptions 8", "--subscriptions 8: want 1 to 7, as many as there are --rooms"},
+		{"rooms --rooms 0", "--rooms 0: want 1 to 1000000"},
 		{"churn --url http://a", "--url: want a URL that begins with ws://, wss://, tcp:// or tcps://: SockJS is not measured here"},
 		{"churn --url a", "--url: want a URL that begins with"},
 		{"churn --assert p99", `--assert "p99": want a number of the report, one of < <= = >= >, and a value`},
 		{"churn --assert p99<5", "5"},
-		{"churn --assert p98<5ms", `the report has no number "p98": it has `},
+		{"churn --assert p98<5ms", `the report has no number "p98": it has behind_p99, clients, connections, delivered,`},
 		{"churn --assert disconnected=x", "want a number behind ="},
 		{"churn --assert=", "--assert is empty"},
 		{"churn --pid 999999999", "--pid: there is no process 999999999"},

@@ -93,6 +93,10 @@ func (t *target) subscribeFrame(id int, destination string) []byte {
 	return t.frame(stomp.CommandSubscribe, nil, stomp.HeaderID, strconv.Itoa(id), stomp.HeaderDestination, destination, stomp.HeaderAck, "auto")
 }
 
+func (t *target) sendFrame(destination string, body []byte) []byte {
+	return t.frame(stomp.CommandSend, body, stomp.HeaderDestination, destination, stomp.HeaderContentType, "text/plain")
+}
+
 // goodbyeFrame asks for its receipt.
 func (t *target) goodbyeFrame() []byte {
 	return t.frame(stomp.CommandDisconnect, nil, stomp.HeaderReceipt, "goodbye")

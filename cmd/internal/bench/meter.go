@@ -15,12 +15,12 @@ type usage struct {
 
 // meter measures what a benchmark costs the server, if its processes are known, and the generator.
 type meter struct {
-	pids              []int
-	idle, first, last usage
-	own               time.Duration // of the generator, in what is measured
-	begun             time.Time
-	took              time.Duration
-	err               error
+	pids                    []int
+	idle, full, first, last usage
+	own                     time.Duration // of the generator, in what is measured
+	begun                   time.Time
+	took                    time.Duration
+	err                     error
 }
 
 func (m *meter) read() (u usage) {
@@ -35,6 +35,9 @@ func (m *meter) start() error {
 	m.idle = m.read()
 	return m.err
 }
+
+// connected is called when all clients are there, if they stay.
+func (m *meter) connected() { m.full = m.read() }
 
 // begin and end stand around what is measured.
 func (m *meter) begin() {
@@ -59,6 +62,9 @@ func (m *meter) fill(r *report, n int64) {
 		r.ServerCPUEach = new(cpu.Seconds() * 1e6 / float64(n))
 		r.PerServerCPU = new(float64(n) / cpu.Seconds())
 	}
+	if more := m.full.memory - m.idle.memory; more > 0 { // of few clients it is lost in what comes and goes by itself
+		r.MemoryPerClient = new(more / int64(r.Clients))
+	}
 }
 
 // warn says when the generator may have been what limits the figures.
@@ -69,5 +75,10 @@ func (m *meter) warn(w io.Writer, r *report) {
 	share := m.own.Seconds() / (m.took.Seconds() * float64(runtime.NumCPU()))
 	if share > 0.8 {
 		fmt.Fprintf(w, "warning: the generator itself took %.0f %% of this machine's processors: it may be what limits these figures\n", share*100)
+	} else if r.Behind != nil && *r.Behind > 20 {
+		fmt.Fprintf(w, "warning: of the SENDs one in a hundred was over %.0f ms late: the rate was not kept, by the generator or by a server that takes no more\n", *r.Behind)
+	}
+	if r.Rate > 0 && r.Sent > 0 && float64(r.Sent) < 0.98*r.Rate*r.Seconds {
+		fmt.Fprintf(w, "warning: %.0f messages a second were sent, not %.0f\n", float64(r.Sent)/r.Seconds, r.Rate)
 	}
 }

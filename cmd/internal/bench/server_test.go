@@ -1,9 +1,11 @@
 package bench
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 
@@ -26,9 +28,12 @@ func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 // server is a STOMP server as good or bad as a test wants it.
 type server struct {
 	t      *testing.T
-	answer func(p *peer, f *stomp.Frame) bool // takes a frame, or leaves it to the server
+	answer func(p *peer, f *stomp.Frame) bool               // takes a frame, or leaves it to the server
+	relay  func(s stamp, body []byte, deliver func([]byte)) // of each SEND to each subscriber; nil delivers
 
-	wg sync.WaitGroup
+	mu    sync.Mutex
+	peers map[*peer][]string // subscribers, and to what
+	wg    sync.WaitGroup
 }
 
 // peer is a connection of a server.
@@ -46,6 +51,7 @@ func (p *peer) say(command, head string, body []byte) {
 
 // url serves and returns where.
 func (s *server) url(scheme string) string {
+	s.peers = map[*peer][]string{}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		s.t.Fatal(err)
@@ -86,7 +92,7 @@ func (s *server) serve(nc net.Conn, socket bool) {
 	for {
 		n, err := in.Read(buf)
 		if err != nil {
-			return
+			break
 		}
 		dec.Feed(buf[:n])
 		var f stomp.Frame
@@ -94,6 +100,9 @@ func (s *server) serve(nc net.Conn, socket bool) {
 			s.frame(p, &f)
 		}
 	}
+	s.mu.Lock()
+	delete(s.peers, p)
+	s.mu.Unlock()
 }
 
 // messages reads what is in the messages of a WebSocket client.
@@ -115,11 +124,36 @@ func (s *server) frame(p *peer, f *stomp.Frame) {
 	if s.answer != nil && s.answer(p, f) {
 		return
 	}
+	destination, _ := f.Header.Get(stomp.HeaderDestination)
 	switch f.Command {
 	case stomp.CommandConnect:
 		p.say("CONNECTED", "version:1.2\n", nil)
+	case stomp.CommandSubscribe:
+		s.mu.Lock()
+		s.peers[p] = append(s.peers[p], string(destination))
+		s.mu.Unlock()
 	case stomp.CommandDisconnect:
 		p.say("RECEIPT", "receipt-id:goodbye\n", nil)
+	case stomp.CommandSend:
+		s.send(string(destination), bytes.Clone(f.Body))
+	}
+}
+
+func (s *server) send(destination string, body []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p, to := range s.peers {
+		if !slices.Contains(to, destination) {
+			continue
+		}
+		deliver := func(body []byte) {
+			p.say("MESSAGE", "message-id:1\nsubscription:0\ndestination:"+destination+"\n", body)
+		}
+		if m, _ := readStamp(body); s.relay != nil && m.seq > 0 {
+			s.relay(m, body, deliver)
+		} else {
+			deliver(body)
+		}
 	}
 }
 

@@ -1,6 +1,9 @@
 package bench
 
-import "encoding/hex"
+import (
+	"bytes"
+	"encoding/hex"
+)
 
 // stamp begins every body: which flow it belongs to, as which of its messages, and when it left. It is of fixed width and
 // in ASCII, so that it passes through whatever carries text.
@@ -38,6 +41,30 @@ func readStamp(b []byte) (s stamp, ok bool) {
 		return uint32(raw[i])<<24 | uint32(raw[i+1])<<16 | uint32(raw[i+2])<<8 | uint32(raw[i+3])
 	}
 	return stamp{at(0), at(4), at(8), int64(at(12))<<32 | int64(at(16))}, true
+}
+
+// flow is what a publisher sends to a destination: a SEND that is ready to leave but for its stamp.
+type flow struct {
+	*conn
+	stamp
+	packed []byte // as it goes over the wire
+	body   []byte // of packed
+}
+
+// newFlow makes a SEND to a destination with a body of size bytes and the stamp s.
+func (t *target) newFlow(s stamp, c *conn, destination string, size int) *flow {
+	body := bytes.Repeat([]byte{'x'}, size)
+	s.put(body)
+	packed := c.pack(t.sendFrame(destination, body))
+	return &flow{c, s, packed, packed[len(packed)-size-1:]} // behind the body is a NUL
+}
+
+// send sends the next message of the flow.
+func (f *flow) send(now int64) error {
+	f.seq++
+	f.sent = now
+	f.put(f.body)
+	return f.write(f.packed)
 }
 
 // history is which messages of a flow a subscriber has seen. It knows the last 64 one by one.
