@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/gobwas/ws"
+
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 	"github.com/stompgw/stompgw/gateway/stomp"
@@ -54,6 +56,26 @@ func TestBenchmarks(t *testing.T) {
 				t.Errorf("exit code %d: %s%s", code, stdout, stderr)
 			}
 		})
+	}
+}
+
+// A server may answer DISCONNECT with the end of the connection alone.
+func TestChurnWithoutReceipts(t *testing.T) {
+	for _, scheme := range []string{"ws", "tcp"} {
+		s := &server{t: t, answer: func(p *peer, f *stomp.Frame) bool {
+			if f.Command != "DISCONNECT" {
+				return false
+			}
+			if scheme == "ws" {
+				ws.WriteFrame(p.nc, ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusNormalClosure, "")))
+			}
+			p.nc.Close()
+			return true
+		}}
+		code, stdout, stderr := run(t, append(brief("churn"), "--url", s.url(scheme), "--assert", "connections>0,disconnected=0")...)
+		if code != 0 {
+			t.Errorf("%s: exit code %d: %s%s", scheme, code, stdout, stderr)
+		}
 	}
 }
 

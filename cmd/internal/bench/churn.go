@@ -3,11 +3,13 @@ package bench
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"sync"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/gobwas/ws"
 
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
@@ -104,6 +106,8 @@ func (c *churn) visit(ctx context.Context, node int) error {
 	switch err := conn.read(); {
 	case errors.Is(err, errLeft):
 		return nil
+	case conn.isUp() && (errors.Is(err, io.EOF) || errors.Is(err, closed(ws.StatusNormalClosure))):
+		return nil // its answer to DISCONNECT: RabbitMQ's over WebSocket has no RECEIPT
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return silence(c.timeout)
 	default:

@@ -39,6 +39,16 @@ type conn struct {
 	up      chan struct{} // closed when the server has sent CONNECTED
 }
 
+// isUp reports whether the server has let the client in.
+func (c *conn) isUp() bool {
+	select {
+	case <-c.up:
+		return true
+	default:
+		return false
+	}
+}
+
 // handler is what a conn is for. Its methods run on the goroutine that reads; what they return ends the conn.
 type handler interface {
 	frame(c *conn, f *stomp.Frame) error // borrows f
@@ -150,7 +160,7 @@ func (c *conn) control(op ws.OpCode, payload []byte) error {
 		return c.write(ws.MustCompileFrame(f))
 	case ws.OpClose:
 		code, _ := ws.ParseCloseFrameData(payload)
-		return errors.New("the server closed the connection with code " + strconv.Itoa(int(code)))
+		return closed(code)
 	}
 	return nil
 }
@@ -189,12 +199,10 @@ func (c *conn) feed(b []byte) error {
 func (c *conn) dispatch(f *stomp.Frame) error {
 	switch f.Command {
 	case stomp.CommandConnected:
-		select {
-		case <-c.up:
+		if c.isUp() {
 			return errors.New("the server sent CONNECTED twice")
-		default:
-			close(c.up)
 		}
+		close(c.up)
 		c.dec.SetVersion(stomp.V12)
 		if v, _ := f.Header.Get(stomp.HeaderVersion); string(v) == stomp.V11.String() {
 			c.dec.SetVersion(stomp.V11)
@@ -204,6 +212,13 @@ func (c *conn) dispatch(f *stomp.Frame) error {
 		return fmt.Errorf("the server sent an ERROR: %.200q", message)
 	}
 	return c.handler.frame(c, f)
+}
+
+// closed is the error of a WebSocket that the server has closed with a code.
+type closed ws.StatusCode
+
+func (c closed) Error() string {
+	return "the server closed the connection with code " + strconv.Itoa(int(c))
 }
 
 // silence is the error of a server that has not answered for so long.

@@ -169,12 +169,8 @@ func (t *traffic) connect(ctx context.Context, node int, h handler) (*conn, erro
 		defer stop()
 		err := c.read()
 		ended <- err
-		select {
-		case <-c.up:
-			if !t.over.Load() {
-				t.errors.add(err)
-			}
-		default: // connect tells
+		if c.isUp() && !t.over.Load() { // else connect tells
+			t.errors.add(err)
 		}
 	})
 	late := time.NewTimer(t.timeout)
