@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -276,20 +277,13 @@ func show(w io.Writer, progress func() string) (stop func()) {
 	if !cli.IsTerminal(w) {
 		return func() {}
 	}
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				fmt.Fprintf(w, "\r\x1b[K%s", progress())
-			case <-done:
-				fmt.Fprint(w, "\r\x1b[K")
-				return
-			}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for sleepUntil(ctx, time.Now().Add(time.Second)) {
+			fmt.Fprintf(w, "\r\x1b[K%s", progress())
 		}
-	}()
-	return func() { close(done); <-ended }
+		fmt.Fprint(w, "\r\x1b[K")
+	})
+	return func() { cancel(); wg.Wait() }
 }
