@@ -173,14 +173,12 @@ func (t *traffic) connect(ctx context.Context, node int, h handler) (*conn, erro
 			t.errors.add(err)
 		}
 	})
-	late := time.NewTimer(t.timeout)
-	defer late.Stop()
 	select {
 	case <-c.up:
 		t.in.Add(1)
 		return c, nil
 	case err = <-ended:
-	case <-late.C:
+	case <-time.After(t.timeout):
 		err = silence(t.timeout)
 	case <-ctx.Done():
 		err = context.Cause(ctx)
@@ -288,17 +286,15 @@ func (t *traffic) await(ctx context.Context, least int64, end time.Time) {
 	t.wanted.Store(least)
 	before := t.delivered.Load()
 	for before < least && ctx.Err() == nil && time.Now().Before(end) {
-		idle := time.NewTimer(stalled)
 		select {
 		case <-t.wake:
-		case <-idle.C:
+		case <-time.After(stalled):
 			if t.delivered.Load() == before {
 				t.due = before
 				return
 			}
 		case <-ctx.Done():
 		}
-		idle.Stop()
 		before = t.delivered.Load()
 	}
 }
