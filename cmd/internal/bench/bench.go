@@ -19,6 +19,7 @@ import (
 
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/client"
+	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/cmd/internal/output"
 )
 
@@ -105,7 +106,7 @@ func (b *command) commonFlags(cmd *cobra.Command, clients int, usage string) {
 	flags.StringVar(&b.user, "login", "", "`NAME` to log in with")
 	flags.StringVar(&b.passcodeFile, "passcode-file", "", "`FILE` with the passcode of --login")
 	flags.StringVar(&b.host, "host", "", "`NAME` for CONNECT's host header (default: the URL's)")
-	flags.StringVar(&b.tokenFile, "token-file", "", "`FILE` with a token to log in with; "+cli.TokenVariable+" in the environment does as well")
+	flags.StringVar(&b.tokenFile, "token-file", "", "`FILE` with a token to log in with; "+config.TokenVariable+" in the environment does as well")
 	flags.StringVar(&b.ca, "ca", "", "`FILE` in PEM with the certificates to trust, instead of the system's")
 	flags.IntSliceVar(&b.pids, "pid", nil, "`PID` of the server, on this machine: what it and its children use is measured; several with commas between")
 	flags.StringVar(&b.assert, "assert", "", "end with exit code 9 unless this `LIST` holds, such as 'p99<50ms,lost=0'; it may name the numbers of -o json")

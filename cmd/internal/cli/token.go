@@ -14,9 +14,6 @@ import (
 	"github.com/stompgw/stompgw/gateway/auth"
 )
 
-// TokenVariable holds the token of a client, where no list of processes shows it. It is no setting.
-const TokenVariable = "STOMPGW_TOKEN"
-
 // MaxToken bounds what is read of a token, in bytes: a node takes 8 KiB.
 const MaxToken = 64 << 10
 
@@ -56,7 +53,7 @@ func ReadBounded(name string, most int) ([]byte, error) {
 // Bearer returns the token of a client that flags name, or the environment: empty for none. It stands in no error.
 func Bearer(flag, file string, stdin io.Reader) (string, error) {
 	text, from := flag, "--token"
-	switch variable, set := os.LookupEnv(TokenVariable); {
+	switch variable, set := os.LookupEnv(config.TokenVariable); {
 	case file != "":
 		from = "--token-file " + file
 		b, err := ReadBounded(file, MaxToken)
@@ -67,7 +64,7 @@ func Bearer(flag, file string, stdin io.Reader) (string, error) {
 	case text == "" && !set:
 		return "", nil
 	case text == "":
-		from = TokenVariable
+		from = config.TokenVariable
 		text, stdin = "-", strings.NewReader(variable)
 	}
 	token, err := ReadToken(stdin, text)

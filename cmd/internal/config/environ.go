@@ -13,13 +13,13 @@ func variable(path string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
 }
 
-// tokenVariable holds the token with which publish and subscribe log in. It is no setting.
-const tokenVariable = envPrefix + "TOKEN"
+// TokenVariable holds the token with which commands log in as clients, where no list of processes shows it. It is no setting.
+const TokenVariable = envPrefix + "TOKEN"
 
 // checkEnviron finds variables that look like settings and are none. environ is as os.Environ
 // returns it.
 func checkEnviron(environ []string, keys []key) (errs []error) {
-	known := []string{tokenVariable, fileVariable}
+	known := []string{TokenVariable, fileVariable}
 	lists := map[string]string{} // by variable, what they are called
 	for _, k := range keys {
 		if k.isItems() {

@@ -28,7 +28,7 @@ func clientFlagNames() []string { return []string{"url", "token", "token-file", 
 func (f *clientFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.url, "url", "", "`URL` of the gateway: ws://, wss://, http:// or https:// (SockJS), tcp:// or tcps:// (default: WebSocket where the configuration listens)")
-	flags.StringVar(&f.token, "token", "", "`TOKEN` to log in with; - reads it from standard input; "+cli.TokenVariable+" in the environment does as well")
+	flags.StringVar(&f.token, "token", "", "`TOKEN` to log in with; - reads it from standard input; "+config.TokenVariable+" in the environment does as well")
 	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` with the token")
 	flags.StringVar(&f.ca, "ca", "", "`FILE` in PEM with the certificates to trust, instead of the system's")
 }
