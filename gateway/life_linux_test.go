@@ -188,6 +188,39 @@ func TestKeepAlive(t *testing.T) {
 	}
 }
 
+// TestNoDelay holds that the server's side of a connection sends small frames at once.
+func TestNoDelay(t *testing.T) {
+	n := start(t)
+	for name, c := range map[string]net.Conn{"TCP": n.dialTCP(t).connect().conn, "WebSocket": n.session(t).conn} {
+		fd := descriptorOf(t, c.LocalAddr())
+		if on, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY); err != nil || on == 0 {
+			t.Errorf("%s: TCP_NODELAY is %d, %v", name, on, err)
+		}
+	}
+}
+
+// descriptorOf is the descriptor of this process that is connected to a client.
+func descriptorOf(t *testing.T, client net.Addr) int {
+	t.Helper()
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := client.(*net.TCPAddr).Port
+	for _, entry := range open {
+		fd, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		peer, _ := unix.Getpeername(fd) // most are no sockets
+		if addr, ok := peer.(*unix.SockaddrInet4); ok && addr.Port == port {
+			return fd
+		}
+	}
+	t.Fatal("the server's socket is not open")
+	return -1
+}
+
 // timerOf is the kind of timer that a TCP socket of this machine has, as proc(5) tells.
 func timerOf(t *testing.T, local, remote net.Addr) string {
 	t.Helper()

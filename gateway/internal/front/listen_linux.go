@@ -30,24 +30,27 @@ func (d *Door) acceptDescriptors(ctx context.Context, ln Listener) (taken bool, 
 	if err != nil {
 		return true, err
 	}
+	if err := raw.Control(func(listener uintptr) { inherit(int(listener), ln.STOMP) }); err != nil {
+		return true, err
+	}
 	for {
 		var fd int
-		var acceptErr error
+		var errno unix.Errno
 		if err := raw.Read(func(listener uintptr) bool {
-			fd, _, acceptErr = unix.Accept4(int(listener), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
-			return acceptErr != unix.EAGAIN
+			fd, errno = accept(listener)
+			return errno != unix.EAGAIN
 		}); err != nil {
 			if ctx.Err() != nil || errors.Is(err, os.ErrClosed) {
 				return true, nil
 			}
 			return true, err
 		}
-		switch acceptErr {
-		case nil:
+		switch errno {
+		case 0:
 			d.welcome(fd, ln)
 		case unix.EINTR, unix.ECONNABORTED: // the client has gone again
 		default:
-			d.pauseAccept(ctx, ln, os.NewSyscallError("accept4", acceptErr))
+			d.pauseAccept(ctx, ln, os.NewSyscallError("accept4", errno))
 		}
 	}
 }
@@ -59,19 +62,29 @@ const (
 	keepAlivePeriod = 15
 )
 
+// inherit sets on a listener what its connections begin with (tcp(7)). A WebSocket has its pings, so only STOMP's
+// clients, which need not send heart-beats, are asked by TCP whether they are still there. It all fails on a Unix
+// socket, which needs neither.
+func inherit(listener int, stomp bool) {
+	unix.SetsockoptInt(listener, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	if stomp {
+		unix.SetsockoptInt(listener, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+		unix.SetsockoptInt(listener, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, keepAliveIdle)
+		unix.SetsockoptInt(listener, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, keepAlivePeriod)
+	}
+}
+
+// accept takes the next connection without telling the scheduler: it does not wait.
+func accept(listener uintptr) (fd int, errno unix.Errno) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, listener, 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+	return int(n), errno
+}
+
 // welcome gives a connection to a loop.
 func (d *Door) welcome(fd int, ln Listener) {
 	if d.noRoom() {
 		unix.Close(fd)
 		return
-	}
-	// These fail on a Unix socket, which needs neither. A WebSocket has its pings, so only STOMP's
-	// clients, which need not send heart-beats, are asked by TCP whether they are still there.
-	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-	if ln.STOMP {
-		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
-		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, keepAliveIdle)
-		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, keepAlivePeriod)
 	}
 	l, first := d.place(ln)
 	l.Adopt(fd, first)
