@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/stompgw/stompgw/cmd/internal/nearest"
 )
 
 const envPrefix = "STOMPGW_"
@@ -43,7 +45,7 @@ func checkEnviron(environ []string, keys []key) (errs []error) {
 }
 
 func unknownVariable(name string, known []string) string {
-	if near := Nearest(name, known); near != "" {
+	if near := nearest.Word(name, known); near != "" {
 		return fmt.Sprintf("there is no such setting; did you mean %s?", near)
 	}
 	return fmt.Sprintf("there is no such setting; unset it (variables with %s are this program's)", envPrefix)

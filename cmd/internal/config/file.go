@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/stompgw/stompgw/cmd/internal/nearest"
 )
 
 // file is what a YAML file says: the values of keys, as texts. Nothing is parsed further than that, so
@@ -142,8 +144,8 @@ func unknown(path, name string, keys []key) string {
 // outbound), or "".
 func alike(name string, paths []string) string {
 	names := lastParts(paths)
-	isPart := func(part string) bool { return strings.Contains(plain(name), plain(part)) }
-	i := slices.Index(names, Nearest(name, names))
+	isPart := func(part string) bool { return strings.Contains(nearest.Plain(name), nearest.Plain(part)) }
+	i := slices.Index(names, nearest.Word(name, names))
 	if i < 0 {
 		i = slices.IndexFunc(names, isPart)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/cmd/internal/nearest"
 	"github.com/stompgw/stompgw/gateway/destination"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
@@ -148,7 +149,7 @@ func nearestChannel(cfg *config.Config, name string) string {
 		all = append(all, ch.Match)
 	}
 	likest := slices.MaxFunc(all, func(a, b string) int { return cmp.Compare(common(a, name), common(b, name)) })
-	return cmp.Or(config.Nearest(name, all), likest)
+	return cmp.Or(nearest.Word(name, all), likest)
 }
 
 // common is how many bytes a and b have in common at their beginning.

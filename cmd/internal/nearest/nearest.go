@@ -1,21 +1,22 @@
-package config
+// Package nearest finds what a mistyped word was meant to be.
+package nearest
 
 import "strings"
 
-// Nearest returns the candidate that a mistyped word most likely means, or "" when none is near: one that
+// Word returns the candidate that a mistyped word most likely means, or "" when none is near: one that
 // has nothing of the word is not.
-func Nearest(word string, candidates []string) string {
+func Word(word string, candidates []string) string {
 	best, bound := "", min(max(2, len(word)/3)+1, len(word))
 	for _, c := range candidates {
-		if d := distance(plain(word), plain(c)); d < bound {
+		if d := distance(Plain(word), Plain(c)); d < bound {
 			best, bound = c, d
 		}
 	}
 	return best
 }
 
-// plain drops what people write now one way and now the other.
-func plain(s string) string {
+// Plain drops what people write now one way and now the other.
+func Plain(s string) string {
 	return strings.NewReplacer("_", "", "-", "", ".", "").Replace(strings.ToLower(s))
 }
 
