@@ -38,7 +38,7 @@ func (b *Bus) driverKey(path string) key {
 	names := b.names()
 	return key{
 		path: join(path, "driver"), target: &b.Driver, initial: strings.Join(names[:min(1, len(names))], ""), words: names,
-		is: strings.Replace("`"+strings.Join(names, "`, `")+"`: a NATS server inside the node, as `--standalone` has it", "`embedded`", "or `embedded`", 1),
+		tells: strings.Replace("`"+strings.Join(names, "`, `")+"`: a NATS server inside the node, as `--standalone` has it", "`embedded`", "or `embedded`", 1),
 	}
 }
 

@@ -49,8 +49,8 @@ func TestFolders(t *testing.T) {
 // folder of the configuration.
 func TestNamesOfFiles(t *testing.T) {
 	for _, k := range allKeys() {
-		if says := strings.HasPrefix(k.is, "file ") || strings.Contains(k.is, "PEM file"); says != k.namesFiles() {
-			t.Errorf("%s: names files is %t, but it is %q", k.path, k.namesFiles(), k.is)
+		if says := strings.HasPrefix(k.is(), "file ") || strings.Contains(k.is(), "PEM file"); says != k.namesFiles() {
+			t.Errorf("%s: names files is %t, but it is %q", k.path, k.namesFiles(), k.is())
 		}
 	}
 }

@@ -21,7 +21,7 @@ type key struct {
 	path    string
 	target  any // a pointer to where its value goes
 	tag     reflect.StructTag
-	is      string   // what it is, in a line of Markdown for the documents and for the file of `config default`
+	tells   string   // as a tag has it; see is
 	initial string   // what it is where nobody says anything, as a variable would say it
 	words   []string // what it may be; nil for anything
 }
@@ -55,7 +55,7 @@ func fieldsOf(path string, section any) (list []key) {
 		if !named && !f.Anonymous {
 			continue
 		}
-		below := key{path: path, target: v.Field(i).Addr().Interface(), tag: f.Tag, is: markdown(f.Tag.Get("is")), initial: f.Tag.Get("default")}
+		below := key{path: path, target: v.Field(i).Addr().Interface(), tag: f.Tag, tells: f.Tag.Get("is"), initial: f.Tag.Get("default")}
 		if named {
 			below.path = join(path, name)
 		}
@@ -96,20 +96,16 @@ func (k key) secretKeys(s *settings.Secret) []key {
 	case "file":
 		return []key{file}
 	}
-	k.is += ", instead of `" + file.path + "`"
-	file.is = "file that holds " + file.is + " alone"
+	k.tells += ", instead of '" + file.path + "'"
+	file.tells = "file that holds " + file.tells + " alone"
 	return []key{k, file}
 }
 
 var inQuotes = regexp.MustCompile(`(^|[ (])'([^']+)'`)
 
-// markdown makes `code` of 'code', which stands in quotes in tags.
-func markdown(text string) string {
-	if !strings.Contains(text, "'") {
-		return text
-	}
-	return inQuotes.ReplaceAllString(text, "$1`$2`")
-}
+// is returns what the setting is, in a line of Markdown for the documents and for the file of `config default`. What
+// is `code` there stands in 'quotes' in tags.
+func (k key) is() string { return inQuotes.ReplaceAllString(k.tells, "$1`$2`") }
 
 func setDefaults(keys []key) {
 	for _, k := range keys {

@@ -54,13 +54,13 @@ func settingsTable(keys []key) string {
 	for _, k := range keys {
 		switch {
 		case k.isSecret():
-			row(variable(k.path), "(none)", k.is)
+			row(variable(k.path), "(none)", k.is())
 		case k.isItems():
-			row(k.path, "`[]`", k.is+"; in the file alone")
+			row(k.path, "`[]`", k.is()+"; in the file alone")
 		case k.isRequired() && strings.Contains(k.path, "[]"):
-			row(k.path, "(needed)", k.is)
+			row(k.path, "(needed)", k.is())
 		default:
-			row(k.path, code(k), k.is)
+			row(k.path, code(k), k.is())
 		}
 	}
 	return table.String()
@@ -86,19 +86,19 @@ func code(k key) string {
 func TestDescriptions(t *testing.T) {
 	const width = 110 // in characters
 	for _, k := range allKeys() {
-		switch n := utf8.RuneCountInString(k.is); {
-		case k.is == "":
+		switch n := utf8.RuneCountInString(k.is()); {
+		case k.is() == "":
 			t.Errorf("%s says nothing", k.path)
 		case n > width:
-			t.Errorf("%s has %d characters, want %d at most: %s", k.path, n, width, k.is)
-		case strings.ContainsAny(k.is, "|\n") || strings.Count(k.is, "`")%2 != 0:
-			t.Errorf("%s breaks the table: %s", k.path, k.is)
-		case strings.HasSuffix(k.is, "."):
-			t.Errorf("%s ends in a full stop: %s", k.path, k.is)
+			t.Errorf("%s has %d characters, want %d at most: %s", k.path, n, width, k.is())
+		case strings.ContainsAny(k.is(), "|\n") || strings.Count(k.is(), "`")%2 != 0:
+			t.Errorf("%s breaks the table: %s", k.path, k.is())
+		case strings.HasSuffix(k.is(), "."):
+			t.Errorf("%s ends in a full stop: %s", k.path, k.is())
 		}
 		for _, word := range k.words {
-			if !strings.Contains(k.is, "`"+word+"`") && word != "" {
-				t.Errorf("%s does not say that it may be %s: %s", k.path, word, k.is)
+			if !strings.Contains(k.is(), "`"+word+"`") && word != "" {
+				t.Errorf("%s does not say that it may be %s: %s", k.path, word, k.is())
 			}
 		}
 	}

@@ -137,7 +137,7 @@ func WriteDefault(w io.Writer, drivers []bus.Driver) error {
 
 // describe is the comment on a key in a file of defaults, of one line or more.
 func (k key) describe() string {
-	text := plainText(k.is)
+	text := plainText(k.is())
 	switch {
 	case k.isSecret():
 		return fmt.Sprintf("%s: not in this file, but in %s of the environment, or in a file of its own", k.name(), variable(k.path))
@@ -150,7 +150,7 @@ func (k key) describe() string {
 		if f.isRequired() {
 			needed = " (needed)"
 		}
-		text += "\n  " + f.path + needed + ": " + plainText(f.is)
+		text += "\n  " + f.path + needed + ": " + plainText(f.is())
 	}
 	return text
 }
