@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // ErrMember reports what can't be a member's id.
@@ -24,7 +25,7 @@ func CanonicalMember(id string) (string, error) {
 		return "", fmt.Errorf("%w: it has %d bytes, which is over %d", ErrMember, len(id), maxMember)
 	}
 	var text string
-	if json.Unmarshal([]byte(id), &text) != nil || text == "" {
+	if !utf8.ValidString(id) || json.Unmarshal([]byte(id), &text) != nil || text == "" { // json would make other bytes of some
 		return "", fmt.Errorf("%w: %q is neither an integer nor a string, as JSON", ErrMember, id)
 	}
 	quoted, err := json.Marshal(text)
@@ -42,6 +43,8 @@ func ParseMember(text string) (string, error) {
 		return "", fmt.Errorf("%w: it is empty or no text", ErrMember)
 	case isInteger(text):
 		return text, nil
+	case !utf8.ValidString(text):
+		return "", fmt.Errorf("%w: it is not UTF-8", ErrMember)
 	case !strings.HasPrefix(text, `"`):
 		quoted, err := json.Marshal(text)
 		return string(quoted), err

@@ -25,7 +25,7 @@ func TestParseMember(t *testing.T) {
 			t.Errorf("%s means %s, %v; want %s", text, got, err, want)
 		}
 	}
-	for _, text := range []string{``, `"`, `"bob`, `"bob" "`, `""`} {
+	for _, text := range []string{``, `"`, `"bob`, `"bob" "`, `""`, "\xff", "\"\xff\""} {
 		if got, err := ParseMember(text); !errors.Is(err, ErrMember) {
 			t.Errorf("%s means %q, %v; want ErrMember", text, got, err)
 		}
@@ -37,7 +37,7 @@ func TestCanonicalMember(t *testing.T) {
 		`42`: `42`, `"bob"`: `"bob"`, `"\u0062ob"`: `"bob"`, `"a<b"`: `"a\u003cb"`,
 		`0`: `0`, `-5`: `-5`, `9223372036854775807`: `9223372036854775807`, `"42"`: `"42"`,
 		`null`: "", ``: "", `""`: "", `1.5`: "", `{}`: "", `[1]`: "", `true`: "", `042`: "", `-0`: "", `-05`: "", `+5`: "", `bob`: "", `1 2`: "",
-		`"` + strings.Repeat("x", 2000) + `"`: "", strings.Repeat("1", 30): "",
+		"\"\xff\"": "", `"` + strings.Repeat("x", 2000) + `"`: "", strings.Repeat("1", 30): "",
 	} {
 		got, err := CanonicalMember(raw)
 		if got != want || errors.Is(err, ErrMember) != (want == "") {
