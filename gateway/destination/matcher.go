@@ -88,15 +88,20 @@ func (m *Matcher) Covers(p Pattern) (b Bindings, ok bool) {
 // Includes reports whether m matches every destination that other does, as far as that can be seen
 // segment by segment.
 func (m *Matcher) Includes(other *Matcher) bool {
+	var b Bindings
+	return len(m.segments) > 0 && match(m.segments, other.Pattern(), true, &b)
+}
+
+// Pattern is m as a client would write it, with * for each variable.
+func (m *Matcher) Pattern() string {
 	var pattern strings.Builder
-	for _, seg := range other.segments {
+	for _, seg := range m.segments {
 		if seg.kind == one {
 			seg.text = "*" // or a variable
 		}
 		pattern.WriteString("/" + seg.text)
 	}
-	var b Bindings
-	return len(m.segments) > 0 && match(m.segments, pattern.String(), true, &b)
+	return pattern.String()
 }
 
 // Begin returns the segments that every destination begins with that m matches: "/topic" of
@@ -127,6 +132,15 @@ func (m *Matcher) Reaches(prefix string) bool {
 		segments = segments[1:]
 	}
 	return true
+}
+
+// VariableAt returns the place among the Bindings of the variable that stands for a segment, counted from 0; -1 if
+// none does.
+func (m *Matcher) VariableAt(n int) int {
+	if n >= len(m.segments) {
+		return unnamed
+	}
+	return int(m.segments[n].variable)
 }
 
 // Index returns the place of a variable among the Bindings, -1 if m has none of that name.
