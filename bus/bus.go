@@ -28,6 +28,9 @@ var ErrUnknown = errors.New("bus: outcome unknown")
 // ErrTooLarge reports an envelope that the broker's own limit does not let pass.
 var ErrTooLarge = errors.New("bus: larger than the broker takes")
 
+// ErrDestination reports a destination that the broker has no name for: mostly, as it is too long.
+var ErrDestination = errors.New("bus: the destination can't be carried")
+
 // ErrContent reports an envelope that is not UTF-8 text, on a bus that carries text alone.
 var ErrContent = errors.New("bus: not UTF-8 text")
 

@@ -119,10 +119,10 @@ func TestPublishRefuses(t *testing.T) {
 		{"largest with headers", bus.Envelope{Destination: "/a", Body: make([]byte, 1024-wire), Headers: headers}, nil},
 		{"too large with headers", bus.Envelope{Destination: "/a", Body: make([]byte, 1025-wire), Headers: headers}, bus.ErrTooLarge},
 		{"longest destination", bus.Envelope{Destination: long(maxSubject)}, nil},
-		{"too long a destination", bus.Envelope{Destination: long(maxSubject + 1)}, ErrDestination},
+		{"too long a destination", bus.Envelope{Destination: long(maxSubject + 1)}, bus.ErrDestination},
 		{"longest when escaped", bus.Envelope{Destination: "/" + strings.Repeat("*", (maxSubject-len("stomp.d."))/3)}, nil},
-		{"too long when escaped", bus.Envelope{Destination: "/" + strings.Repeat("*", (maxSubject-len("stomp.d."))/3+1)}, ErrDestination},
-		{"long node name", bus.Envelope{Destination: "/a", Principal: "1/" + strings.Repeat("*", 1200) + "/s/t"}, ErrDestination},
+		{"too long when escaped", bus.Envelope{Destination: "/" + strings.Repeat("*", (maxSubject-len("stomp.d."))/3+1)}, bus.ErrDestination},
+		{"long node name", bus.Envelope{Destination: "/a", Principal: "1/" + strings.Repeat("*", 1200) + "/s/t"}, bus.ErrDestination},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			checkErr(t, outcome(b, test.e), test.want)

@@ -130,7 +130,7 @@ func (b *Bus) hide(size, taken int) {
 // refuseByLimit passes on err, and where the server may take what was too much for it by now, has somebody
 // look.
 func (b *Bus) refuseByLimit(err error) error {
-	if errors.Is(err, bus.ErrTooLarge) || errors.Is(err, bus.ErrCrowded) || errors.Is(err, ErrDestination) && b.maxSubject.Load() < maxSubject {
+	if errors.Is(err, bus.ErrTooLarge) || errors.Is(err, bus.ErrCrowded) || errors.Is(err, bus.ErrDestination) && b.maxSubject.Load() < maxSubject {
 		signal(b.refusedByLimit)
 	}
 	return err

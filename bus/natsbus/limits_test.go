@@ -132,7 +132,7 @@ func until(t *testing.T, try func() error) {
 	t.Helper()
 	waitFor(func() bool {
 		err := try()
-		if err != nil && !errors.Is(err, ErrDestination) && !errors.Is(err, bus.ErrTooLarge) && !errors.Is(err, bus.ErrCrowded) {
+		if err != nil && !errors.Is(err, bus.ErrDestination) && !errors.Is(err, bus.ErrTooLarge) && !errors.Is(err, bus.ErrCrowded) {
 			t.Fatal(err)
 		}
 		return err == nil
@@ -186,8 +186,8 @@ func TestControlLineLimit(t *testing.T) {
 		arrived := collect(t, b)
 		log.await("short control lines")
 		for _, n := range []int{limit + 1, 2000, maxSubject} {
-			checkErr(t, watchFor(b, long(n)), ErrDestination)
-			checkErr(t, ask(b, long(n), 1), ErrDestination)
+			checkErr(t, watchFor(b, long(n)), bus.ErrDestination)
+			checkErr(t, ask(b, long(n), 1), bus.ErrDestination)
 		}
 		checkErr(t, watchFor(b, long(limit)), nil)
 		e := bus.Envelope{Destination: long(limit), Headers: []bus.Header{{Name: "a", Value: strings.Repeat("b", 10_000)}}, Body: make([]byte, 100_000)}
@@ -206,10 +206,10 @@ func TestControlLineLimit(t *testing.T) {
 		s.reload("max_control_line: 1024")
 		before, over, behind := publish(t, b, "/a", "1"), publish(t, b, long(1500), "2"), publish(t, b, "/a", "3")
 		checkErr(t, <-before, nil)
-		checkErr(t, <-over, ErrDestination)
+		checkErr(t, <-over, bus.ErrDestination)
 		checkErr(t, <-behind, nil)
-		checkErr(t, <-ready, ErrDestination)
-		checkErr(t, watchFor(b, long(1500)), ErrDestination)
+		checkErr(t, <-ready, bus.ErrDestination)
+		checkErr(t, watchFor(b, long(1500)), bus.ErrDestination)
 		wantReconnects(t, b, 2)
 	})
 }
@@ -370,7 +370,7 @@ func TestFatalSubscription(t *testing.T) {
 			closed.Add(1)
 		}
 	}()
-	checkErr(t, <-bad, ErrDestination)
+	checkErr(t, <-bad, bus.ErrDestination)
 	for range others {
 		checkErr(t, <-granted, nil)
 	}
@@ -378,7 +378,7 @@ func TestFatalSubscription(t *testing.T) {
 		t.Errorf("it took %d connections and %d answers", closed.Load(), answers.Load())
 	}
 	server.log.await("closes the connection over a subscription")
-	checkErr(t, watchFor(b, "/bad"), ErrDestination)
+	checkErr(t, watchFor(b, "/bad"), bus.ErrDestination)
 	if len(first) > 0 {
 		t.Errorf("what was granted heard %v", <-first)
 	}

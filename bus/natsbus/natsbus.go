@@ -53,10 +53,6 @@ import (
 	"github.com/stompgw/stompgw/bus/settings"
 )
 
-// ErrDestination reports a destination that makes a subject that the NATS server does not take: mostly,
-// as it is too long.
-var ErrDestination = errors.New("natsbus: the destination can't be carried")
-
 // Config says where the broker is, and bounds what the bus holds. A field that is zero, or below,
 // takes its default.
 type Config struct {

@@ -178,7 +178,7 @@ func (o *outbox) abandon() {
 }
 
 // Publish implements bus.Bus. Besides the errors named there it refuses an envelope whose principal
-// names no node, or with ErrDestination or bus.ErrTooLarge.
+// names no node, or with bus.ErrDestination or bus.ErrTooLarge.
 func (b *Bus) Publish(e bus.Envelope, done func(error)) error {
 	subject, err := b.subjectOf(&e)
 	if err != nil {

@@ -116,7 +116,7 @@ func decodeSubject(prefix, subject string) (destination string, ok bool) {
 // tooLong is about a subject of n bytes; what is the destination or the principal that it is made of.
 func tooLong(what string, n, limit int) error {
 	return fmt.Errorf("%w: %.40q... takes %d bytes as a NATS subject, at most %d are possible; bytes other than A-Z a-z 0-9 _ - / take three each",
-		ErrDestination, what, n, limit)
+		bus.ErrDestination, what, n, limit)
 }
 
 // checkPrefix refuses a prefix that is no subject, or that leaves too little for destinations.

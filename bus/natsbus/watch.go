@@ -31,7 +31,7 @@ import (
 // maxShunned is how many subjects are remembered that a server closes the connection over.
 const maxShunned = 1024
 
-var errShunned = fmt.Errorf("%w: the NATS server closes the connection over its subject", ErrDestination)
+var errShunned = fmt.Errorf("%w: the NATS server closes the connection over its subject", bus.ErrDestination)
 
 // watch is one destination, or one pattern, that this node asked for.
 type watch struct {
