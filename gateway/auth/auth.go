@@ -67,7 +67,8 @@ func New(cfg Config) (*Authenticator, error) {
 // SetIssuers makes other issuers count from now on, or returns an error and changes nothing. What a key
 // has signed that an issuer lost is taken no more, and whoever is known by it ends now (see
 // Identity.Ends). So it is where an issuer takes other algorithms by a key, or has another audience;
-// such a token may be as good when it is brought again. gone is the number of these keys.
+// such a token may be as good when it is brought again. gone is the number of these keys. The labels of
+// issuers count for identities that there are, too (see Identity.Inbox).
 func (a *Authenticator) SetIssuers(list []Issuer) (gone int, err error) {
 	next, err := newIssuers(list)
 	if err != nil {

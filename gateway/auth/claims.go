@@ -41,7 +41,8 @@ func (c *claims) UnmarshalJSON(text []byte) error {
 }
 
 // Assume returns who the bearer of a token would be that says what text does, a JSON object: for
-// questions of the kind what if. Of the claims only the member's is looked at, and it may be missing.
+// questions of the kind what if. Of the claims only the member's is looked at, and it may be missing, and
+// where there are several issuers "iss", which tells whose the member's destinations are.
 func (cfg Config) Assume(text []byte) (*Identity, error) {
 	said := &claims{}
 	if err := json.Unmarshal(text, said); err != nil {
@@ -55,6 +56,12 @@ func (cfg Config) Assume(text []byte) (*Identity, error) {
 		var f *Error
 		if id.Member, f = said.member(name); f != nil {
 			return nil, f
+		}
+	}
+	id.assumed.none = len(cfg.Issuers) > 1
+	for _, i := range cfg.Issuers {
+		if len(cfg.Issuers) == 1 || i.Name == id.Claims["iss"] {
+			id.assumed = i.inboxes(len(cfg.Issuers))
 		}
 	}
 	return id, nil

@@ -12,6 +12,12 @@ type Issuer struct {
 	Algorithms []string // such as "RS256"; each fits one of Keys, and each of Keys fits one (see Algorithms); empty for the first that fits each
 	Keys       []any    // each a []byte, *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey; any of them may have signed
 	Audience   []string // one of which has to be in the claim "aud"; empty for no check
+
+	// What tells its members from those of others by the same ids, in their destinations: those of "x" have
+	// /member/x:7 (see destination.Inbox). Without a label they have /member/7 where the issuer is the only
+	// one, or Main, which one may be; else none.
+	Label string
+	Main  bool
 }
 
 // Config says which tokens are taken, and what they say. Its zero value takes none.

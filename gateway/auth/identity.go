@@ -14,7 +14,9 @@ type Identity struct {
 
 	token    string
 	twin     string         // another token that is as good (see twinOf), empty for none
-	by       *Authenticator // who checked it
+	by       *Authenticator // who checked it; nil of an identity that was assumed
+	issuer   string         // whose token it is, by the issuer's name
+	assumed  inboxes        // those of the issuer, if by is nil
 	key      *key           // that signed it; nil of one that no Authenticator has made
 	standing *standing
 }
@@ -39,6 +41,23 @@ func (id *Identity) Same(other *Identity) bool {
 	issuer, _ := id.Claims["iss"].(string)
 	others, _ := other.Claims["iss"].(string)
 	return id.Member == other.Member && issuer == others
+}
+
+// Inbox names the member in its destinations: 7 of /member/7/queue/x, x:7 where its issuer has the label
+// x (see destination.Inbox). It is empty for a member that has none, and for nobody. It is that of the
+// issuers that count now, so another one may follow (see Authenticator.SetIssuers).
+func (id *Identity) Inbox() string {
+	if id.Member == "" {
+		return ""
+	}
+	if id.by == nil {
+		return id.assumed.inbox(id.Member)
+	}
+	i := (*id.by.issuers.Load())[id.issuer]
+	if i == nil {
+		return "" // what is its issuer's no more may be another's
+	}
+	return i.inbox(id.Member)
 }
 
 // standing is what the list of revocations said of a token, the one thing about it that changes.

@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/stompgw/stompgw/gateway/destination"
 )
 
 // maxKeys bounds the keys of an issuer: a token with a false signature is checked with all of them.
@@ -22,8 +25,16 @@ type issuers map[string]*issuer
 
 // issuer is an Issuer as tokens are checked with it.
 type issuer struct {
+	name                 string
 	algorithms, audience []string
 	keys                 []*key
+	inboxes
+}
+
+// inboxes is which destinations the members of an issuer have.
+type inboxes struct {
+	label string // see Issuer
+	none  bool
 }
 
 // key is a key of an issuer. It stays the same in another set of issuers, as long as the issuer has
@@ -39,7 +50,7 @@ type key struct {
 type IssuerError struct {
 	Issuer int    // its place among Config.Issuers
 	Name   string // its name
-	Part   string // of it that is wrong: "name", "keys", "algorithms" or "audience"; empty for the whole
+	Part   string // of it that is wrong: "name", "keys", "algorithms", "audience" or "label"; empty for the whole
 	Index  int    // in a Part that is a list
 	Reason string
 }
@@ -59,6 +70,9 @@ func newIssuers(list []Issuer) (issuers, error) {
 			fault = &IssuerError{Part: "name", Reason: "an issuer among several has no name: give what the claim \"iss\" says"}
 		case all[said.Name] != nil:
 			fault = &IssuerError{Part: "name", Reason: fmt.Sprintf("%q is the name of another issuer, too: leave one", said.Name)}
+		default:
+			issuer.inboxes = said.inboxes(len(list))
+			fault = all.checkLabel(issuer)
 		}
 		if fault != nil {
 			fault.Issuer, fault.Name = n, said.Name
@@ -67,6 +81,54 @@ func newIssuers(list []Issuer) (issuers, error) {
 		all[said.Name] = issuer
 	}
 	return all, errors.Join(errs...)
+}
+
+// inboxes returns those of the members of one of several issuers.
+func (said Issuer) inboxes(issuers int) inboxes {
+	return inboxes{label: said.Label, none: said.Label == "" && !said.Main && issuers > 1}
+}
+
+// Inbox names a member, as JSON, in its destinations, as Identity.Inbox does: one of the issuer with that label, or where it
+// is empty of the issuer whose members have none. The error says why there is no such issuer.
+func (cfg Config) Inbox(label, member string) (string, error) {
+	if len(cfg.Issuers) == 0 {
+		return "", errors.New("nobody's tokens are taken, so that there are no members")
+	}
+	var labels []string
+	for _, said := range cfg.Issuers {
+		i := said.inboxes(len(cfg.Issuers))
+		switch {
+		case i.none:
+		case i.label == label:
+			return i.inbox(member), nil
+		default:
+			labels = append(labels, strconv.Quote(i.label))
+		}
+	}
+	return "", fmt.Errorf("no issuer with such destinations has the name %q: there are %s", label, strings.Join(labels, ", "))
+}
+
+// inbox names a member in its destinations; empty for none.
+func (i inboxes) inbox(member string) string {
+	if i.none {
+		return ""
+	}
+	return destination.NewInbox(i.label, member).String()
+}
+
+// checkLabel checks that no member of an issuer has the destinations of another's.
+func (all issuers) checkLabel(i *issuer) *IssuerError {
+	if i.label != "" {
+		if err := destination.CheckLabel(i.label); err != nil {
+			return &IssuerError{Part: "label", Reason: fmt.Sprintf("%q can't stand in a destination: %v", i.label, err)}
+		}
+	}
+	for _, other := range all {
+		if other != nil && !i.none && other.inboxes == i.inboxes {
+			return &IssuerError{Part: "label", Reason: fmt.Sprintf("%q is what another issuer has, too: their members would have the same destinations", i.label)}
+		}
+	}
+	return nil
 }
 
 // newIssuer checks an issuer's keys and algorithms, and makes copies of its slices.
@@ -80,7 +142,7 @@ func newIssuer(said Issuer) (*issuer, *IssuerError) {
 	if n := slices.Index(said.Audience, ""); n >= 0 {
 		return nil, &IssuerError{Part: "audience", Index: n, Reason: "an audience is empty: leave it out, or give what the claim \"aud\" has to hold"}
 	}
-	i := &issuer{algorithms: slices.Clone(said.Algorithms), audience: slices.Clone(said.Audience)}
+	i := &issuer{name: said.Name, algorithms: slices.Clone(said.Algorithms), audience: slices.Clone(said.Audience)}
 	for n, value := range said.Keys {
 		fit, err := algorithmsOf(value)
 		if err != nil {

@@ -47,7 +47,7 @@ func (a *Authenticator) check(all issuers, token string, now time.Time) verdict 
 	if token[0] != 'e' { // of a brace: with blanks before, it would not look like a token to whoever keeps tokens back
 		return verdict{fault: fault(CheckForm, "the header does not begin with a brace")}
 	}
-	id := &Identity{Claims: said.values, token: token, by: a, key: signer, standing: &standing{}}
+	id := &Identity{Claims: said.values, token: token, by: a, issuer: by.name, key: signer, standing: &standing{}}
 	if public, ok := signer.value.(*ecdsa.PublicKey); ok && a.cfg.Revoked != nil {
 		id.twin = twinOf(token, signature, public)
 	}
