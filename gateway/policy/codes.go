@@ -23,7 +23,7 @@ const (
 	CodeKicked        Code = 15 // an operator has ended the session; in an ERROR
 	CodeBlocked       Code = 16 // an operator keeps the member out for a while; in an ERROR, or for a frame in another's session
 	CodeSessions      Code = 17 // the member has too many sessions; in an ERROR
-	CodeEnded         Code = 18 // the broker brings a subscription's destination no more; the subscription has ended
+	CodeEnded         Code = 18 // the broker brings a subscription's destination no more, or an operator has ended the subscription
 )
 
 // Explanation is the entry of one code in the table that code, README and CLI share.

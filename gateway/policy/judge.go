@@ -15,17 +15,29 @@ type Target struct {
 // an expression may cost is bounded. It keeps nothing of r.
 func (c *Catalogue) JudgeSubscribe(r *Request) (Grant, *Refusal) {
 	if r.Destination == c.errorDest && c.errorDest != "" {
-		return Grant{}, nil
+		return Grant{Destination: r.Destination}, nil
+	}
+	if c.IsMember(r.Destination) {
+		return c.subscribeMember(r)
 	}
 	if destination.IsPattern(r.Destination) {
 		return c.judgePattern(r)
 	}
+	ru, b := c.channelOf(r.Destination)
+	if ru == nil {
+		return Grant{}, Refuse(CodeNoRule)
+	}
+	return ru.grant(r, &b)
+}
+
+// channelOf returns the channel that decides about a destination that is no member's, nil for none, and what its variables are bound to.
+func (c *Catalogue) channelOf(name string) (*rule, destination.Bindings) {
 	for i := range c.channels {
-		if b, ok := c.channels[i].match.Match(r.Destination); ok {
-			return c.channels[i].grant(r, &b)
+		if b, ok := c.channels[i].match.Match(name); ok {
+			return &c.channels[i], b
 		}
 	}
-	return Grant{}, Refuse(CodeNoRule)
+	return nil, destination.Bindings{}
 }
 
 // judgePattern says whether a session may subscribe by pattern. The first rule decides that is about
@@ -55,7 +67,7 @@ func (ru *rule) grant(r *Request, b *destination.Bindings) (Grant, *Refusal) {
 	if refusal := ru.judge(&ru.subscribe, r, b); refusal != nil {
 		return Grant{}, refusal
 	}
-	return Grant{Rule: ru.path, Login: ru.subscribe.login()}, nil
+	return Grant{Rule: ru.path, Destination: r.Destination, Login: ru.subscribe.login()}, nil
 }
 
 // JudgeSend says where a SEND to the destination goes, or why it may not. It runs on an event loop.
@@ -64,18 +76,17 @@ func (c *Catalogue) JudgeSend(r *Request) (Target, *Refusal) {
 	if c.IsApp(r.Destination) {
 		return c.routed(r)
 	}
-	for i := range c.channels {
-		ru := &c.channels[i]
-		b, ok := ru.match.Match(r.Destination)
-		if !ok {
-			continue
-		}
-		if refusal := ru.judge(&ru.send, r, &b); refusal != nil {
-			return Target{}, refusal
-		}
-		return Target{Rule: ru.path, Destination: r.Destination, Session: c.IsSession(r.Destination)}, nil
+	if c.IsMember(r.Destination) {
+		return c.sendMember(r)
 	}
-	return Target{}, Refuse(CodeNoRule)
+	ru, b := c.channelOf(r.Destination)
+	if ru == nil {
+		return Target{}, Refuse(CodeNoRule)
+	}
+	if refusal := ru.judge(&ru.send, r, &b); refusal != nil {
+		return Target{}, refusal
+	}
+	return Target{Rule: ru.path, Destination: r.Destination, Session: c.IsSession(r.Destination)}, nil
 }
 
 func (c *Catalogue) routed(r *Request) (Target, *Refusal) {
@@ -89,6 +100,9 @@ func (c *Catalogue) routed(r *Request) (Target, *Refusal) {
 			return Target{}, refusal
 		}
 		to := ru.publish.Expand(&b)
+		if refusal := ru.reaches(to, &c.prefixes); refusal != nil {
+			return Target{}, refusal
+		}
 		return Target{Rule: ru.path, Destination: to, Session: c.IsSession(to), Rewrite: ru.rewrite(r, &b)}, nil
 	}
 	return Target{}, Refuse(CodeNoRule)
@@ -112,6 +126,20 @@ func (c *Catalogue) IsApp(name string) bool { return destination.IsUnder(name, c
 
 // IsSession reports whether name is a destination of the client's own session.
 func (c *Catalogue) IsSession(name string) bool { return destination.IsUnder(name, c.prefixes.User) }
+
+// HasChannel reports whether a channel is about a destination, by its name on the bus, whatever its expressions say. It evaluates none.
+func (c *Catalogue) HasChannel(name string) bool {
+	if c.IsMember(name) {
+		of, err := c.Inbox(name)
+		if err != nil {
+			return false
+		}
+		ru, _ := c.memberRule(name, of)
+		return ru != nil
+	}
+	ru, _ := c.channelOf(name)
+	return ru != nil || name == c.errorDest && name != ""
+}
 
 // SessionDestination is the name under which a session subscribes to what individual messages
 // call "/queue/x" or "/session/queue/x".

@@ -80,7 +80,7 @@ func TestJudgePattern(t *testing.T) {
 			t.Errorf("%s: code %d, want %d", test.pattern, codeOf(r), test.want)
 			continue
 		}
-		if got := (Grant{Rule: test.rule, Login: test.login}); r == nil && grant != got {
+		if got := (Grant{Rule: test.rule, Destination: test.pattern, Login: test.login}); r == nil && grant != got {
 			t.Errorf("%s: %+v, want %+v", test.pattern, grant, got)
 		}
 		if r != nil && r.Rule != test.rule {

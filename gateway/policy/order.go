@@ -20,7 +20,7 @@ func shadows(rules []rule) (list []Shadow) {
 	begin := map[string][]int{} // rules by what they begin with, so that few are compared
 	for i := range rules {
 		begins := rules[i].match.Begin()
-		if by := including(rules, begin, &rules[i].match, begins); by >= 0 {
+		if by := including(rules, begin, &rules[i], begins); by >= 0 {
 			list = append(list, Shadow{rules[i].path, rules[by].path})
 		}
 		begin[begins] = append(begin[begins], i)
@@ -28,13 +28,13 @@ func shadows(rules []rule) (list []Shadow) {
 	return list
 }
 
-// including returns the first of the rules in begin that includes m, -1 for none. Such a rule begins with what m
+// including returns the first of the rules in begin that includes ru, -1 for none. Such a rule begins with what ru
 // does, or with less.
-func including(rules []rule, begin map[string][]int, m *destination.Matcher, begins string) int {
+func including(rules []rule, begin map[string][]int, ru *rule, begins string) int {
 	first := -1
 	for {
 		at := begin[begins]
-		i := slices.IndexFunc(at, func(n int) bool { return rules[n].match.Includes(m) })
+		i := slices.IndexFunc(at, func(n int) bool { return rules[n].shadows(ru) })
 		if i >= 0 && (first < 0 || at[i] < first) {
 			first = at[i]
 		}
@@ -45,9 +45,14 @@ func including(rules []rule, begin map[string][]int, m *destination.Matcher, beg
 	}
 }
 
+// shadows reports whether ru matches all that other does. A channel for everything is not one for members.
+func (ru *rule) shadows(other *rule) bool {
+	return ru.members == other.members && ru.match.Includes(&other.match)
+}
+
 // Reaches reports whether match, as a rule has it, means anything below the prefixes of what is
-// received: those of brokers, and that of sessions.
+// received: those of brokers, that of sessions, and that of members.
 func (c *Catalogue) Reaches(match string) bool {
 	m, err := destination.NewMatcher(match)
-	return err == nil && (m.Reaches(c.prefixes.User) || slices.ContainsFunc(c.prefixes.Broker, m.Reaches))
+	return err == nil && (c.IsMember(match) || m.Reaches(c.prefixes.User) || slices.ContainsFunc(c.prefixes.Broker, m.Reaches))
 }

@@ -9,7 +9,7 @@ import (
 // TestShadows: of several rules that match all that one does, the first is named.
 func TestShadows(t *testing.T) {
 	var r Rules
-	for _, match := range []string{"/topic/a/b", "/topic/{x}/b", "/topic/a/{y}", "/topic/a/b", "/topic/c/b", "/topic/**", "/topic/c", "/queue/a", "/**", "/queue/{x}"} {
+	for _, match := range []string{"/topic/a/b", "/topic/{x}/b", "/topic/a/{y}", "/topic/a/b", "/topic/c/b", "/topic/**", "/topic/c", "/queue/a", "/**", "/queue/{x}", "/member/{x}/**", "/member/7/{y}"} {
 		r.Channels = append(r.Channels, Channel{Match: match})
 	}
 	for _, match := range []string{"/app/{x}", "/app/a"} {
@@ -20,7 +20,7 @@ func TestShadows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Shadow{{"channels[3]", "channels[0]"}, {"channels[4]", "channels[1]"}, {"channels[6]", "channels[5]"}, {"channels[9]", "channels[8]"}, {"routes[1]", "routes[0]"}}
+	want := []Shadow{{"channels[3]", "channels[0]"}, {"channels[4]", "channels[1]"}, {"channels[6]", "channels[5]"}, {"channels[9]", "channels[8]"}, {"channels[11]", "channels[10]"}, {"routes[1]", "routes[0]"}}
 	if got := c.Shadows(); !slices.Equal(got, want) {
 		t.Errorf("\n got %v\nwant %v", got, want)
 	}

@@ -140,7 +140,7 @@ func TestLogin(t *testing.T) {
 	} {
 		c := mustNew(t, Rules{Prefixes: DefaultPrefixes(), Channels: []Channel{{Match: "/topic"}, {Match: "/topic/{id}", Subscribe: expression}}})
 		grant, r := c.JudgeSubscribe(&Request{Destination: "/topic/42", Headers: []bus.Header{{Name: "claims", Value: "member"}}, Member: "", From: newAsker()})
-		if r != nil || grant != (Grant{Rule: "channels[1]", Login: want}) {
+		if r != nil || grant != (Grant{Rule: "channels[1]", Destination: "/topic/42", Login: want}) {
 			t.Errorf("%s: %+v, %+v", expression, grant, r)
 		}
 		path := ""

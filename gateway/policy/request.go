@@ -8,6 +8,7 @@ type Request struct {
 	Headers     []bus.Header   // the sender's own, those that travel; of repeated ones the first counts
 	Member      string         // whom the frame acts for, as JSON: 42 or "bob"; empty for an anonymous one
 	Claims      map[string]any // of the token that counts for the frame, as auth.Identity has them; nil for an anonymous one
+	Inbox       string         // of a SUBSCRIBE: what names the member in its destinations, as auth.Identity.Inbox; empty for none
 	From        Asker          // nil when no session asks
 }
 
@@ -29,6 +30,7 @@ type Session struct {
 
 // Grant is a yes to a SUBSCRIBE.
 type Grant struct {
-	Rule  string // which said it, such as "channels[2]"; empty for the error destination
-	Login bool   // it depends on who is logged in: the rule names claims or session.member
+	Rule        string // which said it, such as "channels[2]"; empty for the error destination
+	Destination string // what to subscribe to on the bus: that of the Request, but for what is a member's
+	Login       bool   // it depends on who is logged in: the rule names claims or session.member, or the destination is a member's
 }

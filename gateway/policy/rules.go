@@ -13,11 +13,13 @@ type Prefixes struct {
 	App    string   // a SEND to the application: routed, never delivered as it is; default "/app"
 	Broker []string // what subscribers receive; default "/topic" and "/queue"
 	User   string   // the client's own session; default "/session"
+	Member string   // the client's own member, on all its sessions; default "/member"; empty for none; no other may overlap it
+
 }
 
-// DefaultPrefixes are those of the replaced system.
+// DefaultPrefixes are those of the replaced system, and one that it does not have.
 func DefaultPrefixes() Prefixes {
-	return Prefixes{App: "/app", Broker: []string{"/topic", "/queue"}, User: "/session"}
+	return Prefixes{App: "/app", Broker: []string{"/topic", "/queue"}, User: "/session", Member: "/member"}
 }
 
 // Channel is one rule of the catalogue: what may be done with the destinations it matches. Subscribe
@@ -90,15 +92,21 @@ type rule struct {
 	path, where string // such as "channels[2]" and "prod.yaml:14"
 	match       destination.Matcher
 	send        permission // of a Route Allow
+	texts       texts      // that it was made of, for people
 
 	// Of a Channel alone.
 	subscribe permission
 	patterns  bool
+	members   bool // its match begins with the prefix of members
 
 	// Of a Route alone.
 	publish       destination.Template
+	toMembers     bool        // its publish begins with the prefix of members
 	body, headers *expression // nil for none
 }
+
+// texts are fields of a rule as they were said.
+type texts struct{ match, subscribe, send string }
 
 // Catalogue judges frames by the rules.
 type Catalogue struct {
@@ -119,7 +127,7 @@ func New(r Rules) (*Catalogue, error) {
 	permissions, rewrites := &compiler{}, &compiler{bodies: true}
 	for i, said := range r.Channels {
 		path := fmt.Sprintf("channels[%d]", i)
-		ru := rule{path: path, where: where(path), patterns: said.Patterns}
+		ru := rule{path: path, where: where(path), patterns: said.Patterns, texts: texts{said.Match, said.Subscribe, said.Send}}
 		if err := ru.compileChannel(permissions, said, r.Prefixes); err != nil {
 			return nil, err
 		}
@@ -127,7 +135,7 @@ func New(r Rules) (*Catalogue, error) {
 	}
 	for i, said := range r.Routes {
 		path := fmt.Sprintf("routes[%d]", i)
-		ru := rule{path: path, where: where(path)}
+		ru := rule{path: path, where: where(path), texts: texts{match: said.Match, send: said.Allow}}
 		if err := ru.compileRoute(permissions, rewrites, said, r.Prefixes); err != nil {
 			return nil, err
 		}
@@ -158,7 +166,13 @@ func (ru *rule) compileChannel(c *compiler, said Channel, p Prefixes) (err error
 		return &RuleError{Path: ru.path + ".match", Reason: fmt.Sprintf("%q is under the application prefix %s, which nobody receives: write a route", said.Match, p.App)}
 	case said.Patterns && destination.IsUnder(said.Match, p.User):
 		return &RuleError{Path: ru.path + ".patterns", Reason: fmt.Sprintf("%q is under the session prefix %s, where messages reach subscriptions by name alone", said.Match, p.User)}
+	case said.Patterns && p.isMember(said.Match):
+		return &RuleError{Path: ru.path + ".patterns", Reason: fmt.Sprintf("%q is under the member prefix %s, where messages reach subscriptions by name alone", said.Match, p.Member)}
 	}
+	if err := p.reviewMember(said.Match); err != nil {
+		return &RuleError{Path: ru.path + ".match", Reason: err.Error()}
+	}
+	ru.members = p.isMember(said.Match)
 	if ru.subscribe, err = c.permission(said.Subscribe, ru.path+".subscribe", &ru.match); err != nil {
 		return err
 	}
@@ -182,6 +196,10 @@ func (ru *rule) compileRoute(permissions, rewrites *compiler, said Route, p Pref
 	if destination.IsUnder(said.Publish, p.App) {
 		return &RuleError{Path: ru.path + ".publish", Reason: fmt.Sprintf("%q is under the application prefix %s, which nobody receives", said.Publish, p.App)}
 	}
+	if err := p.reviewMember(said.Publish); err != nil {
+		return &RuleError{Path: ru.path + ".publish", Reason: err.Error()}
+	}
+	ru.toMembers = p.isMember(said.Publish)
 	if ru.body, err = rewrites.compile(said.Body, ru.path+".body", &ru.match, (*expression).reviewBody); err != nil {
 		return err
 	}
@@ -207,7 +225,7 @@ func (ru *rule) rewrite(r *Request, b *destination.Bindings) *Rewrite {
 // place of the other under sessions.
 func (c *Catalogue) Agrees(other *Catalogue) bool {
 	return c.errorDest == other.errorDest && c.prefixes.App == other.prefixes.App && c.prefixes.User == other.prefixes.User &&
-		slices.Equal(c.prefixes.Broker, other.prefixes.Broker)
+		c.prefixes.Member == other.prefixes.Member && slices.Equal(c.prefixes.Broker, other.prefixes.Broker)
 }
 
 // ReadsHeaders reports whether a rule for SUBSCRIBE looks at the headers that came with it.

@@ -67,6 +67,7 @@ type Prefixes struct {
 	App    string   `key:"app" default:"/app" is:"what destinations of the application begin with: 'routes' say what becomes of a SEND"`
 	Broker []string `key:"broker" default:"/topic,/queue" is:"what destinations of subscribers begin with"`
 	User   string   `key:"user" default:"/session" is:"what a session's own destinations begin with"`
+	Member string   `key:"member" default:"/member" is:"what a member's own destinations begin with, on all its sessions; empty is none"`
 }
 
 // Embedded says where the servers of a standalone node listen.
