@@ -91,32 +91,22 @@ func (f *policyFlags) request(cmd *cobra.Command, cfg *config.Config) (*policy.R
 	if f.token != "" && f.claims != "" {
 		return nil, cli.Misuse(cmd, errors.New("--token and --claims: a frame has one bearer"))
 	}
-	r := &policy.Request{}
+	var headers []bus.Header
 	for _, h := range f.headers {
 		name, value, ok := strings.Cut(h, ":")
 		if !ok {
 			return nil, cli.Misuse(cmd, fmt.Errorf("-H %s: want NAME:VALUE", h))
 		}
-		if name, value = strings.TrimSpace(name), strings.TrimSpace(value); policy.Travels(name, []byte(value)) {
-			r.Headers = append(r.Headers, bus.Header{Name: name, Value: value}) // rules see no others
-		}
+		headers = append(headers, bus.Header{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
 	}
 	who, err := f.bearer(cmd, cfg)
 	if err != nil {
 		return nil, err
 	}
-	r.From = asker(policy.Session{
-		Key: "node_session", Principal: "node/session/connected", Node: "node",
-		Transport: "websocket", Version: "1.2", Remote: "127.0.0.1:1",
-	})
-	r.Member, r.Claims = who.Member, who.Claims
+	r := policy.NewTrial(headers)
+	r.Member, r.Claims, r.Inbox = who.Member, who.Claims, who.Inbox()
 	return r, nil
 }
-
-// asker is a session that rules may ask about.
-type asker policy.Session
-
-func (a asker) Describe() policy.Session { return policy.Session(a) }
 
 // bearer is who asks; nobody has no claims.
 func (f *policyFlags) bearer(cmd *cobra.Command, cfg *config.Config) (*auth.Identity, error) {
@@ -156,15 +146,17 @@ type judgement struct {
 }
 
 func (j judgement) subscribe(r *policy.Request) error {
-	grant, refusal := j.cfg.Rules().JudgeSubscribe(r)
-	if refusal != nil {
-		return j.refused(refusal, "subscribe")
+	v := j.cfg.Rules().TestSubscribe(r)
+	if v.Refusal != nil {
+		return j.refused(v)
 	}
 	fmt.Fprintln(j.out, "allowed")
-	j.rule(grant.Rule, "subscribe")
+	j.rule(v)
 	switch {
-	case grant.Rule == "":
+	case v.Rule == "":
 		j.line("because", "the error destination is open to everybody")
+	case v.Destination != r.Destination:
+		j.line("on the bus", v.Destination)
 	case destination.IsPattern(r.Destination):
 		j.line("but", "each message has to pass the rule of its own destination")
 	}
@@ -172,17 +164,17 @@ func (j judgement) subscribe(r *policy.Request) error {
 }
 
 func (j judgement) send(r *policy.Request) error {
-	target, refusal := j.cfg.Rules().JudgeSend(r)
-	if refusal != nil {
-		return j.refused(refusal, "send")
+	v := j.cfg.Rules().TestSend(r)
+	if v.Refusal != nil {
+		return j.refused(v)
 	}
 	fmt.Fprintln(j.out, "allowed")
-	j.rule(target.Rule, "send")
-	to := target.Destination
-	if target.Session {
+	j.rule(v)
+	to := v.Target.Destination
+	if v.Target.Session {
 		to += " of the sender's own session"
 	}
-	if target.Rewrite != nil {
+	if v.Target.Rewrite != nil {
 		to += ", rewritten"
 	}
 	j.line("goes to", to)
@@ -190,34 +182,27 @@ func (j judgement) send(r *policy.Request) error {
 }
 
 // refused tells why, and returns the error for the exit code.
-func (j judgement) refused(r *policy.Refusal, field string) error {
-	fmt.Fprintf(j.out, "refused: code %d, %s: %s\n", r.Code, r.Word, r.Message)
-	if r.Reason != nil {
-		j.line("reason", r.Reason.Error())
+func (j judgement) refused(v policy.Verdict) error {
+	fmt.Fprintf(j.out, "refused: code %d, %s: %s\n", v.Refusal.Code, v.Refusal.Word, v.Refusal.Message)
+	if v.Refusal.Reason != nil {
+		j.line("reason", v.Refusal.Reason.Error())
 	}
-	if r.Code == policy.CodePattern {
-		field = "patterns"
-	}
-	j.rule(r.Rule, field)
+	j.rule(v)
 	return cli.Exit(cli.NotAllowed, cli.ErrTold)
 }
 
-// rule tells what the rule at path says in a field, which for routes is "allow", and where.
-func (j judgement) rule(path, field string) {
-	if path == "" {
+// rule tells which rule decides, what it says, and where that stands: on a line of its own, other than the rule's first.
+func (j judgement) rule(v policy.Verdict) {
+	if v.Rule == "" {
 		return
 	}
-	if strings.HasPrefix(path, "routes") {
-		field = "allow"
-	}
-	match, _ := j.cfg.Said(path + ".match")
-	text, where := j.cfg.Said(path + "." + field)
+	text, where := j.cfg.Said(v.Rule + "." + v.Field)
 	if text == "" {
 		text = "(says nothing, which is no)"
 	}
-	j.line("rule", path+", "+where)
-	j.line("match", match)
-	j.line(field, text)
+	j.line("rule", v.Rule+", "+where)
+	j.line("match", v.Match)
+	j.line(v.Field, text)
 }
 
 // line writes a name and what it is about, which may have several lines.

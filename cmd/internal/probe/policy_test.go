@@ -34,6 +34,43 @@ routes:
     publish: /session/queue/me
 `
 
+// memberRules are those of TestPolicyTestMembers.
+const memberRules = `auth:
+  jwt: {issuer: main, secret_file: secret}
+  issuers: [{issuer: shop, secret_file: secret, name: x}, {issuer: other, secret_file: secret}]
+channels:
+  - {match: "/**", subscribe: "true", send: "true", patterns: true}
+  - match: /member/{member}/queue/{name}
+    subscribe: string(claims.mu) == vars.member
+`
+
+// TestPolicyTestMembers: what a client says below the prefix of members is its own, by its issuer.
+func TestPolicyTestMembers(t *testing.T) {
+	clitest.TokenFiles(t)
+	clitest.WriteFile(t, "t.yaml", memberRules)
+	token := gen(t, "--config", "t.yaml", "--issuer", "shop", "--member", "a/b")
+	for _, tt := range []struct {
+		args, want string // a line
+		code       cli.ExitCode
+	}{
+		{`--claims {"mu":7,"iss":"main"} SUBSCRIBE /member/queue/x`, "on the bus /member/7/queue/x", cli.Done},
+		{`--claims {"mu":"7","iss":"shop"} SUBSCRIBE /member/queue/x`, "on the bus /member/x:%37/queue/x", cli.Done},
+		{"--token " + token + " SUBSCRIBE /member/queue/x", "on the bus /member/x:a%2Fb/queue/x", cli.Done},
+		{`--claims {"mu":7,"iss":"other"} SUBSCRIBE /member/queue/x`, "refused: code 2, not_allowed: Not allowed", cli.NotAllowed},
+		{`--claims {"mu":7} SUBSCRIBE /member/queue/x`, "refused: code 2, not_allowed: Not allowed", cli.NotAllowed},
+		{`--claims {"mu":7,"iss":"main"} SUBSCRIBE /member/8/queue/x`, "refused: code 3, no_rule: No channel or route has this destination", cli.NotAllowed},
+		{`--claims {"mu":7,"iss":"main"} SUBSCRIBE /member/*/queue/x`, "reason     nobody receives by pattern what is a member's", cli.NotAllowed},
+		{"SUBSCRIBE /member/queue/x", "refused: code 1, login: Need Login", cli.NotAllowed},
+		{"SEND /member/7/queue/x", "send       (says nothing, which is no)", cli.NotAllowed},
+		{"SEND /member/%2f/queue/x", `reason     "%2f" names no member: write %2F`, cli.NotAllowed},
+	} {
+		code, stdout, stderr := run(t, append([]string{"policy", "test", "--config", "t.yaml"}, strings.Fields(tt.args)...)...)
+		if code != int(tt.code) || !strings.Contains(stdout, tt.want+"\n") {
+			t.Errorf("%s: %d, got\n%s%swant %s", tt.args, code, stdout, stderr, tt.want)
+		}
+	}
+}
+
 // TestPolicyTest holds the verdict, the rule and its place for each kind of answer.
 func TestPolicyTest(t *testing.T) {
 	clitest.TokenFiles(t)

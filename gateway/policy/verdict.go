@@ -1,0 +1,84 @@
+package policy
+
+import (
+	"strings"
+
+	"github.com/stompgw/stompgw/bus"
+)
+
+// Verdict is what the rules make of a SUBSCRIBE or SEND, for people: which rule decides, and what it says.
+type Verdict struct {
+	Refusal *Refusal // nil when the frame may pass
+	Target  Target   // of a SEND that may pass
+
+	// Of a SUBSCRIBE that may pass, as in Grant.
+	Destination string
+
+	// The rule that decides. All are empty for none, and for a SUBSCRIBE to the error destination, which is open to all.
+	Rule       string // such as "channels[2]"
+	Where      string // it stands; empty if nobody has said
+	Match      string
+	Field      string // of the rule, that decides: "subscribe", "send", "allow" or "patterns"
+	Expression string // of that field; empty of the last one
+}
+
+// TestSubscribe is JudgeSubscribe for people. It may be called from any goroutine.
+func (c *Catalogue) TestSubscribe(r *Request) (v Verdict) {
+	grant, refusal := c.JudgeSubscribe(r)
+	if v.Refusal = refusal; refusal == nil {
+		v.Destination = grant.Destination
+		v.decided(c, grant.Rule, "subscribe")
+	} else {
+		v.decided(c, refusal.Rule, "subscribe")
+	}
+	return v
+}
+
+// TestSend is JudgeSend for people. It may be called from any goroutine.
+func (c *Catalogue) TestSend(r *Request) (v Verdict) {
+	if v.Target, v.Refusal = c.JudgeSend(r); v.Refusal == nil {
+		v.decided(c, v.Target.Rule, "send")
+	} else {
+		v.decided(c, v.Refusal.Rule, "send")
+	}
+	return v
+}
+
+// decided fills in what the rule at path says.
+func (v *Verdict) decided(c *Catalogue, path, field string) {
+	for _, ru := range c.rules() {
+		if ru.path != path {
+			continue
+		}
+		v.Rule, v.Where, v.Match, v.Field = path, ru.where, ru.texts.match, field
+		switch {
+		case v.Refusal != nil && v.Refusal.Code == CodePattern:
+			v.Field = "patterns"
+		case strings.HasPrefix(path, "routes"):
+			v.Field, v.Expression = "allow", ru.texts.send
+		case field == "send":
+			v.Expression = ru.texts.send
+		default:
+			v.Expression = ru.texts.subscribe
+		}
+	}
+}
+
+// NewTrial makes a request of nobody for a Verdict, less its destination: from a made-up session over WebSocket, with those
+// of the headers that rules see.
+func NewTrial(headers []bus.Header) *Request {
+	r := &Request{From: madeUp{}}
+	for _, h := range headers {
+		if Travels(h.Name, []byte(h.Value)) {
+			r.Headers = append(r.Headers, h)
+		}
+	}
+	return r
+}
+
+// madeUp is a session that there is not.
+type madeUp struct{}
+
+func (madeUp) Describe() Session {
+	return Session{Key: "node_session", Principal: "node/session/connected", Node: "node", Transport: "websocket", Version: "1.2", Remote: "127.0.0.1:1"}
+}
