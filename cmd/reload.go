@@ -27,7 +27,7 @@ type reloader struct {
 
 	// What has to be told. Of these, renewBus alone can fail for what Load lets pass.
 	renewBus   func(*config.Config) error
-	setIssuers func([]auth.Issuer) error
+	setIssuers func(issuers []auth.Issuer, done func(ended int)) error
 	setRedis   func(*config.Redis)
 	setRules   func(rules *policy.Catalogue, done func(ended int)) error
 }
@@ -122,20 +122,26 @@ func (r *reloader) take(ctx context.Context, cfg *config.Config) (ended int, err
 	if err := r.renewBus(cfg); err != nil {
 		return 0, err
 	}
+	counts, waiting := make(chan int, 2), 1
+	tell := func(ended int) { counts <- ended }
 	if cfg.HasIssuer() {
-		if err := r.setIssuers(cfg.Tokens().Issuers); err != nil {
+		if err := r.setIssuers(cfg.Tokens().Issuers, tell); err != nil {
 			return 0, err
 		}
+		waiting++
 	}
 	r.setRedis(&cfg.Redis)
 	r.running.Store(cfg)
-	done := make(chan int, 1)
-	if err := r.setRules(cfg.Rules(), func(ended int) { done <- ended }); err != nil {
+	if err := r.setRules(cfg.Rules(), tell); err != nil {
 		return 0, err
 	}
-	select {
-	case ended = <-done:
-	case <-ctx.Done(): // the sessions end anyhow
+	for ; waiting > 0; waiting-- {
+		select {
+		case n := <-counts:
+			ended += n
+		case <-ctx.Done(): // the sessions end anyhow
+			return ended, nil
+		}
 	}
 	return ended, nil
 }

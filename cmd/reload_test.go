@@ -66,7 +66,7 @@ func newReloadRig(t *testing.T, text string) *reloadRig {
 		log:        slog.New(slog.NewTextHandler(&r.log, untimed())),
 		renewBus:   func(cfg *config.Config) error { r.bus = cfg.Bus.Settings(); return r.busErr },
 		setRedis:   func(s *config.Redis) { r.redis = s },
-		setIssuers: func(list []auth.Issuer) error { r.issuers = list; return nil },
+		setIssuers: func(list []auth.Issuer, done func(int)) error { r.issuers = list; done(0); return nil },
 		setRules: func(c *policy.Catalogue, done func(int)) error {
 			r.rules = c
 			done(3)

@@ -103,6 +103,7 @@ func TestSetRules(t *testing.T) {
 		"application":       func(r *policy.Rules) { r.Prefixes.App = "/application" },
 		"user":              func(r *policy.Rules) { r.Prefixes.User = "/session/queue" },
 		"broker":            func(r *policy.Rules) { r.Prefixes.Broker = []string{"/queue"} },
+		"member":            func(r *policy.Rules) { r.Prefixes.Member = "" },
 		"error destination": func(r *policy.Rules) { r.ErrorDestination = "/session/queue/errors" },
 	} {
 		if err := n.SetRules(compile(change), nil); err == nil {
@@ -151,7 +152,7 @@ func (c *client) logIn(token string) {
 // comes can log in.
 func TestSetIssuers(t *testing.T) {
 	n := startMembers(t)
-	secrets := func(list ...any) error { return n.SetIssuers([]auth.Issuer{{Keys: list}}) }
+	secrets := func(list ...any) error { return n.SetIssuers([]auth.Issuer{{Keys: list}}, nil) }
 	const other = "another secret of thirty-two bytes"
 	if err := secrets([]byte(authSecret), []byte(other)); err != nil {
 		t.Fatal(err)
@@ -177,7 +178,7 @@ func TestSetIssuers(t *testing.T) {
 		c.send("SUBSCRIBE\nid:1\ndestination:/topic/members/a\nreceipt:in\nAuthorization:Bearer " + token + "\n\n^@")
 		c.expect("RECEIPT", "receipt-id:in")
 	}
-	if err := start(t).SetIssuers(nil); err == nil {
+	if err := start(t).SetIssuers(nil, nil); err == nil {
 		t.Error("a node that takes no tokens takes issuers")
 	}
 }

@@ -134,7 +134,7 @@ func (g *Gateway) Run(ctx context.Context, lns ...Listener) error {
 	})
 	run("http", func() error { return g.front.Serve(inner) })
 	g.engine.Store(e)
-	g.reload(e, func(int) {}) // rules that came meanwhile
+	g.review(e, nil) // rules that came meanwhile
 	g.router.Store(e.router)
 	for _, ln := range lns {
 		open := door
@@ -230,52 +230,60 @@ func (g *Gateway) SetRules(rules *policy.Catalogue, done func(ended int)) error 
 	if !rules.Agrees(g.rules.Load()) {
 		return errors.New("gateway: the new rules have other prefixes, or another error destination, than the node began with")
 	}
-	if done == nil {
-		done = func(int) {}
-	}
 	g.rules.Store(rules)
-	if e := g.engine.Load(); e != nil {
-		g.reload(e, done)
-	} else {
-		done(0)
-	}
+	g.review(g.engine.Load(), done)
 	return nil
 }
 
-func (g *Gateway) reload(e *engine, done func(ended int)) {
+// review has an engine, if there is one, go by the rules.
+func (g *Gateway) review(e *engine, done func(ended int)) { e.review(g.reload, done) }
+
+// reload gives the rules to a loop that has others.
+func (g *Gateway) reload(h *session.Host, tell func(ended int)) {
+	if rules := g.rules.Load(); rules != h.Rules {
+		h.Reload(rules, tell)
+	} else {
+		tell(0)
+	}
+}
+
+// review has every loop look at its sessions, and tells done, if it is not nil, how many subscriptions have ended.
+// Without an engine there are none.
+func (e *engine) review(look func(h *session.Host, tell func(ended int)), done func(ended int)) {
+	if done == nil {
+		done = func(int) {}
+	}
+	if e == nil {
+		done(0)
+		return
+	}
 	var left, ended atomic.Int64
 	left.Store(int64(len(e.loops)))
-	one := func(n int) {
-		ended.Add(int64(n))
-		if left.Add(-1) == 0 {
-			done(int(ended.Load()))
-		}
-	}
 	for i, l := range e.loops {
 		l.Post(func() {
-			if rules := g.rules.Load(); rules != e.hosts[i].Rules {
-				e.hosts[i].Reload(rules, one)
-			} else {
-				one(0)
-			}
+			look(e.hosts[i], func(n int) {
+				ended.Add(int64(n))
+				if left.Add(-1) == 0 {
+					done(int(ended.Load()))
+				}
+			})
 		})
 	}
 }
 
 // SetIssuers makes the issuers of WithAuth others from now on, as SetRules does the rules: see
 // auth.Authenticator.SetIssuers. Who is logged in by a key that has gone is told to log in again, and
-// from then on counts as one whose token has expired. It may be called from any goroutine.
-func (g *Gateway) SetIssuers(issuers []auth.Issuer) error {
+// from then on counts as one whose token has expired. Where a label has changed, what members have
+// subscribed to as such ends, and they are told. done is as in SetRules.
+func (g *Gateway) SetIssuers(issuers []auth.Issuer, done func(ended int)) error {
 	if g.set.host.Auth == nil {
 		return errors.New("gateway: it was made without WithAuth, and takes no tokens")
 	}
-	gone, err := g.set.host.Auth.SetIssuers(issuers)
-	if e := g.engine.Load(); e != nil && gone > 0 {
-		for i, l := range e.loops {
-			l.Post(e.hosts[i].KeysGone)
-		}
+	if _, err := g.set.host.Auth.SetIssuers(issuers); err != nil {
+		return err
 	}
-	return err
+	g.engine.Load().review((*session.Host).IssuersSet, done)
+	return nil
 }
 
 // Sessions is how many sessions the node has, between CONNECT and their end.

@@ -47,7 +47,7 @@ func fanOut(t testing.TB, subs int, id func(i int) string) (*Local, *Message) {
 	m := NewMessage(bus.Envelope{
 		Destination: "/topic/a", Body: []byte(strings.Repeat("x", 128)),
 		Headers: []bus.Header{{Name: "content-type", Value: "text/plain"}},
-	}, "/topic/a", "node", 1)
+	}, "/topic/a", "/topic/a", "node", 1)
 	return l, m
 }
 
@@ -118,7 +118,7 @@ func BenchmarkWanted(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				r.wanted(&e)
+				r.wanted(&e, false)
 			}
 		})
 	}
@@ -130,7 +130,7 @@ func BenchmarkNewMessage(b *testing.B) {
 			e := bus.Envelope{Destination: "/topic/a", Body: []byte(strings.Repeat("x", 128)), Headers: []bus.Header{{Name: "foo", Value: test.value}}}
 			b.ReportAllocs()
 			for b.Loop() {
-				NewMessage(e, e.Destination, "node", 1)
+				NewMessage(e, e.Destination, e.Destination, "node", 1)
 			}
 		})
 	}

@@ -2,6 +2,8 @@ package router
 
 import (
 	"errors"
+	"iter"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,24 +46,24 @@ func (l *Local) Join(r Recipient) registry.SessionID {
 // Leave undoes Join.
 func (l *Local) Leave(id registry.SessionID) { delete(l.people, id) }
 
-// Each calls fn for every session of the loop. fn may end sessions, not begin any.
-func (l *Local) Each(fn func(Recipient)) {
-	for _, r := range l.people {
-		fn(r)
-	}
-}
-
-// Len is how many sessions the loop has.
-func (l *Local) Len() int { return len(l.people) }
+// All are the sessions of the loop. They may end, and others begin, while somebody goes through them, also when that takes
+// several turns of the loop.
+func (l *Local) All() iter.Seq[Recipient] { return maps.Values(l.people) }
 
 // Recipient returns the session of an id, nil if the loop has none.
 func (l *Local) Recipient(id registry.SessionID) Recipient { return l.people[id] }
 
-// Subscribed calls fn for every subscription to that very destination, which is no pattern, in no order. fn
-// must not subscribe or unsubscribe.
-func (l *Local) Subscribed(destination string, fn func(*Subscription)) {
-	for _, s := range l.table.exact[destination] {
-		fn(s)
+// Subscribed are the subscriptions to that very destination, which is no pattern, from the last to the first: one that ends
+// while somebody goes through them has its place taken by the last one, which has come then, and may come again. New ones
+// don't come.
+func (l *Local) Subscribed(destination string) iter.Seq[*Subscription] {
+	return func(yield func(*Subscription) bool) {
+		for i := len(l.table.exact[destination]) - 1; i >= 0; i-- {
+			list := l.table.exact[destination]
+			if i = min(i, len(list)-1); i < 0 || !yield(list[i]) {
+				return
+			}
+		}
 	}
 }
 
@@ -81,6 +83,9 @@ func (l *Local) Subscribe(s *Subscription, ready func(error)) {
 
 // subscribePattern is Subscribe for a pattern, which is ready when all of its watches are.
 func (l *Local) subscribePattern(s *Subscription, ready func(error)) {
+	if l.table.groups[s.Destination] == nil {
+		l.router.learn(s.Pattern)
+	}
 	watches, fresh := l.table.addPattern(s)
 	waiting := len(watches)
 	var failed error
@@ -127,6 +132,9 @@ func (l *Local) Unsubscribe(s *Subscription) {
 	if s.Pattern != nil {
 		for _, watch := range l.table.removePattern(s) {
 			l.router.unwatch(watch, l)
+		}
+		if l.table.groups[s.Destination] == nil {
+			l.router.unlearn(s.Pattern)
 		}
 		return
 	}
@@ -209,7 +217,9 @@ func (l *Local) individual(id registry.SessionID, principal string, m *Message) 
 }
 
 // Message makes a message of this node that does not cross the bus.
-func (l *Local) Message(e bus.Envelope) *Message { return l.router.message(e, e.Destination) }
+func (l *Local) Message(e bus.Envelope) *Message {
+	return l.router.message(e, e.Destination, e.Destination)
+}
 
 // Seq is the number of the message that has that message-id header, if it is one of this node.
 func (l *Local) Seq(id string) (uint64, bool) {

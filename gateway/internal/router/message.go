@@ -20,13 +20,13 @@ type Message struct {
 	text [stomp.V12 + 1]bool // rest is valid UTF-8
 }
 
-// NewMessage copies what it needs of an envelope. destination is what the MESSAGE says, which for
-// an individual one is what the session subscribed to. seq is unique on the node; node makes the
-// message-id unique among nodes.
-func NewMessage(e bus.Envelope, destination, node string, seq uint64) *Message {
+// NewMessage copies what it needs of an envelope. destination is by which its subscriptions are found, for
+// an individual one what the session subscribed to, and name what the MESSAGE says. seq is unique on the
+// node; node makes the message-id unique among nodes.
+func NewMessage(e bus.Envelope, destination, name, node string, seq uint64) *Message {
 	m := &Message{Destination: destination, Seq: seq, id: messageID(node, seq)}
-	alike := stomp.Plain(destination)
-	size := len("destination:\nmessage-id:\ncontent-length:12345678\n\n\x00") + len(destination) + len(m.id) + len(e.Body)
+	alike := stomp.Plain(name)
+	size := len("destination:\nmessage-id:\ncontent-length:12345678\n\n\x00") + len(name) + len(m.id) + len(e.Body)
 	for _, h := range e.Headers {
 		alike = alike && stomp.Plain(h.Name) && stomp.Plain(h.Value)
 		size += len(h.Name) + len(h.Value) + 2
@@ -36,16 +36,16 @@ func NewMessage(e bus.Envelope, destination, node string, seq uint64) *Message {
 			m.rest[v], m.text[v] = m.rest[stomp.V10], m.text[stomp.V10]
 			continue
 		}
-		m.rest[v], m.leftOut = encodeRest(make([]byte, 0, size), v, m, e)
+		m.rest[v], m.leftOut = encodeRest(make([]byte, 0, size), v, name, m.id, e)
 		m.text[v] = utf8.Valid(m.rest[v])
 	}
 	return m
 }
 
 // encodeRest also returns how many headers were left out.
-func encodeRest(dst []byte, v stomp.Version, m *Message, e bus.Envelope) (rest []byte, leftOut int) {
-	dst = stomp.AppendEntry(dst, v, "destination", m.Destination)
-	dst = stomp.AppendEntry(dst, v, "message-id", m.id)
+func encodeRest(dst []byte, v stomp.Version, name, id string, e bus.Envelope) (rest []byte, leftOut int) {
+	dst = stomp.AppendEntry(dst, v, "destination", name)
+	dst = stomp.AppendEntry(dst, v, "message-id", id)
 	for _, h := range e.Headers {
 		had := len(dst)
 		if !isOurs(h.Name) {

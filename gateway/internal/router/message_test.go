@@ -11,7 +11,7 @@ import (
 
 // pack returns e as a subscription of its own receives it.
 func pack(e bus.Envelope, s Subscription) string {
-	m := NewMessage(e, e.Destination, "node", 7)
+	m := NewMessage(e, e.Destination, e.Destination, "node", 7)
 	var p packer
 	return string(p.pack(m, &s))
 }
@@ -90,7 +90,7 @@ func TestLeftOut(t *testing.T) {
 		{[]bus.Header{{Name: "message-id", Value: "1"}, {Name: "destination", Value: "/y"}, {Name: "a", Value: "\xff"}, {Name: "\x00", Value: "b"}}, 4},
 	} {
 		e := bus.Envelope{Destination: "/topic/a", Headers: test.headers}
-		if got := NewMessage(e, e.Destination, "node", 1).leftOut; got != test.want {
+		if got := NewMessage(e, e.Destination, e.Destination, "node", 1).leftOut; got != test.want {
 			t.Errorf("of %q %d are left out, want %d", test.headers, got, test.want)
 		}
 	}
@@ -134,7 +134,7 @@ func TestText(t *testing.T) {
 // A message does not hold on to the memory of its envelope, which the bus only lends.
 func TestMessageIsACopy(t *testing.T) {
 	body := []byte("hello")
-	m := NewMessage(bus.Envelope{Destination: "/topic/a", Body: body}, "/topic/a", "node", 1)
+	m := NewMessage(bus.Envelope{Destination: "/topic/a", Body: body}, "/topic/a", "/topic/a", "node", 1)
 	copy(body, "#####")
 	var p packer
 	if got := string(p.pack(m, &Subscription{Version: stomp.V12, Framing: bare{}})); !strings.HasSuffix(got, "\n\nhello\x00") {
@@ -145,7 +145,7 @@ func TestMessageIsACopy(t *testing.T) {
 // TestPackerShares: subscriptions of a kind get the same bytes, others never.
 func TestPackerShares(t *testing.T) {
 	headers := []bus.Header{{Name: "foo", Value: "a:b\rc"}} // each version writes it in its own way
-	m := NewMessage(bus.Envelope{Destination: "/topic/a", Headers: headers, Body: []byte("x")}, "/topic/a", "node", 1)
+	m := NewMessage(bus.Envelope{Destination: "/topic/a", Headers: headers, Body: []byte("x")}, "/topic/a", "/topic/a", "node", 1)
 	var kinds []Subscription
 	for v := stomp.V10; v <= stomp.V12; v++ {
 		for _, id := range []string{"1", "2"} {
@@ -168,7 +168,7 @@ func TestPackerShares(t *testing.T) {
 	}
 	first := p.pack(m, &kinds[0])
 	p.reset()
-	other := NewMessage(bus.Envelope{Destination: "/topic/a", Body: []byte("y")}, "/topic/a", "node", 2)
+	other := NewMessage(bus.Envelope{Destination: "/topic/a", Body: []byte("y")}, "/topic/a", "/topic/a", "node", 2)
 	if second := p.pack(other, &kinds[0]); string(first) == string(second) {
 		t.Errorf("another message is packed as %q", second)
 	}

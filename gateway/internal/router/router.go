@@ -33,6 +33,7 @@ type Router struct {
 
 	mu       sync.RWMutex
 	interest map[string]*interest // by watch
+	known    map[string]*known    // patterns that clients subscribe by, by their text
 	patterns index                // of those that are patterns, if the bus brings everything
 	received interest             // what comes without a watch: it is live when Receive has said ready
 
@@ -51,7 +52,7 @@ type interest struct {
 
 // New makes the router of a node whose sessions live on the given loops.
 func New(node registry.Node, b bus.Bus, rules *policy.Catalogue, loops []*loop.Loop, log *slog.Logger) *Router {
-	r := &Router{node: node, bus: b, rules: rules, limit: loops[0].Limit(), log: log, interest: map[string]*interest{}}
+	r := &Router{node: node, bus: b, rules: rules, limit: loops[0].Limit(), log: log, interest: map[string]*interest{}, known: map[string]*known{}}
 	r.narrower, _ = b.(bus.Narrower)
 	_, uuid, _ := strings.Cut(node.String(), "/")
 	r.tag, _, _ = strings.Cut(uuid, "-")
@@ -216,27 +217,39 @@ func (r *Router) deliver(ctx context.Context, e bus.Envelope) {
 		r.individual(ctx, e)
 		return
 	}
-	loops, watches := r.wanted(&e)
+	loops, watches := r.wanted(&e, r.rules.IsMember(e.Destination))
 	if len(loops) == 0 || r.isOversized(&e) {
 		return
 	}
-	m := r.message(e, e.Destination)
+	r.hand(ctx, r.broadcast(e), loops, watches)
+}
+
+// broadcast makes the message of an envelope that is not individual.
+func (r *Router) broadcast(e bus.Envelope) *Message {
+	return r.message(e, e.Destination, r.rules.ClientDestination(e.Destination))
+}
+
+// hand has loops deliver a message.
+func (r *Router) hand(ctx context.Context, m *Message, loops []*Local, watches []string) {
 	for _, l := range loops {
 		l.loop.PostWait(ctx, func() { l.deliver(m, watches) }) // it fails only when the node is stopping
 	}
 }
 
 // wanted returns the loops that want a broadcast, each once, and the watches that brought it; nil
-// stands for its own destination alone. A Narrower brings it once for each watch, and says which; on
-// a bus that brings everything, all that it falls under brought it at once.
-func (r *Router) wanted(e *bus.Envelope) (loops []*Local, watches []string) {
+// stands for its own destination alone, as it always is of a member's. A Narrower brings it once for
+// each watch, and says which; on a bus that brings everything, all that it falls under brought it at once.
+func (r *Router) wanted(e *bus.Envelope, ofMember bool) (loops []*Local, watches []string) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if e.Watch != "" && e.Watch != e.Destination {
+		if ofMember {
+			return nil, nil
+		}
 		return union(r.interest[e.Watch])
 	}
 	own := r.interest[e.Destination]
-	if r.patterns.size > 0 {
+	if r.patterns.size > 0 && !ofMember {
 		if found := r.patterns.appendMatches(nil, e.Destination); len(found) > 0 {
 			return union(append(found, own)...)
 		}
@@ -280,12 +293,13 @@ func (r *Router) individual(ctx context.Context, e bus.Envelope) {
 		return
 	}
 	l := r.locals[uint64(id)%uint64(len(r.locals))]
-	m := r.message(e, r.rules.SessionDestination(e.Destination))
+	to := r.rules.SessionDestination(e.Destination)
+	m := r.message(e, to, to)
 	l.loop.PostWait(ctx, func() { l.individual(id, e.Principal, m) }) // as above
 }
 
-func (r *Router) message(e bus.Envelope, destination string) *Message {
-	m := NewMessage(e, destination, r.tag, r.seq.Add(1))
+func (r *Router) message(e bus.Envelope, destination, name string) *Message {
+	m := NewMessage(e, destination, name, r.tag, r.seq.Add(1))
 	if m.leftOut > 0 {
 		r.leftOut.Add(uint64(m.leftOut))
 	}

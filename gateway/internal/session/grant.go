@@ -49,7 +49,7 @@ func (sub *subscription) by() *login {
 }
 
 // judge asks the rules whether the subscription may receive what is sent to destination, which for
-// the subscription itself is its own.
+// the subscription itself is its name.
 func (sub *subscription) judge(destination string) (policy.Grant, *policy.Refusal) {
 	var headers []bus.Header
 	if sub.grant != nil {
@@ -107,9 +107,9 @@ func (s *Session) rejudge(l *login) {
 		}
 		_, refusal := sub.judge(sub.Destination)
 		was := sub.suspended
-		sub.suspended = refusal != nil
-		if !was && sub.suspended && refusal.Code != policy.CodeLogin { // the client was told of a lapse before
-			if s.refuse(origin{destination: sub.Destination}, refusal); s.state == closed {
+		sub.suspended = refusal != nil || sub.strays()
+		if !was && refusal != nil && refusal.Code != policy.CodeLogin { // the client was told of a lapse before
+			if s.refuse(origin{destination: sub.name()}, refusal); s.state == closed {
 				return
 			}
 		}

@@ -295,9 +295,9 @@ func (s *Session) tellLapse(l *login) {
 	}
 	told := map[string]bool{}
 	for _, sub := range s.subs {
-		if sub.by() == l && sub.login && !told[sub.Destination] && s.state != closed {
-			told[sub.Destination] = true
-			s.refuse(origin{destination: sub.Destination}, policy.Refuse(policy.CodeLogin))
+		if name := sub.name(); sub.by() == l && sub.login && !told[name] && s.state != closed {
+			told[name] = true
+			s.refuse(origin{destination: name}, policy.Refuse(policy.CodeLogin))
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
@@ -146,7 +147,7 @@ func TestKickPaused(t *testing.T) {
 // TestInTurns: of many sessions a turn has some, between which the loop's other work goes on; the end
 // of ctx is the end of it.
 func TestInTurns(t *testing.T) {
-	const sessions = 10 * turnItems
+	const sessions = 10 * int(acts)
 	for _, stop := range []bool{false, true} {
 		t.Run(fmt.Sprintf("stop=%v", stop), func(t *testing.T) {
 			r := newRig(t)
@@ -168,7 +169,7 @@ func TestInTurns(t *testing.T) {
 				})
 			})
 			for i := range uint64(2) {
-				if n := <-counts; n > (i+1)*turnItems {
+				if n := <-counts; n > (i+1)*uint64(acts) {
 					t.Errorf("part %d: %d sessions are kicked", i, n)
 				}
 			}
@@ -184,19 +185,78 @@ func TestInTurns(t *testing.T) {
 func TestInTurnsEnds(t *testing.T) {
 	r := newRig(t)
 	r.end()
-	for _, size := range []int{0, 1, 10 * turnItems} {
+	for _, size := range []int{0, 1, 10 * int(acts)} {
 		done, seen := 0, 0
-		inTurns(context.Background(), r.host.Local, make([]int, size), func(int) { seen++ }, func() { done++ })
-		if done != 1 || seen > turnItems || size > 0 && seen == 0 {
+		inTurns(context.Background(), r.host.Local, acts, slices.Values(make([]int, size)), func(int) { seen++ }, func() { done++ })
+		if done != 1 || seen > int(acts) || size > 0 && seen == 0 {
 			t.Errorf("of %d it has seen %d, and told %d times", size, seen, done)
 		}
 	}
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
 	told := false
-	inTurns(ended, r.host.Local, make([]int, 1), func(int) { t.Error("nobody wants to know") }, func() { told = true })
+	inTurns(ended, r.host.Local, acts, slices.Values(make([]int, 1)), func(int) { t.Error("nobody wants to know") }, func() { told = true })
 	if !told {
 		t.Error("it tells nothing")
+	}
+}
+
+// turns is how many turns of the loop a work takes that ends when its done is called.
+func (r *rig) turns(work func(done func())) (n int) {
+	ended := make(chan struct{})
+	over := false // of the loop
+	var count func()
+	count = func() {
+		if !over {
+			n++
+			r.loop.Post(count)
+		}
+	}
+	r.loop.Post(func() {
+		work(func() { over = true; close(ended) })
+		count()
+	})
+	<-ended
+	r.do(func() {})
+	return n
+}
+
+// TestLooksInTurns: many subscribers of one destination, and many sessions, are looked at some at a time, though sessions
+// end meanwhile.
+func TestLooksInTurns(t *testing.T) {
+	const sessions, each = 200, 100
+	for to, least := range map[string]int{"/topic/a": sessions * each / 2 / int(looks), "/topic/*": sessions / 2 / int(acts)} {
+		t.Run(to, func(t *testing.T) {
+			r := newRig(t)
+			var stay []registry.SessionID
+			var leave []*peer
+			for i := range sessions {
+				p := r.connect("1.2")
+				for n := range each {
+					p.feed(strings.ReplaceAll(subscribeAs(fmt.Sprint(n), "/topic/a", ""), "receipt:", "x:"))
+				}
+				if i%2 == 0 {
+					stay = append(stay, p.s.id)
+				} else {
+					leave = append(leave, p)
+				}
+			}
+			var got []registry.SessionID
+			turns := r.turns(func(done func()) {
+				r.host.Subscribers(context.Background(), to, func(ids []registry.SessionID) { got = ids; done() })
+				for _, p := range leave { // behind the first part
+					p.s.Closed(nil)
+				}
+			})
+			if turns < least {
+				t.Errorf("all is done in %d turns, want %d or more", turns, least)
+			}
+			for _, id := range stay {
+				if !slices.Contains(got, id) {
+					t.Errorf("session %s is not found", id)
+				}
+			}
+		})
 	}
 }
 
@@ -295,4 +355,95 @@ func TestSubscribers(t *testing.T) {
 	if got := r.subscribers("/session/queue/x"); !slices.Equal(got, []registry.SessionID{two.s.id}) {
 		t.Errorf("%v, want the session that is left", got)
 	}
+}
+
+// endSubscriptions ends subscriptions, and returns the sessions that had some.
+func (r *rig) endSubscriptions(to, reason string, ids ...registry.SessionID) []registry.SessionID {
+	why := policy.Explanation{Code: policy.CodeEnded, Word: "subscription_ended", Message: reason}
+	told := make(chan []registry.SessionID, 1)
+	r.loop.Post(func() {
+		r.host.EndSubscriptions(context.Background(), ids, to, why, func(had []registry.SessionID) { told <- had })
+	})
+	return <-told
+}
+
+// TestEndSubscriptions: of a session those to that very destination, or by that very pattern, end, and the client is told
+// of each. It goes on, and may subscribe again.
+func TestEndSubscriptions(t *testing.T) {
+	r := newLoginRig(t)
+	one, two := r.member(r.of(1, time.Hour)), r.member(r.of(2, time.Hour))
+	for _, p := range []*peer{one, two} {
+		p.subscribes("", "/topic/open/a", "/topic/**", "/session/queue/x")
+	}
+	one.feed(subscribeAs("twice", "/topic/open/a", ""))
+	one.want(receipt("twice"))
+	for _, to := range []string{"/topic/open/b", "/topic/*", "/topic", ""} {
+		if had := r.endSubscriptions(to, "x", one.s.id, two.s.id, 12345); len(had) > 0 {
+			t.Errorf("%q: %v had such", to, had)
+		}
+	}
+	one.want()
+	if had := r.endSubscriptions("/topic/open/a", "no such room", one.s.id, 12345); !slices.Equal(had, []registry.SessionID{one.s.id}) {
+		t.Errorf("%v had such, want %v", had, one.s.id)
+	}
+	refusals := one.read()
+	for _, frame := range refusals {
+		wantFrame(t, frame, "MESSAGE", "destination:/session/queue/request-error",
+			`{"clientRequestCode":null,"errorCode":18,"errorMessage":"no such room","error":"subscription_ended","retryable":false,"destination":"/topic/open/a"}`)
+	}
+	if len(refusals) != 2 {
+		t.Errorf("%d refusals, want one for each subscription", len(refusals))
+	}
+	for _, to := range []string{"/topic/**", "/session/queue/x"} {
+		if had := r.endSubscriptions(to, "x", one.s.id); len(had) != 1 {
+			t.Errorf("%q: nobody had such", to)
+		}
+		one.read()
+	}
+	one.deliver(bus.Envelope{Destination: "/topic/open/a"})
+	one.want()
+	if got := two.read(); len(got) != 2 {
+		t.Errorf("the other session got %q", got)
+	}
+	one.subscribes("", "/topic/open/a")
+	one.deliver(bus.Envelope{Destination: "/topic/open/a"})
+	one.wantOne("MESSAGE", "destination:/topic/open/a")
+	if had := r.endSubscriptions("/session/queue/request-error", "x", one.s.id); len(had) != 1 {
+		t.Error("the error destination can't be ended")
+	}
+	one.want()
+}
+
+// TestCounts: names are counted some in each turn, and in their order.
+func TestCounts(t *testing.T) {
+	r := newRig(t)
+	for range 3 {
+		p := r.connect("1.2")
+		p.feed(subscribe("1", "/topic/a") + subscribe("2", "/topic/a") + subscribe("3", "/session/queue/x"))
+		p.read()
+	}
+	names := slices.Repeat([]string{"/topic/a", "/topic/b", "/session/queue/x"}, 10*int(looks))
+	var got []int
+	if turns := r.turns(func(done func()) {
+		r.host.Counts(context.Background(), names, func(counts []int) { got = counts; done() })
+	}); turns < len(names)/int(looks) {
+		t.Errorf("all are counted in %d turns", turns)
+	}
+	if want := slices.Repeat([]int{6, 0, 0}, 10*int(looks)); !slices.Equal(got, want) {
+		t.Errorf("%d counts, beginning with %v", len(got), got[:3])
+	}
+}
+
+// TestEndEntering: a subscription that ends before the bus has it holds up nobody's DISCONNECT.
+func TestEndEntering(t *testing.T) {
+	b := bustest.NewFakeNarrower()
+	r := newRigWith(t, b.Fake, b, loginRules())
+	p := r.connect("1.2")
+	p.ask("SUBSCRIBE\nid:1\ndestination:/topic/open/a\nreceipt:entered\n\n^@")
+	p.want()
+	if had := r.endSubscriptions("/topic/open/a", "", p.s.id); len(had) != 1 {
+		t.Errorf("%v had such, want the session", had)
+	}
+	p.ask("DISCONNECT\nreceipt:bye\n\n^@")
+	p.wantOne("RECEIPT", "receipt-id:bye")
 }

@@ -23,13 +23,14 @@ import (
 // rig is one loop with its part of a router, over a bus whose answers the test decides. Sessions
 // on it have connections without sockets, and hear and see time pass as the test says.
 type rig struct {
-	t    testing.TB
-	loop *loop.Loop
-	bus  *bustest.Fake
-	book *registry.Memory
-	host *Host
-	logs *bustest.Log
-	end  func() // of the loop; waits for it
+	t      testing.TB
+	loop   *loop.Loop
+	bus    *bustest.Fake
+	router *router.Router
+	book   *registry.Memory
+	host   *Host
+	logs   *bustest.Log
+	end    func() // of the loop; waits for it
 }
 
 func newRig(t testing.TB, configure ...func(*Host)) *rig {
@@ -62,7 +63,7 @@ func newRigWith(t testing.TB, b *bustest.Fake, outer bus.Bus, catalogue policy.R
 	node := registry.NewNode(time.Now())
 	rt := router.New(node, outer, rules, []*loop.Loop{l}, slog.New(slog.DiscardHandler))
 	limits := stomp.DefaultLimits()
-	r := &rig{t: t, loop: l, bus: b, book: registry.NewMemory(), logs: &bustest.Log{}}
+	r := &rig{t: t, loop: l, bus: b, router: rt, book: registry.NewMemory(), logs: &bustest.Log{}}
 	r.host = &Host{
 		Local: rt.Local(0), Rules: rules,
 		Naming: Naming{Node: node, Server: "stompgw/test", Registry: r.book},

@@ -63,11 +63,14 @@ func (s *Session) judge(p *passage) (err error) {
 	return nil
 }
 
-// request is what the rules are asked, on behalf of who, nil for nobody.
+// request is what the rules are asked about what the client calls destination, on behalf of who, nil for nobody.
 func (s *Session) request(destination string, headers []bus.Header, who *auth.Identity) policy.Request {
 	r := policy.Request{Destination: destination, Headers: headers, From: s}
 	if who != nil {
 		r.Member, r.Claims = who.Member, who.Claims
+		if s.host.Rules.IsMember(destination) {
+			r.Inbox = who.Inbox()
+		}
 	}
 	return r
 }

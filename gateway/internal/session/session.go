@@ -192,7 +192,7 @@ func (s *Session) Principal() string {
 // Receive implements router.Recipient.
 func (s *Session) Receive(m *router.Message) {
 	for _, sub := range s.subs {
-		if sub.Destination == m.Destination {
+		if sub.name() == m.Destination {
 			s.host.Local.Deliver(m, &sub.Subscription)
 		}
 	}

@@ -65,7 +65,7 @@ func (s *Session) granted(f *stomp.Frame, o origin, who *auth.Identity) (*subscr
 		return nil, refusal
 	}
 	sub := &subscription{
-		Subscription: router.Subscription{Destination: o.destination, Version: s.version, Framing: s.conn.Framing()},
+		Subscription: router.Subscription{Destination: given.Destination, Version: s.version, Framing: s.conn.Framing()},
 		session:      s,
 		grant:        s.newGrant(s.guest(who), r.Headers),
 		private:      s.host.Rules.IsSession(o.destination),
@@ -82,7 +82,7 @@ func (s *Session) granted(f *stomp.Frame, o origin, who *auth.Identity) (*subscr
 		return nil, policy.Refuse(policy.CodeTooMany)
 	}
 	if given.Login && sub.by().identity() != who { // the time of grace was over before
-		_, refusal := sub.judge(sub.Destination)
+		_, refusal := sub.judge(sub.name())
 		sub.suspended = refusal != nil
 	}
 	return sub, nil
@@ -168,17 +168,23 @@ func (s *Session) unsubscribe(f *stomp.Frame) error {
 	return nil
 }
 
+// name is what the client calls what it is subscribed to. Destination is that on the bus, which is
+// another where it is a member's.
+func (sub *subscription) name() string {
+	return sub.session.host.Rules.ClientDestination(sub.Destination)
+}
+
 // named returns the subscription of that id or, if a 1.0 client gives none, the one without an id
 // to destination.
 func (s *Session) named(id string, destination []byte) *subscription {
 	return s.find(func(sub *subscription) bool {
-		return sub.ID == id && (id != "" || sub.Destination == string(destination))
+		return sub.ID == id && (id != "" || sub.name() == string(destination))
 	})
 }
 
-// subscribedTo returns the first subscription to destination, nil for none.
+// subscribedTo returns the first subscription to what the client calls so, nil for none.
 func (s *Session) subscribedTo(destination string) *subscription {
-	return s.find(func(sub *subscription) bool { return sub.Destination == destination })
+	return s.find(func(sub *subscription) bool { return sub.name() == destination })
 }
 
 func (s *Session) find(is func(*subscription) bool) *subscription {
@@ -206,6 +212,12 @@ func (sub *subscription) leave() {
 	if !sub.private {
 		sub.session.host.Local.Unsubscribe(&sub.Subscription)
 	}
+}
+
+// strays reports whether a member has subscribed to what is another's now, or nobody's: its issuer has another label.
+func (sub *subscription) strays() bool {
+	rules := sub.session.host.Rules
+	return rules.IsMember(sub.Destination) && rules.MemberDestination(sub.by().who.Inbox(), sub.name()) != sub.Destination
 }
 
 // Deliver implements router.Outlet.
@@ -241,7 +253,7 @@ func (sub *subscription) Ended(*router.Subscription) {
 
 // endSubscription ends sub and tells the client why.
 func (s *Session) endSubscription(sub *subscription, r *policy.Refusal) {
-	o := origin{destination: sub.Destination}
+	o := origin{destination: sub.name()}
 	if sub.entering != nil { // this is the answer
 		o, sub.entering = *sub.entering, nil
 	}

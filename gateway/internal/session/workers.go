@@ -30,7 +30,7 @@ func (w *Workers) Go(fn func(context.Context)) (cancel context.CancelFunc) {
 		select {
 		case w.slots <- struct{}{}:
 			defer func() { <-w.slots }()
-			if ctx.Err() == nil {
+			if w.ctx.Err() == nil && ctx.Err() == nil { // Close reaches one after the other
 				fn(ctx)
 			}
 		case <-ctx.Done():
