@@ -30,8 +30,8 @@ func (r *Request) Reply(destination string, body []byte, headers ...bus.Header) 
 }
 
 // Publish sends a message to all who subscribe to destination, on all nodes, when the function has
-// returned nil. The rules are not asked. The RECEIPT that the SEND may want comes when the bus has
-// all that is published; in a transaction it waits for COMMIT.
+// returned nil: to "/member/42/queue/x" for what member 42 calls "/member/queue/x" (see destination.Inbox). The rules are not asked.
+// The RECEIPT that the SEND may want comes when the bus has all that is published; in a transaction it waits for COMMIT.
 func (r *Request) Publish(destination string, body []byte, headers ...bus.Header) {
 	r.publish = append(r.publish, bus.Envelope{Destination: destination, Body: bytes.Clone(body), Headers: travelling(headers)})
 }

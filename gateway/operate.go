@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/stompgw/stompgw/gateway/destination"
 	"github.com/stompgw/stompgw/gateway/internal/loop"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
@@ -53,6 +54,63 @@ func (g *Gateway) Subscribers(ctx context.Context, destination string) ([]regist
 	return slices.Compact(ids), err
 }
 
+// MaxDestinations is how many destinations one call of Destinations returns.
+const MaxDestinations = 1000
+
+// Destinations returns the first destinations behind after, and patterns, that clients of this node have subscribed to, in the
+// order of their names, most of them at most, which is 1 to MaxDestinations; next is behind which there may be more, empty for no
+// more. With match, which is a pattern or a destination, only those that it stands for: a pattern when it covers all of that. What
+// is below the session prefix is each session's own, and not among them, nor is what is not UTF-8. They are read from the router's index, which costs
+// the loops nothing, and counted by the loops, for which it waits as Live does.
+func (g *Gateway) Destinations(ctx context.Context, match, after string, most int) (page []registry.Destination, next string, err error) {
+	matcher, err := matchOf(match)
+	if err != nil {
+		return nil, "", fmt.Errorf("gateway: match: %w", err)
+	}
+	if most < 1 || most > MaxDestinations {
+		return nil, "", fmt.Errorf("gateway: %d destinations: want 1 to %d", most, MaxDestinations)
+	}
+	e := g.engine.Load()
+	if e == nil {
+		return nil, "", ErrNotRunning
+	}
+	names, more := e.router.Names(ctx, matcher, after, most)
+	counts, err := loop.Gather(ctx, e.loops, func(i int, tell func([][]int)) {
+		e.hosts[i].Counts(ctx, names, func(counts []int) { tell([][]int{counts}) })
+	})
+	for i, name := range names {
+		n := 0
+		for _, ofLoop := range counts {
+			n += ofLoop[i]
+		}
+		if n > 0 {
+			page = append(page, registry.Destination{Name: name, Pattern: destination.IsPattern(name), Subscribers: n})
+		}
+	}
+	if more && len(names) > 0 {
+		next = names[len(names)-1]
+	}
+	return page, next, err
+}
+
+// CheckMatch returns why Destinations does not take a match, nil when it does.
+func CheckMatch(match string) error {
+	_, err := matchOf(match)
+	return err
+}
+
+// matchOf reads what clients may subscribe by; nil stands for everything.
+func matchOf(match string) (*destination.Matcher, error) {
+	if match == "" {
+		return nil, nil
+	}
+	if _, err := destination.Parse(match); err != nil {
+		return nil, err
+	}
+	m, err := destination.NewMatcher(match)
+	return &m, err
+}
+
 // Kick ends sessions: each client gets an ERROR with the reason, behind what waits for it, and its
 // connection closes. Open transactions are gone, and so is what DISCONNECT still waits for. It
 // returns those that the node had, in no order; of the others it knows nothing any more. It waits as
@@ -70,6 +128,28 @@ func (g *Gateway) Kick(ctx context.Context, ids []registry.SessionID, k Kick) (k
 	kicked, err = loop.Gather(ctx, e.loops, func(i int, tell func([]registry.SessionID)) { e.hosts[i].Kick(ctx, shares[i], why, tell) })
 	g.set.host.Log.Debug("ended sessions", "sessions", len(kicked), "code", why.Code, "reason", why.Message)
 	return kicked, err
+}
+
+// EndSubscriptions ends the subscriptions of sessions to that very destination, or by that very pattern. Each client reads the
+// reason, by default that an operator did it, on its error destination, with code policy.CodeEnded; it may subscribe again
+// if the rules let it. It returns the sessions that had such a subscription, in no order, and waits as Kick does.
+func (g *Gateway) EndSubscriptions(ctx context.Context, ids []registry.SessionID, destination, reason string) ([]registry.SessionID, error) {
+	if err := CheckReason(reason); err != nil {
+		return nil, fmt.Errorf("gateway: the reason can't be told: %w", err)
+	}
+	e := g.engine.Load()
+	if e == nil {
+		return nil, ErrNotRunning
+	}
+	why, _ := policy.Explain(policy.CodeEnded)
+	why.Message = cmp.Or(reason, "The subscription was ended by an operator")
+	why.Retryable = false // or programs would subscribe again at once
+	shares := e.share(ids)
+	ended, err := loop.Gather(ctx, e.loops, func(i int, tell func([]registry.SessionID)) {
+		e.hosts[i].EndSubscriptions(ctx, shares[i], destination, why, tell)
+	})
+	g.set.host.Log.Debug("ended subscriptions", "sessions", len(ended), "reason", why.Message)
+	return ended, err
 }
 
 // maxReason is how many bytes of a reason fit what people read.

@@ -15,6 +15,7 @@ import (
 	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/membus"
 	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
@@ -76,7 +77,9 @@ func operate(ctx context.Context, g *gateway.Gateway) (errs []error) {
 	_, live := g.Live(ctx, ids)
 	_, subscribers := g.Subscribers(ctx, "/topic/a")
 	_, kick := g.Kick(ctx, ids, gateway.Kick{})
-	return []error{live, subscribers, kick}
+	_, end := g.EndSubscriptions(ctx, ids, "/topic/a", "")
+	_, _, destinations := g.Destinations(ctx, "", "", 10)
+	return []error{live, subscribers, kick, end, destinations}
 }
 
 // TestOperateNotRunning: a node has no sessions before Run and after it, and can't be drained then.
@@ -222,6 +225,96 @@ func TestOperateWhileStopping(t *testing.T) {
 		}
 		n.stop()
 		wg.Wait()
+	}
+}
+
+// inWords is a destination for comparisons: name, pattern and subscribers.
+func inWords(d registry.Destination) string {
+	text := fmt.Sprint(d.Name, " ", d.Pattern, " ", d.Subscribers)
+	return "{" + text + "}"
+}
+
+// TestDestinations: of all loops each name comes once, with its number, and page after page comes to an end.
+func TestDestinations(t *testing.T) {
+	n := start(t)
+	open, err := policy.New(policy.Rules{
+		Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error",
+		Channels: []policy.Channel{{Match: "/topic/**", Subscribe: "true", Patterns: true}, {Match: "/session/queue/own", Subscribe: "true"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.mustSetRules(t, open)
+	for i := range 20 {
+		c := n.dialTCP(t)
+		c.connect()
+		c.subscribe("1", fmt.Sprint("/topic/", i%5))
+		c.subscribe("2", "/topic/x/**")
+		c.subscribe("3", "/session/queue/own")
+	}
+	var got []string
+	after := ""
+	for {
+		page, next, err := n.Destinations(t.Context(), "", after, 2)
+		if err != nil || len(page) > 2 {
+			t.Fatal(page, err)
+		}
+		for _, d := range page {
+			got = append(got, inWords(d))
+		}
+		if after = next; next == "" {
+			break
+		}
+	}
+	const want = "[{/topic/0 false 4} {/topic/1 false 4} {/topic/2 false 4} {/topic/3 false 4} {/topic/4 false 4} {/topic/x/** true 20}]"
+	if fmt.Sprint(got) != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+	page, next, err := n.Destinations(t.Context(), "/topic/?", "/topic/2", 100)
+	if len(page) != 2 || inWords(page[0])+inWords(page[1]) != "{/topic/3 false 4}{/topic/4 false 4}" || next != "" || err != nil {
+		t.Errorf("%v, %q, %v", page, next, err)
+	}
+	for _, bad := range []struct {
+		match string
+		most  int
+	}{{"topic", 1}, {"/topic/{x}", 1}, {"/topic//a", 1}, {"/" + strings.Repeat("a", 300), 1}, {"", 0}, {"", gateway.MaxDestinations + 1}} {
+		if _, _, err := n.Destinations(t.Context(), bad.match, "", bad.most); err == nil || len(err.Error()) > 500 {
+			t.Errorf("%.50q and %d are taken: %v", bad.match, bad.most, err)
+		}
+	}
+}
+
+// TestEndSubscriptions over all loops. A reason that can't be told ends nothing.
+func TestEndSubscriptions(t *testing.T) {
+	n := start(t)
+	var ids []registry.SessionID
+	var clients []*client
+	for i := range 8 {
+		c := n.dialTCP(t)
+		ids = append(ids, c.connectID())
+		c.subscribe("err", "/session/queue/request-error")
+		if i%2 == 0 {
+			c.subscribe("1", "/topic/a")
+		}
+		clients = append(clients, c)
+	}
+	if _, err := n.EndSubscriptions(t.Context(), ids, "/topic/a", "a\nb"); err == nil {
+		t.Error("two lines can be told")
+	}
+	ended, err := n.EndSubscriptions(t.Context(), ids, "/topic/a", "")
+	slices.Sort(ended)
+	want := []registry.SessionID{ids[0], ids[2], ids[4], ids[6]}
+	if slices.Sort(want); err != nil || !slices.Equal(ended, want) {
+		t.Errorf("%v, %v, want %v", ended, err, want)
+	}
+	for i, c := range clients {
+		if i%2 == 0 {
+			c.expect("MESSAGE", `{"clientRequestCode":null,"errorCode":18,"errorMessage":"The subscription was ended by an operator","error":"subscription_ended","retryable":false,"destination":"/topic/a"}`)
+		}
+		c.wantAlive()
+	}
+	if again, err := n.EndSubscriptions(t.Context(), ids, "/topic/a", ""); err != nil || len(again) > 0 {
+		t.Errorf("%v, %v: want none again", again, err)
 	}
 }
 

@@ -134,6 +134,13 @@ type Live struct {
 	Queued        int       `json:"queued_bytes"`  // that wait for the client, or for it to acknowledge others
 }
 
+// Destination is what a node knows of a destination, or a pattern, that its clients have subscribed to.
+type Destination struct {
+	Name        string `json:"destination"`
+	Pattern     bool   `json:"pattern"`     // clients have subscribed by it: Name is its text
+	Subscribers int    `json:"subscribers"` // subscriptions; a session may have several
+}
+
 // Session is what the book holds of one session.
 type Session struct {
 	ID          SessionID
