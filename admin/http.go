@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
@@ -147,27 +148,52 @@ func respond(w http.ResponseWriter, status int, text string) {
 // shutdownTimeout is how long requests that are being answered have at the end.
 const shutdownTimeout = 2 * time.Second
 
-// Serve answers requests on ln with h until ctx ends, and returns when it has ended.
+// Serve answers requests on ln with h until ctx ends, and returns when all of h has returned: requests that are being
+// answered then have 2 s, after which their contexts end, and their connections.
 func Serve(ctx context.Context, ln net.Listener, h http.Handler, log *slog.Logger) error {
+	base, end := context.WithCancel(context.WithoutCancel(ctx))
+	waited := &waitedHandler{Handler: h}
 	srv := &http.Server{
-		Handler:           h,
+		Handler:           waited,
+		BaseContext:       func(net.Listener) context.Context { return base },
 		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      2 * time.Minute, // from the headers of the request on
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	closed := make(chan error, 1)
+	closed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+		defer close(closed)
+		ctx, cancel := context.WithTimeout(base, shutdownTimeout)
 		defer cancel()
-		closed <- srv.Shutdown(ctx)
+		srv.Shutdown(ctx) // where that is not enough, Close follows
 	})
-	err := srv.Serve(ln)
-	if stop() { // ctx has not ended: the listener failed
-		return fmt.Errorf("admin HTTP on %s: %w", ln.Addr(), err)
+	err := fmt.Errorf("HTTP on %s: %w", ln.Addr(), srv.Serve(ln))
+	if !stop() { // ctx has ended, and not the listener failed
+		<-closed
+		err = nil
 	}
-	if err := <-closed; err != nil { // somebody takes too long to read an answer
-		return srv.Close()
-	}
-	return nil
+	end()
+	srv.Close() // what it returns is the listener's, which is closed
+	waited.wait()
+	return err
 }
+
+// waitedHandler is a handler whose calls somebody waits for, as Close of a server does not.
+type waitedHandler struct {
+	http.Handler
+	open sync.RWMutex // each call holds it for reading
+}
+
+func (h *waitedHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !h.open.TryRLock() {
+		return // it came last: its connection is closed
+	}
+	defer h.open.RUnlock()
+	h.Handler.ServeHTTP(w, r)
+}
+
+// wait returns when all calls have. There are none behind it.
+func (h *waitedHandler) wait() { h.open.Lock() }

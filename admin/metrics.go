@@ -200,3 +200,12 @@ func (list Certificates) collect(s scrape) {
 			time.Until(c.Expires).Seconds(), "key", c.Key, "file", c.File)
 	}
 }
+
+// Collectors tell of something in Prometheus' own terms. What they tell must have names of their own.
+type Collectors []prometheus.Collector
+
+func (list Collectors) collect(s scrape) {
+	for _, c := range list {
+		c.Collect(s.ch)
+	}
+}
