@@ -13,8 +13,8 @@ const (
 	auditCalls = 64          // that are open at a time; one more ends the one that was quiet longest
 )
 
-// audit writes one line of the log for each time that an operator ended sessions, though he asks some
-// ten times a second. Its methods may be called from any goroutine.
+// audit writes one line of the log for each time that an operator ended sessions or subscriptions, though he asks
+// some ten times a second. Its methods may be called from any goroutine.
 type audit struct {
 	log *slog.Logger
 
@@ -22,15 +22,15 @@ type audit struct {
 	open []*calling // the one that was quiet longest first
 }
 
-// calling is what one call of Cluster.Kick has done on this node so far.
+// calling is what one call of Cluster.Kick or EndSubscriptions has done on this node so far.
 type calling struct {
 	request  request // one of them; they differ in Sessions alone
 	sessions int
 	last     time.Time
 }
 
-// kicked notes that a request has ended n sessions.
-func (a *audit) kicked(r request, n int) {
+// ended notes that a request has ended n sessions, or subscriptions of n.
+func (a *audit) ended(r request, n int) {
 	if n == 0 || r.Call == "" {
 		return
 	}
@@ -98,6 +98,10 @@ func (a *audit) close(i int) {
 	}
 	if c.request.For != "" {
 		attrs = append(attrs, "blocked_for", printable(c.request.For))
+	}
+	if c.request.Op == opEnd {
+		a.log.Info("an operator ended subscriptions", append(attrs, "destination", printable(c.request.Destination))...)
+		return
 	}
 	a.log.Info("an operator ended sessions", attrs...)
 }

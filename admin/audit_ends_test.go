@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stompgw/stompgw/gateway"
@@ -18,9 +19,9 @@ import (
 func TestAuditEnds(t *testing.T) {
 	var log strings.Builder
 	a := audit{log: slog.New(slog.NewTextHandler(&log, nil))}
-	a.kicked(request{Call: "0", Whom: "first"}, 2)
-	a.kicked(request{Call: "0", Whom: "first"}, 3)
-	a.kicked(request{Call: "1"}, 0)
+	a.ended(request{Call: "0", Whom: "first"}, 2)
+	a.ended(request{Call: "0", Whom: "first"}, 3)
+	a.ended(request{Call: "1"}, 0)
 	a.sweep(time.Now().Add(-auditIdle))
 	a.end("1")
 	if log.Len() > 0 {
@@ -32,7 +33,7 @@ func TestAuditEnds(t *testing.T) {
 	}
 	log.Reset()
 	for i := range auditCalls + 1 {
-		a.kicked(request{Call: fmt.Sprint(i), Whom: fmt.Sprint(i)}, 1)
+		a.ended(request{Call: fmt.Sprint(i), Whom: fmt.Sprint(i)}, 1)
 	}
 	if !strings.HasSuffix(log.String(), "whom=0 sessions=1\n") || len(a.open) != auditCalls {
 		t.Errorf("%d are open: %s", len(a.open), &log)
@@ -48,27 +49,29 @@ type lateGateway struct {
 func (g lateGateway) Kick(ctx context.Context, ids []registry.SessionID, _ gateway.Kick) ([]registry.SessionID, error) {
 	close(g.asked)
 	<-ctx.Done()
-	time.Sleep(50 * time.Millisecond) // for whoever does not wait
+	time.Sleep(time.Minute) // for whoever does not wait
 	return ids, nil
 }
 
 // TestAuditAtTheEnd: the log has a line of the sessions that a request ends while the node stops.
 func TestAuditAtTheEnd(t *testing.T) {
-	client := redisregistry.NewClient(redisregistry.Options{Addrs: []string{"127.0.0.1:1"}})
-	defer client.Close()
-	var text strings.Builder
-	gw := lateGateway{asked: make(chan struct{})}
-	c := NewControl(redisregistry.Map{Client: client}, registry.NewNode(time.Now()), gw, nil, slog.New(slog.NewTextHandler(&text, nil)))
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- c.Run(ctx) }()
-	c.requests <- request{ID: "1", Op: opKick, Call: "1", By: "alice", Sessions: []registry.SessionID{1, 2}}
-	<-gw.asked
-	stop()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
-	if log := text.String(); !strings.Contains(log, "ended sessions") || !strings.Contains(log, "sessions=2") {
-		t.Errorf("logged %q", log)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		client := redisregistry.NewClient(redisregistry.Options{Addrs: []string{"127.0.0.1:1"}})
+		defer client.Close()
+		var text strings.Builder
+		gw := lateGateway{asked: make(chan struct{})}
+		c := NewControl(redisregistry.Map{Client: client}, registry.NewNode(time.Now()), gw, nil, slog.New(slog.NewTextHandler(&text, nil)))
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- c.Run(ctx) }()
+		c.requests <- request{ID: "1", Op: opKick, Call: "1", By: "alice", Sessions: []registry.SessionID{1, 2}}
+		<-gw.asked
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if log := text.String(); !strings.Contains(log, "ended sessions") || !strings.Contains(log, "sessions=2") {
+			t.Errorf("logged %q", log)
+		}
+	})
 }

@@ -18,7 +18,9 @@ import (
 type Controlled interface {
 	Live(ctx context.Context, ids []registry.SessionID) ([]registry.Live, error)
 	Subscribers(ctx context.Context, destination string) ([]registry.SessionID, error)
+	Destinations(ctx context.Context, match, after string, most int) ([]registry.Destination, string, error)
 	Kick(ctx context.Context, ids []registry.SessionID, k gateway.Kick) ([]registry.SessionID, error)
+	EndSubscriptions(ctx context.Context, ids []registry.SessionID, destination, reason string) ([]registry.SessionID, error)
 	Figures() gateway.Figures
 	Ready() error
 	Draining() bool
@@ -159,9 +161,14 @@ func (c *Control) perform(ctx context.Context, r request) (a answer, err error) 
 		a.Live, err = c.gw.Live(ctx, r.Sessions)
 	case opSubscribers:
 		a.Sessions, err = c.gw.Subscribers(ctx, r.Destination)
+	case opNames:
+		a.Names, a.Next, err = c.gw.Destinations(ctx, r.Destination, r.After, r.Most)
 	case opKick:
 		a.Sessions, err = c.gw.Kick(ctx, r.Sessions, r.Kick)
-		c.audit.kicked(r, len(a.Sessions))
+		c.audit.ended(r, len(a.Sessions))
+	case opEnd:
+		a.Sessions, err = c.gw.EndSubscriptions(ctx, r.Sessions, r.Destination, r.Reason)
+		c.audit.ended(r, len(a.Sessions))
 	case opDrain:
 		a.State = c.state()
 		c.log.Info("an operator drains this node", "by", printable(r.By), "sessions", a.State.Sessions)

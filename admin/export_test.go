@@ -18,9 +18,18 @@ func (c *Cluster) CountUpTo(ctx context.Context, by By, most int) ([]Count, erro
 
 // Forget has the cluster wait again for nodes that were silent.
 func (c *Cluster) Forget() {
-	c.silence.mu.Lock()
-	defer c.silence.mu.Unlock()
-	clear(c.silence.since)
+	for _, s := range []*silence{c.silence, c.unable[opNames]} {
+		s.mu.Lock()
+		clear(s.since)
+		s.mu.Unlock()
+	}
+}
+
+// SetClock gives the cluster another clock to remember silent nodes by.
+func (c *Cluster) SetClock(now func() time.Time) {
+	for _, s := range []*silence{c.silence, c.unable[opNames], c.silent} {
+		s.now = now
+	}
 }
 
 // SetAgain has the limit count again what it could not count so often.
@@ -55,3 +64,6 @@ func NewFiguredLimit(f LimitFigures) *MemberLimit {
 	l.unchecked.Store(f.Unchecked)
 	return l
 }
+
+// MaxAsks is how many may ask nodes at once.
+const MaxAsks = maxAsks

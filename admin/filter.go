@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/registry"
@@ -17,6 +18,19 @@ type Filter struct {
 	Transport   string        // such as "websocket"
 	Destination string        // subscribed to it, or to anything that a pattern matches; the nodes are asked
 	Older       time.Duration // connected at least so long ago; where the node did not say, a session does not fit
+}
+
+// String says in words which sessions are meant, but for Older; empty means all.
+func (f Filter) String() string {
+	var said []string
+	for _, part := range []struct{ what, which string }{
+		{"member", f.Member}, {"destination", f.Destination}, {"node", f.Node}, {"transport", f.Transport},
+	} {
+		if part.which != "" {
+			said = append(said, part.what+" "+part.which)
+		}
+	}
+	return strings.Join(said, ", ")
 }
 
 // ErrCursor reports a cursor that is none of a walk with the same Filter.
@@ -149,11 +163,7 @@ func (s subscribers) has(of Session) bool {
 
 // subscribers asks nodes which of their sessions are subscribed to a destination.
 func (c *Cluster) subscribers(ctx context.Context, nodes []redisregistry.About, destination string) (subscribers, error) {
-	for _, node := range nodes {
-		if node.Foreign() {
-			c.silence.note(node.Node, true)
-		}
-	}
+	c.noteForeign(nodes)
 	all := subscribers{}
 	questions := c.questions(nodes, request{Op: opSubscribers, Destination: destination})
 	err := c.askAll(ctx, questions, func(q *question) {
@@ -162,4 +172,13 @@ func (c *Cluster) subscribers(ctx context.Context, nodes []redisregistry.About, 
 		}
 	})
 	return all, err
+}
+
+// noteForeign notes that nodes of the replaced system say nothing.
+func (c *Cluster) noteForeign(nodes []redisregistry.About) {
+	for _, node := range nodes {
+		if node.Foreign() {
+			c.silent.note(node.Node, true)
+		}
+	}
 }

@@ -2,13 +2,16 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
@@ -19,6 +22,23 @@ type Kick struct {
 	Rate         float64       // sessions a second at most, 0 for no limit
 	Block        time.Duration // for which the members of the sessions can't connect, 0 for none
 	Whom         string        // says whose sessions those are, for the logs of the nodes
+}
+
+// OwnCodes is where the codes begin that are the applications' own.
+const OwnCodes policy.Code = 1000
+
+// ParseCode returns the code that people mean: one of policy.Codes, by its number or word, or a number of their own.
+func ParseCode(text string) (policy.Code, error) {
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err == nil && policy.Code(n) >= OwnCodes {
+		return policy.Code(n), nil
+	}
+	for _, e := range policy.Codes() {
+		if text == e.Word || err == nil && policy.Code(n) == e.Code {
+			return e.Code, nil
+		}
+	}
+	return 0, errors.New("want a code or word of `stompgw explain`, or a number of your own from 1000 on")
 }
 
 const minRate = 0.001 // a session in a quarter of an hour
@@ -42,16 +62,16 @@ func (k Kick) batch() int {
 	return int(min(max(k.Rate/10, 1), maxIDs))
 }
 
-// Outcome is what became of a session that was to be kicked.
+// Outcome is what became of a session.
 type Outcome string
 
 const (
 	Kicked Outcome = "kicked"
 	Gone   Outcome = "already gone"
-	Silent Outcome = "node silent" // it may be kicked or not
+	Silent Outcome = "node silent" // it may be done or not
 )
 
-// Result is one session that was to be kicked.
+// Result is one session that something was to be done to.
 type Result struct {
 	Session Session
 	Outcome Outcome
@@ -65,35 +85,52 @@ type Result struct {
 // does redisregistry.ErrTooManyBlocks.
 func (c *Cluster) Kick(ctx context.Context, sessions iter.Seq2[Session, error], k Kick) iter.Seq2[Result, error] {
 	return func(yield func(Result, error) bool) {
-		w := &kicker{cluster: c, kick: k, call: newToken(), pace: pace{rate: k.Rate}, blocked: map[string]bool{}, asked: map[string]bool{}}
-		defer w.close(ctx)
-		if err := k.check(); err != nil {
-			yield(Result{}, err)
-			return
-		}
-		for batch, err := range Batches(sessions, k.batch()) {
-			if err != nil {
-				yield(Result{}, err)
-				return
-			}
-			for r, err := range w.end(ctx, batch) {
-				if !yield(r, err) || err != nil {
-					return
-				}
-			}
-		}
+		w := c.newKicker(k, request{Op: opKick, Kick: k.Kick})
+		w.did, w.missed = Kicked, Gone
+		w.run(ctx, sessions, yield)
 	}
 }
 
-// kicker is one call of Kick.
+// kicker is one call of Kick, or of EndSubscriptions, which ends subscriptions of sessions in the same way.
 type kicker struct {
-	cluster *Cluster
-	kick    Kick
-	pace    pace
-	call    string                // names it
-	nodes   []redisregistry.About // to be told of blocks; nil until there is one
-	blocked map[string]bool       // members
-	asked   map[string]bool       // nodes
+	cluster     *Cluster
+	kick        Kick
+	request     request // of each node, less its sessions
+	did, missed Outcome // of a session that the node names in its answer, and of another one
+	pace        pace
+	nodes       []redisregistry.About // to be told of blocks; nil until there is one
+	blocked     map[string]bool       // members
+	asked       map[string]bool       // nodes
+}
+
+func (c *Cluster) newKicker(k Kick, r request) *kicker {
+	if c.Operator != "" {
+		r.By, r.Whom, r.Call = c.Operator, k.Whom, newToken()
+		if k.Block > 0 {
+			r.For = k.Block.String()
+		}
+	}
+	return &kicker{cluster: c, kick: k, request: r, pace: pace{rate: k.Rate}, blocked: map[string]bool{}, asked: map[string]bool{}}
+}
+
+// run does it to the sessions of a walk.
+func (w *kicker) run(ctx context.Context, sessions iter.Seq2[Session, error], yield func(Result, error) bool) {
+	defer w.close(ctx)
+	if err := w.kick.check(); err != nil {
+		yield(Result{}, err)
+		return
+	}
+	for batch, err := range Batches(sessions, w.kick.batch()) {
+		if err != nil {
+			yield(Result{}, err)
+			return
+		}
+		for r, err := range w.end(ctx, batch) {
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // close lets the nodes know that this was all. One that does not hear it finds out by itself.
@@ -103,14 +140,14 @@ func (w *kicker) close(ctx context.Context) {
 	}
 	var questions []*question
 	for node := range w.asked {
-		questions = append(questions, &question{node: node, request: request{Op: opDone, Call: w.call}})
+		questions = append(questions, &question{node: node, request: request{Op: opDone, Call: w.request.Call}})
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second) // also after Ctrl-C
 	defer cancel()
 	w.cluster.publish(ctx, address(newToken(), questions)) // where it fails they find out, too
 }
 
-// end kicks some sessions.
+// end does it to some sessions.
 func (w *kicker) end(ctx context.Context, sessions []Session) iter.Seq2[Result, error] {
 	return func(yield func(Result, error) bool) {
 		if err := w.prepare(ctx, sessions); err != nil {
@@ -133,7 +170,7 @@ func (w *kicker) end(ctx context.Context, sessions []Session) iter.Seq2[Result, 
 				return
 			}
 			for _, id := range q.request.Sessions {
-				if !yield(w.result(sessions[nodes[q.node][id]], q.outcome(id)), nil) {
+				if !yield(w.result(sessions[nodes[q.node][id]], w.outcome(q, id)), nil) {
 					return
 				}
 			}
@@ -153,28 +190,23 @@ func (w *kicker) result(s Session, o Outcome) Result {
 	return Result{Session: s, Outcome: o, Blocked: w.blocked[s.member()]}
 }
 
-// question has a node kick. One that was silent just now is told to, and not waited for.
+// question has a node do it. One that was silent just now is told to, and not waited for.
 func (w *kicker) question(node string, ids []registry.SessionID) *question {
 	w.asked[node] = true
-	r := request{Op: opKick, Sessions: ids, Kick: w.kick.Kick}
-	if w.cluster.Operator != "" {
-		r.By, r.Whom, r.Call = w.cluster.Operator, w.kick.Whom, w.call
-		if w.kick.Block > 0 {
-			r.For = w.kick.Block.String()
-		}
-	}
-	return &question{node: node, fleeting: w.cluster.silence.spares(node), request: r}
+	r := w.request
+	r.Sessions = ids
+	return &question{node: node, fleeting: w.cluster.spares(node, w.request.Op), request: r}
 }
 
 // outcome is what a node's answer means for one of its sessions.
-func (q *question) outcome(id registry.SessionID) Outcome {
+func (w *kicker) outcome(q *question, id registry.SessionID) Outcome {
 	switch {
 	case slices.Contains(q.whole.Sessions, id):
-		return Kicked
+		return w.did
 	case q.err() != nil:
 		return Silent
 	}
-	return Gone
+	return w.missed
 }
 
 // pace spreads what is done over time. Its zero value does not.

@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -179,6 +180,41 @@ func (g *sham) Kick(ctx context.Context, ids []registry.SessionID, k gateway.Kic
 		}
 	})
 	return kicked, err
+}
+
+func (g *sham) Destinations(ctx context.Context, match, after string, most int) (page []registry.Destination, next string, err error) {
+	err = g.answer(ctx, fmt.Sprintf("%d destinations %s behind %s", most, match, after), func() {
+		counts := map[string]int{}
+		for _, subs := range g.sessions {
+			for _, d := range subs {
+				counts[d]++
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(counts)) {
+			switch {
+			case name <= after:
+			case len(page) == most:
+				next = page[most-1].Name
+				return
+			default:
+				d := registry.Destination{Name: name, Subscribers: counts[name], Pattern: strings.Contains(name, "*")}
+				page = append(page, d)
+			}
+		}
+	})
+	return page, next, err
+}
+
+func (g *sham) EndSubscriptions(ctx context.Context, ids []registry.SessionID, destination, reason string) (ended []registry.SessionID, err error) {
+	err = g.answer(ctx, "end "+destination+": "+reason, func() {
+		for _, id := range ids {
+			if i := slices.Index(g.sessions[id], destination); i >= 0 {
+				g.sessions[id] = slices.Delete(g.sessions[id], i, i+1)
+				ended = append(ended, id)
+			}
+		}
+	})
+	return ended, err
 }
 
 func (g *sham) Figures() (f gateway.Figures) {

@@ -35,7 +35,9 @@ const (
 	opAbout       op = "about"       // say how it is
 	opLive        op = "live"        // tell of sessions what Redis does not know
 	opSubscribers op = "subscribers" // name the sessions that are subscribed to a destination
+	opNames       op = "names"       // name destinations with subscribers, and how many those are
 	opKick        op = "kick"        // end sessions, and name those that it had
+	opEnd         op = "end"         // end subscriptions of sessions to a destination, and name the sessions that had some
 	opDrain       op = "drain"       // let its sessions go, and end
 	opRefresh     op = "refresh"     // read the blocks of members again, and answer when that is done
 	opDone        op = "done"        // that was all of a call: write its line
@@ -48,26 +50,30 @@ type request struct {
 	Reply       string               `json:"reply"` // the token of the channel for the answer
 	Op          op                   `json:"op"`
 	Sessions    []registry.SessionID `json:"sessions,omitempty"`
-	Destination string               `json:"destination,omitempty"`
+	Destination string               `json:"destination,omitempty"` // of opNames the match
+	After       string               `json:"after,omitempty"`       // of opNames the name behind which they begin
+	Most        int                  `json:"most,omitempty"`        // of opNames how many
 	gateway.Kick
 
 	// For the log of the node.
 	By   string `json:"by,omitempty"`   // who asks; empty for no operator
-	Call string `json:"call,omitempty"` // what several requests of opKick have in common
-	Whom string `json:"whom,omitempty"` // whose sessions are ended, or which member is blocked, or not any more
+	Call string `json:"call,omitempty"` // what several requests of opKick or opEnd have in common
+	Whom string `json:"whom,omitempty"` // whose sessions or subscriptions are ended, or which member is blocked, or not any more
 	For  string `json:"for,omitempty"`  // how long members are blocked; empty for not any more
 }
 
 // answer is what a node says to a request, or one of several parts of it.
 type answer struct {
-	ID       string               `json:"id"` // of the request
-	Node     string               `json:"node"`
-	Part     int                  `json:"part"`            // from 0 on
-	Parts    int                  `json:"parts"`           // of the whole answer
-	Error    string               `json:"error,omitempty"` // why it was not done
-	Sessions []registry.SessionID `json:"sessions,omitempty"`
-	Live     []registry.Live      `json:"live,omitempty"`
-	State    *nodeState           `json:"state,omitempty"`
+	ID       string                 `json:"id"` // of the request
+	Node     string                 `json:"node"`
+	Part     int                    `json:"part"`            // from 0 on
+	Parts    int                    `json:"parts"`           // of the whole answer
+	Error    string                 `json:"error,omitempty"` // why it was not done
+	Sessions []registry.SessionID   `json:"sessions,omitempty"`
+	Live     []registry.Live        `json:"live,omitempty"`
+	Names    []registry.Destination `json:"names,omitempty"`
+	Next     string                 `json:"next,omitempty"` // behind which there may be more names
+	State    *nodeState             `json:"state,omitempty"`
 }
 
 // ready is what a node says that lets new clients in.
@@ -100,6 +106,8 @@ func parseRequest(payload string) (r request, err error) {
 		return r, fmt.Errorf("%d sessions, the limit is %d", len(r.Sessions), maxIDs)
 	case len(r.Destination) > maxDestination:
 		return r, fmt.Errorf("a destination of %d bytes, the limit is %d", len(r.Destination), maxDestination)
+	case len(r.After) > maxDestination:
+		return r, fmt.Errorf("a name of %d bytes to begin behind, the limit is %d", len(r.After), maxDestination)
 	case r.Code < 0:
 		return r, errors.New("a negative code")
 	}
@@ -150,10 +158,10 @@ func decodeStrictly(text string, v any) error {
 	return nil
 }
 
-// split returns the parts of an answer, each as JSON. A part is partSize and one session large at most.
+// split returns the parts of an answer, each as JSON. A part is partSize and one session, or name, large at most.
 func split(a answer) (parts []string, err error) {
 	empty := a
-	empty.Sessions, empty.Live = nil, nil
+	empty.Sessions, empty.Live, empty.Names = nil, nil, nil
 	whole, size := []answer{empty}, 0 // of the last part
 	last := func(n int) *answer {     // with room for n bytes more
 		if size >= partSize {
@@ -169,6 +177,10 @@ func split(a answer) (parts []string, err error) {
 	for _, l := range a.Live {
 		part := last(sizeOfLive(l))
 		part.Live = append(part.Live, l)
+	}
+	for _, d := range a.Names {
+		part := last(len(d.Name) + len(`{"destination":"","pattern":false,"subscribers":1000000},`))
+		part.Names = append(part.Names, d)
 	}
 	for i, part := range whole {
 		part.Part, part.Parts = i, len(whole)

@@ -63,16 +63,16 @@ func (s Session) member() string {
 // ErrNoSession reports a name that no session of a live node has.
 var ErrNoSession = redisregistry.ErrNotFound
 
-// Find returns the session that a name means: its key, the beginning of a key that only one session
-// has, its short id, its principal, or its id where only one live node has that. Errors are
-// ErrNoSession and *AmbiguousError.
+// Find returns the session that a name means: its key, its short id or its principal, and unless the cluster is Exact
+// the beginning of a key that only one session has, or its id where only one live node has that. Errors are ErrNoSession and
+// *AmbiguousError.
 func (c *Cluster) Find(ctx context.Context, name string) (s Session, err error) {
 	if key, ok := keyOfPrincipal(name); ok {
 		if s, err = c.find(ctx, key); err == nil && s.Principal != name {
 			err = ErrNoSession
 		}
 	} else if s, err = c.findShort(ctx, name); errors.Is(err, ErrNoSession) {
-		s, err = c.find(ctx, name)
+		s, err = c.findKey(ctx, name)
 	}
 	if errors.Is(err, ErrNoSession) {
 		err = fmt.Errorf("%s: %w", name, ErrNoSession)
@@ -86,6 +86,16 @@ func (c *Cluster) find(ctx context.Context, name string) (Session, error) {
 		return Session{}, err
 	}
 	return newSession(s), nil
+}
+
+// findKey finds the session of a key, or of what else may mean one.
+func (c *Cluster) findKey(ctx context.Context, name string) (Session, error) {
+	s, err := c.find(ctx, name)
+	_, several := errors.AsType[*AmbiguousError](err)
+	if c.Exact && (several || err == nil && s.Key != name) {
+		return Session{}, ErrNoSession
+	}
+	return s, err
 }
 
 // findShort finds the session of a short id. Two nodes might begin alike, though hardly ever.
@@ -153,7 +163,7 @@ func (c *Cluster) askLive(ctx context.Context, sessions []Session) (silent map[s
 	var questions []*question
 	nodes := byNode(sessions)
 	for node, at := range nodes {
-		if c.silence.spares(node) {
+		if c.spares(node, opLive) {
 			silent[node] = true
 			continue
 		}

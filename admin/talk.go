@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -58,9 +59,10 @@ func (q *question) add(a answer) error {
 		return errors.New("this part does not belong to the others")
 	}
 	q.parts[a.Part] = struct{}{}
-	sessions, live := append(q.whole.Sessions, a.Sessions...), append(q.whole.Live, a.Live...)
+	before := q.whole
 	q.whole = a
-	q.whole.Sessions, q.whole.Live = sessions, live
+	q.whole.Sessions, q.whole.Live = append(before.Sessions, a.Sessions...), append(before.Live, a.Live...)
+	q.whole.Names = append(before.Names, a.Names...)
 	q.done = len(q.parts) == a.Parts
 	return nil
 }
@@ -70,10 +72,15 @@ func (q *question) add(a answer) error {
 func (c *Cluster) questions(nodes []redisregistry.About, r request) (all []*question) {
 	for _, n := range nodes {
 		if !n.Foreign() {
-			all = append(all, &question{node: n.Node, request: r, fleeting: r.Op == opRefresh && c.silence.spares(n.Node)})
+			all = append(all, &question{node: n.Node, request: r, fleeting: r.Op == opRefresh && c.spares(n.Node, r.Op)})
 		}
 	}
 	return all
+}
+
+// unspared are questions to those nodes alone that were not silent just now.
+func (c *Cluster) unspared(nodes []redisregistry.About, r request) []*question {
+	return slices.DeleteFunc(c.questions(nodes, r), func(q *question) bool { return c.spares(q.node, r.Op) })
 }
 
 // askAll asks, and tells what came of each question.
@@ -88,10 +95,18 @@ func (c *Cluster) askAll(ctx context.Context, questions []*question, told func(*
 }
 
 // ask puts questions to their nodes, and yields each when it has its answer or the node counts as silent. An error,
-// of Redis or that ctx has ended, ends it. It has a channel, and a connection, of its own for the answers.
+// of Redis or that ctx has ended, ends it. It has a channel, and a connection, of its own for the answers. It waits for its
+// turn before, see maxAsks: who goes through the questions must not ask others in between.
 func (c *Cluster) ask(ctx context.Context, questions []*question) iter.Seq2[*question, error] {
 	return func(yield func(*question, error) bool) {
 		if len(questions) == 0 {
+			return
+		}
+		select {
+		case c.asks <- struct{}{}:
+			defer func() { <-c.asks }()
+		case <-ctx.Done():
+			yield(nil, context.Cause(ctx))
 			return
 		}
 		token := newToken()
@@ -113,7 +128,7 @@ func (c *Cluster) ask(ctx context.Context, questions []*question) iter.Seq2[*que
 				}
 				delete(open, id)
 				if !q.fleeting {
-					c.silence.note(q.node, !q.done)
+					c.note(q.node, q.request.Op, !q.done)
 				}
 				before := clock()
 				if !yield(q, nil) {

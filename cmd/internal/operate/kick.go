@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,7 +16,6 @@ import (
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/output"
 	"github.com/stompgw/stompgw/gateway"
-	"github.com/stompgw/stompgw/gateway/policy"
 )
 
 func (c *console) sessionsKick() *cobra.Command {
@@ -110,32 +108,16 @@ func (k *kicking) checkTarget(cmd *cobra.Command) error {
 }
 
 func (k *kicking) checkHow(code string) (err error) {
-	if k.how.Code, err = kickCode(code); err != nil {
+	if k.how.Code, err = admin.ParseCode(code); err != nil {
 		return fmt.Errorf("--code %s: %w", code, err)
 	}
-	if k.how.Code >= ownCodes && k.how.Reason == "" {
+	if k.how.Code >= admin.OwnCodes && k.how.Reason == "" {
 		return fmt.Errorf("--code %s has no reason of its own: say one with --reason", code)
 	}
 	if err := gateway.CheckReason(k.how.Reason); err != nil {
 		return fmt.Errorf("--reason: %w", err)
 	}
 	return nil
-}
-
-// ownCodes is where the codes begin that are the applications' own.
-const ownCodes policy.Code = 1000
-
-func kickCode(text string) (policy.Code, error) {
-	n, err := strconv.ParseInt(text, 10, 32)
-	if err == nil && policy.Code(n) >= ownCodes {
-		return policy.Code(n), nil
-	}
-	for _, e := range policy.Codes() {
-		if text == e.Word || err == nil && policy.Code(n) == e.Code {
-			return e.Code, nil
-		}
-	}
-	return 0, errors.New("want a code or word of `stompgw explain`, or a number of your own from 1000 on")
 }
 
 // run ends the sessions, or lists them.
@@ -179,16 +161,14 @@ func (k *kicking) run(cmd *cobra.Command, cluster operator) error {
 // whom says whose sessions are meant, for the logs of the nodes.
 func (k *kicking) whom() string {
 	var said []string
-	for _, part := range []struct{ what, which string }{
-		{"session", cli.SomeOf(k.keys)},
-		{"member", k.filter.Member}, {"destination", k.filter.Destination}, {"node", k.filter.Node}, {"transport", k.filter.Transport},
-	} {
-		if part.which != "" {
-			said = append(said, part.what+" "+part.which)
-		}
-	}
 	if k.all {
-		said = slices.Insert(said, 0, "all")
+		said = append(said, "all")
+	}
+	if len(k.keys) > 0 {
+		said = append(said, "session "+cli.SomeOf(k.keys))
+	}
+	if filter := k.filter.String(); filter != "" {
+		said = append(said, filter)
 	}
 	return strings.Join(said, ", ")
 }
