@@ -93,3 +93,53 @@ func TestDrain(t *testing.T) {
 		t.Errorf("%d sessions, %v; want ErrSilent", n, err)
 	}
 }
+
+// TestAs: those who ask under several names share what is known of silent nodes, and are told of those that they have asked.
+func TestAs(t *testing.T) {
+	m := sessionMap(t, miniature(t), redisregistry.Hashes)
+	a := startNode(t, m, nodeA)
+	a.leave()
+	cluster := admin.NewCluster(m, impatience)
+	shop, desk := cluster.As("key shop"), cluster.As("key desk")
+	if _, err := shop.Nodes(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := desk.Silent(); len(got) > 0 {
+		t.Errorf("who has asked nobody is told of %q", got)
+	}
+	patient := desk.As("key desk")
+	if err := patient.AskLive(t.Context(), onlyThere(1, a)); err != nil {
+		t.Fatal(err)
+	}
+	if got := patient.Silent(); !slices.Equal(got, []string{nodeA}) || shop.Operator != "key shop" || desk.Operator != "key desk" || cluster.Operator != "" {
+		t.Errorf("silent are %q", got)
+	}
+}
+
+// TestSilenceOverTime: a silent node is spared for 30 s, and forgotten in 10 minutes though no other is silent.
+func TestSilenceOverTime(t *testing.T) {
+	m := sessionMap(t, miniature(t), redisregistry.Hashes)
+	a := startNode(t, m, nodeA)
+	a.gw.do(func(g *sham) { g.fails = errors.New("it has lost its loops") })
+	c, now := admin.NewCluster(m, patience), time.Now()
+	c.SetClock(func() time.Time { return now })
+	for _, step := range []struct {
+		later time.Duration
+		asked int
+	}{{0, 1}, {29 * time.Second, 1}, {2 * time.Second, 2}} {
+		now = now.Add(step.later)
+		if _, _, err := c.Destinations(t.Context(), "", "", 10); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(a.gw.asked()); got != step.asked {
+			t.Errorf("%s later it has been asked %d times, want %d", step.later, got, step.asked)
+		}
+	}
+	if got := c.Silent(); !slices.Equal(got, []string{nodeA}) {
+		t.Errorf("silent are %q", got)
+	}
+	now = now.Add(11 * time.Minute)
+	if got := c.Silent(); len(got) > 0 {
+		t.Errorf("11 minutes later silent are %q", got)
+	}
+}
