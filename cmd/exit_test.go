@@ -218,7 +218,7 @@ func TestConfigCheck(t *testing.T) {
 	if code != 0 || stderr != "" {
 		t.Errorf("exit code %d, stderr %q", code, stderr)
 	}
-	clitest.WantLine(t, stdout, "built-in configuration: no mistakes: bus embedded, listen 127.0.0.1:13001, channels 2, routes 2")
+	clitest.WantLine(t, stdout, "built-in configuration: no mistakes: bus embedded, listen 127.0.0.1:13001, channels 3, routes 2")
 }
 
 // TestOutputLost: what can't be written is a failure, and nobody else's.

@@ -14,7 +14,7 @@ import (
 // Auth says whose tokens are taken, and what they say. Without an issuer nobody is logged in.
 type Auth struct {
 	JWT        JWT           `key:"jwt"`
-	Issuers    []Issuer      `key:"issuers" is:"more issuers, told apart by the claim 'iss'"` // beside JWT's or instead
+	Issuers    []NamedIssuer `key:"issuers" is:"more issuers, told apart by the claim 'iss'"` // beside JWT's or instead
 	Claims     Claims        `key:"claims"`
 	Anonymous  string        `key:"anonymous" default:"allow" words:"allow,refuse" is:"'allow', or 'refuse': a CONNECT without a good token is answered with an ERROR"`
 	Grace      time.Duration `key:"grace" default:"30s" is:"how long after a token's expiry its session still receives everything"`
@@ -39,6 +39,12 @@ type Issuer struct {
 	Algorithms    []string        `key:"algorithms" is:"such as '[RS256]'; none are those that fit the key, of a secret 'HS256'"` // set by Load
 
 	keys []IssuerKey // set by Load
+}
+
+// NamedIssuer is an issuer beside others.
+type NamedIssuer struct {
+	Issuer
+	Label string `key:"name" is:"what stands before its members' ids, as in '/member/x:7'; empty among several issuers is no such destinations"`
 }
 
 // IssuerKey is a key that tokens of an issuer are checked with.
@@ -74,17 +80,18 @@ const jwtPath = "auth.jwt"
 
 // issuer is an Issuer that is in use, and its path.
 type issuer struct {
-	path string
+	path, label string
 	*Issuer
 }
 
 // issuers are those that the configuration names, auth.jwt first.
 func (c *Config) issuers() (list []issuer) {
 	if i := &c.Auth.JWT.Issuer; i.Name != "" || i.hasKey() || len(i.Audience)+len(i.Algorithms) > 0 {
-		list = append(list, issuer{jwtPath, i})
+		list = append(list, issuer{jwtPath, "", i})
 	}
 	for i := range c.Auth.Issuers {
-		list = append(list, issuer{fmt.Sprintf("auth.issuers[%d]", i), &c.Auth.Issuers[i]})
+		named := &c.Auth.Issuers[i]
+		list = append(list, issuer{fmt.Sprintf("auth.issuers[%d]", i), named.Label, &named.Issuer})
 	}
 	return list
 }
@@ -131,6 +138,8 @@ func (c *Config) failIssuers(err error, all []issuer) {
 		switch e.Part {
 		case "name":
 			path += ".issuer"
+		case "label":
+			path += ".name"
 		case "keys":
 			path = i.keys[e.Index].Path
 		case "algorithms", "audience":
@@ -211,7 +220,9 @@ func (c *Config) Tokens() auth.Config {
 		cfg.Usage = "-" // no check
 	}
 	for _, i := range c.issuers() {
-		cfg.Issuers = append(cfg.Issuers, i.forAuth())
+		said := i.forAuth()
+		said.Label, said.Main = i.label, i.path == jwtPath
+		cfg.Issuers = append(cfg.Issuers, said)
 	}
 	return cfg
 }

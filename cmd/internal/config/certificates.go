@@ -25,6 +25,9 @@ func (c *Config) Certificates() (list []Certificate) {
 	if c.TLS.pair != nil {
 		list = append(list, Certificate{"tls.cert", c.TLS.Cert, expiry(c.TLS.pair)})
 	}
+	if c.API.TLS.pair != nil {
+		list = append(list, Certificate{"api.tls.cert", c.API.TLS.Cert, expiry(c.API.TLS.pair)})
+	}
 	for f, t := range fieldsIn[settings.Certificates](c) {
 		if !t.CAExpires.IsZero() {
 			list = append(list, Certificate{f.path + ".ca", t.CA, t.CAExpires})

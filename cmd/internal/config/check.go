@@ -27,6 +27,7 @@ func (c *Config) check() {
 	c.checkRedis()
 	c.loadTLS()
 	c.checkAuth()
+	c.checkAPI()
 	c.checkBounds()
 	c.checkLimits()
 	c.checkWords()
@@ -48,6 +49,7 @@ func (c *Config) checkAddresses() {
 		{"listen", c.Listen, false, true},
 		{"tcp.listen", c.TCP.Listen, true, true},
 		{"admin.listen", c.Admin.Listen, true, true},
+		{"api.listen", c.API.Listen, true, c.Origin("api.listen") != ByStandalone}, // which takes a free port instead
 		{"embedded.redis", c.Embedded.Redis, false, c.Standalone},
 		{"embedded.nats", c.Embedded.NATS, false, c.Bus.Driver == embedded},
 	} {
@@ -141,11 +143,29 @@ func checkDestination(s string) error {
 	return nil
 }
 
+// prefix is one of the prefixes.
+type prefix struct{ path, value string }
+
+func (p prefix) overlaps(other prefix) bool {
+	return destination.IsUnder(p.value, other.value) || destination.IsUnder(other.value, p.value)
+}
+
+// overlap is a prefix that is off, as its default overlaps another, which the file has.
+type overlap struct{ path, other string }
+
 func (c *Config) checkPrefixes() {
-	type prefix struct{ path, value string }
 	all := []prefix{{"prefixes.app", c.Prefixes.App}, {"prefixes.user", c.Prefixes.User}}
 	for i, b := range c.Prefixes.Broker {
 		all = append(all, prefix{fmt.Sprintf("prefixes.broker[%d]", i), b})
+	}
+	member := prefix{"prefixes.member", c.Prefixes.Member}
+	at := slices.IndexFunc(all, member.overlaps)
+	switch {
+	case member.value == "":
+	case at >= 0 && c.Origin(member.path) == ByDefault:
+		c.Prefixes.Member, c.overlaps = "", append(c.overlaps, overlap{member.path, all[at].path}) // a file of before knows nothing of it
+	default:
+		all = append(all, member)
 	}
 	if len(c.Prefixes.Broker) == 0 {
 		c.fail("prefixes.broker", "is empty: want at least one, such as [/topic, /queue]")
@@ -153,7 +173,7 @@ func (c *Config) checkPrefixes() {
 	for i, p := range all {
 		c.expect(p.path, checkDestination(p.value))
 		for _, other := range all[:i] {
-			if destination.IsUnder(p.value, other.value) || destination.IsUnder(other.value, p.value) {
+			if p.overlaps(other) {
 				c.fail(p.path, "%s and %s (%s) overlap: no prefix may begin another", p.value, other.value, other.path)
 			}
 		}

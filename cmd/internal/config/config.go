@@ -36,17 +36,19 @@ type Config struct {
 	Drain     Drain            `key:"drain"`
 	Readiness Readiness        `key:"readiness"`
 	Admin     Admin            `key:"admin"`
+	API       API              `key:"api"`
 	Log       Log              `key:"log"`
 
 	Standalone bool // the bus and Redis are the embedded ones; not a key, see Source
 
-	origins origins
-	scalars map[string]scalar // what the items of lists say, by path
-	used    []string          // as Source.Uses
-	empty   string            // the file, if there is one in which nothing stands
-	files   sums              // what all the files hold that Load has read
-	rules   *policy.Catalogue
-	errs    []error // the mistakes that Load has found
+	origins  origins
+	scalars  map[string]scalar // what the items of lists say, by path
+	used     []string          // as Source.Uses
+	empty    string            // the file, if there is one in which nothing stands
+	files    sums              // what all the files hold that Load has read
+	rules    *policy.Catalogue
+	overlaps []overlap // prefixes that are off
+	errs     []error   // the mistakes that Load has found
 }
 
 type TCP struct {
@@ -68,6 +70,15 @@ type Prefixes struct {
 	Broker []string `key:"broker" default:"/topic,/queue" is:"what destinations of subscribers begin with"`
 	User   string   `key:"user" default:"/session" is:"what a session's own destinations begin with"`
 	Member string   `key:"member" default:"/member" is:"what a member's own destinations begin with, on all its sessions; empty is none"`
+}
+
+// Received is what destinations begin with that subscribers receive.
+func (p *Prefixes) Received() (list []string) {
+	list = append(slices.Clone(p.Broker), p.User)
+	if p.Member != "" {
+		list = append(list, p.Member)
+	}
+	return list
 }
 
 // Embedded says where the servers of a standalone node listen.

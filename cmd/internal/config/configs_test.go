@@ -12,12 +12,22 @@ import (
 )
 
 // TestStandalone: the file that comes with the program is what --standalone uses, and says nothing
-// that --standalone would change.
+// that --standalone would change. Without a file there is an API as well, with a key that nobody else has.
 func TestStandalone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "standalone.yaml")
 	writeFile(t, path, string(configs.Standalone()))
 	built := must(Load(Source{Drivers: drivers(), Standalone: true}))
 	copied := must(Load(Source{Drivers: drivers(), File: path}))
+	if a := built.API; a.Listen != standaloneAPI || len(a.Keys) != 1 || len(a.Keys[0].Secret.Reveal()) < minKey || !reflect.DeepEqual(a.Keys[0].Scopes, scopes()) {
+		t.Errorf("a standalone node has the API %+v", a)
+	}
+	for addr, keys := range map[string]int{"127.0.0.1:9999": 1, "": 0} {
+		flags := parseFlags(t, []string{"--api-listen=" + addr})
+		if a := must(Load(Source{Drivers: drivers(), Standalone: true, Flags: flags})).API; a.Listen != addr || len(a.Keys) != keys {
+			t.Errorf("with --api-listen %q it has the API %+v", addr, a)
+		}
+	}
+	built.API = API{}
 	copied.Standalone, copied.Bus.drivers, built.Bus.drivers = true, nil, nil
 	copied.origins, copied.scalars, copied.files, copied.rules = built.origins, built.scalars, built.files, built.rules
 	if !reflect.DeepEqual(built, copied) {
@@ -104,7 +114,7 @@ func TestConfigs(t *testing.T) {
 	}
 }
 
-// matches are the channels of c, without the words for people.
+// matches are the channels of c, without the words for people, and what the chat page does without.
 func matches(c *Config) (list []policy.Channel) {
 	for _, channel := range c.Channels {
 		channel.Summary = ""

@@ -54,7 +54,7 @@ func Load(src Source) (*Config, error) {
 		c.merge(f, src.Flags)
 	}
 	if len(c.errs) == 0 {
-		c.settle(src.Standalone)
+		c.settle(src.Standalone, src.File == "")
 		c.check()
 	}
 	if len(c.errs) > 0 {
@@ -166,8 +166,8 @@ func texts(value any, list bool) []string {
 }
 
 // settle draws the conclusions that no source spells out: a broker named by a flag is meant to be
-// used, and a standalone node uses the embedded servers where no flag names another.
-func (c *Config) settle(standalone bool) {
+// used, and a standalone node uses the embedded servers where no flag names another. Without a file it also has an API.
+func (c *Config) settle(standalone, noFile bool) {
 	c.Standalone = standalone
 	byFlag := false
 	for _, d := range c.Bus.drivers {
@@ -191,6 +191,9 @@ func (c *Config) settle(standalone bool) {
 	if standalone && c.Origin("origins") == ByDefault { // a front end's development server
 		c.Origins = []string{"http://localhost:*", "http://127.0.0.1:*"}
 		c.origins["origins"] = ByStandalone
+	}
+	if standalone && noFile {
+		c.openAPI()
 	}
 }
 

@@ -101,7 +101,7 @@ func parseFlags(t *testing.T, args []string) map[string]*pflag.Flag {
 	t.Helper()
 	set, def := pflag.NewFlagSet("test", pflag.ContinueOnError), Default(drivers()...)
 	flags := map[string]*pflag.Flag{}
-	for name, key := range map[string]string{"listen": "listen", "log-level": "log.level", "nats": "bus.nats.url", "kafka": "bus.kafka.brokers", "redis": "redis.addrs"} {
+	for name, key := range map[string]string{"listen": "listen", "api-listen": "api.listen", "log-level": "log.level", "nats": "bus.nats.url", "kafka": "bus.kafka.brokers", "redis": "redis.addrs"} {
 		if list, ok := def.Value(key).([]string); ok {
 			set.StringSlice(name, list, "")
 		} else {

@@ -19,6 +19,12 @@ func (c *Config) Take(next *Config) *Config {
 	if (c.TLS.pair != nil) == (next.TLS.pair != nil) {
 		t.TLS = next.TLS
 	}
+	if (c.API.Listen == "") == (next.API.Listen == "") {
+		t.API.Keys = next.API.Keys
+		if (c.API.TLS.pair != nil) == (next.API.TLS.pair != nil) {
+			t.API.TLS = next.API.TLS
+		}
+	}
 	if c.HasIssuer() == next.HasIssuer() {
 		t.Auth.JWT.Issuer, t.Auth.Issuers = next.Auth.JWT.Issuer, next.Auth.Issuers
 	}
@@ -39,11 +45,12 @@ func (r *Redis) takeLogin(next *Redis) {
 	r.User, r.Password, r.Sentinel, r.TLS = next.User, next.Password, next.Sentinel, next.TLS
 }
 
-// TakePair returns c with what the files of tls.cert and tls.key hold now. The error is about them.
+// TakePair returns c with what the files of tls.cert and tls.key hold now, and those of api.tls. The error is about them.
 func (c *Config) TakePair() (*Config, error) {
 	t := *c
 	t.files = maps.Clone(c.files)
 	t.TLS.pair = t.loadPair("tls", c.TLS.Cert, c.TLS.Key)
+	t.API.TLS.pair = t.loadPair("api.tls", c.API.TLS.Cert, c.API.TLS.Key)
 	err := errors.Join(t.errs...)
 	t.errs = nil
 	return &t, err

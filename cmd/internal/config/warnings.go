@@ -35,6 +35,9 @@ func (c *Config) Warnings() (lines []string) {
 	if c.Sessions.PerMember.Max > 0 && !c.HasIssuer() {
 		warn("sessions.per_member.max", "bounds nobody: sessions have members only where somebody's tokens are taken; %s", nameAnIssuer)
 	}
+	for _, o := range c.overlaps {
+		warn(o.path, "its default overlaps %s, so it is off, and members have no destinations of their own: set it to another prefix, or to \"\"", o.other)
+	}
 	for _, i := range c.issuers() {
 		for _, k := range i.keys {
 			if secret, ok := k.value.([]byte); ok && len(secret) < shortSecret {
@@ -50,10 +53,14 @@ func (c *Config) Warnings() (lines []string) {
 // warnOfRules tells of rules that decide nothing, and of destinations that look misspelt.
 func (c *Config) warnOfRules(warn func(path, format string, args ...any)) {
 	for i, rule := range c.Channels {
-		c.warnOfPrefix(warn, fmt.Sprintf("channels[%d].match", i), rule.Match)
+		path := fmt.Sprintf("channels[%d].match", i)
+		c.warnOfPrefix(warn, path, rule.Match)
+		c.warnOfMember(warn, path, rule.Match)
 	}
 	for i, rule := range c.Routes {
-		c.warnOfPrefix(warn, fmt.Sprintf("routes[%d].publish", i), rule.Publish)
+		path := fmt.Sprintf("routes[%d].publish", i)
+		c.warnOfPrefix(warn, path, rule.Publish)
+		c.warnOfMember(warn, path, rule.Publish)
 	}
 	c.eachDestination(func(path, pattern string) { c.warnOfPrefix(warn, path, pattern) })
 	for _, s := range c.rules.Shadows() {
@@ -68,6 +75,17 @@ func (c *Config) warnOfRules(warn func(path, format string, args ...any)) {
 func (c *Config) warnOfPrefix(warn func(path, format string, args ...any), path, match string) {
 	if !c.rules.Reaches(match) {
 		warn(path, "%q is below none of the prefixes %s: is it misspelt? If not, add how it begins to prefixes.broker",
-			match, strings.Join(append(slices.Clone(c.Prefixes.Broker), c.Prefixes.User), ", "))
+			match, strings.Join(c.Prefixes.Received(), ", "))
+	}
+}
+
+// warnOfMember warns of what is about the member "queue", where mostly that is a slip: clients call theirs
+// /member/queue/x, and rules /member/{member}/queue/{name}.
+func (c *Config) warnOfMember(warn func(path, format string, args ...any), path, said string) {
+	if !c.rules.IsMember(said) {
+		return
+	}
+	if of, err := c.rules.Inbox(said); err == nil && of.IsText && of.String() == of.ID {
+		warn(path, "%q is about the member %q alone: did you mean %s?", said, of.ID, c.rules.MemberDestination("{member}", said))
 	}
 }
