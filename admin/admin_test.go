@@ -9,48 +9,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/bus"
-	"github.com/stompgw/stompgw/bus/bustest"
-	"github.com/stompgw/stompgw/bus/membus"
 	"github.com/stompgw/stompgw/gateway"
 )
-
-func TestPublish(t *testing.T) {
-	b := membus.NewCluster().Bus(nodeA)
-	got := make(chan bus.Envelope, 1)
-	ready := make(chan struct{})
-	start(t, func(ctx context.Context) error {
-		return b.Receive(ctx, func() { close(ready) }, func(e bus.Envelope) { got <- e })
-	})
-	<-ready
-	e := bus.Envelope{Destination: "/topic/a", Body: []byte("x"), Headers: []bus.Header{{Name: "colour", Value: "blue"}}}
-	if err := admin.Publish(t.Context(), b, e); err != nil {
-		t.Fatal(err)
-	}
-	if e := <-got; e.Destination != "/topic/a" || string(e.Body) != "x" {
-		t.Errorf("the bus brought %+v", e)
-	}
-	for _, name := range []string{"", "Destination", "authorization", "PassCode"} {
-		e.Headers = []bus.Header{{Name: name, Value: "x"}}
-		if err := admin.Publish(t.Context(), b, e); !errors.Is(err, admin.ErrHeader) {
-			t.Errorf("header %q gives %v, want ErrHeader", name, err)
-		}
-	}
-	e.Headers = nil
-	if err := b.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := admin.Publish(t.Context(), b, e); !errors.Is(err, bus.ErrClosed) {
-		t.Errorf("a closed bus gives %v, want ErrClosed", err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := admin.Publish(ctx, bustest.NewFake(), e); !errors.Is(err, bus.ErrUnknown) { // which answers nothing
-		t.Errorf("no answer gives %v, want ErrUnknown", err)
-	}
-}
 
 // wantAnswer checks what is answered to a GET.
 func wantAnswer(t *testing.T, h http.Handler, path string, code int, body string) {
@@ -129,5 +93,34 @@ func TestServe(t *testing.T) {
 	ln.Close() // closed already
 	if err := admin.Serve(t.Context(), ln, admin.Handler(noFigures, log), log); err == nil {
 		t.Error("Serve on a closed listener returns nil")
+	}
+}
+
+// TestServeWaits: when Serve returns, its handlers have, those too that take their time when their contexts have ended.
+func TestServeWaits(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	began, ended := make(chan struct{}), make(chan struct{})
+	slow := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(began)
+		<-r.Context().Done()
+		time.Sleep(100 * time.Millisecond) // for a Serve that does not wait to be found out
+		close(ended)
+	})
+	stop := start(t, func(ctx context.Context) error { return admin.Serve(ctx, ln, slow, slog.New(slog.DiscardHandler)) })
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	<-began
+	stop()
+	select {
+	case <-ended:
+	default:
+		t.Error("Serve has left its handler behind")
 	}
 }

@@ -65,5 +65,8 @@ func NewFiguredLimit(f LimitFigures) *MemberLimit {
 	return l
 }
 
+// MaxWindow is how many envelopes of one call are on their way at a time.
+const MaxWindow = maxWindow
+
 // MaxAsks is how many may ask nodes at once.
 const MaxAsks = maxAsks

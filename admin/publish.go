@@ -4,45 +4,253 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"iter"
+	"sync"
+	"time"
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
-// Publish hands e to the bus and returns nil once the broker says that it has it. When ctx ends first the
-// outcome is bus.ErrUnknown.
-func Publish(ctx context.Context, b bus.Bus, e bus.Envelope) error {
-	if err := checkHeaders(e.Headers); err != nil {
-		return err
-	}
-	answer := make(chan error, 1)
-	if err := b.Publish(e, func(err error) { answer <- err }); err != nil {
-		return err
-	}
-	select {
-	case err := <-answer:
-		return err
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", bus.ErrUnknown, context.Cause(ctx))
+var (
+	// ErrBody reports a body that is longer than a Publisher takes.
+	ErrBody = errors.New("the body is too long")
+
+	// ErrUnsent reports a message that was not given to the bus: there was no time left.
+	ErrUnsent = errors.New("not published: the time was over before")
+)
+
+// Published is what became of a message.
+type Published struct {
+	Envelopes int // that it makes: one for all subscribers, or one for each session
+	Confirmed int // of them, those of which the broker says that it has them
+
+	// Err is nil when the broker has all of them, else the first that went wrong: what Message.Check and
+	// Cluster.Recipients return, ErrBody, ErrUnsent, and what a bus says: bus.ErrFull, bus.ErrDown, bus.ErrTooLarge
+	// and bus.ErrContent, after which the broker does not have it, and bus.ErrUnknown, after which it may.
+	Err error
+}
+
+// Publisher publishes what operators and backends say. Its methods may be called from any goroutine.
+type Publisher struct {
+	bus     bus.Bus
+	cluster *Cluster
+	rules   func() *policy.Catalogue
+	limit   int
+}
+
+// NewPublisher returns one over b, which finds sessions in cluster. rules returns those that count at the time; a body
+// may have limit bytes.
+func NewPublisher(b bus.Bus, cluster *Cluster, rules func() *policy.Catalogue, limit int) *Publisher {
+	return &Publisher{bus: b, cluster: cluster, rules: rules, limit: limit}
+}
+
+// Publish publishes a message, and returns when the broker has answered for all of it, or ctx ends. When the bus has
+// no room the error is bus.ErrFull.
+func (p *Publisher) Publish(ctx context.Context, m Message) Published {
+	return p.begin(ctx, newBatch(p.bus, false), m).await(ctx)
+}
+
+// PublishAll publishes messages in their order, some of them on their way at one time, and yields what became of each, in their
+// order. It goes on after one that can't be published, and waits while the bus has no room. Those that ctx leaves no time
+// for come out as ErrUnsent. The caller bounds how many there are: each takes some 200 bytes until all are told.
+func (p *Publisher) PublishAll(ctx context.Context, messages iter.Seq[Message]) iter.Seq[Published] {
+	return func(yield func(Published) bool) {
+		b := newBatch(p.bus, true)
+		var open []*sending // the first one to be told comes first
+		for m := range messages {
+			open = append(open, p.begin(ctx, b, m))
+			for len(open) > 0 && open[0].isSettled() {
+				if !yield(open[0].await(ctx)) {
+					return
+				}
+				open = open[1:]
+			}
+		}
+		for _, s := range open {
+			if !yield(s.await(ctx)) {
+				return
+			}
+		}
 	}
 }
 
-// ErrHeader reports a header that a message from an operator can't have.
-var ErrHeader = errors.New("header not allowed")
-
-// checkHeaders refuses what a MESSAGE says itself, and what proves a sender: that must not reach
-// subscribers, and a message from an operator has no use for it.
-func checkHeaders(headers []bus.Header) error {
-	for _, h := range headers {
-		switch {
-		case h.Name == "":
-			return fmt.Errorf("%w: it has no name", ErrHeader)
-		case policy.IsReserved(strings.ToLower(h.Name)):
-			return fmt.Errorf("%w: %s, which the gateway writes itself", ErrHeader, h.Name)
-		case !policy.Travels(h.Name, []byte(h.Value)):
-			return fmt.Errorf("%w: %s, which would show a secret to all subscribers", ErrHeader, h.Name)
+// begin gives a message to the bus.
+func (p *Publisher) begin(ctx context.Context, b *batch, m Message) *sending {
+	s := &sending{open: 1, settled: make(chan struct{})} // the 1 is this function's
+	principals, err := p.prepare(ctx, &m)
+	s.told.Envelopes = len(principals)
+	for _, principal := range principals {
+		e := bus.Envelope{Destination: m.Destination, Principal: principal, Headers: m.Headers, Body: m.Body}
+		if err = b.send(ctx, s, e); err != nil {
+			break // the others would fare alike
 		}
 	}
-	return nil
+	s.note(err, 0)
+	return s
+}
+
+// prepare checks a message, and returns whom it is for.
+func (p *Publisher) prepare(ctx context.Context, m *Message) ([]string, error) {
+	if len(m.Body) > p.limit {
+		return nil, fmt.Errorf("%w: it has %d bytes, the limit is %d", ErrBody, len(m.Body), p.limit)
+	}
+	if err := m.Check(p.rules()); err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, unsent(ctx)
+	}
+	return p.cluster.Recipients(ctx, m.To)
+}
+
+func unsent(ctx context.Context) error { return fmt.Errorf("%w: %w", ErrUnsent, context.Cause(ctx)) }
+
+// sending is a message on its way.
+type sending struct {
+	mu      sync.Mutex
+	told    Published
+	open    int           // envelopes without an answer
+	settled chan struct{} // closed when there is none
+}
+
+// note takes down what became of an envelope, of which n have been confirmed.
+func (s *sending) note(err error, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told.Confirmed += n
+	if s.told.Err == nil {
+		s.told.Err = err
+	}
+	if s.open--; s.open == 0 {
+		close(s.settled)
+	}
+}
+
+// answer takes down what the bus says of an envelope.
+func (s *sending) answer(err error) {
+	if err != nil {
+		s.note(err, 0)
+		return
+	}
+	s.note(nil, 1)
+}
+
+func (s *sending) isSettled() bool {
+	select {
+	case <-s.settled:
+		return true
+	default:
+		return false
+	}
+}
+
+// await returns what became of the message by the time that ctx ends.
+func (s *sending) await(ctx context.Context) Published {
+	select {
+	case <-s.settled:
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	told := s.told
+	if told.Err == nil && s.open > 0 {
+		told.Err = fmt.Errorf("%w: %w", bus.ErrUnknown, context.Cause(ctx))
+	}
+	return told
+}
+
+// Bounds of what one call has on its way, so that clients of the node find room in its bus.
+const (
+	maxWindow      = 256
+	maxWindowBytes = 16 << 20
+)
+
+// fullPause is how long a batch waits for room in a bus that others have filled.
+const fullPause = 5 * time.Millisecond
+
+// batch is what one call publishes.
+type batch struct {
+	bus   bus.Bus
+	waits bool // for a bus that others have filled
+
+	mu        sync.Mutex
+	on, bytes int           // envelopes on their way, and their bodies
+	freed     chan struct{} // holds a token when some have been answered
+}
+
+func newBatch(b bus.Bus, waits bool) *batch {
+	return &batch{bus: b, waits: waits, freed: make(chan struct{}, 1)}
+}
+
+// send gives the bus an envelope when there is room. A bus that is full gets it again, for as long as answers to others
+// of the batch may make room.
+func (b *batch) send(ctx context.Context, s *sending, e bus.Envelope) error {
+	s.mu.Lock()
+	s.open++
+	s.mu.Unlock()
+	for {
+		others, err := b.enter(ctx, len(e.Body))
+		if err != nil {
+			s.note(nil, 0)
+			return err
+		}
+		err = b.bus.Publish(e, func(err error) {
+			b.leave(len(e.Body))
+			s.answer(err)
+		})
+		if err == nil {
+			return nil
+		}
+		b.leave(len(e.Body))
+		if !errors.Is(err, bus.ErrFull) || others == 0 && !b.waits {
+			s.note(nil, 0)
+			return err
+		}
+		b.pause(ctx)
+	}
+}
+
+// enter waits until an envelope may go, and returns how many others are on their way.
+func (b *batch) enter(ctx context.Context, size int) (others int, err error) {
+	for ctx.Err() == nil {
+		if others, ok := b.admit(size); ok {
+			return others, nil
+		}
+		select {
+		case <-b.freed:
+		case <-ctx.Done():
+		}
+	}
+	return 0, unsent(ctx)
+}
+
+func (b *batch) admit(size int) (others int, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.on > 0 && (b.on >= maxWindow || b.bytes+size > maxWindowBytes) {
+		return 0, false
+	}
+	b.on++
+	b.bytes += size
+	return b.on - 1, true
+}
+
+func (b *batch) leave(size int) {
+	b.mu.Lock()
+	b.on--
+	b.bytes -= size
+	b.mu.Unlock()
+	select {
+	case b.freed <- struct{}{}:
+	default:
+	}
+}
+
+// pause waits for room in a bus that is full.
+func (b *batch) pause(ctx context.Context) {
+	select {
+	case <-time.After(fullPause):
+	case <-ctx.Done():
+	}
 }

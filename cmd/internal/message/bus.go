@@ -9,52 +9,64 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/cmd/internal/nearest"
-	"github.com/stompgw/stompgw/gateway/destination"
-	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
-// overBus publishes as a node does. With several recipients each gets its first message before any
-// gets a second.
-func (p *publication) overBus(ctx context.Context, cfg *config.Config, drivers []bus.Driver, r *batch) error {
-	if err := p.checkDestination(cfg); err != nil {
-		return cli.Exit(cli.Usage, err)
+// addBuses adds a flag for the servers of each bus.
+func addBuses(src *cli.Source, drivers []bus.Driver, what string) {
+	def := config.Default(drivers...)
+	for _, d := range drivers {
+		switch v := def.Value(config.Address(d)).(type) {
+		case []string:
+			src.List(config.Address(d), d.Name, v, d.Flag+" "+what)
+		case string:
+			src.Text(config.Address(d), d.Name, v, d.Flag+" "+what)
+		}
 	}
-	headers, err := p.entries()
-	if err != nil {
-		return err
-	}
-	principals, to, err := p.recipients(ctx, cfg)
-	if err != nil {
-		return err
-	}
+}
+
+// openBus opens the bus that the configuration, or a flag, names.
+func openBus(ctx context.Context, cfg *config.Config, node registry.Node, drivers []bus.Driver) (bus.Bus, error) {
 	var flags []string
 	for _, d := range drivers {
 		flags = append(flags, brokerFlag(d))
 	}
 	hint := "name another bus with " + strings.Join(flags, ", ") + " or --config FILE, or use --standalone for a node that was started so"
-	b, err := cli.OpenBus(ctx, cfg, registry.NewNode(time.Now()), slog.New(slog.DiscardHandler), hint)
+	return cli.OpenBus(ctx, cfg, node, slog.New(slog.DiscardHandler), hint)
+}
+
+// overBus publishes as a node does. With several recipients each gets its first message before any
+// gets a second.
+func (p *publication) overBus(ctx context.Context, cfg *config.Config, drivers []bus.Driver, r *batch) error {
+	headers, err := p.entries()
+	if err != nil {
+		return err
+	}
+	m := admin.Message{Destination: p.destination, To: p.to, Headers: headers, Body: p.body, Unheard: p.force || len(cfg.Channels) == 0}
+	if err := m.Check(cfg.Rules()); err != nil {
+		if fault, ok := errors.AsType[*admin.DestinationError](err); ok {
+			err = p.destinationError(cfg, fault)
+		}
+		return cli.Exit(cli.Usage, err)
+	}
+	principals, to, err := p.recipients(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	b, err := openBus(ctx, cfg, registry.NewNode(time.Now()), drivers)
 	if err != nil {
 		return err
 	}
 	total := p.count * len(principals)
-	t := r.publish(ctx, total, func(ctx context.Context, n int, done func(error)) error {
+	t := r.publish(ctx, total, func(_ context.Context, n int, done func(error)) error {
 		e := bus.Envelope{Destination: p.destination, Principal: principals[n%len(principals)], Headers: headers, Body: p.body}
-		if n > 0 {
-			return b.Publish(e, func(err error) { done(ofBus(err)) })
-		}
-		ctx, cancel := context.WithTimeout(ctx, p.gateway.timeout)
-		defer cancel()
-		done(ofBus(admin.Publish(ctx, b, e))) // which checks the headers, of all
-		return nil
+		return b.Publish(e, func(err error) { done(ofBus(err)) })
 	})
 	health := b.Healthy()
 	closing, cancel := context.WithTimeout(ctx, p.gateway.timeout)
@@ -79,8 +91,6 @@ func (p *publication) busError(cfg *config.Config, health, err error) error {
 	down := errors.Is(err, bus.ErrDown)
 	unanswered := errors.Is(err, bus.ErrUnknown) || errors.Is(err, errLate)
 	switch {
-	case errors.Is(err, admin.ErrHeader):
-		return cli.Exit(cli.Usage, err)
 	case (down || unanswered) && health != nil:
 		key, what := cfg.Broker()
 		return cli.Unreached(cfg, key, what, brokerFlag(cfg.Bus.Kind()), health)
@@ -101,45 +111,27 @@ func brokerFlag(d bus.Driver) string {
 	return "--" + d.Name + " " + value
 }
 
-// checkDestination refuses what no client could subscribe to: a message there would reach nobody, and
-// nobody would be told.
-func (p *publication) checkDestination(cfg *config.Config) error {
-	below := func(prefix string) bool { return strings.HasPrefix(p.destination, prefix+"/") }
+// destinationError says in the words of the command what is wrong with its destination.
+func (p *publication) destinationError(cfg *config.Config, e *admin.DestinationError) error {
 	room := cfg.Prefixes.Broker[0] + "/chat"
-	if err := checkSlash(cfg, p.destination); err != nil {
-		return err
-	}
-	switch {
-	case !utf8.ValidString(p.destination) || strings.ContainsFunc(p.destination, unicode.IsControl):
+	switch e.Fault {
+	case admin.NoSlash:
+		return checkSlash(cfg, p.destination)
+	case admin.NoText:
 		return fmt.Errorf("DEST %q holds what no client can subscribe to: want text without control characters", p.destination)
-	case destination.IsPattern(p.destination):
+	case admin.IsPattern:
 		return fmt.Errorf("DEST %s is a pattern: a message goes to one destination, such as %s", p.destination, room)
-	case below(cfg.Prefixes.App):
+	case admin.ForRoutes:
 		return fmt.Errorf("DEST %s is for clients to send to: the bus carries what subscribers receive, such as %s; --via %s sends as a client does",
 			p.destination, room, viaSTOMP)
-	case below(cfg.Prefixes.User) && !p.individual():
+	case admin.OneSession:
 		return fmt.Errorf("DEST %s is one session's own: say which with --session SESSION or --member MEMBER", p.destination)
+	case admin.NoChannel:
+		_, where := cfg.Said("channels[0].match")
+		return fmt.Errorf("DEST %s: no channel names %s, so nobody may subscribe to it; the nearest of %s (%s) is %s. --force publishes all the same",
+			p.destination, e.Destination, cli.Count(len(cfg.Channels), "channel"), where, nearestChannel(cfg, e.Destination))
 	}
-	return p.checkChannels(cfg)
-}
-
-// checkChannels refuses a destination that no channel names, where there are channels. Clients know an
-// individual one by its name below the session prefix.
-func (p *publication) checkChannels(cfg *config.Config) error {
-	if p.force || len(cfg.Channels) == 0 {
-		return nil
-	}
-	name := p.destination
-	if p.individual() {
-		name = cfg.Rules().SessionDestination(name)
-	}
-	_, refusal := cfg.Rules().JudgeSubscribe(&policy.Request{Destination: name})
-	if refusal == nil || refusal.Code != policy.CodeNoRule {
-		return nil
-	}
-	_, where := cfg.Said("channels[0].match")
-	return fmt.Errorf("DEST %s: no channel names %s, so nobody may subscribe to it; the nearest of %s (%s) is %s. --force publishes all the same",
-		p.destination, name, cli.Count(len(cfg.Channels), "channel"), where, nearestChannel(cfg, name))
+	return fmt.Errorf("DEST %.200s: %s", p.destination, e.Fault)
 }
 
 // nearestChannel is the channel whose match is most like name, or begins so.
@@ -160,55 +152,35 @@ func common(a, b string) (n int) {
 	return n
 }
 
-// individual reports whether the message is for certain sessions alone.
-func (p *publication) individual() bool { return p.session != "" || p.member != "" }
-
 // recipients returns by which principals the message is addressed, "" for all subscribers, and where
 // it goes in words.
 func (p *publication) recipients(ctx context.Context, cfg *config.Config) (principals []string, to string, err error) {
-	if !p.individual() {
+	if !p.to.Individual() {
 		return []string{""}, p.destination, nil
 	}
 	client := cli.NewRedis(cfg)
 	defer client.Close() // nothing is lost with it
-	cluster := admin.NewCluster(cli.SessionMap(cfg, client), 0)
-	if p.session != "" {
-		principal, err := p.ofSession(ctx, cfg, cluster)
-		return []string{principal}, p.destination, err
-	}
-	principals, err = p.ofMember(ctx, cfg, cluster)
-	return principals, fmt.Sprintf("%s of member %s (%s)", p.destination, p.member, cli.Count(len(principals), "session")), err
-}
-
-// ofSession finds out how the session is addressed.
-func (p *publication) ofSession(ctx context.Context, cfg *config.Config, cluster *admin.Cluster) (string, error) {
-	s, err := cluster.Find(ctx, p.session)
-	if errors.Is(err, admin.ErrNoSession) {
-		err = fmt.Errorf("--session %w", err)
-	}
-	return s.Principal, cli.ClusterError(cfg, err)
-}
-
-// maxRecipients bounds to how many sessions of a member one command publishes.
-const maxRecipients = 100_000
-
-// ofMember finds out how the member's sessions are addressed.
-func (p *publication) ofMember(ctx context.Context, cfg *config.Config, cluster *admin.Cluster) (principals []string, err error) {
-	for s, err := range cluster.Sessions(ctx, admin.Filter{Member: p.member}, "") {
-		switch {
-		case errors.Is(err, registry.ErrMember):
-			return nil, cli.Exit(cli.Usage, fmt.Errorf("--member %s: %w", p.member, err))
-		case err != nil && cli.IsNetwork(err):
-			return nil, cli.RedisError(cfg, err)
-		case err != nil:
-			return nil, fmt.Errorf("--member %s: %w", p.member, err)
-		case len(principals) == maxRecipients:
-			return nil, fmt.Errorf("--member %s: there are more than the %d sessions that one command publishes to", p.member, maxRecipients)
+	principals, err = admin.NewCluster(cli.SessionMap(cfg, client), 0).Recipients(ctx, p.to)
+	if p.to.Session != "" {
+		if errors.Is(err, admin.ErrNoSession) {
+			err = fmt.Errorf("--session %w", err)
 		}
-		principals = append(principals, s.Principal)
+		return principals, p.destination, cli.ClusterError(cfg, err)
 	}
-	if len(principals) == 0 {
-		return nil, cli.Exit(cli.NoMatch, fmt.Errorf("--member %s: no live node has a session of this member; `stompgw sessions list` prints those there are", p.member))
+	return principals, fmt.Sprintf("%s of member %s (%s)", p.destination, p.to.Member, cli.Count(len(principals), "session")), p.memberError(cfg, err)
+}
+
+// memberError says what is wrong with --member.
+func (p *publication) memberError(cfg *config.Config, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, registry.ErrMember):
+		return cli.Exit(cli.Usage, fmt.Errorf("--%w", err))
+	case errors.Is(err, admin.ErrNotConnected):
+		return cli.Exit(cli.NoMatch, fmt.Errorf("--%w; `stompgw sessions list` prints those there are", err))
+	case cli.IsNetwork(err):
+		return cli.RedisError(cfg, err)
 	}
-	return principals, nil
+	return fmt.Errorf("--%w", err)
 }

@@ -2,6 +2,7 @@
 package message
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/config"
@@ -27,9 +29,9 @@ type publication struct {
 	rate        float64 // a second; 0 for as fast as can be
 	via         string  // over the bus, or stomp as a client
 
-	session, member string // of individual delivery
-	force           bool   // though no channel names the destination, or the body is long
-	chomp           bool
+	to    admin.To
+	force bool // though no channel names the destination, or the body is long
+	chomp bool
 
 	gateway clientFlags // its timeout is that of the broker, too
 	receipt bool
@@ -91,24 +93,16 @@ func newPublishCmd(drivers []bus.Driver) *cobra.Command {
 }
 
 func (p *publication) addFlags(cmd *cobra.Command, src *cli.Source, drivers []bus.Driver) {
-	def := config.Default(drivers...)
-	for _, d := range drivers {
-		switch v := def.Value(config.Address(d)).(type) {
-		case []string:
-			src.List(config.Address(d), d.Name, v, d.Flag+" to publish over")
-		case string:
-			src.Text(config.Address(d), d.Name, v, d.Flag+" to publish over")
-		}
-	}
-	src.List("redis.addrs", "redis", def.Redis.Addrs, "`ADDRESS` of Redis, for --session and --member")
+	addBuses(src, drivers, "to publish over")
+	src.List("redis.addrs", "redis", config.Default().Redis.Addrs, "`ADDRESS` of Redis, for --session and --member")
 	flags := cmd.Flags()
 	flags.StringVarP(&p.file, "file", "f", "", "`FILE` with the body, sent as it is, including its last line end; - is standard input")
 	flags.StringArrayVarP(&p.headers, "header", "H", nil, "header `NAME:VALUE` of the message; may be given several times")
-	flags.StringVar(&p.contentType, "content-type", "", "`TYPE` of the body (default "+textType+", and "+bytesType+" if it is not UTF-8)")
+	flags.StringVar(&p.contentType, "content-type", "", "`TYPE` of the body (default "+admin.TextType+", and "+admin.BytesType+" if it is not UTF-8)")
 	flags.IntVar(&p.count, "count", 1, "publish it `N` times")
 	cli.RateVar(flags, &p.rate, "rate", "publish at most at this `RATE`, such as 100/s, 30/m or 10/h")
-	flags.StringVar(&p.session, "session", "", "the one `SESSION` that should get it: its short id, key or principal, as for sessions show")
-	flags.StringVar(&p.member, "member", "", "`MEMBER` whose sessions should each get it: 42 is a number, alice a text, '\"42\"' too")
+	flags.StringVar(&p.to.Session, "session", "", "the one `SESSION` that should get it: its short id, key or principal, as for sessions show")
+	flags.StringVar(&p.to.Member, "member", "", "`MEMBER` whose sessions should each get it: 42 is a number, alice a text, '\"42\"' too")
 	flags.BoolVar(&p.force, "force", false, "publish even if no channel of the configuration names DEST, or the body is longer than limits.message")
 	flags.BoolVar(&p.chomp, "chomp", false, "leave out the line end after the last line of the file or standard input")
 	flags.StringVar(&p.via, "via", viaBus, "`WAY`: "+viaBus+", or "+viaSTOMP+" to be a client")
@@ -123,7 +117,7 @@ func (p *publication) sections() []string {
 	switch {
 	case p.via == viaSTOMP:
 		return nil
-	case p.session != "" || p.member != "":
+	case p.to.Session != "" || p.to.Member != "":
 		return []string{"bus", "redis"}
 	}
 	return []string{"bus"}
@@ -192,14 +186,7 @@ func (p *publication) entries() (list []bus.Header, err error) {
 			list = append(list, bus.Header{Name: name, Value: value})
 		}
 	}
-	switch {
-	case contentType != "":
-	case utf8.Valid(p.body):
-		contentType = textType
-	default:
-		contentType = bytesType
-	}
-	list = slices.Insert(list, 0, bus.Header{Name: "content-type", Value: contentType})
+	list = slices.Insert(list, 0, bus.Header{Name: "content-type", Value: cmp.Or(contentType, admin.ContentType(p.body))})
 	for _, h := range list {
 		if !utf8.ValidString(h.Name) || !utf8.ValidString(h.Value) {
 			return nil, cli.Exit(cli.Usage, fmt.Errorf("the header %q is not UTF-8, as STOMP asks for", h.Name))
@@ -207,9 +194,3 @@ func (p *publication) entries() (list []bus.Header, err error) {
 	}
 	return list, nil
 }
-
-// Content types of bodies that nobody has said more of.
-const (
-	textType  = "text/plain;charset=UTF-8"
-	bytesType = "application/octet-stream"
-)

@@ -374,14 +374,21 @@ channels:
   - {match: /topic/chat, subscribe: "true"}
   - {match: "/topic/orders/{id}", subscribe: "true"}
   - {match: "/session/queue/{name}", subscribe: "true"}
+  - {match: "/member/{member}/queue/{name}", subscribe: "string(claims.mu) == vars.member"}
+auth: {jwt: {secret_file: secret}}
 `)
+	clitest.WriteFile(t, "secret", "a secret of thirty-two characters\n")
 	clitest.WriteFile(t, "none.yaml", "bus: {driver: nats}\n")
 	refused := func(dest, name, nearest string) string {
-		return fmt.Sprintf("stompgw: DEST %s: no channel names %s, so nobody may subscribe to it; the nearest of 3 channels (c.yaml:3) is %s. --force publishes all the same", dest, name, nearest)
+		return fmt.Sprintf("stompgw: DEST %s: no channel names %s, so nobody may subscribe to it; the nearest of 4 channels (c.yaml:3) is %s. --force publishes all the same", dest, name, nearest)
 	}
 	for _, tt := range []struct{ args, want string }{
 		{"/topic/chat b -c c.yaml", ""},
 		{"/topic/orders/7 b -c c.yaml", ""},
+		{"/member/7/queue/inbox b -c c.yaml", ""},
+		{"/member/x:%342/queue/inbox b -c c.yaml", ""},
+		{"/member/7/inbox b -c c.yaml", refused("/member/7/inbox", "/member/7/inbox", "/member/{member}/queue/{name}")},
+		{"/member/7/queue/inbox b -c none.yaml", ""},
 		{"/topic/chta b -c none.yaml", ""},
 		{"/topic/chta b", ""},
 		{"/topic/chta b -c c.yaml --force", ""},

@@ -52,7 +52,7 @@ func (p *publication) header() (header stompclient.Header, err error) {
 		case name == "authorization":
 			return nil, cli.Exit(cli.Usage, errors.New("-H Authorization: log in with --token-file or --token"))
 		case policy.IsReserved(name) || name == "client-request-code":
-			return nil, cli.Exit(cli.Usage, fmt.Errorf("-H %s: the client writes this header itself", e.Name))
+			return nil, cli.Exit(cli.Usage, fmt.Errorf("-H %s: the client or the gateway writes this header itself", e.Name))
 		}
 		header = append(header, stompclient.Entry{Name: e.Name, Value: []byte(e.Value)})
 	}

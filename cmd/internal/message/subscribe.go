@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -97,7 +96,7 @@ func (l *listening) checkDestinations(cfg *config.Config, itsOwn bool) error {
 		_, refusal := cfg.Rules().JudgeSubscribe(&policy.Request{Destination: name})
 		if itsOwn && refusal != nil && refusal.Code == policy.CodeNoRule && !cfg.Rules().Reaches(name) {
 			return fmt.Errorf("DEST %s is below none of the prefixes %s (%s), and no channel names it", name,
-				strings.Join(append(slices.Clone(cfg.Prefixes.Broker), cfg.Prefixes.User), ", "), cfg.Origin("prefixes.broker"))
+				strings.Join(cfg.Prefixes.Received(), ", "), cfg.Origin("prefixes.broker"))
 		}
 	}
 	return nil
