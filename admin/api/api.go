@@ -77,11 +77,12 @@ func New(cluster *admin.Cluster, b bus.Bus, node Node, log *slog.Logger) *API {
 	a := &API{
 		cluster: cluster, publisher: admin.NewPublisher(b, cluster, node.Rules, node.Limit), node: node, log: log,
 		mux: http.NewServeMux(), requests: make(chan struct{}, maxRequests),
-		bodies:  semaphore.NewWeighted(maxBodies),
+		bodies:  semaphore.NewWeighted(max(maxBodies, maxPublish(node.Limit))),
 		metrics: newMetrics(),
 	}
 	a.huma = humago.New(a.mux, a.config())
 	a.huma.UseMiddleware(a.checkScope, a.holdBody)
+	a.addPublish()
 	return a
 }
 
