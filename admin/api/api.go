@@ -83,6 +83,11 @@ func New(cluster *admin.Cluster, b bus.Bus, node Node, log *slog.Logger) *API {
 	a.huma = humago.New(a.mux, a.config())
 	a.huma.UseMiddleware(a.checkScope, a.holdBody)
 	a.addPublish()
+	a.addSessions()
+	a.addMembers()
+	a.addNodes()
+	a.addPolicy()
+	a.addSpec()
 	return a
 }
 

@@ -1,0 +1,83 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/policy"
+)
+
+func (a *API) addPolicy() {
+	add(a, route{method: http.MethodPost, path: "/v1/policy/test", scope: ScopeRead, name: "test-policy",
+		summary: "What the rules of this node make of a SUBSCRIBE or SEND, and which one decides"}, a.testPolicy)
+}
+
+type policyRequest struct {
+	Body struct {
+		Command     string            `json:"command" enum:"SUBSCRIBE,SEND"`
+		Destination string            `json:"destination" minLength:"1" maxLength:"8192"`
+		Headers     map[string]string `json:"headers,omitempty" doc:"of the frame"`
+		Claims      json.RawMessage   `json:"claims,omitempty" doc:"an object, of a valid token; without it nobody is logged in"`
+	} `nameHint:"Trial"`
+}
+
+// verdict is what the rules make of a frame.
+type verdict struct {
+	Allowed bool        `json:"allowed"`
+	Code    policy.Code `json:"code,omitempty" doc:"that the client is told"`
+	Word    string      `json:"error,omitempty" doc:"the word of the code"`
+	Message string      `json:"message,omitempty"`
+	Reason  string      `json:"reason,omitempty" doc:"for the log alone"`
+
+	Rule       string `json:"rule,omitempty" doc:"that decides, such as channels[2]"`
+	Where      string `json:"where,omitempty" doc:"where it stands"`
+	Match      string `json:"match,omitempty" doc:"what it says there"`
+	Field      string `json:"field,omitempty" doc:"of the rule, that decides"`
+	Expression string `json:"expression,omitempty" doc:"of that field"`
+
+	Destination string `json:"destination,omitempty" doc:"what a SUBSCRIBE that may pass is on the bus: below /member another than the client says"`
+
+	Target    string `json:"target,omitempty" doc:"where the message of a SEND goes"`
+	Session   bool   `json:"session,omitempty" doc:"it goes to the sender's own session"`
+	Rewritten bool   `json:"rewritten,omitempty" doc:"the rule changes the message before"`
+}
+
+func (a *API) testPolicy(_ context.Context, in *policyRequest) (out verdict, err error) {
+	b, rules := in.Body, a.node.Rules()
+	var headers []bus.Header
+	for _, name := range slices.Sorted(maps.Keys(b.Headers)) {
+		headers = append(headers, bus.Header{Name: name, Value: b.Headers[name]})
+	}
+	r := policy.NewTrial(headers)
+	r.Destination = b.Destination
+	if b.Claims != nil {
+		who, err := a.node.Assume(b.Claims)
+		if err != nil {
+			return out, invalid("claims: %v", err)
+		}
+		r.Member, r.Claims, r.Inbox = who.Member, who.Claims, who.Inbox()
+	}
+	test := rules.TestSubscribe
+	if b.Command == "SEND" {
+		test = rules.TestSend
+	}
+	return newVerdict(test(r)), nil
+}
+
+func newVerdict(v policy.Verdict) verdict {
+	out := verdict{
+		Allowed: v.Refusal == nil, Rule: v.Rule, Where: v.Where, Match: v.Match, Field: v.Field, Expression: v.Expression,
+		Destination: v.Destination, Target: v.Target.Destination, Session: v.Target.Session, Rewritten: v.Target.Rewrite != nil,
+	}
+	if no := v.Refusal; no != nil {
+		out.Code, out.Word, out.Message = no.Code, no.Word, no.Message
+		if no.Reason != nil {
+			out.Reason = no.Reason.Error()
+		}
+	}
+	return out
+}
