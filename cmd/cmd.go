@@ -7,6 +7,7 @@ package cmd
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -42,7 +43,20 @@ func newRootCmd(p Process) *cobra.Command {
 	root := cli.Group("stompgw", "A STOMP gateway: WebSocket and TCP clients in front, a message broker behind",
 		slices.Concat(operate.Commands(p.Drivers), message.Commands(p.Drivers), probe.Commands(p.Drivers))...)
 	root.AddCommand(newServeCmd(p), bench.Command(), newVersionCmd())
-	root.Version = newBuild().String()
-	root.SetVersionTemplate("{{.Version}}\n")
+	addVersionFlag(root)
 	return root
+}
+
+// addVersionFlag lets the root print what `version` prints. Cobra's own flag needs a template for that, which makes the
+// linker keep every exported method (see outside in gateway/imports_test.go).
+func addVersionFlag(root *cobra.Command) {
+	version := root.Flags().BoolP("version", "v", false, "version for "+root.Name())
+	help := root.RunE
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if !*version {
+			return help(cmd, args)
+		}
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), newBuild())
+		return err
+	}
 }

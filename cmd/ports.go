@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/cmd/internal/embedded"
@@ -16,9 +18,9 @@ import (
 
 // ports are the listeners of a node, all open or none.
 type ports struct {
-	gateway    []gateway.Listener
-	web, admin net.Listener // web is one of gateway's; admin may be nil
-	all        []net.Listener
+	gateway         []gateway.Listener
+	web, admin, api net.Listener // web is one of gateway's; the others may be nil
+	all             []net.Listener
 }
 
 // listen opens the ports of a node. Those for clients have the certificate that running holds when
@@ -46,7 +48,33 @@ func listen(cfg *config.Config, running *atomic.Pointer[config.Config]) (p *port
 	if err == nil && cfg.Admin.Listen != "" {
 		p.admin, err = p.open(cfg, "admin.listen", "--admin-listen", cfg.Admin.Listen)
 	}
+	if err == nil && cfg.API.Listen != "" {
+		p.api, err = p.openAPI(cfg, running)
+	}
 	return p, err
+}
+
+// maxBackends is how many connections backends may have at a time; more wait. Each may keep one for a minute in which it
+// asks nothing.
+const maxBackends = 256
+
+// openAPI opens the port for backends. One that nobody asked for takes another where that is taken.
+func (p *ports) openAPI(cfg *config.Config, running *atomic.Pointer[config.Config]) (net.Listener, error) {
+	const key, flag = "api.listen", "--api-listen"
+	ln, err := p.open(cfg, key, flag, cfg.API.Listen)
+	if err != nil && cfg.Origin(key) == config.ByStandalone {
+		ln, err = p.open(cfg, key, flag, "127.0.0.1:0")
+	}
+	if err != nil {
+		return nil, err
+	}
+	ln = netutil.LimitListener(ln, maxBackends)
+	if cfg.API.TLS.Loaded() == nil {
+		return ln, nil
+	}
+	return tls.NewListener(ln, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		return running.Load().API.TLS.Loaded(), nil
+	}}), nil
 }
 
 // open opens the port of a setting, which a flag of serve may set too.

@@ -29,6 +29,7 @@ type reloader struct {
 	renewBus   func(*config.Config) error
 	setIssuers func(issuers []auth.Issuer, done func(ended int)) error
 	setRedis   func(*config.Redis)
+	setKeys    func(*config.Config) // of the API
 	setRules   func(rules *policy.Catalogue, done func(ended int)) error
 }
 
@@ -131,6 +132,7 @@ func (r *reloader) take(ctx context.Context, cfg *config.Config) (ended int, err
 		waiting++
 	}
 	r.setRedis(&cfg.Redis)
+	r.setKeys(cfg)
 	r.running.Store(cfg)
 	if err := r.setRules(cfg.Rules(), tell); err != nil {
 		return 0, err

@@ -23,6 +23,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stompgw/stompgw/admin/api"
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
@@ -45,6 +46,7 @@ type reloadRig struct {
 	issuers []auth.Issuer
 	bus     bus.Settings
 	redis   *config.Redis
+	keys    []api.Key
 	busErr  error
 }
 
@@ -67,6 +69,7 @@ func newReloadRig(t *testing.T, text string) *reloadRig {
 		renewBus:   func(cfg *config.Config) error { r.bus = cfg.Bus.Settings(); return r.busErr },
 		setRedis:   func(s *config.Redis) { r.redis = s },
 		setIssuers: func(list []auth.Issuer, done func(int)) error { r.issuers = list; done(0); return nil },
+		setKeys:    func(cfg *config.Config) { r.keys = apiKeys(cfg) },
 		setRules: func(c *policy.Catalogue, done func(int)) error {
 			r.rules = c
 			done(3)

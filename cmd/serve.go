@@ -31,7 +31,8 @@ func newServeCmd(p Process) *cobra.Command {
 		Short: "Run a node until SIGTERM or SIGINT, then let its clients go",
 		Long: "Run a node until SIGTERM or SIGINT. It then accepts no new clients, closes its connections over the course of\n" +
 			"drain.duration, and exits; a second signal ends it at once. SIGHUP makes it reload its configuration file, and\n" +
-			"the files named there; if anything is wrong, it logs that and carries on with what it had.\n\n" +
+			"the files named there; if anything is wrong, it logs that and carries on with what it had.\n" +
+			"Without a file it ends the node at once.\n\n" +
 			"With --standalone it brings its own broker and Redis, and needs no configuration.",
 	}
 	src := cli.NewSource(cmd, p.Drivers, "bring a NATS server and a Redis-compatible store, instead of those that --config names")
@@ -39,6 +40,7 @@ func newServeCmd(p Process) *cobra.Command {
 	src.Text("listen", "listen", def.Listen, "`ADDRESS` for WebSocket clients and pages")
 	src.List("origins", "origins", def.Origins, "`ORIGIN` whose pages may connect, such as http://localhost:5173; may be given several times (default with --standalone: localhost, at any port)")
 	src.Text("admin.listen", "admin-listen", def.Admin.Listen, "`ADDRESS` of /healthz, /readyz and /metrics")
+	src.Text("api.listen", "api-listen", def.API.Listen, "`ADDRESS` of the HTTP API for backends (default with --standalone and no file: 127.0.0.1:13005)")
 	src.Text("log.level", "log-level", def.Log.Level, "`LEVEL`: debug, info, warn, error")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return serve(cmd.Context(), p, src)
@@ -52,10 +54,7 @@ func serve(ctx context.Context, p Process, src *cli.Source) error {
 	if err := src.Find(); err != nil {
 		return err
 	}
-	var hangups <-chan os.Signal
-	if src.File != "" && p.Hangups != nil { // else there is nothing to read again, and they end the node as they do other programs
-		hangups = p.Hangups()
-	}
+	hangups := hangupsFor(p, src.File)
 	cfg, err := src.Load()
 	if err != nil {
 		return err
@@ -104,9 +103,10 @@ func serve(ctx context.Context, p Process, src *cli.Source) error {
 	defer wg.Wait()
 	defer stopBase()
 	cluster.run(base, &wg)
+	metrics, setKeys := startAPI(base, &wg, ports.api, newAPI(running, b, gw, cluster.sessions, log), log)
 	if ports.admin != nil {
-		h := admin.Handler(gw.Figures, log, cluster.check(cfg), admin.Check{Name: "gateway", Err: gw.Ready},
-			admin.Alive(gw.Alive), admin.RegistryFigures(cluster.registry.Figures), cluster.control, cluster.limit, certificates(running))
+		h := admin.Handler(gw.Figures, log, cluster.check(cfg), admin.Check{Name: "gateway", Err: gw.Ready}, admin.Alive(gw.Alive),
+			admin.RegistryFigures(cluster.registry.Figures), cluster.control, cluster.limit, certificates(running), metrics)
 		wg.Go(func() { report(log, "admin", admin.Serve(base, ports.admin, h, log)) })
 	}
 	r := reloader{
@@ -115,6 +115,7 @@ func serve(ctx context.Context, p Process, src *cli.Source) error {
 		setIssuers: gw.SetIssuers,
 		setRedis:   func(s *config.Redis) { client.SetLogin(cli.RedisLogin(s)) },
 		setRules:   gw.SetRules,
+		setKeys:    setKeys,
 	}
 	wg.Go(func() { r.run(base, hangups) })
 	if cfg.Standalone {
@@ -127,6 +128,15 @@ func serve(ctx context.Context, p Process, src *cli.Source) error {
 		tellDrain(ctx, base, gw, cfg.Drain, log)
 	})
 	return gw.Run(run, ports.gateway...)
+}
+
+// hangupsFor returns the signals to read a file again. Without one there is nothing to, and they end the node as they do other
+// programs.
+func hangupsFor(p Process, file string) <-chan os.Signal {
+	if file == "" || p.Hangups == nil {
+		return nil
+	}
+	return p.Hangups()
 }
 
 // certificates tells of those that the node uses now.

@@ -3,20 +3,25 @@ package cmd
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"regexp"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/coder/websocket"
 	"github.com/redis/go-redis/v9"
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
@@ -67,6 +72,83 @@ func (s standalone) find(t *testing.T, pattern string) string {
 		t.Fatalf("%s is not in the welcome:\n%s", pattern, s.welcome)
 	}
 	return m[1]
+}
+
+// TestStandaloneAPI: a backend publishes as the welcome proposes, whoever has the usual port.
+func TestStandaloneAPI(t *testing.T) {
+	if ln, err := net.Listen("tcp", "127.0.0.1:13005"); err == nil { // else another has it
+		defer ln.Close()
+	}
+	s := serveStandalone(t)
+	defer s.stop()
+	publish := func() (status int, text string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.find(t, `curl (http://\S+/v1/publish)`), strings.NewReader(s.find(t, `--json '(.*)'`)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Close = true
+		req.Header.Set("Authorization", s.find(t, `-H 'Authorization: (Bearer \S+)'`))
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(body)
+	}
+	var text string
+	bustest.Eventually(t, "the node is ready for it", func() bool {
+		var status int
+		status, text = publish()
+		return status != http.StatusServiceUnavailable
+	})
+	if text != "{\"envelopes\":1}\n" {
+		t.Error(text)
+	}
+	if key := s.find(t, `Bearer (\S+)'`); strings.Contains(s.stderr.String(), key) {
+		t.Error("the log has the key")
+	}
+}
+
+// TestAPIOverTLS: the port for backends has the certificate that counts when they connect.
+func TestAPIOverTLS(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writePair(t, "api.crt", "api.pem")
+	clitest.WriteFile(t, "api.key", strings.Repeat("k", 32))
+	clitest.WriteFile(t, "t.yaml", "listen: 127.0.0.1:0\nadmin: {listen: ''}\n"+
+		"api: {listen: ':0', tls: {cert: api.crt, key: api.pem}, keys: [{name: a, key_file: api.key, scopes: [read]}]}\n")
+	cfg, err := load("t.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	running := new(atomic.Pointer[config.Config])
+	running.Store(cfg)
+	p, err := listen(cfg, running)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	wg.Go(func() {
+		if err := admin.Serve(ctx, p.api, http.NotFoundHandler(), slog.New(slog.DiscardHandler)); err != nil {
+			t.Error(err)
+		}
+	})
+	conn, err := tls.Dial("tcp", cli.Near(p.api.Addr().String()), &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if got := conn.ConnectionState().PeerCertificates[0].Raw; !bytes.Equal(got, cfg.API.TLS.Loaded().Certificate[0]) {
+		t.Error("another certificate")
+	}
 }
 
 // printed returns the arguments of a command line that the welcome prints, up to a destination.

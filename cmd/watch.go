@@ -25,7 +25,10 @@ type watch struct {
 func newWatch(cfg *config.Config) *watch {
 	w := &watch{}
 	if cfg.TLS.Loaded() != nil {
-		w.names = []string{cfg.TLS.Cert, cfg.TLS.Key}
+		w.names = append(w.names, cfg.TLS.Cert, cfg.TLS.Key)
+	}
+	if cfg.API.TLS.Loaded() != nil {
+		w.names = append(w.names, cfg.API.TLS.Cert, cfg.API.TLS.Key)
 	}
 	w.seen = w.look()
 	return w

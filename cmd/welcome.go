@@ -28,10 +28,19 @@ func printWelcome(w io.Writer, o welcome) {
 	if o.ports.admin != nil {
 		fmt.Fprintf(w, "  admin   http://%s/readyz\n", cli.Near(o.ports.admin.Addr().String()))
 	}
+	api := o.ports.api != nil && o.file == ""
+	if api {
+		fmt.Fprintf(w, "  API     http://%s/v1/openapi.json\n", o.ports.api.Addr())
+	}
 	fmt.Fprintf(w, "\nFrom a second terminal:\n\n")
 	fmt.Fprintf(w, "  %s sessions list %s\n", o.program, o.reach("redis", o.cfg.Redis.Addrs[0], o.cfg.Embedded.Redis))
 	fmt.Fprintf(w, "  %s publish %s %s/test-channel 'hello from a terminal'\n\n", o.program,
 		o.reach("nats", o.cfg.Text(config.EmbeddedURL), "nats://"+o.cfg.Embedded.NATS), o.cfg.Prefixes.Broker[0])
+	if api {
+		fmt.Fprintf(w, "And from a backend, with a key that is good until this node ends:\n\n")
+		fmt.Fprintf(w, "  curl http://%s/v1/publish -H 'Authorization: Bearer %s' \\\n    --json '{\"destination\": \"%s/test-channel\", \"body\": \"hello from a backend\"}'\n\n",
+			o.ports.api.Addr(), o.cfg.API.Keys[0].Secret.Reveal(), o.cfg.Prefixes.Broker[0])
+	}
 }
 
 // reach returns the flags with which another process finds the embedded servers. Where they listen
