@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -16,12 +17,13 @@ import (
 
 // TestKafkaLogin publishes over a Kafka that wants TLS, a password, or both.
 func TestKafkaLogin(t *testing.T) {
+	t.Parallel()
 	b := servers.Kafka(t, servers.Secure())
-	t.Chdir(t.TempDir())
-	clitest.WriteFile(t, "ca.pem", certificateOf(t, b.TLSAddr))
-	clitest.WriteFile(t, "password", servers.Password+"\n")
+	dir := t.TempDir()
+	clitest.WriteFile(t, filepath.Join(dir, "ca.pem"), certificateOf(t, b.TLSAddr))
+	clitest.WriteFile(t, filepath.Join(dir, "password"), servers.Password+"\n")
 	const wrong = "hunter2"
-	clitest.WriteFile(t, "wrong", wrong+"\n")
+	clitest.WriteFile(t, filepath.Join(dir, "wrong"), wrong+"\n")
 	const login = ", user: " + servers.User + ", password_file: "
 	for _, tt := range []struct {
 		name, addr, settings string
@@ -39,8 +41,9 @@ func TestKafkaLogin(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			file := "t.yaml"
-			clitest.WriteFile(t, file, "bus: {driver: kafka, kafka: {brokers: ['"+tt.addr+"'], create: true, partitions: 1, "+tt.settings+"}}\n")
+			clitest.WriteFile(t, filepath.Join(dir, file), "bus: {driver: kafka, kafka: {brokers: ['"+tt.addr+"'], create: true, partitions: 1, "+tt.settings+"}}\n")
 			cmd := exec.CommandContext(t.Context(), os.Args[0], "publish", "--config", file, "/topic/a", "x")
+			cmd.Dir = dir
 			cmd.Env = append(append(os.Environ(), "RUN_AS_STOMPGW=1"), tt.env...)
 			var said bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &said, &said

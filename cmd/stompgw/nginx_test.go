@@ -17,6 +17,7 @@ const nginxConfig = "../../configs/nginx.conf"
 // run with the configuration for those who replace that system. testdata/browser/nginx.js is what the
 // browser does.
 func TestNginx(t *testing.T) {
+	t.Parallel()
 	servers.LookPath(t, chromium(), "chromium")
 	node := servers.LookPath(t, "node", "nodejs npm; make install")
 	servers.LookPath(t, "../../testdata/browser/node_modules/.bin/playwright-core", "nodejs npm; make install")

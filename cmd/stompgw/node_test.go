@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,7 +70,7 @@ func run(t testing.TB, config string, args []string, env ...string) *node {
 		Addr: addr,
 		Path: os.Args[0], // see TestMain
 		Args: args,
-		Env:  append(env, "RUN_AS_STOMPGW=1", "STOMPGW_TCP_LISTEN="+addr, "STOMPGW_ADMIN_LISTEN="+admin),
+		Env:  slices.Concat(env, []string{"RUN_AS_STOMPGW=1", "STOMPGW_TCP_LISTEN=" + addr, "STOMPGW_ADMIN_LISTEN=" + admin}),
 		Answers: func(ctx context.Context) error {
 			if status, text := n.get(ctx, "/readyz"); status != http.StatusOK {
 				return fmt.Errorf("/readyz: %d %s", status, text)
@@ -135,11 +136,11 @@ func (n *node) name(t *testing.T) string {
 	return name
 }
 
-// cli runs a command with the configuration of the node, and returns its standard output.
+// cli runs a command with the configuration and the environment of the node, and returns its standard output.
 func (n *node) cli(t *testing.T, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], append(args, "--config", n.config)...)
-	cmd.Env = append(os.Environ(), "RUN_AS_STOMPGW=1")
+	cmd.Env = append(os.Environ(), n.Env...)
 	var problems bytes.Buffer
 	cmd.Stderr = &problems
 	out, err := cmd.Output()

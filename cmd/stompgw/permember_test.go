@@ -11,12 +11,12 @@ import (
 // TestPerMember: sessions.per_member holds over all nodes, for each member by itself, and whoever is one
 // too many is told so.
 func TestPerMember(t *testing.T) {
-	bus := natsAt(servers.NATS(t, 0).Addr)
+	t.Parallel()
 	for over, goes := range map[string]int{"kick-oldest": 0, "kick-newest": 2} {
 		t.Run(over, func(t *testing.T) {
-			t.Setenv("STOMPGW_AUTH_JWT_SECRET", secret)
-			redis, limit := servers.Redis(t).Addr, "\nsessions: { per_member: { max: 2, over: "+over+" } }"
-			nodes := []*node{startNode(t, redis, bus+limit), startNode(t, redis, bus+limit)}
+			t.Parallel()
+			redis, bus := servers.Redis(t).Addr, natsAt(servers.NATS(t, 0).Addr)+"\nsessions: { per_member: { max: 2, over: "+over+" } }"
+			nodes := []*node{startNode(t, redis, bus, secretEnv), startNode(t, redis, bus, secretEnv)}
 			other := connectAs(t, nodes[0], "43")
 			clients := []*client{connectAs(t, nodes[0], "42"), connectAs(t, nodes[1], "42"), connectAs(t, nodes[0], "42")}
 			if f := clients[goes].expect(t, "ERROR"); f.headers["error-code"] != "17" || !strings.Contains(f.body, "this member") {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -26,6 +27,7 @@ import (
 //	crash NODE                               SIGKILL
 //	awaits REGEXP COMMAND...                 stompgw does so, again and again, until it prints that
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("testdata/script/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%d scripts, %v", len(files), err)
@@ -34,22 +36,26 @@ func TestScripts(t *testing.T) {
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
 		bus := fmt.Sprintf("bus: { driver: kafka, kafka: { brokers: [%q], topic: %s, create: true, partitions: 2 } }", broker.Addr, name)
-		t.Run(name, func(t *testing.T) { runScript(t, file, servers.Redis(t).Addr, bus) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			runScript(t, file, servers.Redis(t).Addr, bus)
+		})
 	}
 }
 
 // TestScriptsOnRedisCluster: what is in Redis, and what goes over it, is found in a Redis Cluster too, in
 // either layout.
 func TestScriptsOnRedisCluster(t *testing.T) {
-	bus := natsAt(servers.NATS(t, 0).Addr)
+	t.Parallel()
 	for layout, names := range map[string][]string{"hashes": {"dead", "kick", "nodes", "sessions"}, "keys": {"kick", "sessions"}} {
 		for _, name := range names {
 			t.Run(layout+"/"+name, func(t *testing.T) {
+				t.Parallel()
 				var addrs []string
 				for _, master := range servers.RedisCluster(t) {
 					addrs = append(addrs, master.Addr)
 				}
-				runScript(t, "testdata/script/"+name+".txtar", strings.Join(addrs, `", "`), bus, "layout: "+layout)
+				runScript(t, "testdata/script/"+name+".txtar", strings.Join(addrs, `", "`), natsAt(servers.NATS(t, 0).Addr), "layout: "+layout)
 			})
 		}
 	}
@@ -58,13 +64,12 @@ func TestScriptsOnRedisCluster(t *testing.T) {
 // runScript runs a file against two nodes of its own.
 func runScript(t *testing.T, file, redis, bus string, registry ...string) {
 	t.Helper()
-	t.Setenv("STOMPGW_AUTH_JWT_SECRET", secret)
 	expiry := "expiry: 10m" // a busy machine takes no node out of the list
 	if filepath.Base(file) == "dead.txtar" {
 		expiry = "expiry: 5s"
 	}
 	bus += "\nregistry: { " + strings.Join(append(registry, "heartbeat: 200ms", expiry), ", ") + " }"
-	s := &script{t, []*node{startNode(t, redis, bus), startNode(t, redis, bus)}, map[string]*client{}}
+	s := &script{t, []*node{startNode(t, redis, bus, secretEnv), startNode(t, redis, bus, secretEnv)}, map[string]*client{}}
 	testscript.Run(t, testscript.Params{
 		Files:               []string{file},
 		RequireExplicitExec: true,
@@ -97,8 +102,11 @@ type script struct {
 // secret signs the tokens of the scripts' clients.
 const secret = "a secret of the scripts, of 32 bytes or more"
 
+// secretEnv is where nodes and commands have it from.
+const secretEnv = "STOMPGW_AUTH_JWT_SECRET=" + secret
+
 func (s *script) setUp(env *testscript.Env) error {
-	env.Setenv("STOMPGW_AUTH_JWT_SECRET", secret)
+	env.Vars = append(env.Vars, secretEnv, "GORACE="+os.Getenv("GORACE")) // see TestMain
 	env.Setenv("CONFIG", s.nodes[0].config)
 	for i, n := range s.nodes {
 		env.Setenv(fmt.Sprintf("URL%d", i+1), "tcp://"+n.Addr)

@@ -26,6 +26,7 @@ const (
 // TestSpring runs a node of the replaced system beside two of stompgw, on one Kafka and one Redis, and
 // has clients of each hear clients of the others and each see the others' sessions.
 func TestSpring(t *testing.T) {
+	t.Parallel()
 	s := startSides(t)
 	t.Run("client", s.testClient)
 	t.Run("broadcast", s.testBroadcast)
@@ -45,19 +46,16 @@ type sides struct {
 
 func startSides(t *testing.T) *sides {
 	t.Helper()
-	const secret = "a secret of 32 bytes and some more"
 	const untold = "1h" // longer than any test waits: a session of that node vanishes when the node says so, or never
 	kafka, redis := shared.Kafka(t).Addr, servers.Redis(t).Addr
-	t.Setenv("STOMPGW_BUS_KAFKA_BROKERS", kafka)
-	t.Setenv("STOMPGW_REDIS_ADDRS", redis)
-	t.Setenv("STOMPGW_AUTH_JWT_SECRET", secret)
+	env := []string{"STOMPGW_BUS_KAFKA_BROKERS=" + kafka, "STOMPGW_REDIS_ADDRS=" + redis, secretEnv}
 	config := springConfig(t)
 
 	var s sides
 	var web []string
 	for _, expiry := range []string{untold, "4s"} { // they make the topic
 		listen := freeAddr(t)
-		s.nodes = append(s.nodes, serve(t, config, "STOMPGW_LISTEN="+listen, "STOMPGW_REGISTRY_HEARTBEAT=500ms", "STOMPGW_REGISTRY_EXPIRY="+expiry))
+		s.nodes = append(s.nodes, serve(t, config, append(env, "STOMPGW_LISTEN="+listen, "STOMPGW_REGISTRY_HEARTBEAT=500ms", "STOMPGW_REGISTRY_EXPIRY="+expiry)...))
 		web = append(web, listen)
 	}
 	s.spring = servers.Spring(t, springProject, kafka, redis, "--sample.jwt-secret="+secret, "--sample.heartbeat=500", "--sample.expiry=4000")

@@ -3,9 +3,13 @@
 package main
 
 import (
+	"fmt"
+	"os"
+	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 )
 
@@ -13,6 +17,10 @@ import (
 func suspend(t testing.TB, p *servers.Process) (resume func()) {
 	t.Helper()
 	p.Signal(t, syscall.SIGSTOP)
+	bustest.Eventually(t, "all its threads have stopped", func() bool {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID()))
+		return err != nil || strings.Contains(string(stat), ") T ") // there is no such file elsewhere
+	})
 	return func() {
 		t.Helper()
 		p.Signal(t, syscall.SIGCONT)
