@@ -21,6 +21,7 @@ import (
 // TestNginxDrain: a node that is stopped behind nginx loses no SEND of its SockJS sessions, and those of the
 // other node, also the ones that begin meanwhile, do not notice.
 func TestNginxDrain(t *testing.T) {
+	t.Parallel()
 	for name, keeps := range map[string]bool{"nginx keeps connections to the nodes": true, "each request has its own": false} {
 		t.Run(name, func(t *testing.T) { testNginxDrain(t, keeps) })
 	}
