@@ -29,6 +29,9 @@ func TestReadme(t *testing.T) {
 	r := newReader(t)
 	for _, b := range r.blocks {
 		run := map[string]func(*testing.T, string){"yaml": r.check, "console": r.compare, "sh": r.shell}[b.kind]
+		if programName.MatchString(b.text) {
+			run = r.program
+		}
 		if run == nil || strings.Contains(b.text, "make test") || strings.Contains(b.text, "go test") {
 			continue // the suite runs these itself
 		}
@@ -81,8 +84,8 @@ func TestDesign(t *testing.T) {
 
 // TestChangelog: what it tells of first is this version, or not released yet.
 func TestChangelog(t *testing.T) {
-	first := regexp.MustCompile(`(?m)^## (\S+)`).FindStringSubmatch(readDocument(t, "CHANGELOG.md"))
-	if first == nil || first[1] != gateway.Version && first[1] != "Unreleased" {
+	first := regexp.MustCompile(`(?m)^## (\S+)( \(unreleased\))?`).FindStringSubmatch(readDocument(t, "CHANGELOG.md"))
+	if first == nil || first[1] != gateway.Version && first[2] == "" {
 		t.Errorf("CHANGELOG.md begins with %q, this is version %s", first, gateway.Version)
 	}
 }
@@ -143,6 +146,7 @@ type reader struct {
 	broker *servers.Broker
 	natsd  *servers.Process
 	env    []string
+	api    map[string]string  // where the API of a node is, by bus
 	nodes  map[string]*node   // by bus
 	heard  map[string]*client // by bus: member 42, who listens to /topic/chat and to answers
 	beside *exec.Cmd          // a command that the next block ends; nil for none
@@ -153,7 +157,7 @@ func newReader(t *testing.T) *reader {
 	servers.Kcat(t)
 	r := &reader{
 		test: t, dir: t.TempDir(),
-		redis: servers.Redis(t).Addr, broker: shared.Kafka(t), natsd: servers.NATS(t, 0),
+		redis: servers.Redis(t).Addr, broker: shared.Kafka(t), natsd: servers.NATS(t, 0, "-js", "-sd", t.TempDir()), // gateway/README.md has a channel with history
 		nodes: map[string]*node{}, heard: map[string]*client{},
 	}
 	r.env = []string{
@@ -170,13 +174,8 @@ func newReader(t *testing.T) *reader {
 		}
 	}
 	clitest.WriteFile(t, filepath.Join(r.dir, "jwt.secret"), secret)
-	configs, err := filepath.Abs("../../configs")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(configs, filepath.Join(r.dir, "configs")); err != nil {
-		t.Fatal(err)
-	}
+	clitest.WriteFile(t, filepath.Join(r.dir, "api.key"), apiKey+"\n")
+	link(t, "../../configs", filepath.Join(r.dir, "configs"))
 	return r
 }
 
@@ -235,8 +234,9 @@ func (r *reader) shell(t *testing.T, text string) {
 	case strings.Contains(text, "nats pub"):
 		r.hears(t, "nats", "your order is on its way")
 	case strings.Contains(text, "sessions kick"):
-		for _, c := range r.heard {
+		for bus, c := range r.heard {
 			c.expect(t, "ERROR")
+			delete(r.heard, bus)
 		}
 	case strings.Contains(text, "nodes drain"):
 		bustest.Eventually(t, "the node has ended", func() bool { return !r.nodes["nats"].Running() })
@@ -267,11 +267,72 @@ func (r *reader) command(t *testing.T, text string) *exec.Cmd {
 	addresses := []string{"go install ./cmd/stompgw", "command -v stompgw", "127.0.0.1:9092", r.broker.Addr}
 	if n := r.nodes["kafka"]; n != nil {
 		_, uuid, _ := strings.Cut(r.nodes["nats"].name(t), "/")
-		addresses = append(addresses, "ws://127.0.0.1:13001/stomp", "tcp://"+n.Addr, "7c0e", uuid)
+		addresses = append(addresses, "ws://127.0.0.1:13001/stomp", "tcp://"+n.Addr, "7c0e", uuid, "127.0.0.1:13005", r.api["kafka"])
 	}
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", strings.NewReplacer(addresses...).Replace(text))
 	cmd.Dir, cmd.Env = r.dir, append(os.Environ(), r.env...)
 	return cmd
+}
+
+// programName is the file of a whole program, as its first line names it.
+var programName = regexp.MustCompile(`^(?:#|//) (\w+\.(?:py|mjs|java|go))`)
+
+// program runs one that publishes to /topic/chat and to member 42.
+func (r *reader) program(t *testing.T, text string) {
+	name := programName.FindStringSubmatch(text)[1]
+	file := filepath.Join(r.dir, name)
+	clitest.WriteFile(t, file, strings.NewReplacer("127.0.0.1:9092", r.broker.Addr, "127.0.0.1:4222", r.natsd.Addr, "127.0.0.1:13005", r.api["kafka"]).Replace(text))
+	bus, args, dir := "nats", []string(nil), r.dir
+	switch filepath.Ext(name) {
+	case ".py":
+		bus, args = "kafka", []string{servers.LookPath(t, "python3", "python3"), name}
+	case ".mjs":
+		args = []string{servers.LookPath(t, "node", "nodejs"), name}
+		link(t, "../../testdata/browser/node_modules", filepath.Join(r.dir, "node_modules"))
+	case ".java":
+		bus, args = "kafka", []string{"java", "-cp", filepath.Join(servers.Jars(t), "*"), name}
+	case ".go":
+		args, dir = []string{"go", "run", file}, "../.." // for the module that has its imports
+	}
+	c := r.connect(t, r.nodes[bus], "/topic/chat", "/member/queue/inbox")
+	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, out)
+	}
+	bodies := map[string]string{}
+	for range 2 {
+		f := c.expect(t, "MESSAGE")
+		bodies[f.headers["destination"]], _, _ = strings.Cut(f.body, ",")
+	}
+	if bodies["/topic/chat"] != "to all" || bodies["/member/queue/inbox"] != "to 42" {
+		t.Errorf("%s has published %q", name, bodies)
+	}
+	if c := r.heard[bus]; c != nil {
+		c.expect(t, "MESSAGE")
+	}
+}
+
+// connect opens a session of member 42 that subscribes.
+func (r *reader) connect(t *testing.T, n *node, destinations ...string) *client {
+	t.Helper()
+	c := connect(t, n.Addr, "Authorization", "Bearer "+strings.TrimSpace(r.read("token.jwt")))
+	for _, destination := range destinations {
+		c.subscribe(t, destination)
+	}
+	return c
+}
+
+// link makes a name for a file or folder of this one.
+func link(t *testing.T, target, name string) {
+	t.Helper()
+	target, err := filepath.Abs(target)
+	if err == nil {
+		err = os.Symlink(target, name)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (r *reader) hears(t *testing.T, bus, want string) {
@@ -296,12 +357,11 @@ func (r *reader) serve(text string) {
 
 // serveBoth starts a node with the rules of gateway/README.md on each bus, and connects member 42 to each.
 func (r *reader) serveBoth() {
+	r.api = map[string]string{"kafka": freeAddr(r.test), "nats": freeAddr(r.test)}
 	for _, driver := range []string{"kafka", "nats"} {
-		n := serve(r.test, filepath.Join(r.dir, "stompgw.yaml"), append(r.env, "STOMPGW_BUS_DRIVER="+driver, "STOMPGW_LISTEN="+freeAddr(r.test),
+		n := serve(r.test, filepath.Join(r.dir, "stompgw.yaml"), append(r.env, "STOMPGW_BUS_DRIVER="+driver, "STOMPGW_LISTEN="+freeAddr(r.test), "STOMPGW_API_LISTEN="+r.api[driver],
 			"STOMPGW_AUTH_JWT_SECRET_FILE="+filepath.Join(r.dir, "jwt.secret"))...)
-		c := connect(r.test, n.Addr, "Authorization", "Bearer "+strings.TrimSpace(r.read("token.jwt")))
-		c.subscribe(r.test, "/topic/chat")
-		c.subscribe(r.test, "/session/queue/answers")
+		c := r.connect(r.test, n, "/topic/chat", "/session/queue/answers")
 		r.nodes[driver], r.heard[driver] = n, c
 		if driver == "nats" {
 			r.env = append(r.env, "PRINCIPAL="+c.principal)
