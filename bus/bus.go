@@ -7,8 +7,11 @@ package bus
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"slices"
 	"strings"
+	"time"
 )
 
 // ErrFull reports that an envelope was refused because too many wait for the broker already: pause
@@ -50,6 +53,7 @@ type Envelope struct {
 	Headers     []Header // in the sender's order, content-type among them, repeated ones too
 	Body        []byte   // any bytes
 	Watch       string   // set on delivery by a Narrower: the watch that brought it
+	Mark        *Mark    // set on delivery by a Recaller, if the destination has history
 }
 
 // Bus carries envelopes between nodes. Its methods may be called from any goroutine.
@@ -98,6 +102,91 @@ type Narrower interface {
 	Watch(watch string, ready func(error))
 	// Unwatch ends a watch. Envelopes already on their way may still arrive.
 	Unwatch(watch string)
+}
+
+// Mark is what a Recaller knows of an envelope.
+type Mark struct {
+	At        Position
+	Published int64  // when, in Unix milliseconds, as the broker or else this node has it
+	Past      bool   // it was published before: for the node's memory alone, never for subscribers
+	Hole      bool   // it is no message: see Recaller
+	Event     uint32 // of a Hole: see Recaller
+}
+
+// String is for tests that show an envelope.
+func (m *Mark) String() string {
+	if m == nil {
+		return "no mark"
+	}
+	return fmt.Sprintf("%+v", *m)
+}
+
+// Position is where an envelope stands in a log of the broker, the same on all nodes. The zero value is none.
+type Position struct {
+	Log    uint64 // which log it is; one that was made anew by the same name is another one
+	Term   uint32 // tells the log from what it is after its end was lost: another number in the same place; 0 is unknown, see Recalled
+	Offset uint64 // grows along the log, though not by one
+}
+
+// Ended is the Offset of the hole of a log that is there no more.
+const Ended = math.MaxUint64
+
+// Keep is what a node keeps of what was published.
+type Keep struct {
+	Patterns []string                      // of the rules; each destination with history matches one of them
+	Without  []string                      // of rules without history that come before one of those, and take from it what they match
+	Has      func(destination string) bool // whether one has history; any goroutine calls it, often
+	Size     int                           // the most envelopes of one destination
+	Age      time.Duration                 // for the longest time
+	Bytes    int                           // of all together
+}
+
+// Wish is where a subscriber has been in a destination, or how much of its past it asks for.
+type Wish struct {
+	After []Position    // the last of each log that it has seen; none: it begins now
+	Told  time.Time     // when a node told it of After
+	Away  time.Duration // for how long it has heard nothing, not even a heart-beat; 0 is unknown
+	Last  int           // the last ones are enough, so many; 0: none, unless they come after After
+}
+
+// Recalled is what a bus says of a Wish.
+type Recalled struct {
+	// Head is where one stands that begins now: in the logs in which the destination's next envelope may come, as far as it
+	// has been delivered. It may be cut where there are many.
+	Head []Position
+	// Whole says that each position of After is in a log that still is what it was, and that all that came behind it has been
+	// delivered, at some time since Receive began or since the destination was watched.
+	// Where the Term is unknown that stands as long as nothing tells that the log may have lost its end since.
+	Whole bool
+	// Err is why it is not whole, in words for an operator. ErrDown, ErrFull and ErrClosed say that it could not be found out, or
+	// not all of Last be brought; with any other error nothing helps who asks again.
+	Err error
+}
+
+// Recaller is a bus that can bring what was published before.
+//
+// To deliver come the envelopes of a destination with history in the order of their log, each once, with a Mark: as Past, if
+// they were published before Receive began or before the destination was watched. What comes twice is dropped before, and
+// what is missing is brought first. What can't be brought any more, as the broker has removed it, is told by a Hole: its
+// Destination is empty for all of the log, and what lies at At and before it may be missing. At Ended the log is no more,
+// and what is known of it is to be forgotten. Holes with the same Event are of one, as when a topic of many logs is made anew, and
+// a subscriber hears of it once; with 0 each is an event of its own. A log that has lost its end goes on from a lower Offset, with a higher Term.
+type Recaller interface {
+	// Remember says what has history. It is called before Receive, and again when that changes. What it asks for in vain,
+	// Healthy tells. Where Has is nil nothing has history any more; what is watched then goes on as it did, until it is
+	// watched anew, and Recall answers of it.
+	Remember(Keep)
+	// Recall brings what w asks for, as far as it was not delivered already. done runs once, on a goroutine of the bus,
+	// when it was, and when this node has come as far as w.After, or after some seconds without. It must not block. The destination
+	// has history, and is watched.
+	Recall(destination string, w Wish, done func(Recalled))
+}
+
+// Adviser is a Recaller that can say what of a Keep its broker will not have.
+type Adviser interface {
+	// Advise asks the broker, and returns what an operator should change there or in the rules so that all of k can be
+	// had, each in words of its own: nil for nothing. The bus need not receive. The error is why that can't be told.
+	Advise(ctx context.Context, k Keep) ([]string, error)
 }
 
 // Wide reports whether a Narrower takes watch for a pattern.

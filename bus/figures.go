@@ -17,6 +17,7 @@ type Figures struct {
 	Gaps       uint64             // occasions on which the broker had removed what this node had not read
 	Repeated   uint64             // envelopes dropped because they had arrived before
 	Skipped    uint64             // messages of the broker that can't be understood
+	Past       int64              // messages from before this node began that it has yet to read for its history, now
 	Partitions []PartitionFigures // by topic and number
 	Sources    []SourceFigures    // in the order of the configuration
 }
