@@ -15,7 +15,8 @@ import (
 // one, that no other test uses. The name has the form "<epoch>/<uuid>". The suite closes the bus.
 type Cluster func(t *testing.T, node string) bus.Bus
 
-// Run tests the bus that open's clusters make. A bus that is a bus.Narrower is tested as one. For
+// Run tests the bus that open's clusters make. A bus that is a bus.Narrower, or a bus.Recaller, is
+// tested as one. For
 // the test of backpressure it should hold few envelopes, and must hold less than 100,000.
 func Run(t *testing.T, open func(t *testing.T) Cluster) {
 	for _, test := range []struct {
@@ -52,6 +53,25 @@ func Run(t *testing.T, open func(t *testing.T) Cluster) {
 			cluster := open(t)
 			if _, ok := newBus(t, cluster, "0/probe").(bus.Narrower); !ok {
 				t.Skip("this bus brings everything")
+			}
+			test.run(t, cluster)
+		})
+	}
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, Cluster)
+	}{
+		{"Positions", testPositions},
+		{"Recall", testRecall},
+		{"Last", testLast},
+		{"Head", testHead},
+		{"UnknownPlace", testUnknownPlace},
+		{"RecallUnderLoad", testRecallUnderLoad},
+	} {
+		t.Run("Recaller/"+test.name, func(t *testing.T) {
+			cluster := open(t)
+			if _, ok := newBus(t, cluster, "0/probe").(bus.Recaller); !ok {
+				t.Skip("this bus knows no past")
 			}
 			test.run(t, cluster)
 		})

@@ -52,18 +52,17 @@ type node struct {
 // if set, runs before an envelope is kept.
 func start(t *testing.T, cluster Cluster, name string, before func(bus.Envelope), destinations ...string) *node {
 	t.Helper()
-	n := &node{
-		Bus:     newBus(t, cluster, name),
-		t:       t,
-		name:    name,
-		limit:   untilDeadline(t).Done(),
-		arrival: make(chan struct{}),
-	}
+	n := newNode(t, cluster, name)
 	n.receive(before)
 	for _, destination := range destinations {
 		n.watch(destination)
 	}
 	return n
+}
+
+// newNode returns a node that does not receive yet.
+func newNode(t *testing.T, cluster Cluster, name string) *node {
+	return &node{Bus: newBus(t, cluster, name), t: t, name: name, limit: untilDeadline(t).Done(), arrival: make(chan struct{})}
 }
 
 // receive runs Receive until the test ends, and returns when it is ready.
@@ -93,6 +92,9 @@ func (n *node) receive(before func(bus.Envelope)) {
 func (n *node) keep(e bus.Envelope) {
 	e.Body = append([]byte(nil), e.Body...)
 	e.Headers = append([]bus.Header(nil), e.Headers...)
+	if e.Mark != nil {
+		e.Mark = new(*e.Mark)
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.got = append(n.got, e)

@@ -15,7 +15,7 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Broker is an Apache Kafka of one node, broker and controller in one.
+// Broker is an Apache Kafka of one node, broker and controller in one, unless it is the Member of another one's cluster.
 type Broker struct {
 	Process // Addr is its listener without TLS and SASL
 
@@ -25,10 +25,12 @@ type Broker struct {
 	BothAddr string // SASL over TLS
 	CA       *x509.CertPool
 
-	classes  string // where Java finds Kafka
-	dir      string // everything it writes; "" before setUp
-	settings []string
-	scram    []string // arguments of format
+	classes    string // where Java finds Kafka
+	dir        string // everything it writes; "" before setUp
+	node       int    // its number in the cluster
+	controller string // address of the cluster's; "" if it is that itself
+	settings   []string
+	scram      []string // arguments of format
 }
 
 // Option changes a Broker before its first start.
@@ -38,6 +40,23 @@ type Option func(t testing.TB, b *Broker)
 func Setting(line string) Option {
 	return func(_ testing.TB, b *Broker) { b.settings = append(b.settings, line) }
 }
+
+// Member makes the broker one of another one's cluster, with a number of its own from 2 on. The other one is its controller.
+func Member(of *Broker, number int) Option {
+	return func(_ testing.TB, b *Broker) { b.controller, b.node = of.quorum(), number }
+}
+
+// quorum returns the address of the cluster's controller.
+func (b *Broker) quorum() string {
+	for _, s := range b.settings {
+		if controller, ok := strings.CutPrefix(s, quorumSetting); ok {
+			return controller
+		}
+	}
+	return ""
+}
+
+const quorumSetting = "controller.quorum.bootstrap.servers="
 
 // Kafka starts a broker, which takes 4 to 6 seconds. Topics are not created by themselves. The
 // test's end kills it; see Shared for one that a package's tests share.
@@ -76,13 +95,9 @@ func (b *Broker) file(name string) string { return filepath.Join(b.dir, name) }
 // configure writes the broker's files.
 func (b *Broker) configure(t testing.TB, opts []Option) {
 	t.Helper()
-	controller := loopback(FreePort(t))
-	b.Addr = loopback(FreePort(t))
+	b.Addr, b.node = loopback(FreePort(t)), 1
 	b.settings = []string{
-		"process.roles=broker,controller",
-		"node.id=1",
 		"controller.listener.names=CONTROLLER",
-		"controller.quorum.bootstrap.servers=" + controller,
 		"log.dirs=" + filepath.ToSlash(b.file("data")),
 		"auto.create.topics.enable=false",
 		"group.initial.rebalance.delay.ms=0",
@@ -102,9 +117,17 @@ func (b *Broker) configure(t testing.TB, opts []Option) {
 		listeners = append(listeners, "TLS://"+b.TLSAddr, "SASL://"+b.SASLAddr, "BOTH://"+b.BothAddr)
 		protocols += ",TLS:SSL,SASL:SASL_PLAINTEXT,BOTH:SASL_SSL"
 	}
+	advertised, roles, controller := strings.Join(listeners, ","), "broker", b.controller
+	if controller == "" {
+		roles, controller = "broker,controller", loopback(FreePort(t))
+		listeners = append(listeners, "CONTROLLER://"+controller)
+	}
 	b.settings = append(b.settings,
-		"advertised.listeners="+strings.Join(listeners, ","),
-		"listeners="+strings.Join(append(listeners, "CONTROLLER://"+controller), ","),
+		"process.roles="+roles,
+		fmt.Sprintf("node.id=%d", b.node),
+		quorumSetting+controller,
+		"advertised.listeners="+advertised,
+		"listeners="+strings.Join(listeners, ","),
 		"listener.security.protocol.map="+protocols,
 	)
 	b.write(t, "server.properties", []byte(strings.Join(b.settings, "\n")+"\n"))
@@ -120,7 +143,10 @@ func (b *Broker) write(t testing.TB, name string, text []byte) {
 func (b *Broker) format(t testing.TB) {
 	t.Helper()
 	const cluster = "c3RvbXBndy10ZXN0cy0wMA" // 16 bytes in base64, as Kafka wants them
-	args := []string{"kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", b.file("server.properties")}
+	args := []string{"kafka.tools.StorageTool", "format", "-t", cluster, "-c", b.file("server.properties")}
+	if b.controller == "" {
+		args = append(args, "--standalone")
+	}
 	runJava(t, patience, java(128, b.classes, append(args, b.scram...)...))
 }
 

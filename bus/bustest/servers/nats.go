@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -26,6 +27,22 @@ func NATS(t testing.TB, port int, args ...string) *Process {
 		Args:    append([]string{"-a", "127.0.0.1", "-p", strconv.Itoa(port)}, args...),
 		Answers: func(ctx context.Context) error { return greets(ctx, addr, "", "INFO ") },
 	})
+}
+
+// NATSCluster starts a cluster of so many servers with JetStream.
+func NATSCluster(t testing.TB, count int) []*Process {
+	t.Helper()
+	dir := t.TempDir()
+	var routes []string
+	for range count {
+		routes = append(routes, fmt.Sprint("nats://", loopback(FreePort(t))))
+	}
+	var members []*Process
+	for i, route := range routes {
+		members = append(members, NATS(t, 0, "-js", "-sd", filepath.Join(dir, strconv.Itoa(i)), "-n", fmt.Sprint("n", i),
+			"--cluster_name", "c", "--cluster", route, "--routes", strings.Join(routes, ",")))
+	}
+	return members
 }
 
 // greets returns nil if the server at addr answers hello with a line that begins with greeting.

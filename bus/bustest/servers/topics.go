@@ -21,14 +21,33 @@ func (b *Broker) CreateTopic(t testing.TB, name string, partitions int, settings
 		key, value, _ := strings.Cut(s, "=")
 		topic.ConfigEntries = append(topic.ConfigEntries, kafka.ConfigEntry{ConfigName: key, ConfigValue: value})
 	}
-	ask(t, b.Addr, "create topic "+name, func(ctx context.Context, c *kafka.Client) error {
+	b.create(t, topic)
+	awaitPartitions(t, b.Addr, name, partitions)
+}
+
+// CreateTopicOn creates a topic on some brokers of b's cluster, by their numbers, the first of which leads. Any of them
+// may be elected, also one that lacks the end of what another has acknowledged alone.
+func (b *Broker) CreateTopicOn(t testing.TB, name string, partitions int, replicas ...int) {
+	t.Helper()
+	topic := kafka.TopicConfig{Topic: name, NumPartitions: -1, ReplicationFactor: -1, ConfigEntries: []kafka.ConfigEntry{
+		{ConfigName: "unclean.leader.election.enable", ConfigValue: "true"}, {ConfigName: "min.insync.replicas", ConfigValue: "1"},
+	}}
+	for p := range partitions {
+		topic.ReplicaAssignments = append(topic.ReplicaAssignments, kafka.ReplicaAssignment{Partition: p, Replicas: replicas})
+	}
+	b.create(t, topic)
+	awaitPartitions(t, b.Addr, name, partitions)
+}
+
+func (b *Broker) create(t testing.TB, topic kafka.TopicConfig) {
+	t.Helper()
+	ask(t, b.Addr, "create topic "+topic.Topic, func(ctx context.Context, c *kafka.Client) error {
 		r, err := c.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{topic}})
 		if err != nil {
 			return err
 		}
-		return r.Errors[name]
+		return r.Errors[topic.Topic]
 	})
-	awaitPartitions(t, b.Addr, name, partitions)
 }
 
 // DeleteTopic deletes a topic.
