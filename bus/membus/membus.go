@@ -5,6 +5,7 @@ package membus
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 
 	"github.com/stompgw/stompgw/bus"
@@ -21,6 +22,7 @@ type Cluster struct {
 	// nodes. A full inbox therefore stops all publishers: backpressure instead of loss.
 	mu      sync.Mutex
 	inboxes map[*inbox]struct{}
+	log     log
 }
 
 // inbox is what one Receive has yet to deliver.
@@ -31,7 +33,7 @@ type inbox struct {
 
 // NewCluster returns a cluster without nodes.
 func NewCluster() *Cluster {
-	return &Cluster{inboxes: make(map[*inbox]struct{})}
+	return &Cluster{inboxes: make(map[*inbox]struct{}), log: log{id: rand.Uint64()}}
 }
 
 // Bus returns the bus of one more node. Its name only serves error texts: like Kafka, the cluster
@@ -54,6 +56,7 @@ func (c *Cluster) Bus(node string) *Bus {
 func (c *Cluster) send(ctx context.Context, e bus.Envelope) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	e.Mark = c.log.append(&e)
 	for in := range c.inboxes {
 		select {
 		case in.envelopes <- e:
@@ -83,6 +86,9 @@ type Bus struct {
 
 	mu     sync.Mutex
 	closed bool
+	read   reading
+
+	telling sync.WaitGroup // what Recall has to say
 
 	cut int // envelopes that Close gave up; pump writes it, others read it after pumped
 }
@@ -117,13 +123,21 @@ func (b *Bus) pump() {
 // Receive implements bus.Bus. It runs ready and deliver on the goroutine of its caller.
 func (b *Bus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelope)) error {
 	in := &inbox{envelopes: make(chan bus.Envelope, inboxSize), gone: ctx.Done()}
-	b.cluster.change(func(inboxes map[*inbox]struct{}) { inboxes[in] = struct{}{} })
+	var past []bus.Envelope
+	b.cluster.change(func(inboxes map[*inbox]struct{}) {
+		inboxes[in] = struct{}{}
+		past = b.past()
+	})
 	defer b.cluster.change(func(inboxes map[*inbox]struct{}) { delete(inboxes, in) })
+	for _, e := range past {
+		deliver(e)
+	}
 	ready()
 	for {
 		select {
 		case e := <-in.envelopes:
 			deliver(e)
+			b.came(e.Mark)
 		case <-ctx.Done():
 			return nil
 		}
@@ -149,6 +163,7 @@ func (b *Bus) Close(ctx context.Context) error {
 	b.mu.Unlock()
 	defer context.AfterFunc(ctx, b.cancel)()
 	<-b.pumped
+	b.telling.Wait()
 	if b.cut > 0 && ctx.Err() != nil {
 		return fmt.Errorf("membus: close %s: %d envelopes were not sent in time: %w", b.node, b.cut, ctx.Err())
 	}
