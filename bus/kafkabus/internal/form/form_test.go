@@ -101,7 +101,7 @@ func (test encodedRecord) check(t *testing.T, f Format) {
 	}
 	got, from, err := Decode(rec)
 	if err != nil || !sameEnvelope(got, want) {
-		t.Errorf("arrives as %q, %v,\nwant %q", got, err, want)
+		t.Errorf("arrives as %+v, %v,\nwant %+v", got, err, want)
 	}
 	if from != (Origin{"1700/a-b", math.MaxUint64}) {
 		t.Errorf("from %v", from)

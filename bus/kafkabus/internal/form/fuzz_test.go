@@ -58,7 +58,7 @@ func checkRoundTrip(t *testing.T, f Format, e, want bus.Envelope, seq uint64) {
 	const node = "1700000000000/01234567-89ab-cdef-0123-456789abcdef"
 	got, from, err := Decode(asRead(t, f.Encode(&e, node, seq)))
 	if err != nil || !sameEnvelope(got, want) || from != (Origin{node, seq}) {
-		t.Errorf("%s: got %q from %v, %v,\nwant %q", f, got, from, err, want)
+		t.Errorf("%s: got %+v from %v, %v,\nwant %+v", f, got, from, err, want)
 	}
 	checkSize(t, f, &e, node, seq)
 }
@@ -87,12 +87,12 @@ func FuzzDecode(f *testing.F) {
 		}
 		if err != nil {
 			if !sameEnvelope(e, bus.Envelope{}) || from != (Origin{}) {
-				t.Errorf("%v, and yet %q from %v", err, e, from)
+				t.Errorf("%v, and yet %+v from %v", err, e, from)
 			}
 			return
 		}
 		if e.Destination == "" || (from.Node == "") != (from.Seq == 0) || len(from.Node) > MaxNode {
-			t.Errorf("got %q from %q, %d", e, from.Node, from.Seq)
+			t.Errorf("got %+v from %q, %d", e, from.Node, from.Seq)
 		}
 		checkRoundTrip(t, Headers, e, e, 1)
 		if JSON.Check(&e) == nil {

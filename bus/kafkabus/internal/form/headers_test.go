@@ -108,7 +108,7 @@ func TestForeignHeadersRecord(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			got, from, err := Decode(&test.rec)
 			if err != nil || !sameEnvelope(got, test.want) || from != test.from {
-				t.Errorf("got %q from %v, %v,\nwant %q from %v", got, from, err, test.want, test.from)
+				t.Errorf("got %+v from %v, %v,\nwant %+v from %v", got, from, err, test.want, test.from)
 			}
 		})
 	}
@@ -127,7 +127,7 @@ func TestHeadersRecordRefused(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			e, from, err := Decode(&wire.Record{Value: []byte(reference), Headers: test.headers})
 			if err == nil || err.Error() != "the destination header is empty" {
-				t.Errorf("got %q from %v, %v", e, from, err)
+				t.Errorf("got %+v from %v, %v", e, from, err)
 			}
 		})
 	}

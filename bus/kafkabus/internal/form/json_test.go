@@ -112,7 +112,7 @@ func TestForeignJSONRecord(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			got, from, err := Decode(&wire.Record{Value: []byte(test.value), Headers: test.headers})
 			if err != nil || !sameEnvelope(got, test.want) || from != test.from {
-				t.Errorf("got %q from %v, %v,\nwant %q from %v", got, from, err, test.want, test.from)
+				t.Errorf("got %+v from %v, %v,\nwant %+v from %v", got, from, err, test.want, test.from)
 			}
 		})
 	}
@@ -149,7 +149,7 @@ func TestJSONRecordRefused(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			e, from, err := Decode(&wire.Record{Value: []byte(test.value), Headers: kafkaHeaders("node", "SECRET", "seq", "1")})
 			if err == nil || err.Error() != "no destination header, and the value "+test.says {
-				t.Errorf("got %q from %v, %v,\nwant %q", e, from, err, test.says)
+				t.Errorf("got %+v from %v, %v,\nwant %+v", e, from, err, test.says)
 			}
 		})
 	}
@@ -171,7 +171,7 @@ func FuzzParseJSON(f *testing.F) {
 		want, wanted := plainParse(value)
 		got, err := parseJSON(value)
 		if (err == nil) != wanted || wanted && !sameEnvelope(got, want) {
-			t.Errorf("%q: got %q, %v, want %q, %t", value, got, err, want, wanted)
+			t.Errorf("%q: got %+v, %v, want %+v, %t", value, got, err, want, wanted)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package form
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/stompgw/stompgw/bus"
@@ -26,6 +27,7 @@ type Source struct {
 // Mapping is a Source as it is used. Any goroutine may use it.
 type Mapping struct {
 	destination template
+	like        *regexp.Regexp // what destinations can be
 	prefix      string
 }
 
@@ -41,7 +43,7 @@ func (s Source) Mapping() (*Mapping, error) {
 	if err != nil {
 		return nil, fmt.Errorf("destination %w", err)
 	}
-	return &Mapping{destination, s.Headers}, nil
+	return &Mapping{destination, destination.like(), s.Headers}, nil
 }
 
 // CheckDestination returns what is wrong with Destination, for behind the name of a setting.
@@ -70,6 +72,9 @@ func (m *Mapping) Pattern() string {
 	}
 	return pattern.String()
 }
+
+// Matches reports whether records can become a destination.
+func (m *Mapping) Matches(destination string) bool { return m.like.MatchString(destination) }
 
 // Envelope returns what rec becomes. The body aliases the record's value. An error says what the
 // record lacks, without quoting it.

@@ -43,7 +43,7 @@ func TestSource(t *testing.T) {
 			want := bus.Envelope{Destination: test.destination, Headers: test.headers, Body: []byte("{}")}
 			got, err := mustSource(t, test.template, test.prefix).Envelope(&order)
 			if err != nil || !sameEnvelope(got, want) {
-				t.Errorf("got %q, %v,\nwant %q", got, err, want)
+				t.Errorf("got %+v, %v,\nwant %+v", got, err, want)
 			}
 		})
 	}
@@ -64,7 +64,7 @@ func TestSourceBare(t *testing.T) {
 	} {
 		got, err := mustSource(t, "/topic/a", "").Envelope(&test.rec)
 		if want := (bus.Envelope{Destination: "/topic/a", Headers: test.want}); err != nil || !sameEnvelope(got, want) {
-			t.Errorf("%s: got %q, %v, want %q", test.name, got, err, want)
+			t.Errorf("%s: got %+v, %v, want %+v", test.name, got, err, want)
 		}
 	}
 }
@@ -99,7 +99,7 @@ func TestSourceRecordRefused(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := mustSource(t, test.template, "").Envelope(&test.rec)
 			if says := errorText(err); says != test.says || err != nil && !sameEnvelope(got, bus.Envelope{}) {
-				t.Errorf("got %.100q, %q, want %q", got, says, test.says)
+				t.Errorf("got %+v, %q, want %+v", got, says, test.says)
 			}
 		})
 	}
@@ -189,6 +189,29 @@ func BenchmarkSource(b *testing.B) {
 	for b.Loop() {
 		if _, err := s.Envelope(&rec); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// TestSourceMatches: a source's records become destinations of one form alone.
+func TestSourceMatches(t *testing.T) {
+	m, err := Source{Topic: "orders", Destination: "/topic/a.b/{key}-{partition}/x"}.Mapping()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for destination, want := range map[string]bool{
+		"/topic/a.b/7-1/x":      true,
+		"/topic/a.b/7-8-1/x":    true,
+		"/topic/a.b/ä-1/x":      true,
+		"/topic/a.b/-1/x":       false,
+		"/topic/aXb/7-1/x":      false,
+		"/topic/a.b/7/1-1/x":    false,
+		"/topic/a.b/7-1/x/more": false,
+		"/more/topic/a.b/7-1/x": false,
+		"":                      false,
+	} {
+		if got := m.Matches(destination); got != want {
+			t.Errorf("%s: %t", destination, got)
 		}
 	}
 }

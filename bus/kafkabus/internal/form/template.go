@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -100,6 +101,19 @@ func (t template) check() error {
 }
 
 var errEmptySegment = errors.New("has an empty segment: write the slashes singly and none at the end")
+
+// like returns what matches the destinations that t makes.
+func (t template) like() *regexp.Regexp {
+	like := "^"
+	for _, p := range t {
+		if p.place == "" {
+			like += regexp.QuoteMeta(p.text)
+		} else {
+			like += "[^/]+"
+		}
+	}
+	return regexp.MustCompile(like + "$")
+}
 
 // expand returns the destination of rec.
 func (t template) expand(rec *wire.Record) (string, error) {

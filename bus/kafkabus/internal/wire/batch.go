@@ -11,6 +11,7 @@ const (
 	batchPrefix = 12 // bytes of those that its own length does not count
 
 	compressionBits = 7
+	appendTimeBit   = 1 << 3
 	controlBit      = 1 << 5
 )
 
@@ -30,6 +31,8 @@ type Batch struct {
 	version    int8
 	checksum   uint32
 	attributes int16
+	firstTime  int64 // in Unix milliseconds; -1 for unknown
+	lastTime   int64 // of the latest record, or when the leader appended it
 	count      int32
 	summed     []byte // what the checksum is of
 	records    []byte // perhaps compressed
@@ -73,9 +76,24 @@ func (b *Batch) head(whole []byte) {
 	b.summed = r.b
 	b.attributes = r.int16()
 	b.Last = b.First + int64(r.int32())
-	r.bytes(8 + 8 + 8 + 2 + 4) // two times, and the producer's id, epoch and sequence
+	b.firstTime, b.lastTime = r.int64(), r.int64()
+	r.bytes(8 + 2 + 4) // the producer's id, epoch and sequence
 	b.count = r.int32()
 	b.records = r.b
+}
+
+// Count returns how many records the batch says it has.
+func (b *Batch) Count() int64 { return int64(max(0, b.count)) }
+
+// time returns when a record was published that says delta of it.
+func (b *Batch) time(delta int64) int64 {
+	switch {
+	case b.attributes&appendTimeBit != 0:
+		return b.lastTime
+	case b.firstTime < 0:
+		return -1
+	}
+	return b.firstTime + delta
 }
 
 // IsControl reports whether the batch is the broker's own, such as the mark of a transaction's end.

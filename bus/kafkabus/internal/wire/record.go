@@ -15,6 +15,7 @@ type Record struct {
 	Topic     string
 	Partition int
 	Offset    int64
+	Time      int64  // when it was published, in Unix milliseconds, as the topic has it; below 0 for unknown
 	Key       []byte // nil for none
 	Value     []byte // nil for a tombstone
 	Headers   []kafka.Header
@@ -41,8 +42,8 @@ func (s *Scanner) Next(rec *Record) bool {
 		return false
 	}
 	r := reader{b: s.varbytes(), bad: s.bad}
-	r.int8()   // attributes, of which there are none
-	r.varint() // time
+	r.int8() // attributes, of which there are none
+	rec.Time = s.batch.time(r.varint())
 	delta := r.varint()
 	rec.Offset = s.batch.First + delta
 	rec.Key = r.varbytes()

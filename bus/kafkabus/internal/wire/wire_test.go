@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
@@ -18,17 +19,19 @@ func FuzzRecords(f *testing.F) {
 	f.Add([]byte("key"), []byte("value"), "name", []byte("header"), byte(0), int64(7))
 	f.Add([]byte(nil), []byte{}, "", []byte(nil), byte(4), int64(0))
 	f.Fuzz(func(t *testing.T, key, value []byte, name string, header []byte, packed byte, offset int64) {
+		start := time.Now()
 		offset = max(0, offset&(1<<60-1))
 		var want []Record
 		var records []protocol.Record
 		for i := range 3 {
-			r := Record{Offset: offset + int64(i), Key: key, Value: value}
+			at := start.Add(time.Duration(i*i) * time.Hour)
+			r := Record{Offset: offset + int64(i), Time: at.UnixMilli(), Key: key, Value: value}
 			if i == 1 {
 				r.Value = nil
 			}
 			r.Headers = []kafka.Header{{Key: name, Value: header}, {Key: name + "2"}}[:i%3]
 			want = append(want, r)
-			records = append(records, protocol.Record{Key: bytesOf(r.Key), Value: bytesOf(r.Value), Headers: r.Headers})
+			records = append(records, protocol.Record{Time: at, Key: bytesOf(r.Key), Value: bytesOf(r.Value), Headers: r.Headers})
 		}
 		var written bytes.Buffer
 		set := protocol.RecordSet{Version: 2, Attributes: protocol.Attributes(packed % 5), Records: protocol.NewRecordReader(records...)}
@@ -150,5 +153,24 @@ func TestNames(t *testing.T) {
 	}
 	if len(n) > maxNames || !reflect.DeepEqual(n[""], "") {
 		t.Errorf("%d names", len(n))
+	}
+}
+
+// TestTime: a record's time is its own, that of the append where the topic says so, or unknown.
+func TestTime(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		attributes int16
+		first      int64
+		want       int64
+	}{
+		{"its own", 0, 1000, 1007},
+		{"of the append", appendTimeBit, 1000, 5000},
+		{"unknown", 0, -1, -1},
+	} {
+		b := Batch{attributes: test.attributes, firstTime: test.first, lastTime: 5000}
+		if got := b.time(7); got != test.want {
+			t.Errorf("%s: %d, want %d", test.name, got, test.want)
+		}
 	}
 }
