@@ -13,7 +13,6 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/createtopics"
-	"github.com/segmentio/kafka-go/protocol/describeconfigs"
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
@@ -225,25 +224,15 @@ func (t *topic) learn(ctx context.Context, v *view) {
 
 // ask returns the limit as the broker has it.
 func (t *topic) ask(ctx context.Context, v *view) (int64, error) {
-	answer, _, err := t.cluster.ask(ctx, v.controller, &describeconfigs.Request{Resources: []describeconfigs.RequestResource{{
-		ResourceType: int8(kafka.ResourceTypeTopic),
-		ResourceName: t.cfg.Topic,
-		ConfigNames:  []string{limitName},
-	}}})
+	settings, err := t.cluster.describe(ctx, v, t.cfg.Topic, limitName)
 	if err != nil {
 		return 0, err
 	}
-	for _, resource := range answer.(*describeconfigs.Response).Resources {
-		if err := wire.ErrorOf(resource.ErrorCode, resource.ErrorMessage); err != nil {
-			return 0, err
-		}
-		for _, entry := range resource.ConfigEntries {
-			if entry.ConfigName == limitName {
-				return parseLimit(entry.ConfigValue)
-			}
-		}
+	limit, told := settings[limitName]
+	if !told {
+		return 0, errors.New("the broker's answer does not have it")
 	}
-	return 0, errors.New("the broker's answer does not have it")
+	return parseLimit(limit)
 }
 
 func parseLimit(value string) (int64, error) {

@@ -1,0 +1,96 @@
+package kafkabus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/describeconfigs"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
+)
+
+// The settings of a topic that say for how long a record stays.
+const (
+	retentionName = "retention.ms"
+	policyName    = "cleanup.policy"
+)
+
+// Advise implements bus.Adviser.
+func (b *Bus) Advise(ctx context.Context, k bus.Keep) (advice []string, err error) {
+	v, err := b.cluster.await(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range v.topics {
+		if t.err != nil {
+			continue // Healthy and the figures of sources tell
+		}
+		settings, err := b.cluster.describe(ctx, v, t.name, retentionName, policyName)
+		switch {
+		case errors.Is(err, kafka.TopicAuthorizationFailed), errors.Is(err, kafka.ClusterAuthorizationFailed):
+			advice = append(advice, fmt.Sprintf("topic %s: nobody knows for how long it keeps records: let this node's user DescribeConfigs on it", t.name))
+		case err != nil:
+			return advice, fmt.Errorf("kafkabus: topic %s: %w", t.name, err)
+		default:
+			advice = append(advice, adviseTopic(t.name, settings, k.Age)...)
+		}
+	}
+	return advice, nil
+}
+
+// adviseTopic returns what is amiss with a topic that is to keep records for so long.
+func adviseTopic(name string, settings map[string]string, age time.Duration) (advice []string) {
+	policy := settings[policyName]
+	if strings.Contains(policy, "compact") {
+		advice = append(advice, fmt.Sprintf("topic %s: %s=%s removes all but the last record of each key, and history has holes: set it to delete", name, policyName, policy))
+	}
+	kept, err := strconv.ParseInt(settings[retentionName], 10, 64)
+	if err == nil && kept >= 0 && kept < age.Milliseconds() && policy != "compact" {
+		advice = append(advice, fmt.Sprintf("topic %s: %s=%d removes what history is to have: raise it to %d at least, or shorten the ttl of %s",
+			name, retentionName, kept, age.Milliseconds(), age))
+	}
+	return advice
+}
+
+// await returns the view as soon as there is one.
+func (c *cluster) await(ctx context.Context) (*view, error) {
+	for {
+		v, changed := c.view()
+		if v != nil {
+			return v, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, c.healthy()
+		}
+	}
+}
+
+// describe returns settings of a topic as the brokers have them.
+func (c *cluster) describe(ctx context.Context, v *view, topic string, names ...string) (map[string]string, error) {
+	answer, _, err := c.ask(ctx, v.controller, &describeconfigs.Request{Resources: []describeconfigs.RequestResource{{
+		ResourceType: int8(kafka.ResourceTypeTopic),
+		ResourceName: topic,
+		ConfigNames:  names,
+	}}})
+	if err != nil {
+		return nil, err
+	}
+	settings := make(map[string]string)
+	for _, resource := range answer.(*describeconfigs.Response).Resources {
+		if err := wire.ErrorOf(resource.ErrorCode, resource.ErrorMessage); err != nil {
+			return nil, err
+		}
+		for _, entry := range resource.ConfigEntries {
+			settings[entry.ConfigName] = entry.ConfigValue
+		}
+	}
+	return settings, nil
+}
