@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
@@ -34,6 +35,7 @@ type partition struct {
 
 	// Guarded by the tail's mutex.
 	leader int32    // none if it has none
+	rank   int      // how many partitions of the topic with lower numbers have the same leader
 	owner  *fetcher // nil for none
 	absent bool     // it is not in the latest view
 	away   bool     // it was absent, and its owner does not know yet
@@ -46,6 +48,7 @@ type partition struct {
 	epoch    int32   // the latest of a leader whose records were read, or which led at the start; -1 for none
 	later    int32   // one above epoch that has come since, else -1
 	seen     *repeats
+	mark     bus.Mark      // of the record that is handed on
 	broken   int           // answers whose batch at offset had a wrong checksum
 	resume   time.Time     // when to ask for it again, after an error
 	pause    time.Duration // that led to resume
@@ -56,8 +59,12 @@ type partition struct {
 	answered atomic.Int64 // when it last came without an error, in nanoseconds of the Unix time
 	read     atomic.Bool  // it has come without an error since its place is known
 
-	// Any goroutine; it guards itself.
-	trouble pulse // since when it can't be read though its broker may answer
+	// Any goroutine; each guards itself.
+	trouble pulse       // since when it can't be read though its broker may answer
+	window  window      // what of the log was handed on
+	suspect atomic.Bool // somebody knows of another log: it has to be looked up
+
+	suspected time.Time // when somebody did last; owned by the recaller
 }
 
 // newPartition returns one that is to be read from its first record.

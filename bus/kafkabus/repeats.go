@@ -1,6 +1,9 @@
 package kafkabus
 
-import "sync/atomic"
+import (
+	"maps"
+	"sync/atomic"
+)
 
 // maxNodes is how many of the nodes that it has heard of last one partition's repeats remember at least. At
 // most it is twice as many.
@@ -12,6 +15,7 @@ const maxNodes = 1000
 // partition.
 type repeats struct {
 	recent, older map[string]uint64 // the last number of each node; when recent is full, it takes the place of older
+	cut           map[string]uint64 // what it was when the log lost its end; nil if it never did
 	count         *atomic.Uint64    // of the records that were not the first
 }
 
@@ -35,4 +39,17 @@ func (r *repeats) first(node string, seq uint64) bool {
 		return false
 	}
 	return true
+}
+
+// cutAway notes that the log is not what it was: from now on nobody knows which of the records that came are still in it.
+func (r *repeats) cutAway() {
+	r.cut = make(map[string]uint64)
+	maps.Copy(r.cut, r.older)
+	maps.Copy(r.cut, r.recent)
+}
+
+// isLost reports whether the record that a repeated one repeats may have been cut away.
+func (r *repeats) isLost(node string, seq uint64) bool {
+	last, known := r.cut[node]
+	return known && seq <= last
 }
