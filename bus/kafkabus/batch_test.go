@@ -73,7 +73,9 @@ func newDelivery(offset, end int64) *delivery {
 	d.place = known
 	t := newTail(nil, slog.New(slog.DiscardHandler))
 	t.ctx = context.Background()
-	t.handle = func(rec *wire.Record, _ *repeats) { d.got = append(d.got, fmt.Sprintf("%d:%s", rec.Offset, rec.Value)) }
+	t.handle = func(rec *wire.Record, _ *partition) {
+		d.got = append(d.got, fmt.Sprintf("%d:%s", rec.Offset, rec.Value))
+	}
 	d.fetcher = newFetcher(t, share{broker: 1})
 	d.offset.Store(offset)
 	d.end.Store(end)
@@ -182,7 +184,7 @@ func TestRecordsAllocs(t *testing.T) {
 	set := written(t, 0, 0, records...)
 	d := newDelivery(0, 1000)
 	handed := 0
-	d.fetcher.tail.handle = func(*wire.Record, *repeats) { handed++ }
+	d.fetcher.tail.handle = func(*wire.Record, *partition) { handed++ }
 	n := testing.AllocsPerRun(10, func() {
 		d.offset.Store(0)
 		_ = d.deliver(set, d.fetcher)
@@ -204,7 +206,7 @@ func FuzzDeliver(f *testing.F) {
 		}
 		d := newDelivery(10, 1000)
 		last := int64(9)
-		d.fetcher.tail.handle = func(rec *wire.Record, _ *repeats) {
+		d.fetcher.tail.handle = func(rec *wire.Record, _ *partition) {
 			if rec.Offset <= last {
 				t.Fatalf("offset %d after %d", rec.Offset, last)
 			}
@@ -311,7 +313,7 @@ func TestUnpack(t *testing.T) {
 				set := join(compressed(t, written(t, 10, 0, text("a", strings.Repeat("x", test.size), "c")...), codec), next)
 				d := boundedDelivery(kept, most)
 				lengths := ""
-				d.fetcher.tail.handle = func(rec *wire.Record, _ *repeats) { lengths += fmt.Sprintf("%d:%d ", rec.Offset, len(rec.Value)) }
+				d.fetcher.tail.handle = func(rec *wire.Record, _ *partition) { lengths += fmt.Sprintf("%d:%d ", rec.Offset, len(rec.Value)) }
 				cost := allocated(func() {
 					must(t, d.deliver(set, d.fetcher))
 				})

@@ -35,7 +35,7 @@ const (
 
 	// keptUnpacked is how many bytes a batch may become in memory that its fetcher keeps, and how
 	// much that is. What becomes more is had by one fetcher of the bus at a time, and for a batch.
-	keptUnpacked = 8 << 20
+	keptUnpacked = 4 << 20
 
 	// maxUnpacked bounds what a batch may become at all. What becomes more is skipped. With zstd the
 	// window counts, too: that of its highest level is as large as this.
@@ -50,20 +50,26 @@ func backoff(pause time.Duration) time.Duration {
 	return min(max(leastPause, 2*pause), mostPause)
 }
 
-// shares is into how many shares the partitions that a broker leads are dealt out, with one fetch at
-// a time for each. With a single one, whatever comes just after an answer has to wait for the next:
-// at 1,000 records a second that made the latency's p99 three times as long. A fetch for each
-// partition would cost a connection and a wake-up for each.
-const shares = 4
+// The partitions of a topic that a broker leads are dealt out to shares, with one fetch at a time for each: every 16
+// to four shares, and all to 16 at most. With a single one, whatever comes just after an answer has to wait
+// for the next: at 1,000 records a second that made the latency's p99 three times as long, and four for 64
+// partitions twice. A fetch for each partition would cost a connection and a wake-up for each.
+const (
+	dealt     = 16 // partitions
+	toShares  = 4
+	maxShares = 16
+)
 
 // share is what one fetcher reads.
 type share struct {
 	broker int32
-	number int // 0 to shares-1
+	number int // 0 to maxShares-1
 }
 
 // share returns what p belongs to now. It runs under the tail's mutex.
-func (p *partition) share() share { return share{p.leader, p.number % shares} }
+func (p *partition) share() share {
+	return share{p.leader, (p.rank/dealt*toShares + p.rank%toShares) % maxShares}
+}
 
 // fetcher reads a share of the partitions that one broker leads. One goroutine runs it, and hands on
 // the records; it ends when the share is empty.
@@ -117,7 +123,7 @@ func (f *fetcher) run() {
 			f.once()
 		}
 	}
-	if f.failures >= outageFailures && f.tail.ctx.Err() == nil {
+	if f.failures >= outageFailures && f.tail.speaks(f.broker) && f.tail.ctx.Err() == nil {
 		f.tail.log.Info("the silent broker no longer leads any partition", "broker", f.tail.cluster.host(f.broker))
 	}
 }
@@ -148,8 +154,11 @@ func (f *fetcher) choose() (next time.Duration) {
 	f.due = f.due[:0]
 	for i := range f.held {
 		p := f.held[(start+i)%len(f.held)]
-		if now.Sub(f.answered) > unwatched {
+		if now.Sub(f.answered) > unwatched || p.suspect.Load() && p.suspect.Swap(false) {
 			p.doubt()
+		}
+		if f.tail.past.over.Load() {
+			f.skipPast(p)
 		}
 		if wait := p.resume.Sub(now); wait > 0 {
 			next = min(next, wait)
@@ -198,7 +207,7 @@ func (f *fetcher) pass(large *wire.TooLarge) {
 	for _, p := range f.due {
 		if p.isIn(&large.Partition) {
 			p.end.Store(large.Partition.End)
-			p.passBy(&large.Batch, large, f.tail)
+			p.passBy(&large.Batch, large, f)
 		}
 	}
 }
@@ -283,7 +292,12 @@ func (f *fetcher) take(p *partition, a *wire.Fetched, now int64) {
 	}
 	if len(a.Batches) > 0 {
 		f.after = p
-		if err := p.deliver(a.Batches, f); err != nil {
+		past := p.isPast(p.offset.Load())
+		err := p.deliver(a.Batches, f)
+		if past && !p.isPast(p.offset.Load()) {
+			signal(f.tail.found)
+		}
+		if err != nil {
 			f.putOff(p, err)
 			return
 		}
@@ -294,8 +308,12 @@ func (f *fetcher) take(p *partition, a *wire.Fetched, now int64) {
 
 // deliver hands on the records of a batch from p's offset on.
 func (f *fetcher) deliver(p *partition, b *wire.Batch) error {
-	if err := b.Check(); err != nil || b.IsControl() {
+	if err := b.Check(); err != nil {
 		return err
+	}
+	p.enter(b.First, b.Epoch)
+	if b.IsControl() {
+		return nil
 	}
 	unpacked, err := f.unpack(b)
 	defer f.shrink()
@@ -303,6 +321,9 @@ func (f *fetcher) deliver(p *partition, b *wire.Batch) error {
 		return err
 	}
 	f.rec.Topic, f.rec.Partition = p.topic, p.number
+	if p.isPast(b.First) {
+		f.tail.past.add(b)
+	}
 	s := b.Scan(unpacked, f.names)
 	for s.Next(&f.rec) {
 		if f.rec.Offset < p.offset.Load() {
@@ -311,7 +332,7 @@ func (f *fetcher) deliver(p *partition, b *wire.Batch) error {
 		if f.tail.ctx.Err() != nil {
 			return nil
 		}
-		f.tail.handle(&f.rec, p.seen)
+		f.tail.handle(&f.rec, p)
 		p.offset.Store(f.rec.Offset + 1)
 	}
 	return s.Err()
@@ -377,7 +398,7 @@ func (f *fetcher) putOff(p *partition, err error) {
 func (f *fetcher) failed(err error) {
 	f.pulse.failed(err)
 	f.answered = time.Time{}
-	if f.failures++; f.failures == outageFailures {
+	if f.failures++; f.failures == outageFailures && f.tail.fallsSilent(f.broker) {
 		f.tail.log.Warn("a broker does not answer", "broker", f.tail.cluster.host(f.broker), "err", err)
 	}
 	f.pause = backoff(f.pause)
@@ -386,7 +407,7 @@ func (f *fetcher) failed(err error) {
 
 func (f *fetcher) succeeded() {
 	silence := f.pulse.answered()
-	if f.failures >= outageFailures {
+	if f.failures >= outageFailures && f.tail.speaks(f.broker) {
 		f.tail.log.Info("the broker answers again", "broker", f.tail.cluster.host(f.broker), "after", silence.Round(time.Millisecond))
 	}
 	f.answered, f.failures, f.pause = time.Now(), 0, 0

@@ -2,6 +2,7 @@ package kafkabus
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
@@ -108,7 +110,7 @@ func TestEndDuringDelivery(t *testing.T) {
 	w.start(func(ctx context.Context) {
 		defer close(ended)
 		ctx, cancel := context.WithCancel(ctx)
-		newTail(w.cluster, slog.New(slog.DiscardHandler)).run(ctx, func() { close(ready) }, func(*wire.Record, *repeats) {
+		newTail(w.cluster, slog.New(slog.DiscardHandler)).run(ctx, func() { close(ready) }, func(*wire.Record, *partition) {
 			handed++
 			cancel()
 		})
@@ -233,5 +235,67 @@ func TestBackoff(t *testing.T) {
 	f.succeeded()
 	if f.pause != 0 || f.failures != 0 {
 		t.Errorf("a pause of %s after an answer", f.pause)
+	}
+}
+
+// TestShares: 16 partitions that a broker leads are dealt out to four fetches, and more of them to 16 at most, evenly,
+// however many brokers there are.
+func TestShares(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel() // so that nobody begins to read
+	for led, want := range map[int][]int{1: {1}, 12: {3, 3, 3, 3}, 20: {4, 4, 4, 4, 1, 1, 1, 1}, 64: slices.Repeat([]int{4}, 16), 128: slices.Repeat([]int{8}, 16)} {
+		for _, brokers := range []int{1, 2, 3, 4, 8} {
+			tl := newTail(nil, slog.New(slog.DiscardHandler))
+			tl.ctx, tl.topics = ended, []*followed{{name: "a"}}
+			leaders := make([]int32, led*brokers)
+			for number := range leaders {
+				leaders[number] = int32(number % brokers)
+			}
+			tl.follow(&view{topics: []topicView{{name: "a", leaders: leaders}}})
+			got := make([][]int, brokers)
+			for _, p := range tl.topics[0].parts {
+				s := p.share()
+				got[s.broker] = append(got[s.broker], make([]int, max(0, s.number+1-len(got[s.broker])))...)
+				got[s.broker][s.number]++
+			}
+			for broker := range got {
+				if !slices.Equal(got[broker], want) {
+					t.Errorf("%d partitions of broker %d of %d are dealt out as %v, want %v", led, broker, brokers, got[broker], want)
+				}
+			}
+		}
+	}
+}
+
+// TestSilenceIsToldOnce: the log tells once that a broker is silent, and once that it has answered all.
+func TestSilenceIsToldOnce(t *testing.T) {
+	var log bustest.Log
+	c, err := newCluster(Config{Brokers: []string{"nobody:1"}}, []string{"stompgw"})
+	must(t, err)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel() // so that nobody waits
+	tl := newTail(c, slog.New(slog.NewTextHandler(&log, nil)))
+	tl.ctx = t.Context()
+	var all []*fetcher
+	for number := range maxShares {
+		f := newFetcher(tl, share{broker: 7, number: number})
+		f.round = ended
+		all = append(all, f)
+	}
+	for range 2 {
+		for range outageFailures + 1 {
+			for _, f := range all {
+				f.failed(errors.New("no answer"))
+			}
+		}
+		for _, f := range all {
+			f.succeeded()
+			f.succeeded()
+		}
+	}
+	for _, line := range []string{"a broker does not answer", "the broker answers again"} {
+		if n := strings.Count(log.String(), line); n != 2 {
+			t.Errorf("%d lines of %q in two outages:\n%s", n, line, &log)
+		}
 	}
 }

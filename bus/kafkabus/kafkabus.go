@@ -19,8 +19,14 @@
 // # Receiving
 //
 // Every node reads every partition, from the offset that was the next when it began; there is no
-// consumer group (tail.go). The partitions that a broker leads are dealt out to four fetches. What
+// consumer group (tail.go). The partitions that a broker leads are dealt out to some fetches, 16 at most. What
 // deliver is too slow for waits on the broker.
+//
+// # History
+//
+// With bus.Keep every node reads back what it is to keep before it is ready (past.go), and hands it on as Past. A position is the name
+// of a log, which the topic's identity and the partition's number make, the epoch of the leader that appended the record, and the offset. Each partition knows the
+// stretch of its log that was handed on, and where in it the epochs begin (window.go); by that positions are judged (recall.go).
 package kafkabus
 
 import (
@@ -89,7 +95,7 @@ func (cfg Config) withDefaults() Config {
 	return cfg
 }
 
-// Bus is one node's end of the brokers. It implements bus.Bus, bus.Measured and bus.Living.
+// Bus is one node's end of the brokers. It implements bus.Bus, bus.Recaller, bus.Adviser, bus.Measured and bus.Living.
 type Bus struct {
 	// Set by New, never changed.
 	cfg     Config
@@ -103,6 +109,7 @@ type Bus struct {
 	cluster *cluster
 	out     *producer
 	in      *tail
+	recalls *recaller
 	skipped atomic.Uint64 // records that can't be understood
 	logged  seldom.Line   // of them
 }
@@ -140,6 +147,7 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 	}
 	b.out.silence = b.in.silence
 	b.in.patience = cfg.Silence
+	b.recalls = newRecaller(ctx, b.in, b.out.home, sources)
 	go b.run()
 	return b, nil
 }
@@ -167,6 +175,7 @@ func (b *Bus) run() {
 	wg.Go(func() { b.cluster.greet(b.ctx, b.log) })
 	wg.Go(func() { b.out.run(b.ctx) })
 	wg.Wait()
+	b.recalls.close()
 }
 
 // Publish implements bus.Bus. Besides the errors named there it refuses with bus.ErrTooLarge what
@@ -175,24 +184,44 @@ func (b *Bus) Publish(e bus.Envelope, done func(error)) error {
 	return b.out.publish(e, done)
 }
 
-// Receive implements bus.Bus. deliver runs on up to four goroutines for each broker, and what it is too
+// Receive implements bus.Bus. deliver runs on up to 16 goroutines for each broker, and what it is too
 // slow for waits there.
 func (b *Bus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelope)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(b.ctx, cancel)()
-	b.in.run(ctx, ready, func(rec *wire.Record, seen *repeats) {
-		if e, ok := b.envelope(rec, seen); ok {
+	b.in.hole = func(m *bus.Mark) { deliver(bus.Envelope{Mark: m}) }
+	b.in.run(ctx, ready, b.handler(deliver))
+	return nil
+}
+
+// handler returns what hands on a record as an envelope. Of the past that is what has history.
+func (b *Bus) handler(deliver func(bus.Envelope)) func(*wire.Record, *partition) {
+	return func(rec *wire.Record, p *partition) {
+		e, ok := b.envelope(rec, p)
+		if !ok {
+			return
+		}
+		if e.Mark = b.in.markOf(rec, p, &e); e.Mark != nil || !p.isPast(rec.Offset) {
 			deliver(e)
 		}
-	})
-	return nil
+	}
+}
+
+// Remember implements bus.Recaller. A bus that hears of history only after Receive began has no past: all that it delivers
+// from then on is marked.
+func (b *Bus) Remember(k bus.Keep) { b.in.remember(k) }
+
+// Recall implements bus.Recaller. When the bus is closed done runs at once.
+func (b *Bus) Recall(destination string, w bus.Wish, done func(bus.Recalled)) {
+	b.recalls.recall(destination, w, done)
 }
 
 var errCrowded = fmt.Errorf("it has more than %d headers", wire.MaxHeaders)
 
-// envelope returns what rec carries, the first time that it comes.
-func (b *Bus) envelope(rec *wire.Record, seen *repeats) (e bus.Envelope, ok bool) {
+// envelope returns what rec carries, the first time that it comes. What was cut away from the log and is written again does not
+// come a second time; but as its place is another one now, the node has no more of the log than what lies behind that.
+func (b *Bus) envelope(rec *wire.Record, p *partition) (e bus.Envelope, ok bool) {
 	var from form.Origin
 	var err error
 	switch s := b.sources[rec.Topic]; {
@@ -207,7 +236,13 @@ func (b *Bus) envelope(rec *wire.Record, seen *repeats) (e bus.Envelope, ok bool
 		b.skip(rec, err)
 		return e, false
 	}
-	return e, from.Node == "" || seen.first(from.Node, from.Seq)
+	if from.Node == "" || p.seen.first(from.Node, from.Seq) {
+		return e, true
+	}
+	if p.seen.isLost(from.Node, from.Seq) {
+		b.in.lose(p, rec.Offset+1)
+	}
+	return e, false
 }
 
 // skip counts a record, and logs one of them now and then.

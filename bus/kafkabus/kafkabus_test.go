@@ -23,6 +23,8 @@ import (
 
 var (
 	_ bus.Bus      = (*Bus)(nil)
+	_ bus.Recaller = (*Bus)(nil)
+	_ bus.Adviser  = (*Bus)(nil)
 	_ bus.Measured = (*Bus)(nil)
 	_ bus.Living   = (*Bus)(nil)
 )
@@ -125,8 +127,8 @@ func TestSkips(t *testing.T) {
 	var logged bytes.Buffer
 	b, got := &Bus{log: slog.New(slog.NewTextHandler(&logged, nil))}, ""
 	d := newDelivery(0, 4)
-	d.fetcher.tail.handle = func(rec *wire.Record, seen *repeats) {
-		if e, ok := b.envelope(rec, seen); ok {
+	d.fetcher.tail.handle = func(rec *wire.Record, p *partition) {
+		if e, ok := b.envelope(rec, p); ok {
 			got += e.Destination + " " + string(e.Body) + ";"
 		}
 	}

@@ -2,11 +2,14 @@ package kafkabus
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
@@ -26,6 +29,9 @@ type sight struct {
 	id          topicID
 	cluster     string // empty if it is not known
 	err         error
+	listed      int64     // when the record was published that was listed last, in Unix milliseconds; -1 if it is not known
+	past        mark      // where to begin, to have the past; the offset is -1 if that is the end
+	since       time.Time // what was published from then on lies behind past
 }
 
 // spot names a partition in an answer.
@@ -77,13 +83,14 @@ func (p *partition) spot() spot { return spot{p.topic, int32(p.number)} }
 func (f *fetcher) look(parts []*partition) (map[spot]*sight, error) {
 	seen := make(map[spot]*sight)
 	for _, p := range parts {
-		seen[p.spot()] = &sight{first: mark{-1, -1}, last: mark{-1, -1}, end: mark{-1, -1}}
+		seen[p.spot()] = &sight{first: mark{-1, -1}, last: mark{-1, -1}, end: mark{-1, -1}, past: mark{-1, -1}}
 	}
 	for _, ask := range []func([]*partition, map[spot]*sight) error{
 		f.identify,
 		f.findEnds,
 		f.list(firstOffset, func(s *sight) *mark { return &s.first }),
 		f.list(lastOffset, func(s *sight) *mark { return &s.last }),
+		f.findPast,
 	} {
 		if err := ask(parts, seen); err != nil {
 			return nil, err
@@ -182,7 +189,8 @@ func (f *fetcher) list(which int64, place func(*sight) *mark) func([]*partition,
 		for _, t := range res.Topics {
 			for _, a := range t.Partitions {
 				if s := seen[spot{t.Topic, a.Partition}]; s != nil {
-					*place(s), s.err = mark{a.Offset, a.LeaderEpoch}, cmp.Or(s.err, wire.ErrorOf(a.ErrorCode))
+					*place(s), s.listed = mark{a.Offset, a.LeaderEpoch}, a.Timestamp
+					s.err = cmp.Or(s.err, wire.ErrorOf(a.ErrorCode))
 				}
 			}
 		}
@@ -190,13 +198,20 @@ func (f *fetcher) list(which int64, place func(*sight) *mark) func([]*partition,
 	}
 }
 
-// begin has p read from its end on, or its first offset.
+// begin has p read from its end on, from where the past begins that is to be read before, or from its first offset.
 func (p *partition) begin(s sight) {
 	p.epoch = s.last.epoch
 	p.recognize(s)
 	p.end.Store(s.last.offset)
-	if p.place == atEnd {
-		p.offset.Store(s.last.offset)
+	switch {
+	case p.place == atFirst:
+		p.open(p.offset.Load(), time.Time{}, mark{0, -1})
+	case s.past.offset >= 0:
+		p.open(s.past.offset, s.since, s.last)
+	case s.last.offset == 0: // nothing has ever been in it
+		p.open(0, time.Time{}, s.last, s.last)
+	default:
+		p.open(s.last.offset, time.Now(), s.last, s.last)
 	}
 	p.place = known
 }
@@ -220,40 +235,60 @@ func (p *partition) recognize(s sight) {
 // of the old one has logs with a past of their own, such as mirrors: none of that is new.
 func (f *fetcher) relocate(p *partition, s sight) {
 	at, log := p.offset.Load(), f.tail.log.With("topic", p.topic, "partition", p.number)
-	cut := s.end.offset >= 0 && s.end.epoch <= p.epoch && s.end.offset < at
+	kept := p.kept(s.end)
+	cut := s.end.offset >= 0 && s.end.epoch <= p.epoch && kept < at
 	moved := p.cluster != "" && s.cluster != "" && p.cluster != s.cluster
 	again := !moved && p.madeAgain(s, cut)
-	to := at
-	switch {
-	case moved:
-		to = s.last.offset
-		f.tail.gaps.Add(1)
-		log.Warn("the brokers are another cluster now; the partition is read from its end", "offset", at, "from", to, "cluster", s.cluster)
-	case again:
-		to = s.first.offset
-		f.tail.gaps.Add(1)
-		log.Warn("the partition was made again; it is read from its first offset", "offset", at, "first", to)
-	case at < s.first.offset:
-		to = s.first.offset
-		f.tail.gaps.Add(1)
-		f.tail.missed.Add(uint64(to - at))
-		log.Warn("records were removed before this node had read them", "offset", at, "first", to, "missed", to-at)
-	case cut:
-		to = max(s.first.offset, s.end.offset)
-		f.tail.gaps.Add(1)
-		log.Warn("the partition has lost records that were read; what came in their place is read", "offset", at, "from", to)
-	case at > s.last.offset:
-		to = s.last.offset
-		f.tail.gaps.Add(1)
-		log.Warn("the partition has lost its end; it is read from where it ends now", "offset", at, "from", to)
-	}
 	if p.epoch = max(p.epoch, p.later, s.last.epoch); again || moved {
 		p.epoch = s.last.epoch
 	}
-	p.place, p.returned, p.later = known, false, -1
+	named := p.window.log != 0
+	if moved {
+		p.id = topicID{}
+	}
 	p.recognize(s)
 	p.end.Store(s.last.offset)
-	p.offset.Store(to)
+	switch {
+	case moved:
+		f.tail.gaps.Add(1)
+		log.Warn("the brokers are another cluster now; the partition is read from its end", "offset", at, "from", s.last.offset, "cluster", s.cluster)
+		f.exchange(p, s.last, s.last)
+	case again:
+		f.tail.gaps.Add(1)
+		log.Warn("the partition was made again; it is read from its first offset", "offset", at, "first", s.first.offset)
+		f.exchange(p, s.first)
+	case at < s.first.offset:
+		f.tail.gaps.Add(1)
+		f.tail.missed.Add(uint64(s.first.offset - at))
+		log.Warn("records were removed before this node had read them", "offset", at, "first", s.first.offset, "missed", s.first.offset-at)
+		f.tail.lose(p, s.first.offset)
+	case cut:
+		to := max(s.first.offset, kept)
+		f.tail.gaps.Add(1)
+		log.Warn("the partition has lost records that were read; what came in their place is read", "offset", at, "from", to)
+		p.goBack(mark{kept, p.epoch})
+		if to > kept {
+			f.tail.lose(p, to)
+		}
+	case at > s.last.offset:
+		f.tail.gaps.Add(1)
+		log.Warn("the partition has lost its end; it is read from where it ends now", "offset", at, "from", s.last.offset)
+		p.goBack(mark{s.last.offset, p.epoch})
+	case !named && p.id != (topicID{}): // the brokers have been renewed
+		p.open(at, time.Now(), mark{at, -1})
+	case s.end.offset >= 0 && s.end.epoch <= p.epoch:
+		p.endPast(s.end.offset) // the end of the past may be lost, too
+	}
+	p.place, p.returned, p.later = known, false, -1
+}
+
+// exchange has p go on in another log that has taken the place of its own. All partitions of a topic do so, one after the other, and that is
+// one event: the topic's identity stands for it.
+func (f *fetcher) exchange(p *partition, at mark, epochs ...mark) {
+	was := p.window.log
+	p.seen.cutAway()
+	p.open(at.offset, time.Now(), mark{at.offset, -1}, epochs...)
+	f.tail.tellHole(bus.Position{Log: was, Offset: bus.Ended}, binary.BigEndian.Uint32(p.id[:]))
 }
 
 // madeAgain reports whether p's topic is another one than before. Brokers before Kafka 3.0 don't tell

@@ -2,6 +2,7 @@ package kafkabus
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
@@ -131,10 +133,10 @@ func TestMadeAgainBehindOurBack(t *testing.T) {
 func recreate(t *testing.T, client *kafka.Client, topic string, partitions int) {
 	t.Helper()
 	ctx := untilDeadline(t)
-	deleted, err := client.DeleteTopics(ctx, &kafka.DeleteTopicsRequest{Topics: []string{topic}})
-	if err != nil || deleted.Errors[topic] != nil {
-		t.Fatal(err, deleted)
-	}
+	bustest.Eventually(t, "the topic is deleted", func() bool { // once the brokers know who controls them
+		deleted, err := client.DeleteTopics(ctx, &kafka.DeleteTopicsRequest{Topics: []string{topic}})
+		return err == nil && (deleted.Errors[topic] == nil || errors.Is(deleted.Errors[topic], kafka.UnknownTopicOrPartition))
+	})
 	again := kafka.TopicConfig{Topic: topic, NumPartitions: partitions, ReplicationFactor: 1}
 	for {
 		res, err := client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{again}})
@@ -234,7 +236,7 @@ func TestRelocateByIdentity(t *testing.T) {
 			p := newPartition("a", 0, nil)
 			p.place, p.id, p.returned, p.epoch = unsure, test.was, true, test.epoch
 			p.offset.Store(100)
-			newFetcher(newTail(nil, slog.New(slog.DiscardHandler)), share{broker: 1}).relocate(p, sight{mark{offset: 10}, test.last, test.end, test.is, "", nil})
+			newFetcher(newTail(nil, slog.New(slog.DiscardHandler)), share{broker: 1}).relocate(p, sight{first: mark{offset: 10}, last: test.last, end: test.end, id: test.is})
 			if known := cmp.Or(test.is, test.was); p.id != known {
 				t.Errorf("the identity is %v, want %v", p.id, known)
 			}

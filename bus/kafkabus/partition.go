@@ -67,9 +67,9 @@ type partition struct {
 	suspected time.Time // when somebody did last; owned by the recaller
 }
 
-// newPartition returns one that is to be read from its first record.
-func newPartition(topic string, number int, seen *repeats) *partition {
-	p := &partition{topic: topic, number: number, leader: none, place: atFirst, epoch: -1, later: -1, seen: seen}
+// newPartition returns one that is to be read from its first record. What is written to it twice is counted.
+func newPartition(topic string, number int, repeated *atomic.Uint64) *partition {
+	p := &partition{topic: topic, number: number, leader: none, place: atFirst, epoch: -1, later: -1, seen: newRepeats(repeated)}
 	p.answered.Store(time.Now().UnixNano())
 	return p
 }
@@ -125,7 +125,7 @@ func (p *partition) deliver(set []byte, f *fetcher) error {
 			return err
 		case err != nil:
 			unreadable = true
-			p.passBy(&b, err, f.tail)
+			p.passBy(&b, err, f)
 		default:
 			p.epoch = max(p.epoch, b.Epoch)
 			p.offset.Store(b.Last + 1)
@@ -136,7 +136,7 @@ func (p *partition) deliver(set []byte, f *fetcher) error {
 	case p.offset.Load() > at:
 		return nil
 	case unreadable: // and it does not even tell where it ends
-		p.offset.Store(at + 1)
+		f.tail.lose(p, at+1)
 		return nil
 	}
 	return wire.ErrCut
@@ -144,9 +144,9 @@ func (p *partition) deliver(set []byte, f *fetcher) error {
 
 // passBy goes on behind a batch that can't be read, or not to its end. Where it ends may be as wrong
 // as the rest of it, so that p never goes beyond what the broker has.
-func (p *partition) passBy(b *wire.Batch, err error, t *tail) {
+func (p *partition) passBy(b *wire.Batch, err error, f *fetcher) {
 	at := p.offset.Load()
 	to := max(at, min(b.Last+1, p.end.Load()))
-	t.unreadable(p, max(1, to-max(at, b.First)), err)
-	p.offset.Store(to)
+	f.tail.unreadable(p, max(1, to-max(at, b.First)), err)
+	f.tail.lose(p, to)
 }

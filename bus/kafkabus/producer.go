@@ -73,6 +73,16 @@ func (p *producer) lane(it *item) *lane {
 	return p.lanes[partitionOf(p.cfg.Envelope.Key(&it.envelope), p.partitions)]
 }
 
+// home returns the partition of the broadcasts of a destination, -1 before the partitions are known.
+func (p *producer) home(destination string) int {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if len(p.partitions) == 0 {
+		return -1
+	}
+	return partitionOf(p.cfg.Envelope.Key(&bus.Envelope{Destination: destination}), p.partitions)
+}
+
 // partitionOf returns the one of partitions that key has, as with Java's producer.
 func partitionOf(key []byte, partitions []int) int {
 	return kafka.Murmur2Balancer{Consistent: true}.Balance(kafka.Message{Key: key}, partitions...)

@@ -79,7 +79,7 @@ func start(t *testing.T, change func(*tail), cfg Config, before func(*wire.Recor
 	r.tail, r.end = newTail(w.cluster, slog.New(slog.NewTextHandler(logs{r}, nil))), w.end
 	change(r.tail)
 	w.start(func(ctx context.Context) {
-		r.run(ctx, func() { close(r.ready) }, func(rec *wire.Record, _ *repeats) {
+		r.run(ctx, func() { close(r.ready) }, func(rec *wire.Record, _ *partition) {
 			if before != nil {
 				before(rec)
 			}

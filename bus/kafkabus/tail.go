@@ -45,15 +45,19 @@ type tail struct {
 
 	patience time.Duration // with a source; set by newTail and New, not changed once run has begun
 
+	hole func(*bus.Mark) // what is told of a hole; set by Receive, before run
+	past past
+
 	// Set by begin, before any fetcher.
-	ctx    context.Context
-	handle func(rec *wire.Record, seen *repeats)
-	topics []*followed // in the order of the cluster's; each says what mu guards
+	started time.Time
+	ctx     context.Context
+	handle  func(rec *wire.Record, p *partition)
+	topics  []*followed // in the order of the cluster's; each says what mu guards
 
 	// Any goroutine; each guards itself.
 	gaps, missed, repeated, skipped atomic.Uint64
 	logged                          seldom.Line
-	found                           chan struct{} // of capacity 1: a partition was read for the first time
+	found                           chan struct{} // of capacity 1: a partition was read for the first time, or its past was
 
 	mu       sync.Mutex
 	begun    bool // run is at work
@@ -61,6 +65,7 @@ type tail struct {
 	home     string    // the id of the cluster of the latest view that told it
 	sighted  time.Time // since when ready waits for sources alone; zero before
 	fetchers map[share]*fetcher
+	silent   map[int32]int  // how many fetchers of a broker have no answer
 	running  sync.WaitGroup // the fetchers
 }
 
@@ -73,15 +78,18 @@ func newTail(c *cluster, log *slog.Logger) *tail {
 		mostUnpacked: maxUnpacked,
 		large:        make(chan struct{}, 1),
 		found:        make(chan struct{}, 1),
+		hole:         func(*bus.Mark) {},
+		past:         past{limit: pastLimit},
 		patience:     sourcePatience,
 		fetchers:     make(map[share]*fetcher),
+		silent:       make(map[int32]int),
 	}
 }
 
 // run reads until ctx ends, and returns when all its goroutines have ended. It calls ready once, when
-// everything that is published from then on will come. handle runs on up to four goroutines for each broker;
-// it borrows the record, and may block. It gets the repeats of the record's partition.
-func (t *tail) run(ctx context.Context, ready func(), handle func(rec *wire.Record, seen *repeats)) {
+// everything that is published from then on will come. handle runs on up to 16 goroutines for each broker;
+// it borrows the record and its partition, and may block.
+func (t *tail) run(ctx context.Context, ready func(), handle func(rec *wire.Record, p *partition)) {
 	t.begin(ctx, handle)
 	defer t.end()
 	ticker := time.NewTicker(lookInterval)
@@ -96,6 +104,7 @@ func (t *tail) run(ctx context.Context, ready func(), handle func(rec *wire.Reco
 			t.log.Info("receiving from Kafka", "topics", t.cluster.topics, "partitions", n)
 			ready()
 		}
+		t.tellPast()
 		select {
 		case <-changed:
 		case <-t.found:
@@ -106,10 +115,10 @@ func (t *tail) run(ctx context.Context, ready func(), handle func(rec *wire.Reco
 	}
 }
 
-func (t *tail) begin(ctx context.Context, handle func(rec *wire.Record, seen *repeats)) {
+func (t *tail) begin(ctx context.Context, handle func(rec *wire.Record, p *partition)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.ctx, t.handle, t.begun = ctx, handle, true
+	t.started, t.ctx, t.handle, t.begun = time.Now(), ctx, handle, true
 	for i, name := range t.cluster.topics {
 		t.topics = append(t.topics, &followed{name: name, source: i > 0})
 	}
@@ -135,9 +144,12 @@ func (t *tail) follow(v *view) {
 		if f.follow(topic) {
 			t.grow(f, len(topic.leaders), moved)
 		}
+		led := map[int32]int{} // partitions, so far
 		for _, p := range f.parts {
 			was := p.share()
 			p.follow(topic)
+			p.rank = led[p.leader]
+			led[p.leader]++
 			if p.share() != was {
 				woken[was], woken[p.share()] = true, true
 			}
@@ -164,7 +176,7 @@ func (t *tail) grow(f *followed, total int, moved bool) {
 		return
 	}
 	for number := had; number < total; number++ {
-		p := newPartition(f.name, number, newRepeats(&t.repeated))
+		p := newPartition(f.name, number, &t.repeated)
 		if moved || had == 0 && !f.fresh {
 			p.startAtEnd()
 		}
@@ -186,8 +198,12 @@ func (p *partition) follow(topic topicView) {
 	if p.number < len(topic.leaders) {
 		p.leader = topic.leaders[p.number]
 	}
+	was := p.absent
 	p.absent = topic.err == nil && p.number >= len(topic.leaders) || errors.Is(topic.err, kafka.UnknownTopicOrPartition)
 	p.away = p.away || p.absent
+	if p.absent && !was {
+		p.leave()
+	}
 	switch {
 	case p.leader != none:
 	case topic.err != nil:
@@ -207,6 +223,22 @@ func (t *tail) wake(s share) {
 		t.fetchers[s] = f
 		t.running.Go(f.run) // it ends by itself if nothing is left for it
 	}
+}
+
+// fallsSilent notes that a fetcher of a broker gets no answer, and reports whether it is the first one.
+func (t *tail) fallsSilent(broker int32) (first bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.silent[broker]++
+	return t.silent[broker] == 1
+}
+
+// speaks undoes fallsSilent, and reports whether it was the last one.
+func (t *tail) speaks(broker int32) (last bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.silent[broker]--
+	return t.silent[broker] == 0
 }
 
 // claim gives f the partitions that it should own and nobody else does, and takes from it those that
@@ -256,8 +288,8 @@ func (p *partition) comeBack(ready bool) {
 }
 
 // becomesReady returns, once, how many partitions are read: when nothing of the bus's own topic is
-// awaited any more, and nothing of the sources, which are waited for while they can be read, and
-// for t.patience at most. Until then, and afterwards, it returns 0.
+// awaited any more, nothing of the sources, which are waited for while they can be read and
+// for t.patience at most, and nothing of the past. Until then, and afterwards, it returns 0.
 func (t *tail) becomesReady() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -268,7 +300,7 @@ func (t *tail) becomesReady() int {
 		t.sighted = time.Now()
 	}
 	coming := func(f *followed) bool { return t.fault(f, t.patience) == nil && t.awaited(f) != nil }
-	if time.Since(t.sighted) < t.patience && slices.ContainsFunc(t.topics[1:], coming) {
+	if time.Since(t.sighted) < t.patience && slices.ContainsFunc(t.topics[1:], coming) || t.readsBack() {
 		return 0
 	}
 	t.ready = true
@@ -295,7 +327,7 @@ func (t *tail) healthy(limit time.Duration) error {
 	case t.ready:
 		return t.fault(t.topics[0], limit)
 	}
-	return cmp.Or(t.fault(t.topics[0], limit), t.awaited(t.topics[0]))
+	return cmp.Or(t.fault(t.topics[0], limit), t.awaited(t.topics[0]), t.pastError())
 }
 
 // silence returns for how long the leader of a partition of the bus's own topic has owed an answer:
@@ -334,6 +366,7 @@ func (t *tail) figures() bus.Figures {
 	if !t.begun {
 		return f
 	}
+	f.Past, _ = t.left()
 	now := time.Now().UnixNano()
 	for _, p := range t.partitions() {
 		if p.absent || p.offset.Load() == unknownOffset {
