@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/segmentio/kafka-go/protocol"
+
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/bus/kafkabus/internal/form"
 )
 
 // BenchmarkPublish measures with as much in flight as the bus takes. For latencies see BenchmarkNodes
@@ -37,9 +41,15 @@ func BenchmarkPublish(b *testing.B) {
 }
 
 func flood(b *testing.B, kb *Bus, to []string) {
+	b.ReportAllocs()
+	b.ResetTimer()
+	publish(b, kb, to, make([]byte, 200), b.N)
+}
+
+// publish publishes so many envelopes with a body, and waits for the answers.
+func publish(b *testing.B, kb *Bus, to []string, body []byte, count int) {
 	room := make(chan struct{}, 1)
 	var answers sync.WaitGroup
-	body := make([]byte, 200)
 	done := func(err error) {
 		if err != nil {
 			b.Error(err)
@@ -50,9 +60,7 @@ func flood(b *testing.B, kb *Bus, to []string) {
 		}
 		answers.Done()
 	}
-	b.ReportAllocs()
-	b.ResetTimer()
-	for i := range b.N {
+	for i := range count {
 		answers.Add(1)
 		publish := func() error { return kb.Publish(bus.Envelope{Destination: to[i%len(to)], Body: body}, done) }
 		err := publish()
@@ -83,4 +91,58 @@ func BenchmarkAccept(b *testing.B) {
 			must(b, p.publish(bus.Envelope{Destination: to[i%12], Body: body}, done))
 		}
 	})
+}
+
+// BenchmarkDeliver measures what becomes of a batch of 100 records of 200 bytes of body, without history, with some on
+// other destinations, and with some on these.
+func BenchmarkDeliver(b *testing.B) {
+	keeps := map[string]bus.Keep{
+		"off":   {},
+		"other": {Patterns: []string{"/topic/other"}, Has: func(string) bool { return false }},
+		"on":    {Patterns: []string{"/topic/x"}, Has: func(string) bool { return true }},
+	}
+	for _, history := range []string{"off", "other", "on"} {
+		b.Run("history="+history, func(b *testing.B) {
+			d, records := newDelivery(0, 100), make([]protocol.Record, 100)
+			for i := range records {
+				records[i] = protocol.Record(form.Headers.Encode(&bus.Envelope{Destination: "/topic/x", Body: make([]byte, 200)}, "1/a", uint64(i+1)))
+			}
+			set, delivered := written(b, 0, 0, records...), 0
+			kb := &Bus{in: d.fetcher.tail, log: discard}
+			kb.Remember(keeps[history])
+			d.id = topicID{1}
+			d.fetcher.tail.handle = kb.handler(func(bus.Envelope) { delivered++ })
+			for b.Loop() {
+				d.seen = newRepeats(new(atomic.Uint64))
+				d.open(0, time.Time{}, mark{0, -1})
+				must(b, d.deliver(set, d.fetcher))
+			}
+			if delivered != 100*b.N {
+				b.Errorf("%d delivered", delivered)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(delivered), "ns/record")
+		})
+	}
+}
+
+// BenchmarkLookAgain measures a look at 10,000 recalls that wait, in a topic of 12 partitions.
+func BenchmarkLookAgain(b *testing.B) {
+	t := newTail(nil, discard)
+	own := &followed{name: "a"}
+	for range 12 {
+		own.parts = append(own.parts, opened(0, 10, mark{0, 1}))
+	}
+	t.topics = []*followed{own}
+	r := newRecaller(b.Context(), t, func(string) int { return 0 }, nil)
+	now := time.Now()
+	for range mostRecalls {
+		r.waiting = append(r.waiting, &recall{wish: bus.Wish{After: []bus.Position{at(1, 20)}, Told: now}, deadline: now.Add(time.Hour)})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		r.lookAgain(now)
+	}
+	if len(r.waiting) != mostRecalls {
+		b.Errorf("%d wait", len(r.waiting))
+	}
 }
