@@ -14,9 +14,10 @@ import (
 // A header entry travels as the NATS header of the same name and value, so that any NATS client
 // can read and set it. What NATS headers can't say is told by four headers of ours:
 //
-//	Stomp-Escaped: <name>:<value>  an entry whose name is no token, is reserved, or whose value
-//	                               NATS would change (control bytes, blanks at an end); both
-//	                               parts with %HH as in a URL
+//	Stomp-Escaped: <name>:<value>  an entry whose name is no token, is reserved, or makes NATS
+//	                               clients take a message for a server's word (Status), or whose
+//	                               value NATS would change (control bytes, blanks at an end);
+//	                               both parts with %HH as in a URL
 //	Stomp-Order: <name> <name>...  the NATS headers in the sender's order, for NATS clients keep
 //	                               it only within one name; left out when it is that of the
 //	                               sorted names
@@ -156,6 +157,11 @@ func isToken(name string) bool {
 
 func isReserved(name string) bool {
 	return hasPrefixFold(name, "Nats-") || hasPrefixFold(name, "Stomp-")
+}
+
+// isStatus reports whether NATS clients take a message of that header, without a body, for what a server says.
+func isStatus(name string) bool {
+	return strings.EqualFold(name, "Status") || strings.EqualFold(name, "Description")
 }
 
 func hasPrefixFold(s, prefix string) bool {

@@ -1,4 +1,4 @@
-// Package natsbus carries envelopes over core NATS.
+// Package natsbus carries envelopes over core NATS, and those with history through JetStream.
 //
 // # Subjects
 //
@@ -30,11 +30,19 @@
 // server lowered its limits, or closed the connection for another reason of that kind, is sorted out
 // (lost.go, watch.go).
 //
+// # History
+//
+// After Remember, what is published to destinations with history goes through one stream, which answers
+// each publishing and publishes it again to <prefix>.h.<tokens>, numbered (history.go, stream.go, acks.go).
+// A watch of such a destination is a trail (trail.go): it delivers without a hole, and has fetched what
+// it missed, or what a Recall asks for (recall.go, fetch.go).
+//
 // # Memory
 //
 // Config.Queue and Config.Bytes bound what waits for the server, Config.Inbox and Config.InboxBytes
 // what waits for deliver (lane.go). Besides, each lane holds the envelope being delivered, and what
-// nats.go read since the lane's goroutine last ran, at most Config.Inbox envelopes.
+// nats.go read since the lane's goroutine last ran, at most Config.Inbox envelopes. What waits for others to
+// be fetched takes a quarter of a lane's bytes more at most, and each of a few fetches 4 MiB.
 package natsbus
 
 import (
@@ -71,6 +79,7 @@ type Config struct {
 	Silence    time.Duration // of the server, after which Publish refuses, default 5s
 	Deadline   time.Duration // of silence, after which what waits for an answer is given up, default 30s
 	Linger     time.Duration // that a subscription outlives Unwatch, default 2s
+	History    History
 }
 
 func (cfg Config) withDefaults() Config {
@@ -86,13 +95,15 @@ func (cfg Config) withDefaults() Config {
 	return cfg
 }
 
-// Bus is one node's end of the broker. It implements bus.Bus, bus.Narrower, bus.Measured and bus.Living.
+// Bus is one node's end of the broker. It implements bus.Bus, bus.Narrower, bus.Recaller, bus.Adviser, bus.Measured and bus.Living.
 type Bus struct {
 	// Set by New, never changed.
 	cfg       Config
 	userInURL bool
 	own       string // the subject of what is meant for this node's principals
 	probe     string // what subjects begin with that nobody uses
+	inbox     string // what subjects begin with on which answers come
+	replyRoom int    // bytes that such a one takes
 	log       *slog.Logger
 	ctx       context.Context // ends when Close has waited enough
 	cancel    context.CancelFunc
@@ -112,7 +123,9 @@ type Bus struct {
 
 	// Any goroutine; each guards itself.
 	access           atomic.Pointer[access] // of the next connection
+	conn             atomic.Pointer[conn]   // of now, or the last one; nil: there was none
 	out              *outbox
+	history          *history
 	watches          *watches
 	silence          silence
 	cause            atomic.Pointer[error] // why there is no connection, nil: there is one
@@ -126,7 +139,7 @@ type Bus struct {
 	ownRefused       atomic.Pointer[error] // why the server does not bring what is meant for this node's principals
 	skipped          atomic.Uint64         // messages of foreign publishers that can't be understood
 
-	dropLog, refusalLog, limitLog seldom.Line
+	dropLog, refusalLog, limitLog, fetchLog seldom.Line
 }
 
 // New returns the bus of node, which is "<epoch>/<uuid>". It connects in the background, for ever

@@ -89,6 +89,19 @@ func nodeSubject(prefix, node string) string {
 	return string(appendToken([]byte(prefix+".n."), node))
 }
 
+// historySubject returns the subject to which the server publishes what the stream has stored of destination, which
+// begins with a slash.
+func historySubject(prefix, destination string) string {
+	subject := appendSubject(nil, prefix, destination)
+	subject[len(prefix)+1] = 'h'
+	return string(subject)
+}
+
+// inboxSubject returns what the subjects begin with on which answers come to node.
+func inboxSubject(prefix, node string) string {
+	return string(appendToken([]byte(prefix+".i."), node))
+}
+
 // decodeSubject returns the destination of subject. ok is false for anything that appendSubject
 // does not write, such as an escape of a byte that needs none.
 func decodeSubject(prefix, subject string) (destination string, ok bool) {

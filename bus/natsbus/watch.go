@@ -40,6 +40,7 @@ type watch struct {
 	wide        bool   // it is a pattern
 	subject     string
 	lane        *lane
+	trail       *trail // nil: it has no history
 
 	// Guarded by watches.mu.
 	ready   func(error) // of the latest Watch
