@@ -1,5 +1,14 @@
 package natsbus
 
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/stompgw/stompgw/bus"
+)
+
 // A server refuses a stream all that it is to capture if another stream has a bit of that, and a node's user may not be
 // allowed to change the stream. So a pattern that can't be captured would take history from all others, when rules
 // are reloaded. It is left out instead: the log says so, and what it alone matches is as without a stream. Publish
@@ -12,4 +21,58 @@ package natsbus
 type leftOut struct {
 	captured []string // the stream's subjects
 	why      error
+}
+
+// leaveOut notes what the stream of info does not do, and why; nil is nothing.
+func (h *history) leaveOut(info *streamInfo, patterns []string, why error) {
+	if why == nil {
+		h.left.Store(nil)
+		return
+	}
+	fault := "keeps fewer messages of a destination than rules ask for"
+	if len(patterns) > 0 {
+		fault = "does not capture " + some(patterns)
+	}
+	h.left.Store(&leftOut{info.subjects(), fmt.Errorf("stream %s %s: %w", h.stream, fault, why)})
+}
+
+// leaveMissing is leaveOut where nodes may not change the stream.
+func (h *history) leaveMissing(info *streamInfo, keep *bus.Keep) {
+	held := info.subjects()
+	missing := h.missing(held, keep.Patterns)
+	if len(missing) == 0 {
+		h.leaveOut(info, nil, nil)
+		return
+	}
+	h.leaveOut(info, missing, fmt.Errorf("bus.nats.history.create is false: its subjects have to be %s",
+		strings.Join(capture(h.prefix, keep.Patterns, held), " ")))
+}
+
+// some is a list, or how it begins, in words.
+func some(patterns []string) string {
+	const most = 5
+	if more := len(patterns) - most; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(patterns[:most], " "), more)
+	}
+	return strings.Join(patterns, " ")
+}
+
+// leaves returns why a subject of a destination with history is left out; nil: it is not.
+func (h *history) leaves(subject string) error {
+	left := h.left.Load()
+	if left == nil || covers(left.captured, []string{subject}) {
+		return nil
+	}
+	return left.why
+}
+
+// lasting reports whether err, which a change of the stream has met, is a word about the change and no fault of the moment.
+func lasting(err error) bool {
+	var api *apiError
+	return errors.As(err, &api) && !errors.Is(err, errNoAnswer) || errors.Is(err, ErrPermission)
+}
+
+// missing returns those of patterns that a stream with these subjects does not capture.
+func (h *history) missing(subjects, patterns []string) []string {
+	return slices.DeleteFunc(slices.Clone(patterns), func(pattern string) bool { return covers(subjects, cover(h.prefix, pattern)) })
 }

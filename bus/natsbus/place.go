@@ -1,6 +1,7 @@
 package natsbus
 
 import (
+	"context"
 	"hash/crc32"
 	"strconv"
 	"time"
@@ -52,4 +53,42 @@ func beside(term uint32, at time.Time) uint32 {
 type record struct {
 	place
 	at time.Time
+}
+
+// lastOf asks what the stream has last of a subject. The leader answers, so nothing is missing that it has acknowledged.
+// The message comes whole, as no server can say less of it, and its checksum takes its body.
+func (h *history) lastOf(ctx context.Context, c *conn, subject string) (place, error) {
+	last, err := h.get(ctx, c, subject, map[string]string{"last_by_subj": subject})
+	return last.place, err
+}
+
+// at asks what the stream has in a place, seen from a subject; "" is none.
+func (h *history) at(ctx context.Context, c *conn, subject string, seq uint64) (record, error) {
+	return h.get(ctx, c, subject, map[string]uint64{"seq": seq})
+}
+
+// get asks the leader for one message. Its seq is 0 if there is none.
+func (h *history) get(ctx context.Context, c *conn, subject string, question any) (record, error) {
+	var answer struct {
+		Message struct {
+			Subject    string
+			Seq        uint64
+			Hdrs, Data []byte
+			Time       time.Time
+		}
+	}
+	err := request(ctx, c, "STREAM.MSG.GET."+h.stream, question, &answer)
+	if is(err, noMessage) {
+		return record{}, nil
+	}
+	m := &answer.Message
+	var header nats.Header
+	if len(m.Hdrs) > 0 {
+		header, _ = nats.DecodeHeadersMsg(m.Hdrs) // none, if they can't be read: so does a subscriber
+	}
+	r := record{place{m.Seq, term(header, m.Data)}, m.Time}
+	if m.Subject != subject {
+		r.term = beside(r.term, r.at)
+	}
+	return r, err
 }

@@ -1,10 +1,16 @@
 package natsbus
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/stompgw/stompgw/bus"
 )
@@ -33,6 +39,8 @@ type apiError struct {
 	Description string `json:"description"`
 }
 
+func (e *apiError) Error() string { return fmt.Sprintf("%s (%d)", e.Description, e.ErrCode) }
+
 // Those that mean something to a node, by ErrCode.
 const (
 	messageTooLarge = 10054
@@ -43,6 +51,12 @@ const (
 	taken           = 10065 // another stream has one of the subjects
 	noStorage       = 10047
 )
+
+// is reports whether err is a server's error of the given kind.
+func is(err error, errCode int) bool {
+	var api *apiError
+	return errors.As(err, &api) && api.ErrCode == errCode
+}
 
 // streamInfo is what a server says of a stream.
 type streamInfo struct {
@@ -56,4 +70,135 @@ type streamInfo struct {
 		Leader string    `json:"leader"`
 		Since  time.Time `json:"leader_since"` // of new servers
 	} `json:"cluster"`
+}
+
+// leader is the server that leads the stream, and since when if that is told; empty where there is one server alone.
+func (i *streamInfo) leader() string {
+	if i.Cluster.Since.IsZero() {
+		return i.Cluster.Leader
+	}
+	return i.Cluster.Leader + i.Cluster.Since.String()
+}
+
+// log is which one it is of those that had its name.
+func (i *streamInfo) log() uint64 { return uint64(i.Created.UnixNano()) }
+
+func (i *streamInfo) subjects() (subjects []string) {
+	_ = json.Unmarshal(i.Config["subjects"], &subjects) // none, if it is no list
+	return subjects
+}
+
+// perSubject is how many messages of one subject it keeps; below 1 is any number.
+func (i *streamInfo) perSubject() (n int) {
+	_ = json.Unmarshal(i.Config["max_msgs_per_subject"], &n)
+	return n
+}
+
+// unfit returns what is wrong with a stream that somebody else has made, for nodes of prefix; nil: nothing.
+func (i *streamInfo) unfit(prefix string) error {
+	var cfg struct {
+		Republish struct {
+			Src, Dest   string
+			HeadersOnly bool `json:"headers_only"`
+		}
+		Discard, Retention string
+		NoAck              bool `json:"no_ack"`
+	}
+	if err := json.Unmarshal(encoded(i.Config), &cfg); err != nil {
+		return err
+	}
+	var faults []string
+	if to := cfg.Republish; to.Src != prefix+".d.>" || to.Dest != prefix+".h.>" || to.HeadersOnly {
+		faults = append(faults, fmt.Sprintf("does not republish %s.d.> to %s.h.>, with bodies", prefix, prefix))
+	}
+	if cfg.Discard == "new" {
+		faults = append(faults, "takes nothing more once it is full: its discard has to be old")
+	}
+	if cfg.Retention != "limits" {
+		faults = append(faults, "removes what others have read: its retention has to be limits")
+	}
+	if cfg.NoAck {
+		faults = append(faults, "does not say what it has stored: its no_ack has to be false")
+	}
+	if faults == nil {
+		return nil
+	}
+	return fmt.Errorf("it %s: delete it, and a node makes it anew; or change it", strings.Join(faults, ", and "))
+}
+
+// request sends one request to JetStream, and decodes the answer.
+func request(ctx context.Context, c *conn, what string, question, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	body, err := json.Marshal(question)
+	if err != nil {
+		return err
+	}
+	subject := "$JS.API." + what
+	msg, err := c.nc.RequestWithContext(ctx, subject, body)
+	switch {
+	case errors.Is(err, nats.ErrNoResponders):
+		return errNoJetStream
+	case err != nil && c.refusals.any() && c.refusals.take(subject):
+		return fmt.Errorf("%w: grant publish on %s", ErrPermission, subject)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%w: nothing to %s in %s: it has no leader, or the node's user may not publish there", errNoAnswer, subject, requestTimeout)
+	case err != nil:
+		return err
+	}
+	var failed struct{ Error *apiError }
+	if err := json.Unmarshal(msg.Data, &failed); err != nil {
+		return fmt.Errorf("answer to %s: %w", subject, err)
+	}
+	switch {
+	case failed.Error != nil && failed.Error.Code == http.StatusServiceUnavailable: // as a cluster elects
+		return fmt.Errorf("%w: %w", errNoAnswer, failed.Error)
+	case failed.Error != nil:
+		return failed.Error
+	}
+	return json.Unmarshal(msg.Data, answer)
+}
+
+// inspect asks what there is of the stream.
+func (h *history) inspect(ctx context.Context, c *conn, info *streamInfo) error {
+	return request(ctx, c, "STREAM.INFO."+h.stream, struct{}{}, info)
+}
+
+// fitness returns why the stream can't be used at all, with what else is wrong with it.
+func (h *history) fitness(info *streamInfo) error {
+	fault := info.unfit(h.prefix)
+	if fault == nil {
+		return nil
+	}
+	if left := h.left.Load(); left != nil {
+		fault = fmt.Errorf("%w; and %w", fault, left.why)
+	}
+	return fmt.Errorf("stream %s: %w", h.stream, fault)
+}
+
+func (h *history) noStream() error {
+	return fmt.Errorf("there is no stream %s, and bus.nats.history.create is false: make it", h.stream)
+}
+
+// firstNumber is where a stream begins that is made now: above all numbers of one that had its name. Servers
+// before 2.10 begin at 1.
+func firstNumber(now time.Time) uint64 { return uint64(now.UnixMilli()) * 1000 }
+
+// covers reports whether each of wanted lies within one of subjects.
+func covers(subjects, wanted []string) bool {
+	for _, want := range wanted {
+		if !slices.ContainsFunc(subjects, func(s string) bool { return overlap(s, want) && widen(s, want) == s }) {
+			return false
+		}
+	}
+	return true
+}
+
+// encoded is JSON of what can't fail.
+func encoded(v any) json.RawMessage {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return text
 }
