@@ -25,3 +25,44 @@ type pending struct {
 	item  item
 	since time.Time
 }
+
+// take returns the one with that number to whoever is to tell its outcome; ok is false if somebody else did.
+func (a *acks) take(number uint64) (it item, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p, ok := a.waiting[number]
+	delete(a.waiting, number)
+	return p.item, ok
+}
+
+// latest is the number of the latest.
+func (a *acks) latest() uint64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.last
+}
+
+// takeOlder returns those up to a number that wait for longer than d.
+func (a *acks) takeOlder(d time.Duration, upTo uint64) (old []item) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for number, p := range a.waiting {
+		if number <= upTo && time.Since(p.since) >= d {
+			old = append(old, p.item)
+			delete(a.waiting, number)
+		}
+	}
+	return old
+}
+
+// late reports whether one waits for longer than d.
+func (a *acks) late(d time.Duration) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, p := range a.waiting {
+		if time.Since(p.since) >= d {
+			return true
+		}
+	}
+	return false
+}

@@ -1,6 +1,12 @@
 package natsbus
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +33,14 @@ type History struct {
 	Trial    bool   // nor that: only find out whether one could, as Healthy tells
 	Replicas int    // of a stream that is made; default 1
 	Bytes    int64  // that it may take, default 1 GiB
+}
+
+// defaultStream is the name of the stream of nodes with that prefix.
+func defaultStream(prefix string) string {
+	if prefix == "stomp" {
+		return "STOMPGW"
+	}
+	return "STOMPGW_" + string(appendToken(nil, prefix))
 }
 
 // beat is how often the keeper looks whether something was dropped, or waits in vain.
@@ -96,8 +110,270 @@ type era struct {
 	seen   *atomic.Uint64 // the highest number that anybody has seen in it
 }
 
+// place is where a destination stands of which the log has no message.
+func (e *era) place() place {
+	if e.end.seq == e.last {
+		return e.end.place
+	}
+	return place{seq: e.last}
+}
+
 // slow is what a trail's subscription has dropped.
 type slow struct {
 	sub     *nats.Subscription
 	dropped uint64 // as of the last beat
+}
+
+// has reports whether a destination has history. One that does not begin with a slash has none, as the server
+// can't publish it again.
+func (h *history) has(destination string) bool {
+	keep := h.keep.Load()
+	return keep != nil && strings.HasPrefix(destination, "/") && keep.Has(destination)
+}
+
+// Remember implements bus.Recaller. What is watched already stays with or without history as it is: also when nothing has
+// any more.
+func (b *Bus) Remember(keep bus.Keep) {
+	h := b.history
+	keep.Patterns = slices.DeleteFunc(slices.Clone(keep.Patterns), func(pattern string) bool { return cover(h.prefix, pattern) == nil })
+	if keep.Has == nil || len(keep.Patterns) == 0 {
+		h.keep.Store(nil)
+		h.cause.Store(nil)
+		h.left.Store(nil)
+		h.fault.Store(nil)
+		h.silence.answered()
+		return
+	}
+	h.mu.Lock()
+	before := h.keep.Swap(&keep)
+	h.later.Store(before != nil)
+	h.changed = true // so that who watches what is new has its answer from a stream that captures it
+	h.mu.Unlock()
+	if before == nil {
+		h.fail(errors.New("not asked yet"))
+	}
+	signal(h.wake)
+}
+
+// works reports whether the keeper has something to do: there is history, or somebody follows what had.
+func (h *history) works() bool { return h.keep.Load() != nil || h.trailed.Load() }
+
+// fail notes that the stream can't be used, and returns false if that may pass: while a cluster elects, nobody answers.
+func (h *history) fail(err error) bool {
+	h.silence.asked()
+	if h.cause.Load() == nil && errors.Is(err, errNoAnswer) && h.silence.length() < h.patience {
+		return false
+	}
+	h.cause.Store(&err)
+	return true
+}
+
+// refresh has the keeper look at the stream.
+func (h *history) refresh() {
+	h.mu.Lock()
+	h.changed = true
+	h.mu.Unlock()
+	signal(h.wake)
+}
+
+// saw notes that a log has given the number seq; seen is its highest one.
+func saw(seen *atomic.Uint64, seq uint64) {
+	for {
+		highest := seen.Load()
+		if seq <= highest || seen.CompareAndSwap(highest, seq) {
+			return
+		}
+	}
+}
+
+// stored notes the number that the stream has given to an envelope. An answer can be late, and of a log that is there no more.
+func (h *history) stored(ack, seq uint64) {
+	h.silence.answered()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.now != nil && ack > h.ackFrom {
+		saw(h.now.seen, seq)
+	}
+}
+
+// lookSoon has the keeper look at the stream at the next beat.
+func (h *history) lookSoon() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.changed = true
+}
+
+// ask has the keeper ask the stream what it has last of t's subject; again looks at the stream first.
+func (h *history) ask(t *trail, again bool) {
+	h.mu.Lock()
+	h.asking[t] = true
+	h.changed = h.changed || again
+	h.mu.Unlock()
+	signal(h.wake)
+}
+
+// lacks notes that t may have missed something: it is asked for at the next beat.
+func (h *history) lacks(t *trail) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.missed[t] = true
+}
+
+// forget ends what is done for t.
+func (h *history) forget(t *trail) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.asking, t)
+	delete(h.missed, t)
+	delete(h.slow, t)
+}
+
+// takeAsking returns who has a question.
+func (h *history) takeAsking() (trails []*trail) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for t := range h.asking {
+		trails = append(trails, t)
+	}
+	clear(h.asking)
+	return trails
+}
+
+// takeChanged reports whether the stream is to be looked at: something has happened, or it is time, or there are questions
+// and nobody has looked for a while.
+func (h *history) takeChanged() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	look := h.changed || h.now == nil || !time.Now().Before(h.nextLook) || len(h.asking) > 0 && time.Since(h.now.asked) > beat
+	h.changed = false
+	if look {
+		h.nextLook = time.Now().Add(h.glance + rand.N(2*h.glance))
+	}
+	return look
+}
+
+// present is the log of now; nil before it is known.
+func (h *history) present() *era {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.now
+}
+
+// highest is the highest number that anybody has seen in the log of now.
+func (h *history) highest() uint64 {
+	if now := h.present(); now != nil {
+		return now.seen.Load()
+	}
+	return 0
+}
+
+// failHistory notes that the stream can't be used, and tells the log now and then.
+func (b *Bus) failHistory(err error) {
+	if !b.history.fail(err) {
+		return
+	}
+	b.logFault("no history: the stream can't be used", err)
+}
+
+func (b *Bus) logFault(words string, err error) {
+	if left, ok := b.history.failLog.Pass(); ok {
+		b.log.Error(words, "stream", b.history.stream, "err", err, "left_out", left)
+	}
+}
+
+// compare returns the stream's last message. cut is true if another one stands where the last was before: the log has
+// lost its end, and goes on.
+func (h *history) compare(ctx context.Context, c *conn, info *streamInfo) (end record, cut bool, err error) {
+	if before := h.present(); before != nil && before.log == info.log() && before.end.seq > 0 {
+		there, err := h.at(ctx, c, "", before.end.seq)
+		if err != nil {
+			return end, false, err
+		}
+		end, cut = before.end, there.seq > 0 && !there.at.Equal(before.end.at)
+	}
+	if info.State.Last == 0 || info.State.Last == end.seq && !cut {
+		return end, cut, nil
+	}
+	last, err := h.at(ctx, c, "", info.State.Last)
+	if last.seq > 0 || cut {
+		end = last
+	}
+	return end, cut, err
+}
+
+// note takes over what the stream is, and reports whether it is another log than before. owed is the number of the latest ack.
+func (h *history) note(info *streamInfo, end record, cut bool, seen, owed uint64) (another bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := &era{log: info.log(), last: info.State.Last, end: end, asked: time.Now()}
+	if h.now != nil {
+		another = cut || h.now.log != now.log || now.last < seen
+		now.number, now.seen = h.now.number, h.now.seen
+	}
+	if another || h.now == nil {
+		now.number, now.seen = now.number+1, new(atomic.Uint64)
+		h.ackFrom = owed
+	}
+	h.now = now
+	saw(now.seen, now.last)
+	return another
+}
+
+// beat has those ask that may have missed something at the end, which shows nowhere else.
+func (h *history) beat() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for t, s := range h.slow {
+		if n := dropped(s.sub); n > s.dropped {
+			s.dropped, h.missed[t] = n, true
+		}
+	}
+	for t := range h.missed {
+		h.asking[t] = true
+		delete(h.missed, t)
+	}
+	if len(h.asking) > 0 || h.changed {
+		signal(h.wake)
+	}
+	if h.fault.Load() != nil {
+		signal(h.repairs.wake)
+	}
+}
+
+// droppedFrom notes that sub, as its lane was full, has lost something.
+func (b *Bus) droppedFrom(sub *nats.Subscription) {
+	w, _ := b.watches.of(sub.Subject)
+	if w == nil || w.trail == nil {
+		return
+	}
+	b.history.mu.Lock()
+	defer b.history.mu.Unlock()
+	if w.trail.ended.Load() {
+		return
+	}
+	w.trail.drops.Add(1)
+	b.history.missed[w.trail] = true
+	if s := b.history.slow[w.trail]; s == nil || s.sub != sub { // on this connection
+		b.history.slow[w.trail] = &slow{sub: sub}
+	}
+}
+
+// historyHealth says why there is no history, where some is asked for.
+func (b *Bus) historyHealth() error {
+	if b.history.keep.Load() == nil {
+		return nil
+	}
+	if cause := b.history.cause.Load(); cause != nil {
+		return fmt.Errorf("natsbus: no history: %w", *cause)
+	}
+	if left := b.history.left.Load(); left != nil && !b.history.later.Load() {
+		return fmt.Errorf("natsbus: history lacks something: %w", left.why)
+	}
+	if fault := b.history.fault.Load(); fault != nil {
+		return fmt.Errorf("natsbus: what this node has missed can't be fetched: %w", *fault)
+	}
+	if silence := b.history.silence.length(); silence >= b.cfg.Silence {
+		return fmt.Errorf("natsbus: no history: stream %s has not answered for %s", b.history.stream, silence.Round(time.Second/10))
+	}
+	return nil
 }

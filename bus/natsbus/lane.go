@@ -2,9 +2,12 @@ package natsbus
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/stompgw/stompgw/bus"
 )
 
 // lanes is the number of ways that subscriptions share. A subject stays in one of them, which
@@ -20,6 +23,35 @@ type lane struct {
 	maxBytes int64
 	bytes    atomic.Int64  // of what is in waiting
 	dropped  atomic.Uint64 // found waiting full
+
+	// Of its trails.
+	tasks     tasks
+	mark      bus.Mark // of what is being delivered; the delivering goroutine's, as is the next
+	heldBytes int64    // of messages that wait for others to be fetched
+}
+
+// tasks are what is to be done between two messages, by the goroutine that delivers them.
+type tasks struct {
+	wake chan struct{} // has room for one signal
+
+	mu   sync.Mutex
+	list []func(deliver func(bus.Envelope))
+}
+
+// post has the delivering goroutine do task, after what has come through the lane before. It never blocks.
+func (l *lane) post(task func(deliver func(bus.Envelope))) {
+	l.tasks.mu.Lock()
+	l.tasks.list = append(l.tasks.list, task)
+	l.tasks.mu.Unlock()
+	signal(l.tasks.wake)
+}
+
+func (l *lane) takeTasks() []func(deliver func(bus.Envelope)) {
+	l.tasks.mu.Lock()
+	defer l.tasks.mu.Unlock()
+	list := l.tasks.list
+	l.tasks.list = nil
+	return list
 }
 
 func newLane(count, bytes int) *lane {

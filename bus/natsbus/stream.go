@@ -1,10 +1,13 @@
 package natsbus
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -159,6 +162,29 @@ func request(ctx context.Context, c *conn, what string, question, answer any) er
 	return json.Unmarshal(msg.Data, answer)
 }
 
+// tend returns what there is of the stream, after it has made it if it is missing, and had it capture what is to
+// have history.
+func (h *history) tend(ctx context.Context, c *conn) (*streamInfo, error) {
+	info, keep := new(streamInfo), h.keep.Load()
+	err := h.inspect(ctx, c, info)
+	if is(err, noSuchStream) && keep != nil {
+		err = h.make(ctx, c, info, keep.Patterns, keep.Size)
+	}
+	if err == nil && keep != nil { // though it was made: another node may have been faster
+		err = h.fit(ctx, c, info, keep)
+	}
+	if err == nil {
+		err = h.noteRaised(ctx, c, info)
+	}
+	if is(err, notForAccount) {
+		err = fmt.Errorf("%w: this account of the server has none", errNoJetStream)
+	}
+	if err == nil {
+		err = h.fitness(info)
+	}
+	return info, err
+}
+
 // inspect asks what there is of the stream.
 func (h *history) inspect(ctx context.Context, c *conn, info *streamInfo) error {
 	return request(ctx, c, "STREAM.INFO."+h.stream, struct{}{}, info)
@@ -180,9 +206,106 @@ func (h *history) noStream() error {
 	return fmt.Errorf("there is no stream %s, and bus.nats.history.create is false: make it", h.stream)
 }
 
+// make makes the stream, to capture patterns. If another stream has something of that, it captures next to nothing at
+// first, and fit adds what it can.
+func (h *history) make(ctx context.Context, c *conn, info *streamInfo, patterns []string, size int) error {
+	if !h.create {
+		return h.noStream()
+	}
+	nothing := []string{"/" + h.stream} // a destination that nobody has
+	err := request(ctx, c, "STREAM.CREATE."+h.stream, map[string]any{
+		"name":                 h.stream,
+		"description":          describes,
+		"subjects":             capture(h.prefix, patterns, nil),
+		"storage":              "file",
+		"retention":            "limits",
+		"discard":              "old",
+		"max_msgs_per_subject": max(size, 1),
+		"max_bytes":            h.bytes,
+		"num_replicas":         h.replicas,
+		"max_consumers":        -1,
+		"max_msgs":             -1,
+		"max_msg_size":         -1,
+		"duplicate_window":     int64(time.Second), // nobody asks for it, and it takes memory
+		"first_seq":            firstNumber(time.Now()),
+		"republish":            map[string]string{"src": h.prefix + ".d.>", "dest": h.prefix + ".h.>"},
+	}, info)
+	switch {
+	case is(err, nameInUse): // another node was faster
+		return h.inspect(ctx, c, info)
+	case is(err, taken) && !slices.Equal(patterns, nothing):
+		return h.make(ctx, c, info, nothing, size)
+	case is(err, noStorage):
+		return fmt.Errorf("stream %s: %w: give JetStream more storage, or lower bus.nats.history.bytes", h.stream, err)
+	case err != nil:
+		return fmt.Errorf("stream %s can't be made: %w", h.stream, err)
+	}
+	h.altered()
+	return nil
+}
+
+// altered notes that the stream has been made or changed. Whoever changes it writes all that it has to be, and another node may do
+// so at the same moment, by other rules: so there is another look soon, at a moment that is no other node's.
+func (h *history) altered() {
+	h.alters = true
+	time.AfterFunc(h.again/2+rand.N(h.again), h.refresh)
+}
+
 // firstNumber is where a stream begins that is made now: above all numbers of one that had its name. Servers
 // before 2.10 begin at 1.
 func firstNumber(now time.Time) uint64 { return uint64(now.UnixMilli()) * 1000 }
+
+// fit has the stream capture what it does not yet, as far as it can, and keep as many.
+func (h *history) fit(ctx context.Context, c *conn, info *streamInfo, keep *bus.Keep) (err error) {
+	if !h.create {
+		h.leaveMissing(info, keep) // that it keeps fewer is its maker's choice
+		return nil
+	}
+	missing := h.missing(info.subjects(), keep.Patterns)
+	few := info.perSubject() > 0 && info.perSubject() < keep.Size
+	if few || len(missing) > 0 {
+		err = h.mayRequest(ctx, c, []string{"STREAM.UPDATE." + h.stream}) // else there would be no answer
+		if err == nil {
+			err = h.add(ctx, c, info, missing, keep.Size)
+		}
+	}
+	if err != nil && !lasting(err) {
+		return err
+	}
+	h.leaveOut(info, h.missing(info.subjects(), keep.Patterns), err)
+	return nil
+}
+
+// add has the stream capture as many of patterns as it can, and keep size messages of each subject. The error is why it can't
+// do all of that.
+func (h *history) add(ctx context.Context, c *conn, info *streamInfo, patterns []string, size int) error {
+	err := h.update(ctx, c, info, capture(h.prefix, patterns, info.subjects()), size)
+	if !is(err, taken) || len(patterns) < 2 {
+		return err
+	}
+	half := len(patterns) / 2
+	first := h.add(ctx, c, info, patterns[:half], size)
+	if first != nil && !lasting(first) {
+		return first
+	}
+	return cmp.Or(h.add(ctx, c, info, patterns[half:], size), first)
+}
+
+// update has the stream capture subjects, and keep size messages of each at least.
+func (h *history) update(ctx context.Context, c *conn, info *streamInfo, subjects []string, size int) error {
+	config := maps.Clone(info.Config)
+	config["subjects"] = encoded(subjects)
+	if n := info.perSubject(); n > 0 && n < size {
+		raise(config, size)
+	}
+	changed := new(streamInfo)
+	if err := request(ctx, c, "STREAM.UPDATE."+h.stream, config, changed); err != nil {
+		return fmt.Errorf("it can't be changed: %w", err)
+	}
+	*info = *changed
+	h.altered()
+	return nil
+}
 
 // covers reports whether each of wanted lies within one of subjects.
 func covers(subjects, wanted []string) bool {
