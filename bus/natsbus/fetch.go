@@ -1,7 +1,13 @@
 package natsbus
 
 import (
+	"cmp"
+	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,12 +65,70 @@ type want struct {
 	brought []place
 }
 
+// drop says that nobody wants w any more. It may be nil.
+func (w *want) drop() {
+	if w != nil {
+		w.void.Store(true)
+	}
+}
+
 // fetcher has what is to be fetched.
 type fetcher struct {
 	wake chan struct{} // has room for one signal
 
 	mu    sync.Mutex
 	wants []*want
+}
+
+func newFetcher() *fetcher { return &fetcher{wake: make(chan struct{}, 1)} }
+
+// fetch has w brought.
+func (f *fetcher) fetch(w *want) {
+	f.mu.Lock()
+	f.wants = append(f.wants, w)
+	f.mu.Unlock()
+	signal(f.wake)
+}
+
+// waited reports whether something is to be fetched.
+func (f *fetcher) waited() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.wants) > 0
+}
+
+// take returns what is to be fetched next: one, or many together if they lie close to end, where the stream ends.
+func (f *fetcher) take(end uint64) (next []*want) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.wants = slices.DeleteFunc(f.wants, func(w *want) bool { return w.void.Load() })
+	if next = together(f.wants, end); next == nil {
+		next = f.wants[:min(len(f.wants), 1)]
+	}
+	next = slices.Clone(next)
+	taken := make(map[*want]bool, len(next))
+	for _, w := range next {
+		taken[w] = true
+	}
+	if f.wants = slices.DeleteFunc(f.wants, func(w *want) bool { return taken[w] }); len(f.wants) > 0 {
+		signal(f.wake)
+	}
+	return next
+}
+
+// together returns as many of wants as reading the stream once is cheaper for; nil: for none.
+func together(wants []*want, end uint64) []*want {
+	if len(wants) <= sweepFrom {
+		return nil
+	}
+	near := slices.DeleteFunc(slices.Clone(wants), func(w *want) bool { return w.all || w.proof })
+	slices.SortFunc(near, func(a, b *want) int { return cmp.Compare(a.from, b.from) })
+	for i := 0; len(near)-i > sweepFrom; i++ {
+		if near[i].from >= end || end-near[i].from < uint64(len(near)-i)*sweepWidth {
+			return near[i:]
+		}
+	}
+	return nil
 }
 
 // spare is a connection beside the bus's own, once it is needed.
@@ -76,11 +140,140 @@ type spare struct {
 	conn *conn
 }
 
+func (s *spare) get() (*conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil && !s.conn.nc.IsClosed() {
+		return s.conn, nil
+	}
+	if s.conn != nil {
+		s.conn.close()
+	}
+	var err error
+	if s.conn, err = s.bus.connect(s.server); err != nil {
+		s.conn = nil
+	}
+	return s.conn, err
+}
+
+func (s *spare) close() {
+	if s.conn != nil {
+		s.conn.close()
+	}
+}
+
+// tryFetching finds out whether something can be fetched again, when nothing could.
+func (b *Bus) tryFetching(ctx context.Context, own *spare) {
+	if b.history.fault.Load() == nil {
+		return
+	}
+	c, err := own.get()
+	if err != nil {
+		return
+	}
+	p, err := b.history.pull(ctx, c, "", b.history.highest(), 1)
+	if err != nil {
+		return
+	}
+	defer p.close()
+	if _, _, err = p.next(ctx); err == nil {
+		b.history.fault.Store(nil)
+	}
+}
+
+// caughtUp reports whether wants have all that the leader has. Its last message may be gone by now.
+func (b *Bus) caughtUp(ctx context.Context, c *conn, wants []*want) (bool, error) {
+	for _, w := range wants {
+		if w.reached >= w.to || w.void.Load() {
+			continue
+		}
+		last, err := b.history.lastOf(ctx, c, w.trail.raw)
+		if err != nil || last.seq >= w.from && last.seq > w.reached {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// begin notes the first message that was found. If something may be gone before it, w goes on from there.
+func (b *Bus) begin(ctx context.Context, c *conn, w *want, first place, look looker) error {
+	if _, err := w.look(look); err != nil {
+		return err
+	}
+	w.own = first.seq == w.from && (w.term == 0 || w.term == first.term)
+	if w.own {
+		w.term = first.term
+		return nil
+	}
+	whole, err := false, error(nil)
+	if !w.all {
+		whole, err = b.history.judge(ctx, c, w, look)
+	}
+	if !whole && (w.past || !w.cut) {
+		w.gap, w.own, w.from, w.term, w.at = true, true, first.seq, first.term, first.seq
+	}
+	return err
+}
+
 // looker asks how far back the stream goes.
 type looker func() (*streamInfo, error)
 
+// looker returns one that asks once.
+func (h *history) looker(ctx context.Context, c *conn) looker {
+	return sync.OnceValues(func() (*streamInfo, error) {
+		info := new(streamInfo)
+		return info, h.inspect(ctx, c, info)
+	})
+}
+
 // errAnotherLog reports a stream that was made anew. The keeper finds that out too, and tells the trails.
 var errAnotherLog = errors.New("the stream is another one now")
+
+// look asks how far back the log goes that w is to be fetched of.
+func (w *want) look(look looker) (*streamInfo, error) {
+	info, err := look()
+	if err == nil && info.log() != w.log {
+		w.trail.bus.history.refresh()
+		err = errAnotherLog
+	}
+	return info, err
+}
+
+// judge reports whether nothing is gone that the stream had behind w's place. The server removes the oldest first: of a subject
+// that has more than it keeps, and of all. So a message that is there shows that all behind it is; and of one that isn't
+// nothing is missing if the stream has fewer behind it than it keeps, and goes back as far as the trail has come.
+func (h *history) judge(ctx context.Context, c *conn, w *want, look looker) (bool, error) {
+	info, err := w.look(look)
+	if err != nil {
+		return false, err
+	}
+	limit, since := info.kept()
+	fewer := w.found == 0 || since <= w.at && (limit < 1 || w.found < limit)
+	removed := info.State.First > w.from // as one of the oldest
+	if w.own && fewer && !removed {
+		return true, nil
+	}
+	at := place{w.from, w.term}
+	if !removed && w.term != 0 {
+		there, err := h.at(ctx, c, w.trail.raw, w.from)
+		switch {
+		case err != nil:
+			return false, err
+		case there.seq > 0 && there.term != w.term:
+			w.cut = true
+			return false, nil
+		case there.seq > 0 && at.own():
+			return true, nil
+		}
+	}
+	switch {
+	case at.own() && !removed: // too many came, or it was removed alone
+		return false, nil
+	case w.proof:
+		return true, nil
+	}
+	return fewer && info.State.First <= w.at+1, nil
+}
 
 // pull is an ephemeral consumer of the stream.
 type pull struct {
@@ -96,4 +289,103 @@ type pull struct {
 	pending uint64 // messages that the server had when it was last heard
 	reached uint64 // in the stream
 	number  uint64 // of the consumer's last message
+}
+
+// pull begins to read what is stored of subject, "" for all, from a number on.
+func (h *history) pull(ctx context.Context, c *conn, subject string, from uint64, batch int) (*pull, error) {
+	p := &pull{
+		history: h, conn: c, inbox: c.nc.NewInbox(), batch: batch,
+		bytes: max(partBytes, 2*int(c.nc.MaxPayload())), arrived: make(chan *nats.Msg, batch+64),
+	}
+	p.name = p.inbox[strings.LastIndexByte(p.inbox, '.')+1:]
+	config := map[string]any{
+		"name":               p.name,
+		"deliver_policy":     "by_start_sequence",
+		"opt_start_seq":      max(from, 1),
+		"ack_policy":         "none",
+		"replay_policy":      "instant",
+		"max_deliver":        -1,
+		"inactive_threshold": int64(consumerFor),
+		"num_replicas":       1,
+		"mem_storage":        true,
+	}
+	if subject != "" {
+		config["filter_subject"] = subject
+	}
+	question := map[string]any{"stream_name": h.stream, "config": config}
+	var made struct {
+		Pending uint64 `json:"num_pending"`
+	}
+	if err := request(ctx, c, "CONSUMER.CREATE."+h.stream+"."+p.name, question, &made); err != nil {
+		return nil, err
+	}
+	p.pending = made.Pending
+	var err error
+	if p.sub, err = c.nc.ChanSubscribe(p.inbox+".*", p.arrived); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// next returns the next part; more is false if there is no more on the replica that was asked.
+func (p *pull) next(ctx context.Context) (part []message, more bool, err error) {
+	p.turn++
+	batch := int(min(uint64(p.batch), max(p.pending, 1))) // of which a server has as many, it brings all
+	reply := fmt.Sprint(p.inbox, ".", p.turn)
+	question, err := json.Marshal(map[string]any{"batch": batch, "no_wait": true, "max_bytes": p.bytes})
+	if err != nil {
+		return nil, false, err
+	}
+	if err := p.conn.nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT."+p.history.stream+"."+p.name, reply, question); err != nil {
+		return nil, false, err
+	}
+	limit := time.NewTimer(pullTimeout)
+	defer limit.Stop()
+	for len(part) < batch {
+		select {
+		case msg := <-p.arrived:
+			if strings.HasPrefix(msg.Subject, p.inbox) { // the server's word: what is stored comes with its own subject
+				status := msg.Header.Get("Status")
+				if msg.Subject != reply {
+					continue // about an earlier pull
+				}
+				return part, len(part) > 0 && status == "409", p.check(msg, status, len(part))
+			}
+			meta, err := msg.Metadata()
+			if err != nil {
+				return nil, false, err
+			}
+			if meta.Sequence.Consumer != p.number+1 {
+				return nil, false, fmt.Errorf("messages of stream %s were lost on the way", p.history.stream)
+			}
+			p.number, p.reached, p.pending = meta.Sequence.Consumer, meta.Sequence.Stream, meta.NumPending
+			part = append(part, message{seq: meta.Sequence.Stream, at: meta.Timestamp.UnixMilli(), msg: msg})
+			if p.pending == 0 {
+				return part, false, nil
+			}
+			limit.Reset(idlePull)
+		case <-limit.C:
+			if len(part) > 0 { // some of what it had is gone, which it does not say
+				return part, true, nil
+			}
+			return nil, false, fmt.Errorf("stream %s does not bring what it has", p.history.stream)
+		case <-ctx.Done():
+			return nil, false, ctx.Err()
+		}
+	}
+	return part, true, nil
+}
+
+// check returns why a pull that brought n messages has failed, if it has.
+func (p *pull) check(msg *nats.Msg, status string, n int) error {
+	if status == "404" || status == "408" || n > 0 {
+		return nil
+	}
+	return fmt.Errorf("stream %s does not bring what it has: %s %s", p.history.stream, status, msg.Header.Get("Description"))
+}
+
+// close ends it; a server that does not hear of it forgets the consumer by itself.
+func (p *pull) close() {
+	unsubscribe(p.sub)
+	_ = p.conn.nc.Publish("$JS.API.CONSUMER.DELETE."+p.history.stream+"."+p.name, nil)
 }

@@ -124,6 +124,21 @@ type slow struct {
 	dropped uint64 // as of the last beat
 }
 
+func newHistory(cfg Config) *history {
+	return &history{
+		prefix: cfg.Prefix, stream: cfg.History.Stream, create: !cfg.History.Existing, trial: cfg.History.Trial, replicas: cfg.History.Replicas, bytes: cfg.History.Bytes,
+		patience: cfg.Silence, glance: glance, again: again,
+		wake:    make(chan struct{}, 1),
+		repairs: newFetcher(),
+		pasts:   newFetcher(),
+		asking:  make(map[*trail]bool),
+		missed:  make(map[*trail]bool),
+		slow:    make(map[*trail]*slow),
+		recalls: make(map[*recall]bool),
+		failLog: seldom.Line{Every: time.Minute},
+	}
+}
+
 // has reports whether a destination has history. One that does not begin with a slash has none, as the server
 // can't publish it again.
 func (h *history) has(destination string) bool {
