@@ -211,6 +211,11 @@ func (ws *watches) open(subject, destination string, ready func(error)) (*watch,
 	return w, nil
 }
 
+// laneOf is that through which subject comes.
+func (ws *watches) laneOf(subject string) *lane {
+	return ws.lanes[maphash.String(ws.seed, subject)%lanes]
+}
+
 // close lets the watch of subject linger from now on.
 func (ws *watches) close(subject string) {
 	ws.mu.Lock()
@@ -382,6 +387,27 @@ func (ws *watches) of(subject string) (w *watch, live bool) {
 	defer ws.mu.RUnlock()
 	w = ws.bySubject[subject]
 	return w, w != nil && w.live
+}
+
+// eachTrail calls f for each that somebody follows.
+func (ws *watches) eachTrail(f func(*trail)) {
+	ws.mu.RLock()
+	defer ws.mu.RUnlock()
+	for _, w := range ws.bySubject {
+		if w.live && w.trail != nil {
+			f(w.trail)
+		}
+	}
+}
+
+// subscription returns that of t, nil while there is none, and how much it has lost.
+func (ws *watches) subscription(t *trail) (*nats.Subscription, uint64) {
+	ws.mu.RLock()
+	defer ws.mu.RUnlock()
+	if w := ws.bySubject[t.subject]; w != nil && w.trail == t && w.sub != nil {
+		return w.sub, t.lostBy(w.sub)
+	}
+	return nil, 0
 }
 
 // slowed notes that sub has dropped envelopes, as its lane was full.
