@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/stompgw/stompgw/bus"
 )
 
 // A fetcher brings what is stored, over a connection of its own, so that what is published now doesn't wait
@@ -131,6 +133,28 @@ func together(wants []*want, end uint64) []*want {
 	return nil
 }
 
+// fetchAll brings what f has until ctx ends, from c's server.
+func (b *Bus) fetchAll(ctx context.Context, c *conn, f *fetcher) {
+	if !f.waited() && !await(ctx, f.wake) { // most nodes need none
+		return
+	}
+	own := &spare{bus: b, server: c.server}
+	var wg sync.WaitGroup
+	for range fetchers {
+		wg.Go(func() {
+			for await(ctx, f.wake) {
+				for next := f.take(b.history.highest()); len(next) > 0 && ctx.Err() == nil; next = f.take(b.history.highest()) {
+					b.endWants(next, b.fetchFrom(ctx, own, next))
+				}
+				b.tryFetching(ctx, own)
+			}
+		})
+	}
+	signal(f.wake)
+	wg.Wait()
+	own.close()
+}
+
 // spare is a connection beside the bus's own, once it is needed.
 type spare struct {
 	bus    *Bus
@@ -162,6 +186,19 @@ func (s *spare) close() {
 	}
 }
 
+// endWants tells the trails that what they want has come, or why not.
+func (b *Bus) endWants(wants []*want, err error) {
+	if err == nil {
+		b.history.fault.Store(nil)
+	}
+	for _, w := range wants {
+		w.trail.lane.post(func(deliver func(bus.Envelope)) {
+			w.err = err
+			w.trail.brought(w, deliver)
+		})
+	}
+}
+
 // tryFetching finds out whether something can be fetched again, when nothing could.
 func (b *Bus) tryFetching(ctx context.Context, own *spare) {
 	if b.history.fault.Load() == nil {
@@ -181,6 +218,84 @@ func (b *Bus) tryFetching(ctx context.Context, own *spare) {
 	}
 }
 
+// fetchFrom brings what wants say: one of them, or many by reading all subjects.
+func (b *Bus) fetchFrom(ctx context.Context, own *spare, wants []*want) error {
+	c, err := own.get()
+	if err != nil {
+		return err
+	}
+	if !wants[0].proof {
+		if err := b.read(ctx, c, wants); err != nil {
+			return err
+		}
+	}
+	look := b.history.looker(ctx, c)
+	for _, w := range wants {
+		if w.whole, err = b.history.judge(ctx, c, w, look); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read has the lanes deliver what the stream has of wants.
+func (b *Bus) read(ctx context.Context, c *conn, wants []*want) error {
+	subject, batch, from := wants[0].trail.raw, onePart, wants[0].from
+	bySubject := make(map[string]*want, len(wants))
+	for _, w := range wants {
+		from = min(from, w.from)
+		bySubject[w.trail.raw] = w
+	}
+	if len(wants) > 1 {
+		subject, batch = "", sweepPart
+	}
+	p, err := b.history.pull(ctx, c, subject, from, batch)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	for deadline := time.Now().Add(requestTimeout); ; {
+		part, more, err := p.next(ctx)
+		if err == nil && !slices.ContainsFunc(wants, func(w *want) bool { return !w.void.Load() }) {
+			return nil
+		}
+		if err == nil {
+			err = b.hand(ctx, c, bySubject, part)
+		}
+		if err != nil {
+			return err
+		}
+		if more {
+			deadline = time.Now().Add(requestTimeout)
+			continue
+		}
+		if whole, err := b.caughtUp(ctx, c, wants); whole || err != nil {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return errors.New("a replica of the stream does not catch up with its leader")
+		}
+		await(ctx, time.After(shortWait))
+	}
+}
+
+// hand gives each want what is its own of part.
+func (b *Bus) hand(ctx context.Context, c *conn, bySubject map[string]*want, part []message) error {
+	byWant := make(map[*want][]message)
+	for _, m := range part {
+		if w := bySubject[m.msg.Subject]; w != nil && m.seq >= w.from && !w.void.Load() {
+			byWant[w] = append(byWant[w], m)
+		}
+	}
+	look := b.history.looker(ctx, c)
+	for w, own := range byWant {
+		if err := b.bring(ctx, c, w, own, look); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // caughtUp reports whether wants have all that the leader has. Its last message may be gone by now.
 func (b *Bus) caughtUp(ctx context.Context, c *conn, wants []*want) (bool, error) {
 	for _, w := range wants {
@@ -193,6 +308,26 @@ func (b *Bus) caughtUp(ctx context.Context, c *conn, wants []*want) (bool, error
 		}
 	}
 	return true, nil
+}
+
+// bring has the lane deliver a part of what w wants, and waits for that.
+func (b *Bus) bring(ctx context.Context, c *conn, w *want, part []message, look looker) error {
+	w.found += len(part)
+	w.reached = part[len(part)-1].seq
+	if first := part[0]; w.found == len(part) {
+		if err := b.begin(ctx, c, w, place{first.seq, term(first.msg.Header, first.msg.Data)}, look); err != nil {
+			return err
+		}
+	}
+	done := make(chan struct{})
+	w.trail.lane.post(func(deliver func(bus.Envelope)) {
+		w.trail.bring(w, part, deliver)
+		close(done)
+	})
+	if !await(ctx, done) {
+		return ctx.Err()
+	}
+	return nil
 }
 
 // begin notes the first message that was found. If something may be gone before it, w goes on from there.

@@ -1,6 +1,7 @@
 package natsbus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -332,6 +333,76 @@ func (h *history) note(info *streamInfo, end record, cut bool, seen, owed uint64
 	h.now = now
 	saw(now.seen, now.last)
 	return another
+}
+
+// answer asks the stream for what trails want to know, and tells them when it is still the one that was looked at.
+func (b *Bus) answer(ctx context.Context, c *conn, trails []*trail) error {
+	if len(trails) == 0 {
+		return nil
+	}
+	h := b.history
+	answers, err := b.questionAll(ctx, c, trails)
+	now, info := h.present(), new(streamInfo)
+	if len(answers) > 0 {
+		err = cmp.Or(h.inspect(ctx, c, info), err)
+	}
+	for a := range answers {
+		if info.log() != now.log { // it has been made anew, or does not answer
+			h.ask(a.trail, true)
+			continue
+		}
+		a.first = info.State.First
+		a.tell(now)
+	}
+	return err
+}
+
+// questionAll returns what the stream says. Who has no answer has his question still.
+func (b *Bus) questionAll(ctx context.Context, c *conn, trails []*trail) (<-chan answer, error) {
+	todo, answers := make(chan *trail), make(chan answer, len(trails))
+	failed := make(chan error, askers)
+	var wg sync.WaitGroup
+	for range min(askers, len(trails)) {
+		wg.Go(func() {
+			var err error
+			for t := range todo {
+				a := b.question(t)
+				if err == nil {
+					a.last, err = b.history.lastOf(ctx, c, t.raw)
+				}
+				if err != nil {
+					b.history.ask(t, false)
+					continue
+				}
+				answers <- a
+			}
+			failed <- err
+		})
+	}
+	for _, t := range trails {
+		todo <- t
+	}
+	close(todo)
+	wg.Wait()
+	close(failed)
+	close(answers)
+	var failure error
+	for err := range failed {
+		failure = cmp.Or(failure, err)
+	}
+	return answers, failure
+}
+
+// question is an answer to t without what the stream says.
+func (b *Bus) question(t *trail) answer {
+	a := answer{trail: t, asked: time.Now(), known: t.delivered.Load()}
+	a.sub, a.lost = b.watches.subscription(t)
+	return a
+}
+
+// tell hands the answer to its trail.
+func (a answer) tell(now *era) {
+	a.trail.lane.post(func(deliver func(bus.Envelope)) { a.trail.answered(a, now, deliver) })
 }
 
 // beat has those ask that may have missed something at the end, which shows nowhere else.

@@ -1,6 +1,7 @@
 package natsbus
 
 import (
+	"context"
 	"errors"
 	"math"
 	"strconv"
@@ -104,6 +105,18 @@ type trail struct {
 	recalls   []*recall
 }
 
+// subscribed hears what the server says of the subscription, and that it takes it back.
+func (t *trail) subscribed(err error) {
+	if err == nil {
+		t.bus.history.ask(t, false)
+		return
+	}
+	t.end()
+	t.telling.Lock()
+	defer t.telling.Unlock()
+	t.ready(err)
+}
+
 // begun tells the watch, once.
 func (t *trail) begun() {
 	if t.told {
@@ -117,7 +130,41 @@ func (t *trail) begun() {
 	}
 }
 
+// end has nobody wait for it any more.
+func (t *trail) end() {
+	if t.ended.Swap(true) {
+		return
+	}
+	t.bus.history.forget(t)
+	t.lane.post(func(func(bus.Envelope)) {
+		t.letGo()
+		t.mending.drop()
+		t.reaching.drop()
+		for _, r := range t.recalls {
+			r.answer(bus.Recalled{Err: errNotWatched})
+		}
+		t.recalls = nil
+	})
+}
+
 var errNotWatched = errors.New("natsbus: the destination is not watched, or has been since before it had history")
+
+// arrived takes what the server has published again.
+func (t *trail) arrived(msg *nats.Msg, deliver func(bus.Envelope)) {
+	m, ok := t.parse(msg)
+	switch {
+	case !ok:
+		t.bus.skipped.Add(1)
+		t.bus.log.Debug("NATS message where only a stream publishes", "destination", t.destination)
+	case t.phase == following:
+		t.follow(m, deliver)
+		if len(t.recalls) > 0 { // it may have begun anew, and then nobody fetches for them any more
+			t.answerRecalls()
+		}
+	default:
+		t.hold(m)
+	}
+}
 
 // parse reads what the server says of msg. ok is false for what somebody else has published.
 func (t *trail) parse(msg *nats.Msg) (m message, ok bool) {
@@ -140,6 +187,29 @@ func lastValue(h nats.Header, name string) string {
 	return values[len(values)-1]
 }
 
+// follow delivers m if it is what comes next, and asks if it can't be.
+func (t *trail) follow(m message, deliver func(bus.Envelope)) {
+	asked := t.doubted == m.seq // the stream has been asked about it, and there was nothing to fetch
+	switch {
+	case m.seq <= t.last && t.early && m.seq > t.pastTo:
+		t.restart(m.seq - 1) // it was stored while the watch began
+		t.deliver(m, deliver)
+	case m.seq <= t.last && (m.seq <= t.explained || asked):
+		t.bus.history.lookSoon() // twice, unless the log has lost its end
+	case m.seq <= t.last:
+		t.doubt(m, true)
+	case t.stored && m.prev == t.last, m.prev == 0 && t.unbroken(m):
+		t.deliver(m, deliver)
+	case !asked:
+		t.doubt(m, m.prev < t.last)
+	case m.seq > t.far: // it is of a stream that was there before, and late; or the leader lags, and then it is fetched
+		t.bus.history.lacks(t)
+	default: // something may have been between, which is there no more
+		t.tellHole(m.seq-1, deliver)
+		t.deliver(m, deliver)
+	}
+}
+
 // unbroken reports whether m came over the subscription that the stream's last answer was about, and nothing was lost
 // before it. Then all has come that was stored since, though the stream may not have it any more.
 func (t *trail) unbroken(m message) bool {
@@ -153,6 +223,23 @@ func (t *trail) lostBy(sub *nats.Subscription) uint64 {
 		return math.MaxUint64
 	}
 	return t.drops.Load() + t.bus.history.elections.Load() + uint64(n)
+}
+
+// restart has the trail begin at seq, or go on behind a hole. What was fetched before says nothing any more.
+func (t *trail) restart(seq uint64) {
+	t.since, t.count, t.whole = seq, 0, false
+	t.recent, t.proved = nil, place{}
+	t.stopReaching()
+	for _, r := range t.recalls {
+		r.fetched, r.all = nil, nil
+	}
+}
+
+// stopReaching has the past not fetched that is under way. Who still waits for it asks again.
+func (t *trail) stopReaching() {
+	t.reaching.drop()
+	t.again(t.reaching)
+	t.reaching = nil
 }
 
 // doubt asks the stream, and lets m wait; again looks first whether it is another one.
@@ -209,6 +296,23 @@ func (t *trail) handOn(m message, term uint32, past bool, deliver func(bus.Envel
 	})
 }
 
+// tellHole says that what lies at offset and before it may be missing, and goes on behind it.
+func (t *trail) tellHole(offset uint64, deliver func(bus.Envelope)) {
+	if offset != bus.Ended {
+		t.restart(offset)
+		t.complete = max(t.complete, offset)
+	}
+	t.lane.mark = bus.Mark{At: bus.Position{Log: t.log, Offset: offset}, Published: time.Now().UnixMilli(), Hole: true}
+	deliver(bus.Envelope{Destination: t.destination, Watch: t.destination, Mark: &t.lane.mark})
+}
+
+// endLog says that the log is another one now. What waits may be of the old one; what is of the new one is asked for.
+func (t *trail) endLog(deliver func(bus.Envelope)) {
+	t.tellHole(bus.Ended, deliver)
+	t.letGo()
+	t.phase, t.lossy = fresh, true
+}
+
 // answer is what the stream has last of a trail's subject.
 type answer struct {
 	trail *trail
@@ -223,6 +327,35 @@ type answer struct {
 // end is how far the stream had come when it had nothing of the subject. What it has removed since it was looked at may have been of it.
 func (a answer) end(now *era) uint64 { return max(now.last, max(a.first, 1)-1) }
 
+// answered hears what the stream has said, in the era of now.
+func (t *trail) answered(a answer, now *era, deliver func(bus.Envelope)) {
+	if t.ended.Load() || now.number < t.era || a.asked.Before(t.wanted) { // another answer is to come
+		return
+	}
+	t.asking, t.asked, t.far = false, a.asked, max(a.last.seq, a.end(now))
+	if t.phase != fresh && (t.era != now.number || t.contradicts(a)) {
+		t.endLog(deliver)
+	}
+	switch {
+	case t.phase == fresh:
+		t.begin(a, now)
+	case a.last.seq > t.last:
+		t.phase, t.to, t.streamEnd = behind, a.last.seq, now.last
+	case a.last.seq > 0:
+		t.complete = max(t.complete, now.last)
+	case t.phase == following && now.last >= t.last:
+		t.emptied(a, now, deliver)
+	default: // what is about to be delivered was removed already: it stays in doubt
+		a.sub = nil
+	}
+	if a.sub != t.sub {
+		t.failures = 0
+	}
+	t.sub, t.lost = a.sub, a.lost
+	t.settle(deliver)
+	t.begun()
+}
+
 // contradicts reports whether the stream is another one than that which the trail has followed.
 func (t *trail) contradicts(a answer) bool {
 	last := a.last
@@ -230,6 +363,149 @@ func (t *trail) contradicts(a answer) bool {
 		return 0 < last.seq && last.seq <= t.complete
 	}
 	return last.seq == t.last && last.term != t.term && t.term != 0 || 0 < last.seq && last.seq < a.known
+}
+
+// begin has the trail start at the end of a log.
+func (t *trail) begin(a answer, now *era) {
+	t.mending.drop()
+	t.mending = nil
+	t.era, t.log, t.seen, t.phase, t.doubted, t.to = now.number, now.log, now.seen, following, 0, 0
+	at, since := a.last, a.last.seq
+	if t.stored = at.seq > 0; !t.stored {
+		at, since = now.place(), a.end(now) // all that is stored up to there is of other subjects
+	}
+	t.restart(since)
+	t.last, t.term, t.explained, t.pastTo = at.seq, at.term, at.seq, 0
+	t.complete, t.whole, t.early, t.failures = max(since, now.last), !t.stored, true, 0
+	t.delivered.Store(0)
+}
+
+// emptied hears that nothing of the subject is stored. It may be that something came and went while nobody listened.
+func (t *trail) emptied(a answer, now *era, deliver func(bus.Envelope)) {
+	if (a.sub != t.sub || a.lost != t.lost) && a.first > t.complete+1 {
+		t.tellHole(a.end(now), deliver)
+	}
+	at := now.place()
+	t.last, t.term, t.stored, t.complete = at.seq, at.term, false, max(t.complete, at.seq)
+}
+
+// settle does what is to be done next: fetch what is missing, deliver what waited for it, answer who asks.
+func (t *trail) settle(deliver func(bus.Envelope)) {
+	if t.phase == behind && !t.asking && t.mending == nil {
+		if t.to > t.last {
+			t.mending = &want{trail: t, log: t.log, from: t.last, term: t.term, at: t.complete, to: t.to, end: t.streamEnd}
+			t.bus.history.repairs.fetch(t.mending)
+			return
+		}
+		t.phase, t.explained = following, t.last
+	}
+	if t.phase != following {
+		return
+	}
+	t.drain(deliver)
+	if t.phase == following && t.lossy {
+		t.lossy = false
+		t.bus.history.lacks(t)
+	}
+	t.answerRecalls()
+}
+
+// drain delivers what was held, until something is missing again.
+func (t *trail) drain(deliver func(bus.Envelope)) {
+	for _, m := range t.letGo() {
+		if t.phase == following {
+			t.follow(m, deliver)
+		} else {
+			t.hold(m)
+		}
+	}
+}
+
+// bring delivers a part of what w wants.
+func (t *trail) bring(w *want, part []message, deliver func(bus.Envelope)) {
+	if t.ended.Load() || w != t.mending && w != t.reaching || w == t.mending && w.cut {
+		return
+	}
+	for _, m := range part {
+		switch {
+		case w.past && m.seq <= t.since:
+			at := place{m.seq, term(m.msg.Header, m.msg.Data)}
+			t.pastTo = m.seq
+			w.brought = append(w.brought, at)
+			t.handOn(m, at.term, true, deliver)
+		case !w.past && m.seq > t.last:
+			if w.gap && !w.told {
+				w.told = true
+				t.tellHole(m.seq-1, deliver)
+			}
+			t.deliver(m, deliver)
+		}
+	}
+}
+
+// brought ends w.
+func (t *trail) brought(w *want, deliver func(bus.Envelope)) {
+	if t.ended.Load() || w != t.mending && w != t.reaching {
+		return
+	}
+	w.done = w.err == nil
+	if w.past {
+		t.reaching = nil
+	} else {
+		t.mending = nil
+	}
+	switch {
+	case w.err != nil:
+		t.failed(w, deliver)
+	case w.past:
+		t.reachBack(w)
+	case w.cut: // what it followed is another one now
+		t.endLog(deliver)
+		t.ask(true)
+	default:
+		t.mend(w, deliver)
+	}
+	t.settle(deliver)
+}
+
+// failed has it tried again, after a while. What can't be mended for long is a hole: then the trail goes on, and the
+// node is not healthy.
+func (t *trail) failed(w *want, deliver func(bus.Envelope)) {
+	if _, ok := t.bus.fetchLog.Pass(); ok {
+		t.bus.log.Warn("history can't be fetched, still retrying", "destination", t.destination, "err", w.err)
+	}
+	t.again(w)
+	if !w.past && !errors.Is(w.err, context.Canceled) { // else the connection has ended
+		t.failures++
+	}
+	if !w.past && t.failures >= mostFailures {
+		t.bus.history.fault.Store(&w.err)
+		t.giveUp(w, deliver)
+		return
+	}
+	t.asking = true // at the next beat
+	t.bus.history.lacks(t)
+}
+
+// giveUp goes on behind what w was to bring: with what waits, if there is something.
+func (t *trail) giveUp(w *want, deliver func(bus.Envelope)) {
+	if t.phase, t.explained = following, t.last; len(t.held) > 0 {
+		t.doubted = t.held[0].seq
+		return
+	}
+	t.tellHole(w.to, deliver)
+	t.last, t.term, t.stored = w.to, 0, false
+}
+
+// mend ends the fetching of what was missing.
+func (t *trail) mend(w *want, deliver func(bus.Envelope)) {
+	t.failures = 0
+	if t.last < w.to { // what there was is gone
+		t.last, t.term, t.stored = w.to, 0, false
+	}
+	if t.complete = max(t.complete, t.last, w.end); !w.whole {
+		t.tellHole(t.last, deliver)
+	}
 }
 
 // reachBack ends the fetching of what was before.
