@@ -59,6 +59,11 @@ func (b *Bus) settle(c *conn) {
 	var again []item
 	for i := range b.asked {
 		switch it := &b.asked[i]; {
+		case it.ack != 0:
+			c.confirmed = max(c.confirmed, len(it.envelope.Body))
+			if err := b.outcome(c, it); err != nil {
+				b.out.acked(it.ack, err)
+			}
 		case it.watch == nil:
 			c.confirmed = max(c.confirmed, len(it.envelope.Body))
 			it.done(b.outcome(c, it))

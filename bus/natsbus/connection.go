@@ -39,6 +39,8 @@ type conn struct {
 	socket  *socket
 	refused error // why Dial failed
 
+	inbox string // where the stream answers to what is published; the writer's
+
 	subscribed atomic.Int64 // subscriptions that the writer has made on it, and one more
 	answered   atomic.Int64 // those that the server has answered to; 0 before its first answer
 	surplus    atomic.Int64 // those that it did not take, as it takes no more
@@ -78,6 +80,7 @@ func (b *Bus) options(s address) []nats.Option {
 		access.login,
 		nats.Name("stompgw"),
 		nats.SkipHostLookup(), // Dial does it, and can be ended
+		nats.CustomInboxPrefix(b.inbox),
 		nats.Timeout(dialTimeout),
 		nats.FlusherTimeout(writeTimeout),
 		nats.PingInterval(10 * time.Second),
@@ -196,6 +199,7 @@ func (b *Bus) reported(c *conn, sub *nats.Subscription, err error) {
 	switch {
 	case errors.Is(err, nats.ErrSlowConsumer):
 		b.watches.slowed(sub)
+		b.droppedFrom(sub)
 		b.logDrop(sub)
 	case errors.Is(err, nats.ErrPermissionViolation):
 		b.notPermitted(c, err)
@@ -210,7 +214,7 @@ func (b *Bus) reported(c *conn, sub *nats.Subscription, err error) {
 // notPermitted hears what the server refuses, and passes it on to who is to know.
 func (b *Bus) notPermitted(c *conn, err error) {
 	refused := parseRefusal(err.Error())
-	if strings.HasPrefix(refused.subject, b.probe) {
+	if strings.HasPrefix(refused.subject, b.probe) || strings.HasPrefix(refused.subject, electedSubject) {
 		return
 	}
 	destination, revoked := b.destinationOf(refused.subject), false // before the watch is gone

@@ -30,6 +30,27 @@ type Settings struct {
 	NKey     settings.Secret       `key:"nkey" from:"file" is:"file that holds the seed of a user, 'SU…'"`
 	Creds    settings.Secret       `key:"creds" from:"file" lines:"many" is:"file with the JWT of a user and its seed"`
 	TLS      settings.Certificates `key:"tls"`
+	History  HistorySettings       `key:"history"`
+}
+
+// HistorySettings are about the stream that keeps what is published on channels with history.
+type HistorySettings struct {
+	Stream   string        `key:"stream" is:"JetStream's stream of what has history; empty is 'STOMPGW', or with another prefix 'STOMPGW_…'"`
+	Create   bool          `key:"create" default:"true" is:"make the stream if it is missing, and have it capture what gets history"`
+	Replicas int           `key:"replicas" default:"1" is:"of a stream that is made: on how many servers of a cluster it lies, 1 to 5"`
+	Bytes    settings.Size `key:"bytes" default:"1GiB" is:"of a stream that is made: what it may take of the disk; the oldest messages go first"`
+}
+
+func (s *HistorySettings) check(f *settings.Faults) {
+	if strings.ContainsAny(s.Stream, " \t\r\n.*>/\\") || len(s.Stream) > 255 {
+		f.Add("history.stream", "%.40q is no name of a stream: write it like STOMPGW, without blanks and any of . * > / \\", s.Stream)
+	}
+	if s.Replicas < 1 || s.Replicas > 5 {
+		f.Add("history.replicas", "is %d: want 1 to 5", s.Replicas)
+	}
+	if s.Bytes < 1<<20 {
+		f.Add("history.bytes", "is %s: want 1MiB at least", s.Bytes)
+	}
 }
 
 // Check implements bus.Settings.
@@ -37,6 +58,7 @@ func (s *Settings) Check() (f settings.Faults) {
 	_, err := parsePool(string(s.URL))
 	f.AddErr("url", err)
 	f.AddErr("prefix", checkPrefix(s.Prefix))
+	s.History.check(&f)
 	switch {
 	case s.User == "" && s.Password.IsSet():
 		f.Add("password", "has no user: set bus.nats.user")
@@ -87,12 +109,17 @@ func (s *Settings) config() Config {
 		Creds:    s.Creds.Reveal(),
 		TLS:      s.TLS.Loaded,
 		Prefix:   s.Prefix,
+		History: History{
+			Stream: s.History.Stream, Existing: !s.History.Create, Replicas: s.History.Replicas, Bytes: int64(s.History.Bytes),
+		},
 	}
 }
 
 // Open implements bus.Settings.
 func (s *Settings) Open(self bus.Self) (bus.Bus, error) {
-	b, err := New(s.config(), self.Name, self.Log)
+	cfg := s.config()
+	cfg.History.Trial = self.Trial
+	b, err := New(cfg, self.Name, self.Log)
 	if err != nil {
 		return nil, fmt.Errorf("bus.nats: %w", err)
 	}
@@ -114,7 +141,7 @@ func (s *Settings) Take(next bus.Settings) bus.Settings {
 	if s.URL != taken.URL || (s.TLS.Loaded == nil) != (taken.TLS.Loaded == nil) || !slices.Equal(s.ways(), taken.ways()) {
 		return s
 	}
-	taken.Prefix = s.Prefix
+	taken.Prefix, taken.History = s.Prefix, s.History
 	return &taken
 }
 

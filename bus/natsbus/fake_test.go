@@ -186,7 +186,7 @@ func (c *fakeConn) answerBut(bad string, answers *atomic.Int64) bool {
 }
 
 // publish publishes body to destination and returns where its done will be heard.
-func publish(t *testing.T, b *Bus, destination, body string) <-chan error {
+func publish(t testing.TB, b *Bus, destination, body string) <-chan error {
 	t.Helper()
 	answer := make(chan error, 2)
 	err := b.Publish(bus.Envelope{Destination: destination, Body: []byte(body)}, func(err error) { answer <- err })

@@ -77,7 +77,7 @@ func (enc *headerEncoder) add(name, value string) {
 
 // wireEntry returns the NATS header that carries entry.
 func wireEntry(entry bus.Header) (name, value string) {
-	if isToken(entry.Name) && !isReserved(entry.Name) && isPlainValue(entry.Value) {
+	if isToken(entry.Name) && !isReserved(entry.Name) && !isStatus(entry.Name) && isPlainValue(entry.Value) {
 		return entry.Name, entry.Value
 	}
 	return escapedHeader, escape(entry.Name) + ":" + escape(entry.Value)

@@ -32,6 +32,8 @@ func TestHeadersOnTheWire(t *testing.T) {
 			nats.Header{escapedHeader: {"a:%20x", "a:x%0D%0Ay"}}},
 		{"reserved", []bus.Header{{Name: "nats-msg-id", Value: "1"}, {Name: "STOMP-ORDER", Value: "2"}},
 			nats.Header{escapedHeader: {"nats-msg-id:1", "STOMP-ORDER:2"}}},
+		{"a server's word", []bus.Header{{Name: "Status", Value: "503"}, {Name: "description", Value: "x"}},
+			nats.Header{escapedHeader: {"Status:503", "description:x"}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var enc headerEncoder
@@ -56,6 +58,7 @@ func TestForeignHeaders(t *testing.T) {
 			[]bus.Header{{Name: "c", Value: "1"}, {Name: "a", Value: "2"}, {Name: "b", Value: "3"}}},
 		{"order of what is not there", nats.Header{orderHeader: {"x a a Nats-Y"}, "a": {"1"}},
 			[]bus.Header{{Name: "a", Value: "1"}}},
+		{"a server's word", nats.Header{"Status": {"503"}}, []bus.Header{{Name: "Status", Value: "503"}}},
 		{"escaped nonsense", nats.Header{escapedHeader: {"no colon", "a:%zz", "b:%20"}},
 			[]bus.Header{{Name: "b", Value: " "}}},
 	} {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -283,6 +284,40 @@ func (h *history) highest() uint64 {
 	return 0
 }
 
+// keepHistory looks after the stream and answers questions until ctx ends.
+func (b *Bus) keepHistory(ctx context.Context, c *conn) {
+	h := b.history
+	for !h.works() {
+		if !await(ctx, h.wake) {
+			return
+		}
+	}
+	tick := time.NewTicker(beat)
+	defer tick.Stop()
+	for begun := false; ; {
+		if h.works() {
+			if err := b.turnHistory(ctx, c, &begun); err != nil && ctx.Err() == nil {
+				b.failHistory(err)
+				h.refresh()
+				await(ctx, time.After(beat))
+			}
+		}
+		select {
+		case <-h.wake:
+		case <-tick.C:
+			b.out.expireAcks(b.cfg.Deadline, math.MaxUint64)
+			b.out.expireAcks(lateAck, h.unsure)
+			if b.out.acks.late(lateAck) {
+				h.silence.asked()
+				h.lookSoon()
+			}
+			h.beat()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // failHistory notes that the stream can't be used, and tells the log now and then.
 func (b *Bus) failHistory(err error) {
 	if !b.history.fail(err) {
@@ -295,6 +330,94 @@ func (b *Bus) logFault(words string, err error) {
 	if left, ok := b.history.failLog.Pass(); ok {
 		b.log.Error(words, "stream", b.history.stream, "err", err, "left_out", left)
 	}
+}
+
+// turnHistory looks at the stream if that is due, and answers the questions there are. On a connection's first
+// turn, which begun tells, all trails have one.
+func (b *Bus) turnHistory(ctx context.Context, c *conn, begun *bool) error {
+	h := b.history
+	if !*begun {
+		if err := b.hearElections(c); err != nil {
+			return err
+		}
+		if err := c.flush(ctx, requestTimeout); err != nil { // what was watched before is subscribed then
+			return err
+		}
+	}
+	if h.trial {
+		err := h.tryOut(ctx, c)
+		if err == nil {
+			h.cause.Store(nil)
+		}
+		return err
+	}
+	if h.takeChanged() || !*begun {
+		if err := b.lookAtStream(ctx, c); err != nil {
+			return err
+		}
+	}
+	if !*begun {
+		*begun = true
+		b.watches.eachTrail(func(t *trail) { h.ask(t, false) })
+	}
+	if err := b.answer(ctx, c, h.takeAsking()); err != nil {
+		return err
+	}
+	h.cause.Store(nil)
+	if !b.out.acks.late(lateAck) {
+		h.silence.answered()
+	}
+	return nil
+}
+
+// lookAtStream has the stream be as it has to, and finds out whether it still is the one it was.
+func (b *Bus) lookAtStream(ctx context.Context, c *conn) error {
+	h := b.history
+	owed, seen := b.out.acks.latest(), uint64(0) // before it is asked
+	if now := h.present(); now != nil {
+		seen = now.seen.Load()
+	}
+	h.alters = false
+	info, err := h.tend(ctx, c)
+	if h.alters {
+		h.unsure = owed
+	}
+	if err != nil {
+		return err
+	}
+	if left := h.left.Load(); left != nil {
+		b.logFault("history lacks something", left.why)
+		b.endLeftOut()
+	}
+	return b.observe(ctx, c, info, seen, owed)
+}
+
+// observe compares the stream with what it was; seen is a number that it had given before, and owed the number of the latest
+// ack then.
+func (b *Bus) observe(ctx context.Context, c *conn, info *streamInfo, seen, owed uint64) error {
+	h := b.history
+	if before := h.present(); before != nil && before.log == info.log() && info.State.Last < seen {
+		// A leader that has just been elected may not have come to the end of its log yet.
+		if !await(ctx, time.After(beat/2)) {
+			return ctx.Err()
+		}
+		if err := h.inspect(ctx, c, info); err != nil {
+			return err
+		}
+	}
+	end, cut, err := h.compare(ctx, c, info)
+	if err != nil {
+		return err
+	}
+	another := h.note(info, end, cut, seen, b.out.acks.latest())
+	if another {
+		h.unsure = owed
+		b.log.Warn("the stream is another one, or has lost its end: nobody can go on in the old one", "stream", h.stream)
+	}
+	if h.isLedAnew(info) || another {
+		b.watches.eachTrail(func(t *trail) { h.ask(t, false) })
+	}
+	return nil
 }
 
 // compare returns the stream's last message. cut is true if another one stands where the last was before: the log has

@@ -59,6 +59,7 @@ func newLane(count, bytes int) *lane {
 		arrived:  make(chan *nats.Msg, count),
 		waiting:  make(chan *nats.Msg, count),
 		maxBytes: int64(bytes),
+		tasks:    tasks{wake: make(chan struct{}, 1)},
 	}
 }
 

@@ -66,6 +66,22 @@ func (h *history) leaves(subject string) error {
 	return left.why
 }
 
+// endLeftOut takes back the watches of what the stream captured once and does not any more: they would be silent. Watched again,
+// it brings what others publish.
+func (b *Bus) endLeftOut() {
+	silent := make(map[*trail]error)
+	b.watches.eachTrail(func(t *trail) {
+		if why := b.history.leaves(t.raw); why != nil {
+			silent[t] = why
+		}
+	})
+	for t, why := range silent {
+		if w, _ := b.watches.of(historySubject(b.cfg.Prefix, t.destination)); w != nil && w.trail == t {
+			b.deny(w, fmt.Errorf("%w: %w", bus.ErrDown, why))
+		}
+	}
+}
+
 // lasting reports whether err, which a change of the stream has met, is a word about the change and no fault of the moment.
 func lasting(err error) bool {
 	var api *apiError

@@ -35,7 +35,7 @@ func (b *Bus) run() {
 	defer close(b.ended)
 	var wg sync.WaitGroup
 	for _, l := range b.watches.lanes {
-		wg.Go(func() { l.run(b.ctx, func(msg *nats.Msg) { b.logDrop(msg.Sub) }) })
+		wg.Go(func() { l.run(b.ctx, func(msg *nats.Msg) { b.droppedFrom(msg.Sub); b.logDrop(msg.Sub) }) })
 	}
 	var last *conn
 	for c := b.next(); c != nil; c = b.next() {
@@ -50,6 +50,7 @@ func (b *Bus) run() {
 	}
 	wg.Wait()
 	b.out.abandon()
+	b.abandonRecalls()
 }
 
 // rest waits before the next attempt to connect, and makes the next pause longer.
@@ -104,6 +105,7 @@ func (b *Bus) dial() *conn {
 // live has c be the connection until it ends. last is the one before, nil for none.
 func (b *Bus) live(c, last *conn) {
 	b.takes(c)
+	b.conn.Store(c)
 	b.cause.Store(nil)
 	b.silence.answered()
 	server := c.nc.ConnectedServerName()
@@ -143,6 +145,9 @@ func (b *Bus) serve(c *conn) error {
 	var wg sync.WaitGroup
 	outdated := make(chan struct{})
 	wg.Go(func() { b.confirm(ctx, c) })
+	wg.Go(func() { b.keepHistory(ctx, c) })
+	wg.Go(func() { b.fetchAll(ctx, c, b.history.repairs) })
+	wg.Go(func() { b.fetchAll(ctx, c, b.history.pasts) })
 	wg.Go(func() {
 		if b.lookUntilOutdated(ctx, c) {
 			close(outdated)
@@ -213,8 +218,17 @@ func (b *Bus) writeEnvelope(c *conn, it *item) error {
 	if err := b.check(it); err != nil { // Publish has done so, but perhaps by the limits of another connection
 		return b.refuseByLimit(err)
 	}
-	b.msg.Subject, b.msg.Header, b.msg.Data = it.subject, b.enc.encode(&it.envelope), it.envelope.Body
-	err := c.nc.PublishMsg(&b.msg)
+	b.msg.Subject, b.msg.Reply, b.msg.Header, b.msg.Data = it.subject, "", b.enc.encode(&it.envelope), it.envelope.Body
+	var err error
+	if it.stored {
+		b.msg.Reply, err = b.replyTo(c, it)
+	}
+	if err == nil {
+		err = c.nc.PublishMsg(&b.msg)
+	}
+	if err != nil {
+		b.out.acks.forget(it)
+	}
 	switch {
 	case err == nil, errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrHeadersNotSupported):
 		return err

@@ -1,6 +1,10 @@
 package natsbus
 
-import "github.com/stompgw/stompgw/bus"
+import (
+	"math"
+
+	"github.com/stompgw/stompgw/bus"
+)
 
 // A server that closes the connection over a line has carried out those before it, and has not read
 // those after it. It names no line. But it is one that the next connection would not take: so the
@@ -21,17 +25,24 @@ func (b *Bus) recover(c, last *conn) {
 			continue
 		}
 		err := b.check(it)
+		if it.ack != 0 {
+			if _, waits := b.out.acks.take(it.ack); !waits {
+				continue
+			}
+		}
 		switch {
 		case err != nil:
 			b.out.finish(it, err)
 		case i > first && first >= 0:
+			it.ack = 0
 			again = append(again, *it)
-		case known:
+		case known && it.ack == 0: // else the stream alone knows
 			b.out.finish(it, b.outcome(last, it))
 		default:
 			b.out.finish(it, bus.ErrUnknown)
 		}
 	}
+	b.out.expireAcks(0, math.MaxUint64) // of which the last connection knew that it was written
 	b.out.putBack(&b.out.queue, again)
 	b.out.putBack(&b.out.sent, watches)
 	signal(b.out.written)

@@ -92,6 +92,9 @@ func (cfg Config) withDefaults() Config {
 	settings.Default(&cfg.Silence, 5*time.Second)
 	settings.Default(&cfg.Deadline, 30*time.Second)
 	settings.Default(&cfg.Linger, 2*time.Second)
+	settings.Default(&cfg.History.Stream, defaultStream(cfg.Prefix))
+	settings.Default(&cfg.History.Replicas, 1)
+	settings.Default(&cfg.History.Bytes, 1<<30)
 	return cfg
 }
 
@@ -168,6 +171,7 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 		userInURL:      pool.hasUser(),
 		own:            own,
 		probe:          own + ".",
+		inbox:          inboxSubject(cfg.Prefix, node),
 		log:            log.With("broker", pool.hosts),
 		ctx:            ctx,
 		cancel:         cancel,
@@ -175,11 +179,14 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 		pool:           pool,
 		pause:          shortPause,
 		out:            out,
+		history:        newHistory(cfg),
 		watches:        newWatches(cfg.Inbox, cfg.InboxBytes, cfg.Linger, out.queued),
 		refusedByLimit: make(chan struct{}, 1),
 		refusalLog:     seldom.Line{Every: time.Minute},
 		limitLog:       seldom.Line{Every: time.Hour},
+		fetchLog:       seldom.Line{Every: time.Minute},
 	}
+	b.replyRoom = len(b.inbox) + replyTail
 	b.silence.asked()
 	b.cause.Store(new(errors.New("not tried yet")))
 	b.maxSubject.Store(maxSubject)
@@ -202,7 +209,7 @@ func (b *Bus) Healthy() error {
 	if refused := b.ownRefused.Load(); refused != nil {
 		return *refused
 	}
-	return nil
+	return b.historyHealth()
 }
 
 // Alive implements bus.Living.

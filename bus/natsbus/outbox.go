@@ -3,6 +3,7 @@ package natsbus
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 
@@ -15,36 +16,52 @@ type item struct {
 	subject  string      // that it is published to
 	size     int         // of its body, headers and subject, in bytes
 	watch    *watch      // set: a watch
+	stored   bool        // the stream is to answer, too
+	ack      uint64      // of such a one that was written: its number among the acks
 	done     func(error) // told what the server made of it
 }
 
+// load is how much some envelopes are.
+type load struct{ count, bytes int }
+
+// exceeds reports whether l has no room for bytes more within most. A single envelope may be larger than the bound on bytes.
+func (l load) exceeds(most load, bytes int) bool {
+	return l.count >= most.count || l.count > 0 && l.bytes+bytes > most.bytes
+}
+
+func (l *load) add(n, bytes int) { l.count, l.bytes = l.count+n, l.bytes+bytes }
+
 // outbox holds what was accepted until it is settled. Envelopes count against its bounds;
-// watches do not: Watch cannot refuse, and the router has one of each destination at a time.
+// watches do not: Watch cannot refuse, and the router has one of each destination at a time. Those that a stream is to
+// answer have a share of it: should it say nothing, others go on.
 type outbox struct {
-	maxCount, maxBytes int
+	most, mostStored load
 
 	// Each has room for one signal, so that sending one never blocks.
 	queued  chan struct{} // the writer has something to do
 	written chan struct{} // the confirmer has something to do
 
-	mu           sync.Mutex
-	queue        []item // not written yet
-	sent         []item // written to the present connection, or to the last one
-	count, bytes int    // of envelopes not settled
-	closed       bool
-	idle         chan struct{} // closed by closeIdle, when closed and count is 0
-	closeIdle    func()
+	mu        sync.Mutex
+	queue     []item // not written yet
+	sent      []item // written to the present connection, or to the last one
+	load      load   // of envelopes not settled, acks among them
+	stored    load   // of those, that a stream is to answer
+	closed    bool
+	idle      chan struct{} // closed by closeIdle, when closed and there is no load
+	closeIdle func()
+
+	acks acks // guards itself
 }
 
 func newOutbox(maxCount, maxBytes int) *outbox {
 	idle := make(chan struct{})
 	return &outbox{
-		maxCount:  maxCount,
-		maxBytes:  maxBytes,
-		queued:    make(chan struct{}, 1),
-		written:   make(chan struct{}, 1),
-		idle:      idle,
-		closeIdle: sync.OnceFunc(func() { close(idle) }),
+		most:       load{maxCount, maxBytes},
+		mostStored: load{max(maxCount*3/4, 1), maxBytes * 3 / 4},
+		queued:     make(chan struct{}, 1),
+		written:    make(chan struct{}, 1),
+		idle:       idle,
+		closeIdle:  sync.OnceFunc(func() { close(idle) }),
 	}
 }
 
@@ -55,8 +72,7 @@ func signal(c chan<- struct{}) {
 	}
 }
 
-// accept queues it, or says bus.ErrFull or bus.ErrClosed. A single envelope may be larger than the bound
-// on bytes.
+// accept queues it, or says bus.ErrFull or bus.ErrClosed.
 func (o *outbox) accept(it item) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -64,17 +80,24 @@ func (o *outbox) accept(it item) error {
 		return bus.ErrClosed
 	}
 	if it.watch == nil {
-		if o.count >= o.maxCount || o.count > 0 && o.bytes+it.size > o.maxBytes {
+		if o.load.exceeds(o.most, it.size) || it.stored && o.stored.exceeds(o.mostStored, it.size) {
 			return bus.ErrFull
 		}
-		o.count++
-		o.bytes += it.size
+		o.count(&it, 1)
 	}
 	o.queue = append(o.queue, it)
 	if len(o.queue) == 1 {
 		signal(o.queued)
 	}
 	return nil
+}
+
+// count notes an envelope more, or one less if n is -1.
+func (o *outbox) count(it *item, n int) {
+	o.load.add(n, n*it.size)
+	if it.stored {
+		o.stored.add(n, n*it.size)
+	}
 }
 
 // take returns what one of the two lists holds; spent is an earlier batch, whose memory it uses again,
@@ -116,29 +139,34 @@ func (o *outbox) wrote(batch []item) {
 // giveUp tells the envelopes in one of the two lists that there is no hope; watches stay.
 func (o *outbox) giveUp(list *[]item, err error) {
 	batch := slices.DeleteFunc(o.take(list, nil), func(it item) bool {
-		if it.watch == nil {
+		if it.watch == nil && it.ack == 0 {
 			o.finish(&it, err)
 		}
 		return it.watch == nil
 	})
 	o.putBack(list, batch)
+	if list == &o.sent {
+		for _, it := range o.acks.takeOlder(0, math.MaxUint64) { // those that it does not hold any more, too
+			o.finish(&it, err)
+		}
+	}
 }
 
 // finish makes the room of an envelope, and then tells its outcome, so that one who waits for that finds
 // the room.
 func (o *outbox) finish(it *item, err error) {
+	it.ack = 0 // it does not wait for that
 	o.settled([]item{*it})
 	it.done(err)
 }
 
-// settled makes the room of the envelopes of a batch.
+// settled makes the room of the envelopes of a batch, but for those that the stream has to answer yet.
 func (o *outbox) settled(batch []item) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for i := range batch {
-		if it := &batch[i]; it.watch == nil {
-			o.count--
-			o.bytes -= it.size
+		if it := &batch[i]; it.watch == nil && it.ack == 0 {
+			o.count(it, -1)
 		}
 	}
 	o.checkIdle()
@@ -154,7 +182,7 @@ func (o *outbox) close() <-chan struct{} {
 }
 
 func (o *outbox) checkIdle() {
-	if o.closed && o.count == 0 {
+	if o.closed && o.load.count == 0 {
 		o.closeIdle()
 	}
 }
@@ -163,18 +191,20 @@ func (o *outbox) checkIdle() {
 func (o *outbox) state() (outstanding int, closed bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.count, o.closed
+	return o.load.count, o.closed
 }
 
 // abandon tells all that is left that nobody will know: the goroutines of the bus have ended.
 func (o *outbox) abandon() {
 	for _, it := range slices.Concat(o.take(&o.queue, nil), o.take(&o.sent, nil)) {
-		if it.watch != nil {
+		switch {
+		case it.watch != nil:
 			it.done(bus.ErrClosed)
-		} else {
+		case it.ack == 0:
 			o.finish(&it, bus.ErrUnknown)
 		}
 	}
+	o.expireAcks(0, math.MaxUint64)
 }
 
 // Publish implements bus.Bus. Besides the errors named there it refuses an envelope whose principal
@@ -185,10 +215,16 @@ func (b *Bus) Publish(e bus.Envelope, done func(error)) error {
 		return err
 	}
 	it := item{envelope: e, subject: subject, done: done, size: size(&e) + len(subject)}
+	it.stored = e.Principal == "" && b.history.has(e.Destination)
 	if err := b.check(&it); err != nil {
 		return b.refuseByLimit(err)
 	}
-	if b.silence.length() >= b.cfg.Silence {
+	if it.stored {
+		if why := b.history.leaves(subject); why != nil {
+			return fmt.Errorf("%w: %w", bus.ErrDown, why)
+		}
+	}
+	if b.silence.length() >= b.cfg.Silence || it.stored && b.history.silence.length() >= b.cfg.Silence {
 		if _, closed := b.out.state(); !closed {
 			return bus.ErrDown
 		}
@@ -211,10 +247,14 @@ func (b *Bus) subjectOf(e *bus.Envelope) (string, error) {
 // check refuses what the server of the latest connection does not take.
 func (b *Bus) check(it *item) error {
 	e := &it.envelope
-	if n, limit := len(it.subject), int(b.maxSubject.Load()); n > limit {
+	n, limit := len(it.subject), int(b.maxSubject.Load())
+	if it.stored {
+		limit -= b.replyRoom
+	}
+	if n > limit {
 		return tooLong(cmp.Or(e.Principal, e.Destination), n, limit)
 	}
-	limit := int(b.maxPayload.Load())
+	limit = int(b.maxPayload.Load())
 	if limit == 0 || escapedSize(e) <= limit {
 		return nil // unknown yet, or surely small enough
 	}

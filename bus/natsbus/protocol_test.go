@@ -127,10 +127,10 @@ func TestWatchTakesOverLingeringSubscription(t *testing.T) {
 func TestExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ws := newWatches(1, 1, time.Minute, make(chan struct{}, 1))
-		w, _ := ws.open("stomp.d.a", "/a", nil)
+		w, _ := ws.open("stomp.d.a", "/a", nil, nil)
 		sub := new(nats.Subscription)
 		ws.subscribed(w, sub, 2)
-		early, _ := ws.open("stomp.d.b", "/b", nil)
+		early, _ := ws.open("stomp.d.b", "/b", nil, nil)
 		ws.close("stomp.d.a")
 		ws.close("stomp.d.b")
 		for _, want := range []int{0, 1} {

@@ -75,11 +75,36 @@ func (b *Bus) deliver(ctx context.Context, lane *lane, deliver func(bus.Envelope
 	for {
 		select {
 		case msg := <-lane.waiting:
-			lane.took(msg)
-			if e, ok := b.envelope(msg); ok {
-				deliver(e)
+			b.deliverOne(lane, msg, deliver)
+		case <-lane.tasks.wake:
+			b.catchUp(lane, deliver)
+			for _, task := range lane.takeTasks() {
+				task(deliver)
 			}
 		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// deliverOne hands on msg.
+func (b *Bus) deliverOne(lane *lane, msg *nats.Msg, deliver func(bus.Envelope)) {
+	lane.took(msg)
+	w, live := b.watches.of(msg.Sub.Subject)
+	if live && w.trail != nil {
+		w.trail.arrived(msg, deliver)
+	} else if e, ok := b.envelope(msg, w, live); ok {
+		deliver(e)
+	}
+}
+
+// catchUp hands on what is in the lane, so that a task finds what came before it.
+func (b *Bus) catchUp(lane *lane, deliver func(bus.Envelope)) {
+	for range len(lane.arrived) + len(lane.waiting) {
+		select {
+		case msg := <-lane.waiting:
+			b.deliverOne(lane, msg, deliver)
+		default:
 			return
 		}
 	}
@@ -88,13 +113,12 @@ func (b *Bus) deliver(ctx context.Context, lane *lane, deliver func(bus.Envelope
 // envelope returns what msg carries, and the watch that brought it, if there still is one. ok is false when
 // nobody wants it any more, and when a foreign publisher sent what can't be understood: it does not say to whom,
 // or what matches a wildcard is no subject of ours.
-func (b *Bus) envelope(msg *nats.Msg) (e bus.Envelope, ok bool) {
+func (b *Bus) envelope(msg *nats.Msg, w *watch, live bool) (e bus.Envelope, ok bool) {
 	fault := "NATS message to a subject that stands for no destination"
 	if msg.Sub.Subject == b.own {
 		fault = "individual NATS message without " + principalHeader + " and " + destinationHeader
 		e.Principal, e.Destination, ok = addressee(msg.Header)
 	} else {
-		w, live := b.watches.of(msg.Sub.Subject)
 		if !live {
 			return e, false
 		}

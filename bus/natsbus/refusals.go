@@ -43,7 +43,7 @@ type refusals struct {
 	mu     sync.Mutex
 	counts map[string]int // by subject
 	latest error          // that was added
-	await  error          // who is waited for, nil for nobody
+	await  error          // which is waited for, nil for none
 	added  chan struct{}  // closed when await is added
 }
 
@@ -72,8 +72,11 @@ func (r *refusals) catchUp(ctx context.Context, nc *nats.Conn) {
 		r.mu.Unlock()
 		return
 	}
-	added := make(chan struct{}) // last is newer than latest, so it is yet to come
-	r.await, r.added = last, added
+	if r.await == nil { // else somebody waits already, and does so for the newer one from now on
+		r.added = make(chan struct{})
+	}
+	r.await = last // it is newer than latest, so it is yet to come
+	added := r.added
 	r.mu.Unlock()
 	await(ctx, added)
 }

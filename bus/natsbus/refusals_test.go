@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/stompgw/stompgw/bus"
 )
@@ -130,6 +133,28 @@ func TestForbiddenNode(t *testing.T) {
 	receive(t, b, func(bus.Envelope) {}) // until it is ready
 	<-mended
 	checkErr(t, b.Healthy(), nil)
+}
+
+// TestTwoWait: the confirmer and the keeper may both wait for the last refusals of a connection.
+func TestTwoWait(t *testing.T) {
+	s := startServer(t, 0, permitting([]string{"yes"}, []string{">"}))
+	nc, err := nats.Connect(s.ClientURL(), nats.UserInfo("gateway", "p"), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+	checkErr(t, err, nil)
+	defer nc.Close()
+	r := new(refusals)
+	var wait sync.WaitGroup
+	for _, subject := range []string{"no", "no.2"} {
+		checkErr(t, nc.Publish(subject, nil), nil)
+		checkErr(t, nc.Flush(), nil)
+		wait.Go(func() { r.catchUp(t.Context(), nc) })
+		waitFor(func() bool {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return r.await == nc.LastError()
+		})
+	}
+	r.add(nc.LastError(), refusal{})
+	wait.Wait() // else the test hangs
 }
 
 func TestParseRefusal(t *testing.T) {

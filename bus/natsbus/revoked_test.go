@@ -139,9 +139,9 @@ func TestRevokedWhileAsked(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			ws := newWatches(1, 1, time.Minute, make(chan struct{}, 1))
-			w, _ := ws.open("a", "/a", func(error) {})
+			w, _ := ws.open("a", "/a", nil, func(error) {})
 			if tt.next {
-				ws.open("a", "/a", func(error) {})
+				ws.open("a", "/a", nil, func(error) {})
 			}
 			for range tt.answers {
 				if err := ws.answered(w); err != nil {
@@ -156,7 +156,7 @@ func TestRevokedWhileAsked(t *testing.T) {
 			if revoked, ended := ready != nil, now == nil; revoked != tt.revoked || ended != tt.ended {
 				t.Errorf("it is told: %t, and ends: %t", revoked, ended)
 			}
-			again, _ := ws.open("a", "/a", func(error) {})
+			again, _ := ws.open("a", "/a", nil, func(error) {})
 			if again == w {
 				t.Error("the next watch is the same")
 			}
@@ -176,7 +176,7 @@ func TestRevokedWhileAsked(t *testing.T) {
 // TestLateSubscriptionEnds: a subscription that is made while its watch ends does not stay.
 func TestLateSubscriptionEnds(t *testing.T) {
 	ws := newWatches(1, 1, time.Minute, make(chan struct{}, 1))
-	w, _ := ws.open("a", "/a", nil)
+	w, _ := ws.open("a", "/a", nil, nil)
 	ws.refuse(w, ErrPermission)
 	ws.answered(w)
 	if ws.subscribed(w, new(nats.Subscription), 2) {

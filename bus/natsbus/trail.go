@@ -105,6 +105,23 @@ type trail struct {
 	recalls   []*recall
 }
 
+// watchTrail is Watch for a destination with history. ready hears yes when the stream has said where it is.
+func (b *Bus) watchTrail(destination string, ready func(error)) {
+	subject := historySubject(b.cfg.Prefix, destination)
+	t := &trail{
+		bus: b, destination: destination, subject: subject, ready: ready, lane: b.watches.laneOf(subject),
+		raw: string(appendSubject(nil, b.cfg.Prefix, destination)),
+	}
+	b.history.trailed.Store(true)
+	w, err := b.watches.open(subject, destination, t, t.subscribed)
+	if err == nil {
+		err = b.out.accept(item{watch: w, done: t.subscribed})
+	}
+	if err != nil {
+		go t.subscribed(err)
+	}
+}
+
 // subscribed hears what the server says of the subscription, and that it takes it back.
 func (t *trail) subscribed(err error) {
 	if err == nil {

@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -93,12 +94,16 @@ func (b *Bus) Watch(destination string, ready func(error)) {
 		go ready(b.refuseByLimit(tooLong(destination, n, limit))) // it must not run on the caller's goroutine
 		return
 	}
+	if !bus.Wide(destination) && b.history.has(destination) && b.history.leaves(subject) == nil {
+		b.watchTrail(destination, ready)
+		return
+	}
 	_ = b.watch(subject, destination, ready) // which hears it
 }
 
 // watch asks for what is published to subject. ready hears the error too.
 func (b *Bus) watch(subject, destination string, ready func(error)) error {
-	w, err := b.watches.open(subject, destination, ready)
+	w, err := b.watches.open(subject, destination, nil, ready)
 	if err == nil {
 		err = b.out.accept(item{watch: w, done: ready})
 	}
@@ -112,11 +117,17 @@ func (b *Bus) watch(subject, destination string, ready func(error)) error {
 // that comes and goes costs the servers nothing, but nothing of it is delivered.
 func (b *Bus) Unwatch(destination string) {
 	b.watches.close(watchSubject(b.cfg.Prefix, destination))
+	if b.history.trailed.Load() && strings.HasPrefix(destination, "/") { // only those have a trail
+		b.watches.close(historySubject(b.cfg.Prefix, destination))
+	}
 }
 
 // subscribeAll subscribes on c, whose predecessor is last, all that is watched, and reports whether c has
 // survived that.
 func (b *Bus) subscribeAll(c, last *conn) bool {
+	if b.history.works() && b.hearAnswers(c) != nil {
+		return false
+	}
 	plain, suspects := b.watches.reset(last)
 	for _, w := range plain {
 		b.subscribe(c, w)
@@ -191,16 +202,19 @@ func (b *Bus) deny(w *watch, err error) (revoked bool) {
 
 // open returns a live watch of subject: a lingering one, or a new one. ready is to hear of its end,
 // should the server take back what it has granted.
-func (ws *watches) open(subject, destination string, ready func(error)) (*watch, error) {
+// With a trail it is always a new one.
+func (ws *watches) open(subject, destination string, t *trail, ready func(error)) (*watch, error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	if ws.shunned[subject] {
 		return nil, errShunned
 	}
 	w := ws.bySubject[subject]
-	if w == nil || w.refused != nil { // whoever hears that ends it
-		lane := ws.lanes[maphash.String(ws.seed, subject)%lanes]
-		w = &watch{destination: destination, wide: bus.Wide(destination), subject: subject, lane: lane}
+	if w != nil && t != nil {
+		ws.remove(w)
+	}
+	if w == nil || t != nil || w.refused != nil { // whoever hears that ends it
+		w = &watch{destination: destination, wide: bus.Wide(destination), subject: subject, lane: ws.laneOf(subject), trail: t}
 		ws.bySubject[subject] = w
 	}
 	if w.linger != nil {
@@ -225,6 +239,9 @@ func (ws *watches) close(subject string) {
 		return
 	}
 	w.live = false
+	if w.trail != nil {
+		w.trail.end()
+	}
 	w.linger = time.AfterFunc(ws.linger, func() {
 		ws.mu.Lock()
 		defer ws.mu.Unlock()
