@@ -20,6 +20,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 )
 
@@ -464,5 +465,33 @@ func TestSubscriptionLimitOfNext(t *testing.T) {
 	startServer(t, port, func(o *server.Options) { o.MaxSubs = 2 * limit })
 	for n := range limit {
 		until(t, func() error { return watchFor(b, fmt.Sprint("/more/", n)) })
+	}
+}
+
+// TestCrowdedHistory: a node whose connection is full of watches has room for what JetStream says, and keeps it.
+func TestCrowdedHistory(t *testing.T) {
+	url := startServer(t, 0, withJetStream(t.TempDir()), func(o *server.Options) { o.MaxSubs = 20 }).ClientURL()
+	b := remember(t, Config{URL: url}, "1/a", 10)
+	var granted, crowded int
+	for i := range 40 {
+		switch err := watchFor(b.Bus, fmt.Sprint("/queue/", i)); {
+		case err == nil:
+			granted++
+		case errors.Is(err, bus.ErrCrowded):
+			crowded++
+		}
+	}
+	if granted == 0 || granted+crowded != 40 {
+		t.Errorf("%d were granted, %d were told that there is no room", granted, crowded)
+	}
+	bustest.Eventually(t, "it takes what has history", func() bool { return <-publish(t, b.Bus, "/topic/a", "1") == nil })
+	before := b.Figures().Reconnects
+	for range 10 {
+		send(t, b.Bus, "2")
+		b.history.refresh()
+		b.healthy(t)
+	}
+	if n := b.Figures().Reconnects; n != before || n > 2 {
+		t.Errorf("it made %d connections anew, %d of them after the limit was met", n, n-before)
 	}
 }

@@ -11,22 +11,25 @@ var (
 	_ bus.Narrower = (*Bus)(nil)
 	_ bus.Measured = (*Bus)(nil)
 	_ bus.Living   = (*Bus)(nil)
+	_ bus.Recaller = (*Bus)(nil)
 )
 
 // namespaces makes clusters on one server, each with a prefix of its own.
 func namespaces(url string) func(t *testing.T) bustest.Cluster {
 	return func(t *testing.T) bustest.Cluster {
-		cfg := Config{URL: url, Prefix: "suite." + string(appendToken(nil, t.Name())), Queue: 512}
-		return func(t *testing.T, node string) bus.Bus { return newBus(t, cfg, node, nil) }
+		cfg := Config{URL: url, Prefix: "suite." + string(appendToken(nil, t.Name())), Queue: 512, History: History{Bytes: 64 << 20}}
+		return func(t *testing.T, node string) bus.Bus {
+			return newBus(t, cfg, node, nil)
+		}
 	}
 }
 
 func TestBusOnEmbeddedServer(t *testing.T) {
-	bustest.Run(t, namespaces(startServer(t, 0).ClientURL()))
+	bustest.Run(t, namespaces(startServer(t, 0, withJetStream(t.TempDir())).ClientURL()))
 }
 
 func TestBusOnServerProcess(t *testing.T) {
-	bustest.Run(t, namespaces(startProcess(t)))
+	bustest.Run(t, namespaces(startProcess(t, "-js", "-sd", t.TempDir())))
 }
 
 // TestAlive: a bus is alive whatever its broker does, and when it was closed; not if it has ended by itself.
