@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 )
 
 // eachHeaders runs bench with as many headers, on a server in a process of its own, so that its allocations
@@ -25,6 +26,15 @@ func BenchmarkPublish(b *testing.B) {
 	eachHeaders(b, func(b *testing.B, url string, headers int) {
 		flood(b, newBus(b, Config{URL: url}, "1/a", nil), envelopes(headers))
 	})
+}
+
+// BenchmarkPublishHistory measures the same where a stream stores each, and says so.
+func BenchmarkPublishHistory(b *testing.B) {
+	nb := newBus(b, Config{URL: startProcess(b, "-js", "-sd", b.TempDir())}, "1/a", nil)
+	nb.Remember(keeping(100))
+	bustest.Eventually(b, "it is healthy", func() bool { return nb.Healthy() == nil })
+	flood(b, nb, envelopes(1))
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "envelopes/s")
 }
 
 // BenchmarkRoundTrip measures from Publish to deliver on the same node.
