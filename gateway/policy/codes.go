@@ -24,6 +24,8 @@ const (
 	CodeBlocked       Code = 16 // an operator keeps the member out for a while; in an ERROR, or for a frame in another's session
 	CodeSessions      Code = 17 // the member has too many sessions; in an ERROR
 	CodeEnded         Code = 18 // the broker brings a subscription's destination no more, or an operator has ended the subscription
+	CodeNotRecovered  Code = 19 // what a subscription has missed can't be told, or not be had any more; it goes on from now
+	CodeHole          Code = 20 // some messages of a subscription with history are lost; it goes on
 )
 
 // Explanation is the entry of one code in the table that code, README and CLI share.
@@ -55,6 +57,8 @@ func Codes() []Explanation {
 		{CodeBlocked, "blocked", "This member may not connect for a while", true},
 		{CodeSessions, "too_many_sessions", "This member has too many sessions", false},
 		{CodeEnded, "subscription_ended", "The subscription has ended: the message broker brings its destination no more", true},
+		{CodeNotRecovered, "not_recovered", "What was missed can't be had any more, the subscription goes on from now", false},
+		{CodeHole, "hole", "Some messages are lost, the subscription goes on behind them", false},
 	}
 }
 

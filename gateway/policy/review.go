@@ -128,7 +128,7 @@ func (e *expression) reviewNames(x ast.Expr) (errs []error) {
 		for _, entry := range x.AsMap().Entries() {
 			key := entry.AsMapEntry().Key()
 			if name, ok := literal(key); ok && (name == "" || !carried(name) || !Travels(name, nil)) {
-				errs = append(errs, e.fault(key.ID(), fmt.Sprintf("no message carries a header %q: it is STOMP's own, proves who sends, or can't be written", name)))
+				errs = append(errs, e.fault(key.ID(), fmt.Sprintf("no message carries a header %q: it is STOMP's or the gateway's own, proves who sends, or can't be written", name)))
 			}
 		}
 	case ast.CallKind:

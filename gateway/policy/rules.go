@@ -35,6 +35,9 @@ type Channel struct {
 	Send      string `key:"send" is:"condition for a SEND to the destination itself, not by a route; empty is nobody"`
 	Patterns  bool   `key:"patterns" is:"whether subscriptions by pattern are let in"` // each message is judged alone
 	Summary   string `key:"summary" is:"what it is, for people"`
+
+	// not for destinations of sessions
+	History History `key:"history"`
 }
 
 // Route says what a SEND to an application destination becomes.
@@ -98,6 +101,7 @@ type rule struct {
 	subscribe permission
 	patterns  bool
 	members   bool // its match begins with the prefix of members
+	history   History
 
 	// Of a Route alone.
 	publish       destination.Template
@@ -114,6 +118,7 @@ type Catalogue struct {
 	errorDest string
 	channels  []rule
 	routes    []rule
+	memory    *memory // of histories; nil where no channel has one
 }
 
 // New checks the rules and compiles their expressions. An error is a *RuleError, or several joined
@@ -129,6 +134,9 @@ func New(r Rules) (*Catalogue, error) {
 		path := fmt.Sprintf("channels[%d]", i)
 		ru := rule{path: path, where: where(path), patterns: said.Patterns, texts: texts{said.Match, said.Subscribe, said.Send}}
 		if err := ru.compileChannel(permissions, said, r.Prefixes); err != nil {
+			return nil, err
+		}
+		if err := ru.compileHistory(said.History, c); err != nil {
 			return nil, err
 		}
 		c.channels = append(c.channels, ru)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 )
 
 // base is a set of rules without a fault, for tests that add one.
@@ -42,6 +43,16 @@ func TestRuleErrors(t *testing.T) {
 		{"patterns of members", channel(Channel{Match: "/member/{a}/x", Patterns: true}), `channels[1].patterns: "/member/{a}/x" is under the member prefix /member, where messages reach subscriptions by name alone`},
 		{"nobody's destinations", channel(Channel{Match: "/member"}), `channels[1].match: "/member" names no member: write it like /member/42/queue/x`},
 		{"a member misspelt", channel(Channel{Match: "/member/a:b c/x"}), `channels[1].match: "a:b c" names no member: write a:b%20c`},
+		{"history without a size", channel(Channel{Match: "/topic/a", History: History{TTL: time.Minute}}), `channels[1].history.size: 0 is not possible: want 1 to 10000 messages of each destination, and a ttl`},
+		{"history of too much", channel(Channel{Match: "/topic/a", History: History{10_001, time.Minute}}), `channels[1].history.size: 10001 is not possible: want 1 to 10000 messages of each destination, and a ttl`},
+		{"history without a ttl", channel(Channel{Match: "/topic/a", History: History{Size: 1}}), `channels[1].history.ttl: 0s is not possible: want a size, and a ttl of 1s to 24h`},
+		{"history of too long", channel(Channel{Match: "/topic/a", History: History{1, 24*time.Hour + 1}}), `channels[1].history.ttl: 24h0m0.000000001s is not possible: want a size, and a ttl of 1s to 24h`},
+		{"history of a session", channel(Channel{Match: "/session/queue/{a}", History: History{1, time.Minute}}), `channels[1].history: "/session/queue/{a}" matches destinations under the session prefix /session, which end with their session, so nobody could come back to them: write a rule for what has a history`},
+		{"history of all", channel(Channel{Match: "/**", History: History{1, time.Minute}}), `channels[1].history: "/**" matches destinations under the session prefix /session, which end with their session, so nobody could come back to them: write a rule for what has a history`},
+		{"history of errors", func(r *Rules) {
+			r.ErrorDestination = "/errors"
+			r.Channels = append(r.Channels, Channel{Match: "/errors", History: History{1, time.Minute}})
+		}, `channels[1].history: "/errors" matches the error destination /errors, where each client hears of its own frames: write a rule for what has a history`},
 		{"publish to nobody", route(Route{Match: "/app/a", Publish: "/member"}), `routes[1].publish: "/member" names no member: write it like /member/42/queue/x`},
 		{"publish to a member misspelt", route(Route{Match: "/app/a", Publish: "/member/%2f/x"}), `routes[1].publish: "%2f" names no member: write %2F`},
 		{"route without match", route(Route{Publish: "/topic/a"}), `routes[1].match: "" does not begin with a slash`},
@@ -76,6 +87,8 @@ func TestNew(t *testing.T) {
 		{Match: "/**", Patterns: true, Subscribe: "\n claims.mu == 42\n"},
 		{Match: "/application/a"}, // begins like /app and is not below it
 		{Match: "/queue/\u00e9t\u00e9 2:3"},
+		{Match: "/topic/{a}/**", History: History{1, time.Second}},
+		{Match: "/member/{a}/**", History: History{10_000, 24 * time.Hour}},
 	} {
 		r := base()
 		r.Channels = append(r.Channels, ch)

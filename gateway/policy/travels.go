@@ -6,20 +6,29 @@ import (
 )
 
 // Travels reports whether a header entry of a message may reach subscribers and brokers. What STOMP
-// itself means by a header stays behind, since MESSAGE has its own; and so does, in any case of
+// itself means by a header stays behind, since MESSAGE has its own, and so does HeaderPosition; and, in any case of
 // letters, what proves who sent it, or looks like that. It may be called from any goroutine.
 func Travels(name string, value []byte) bool {
 	return !IsReserved(name) && !IsSecret(name) && !looksLikeToken([]byte(name)) && !looksLikeToken(value)
 }
 
-// IsReserved reports whether STOMP itself gives a header of that name a meaning.
+// HeaderPosition is the header that says where a message stands in the history of its destination. Only the gateway
+// knows that, and a client believes it: whoever else writes one, in any case of letters, has it removed.
+const HeaderPosition = "x-position"
+
+// IsPosition reports whether a header of that name is HeaderPosition, in any case of letters.
+func IsPosition(name string) bool {
+	return len(name) == len(HeaderPosition) && strings.EqualFold(name, HeaderPosition)
+}
+
+// IsReserved reports whether STOMP itself gives a header of that name a meaning, or the gateway does.
 func IsReserved(name string) bool {
 	switch name {
 	case "destination", "content-length", "receipt", "transaction", "ack", "subscription", "message-id", "heart-beat",
 		"accept-version", "receipt-id":
 		return true
 	}
-	return false
+	return IsPosition(name)
 }
 
 // IsSecret reports whether a header of that name is there to prove who sent it, in any case of

@@ -9,12 +9,13 @@ func TestHeadersThatPass(t *testing.T) {
 			t.Errorf("%q is held back", value)
 		}
 	}
-	for _, name := range []string{"content-type", "priority", "id", "version", "message", "reply-to", "persistent", "X-Authorization-Id", "token-count"} {
+	for _, name := range []string{"content-type", "priority", "id", "version", "message", "reply-to", "persistent", "X-Authorization-Id", "token-count", "x-positions", "position"} {
 		if !Travels(name, []byte("value")) {
 			t.Errorf("%s is held back", name)
 		}
 	}
-	for _, name := range []string{"destination", "content-length", "receipt", "receipt-id", "transaction", "ack", "subscription", "message-id"} {
+	for _, name := range []string{"destination", "content-length", "receipt", "receipt-id", "transaction", "ack", "subscription", "message-id",
+		"x-position", "X-Position", "x-POSITION"} {
 		if Travels(name, []byte("value")) {
 			t.Errorf("%s, which MESSAGE has of its own, passes", name)
 		}

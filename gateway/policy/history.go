@@ -1,0 +1,142 @@
+package policy
+
+import (
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/destination"
+)
+
+// History is how much of what was published to each destination of a channel is kept, for clients that come back. The
+// zero value is nothing; otherwise both are needed.
+type History struct {
+	Size int           `key:"size" is:"messages of each destination that are kept for clients that come back, 1 to 10000; 0 is none"`
+	TTL  time.Duration `key:"ttl" is:"how long they are kept, '1s' to '24h'; 'size' and 'ttl' go together"`
+}
+
+// Bounds of a History.
+const (
+	maxSize        = 10_000
+	minTTL, maxTTL = time.Second, 24 * time.Hour
+)
+
+// compileHistory checks what is to be kept of the destinations that a channel is about.
+func (ru *rule) compileHistory(h History, c *Catalogue) error {
+	if h == (History{}) {
+		return nil
+	}
+	mistake := func(field, format string, args ...any) error {
+		return &RuleError{Path: ru.path + ".history" + field, Reason: fmt.Sprintf(format, args...)}
+	}
+	_, isErrors := ru.match.Match(c.errorDest)
+	switch {
+	case h.Size < 1 || h.Size > maxSize:
+		return mistake(".size", "%d is not possible: want 1 to %d messages of each destination, and a ttl", h.Size, maxSize)
+	case h.TTL < minTTL || h.TTL > maxTTL:
+		return mistake(".ttl", "%s is not possible: want a size, and a ttl of 1s to 24h", h.TTL)
+	case isErrors && !c.IsSession(c.errorDest):
+		return mistake("", "%q matches the error destination %s, where each client hears of its own frames: write a rule for what has a history", ru.texts.match, c.errorDest)
+	case ru.match.Reaches(c.prefixes.User):
+		return mistake("", "%q matches destinations under the session prefix %s, which end with their session, so nobody could come back to them: "+
+			"write a rule for what has a history", ru.texts.match, c.prefixes.User)
+	}
+	ru.history = h
+	if c.memory == nil {
+		c.memory = &memory{seed: maphash.MakeSeed()}
+	}
+	return nil
+}
+
+// History returns how much is kept of a destination, by its name on the bus: at most size messages, each for ttl. The rule says so
+// that decides about a SUBSCRIBE to it, by whatever name a client calls it. ok is false where nothing is kept. It may be called from any
+// goroutine, for every message.
+func (c *Catalogue) History(name string) (size int, ttl time.Duration, ok bool) {
+	if c.memory == nil {
+		return 0, 0, false
+	}
+	h := c.memory.of(name, c.history)
+	return h.Size, h.TTL, h.Size > 0
+}
+
+// history asks the rules.
+func (c *Catalogue) history(name string) History {
+	if name == c.errorDest {
+		return History{}
+	}
+	if c.IsMember(name) {
+		if of, err := c.Inbox(name); err == nil {
+			if ru, _ := c.memberRule(name, of); ru != nil {
+				return ru.history
+			}
+		}
+		return History{}
+	}
+	if ru, _ := c.channelOf(name); ru != nil {
+		return ru.history
+	}
+	return History{}
+}
+
+// Keep returns what a bus has to know of what is kept: patterns that match, by its name on the bus, every destination with a
+// history, and perhaps others; those of the rules that take some of them away; the most messages of one, and the longest time; and the bytes
+// for all together, which are the caller's. In a pattern ** stands for any number of segments, * for one or within one for any text, and ? for a character. Without patterns nothing is
+// kept at all.
+func (c *Catalogue) Keep(bytes int) (k bus.Keep) {
+	var without []string
+	for i := range c.channels {
+		ru := &c.channels[i]
+		pattern := ru.match.Pattern()
+		if ru.history == (History{}) {
+			if !c.IsSession(pattern) { // what is sent there has no destination on the bus
+				without = append(without, pattern)
+			}
+			continue
+		}
+		if !slices.Contains(k.Patterns, pattern) {
+			k.Patterns = append(k.Patterns, pattern)
+		}
+		k.Without = without
+		k.Size, k.Age = max(k.Size, ru.history.Size), max(k.Age, ru.history.TTL)
+	}
+	k.Bytes, k.Has = bytes, func(destination string) bool {
+		_, _, has := c.History(destination)
+		return has
+	}
+	return k
+}
+
+const (
+	memorySize = 1 << 14 // destinations
+	longName   = 256     // bytes, of a destination that is worth to be remembered
+)
+
+// memory holds what the rules have said of the destinations that were asked for last. Two that fall into one place take
+// turns in it. Any goroutine may use it, without a lock.
+type memory struct {
+	seed   maphash.Seed
+	places [memorySize]atomic.Pointer[remembered]
+}
+
+type remembered struct {
+	name string
+	History
+}
+
+// of returns what is remembered of a destination, or else asks.
+func (m *memory) of(name string, ask func(name string) History) History {
+	if len(name) > longName || destination.IsPattern(name) {
+		return ask(name)
+	}
+	place := &m.places[maphash.String(m.seed, name)%memorySize]
+	if known := place.Load(); known != nil && known.name == name {
+		return known.History
+	}
+	h := ask(name)
+	place.Store(&remembered{strings.Clone(name), h})
+	return h
+}
