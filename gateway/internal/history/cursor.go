@@ -1,5 +1,12 @@
 package history
 
+import (
+	"slices"
+	"time"
+
+	"github.com/stompgw/stompgw/bus"
+)
+
 // Cursor reads what is kept of a destination, from some message on. Until it has come to the end, or is closed, what it has yet to
 // read goes only when memory is short.
 type Cursor[M Message] struct {
@@ -16,4 +23,194 @@ type Cursor[M Message] struct {
 	last   uint64 // the log of the last message
 	prior  Place  // of one who has not read it; of that log alone, nothing if he stood nowhere in it
 	latest uint64 // once it has come to the end, the number of the last message before that
+}
+
+// Mark returns what From takes, of now.
+func (s *Store[M]) Mark(destination string) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.rings[destination]; r != nil {
+		return r.end()
+	}
+	return s.born
+}
+
+// From returns a cursor to what has come since a mark and was not Past. head is where the bus says that one stands who begins now.
+func (s *Store[M]) From(destination string, mark int64, head []bus.Position) *Cursor[M] {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.rings[destination]
+	if r == nil {
+		return s.nothing(Place{After: head, Told: now}, head, now)
+	}
+	next := min(max(mark, r.first), r.end())
+	for next < r.end() && r.entries[next-r.first].past {
+		next++
+	}
+	c := s.open(r, next, r.placeAt(next, head, now), head, now)
+	c.fresh, c.lost = true, mark < r.first && r.dropped > 0 // which had come since
+	return c
+}
+
+// Last returns a cursor to the last messages, so many at most, and how many there are without a hole.
+func (s *Store[M]) Last(destination string, most int, head []bus.Position) (c *Cursor[M], n int) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.rings[destination]
+	if r == nil {
+		return s.nothing(Place{After: head, Told: now}, head, now), 0
+	}
+	s.trim(r, now)
+	for n < min(most, len(r.entries)) && !r.isBelowFloor(r.entries[len(r.entries)-1-n].at) {
+		n++
+	}
+	next := r.end() - int64(n)
+	return s.open(r, next, r.placeAt(next, head, now), head, now), n
+}
+
+// After returns a cursor to what has come after a place, and how many that are. whole is false if something of it has gone, and then there
+// is no cursor; that the bus has brought all of it is not the store's to know.
+func (s *Store[M]) After(destination string, p Place, head []bus.Position) (c *Cursor[M], n int, whole bool) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.rings[destination]
+	if (r == nil || r.late) && miss(s.forgotten, p) {
+		return nil, 0, false
+	}
+	if r == nil {
+		return s.nothing(p, head, now), 0, true
+	}
+	if s.trim(r, now); r.lacks(p) {
+		return nil, 0, false
+	}
+	next, n, lacks := r.behind(p)
+	if lacks {
+		return nil, 0, false
+	}
+	return s.open(r, next, p, head, now), n, true
+}
+
+// PlaceAfter returns where one stands who has got live what came up to a number. ok is false if nobody knows, as what came next has gone.
+// The place is empty if nothing has come at all.
+func (s *Store[M]) PlaceAfter(destination string, number uint64) (p Place, ok bool) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.rings[destination]
+	if r == nil || r.dropped > number {
+		return Place{}, r == nil
+	}
+	next := r.end()
+	for i, e := range slices.Backward(r.entries) {
+		if e.past {
+			continue
+		}
+		if e.m.Number() <= number {
+			break
+		}
+		next = r.first + int64(i)
+	}
+	return r.placeAt(next, nil, now), true
+}
+
+// open returns a cursor to what stands at an index and behind it, of one who stands at p.
+func (s *Store[M]) open(r *ring[M], next int64, p Place, head []bus.Position, now time.Time) *Cursor[M] {
+	c := s.nothing(p, head, now)
+	c.head = r.placeAt(r.end(), head, now)
+	c.ring, c.next = r, next
+	r.cursors[c] = struct{}{}
+	r.low = min(r.low, next)
+	s.settle(r, now)
+	return c
+}
+
+// nothing returns a cursor that has nothing to read.
+func (s *Store[M]) nothing(p Place, head []bus.Position, now time.Time) *Cursor[M] {
+	p.After = slices.Clone(p.After)
+	return &Cursor[M]{store: s, place: p, head: Place{After: slices.Clone(head), Told: now}}
+}
+
+// Head is where one stood who began when c was opened: behind all that was there to read then.
+func (c *Cursor[M]) Head() Place { return c.head }
+
+// Place is where one stands who has read what c has. It is valid until the next call of Next.
+func (c *Cursor[M]) Place() Place {
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
+	return c.place
+}
+
+// Next returns the next message, and where one stands who has read it, which is valid until it is called again; with lost, some that should have come before it have gone. At the end ok
+// is false and the cursor closed: whatever is appended from then on has a number above that of Latest.
+func (c *Cursor[M]) Next() (m M, place Place, lost, ok bool) {
+	s := c.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c.ring != nil {
+		r := c.ring
+		if lost = c.lost || c.next < r.first; c.next < r.first {
+			c.next, r.stale = r.first, true
+		}
+		if c.next == r.end() {
+			c.latest = r.latest
+			c.leave()
+			return m, c.place, lost, false
+		}
+		c.lost = lost
+		e := r.entries[c.next-r.first]
+		r.stale = r.stale || c.next == r.low
+		c.next++
+		if covers(c.place.After, e.at) {
+			continue
+		}
+		c.advance(e)
+		if c.fresh && e.past {
+			continue
+		}
+		c.lost = false
+		return e.m, c.place, lost, true
+	}
+	return m, c.place, c.lost, false
+}
+
+// advance has c stand behind e.
+func (c *Cursor[M]) advance(e entry[M]) {
+	c.last, c.prior = e.at.Log, Place{After: c.prior.After[:0], Told: c.place.Told}
+	if i := of(c.place.After, e.at.Log); i >= 0 {
+		c.prior.After = append(c.prior.After, c.place.After[i])
+	}
+	c.place.After, c.place.Told = advance(c.place.After, e.at), time.UnixMilli(e.when)
+}
+
+// Prior is where one stands who has not got the message that Next has returned last, which there must be.
+func (c *Cursor[M]) Prior() Place {
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
+	others := slices.DeleteFunc(slices.Clone(c.place.After), func(at bus.Position) bool { return at.Log == c.last })
+	return Place{After: append(others, c.prior.After...), Told: c.prior.Told}
+}
+
+// Latest is the number of the last message that c has read, or that had been appended before it was opened.
+func (c *Cursor[M]) Latest() uint64 { return c.latest }
+
+// Close ends the reading.
+func (c *Cursor[M]) Close() {
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
+	if c.ring != nil {
+		c.leave()
+	}
+}
+
+func (c *Cursor[M]) leave() {
+	r := c.ring
+	delete(r.cursors, c)
+	r.stale = r.stale || c.next == r.low
+	c.ring, c.lost = nil, false
+	if c.store.rings[r.name] == r {
+		c.store.trim(r, time.Now())
+	}
 }
