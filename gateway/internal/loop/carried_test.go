@@ -3,6 +3,7 @@ package loop
 import (
 	"bytes"
 	"errors"
+	"io"
 	"slices"
 	"testing"
 	"time"
@@ -129,8 +130,53 @@ func TestCarriedHeardAndEnd(t *testing.T) {
 	}
 }
 
-// Who awaits the drain is told once nothing is queued, and bounds what is queued itself.
+// Who awaits the drain is told once nothing is queued, and not before. Who bounds what is queued itself is not judged
+// meanwhile.
 func TestAwaitDrain(t *testing.T) {
+	for name, wait := range map[string]func(*Conn){"judged": (*Conn).AwaitDrain, "unjudged": (*Conn).AwaitDrainUnjudged} {
+		limit := plenty
+		if name == "unjudged" {
+			limit = 10
+		}
+		t.Run(name, func(t *testing.T) {
+			onAll(t, func(t *testing.T, k kind) {
+				r := k.start(t, limit)
+				ours, theirs := socketPair(t)
+				d := &carriage{probe: probe{t: t}}
+				done := make(chan struct{})
+				k.adopt(r.loop, ours, nil, func(c *Conn) Handler { defer close(done); d.Conn = c; return d })
+				receive(t, done)
+				r.do(func() { wait(d.Conn); wait(d.Conn) })
+				r.settle()
+				r.do(func() {
+					if d.drained != 1 {
+						t.Errorf("with nothing queued, Drained was called %d times", d.drained)
+					}
+					d.Queue(noise(4 << 20))
+					if wait(d.Conn); d.drained != 1 {
+						t.Error("Drained was called from within the call of its Handler")
+					}
+				})
+				r.settle()
+				r.do(func() {
+					if d.drained != 1 {
+						t.Error("Drained was called with bytes queued")
+					}
+				})
+				wantRead(t, theirs, noise(4<<20))
+				r.until("Drained was called", func() bool { return d.drained == 2 })
+				r.do(func() {
+					if d.overflows > 0 || !d.Idle() {
+						t.Errorf("%d overflows, idle: %v", d.overflows, d.Idle())
+					}
+				})
+			})
+		})
+	}
+}
+
+// Who awaits the drain and lets somebody else bound what is queued is judged as ever.
+func TestAwaitDrainOverflow(t *testing.T) {
 	onAll(t, func(t *testing.T, k kind) {
 		r := k.start(t, 10)
 		ours, theirs := socketPair(t)
@@ -138,29 +184,90 @@ func TestAwaitDrain(t *testing.T) {
 		done := make(chan struct{})
 		k.adopt(r.loop, ours, nil, func(c *Conn) Handler { defer close(done); d.Conn = c; return d })
 		receive(t, done)
-		r.do(func() { d.AwaitDrain() })
-		r.settle()
 		r.do(func() {
-			if d.drained != 1 {
-				t.Errorf("with nothing queued, Drained was called %d times", d.drained)
-			}
-			d.Queue(noise(4 << 20))
+			d.onOverflow = func() { d.over = true; d.Abort() }
 			d.AwaitDrain()
+			d.Queue(noise(4 << 20))
+			d.Queue(noise(4 << 20))
 		})
-		r.settle()
-		r.do(func() {
-			if d.drained != 1 {
-				t.Error("Drained was called with bytes queued")
-			}
-		})
-		wantRead(t, theirs, noise(4<<20))
-		r.until("Drained was called", func() bool { return d.drained == 2 })
-		r.do(func() {
-			if d.overflows > 0 || !d.Idle() {
-				t.Errorf("%d overflows, idle: %v", d.overflows, d.Idle())
-			}
-		})
+		r.wantGone()
+		io.Copy(io.Discard, theirs)
+		if d.overflows != 1 || d.drained != 0 {
+			t.Errorf("%d overflows, and Drained was called %d times", d.overflows, d.drained)
+		}
 	})
+}
+
+// Who queues a piece each time takes turns with the others, and what comes from elsewhere.
+func TestAwaitDrainTakesTurns(t *testing.T) {
+	l := still(t, plenty)
+	var all []*pieces
+	for range 3 {
+		p := &pieces{carriage: carriage{probe: probe{t: t}, open: true}, left: 5}
+		p.Conn = l.Open(p, p)
+		p.AwaitDrain()
+		all = append(all, p)
+	}
+	l.turn()
+	for turn := range 6 {
+		posted := false
+		l.Post(func() { posted = true })
+		if !l.hasWork() {
+			t.Fatal("the loop would sleep")
+		}
+		l.turn()
+		for i, p := range all {
+			if p.drained != turn+1 || len(p.carried) != min(turn+1, 5) {
+				t.Errorf("turn %d: connection %d was told %d times, and has sent %d pieces", turn, i, p.drained, len(p.carried))
+			}
+		}
+		if !posted {
+			t.Error("what was posted waits")
+		}
+	}
+	if l.hasWork() {
+		t.Error("there is something to do, and nobody waits")
+	}
+}
+
+// pieces queues one each time when all has left, until none is left.
+type pieces struct {
+	carriage
+	left int
+}
+
+func (p *pieces) Drained() {
+	p.carriage.Drained()
+	if p.left > 0 {
+		p.left--
+		p.Queue([]byte("piece"))
+		p.AwaitDrain()
+	}
+}
+
+// What was queued between the end of a turn and the call is waited for, too, and who has ended is not called.
+func TestAwaitDrainAgain(t *testing.T) {
+	l := still(t, plenty)
+	d, gone := &carriage{probe: probe{t: t}, open: true}, &carriage{probe: probe{t: t}, open: true}
+	d.Conn, gone.Conn = l.Open(d, d), l.Open(gone, gone)
+	d.AwaitDrain()
+	gone.AwaitDrain()
+	l.turn()
+	d.open = false
+	d.Queue([]byte("more"))
+	gone.Abort()
+	l.turn()
+	l.turn()
+	if d.drained != 0 || gone.drained != 0 {
+		t.Errorf("told %d times with bytes queued, and %d times after the end", d.drained, gone.drained)
+	}
+	d.open = true
+	d.Writable()
+	l.turn()
+	l.turn()
+	if d.drained != 1 {
+		t.Errorf("told %d times when all had left", d.drained)
+	}
 }
 
 // A connection goes to another loop with what has been read and what has not.

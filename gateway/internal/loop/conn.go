@@ -25,11 +25,21 @@ type Handler interface {
 	Closed(err error)
 }
 
-// Drainer is a Handler that uses Conn.AwaitDrain.
+// Drainer is a Handler that uses Conn.AwaitDrain or Conn.AwaitDrainUnjudged.
 type Drainer interface {
 	// Drained tells that nothing is queued: the socket has taken all there was.
 	Drained()
 }
+
+// await is how a Handler waits for Drained; the later one counts.
+type await uint8
+
+const (
+	notAwaited await = iota
+	judged
+	due // judged, and on the loop's list of those that have nothing queued
+	unjudged
+)
 
 // Conn is one connection, owned by one loop: every method belongs to that loop's goroutine.
 //
@@ -62,8 +72,8 @@ type Conn struct {
 	paused    bool // by the Handler: nothing is read or fed
 	blocked   bool // the socket's buffer is full
 	peer      peer // how far the other side has closed
+	awaited   await
 	overflown bool // Overflow has been called
-	awaited   bool // the Handler wants to be told when nothing is queued
 	mute      bool // Queue does nothing
 	finishing bool // flush, then close; what comes in is thrown away
 	shut      bool // our side is closed
@@ -144,11 +154,18 @@ func (c *Conn) Queued() int {
 	return n
 }
 
-// AwaitDrain calls Drained of the Handler, which must be a Drainer, once nothing is queued or on its
-// way any more: at the end of this turn at the soonest. Until then the Handler itself bounds what it
-// queues: there is no Overflow.
+// AwaitDrain calls Drained of the Handler, which must be a Drainer, once when nothing is queued or on its
+// way any more: in a later turn, so that who queues a piece each time takes turns with the others. Overflow
+// is judged meanwhile as ever. It does nothing for a connection that ends.
 func (c *Conn) AwaitDrain() {
-	c.awaited = true
+	c.awaited = max(c.awaited, judged)
+	c.touch()
+}
+
+// AwaitDrainUnjudged is AwaitDrain for a Handler that itself bounds what it queues: there is no Overflow until
+// Drained, which comes at the end of this turn at the soonest.
+func (c *Conn) AwaitDrainUnjudged() {
+	c.awaited = unjudged
 	c.touch()
 }
 

@@ -28,6 +28,7 @@ type Loop struct {
 	next    int      // of todo: the first that has not run
 	ready   []*Conn  // readable, or resumed with bytes left over
 	dirty   []*Conn  // with something to write
+	drained []*Conn  // that had nothing left to write, and whose Handlers want to know
 	root    *run     // the empty run every connection starts a turn with
 	flat    flat     // the run laid out last
 	buf     []byte   // what is being read, or what is written of a long queue; borrowed for a call

@@ -38,6 +38,7 @@ const eofLinger = time.Second
 func (l *Loop) turn() {
 	l.tellTime()
 	l.read()
+	l.tellDrained()
 	l.drainInbox()
 	l.wheel.advance(l.Ticks(), (*Conn).timeout)
 	l.flush()
@@ -71,7 +72,9 @@ func (l *Loop) wait() error {
 }
 
 // hasWork reports whether a turn would do something without a look at the sockets.
-func (l *Loop) hasWork() bool { return len(l.ready) > 0 || len(l.dirty) > 0 || len(l.todo) > 0 }
+func (l *Loop) hasWork() bool {
+	return len(l.ready) > 0 || len(l.dirty) > 0 || len(l.todo) > 0 || len(l.drained) > 0
+}
 
 // tellTime sets the time of the turn. Time in which the process did not run, because it or its
 // machine was stopped, does not count: what clients sent meanwhile is still to be read, and no
@@ -102,6 +105,21 @@ func (l *Loop) read() {
 	left := copy(l.ready, l.ready[i:])
 	clear(l.ready[left:])
 	l.ready = l.ready[:left]
+}
+
+// tellDrained lets Handlers go on that have waited until nothing was queued. Those that a turn does not get
+// to stay on the list.
+func (l *Loop) tellDrained() {
+	i := 0
+	for n := len(l.drained); i < n; i++ {
+		if i%16 == 15 && time.Since(l.start)-l.now > turnTime {
+			break
+		}
+		l.drained[i].tellDrained()
+	}
+	left := copy(l.drained, l.drained[i:])
+	clear(l.drained[left:])
+	l.drained = l.drained[:left]
 }
 
 // drainInbox runs what other goroutines posted.
@@ -238,6 +256,18 @@ func (c *Conn) leave() {
 	c.loop.conns.remove(c)
 }
 
+// tellDrained calls Drained, unless something has been queued since.
+func (c *Conn) tellDrained() {
+	switch {
+	case c.awaited != due || c.mute:
+	case !c.Idle():
+		c.awaited = judged
+	default:
+		c.awaited = notAwaited
+		c.handler.(Drainer).Drained()
+	}
+}
+
 func (c *Conn) timeout() { c.handler.Timeout() }
 
 // Queue sends frame, which must not be empty, at the end of the turn. The frame may be shared with
@@ -267,11 +297,14 @@ func (c *Conn) flush() {
 	switch {
 	case c.kept == nil && !c.blocked && c.finishing:
 		c.part()
-	case c.kept != nil && c.kept.size > c.loop.limit && !c.awaited && !c.overflown && !c.finishing:
+	case c.kept != nil && c.kept.size > c.loop.limit && c.awaited != unjudged && !c.overflown && !c.finishing:
 		c.overflow()
-	case c.awaited && c.kept == nil && !c.blocked && c.handler != nil:
-		c.awaited = false
+	case c.awaited == unjudged && c.kept == nil && !c.blocked && c.handler != nil:
+		c.awaited = notAwaited
 		c.handler.(Drainer).Drained()
+	case c.awaited == judged && c.kept == nil && !c.blocked && !c.mute:
+		c.awaited = due
+		c.loop.drained = append(c.loop.drained, c)
 	}
 }
 
@@ -356,7 +389,7 @@ func (c *Conn) write(b []byte) (int, error) {
 // writable tells that the socket's buffer has room again.
 func (c *Conn) writable() {
 	c.blocked = false
-	if c.kept != nil || c.finishing || c.awaited {
+	if c.kept != nil || c.finishing || c.awaited != notAwaited {
 		c.touch()
 	}
 }

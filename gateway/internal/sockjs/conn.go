@@ -108,7 +108,7 @@ func (c *Conn) pump(r *Receiver) {
 		return
 	}
 	if c.sock.Writable(); c.goodbye != "" {
-		c.sock.AwaitDrain()
+		c.sock.AwaitDrainUnjudged()
 	}
 }
 

@@ -129,7 +129,7 @@ func (r *Receiver) begin() {
 // until Drained.
 func (r *Receiver) queue(b []byte) {
 	r.sock.Queue(b)
-	r.sock.AwaitDrain()
+	r.sock.AwaitDrainUnjudged()
 }
 
 // ready reports whether the socket has taken all that it was given.
@@ -276,12 +276,12 @@ func (r *Receiver) Feed(b []byte) int {
 	case r.sock.ReadsAhead() && r.next != nil:
 		r.held = true
 		r.sock.Pause()
-		r.sock.AwaitDrain() // the answer may come in this turn
+		r.sock.AwaitDrainUnjudged() // the answer may come in this turn
 	}
 	return 0
 }
 
-// Overflow implements loop.Handler. It does not come: AwaitDrain.
+// Overflow implements loop.Handler. It does not come: AwaitDrainUnjudged.
 func (r *Receiver) Overflow() {}
 
 // Closed implements loop.Handler.

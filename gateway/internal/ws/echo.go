@@ -44,12 +44,12 @@ func (e *echo) Take(text bool, payload []byte, last bool, _ func([]byte)) error 
 	if e.sock.Queued() > echoAhead && !e.paused {
 		e.paused = true
 		e.conn.Pause()
-		e.sock.AwaitDrain()
+		e.sock.AwaitDrainUnjudged()
 	}
 	return nil
 }
 
-// Drained implements loop.Drainer.
+// Drained goes on reading.
 func (e *echo) Drained() {
 	if e.paused {
 		e.paused = false
