@@ -23,6 +23,7 @@ type Local struct {
 	table  table
 	packer packer
 	people map[registry.SessionID]Recipient
+	untold map[string]uint32 // destinations whose subscribers have yet to hear of a hole, and of which event; nil for none
 	lastID uint64
 
 	delivered atomic.Uint64 // MESSAGEs handed to subscriptions; any goroutine may read it
@@ -262,5 +263,6 @@ type Publisher interface {
 func (l *Local) Post(fn func()) bool { return l.loop.Post(fn) }
 
 // Listened and Silence are the loop's.
-func (l *Local) Listened() uint32                      { return l.loop.Listened() }
+func (l *Local) Listened() uint32 { return l.loop.Listened() }
+
 func (l *Local) Silence(listened uint32) time.Duration { return l.loop.Silence(listened) }

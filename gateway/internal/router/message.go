@@ -3,6 +3,7 @@ package router
 import (
 	"strconv"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/gateway/stomp"
@@ -40,6 +41,23 @@ func NewMessage(e bus.Envelope, destination, name, node string, seq uint64) *Mes
 		m.text[v] = utf8.Valid(m.rest[v])
 	}
 	return m
+}
+
+// Number implements history.Message.
+func (m *Message) Number() uint64 { return m.Seq }
+
+// messageSize is what a message takes in memory beside the octets of its frame.
+const messageSize = int(unsafe.Sizeof(Message{}))
+
+// Size implements history.Message.
+func (m *Message) Size() int {
+	n := messageSize + len(m.id)
+	for v, rest := range m.rest {
+		if v == 0 || len(rest) == 0 || len(m.rest[v-1]) == 0 || &rest[0] != &m.rest[v-1][0] {
+			n += cap(rest)
+		}
+	}
+	return n
 }
 
 // encodeRest also returns how many headers were left out.

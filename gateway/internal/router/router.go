@@ -21,6 +21,7 @@ type Router struct {
 	tag      string // what makes message-ids of this node unlike those of others
 	bus      bus.Bus
 	narrower bus.Narrower // nil if the bus brings everything
+	recaller bus.Recaller // nil if the bus knows no past
 	rules    *policy.Catalogue
 	locals   []*Local
 	limit    int // bytes that may wait for one session
@@ -30,6 +31,8 @@ type Router struct {
 
 	oversized atomic.Uint64 // messages not delivered because they are larger than what may wait for one session
 	tooLarge  seldom.Line   // of the log
+
+	memory memory
 
 	mu       sync.RWMutex
 	interest map[string]*interest // by watch
@@ -46,6 +49,7 @@ type interest struct {
 	watch   string
 	loops   []*Local      // with a subscriber, never changed: replaced
 	live    bool          // the bus brings what is published to it
+	over    atomic.Bool   // it was forgotten
 	err     error         // or never will
 	waiting []func(error) // to be told which
 }
