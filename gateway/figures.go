@@ -3,6 +3,8 @@ package gateway
 import (
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/gateway/auth"
+	"github.com/stompgw/stompgw/gateway/internal/history"
+	"github.com/stompgw/stompgw/gateway/internal/router"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
@@ -18,18 +20,24 @@ type Figures struct {
 	LeftOut      uint64                 // headers of the bus's messages that no client got, as STOMP has no place for them
 	Refused      map[policy.Code]uint64 // frames that were not carried out, with an entry for each code
 	RefusedOther uint64                 // the same, with codes that are an interceptor's own
-	Withheld     uint64                 // messages not delivered to a subscription whose login has lapsed
-	Tokens       auth.Figures           // what became of tokens
-	Unheard      uint64                 // those of them whose session was not subscribed to the error destination
-	Faults       uint64                 // ERRORs for faults of the protocol
-	SlowCloses   uint64                 // sessions closed because they did not read, or acknowledge, fast enough
-	HungCloses   uint64                 // sessions closed because their clients hang, see WithHung
-	Nacks        uint64                 // NACKs, which redeliver nothing
-	Kicked       uint64                 // sessions ended by Kick
-	Blocked      uint64                 // CONNECTs, logins and frames of members that Block keeps out
-	BusError     error                  // nil while the broker answers
-	Bus          *bus.Figures           // nil when the bus is not a bus.Measured
+	Resumed      map[string]uint64      // SUBSCRIBEs with a position, by "recovered", or why they did not go on there
+	Replayed     uint64                 // MESSAGEs read from what the node has kept
+	History      History
+	Withheld     uint64       // messages not delivered to a subscription whose login has lapsed
+	Tokens       auth.Figures // what became of tokens
+	Unheard      uint64       // those of them whose session was not subscribed to the error destination
+	Faults       uint64       // ERRORs for faults of the protocol
+	SlowCloses   uint64       // sessions closed because they did not read, or acknowledge, fast enough
+	HungCloses   uint64       // sessions closed because their clients hang, see WithHung
+	Nacks        uint64       // NACKs, which redeliver nothing
+	Kicked       uint64       // sessions ended by Kick
+	Blocked      uint64       // CONNECTs, logins and frames of members that Block keeps out
+	BusError     error        // nil while the broker answers
+	Bus          *bus.Figures // nil when the bus is not a bus.Measured
 }
+
+// History is what a node keeps of what was published to channels with history.
+type History = history.Figures
 
 // Figures may be called from any goroutine, before, during and after Run, and waits for nothing.
 func (g *Gateway) Figures() Figures {
@@ -39,6 +47,8 @@ func (g *Gateway) Figures() Figures {
 		Frames:       stats.Frames.Load(),
 		Published:    stats.Published.Load(),
 		Refused:      map[policy.Code]uint64{},
+		Resumed:      map[string]uint64{},
+		Replayed:     stats.Replayed.Load(),
 		Unheard:      stats.Unheard.Load(),
 		Faults:       stats.Faults.Load(),
 		SlowCloses:   stats.SlowClosed.Load(),
@@ -51,6 +61,9 @@ func (g *Gateway) Figures() Figures {
 		Withheld:     stats.Withheld.Load(),
 		RefusedOther: stats.Refused[0].Load(),
 	}
+	for lack := range router.Lacks {
+		f.Resumed[lack.String()] = stats.Resumed[lack].Load()
+	}
 	for _, e := range policy.Codes() {
 		f.Refused[e.Code] = stats.Refused[e.Code].Load()
 	}
@@ -62,6 +75,7 @@ func (g *Gateway) Figures() Figures {
 	}
 	if r := g.router.Load(); r != nil {
 		f.Delivered, f.Oversized, f.LeftOut = r.Delivered(), r.Oversized(), r.LeftOut()
+		f.History = r.History()
 	}
 	if b, ok := g.bus.(bus.Measured); ok {
 		f.Bus = new(b.Figures())

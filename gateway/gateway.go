@@ -172,6 +172,7 @@ func (g *Gateway) newEngine() (*engine, error) {
 	}
 	rules := g.rules.Load()
 	e.router = router.New(g.set.host.Node, g.bus, rules, e.loops, g.set.host.Log)
+	e.router.Remember(rules, g.set.memory)
 	limits := stomp.DefaultLimits()
 	limits.Body = g.set.front.Message
 	for i := range e.loops {
@@ -236,7 +237,12 @@ func (g *Gateway) SetRules(rules *policy.Catalogue, done func(ended int)) error 
 }
 
 // review has an engine, if there is one, go by the rules.
-func (g *Gateway) review(e *engine, done func(ended int)) { e.review(g.reload, done) }
+func (g *Gateway) review(e *engine, done func(ended int)) {
+	if rules := g.rules.Load(); e != nil {
+		e.router.Remember(rules, g.set.memory)
+	}
+	e.review(g.reload, done)
+}
 
 // reload gives the rules to a loop that has others.
 func (g *Gateway) reload(h *session.Host, tell func(ended int)) {

@@ -51,6 +51,7 @@ type settings struct {
 	front      front.Options
 	host       session.Host // what those of the loops have in common
 	origins    []string     // of front, as they were given
+	memory     int          // bytes of what has history
 	drain      time.Duration
 	intercepts []Interceptor
 	handlers   []handler
@@ -79,6 +80,7 @@ func defaults() settings {
 			},
 			Records: session.Records{Fallback: policy.FallbackDrop, Stats: new(session.Stats), Lines: new(session.Lines), Log: log},
 		},
+		memory:   64 << 20,
 		drain:    10 * time.Second,
 		patience: 30 * time.Second,
 		newLoop:  loop.New,
@@ -124,6 +126,10 @@ func WithHung(d time.Duration) Option { return func(s *settings) { s.host.Hung =
 // WithFallback sets what becomes of a refusal when the session has no subscription to the error
 // destination; default policy.FallbackDrop.
 func WithFallback(f policy.Fallback) Option { return func(s *settings) { s.host.Fallback = f } }
+
+// WithHistory sets how many bytes the node keeps of what was published to channels with history, of all together; default 64 MiB.
+// The oldest go first. Go's memory for that may be twice as much.
+func WithHistory(memory int) Option { return func(s *settings) { s.memory = memory } }
 
 // WithDrain sets over how long a stopping node spreads the closing of its sessions; default 10 s.
 // Few sessions take less: ten of each loop go every 100 ms in any case.

@@ -36,6 +36,8 @@ func rules(t testing.TB) *policy.Catalogue {
 		Prefixes:         policy.DefaultPrefixes(),
 		ErrorDestination: "/session/queue/request-error",
 		Channels: []policy.Channel{
+			{Match: "/topic/kept", Subscribe: "true", Send: "true", History: policy.History{Size: 100, TTL: time.Hour}},
+			{Match: "/topic/kept/long", Subscribe: "true", Send: "true", History: policy.History{Size: 1000, TTL: time.Hour}},
 			{Match: "/topic/{room}", Subscribe: "true", Send: "true"},
 			{Match: "/session/queue/{name}", Subscribe: "true", Send: "true"},
 			{Match: "/topic/secret/{room}", Subscribe: "false", Send: "false"},

@@ -19,7 +19,7 @@ func TestFanOutAllocs(t *testing.T) {
 				ID: "sub-0", Destination: "/topic/?", Pattern: parse(t, "/topic/?"), Version: stomp.V12, Framing: wrapped{}, Outlet: &sink{},
 			})
 		}
-		return testing.AllocsPerRun(100, func() { l.deliver(m, watches) })
+		return testing.AllocsPerRun(100, func() { l.deliver(m, "", watches) })
 	}
 	for _, got := range []float64{allocs(2, 0, nil), allocs(1000, 0, nil), allocs(2, 2, []string{"/topic/*"}), allocs(1000, 1000, []string{"/topic/*"})} {
 		if got > 1 {
@@ -34,6 +34,8 @@ type sink struct{ bytes int }
 func (s *sink) Deliver(_ *Subscription, _ uint64, packed []byte) { s.bytes += len(packed) }
 
 func (s *sink) Admits(*Subscription, string) bool { return true }
+
+func (s *sink) Missed(*Subscription, uint32) {}
 
 func (s *sink) Ended(*Subscription) {}
 
@@ -64,7 +66,7 @@ func BenchmarkFanOut(b *testing.B) {
 			l, m := fanOut(b, 1000, test.id)
 			b.ReportAllocs()
 			for b.Loop() {
-				l.deliver(m, nil)
+				l.deliver(m, "", nil)
 			}
 			b.ReportMetric(float64(b.N*1000)/b.Elapsed().Seconds(), "deliveries/s")
 		})
@@ -91,7 +93,7 @@ func BenchmarkPatternFanOut(b *testing.B) {
 			watches := []string{"/topic/*"}
 			b.ReportAllocs()
 			for b.Loop() {
-				l.deliver(m, watches)
+				l.deliver(m, "", watches)
 			}
 		})
 	}

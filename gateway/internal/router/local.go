@@ -128,7 +128,7 @@ func (l *Local) WhenLive(ready func(error)) {
 	l.router.whenLive(l.here(ready))
 }
 
-// Unsubscribe undoes Subscribe. Messages posted before may still come, but not to s.
+// Unsubscribe undoes Subscribe, and Follow. Messages posted before may still come, but not to s.
 func (l *Local) Unsubscribe(s *Subscription) {
 	if s.Pattern != nil {
 		for _, watch := range l.table.removePattern(s) {
@@ -138,6 +138,9 @@ func (l *Local) Unsubscribe(s *Subscription) {
 			l.router.unlearn(s.Pattern)
 		}
 		return
+	}
+	if s.follows {
+		l.router.unfollow(s.Destination)
 	}
 	if l.table.remove(s) {
 		l.router.unwatch(s.Destination, l)
@@ -163,13 +166,14 @@ func (l *Local) end(list []*Subscription) {
 
 // deliver hands a message to every subscription that one of the watches serves which brought it; nil
 // stands for that of its destination alone. A subscription has one of them at most, so it gets the
-// message once.
-func (l *Local) deliver(m *Message, watches []string) {
+// message once. place is where those stand then who have subscribed to the destination itself.
+func (l *Local) deliver(m *Message, place string, watches []string) {
 	if watches == nil || slices.Contains(watches, m.Destination) {
+		l.tellHole(m.Destination)
 		list := l.table.exact[m.Destination]
 		l.delivered.Add(uint64(len(list)))
 		for _, s := range list {
-			s.Outlet.Deliver(s, m.Seq, l.packer.pack(m, s))
+			s.Outlet.Deliver(s, m.Seq, l.packer.pack(m, place, s))
 		}
 	}
 	if watches == nil && l.table.groups != nil { // one of them may watch this very destination
@@ -196,7 +200,7 @@ func (l *Local) admitted(m *Message, subs []*Subscription) {
 	n := 0
 	for _, s := range subs {
 		if s.Outlet.Admits(s, m.Destination) {
-			s.Outlet.Deliver(s, m.Seq, l.packer.pack(m, s))
+			s.Outlet.Deliver(s, m.Seq, l.packer.pack(m, "", s))
 			n++
 		}
 	}
@@ -206,7 +210,7 @@ func (l *Local) admitted(m *Message, subs []*Subscription) {
 // Deliver hands a message to one subscription alone.
 func (l *Local) Deliver(m *Message, s *Subscription) {
 	l.delivered.Add(1)
-	s.Outlet.Deliver(s, m.Seq, l.packer.pack(m, s))
+	s.Outlet.Deliver(s, m.Seq, l.packer.pack(m, "", s))
 	l.packer.reset()
 }
 
@@ -263,6 +267,5 @@ type Publisher interface {
 func (l *Local) Post(fn func()) bool { return l.loop.Post(fn) }
 
 // Listened and Silence are the loop's.
-func (l *Local) Listened() uint32 { return l.loop.Listened() }
-
+func (l *Local) Listened() uint32                      { return l.loop.Listened() }
 func (l *Local) Silence(listened uint32) time.Duration { return l.loop.Silence(listened) }

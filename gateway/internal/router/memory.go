@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/gateway/internal/history"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
@@ -153,6 +154,25 @@ func (r *Router) sweep(ctx context.Context) {
 	}
 }
 
+// remembered keeps an envelope of a destination with history, and brings it to the loops that want it as well.
+func (r *Router) remembered(ctx context.Context, e bus.Envelope) {
+	if e.Mark.Hole {
+		r.memory.store.Hole(e.Destination, e.Mark.At)
+		r.missed(ctx, e.Destination, e.Mark.Event)
+		return
+	}
+	size, ttl, ok := r.memory.rules.Load().History(e.Destination)
+	over := r.over(e.Watch)
+	if !ok && e.Mark.Past || over == nil || r.isOversized(&e) {
+		return
+	}
+	limits := history.Limits{Size: size, TTL: ttl}
+	r.memory.store.Append(e.Destination, e.Mark, limits, over, func() *Message { return r.broadcast(e) }, func(m *Message, place string) {
+		loops, watches := r.wanted(&e, r.rules.IsMember(e.Destination))
+		r.hand(ctx, m, place, loops, watches)
+	})
+}
+
 // over is true once the watch has ended that brings an envelope; nil if it had before that came.
 func (r *Router) over(watch string) *atomic.Bool {
 	r.mu.RLock()
@@ -164,4 +184,72 @@ func (r *Router) over(watch string) *atomic.Bool {
 		return &in.over
 	}
 	return nil
+}
+
+// missed tells the subscribers of a destination, or of all with history if it is empty, that messages may be missing, by an event. Each hears of
+// it before he gets what was delivered after it.
+func (r *Router) missed(ctx context.Context, destination string, event uint32) {
+	for _, l := range r.locals {
+		l.loop.PostWait(ctx, func() { // as in hand
+			if destination != "" {
+				l.miss(slices.Clone(l.table.exact[destination]), event)
+				return
+			}
+			l.missAll(event)
+		})
+	}
+}
+
+// missAll has the subscribers of all destinations told that have history.
+func (l *Local) missAll(event uint32) {
+	begun := len(l.untold) > 0
+	if l.untold == nil {
+		l.untold = make(map[string]uint32, len(l.table.exact))
+	}
+	for destination := range l.table.exact {
+		l.untold[destination] = event
+	}
+	if !begun {
+		l.tellHoles()
+	}
+}
+
+// tellHoles tells the subscribers of one of those of the untold that have history, and of the others in later turns.
+func (l *Local) tellHoles() {
+	looked := 0
+	for destination := range l.untold {
+		if looked++; l.tellHole(destination) || looked == endsAtOnce {
+			break
+		}
+	}
+	if len(l.untold) > 0 {
+		l.loop.Post(l.tellHoles)
+	} else {
+		l.untold = nil
+	}
+}
+
+// tellHole tells the subscribers of a destination, if they are untold, and reports whether that has history.
+func (l *Local) tellHole(destination string) bool {
+	event, untold := l.untold[destination]
+	if !untold {
+		return false
+	}
+	delete(l.untold, destination)
+	if !l.HasHistory(destination) {
+		return false
+	}
+	l.miss(slices.Clone(l.table.exact[destination]), event)
+	return true
+}
+
+// miss tells subscriptions, of which some may have ended, so many in each turn of the loop.
+func (l *Local) miss(list []*Subscription, event uint32) {
+	now := list[:min(len(list), endsAtOnce)]
+	for _, s := range now {
+		s.Outlet.Missed(s, event)
+	}
+	if rest := list[len(now):]; len(rest) > 0 {
+		l.loop.Post(func() { l.miss(rest, event) })
+	}
 }

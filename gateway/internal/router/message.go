@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
 
@@ -83,7 +84,7 @@ func isOurs(name string) bool {
 	case stomp.HeaderDestination, stomp.HeaderMessageID, stomp.HeaderSubscription, stomp.HeaderAck, stomp.HeaderContentLength:
 		return true
 	}
-	return false
+	return policy.IsPosition(name)
 }
 
 // messageID is unique among the messages of all nodes.
@@ -106,6 +107,7 @@ type packed struct {
 	framing  Framing
 	version  stomp.Version
 	wantsAck bool
+	placed   bool
 	bytes    []byte
 }
 
@@ -113,10 +115,11 @@ func (k *packed) fits(s *Subscription) bool {
 	return k.bytes != nil && k.id == s.ID && k.version == s.Version && k.wantsAck == s.WantsAck && k.framing == s.Framing
 }
 
-// pack returns m as s receives it, shared with all subscriptions that receive the same.
-func (p *packer) pack(m *Message, s *Subscription) []byte {
+// pack returns m as s receives it, shared with all subscriptions that receive the same. place is where s stands then, empty
+// where that can't be told.
+func (p *packer) pack(m *Message, place string, s *Subscription) []byte {
 	for i := range p.recent {
-		if p.recent[i].fits(s) {
+		if p.recent[i].placed == (place != "") && p.recent[i].fits(s) {
 			return p.recent[i].bytes
 		}
 	}
@@ -127,10 +130,13 @@ func (p *packer) pack(m *Message, s *Subscription) []byte {
 	if s.WantsAck {
 		head = stomp.AppendEntry(head, s.Version, "ack", m.id+ackSeparator+s.ID)
 	}
+	if place != "" {
+		head = stomp.AppendEntry(head, s.Version, policy.HeaderPosition, place)
+	}
 	p.head = head
 	rest := m.rest[s.Version]
 	b := s.Framing.Append(make([]byte, 0, s.Framing.Overhead()+len(head)+len(rest)), m.text[s.Version] && s.isText(), head, rest)
-	p.recent[p.next] = packed{s.ID, s.Framing, s.Version, s.WantsAck, b}
+	p.recent[p.next] = packed{s.ID, s.Framing, s.Version, s.WantsAck, place != "", b}
 	p.next = (p.next + 1) % len(p.recent)
 	return b
 }

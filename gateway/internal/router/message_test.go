@@ -13,7 +13,7 @@ import (
 func pack(e bus.Envelope, s Subscription) string {
 	m := NewMessage(e, e.Destination, e.Destination, "node", 7)
 	var p packer
-	return string(p.pack(m, &s))
+	return string(p.pack(m, "", &s))
 }
 
 // TestMessage holds MESSAGE as each version writes it.
@@ -66,7 +66,7 @@ func TestMessage(t *testing.T) {
 // content-length would even move the end of the frame.
 func TestHeadersOfOurOwn(t *testing.T) {
 	e := bus.Envelope{Destination: "/topic/a", Body: []byte("hello")}
-	for _, name := range []string{"destination", "message-id", "subscription", "ack", "content-length"} {
+	for _, name := range []string{"destination", "message-id", "subscription", "ack", "content-length", "x-position", "X-Position", "X-POSITION"} {
 		e.Headers = append(e.Headers, bus.Header{Name: name, Value: "1"})
 	}
 	e.Headers = append(e.Headers, bus.Header{Name: "own", Value: "kept"})
@@ -137,7 +137,7 @@ func TestMessageIsACopy(t *testing.T) {
 	m := NewMessage(bus.Envelope{Destination: "/topic/a", Body: body}, "/topic/a", "/topic/a", "node", 1)
 	copy(body, "#####")
 	var p packer
-	if got := string(p.pack(m, &Subscription{Version: stomp.V12, Framing: bare{}})); !strings.HasSuffix(got, "\n\nhello\x00") {
+	if got := string(p.pack(m, "", &Subscription{Version: stomp.V12, Framing: bare{}})); !strings.HasSuffix(got, "\n\nhello\x00") {
 		t.Errorf("got %q", got)
 	}
 }
@@ -156,20 +156,20 @@ func TestPackerShares(t *testing.T) {
 	var p packer
 	for round := range 2 { // more kinds than it remembers
 		for _, s := range kinds {
-			first := p.pack(m, &s)
-			if second := p.pack(m, &s); &first[0] != &second[0] {
+			first := p.pack(m, "", &s)
+			if second := p.pack(m, "", &s); &first[0] != &second[0] {
 				t.Errorf("round %d: %+v is packed twice", round, s)
 			}
 			var fresh packer
-			if want := fresh.pack(m, &s); string(first) != string(want) {
+			if want := fresh.pack(m, "", &s); string(first) != string(want) {
 				t.Errorf("round %d: %+v got %q, want %q", round, s, first, want)
 			}
 		}
 	}
-	first := p.pack(m, &kinds[0])
+	first := p.pack(m, "", &kinds[0])
 	p.reset()
 	other := NewMessage(bus.Envelope{Destination: "/topic/a", Body: []byte("y")}, "/topic/a", "/topic/a", "node", 2)
-	if second := p.pack(other, &kinds[0]); string(first) == string(second) {
+	if second := p.pack(other, "", &kinds[0]); string(first) == string(second) {
 		t.Errorf("another message is packed as %q", second)
 	}
 }

@@ -159,6 +159,18 @@ type Reader struct {
 	cursor *history.Cursor[*Message]
 }
 
+// Next returns the number and the packed MESSAGE of the next message, as Outlet.Deliver takes them. With lost, some that should
+// have come before it are gone. At the end ok is false, and after that what is delivered to the subscription with a number above Latest has not been read.
+func (r *Reader) Next() (seq uint64, packed []byte, lost, ok bool) {
+	m, place, lost, ok := r.cursor.Next()
+	if !ok {
+		return 0, nil, lost, false
+	}
+	packed = r.local.packer.pack(m, place.String(), r.sub)
+	r.local.packer.reset()
+	return m.Seq, packed, lost, true
+}
+
 // Replayed counts a message that was read, and handed to the client of a subscription.
 func (l *Local) Replayed() { l.delivered.Add(1) }
 

@@ -122,6 +122,8 @@ func (s *reader) Admits(sub *Subscription, destination string) bool {
 	return destination != s.shun
 }
 
+func (s *reader) Missed(*Subscription, uint32) { s.got = append(s.got, "hole") }
+
 func (s *reader) Ended(sub *Subscription) {
 	if sub != &s.Subscription {
 		s.rig.t.Errorf("the end of %q came to %q", sub.ID, s.ID)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/seldom"
+	"github.com/stompgw/stompgw/gateway/internal/history"
 	"github.com/stompgw/stompgw/gateway/internal/loop"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
@@ -58,6 +59,8 @@ type interest struct {
 func New(node registry.Node, b bus.Bus, rules *policy.Catalogue, loops []*loop.Loop, log *slog.Logger) *Router {
 	r := &Router{node: node, bus: b, rules: rules, limit: loops[0].Limit(), log: log, interest: map[string]*interest{}, known: map[string]*known{}}
 	r.narrower, _ = b.(bus.Narrower)
+	r.recaller, _ = b.(bus.Recaller)
+	r.memory.store, r.memory.followed = history.New[*Message](0), map[string]*follow{}
 	_, uuid, _ := strings.Cut(node.String(), "/")
 	r.tag, _, _ = strings.Cut(uuid, "-")
 	for i, l := range loops {
@@ -87,6 +90,11 @@ func (r *Router) LeftOut() uint64 { return r.leftOut.Load() }
 // Run receives from the bus until ctx ends.
 func (r *Router) Run(ctx context.Context) error {
 	defer r.tooLarge.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel() // the bus may end by itself
+	wg.Go(func() { r.sweep(ctx) })
 	return r.bus.Receive(ctx, r.ready, func(e bus.Envelope) { r.deliver(ctx, e) })
 }
 
@@ -165,6 +173,7 @@ func (r *Router) remember(in *interest) {
 
 // forget takes out an interest without subscribers.
 func (r *Router) forget(in *interest) {
+	in.over.Store(true)
 	delete(r.interest, in.watch)
 	if r.narrower == nil && bus.Wide(in.watch) {
 		r.patterns.remove(in.watch)
@@ -191,6 +200,7 @@ func (r *Router) takeBack(in *interest, err error) {
 		return // they have left
 	}
 	r.forget(in)
+	r.memory.store.Forget(in.watch)
 	for _, l := range in.loops {
 		l.loop.Post(func() { l.ended(in.watch) }) // it fails only when the node is stopping
 	}
@@ -211,21 +221,27 @@ func (r *Router) unwatch(watch string, l *Local) {
 	r.forget(in)
 	if r.narrower != nil && in.err == nil {
 		r.narrower.Unwatch(watch)
+		r.memory.store.Forget(watch) // what comes until somebody watches it again does not come here
+		in.settle(nil)               // the bus tells nothing more to those who have left before it was live
 	}
 }
 
 // deliver brings an envelope of the bus to the loops that want it. It waits while one of them has
 // no room, until ctx ends.
 func (r *Router) deliver(ctx context.Context, e bus.Envelope) {
-	if e.Principal != "" {
+	switch {
+	case e.Principal != "":
 		r.individual(ctx, e)
+		return
+	case e.Mark != nil:
+		r.remembered(ctx, e)
 		return
 	}
 	loops, watches := r.wanted(&e, r.rules.IsMember(e.Destination))
 	if len(loops) == 0 || r.isOversized(&e) {
 		return
 	}
-	r.hand(ctx, r.broadcast(e), loops, watches)
+	r.hand(ctx, r.broadcast(e), "", loops, watches)
 }
 
 // broadcast makes the message of an envelope that is not individual.
@@ -234,9 +250,9 @@ func (r *Router) broadcast(e bus.Envelope) *Message {
 }
 
 // hand has loops deliver a message.
-func (r *Router) hand(ctx context.Context, m *Message, loops []*Local, watches []string) {
+func (r *Router) hand(ctx context.Context, m *Message, place string, loops []*Local, watches []string) {
 	for _, l := range loops {
-		l.loop.PostWait(ctx, func() { l.deliver(m, watches) }) // it fails only when the node is stopping
+		l.loop.PostWait(ctx, func() { l.deliver(m, place, watches) }) // it fails only when the node is stopping
 	}
 }
 

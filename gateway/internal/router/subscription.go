@@ -26,6 +26,9 @@ type Outlet interface {
 	// that its pattern matches. It is asked for each message, and never for a subscription to one
 	// destination; it must not subscribe or unsubscribe.
 	Admits(sub *Subscription, destination string) bool
+	// Missed says that messages to sub may be missing, and can't be had any more. event is that of the bus.Mark: of one event
+	// sub may be told several times.
+	Missed(sub *Subscription, event uint32)
 	// Ended says that the bus brings nothing to sub any more, perhaps once more after sub was
 	// unsubscribed. It has to unsubscribe it.
 	Ended(sub *Subscription)

@@ -56,6 +56,9 @@ func (w *window) admit(seq uint64, packed []byte) bool {
 	return false
 }
 
+// isFull reports whether a message would be held.
+func (w *window) isFull() bool { return w != nil && len(w.unacked) >= prefetch }
+
 // heldBytes is how much is held.
 func (w *window) heldBytes() (n int) {
 	for _, m := range w.held {
@@ -171,6 +174,9 @@ func (s *Session) acknowledge(a acknowledgement) {
 		for packed := sub.window.next(); packed != nil; packed = sub.window.next() {
 			s.work.held -= len(packed)
 			s.conn.Queue(packed)
+		}
+		if f, ok := sub.Outlet.(*feed); ok && f.next != nil {
+			s.read()
 		}
 	}
 }

@@ -18,13 +18,16 @@ import (
 // The answers to a client are a RECEIPT for what was done, one ERROR at the end of its connection, and a
 // refusal on the error channel for what was not done, after which the session goes on.
 
-// receipt sends a RECEIPT, unless none was asked for.
-func (s *Session) receipt(id string) {
+// receipt sends a RECEIPT, with more headers if there are any to tell, unless none was asked for.
+func (s *Session) receipt(id string, more ...bus.Header) {
 	if id == "" {
 		return
 	}
 	out := stomp.AppendCommand(s.host.out[:0], "RECEIPT")
 	out = stomp.AppendEntry(out, s.version, "receipt-id", id)
+	for _, h := range more {
+		out = stomp.AppendEntry(out, s.version, h.Name, h.Value)
+	}
 	s.queue(stomp.AppendEnd(out))
 }
 
@@ -167,6 +170,15 @@ func (s *Session) refuse(o origin, r *policy.Refusal) {
 	s.logRefusal(o, r)
 	s.endWith(errorFrame{receipt: o.receipt, summary: r.Message,
 		detail: fmt.Sprintf("Code %d. Subscribe to %s to be told of refusals without losing the connection.", r.Code, destination)}, ClosePolicy, "refused")
+}
+
+// note tells a client something that it should know, if it listens to the error destination. It ends nothing.
+func (s *Session) note(o origin, r *policy.Refusal) {
+	s.host.Stats.refused(r.Code)
+	s.logRefusal(o, r)
+	if sub := s.subscribedTo(s.host.Rules.ErrorDestination()); sub != nil {
+		s.tellRefusal(sub, o, r)
+	}
 }
 
 // refusal is the body of a refusal on the error channel. The first three fields are those of the

@@ -19,6 +19,9 @@ type Conn interface {
 	Queue(packed []byte)
 	// Queued is how many bytes wait for the client to take them.
 	Queued() int
+	// AwaitDrain calls Peer.Drained once, when nothing waits for the client any more: that of a transport which polls
+	// has asked for all of it then. It is a later turn of the loop. A client that is too slow is ended meanwhile as ever.
+	AwaitDrain()
 	// Heard and Wrote are how long ago the last byte came and went.
 	Heard() time.Duration
 	Wrote() time.Duration
@@ -41,6 +44,7 @@ type Peer interface {
 	// Timeout is called when Conn.SetTimer says, and returns when it wants to be called again, 0 for never.
 	Timeout() time.Duration
 	Overflow()        // more than the limit waits for the client, and is gone
+	Drained()         // nothing waits for the client any more; see Conn.AwaitDrain
 	Drain()           // the node stops
 	Closed(err error) // the connection is gone
 }

@@ -107,7 +107,7 @@ func (s *Session) rejudge(l *login) {
 		}
 		_, refusal := sub.judge(sub.Destination)
 		was := sub.suspended
-		sub.suspended = refusal != nil || sub.strays()
+		sub.suspend(refusal != nil || sub.strays())
 		if !was && refusal != nil && refusal.Code != policy.CodeLogin { // the client was told of a lapse before
 			if s.refuse(origin{destination: sub.name()}, refusal); s.state == closed {
 				return

@@ -93,7 +93,10 @@ func (h *Host) Subscribers(ctx context.Context, to string, tell func([]registry.
 
 // sessionOf returns the session that a subscription is of; nil for one that is the node's own.
 func sessionOf(sub *router.Subscription) *Session {
-	if outlet, ok := sub.Outlet.(*subscription); ok {
+	switch outlet := sub.Outlet.(type) {
+	case *subscription:
+		return outlet.session
+	case *feed:
 		return outlet.session
 	}
 	return nil
@@ -204,7 +207,8 @@ func (s *Session) reload() (ended int) {
 		}
 		switch {
 		case refusal == nil:
-			sub.login, sub.suspended = given.Login, false
+			sub.login = given.Login
+			sub.suspend(false)
 		case refusal.Code == policy.CodeLogin && sub.suspended: // it waits for a renewal, as before
 		default:
 			s.endSubscription(sub, refusal)

@@ -100,7 +100,7 @@ func (s *Session) unpark(p *passage) {
 
 // goOn reads on, unless the session has ended or something still makes it wait.
 func (s *Session) goOn() {
-	if s.state != closed && s.paused && !s.isAway() && len(s.work.stalled) == 0 {
+	if s.state != closed && s.paused && !s.isAway() && len(s.work.stalled) == 0 && !s.recallsEnough() {
 		s.resume()
 	}
 }

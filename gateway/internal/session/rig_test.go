@@ -232,6 +232,7 @@ type fakeConn struct {
 	heard, wrote time.Duration
 	timer        time.Duration
 	paused       bool
+	awaited      bool
 	closed       bool
 	code         CloseCode
 	reason       string
@@ -241,6 +242,7 @@ func (c *fakeConn) Transport() string        { return "tcp" }
 func (c *fakeConn) Framing() Framing         { return bare{} }
 func (c *fakeConn) Remote() netip.AddrPort   { return netip.MustParseAddrPort("192.0.2.1:61613") }
 func (c *fakeConn) Queued() int              { return len(bytes.Join(c.out, nil)) }
+func (c *fakeConn) AwaitDrain()              { c.awaited = true }
 func (c *fakeConn) Heard() time.Duration     { return c.heard }
 func (c *fakeConn) Wrote() time.Duration     { return c.wrote }
 func (c *fakeConn) SetTimer(d time.Duration) { c.timer = d }

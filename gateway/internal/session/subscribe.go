@@ -22,6 +22,7 @@ type subscription struct {
 	private   bool    // of the session's own destinations: the table does not know it
 	login     bool    // its rule looks at who asks
 	suspended bool    // by the lapse of its login: it receives nothing
+	event     uint32  // by which the hole came that its client was told of last
 	entering  *origin // of its SUBSCRIBE, until that was answered
 }
 
@@ -50,7 +51,7 @@ func (s *Session) subscribe(f *stomp.Frame, who *auth.Identity) error {
 	if sub.ID = id; mode != ackAuto {
 		sub.window, sub.WantsAck = &window{mode: mode}, s.version >= stomp.V12
 	}
-	s.enter(sub, o)
+	s.enter(sub, o, wantOf(f))
 	return nil
 }
 
@@ -109,23 +110,27 @@ func (s *Session) subscribeHeaders(f *stomp.Frame) (id string, mode ackMode, err
 }
 
 // enter adds sub and, when messages reach it, answers.
-func (s *Session) enter(sub *subscription, o origin) {
+func (s *Session) enter(sub *subscription, o origin, want router.Want) {
 	sub.Outlet, sub.entering = sub, &o
 	s.subs = append(s.subs, sub)
 	if o.receipt != "" {
 		s.receipts++
 	}
-	ready := func(err error) { s.entered(sub, o, err) }
-	if sub.private {
+	ready := func(err error) { s.entered(sub, o, want, router.Beginning{Lack: router.Unreadable}, err) }
+	switch {
+	case sub.private:
 		s.host.Local.WhenLive(ready)
-	} else {
+	case sub.Pattern == nil && s.host.Local.HasHistory(sub.Destination):
+		s.follow(sub, o, want)
+	default:
 		s.host.Local.Subscribe(&sub.Subscription, ready)
 	}
 }
 
-// entered tells how a subscription has turned out.
-func (s *Session) entered(sub *subscription, o origin, err error) {
+// entered tells how a subscription has turned out, and where it begins if its destination has history.
+func (s *Session) entered(sub *subscription, o origin, want router.Want, b router.Beginning, err error) {
 	if s.state == closed {
+		b.Reader.Close()
 		return
 	}
 	if o.receipt != "" {
@@ -135,12 +140,16 @@ func (s *Session) entered(sub *subscription, o origin, err error) {
 	sub.entering = nil
 	switch {
 	case refused:
+		b.Reader.Close()
 	case err != nil:
 		s.host.Log.Debug("can't subscribe", "session", s, "destination", policy.Discreet(o.destination), "err", err)
 		s.drop(sub)
 		s.refuse(o, refusalOf(err))
-	default:
+	case !sub.isThere(): // by an UNSUBSCRIBE
+		b.Reader.Close()
 		s.receipt(o.receipt)
+	default:
+		s.answer(sub, o, want, b)
 	}
 	s.tryLeave()
 }
@@ -209,6 +218,9 @@ func (s *Session) drop(sub *subscription) {
 
 // leave takes the subscription out of the table.
 func (sub *subscription) leave() {
+	if f, ok := sub.Outlet.(*feed); ok {
+		f.end()
+	}
 	if !sub.private {
 		sub.session.host.Local.Unsubscribe(&sub.Subscription)
 	}

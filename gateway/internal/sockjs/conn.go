@@ -61,6 +61,7 @@ type Conn struct {
 	started  bool
 	opened   bool // the open frame has been sent
 	parted   bool // goodbye has been sent at least once
+	awaited  bool // the session wants to know when nothing waits for its client
 	draining bool // nobody need hear goodbye again
 }
 
@@ -107,8 +108,12 @@ func (c *Conn) pump(r *Receiver) {
 	if c.sock == nil || c.receiver != r || r == nil {
 		return
 	}
-	if c.sock.Writable(); c.goodbye != "" {
+	c.sock.Writable()
+	switch {
+	case c.goodbye != "":
 		c.sock.AwaitDrainUnjudged()
+	case c.awaited:
+		c.sock.AwaitDrain()
 	}
 }
 
@@ -146,11 +151,27 @@ func (c *Conn) Carry(b []byte) bool {
 	return true
 }
 
-// Drained implements loop.Drainer: all messages have left, and it is time to part.
+// Drained implements loop.Drainer: all messages have gone to receivers. The session is told when they have left, or it
+// is time to part.
 func (c *Conn) Drained() {
-	if c.receiver == nil || c.goodbye == "" {
-		return
+	switch {
+	case c.peer != nil:
+		c.tellDrained()
+	case c.receiver != nil && c.goodbye != "":
+		c.part()
 	}
+}
+
+// tellDrained tells the session that it may send more, unless its receiver is still at it: then pump asks again.
+func (c *Conn) tellDrained() {
+	if c.awaited && (c.receiver == nil || c.receiver.ready()) {
+		c.awaited = false
+		c.peer.Drained()
+	}
+}
+
+// part tells the client that all is over.
+func (c *Conn) part() {
 	c.receiver.end(c.goodbye)
 	c.parted = true
 	if c.settle(); c.draining {
@@ -322,6 +343,12 @@ func (c *Conn) Queued() int {
 		n += c.receiver.sock.Queued()
 	}
 	return n
+}
+
+// AwaitDrain implements session.Conn.
+func (c *Conn) AwaitDrain() {
+	c.awaited = true
+	c.sock.AwaitDrain()
 }
 
 // The rest implements session.Conn and loop.Carrier.

@@ -15,6 +15,7 @@ func (e echo) Feed(b []byte)          { e.conn.Queue(e.conn.Framing().Append(nil
 func (e echo) Paused() bool           { return false }
 func (e echo) Timeout() time.Duration { return 0 }
 func (e echo) Overflow()              { e.conn.Close(session.ClosePolicy, "too slow") }
+func (e echo) Drained()               {}
 func (e echo) Drain()                 { e.conn.Close(session.CloseGoingAway, "the node is stopping") }
 func (e echo) Closed(error)           {}
 

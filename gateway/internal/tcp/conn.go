@@ -70,6 +70,9 @@ func (c *Conn) Timeout() { c.SetTimer(c.session.Timeout()) }
 // Overflow implements loop.Handler.
 func (c *Conn) Overflow() { c.session.Overflow() }
 
+// Drained implements loop.Drainer.
+func (c *Conn) Drained() { c.session.Drained() }
+
 // Closed implements loop.Handler.
 func (c *Conn) Closed(err error) { c.session.Closed(err) }
 

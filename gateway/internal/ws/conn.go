@@ -274,8 +274,8 @@ func (c *Conn) Drain() bool {
 
 // Drained implements loop.Drainer.
 func (c *Conn) Drained() {
-	if d, ok := c.peer.(loop.Drainer); ok {
-		d.Drained()
+	if c.peer != nil {
+		c.peer.Drained()
 	}
 }
 
