@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/internal/loop"
+	"github.com/stompgw/stompgw/gateway/internal/session"
 	"github.com/stompgw/stompgw/gateway/internal/ws"
 )
 
@@ -14,6 +15,32 @@ func WithPeriods(p ws.Periods) Option { return func(s *settings) { s.front.Perio
 
 // WithParting sets how long a stopping node waits for clients of SockJS to ask, and be told.
 func WithParting(d time.Duration) Option { return func(s *settings) { s.front.SockJS.Parting = d } }
+
+// WithApplication has the WebSocket endpoint carry something else than STOMP.
+func WithApplication(open func(session.Conn) session.Peer) Option {
+	return func(s *settings) {
+		s.front.SockJS.Application = func(_ *session.Host, c session.Conn) session.Peer { return open(c) }
+	}
+}
+
+// AwaitDrain has every connection wait until nothing is queued, and returns how many there are.
+func (g *Gateway) AwaitDrain() (n int) {
+	for _, l := range g.engine.Load().loops {
+		for _, do := range []func(){func() {
+			l.Each(func(c *loop.Conn) {
+				if waiter, ok := c.Handler().(session.Conn); ok {
+					waiter.AwaitDrain()
+					n++
+				}
+			})
+		}, func() {}, func() {}} { // Drained is called in the second turn
+			done := make(chan struct{})
+			l.Post(func() { do(); close(done) })
+			<-done
+		}
+	}
+	return n
+}
 
 // WithPortableLoops makes a node wait where testing/synctest sees it.
 func WithPortableLoops() Option {

@@ -19,7 +19,7 @@ import (
 )
 
 // moodyBus is a membus whose answer depends on the destination.
-type moodyBus struct{ bus.Bus }
+type moodyBus struct{ *membus.Bus }
 
 func (b moodyBus) Publish(e bus.Envelope, done func(error)) error {
 	switch e.Destination {

@@ -51,6 +51,17 @@ func TestLive(t *testing.T) {
 	}
 }
 
+// TestSubscribersOfHistory: who has subscribed to a destination with history is found like others.
+func TestSubscribersOfHistory(t *testing.T) {
+	n := start(t)
+	c := n.dialTCP(t)
+	id := c.connectID()
+	c.subscribe("1", keptRoom)
+	if got, err := n.Subscribers(t.Context(), keptRoom); err != nil || !slices.Equal(got, []registry.SessionID{id}) {
+		t.Errorf("%v, %v, want session %d", got, err, id)
+	}
+}
+
 // TestLiveQueued: what a receiver of SockJS has and its client does not take counts as waiting.
 func TestLiveQueued(t *testing.T) {
 	t.Parallel()
