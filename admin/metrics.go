@@ -2,7 +2,9 @@ package admin
 
 import (
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -60,6 +62,7 @@ func (n node) Collect(ch chan<- prometheus.Metric) {
 	}
 	s.gauge("ready", "1 while /readyz says that the node is ready, else 0.", oneIf(look(partsOf[Check](n.parts)).ready()))
 	collectClients(s, f)
+	collectHistory(s, f)
 	collectTokens(s, f)
 	s.gauge("bus_up", "1 while the broker answers, else 0.", oneIf(f.BusError == nil))
 	if f.Bus != nil {
@@ -95,6 +98,18 @@ func collectClients(s scrape, f gateway.Figures) {
 	s.counter("nacks_total", "NACKs received, which redeliver nothing.", f.Nacks)
 }
 
+// collectHistory tells what the node keeps of what was published, and who could go on where he was.
+func collectHistory(s scrape, f gateway.Figures) {
+	s.gauge("history_destinations", "Destinations of which the node keeps, or has kept, messages.", float64(f.History.Rings))
+	s.gauge("history_messages", "Messages kept for clients that come back.", float64(f.History.Messages))
+	s.gauge("history_bytes", "Bytes that these take, at most history.memory.", float64(f.History.Bytes))
+	s.counter("history_evicted_total", "Messages dropped before their time because history.memory was used up.", f.History.Evicted)
+	s.counter("history_replayed_total", "MESSAGEs sent from what was kept.", f.Replayed)
+	for _, outcome := range slices.Sorted(maps.Keys(f.Resumed)) {
+		s.counter("history_resumes_total", "SUBSCRIBEs with a position, by recovered, or why they could not go on there.", f.Resumed[outcome], "outcome", outcome)
+	}
+}
+
 // collectTokens tells what became of the tokens that clients brought.
 func collectTokens(s scrape, f gateway.Figures) {
 	t := f.Tokens
@@ -114,6 +129,7 @@ func collectBus(s scrape, f bus.Figures) {
 	s.counter("bus_gaps_total", "Occasions on which the broker had removed what this node had not read.", f.Gaps)
 	s.counter("bus_repeated_envelopes_total", "Envelopes dropped because they had arrived before.", f.Repeated)
 	s.counter("bus_skipped_messages_total", "Messages of the broker that can't be understood.", f.Skipped)
+	s.gauge("bus_past_messages", "Messages from before the node began that it has yet to read for its history.", float64(f.Past))
 	for _, p := range f.Partitions {
 		labels := []string{"topic", p.Topic, "partition", strconv.Itoa(p.Partition)}
 		s.gauge("bus_partition_lag_messages", "Messages that the broker has and this node has not read.", float64(p.Lag), labels...)

@@ -51,9 +51,10 @@ func distinct() gateway.Figures {
 		Sessions: 1001, Connections: 1002, Frames: 1003, Published: 1004, Delivered: 1005, Unheard: 1006,
 		Kicked: 1014, Blocked: 1015, Faults: 1007, SlowCloses: 1008, HungCloses: 1016, Nacks: 1009, Oversized: 1010, LeftOut: 1017, Unpackable: 1011,
 		RefusedOther: 1012, Withheld: 1013, Tokens: auth.Figures{Verified: 5001, Known: 5002, Refused: 5003, Revoked: 5004, ListAway: 5005},
-		Refused: map[policy.Code]uint64{},
+		Refused: map[policy.Code]uint64{}, Resumed: map[string]uint64{"recovered": 9001, "unknown": 9002},
+		Replayed: 9003, History: gateway.History{Rings: 9004, Messages: 9005, Bytes: 9006, Evicted: 9007},
 		Bus: &bus.Figures{
-			Queued: 2001, Reconnects: 2002, Missed: 2003, Gaps: 2004, Repeated: 2005, Skipped: 2006,
+			Queued: 2001, Reconnects: 2002, Missed: 2003, Gaps: 2004, Repeated: 2005, Skipped: 2006, Past: 2007,
 			Partitions: []bus.PartitionFigures{
 				{Topic: "orders", Partition: 0, Lag: 3001, Age: 1500 * time.Millisecond},
 				{Topic: "stompgw", Partition: 0, Lag: 3002, Age: 0},

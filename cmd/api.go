@@ -34,10 +34,11 @@ func startAPI(ctx context.Context, wg *sync.WaitGroup, ln net.Listener, a *api.A
 func newAPI(running *atomic.Pointer[config.Config], b bus.Bus, gw *gateway.Gateway, sessions redisregistry.Map, log *slog.Logger) *api.API {
 	cfg := running.Load()
 	node := api.Node{
-		Rules:  func() *policy.Catalogue { return running.Load().Rules() },
-		Assume: func(claims []byte) (*auth.Identity, error) { return running.Load().Tokens().Assume(claims) },
-		Inbox:  func(issuer, member string) (string, error) { return running.Load().Inbox(issuer, member) },
-		Limit:  int(cfg.Limits.Message),
+		Rules:   func() *policy.Catalogue { return running.Load().Rules() },
+		Assume:  func(claims []byte) (*auth.Identity, error) { return running.Load().Tokens().Assume(claims) },
+		Inbox:   func(issuer, member string) (string, error) { return running.Load().Inbox(issuer, member) },
+		History: gw.History,
+		Limit:   int(cfg.Limits.Message),
 	}
 	a := api.New(admin.NewCluster(sessions, 0), b, node, log)
 	a.SetKeys(apiKeys(cfg))

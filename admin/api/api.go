@@ -67,6 +67,9 @@ type Node struct {
 	Assume func(claims []byte) (*auth.Identity, error)         // whom a valid token with these claims, in JSON, would name
 	Inbox  func(issuer, member string) (below string, _ error) // below which destination messages to a member go; issuer is empty for the only one
 
+	// History reads what is kept of a destination, as gateway.Gateway does.
+	History func(ctx context.Context, destination, after string, limit int) (gateway.HistoryPage, error)
+
 	Limit int // bytes that the body of a message may have
 }
 
@@ -85,6 +88,7 @@ func New(cluster *admin.Cluster, b bus.Bus, node Node, log *slog.Logger) *API {
 	a.addPublish()
 	a.addSessions()
 	a.addMembers()
+	a.addHistory()
 	a.addNodes()
 	a.addPolicy()
 	a.addSpec()

@@ -65,6 +65,7 @@ func requests() []request {
 		{readKey, "GET", "/v1/blocks", ""},
 		{readKey, "GET", "/v1/destinations", ""},
 		{readKey, "GET", "/v1/nodes", ""},
+		{historyKey, "GET", "/v1/history?destination=/topic/a", ""},
 		{operateKey, "POST", "/v1/nodes/" + nodeUUID + "/drain", ""},
 		{readKey, "POST", "/v1/policy/test", `{"command": "SEND", "destination": "/topic/a"}`},
 	}
@@ -90,7 +91,7 @@ func TestScopes(t *testing.T) {
 				t.Errorf("WWW-Authenticate: %s", got)
 			}
 			wantProblem(t, resp, http.StatusUnauthorized, "none of those")
-			for _, key := range []string{publishKey, readKey, operateKey, allKey} {
+			for _, key := range []string{publishKey, readKey, historyKey, operateKey, allKey} {
 				resp := r.ask(t, key, q.method, q.path, q.body)
 				switch passes := key == q.key || key == allKey; {
 				case !passes:
@@ -101,7 +102,7 @@ func TestScopes(t *testing.T) {
 			}
 		})
 	}
-	for _, key := range []string{publishKey, readKey, operateKey, allKey} {
+	for _, key := range []string{publishKey, readKey, historyKey, operateKey, allKey} {
 		if strings.Contains(r.log.String(), key) || strings.Contains(r.log.String(), strings.ToUpper(key)) {
 			t.Error("the log has a key")
 		}
@@ -249,6 +250,11 @@ func TestProblems(t *testing.T) {
 		{"GET /v1/blocks?x=1", 422, "x", 0},
 
 		{"GET /v1/destinations?limit=1001", 422, "limit", 0},
+		{"GET /v1/history", 422, "destination", 0},
+		{"GET /v1/history?destination=/topic/a&limit=1001", 422, "limit", 0},
+		{"GET /v1/history?destination=/topic/a&limit=0", 422, "limit", 0},
+		{"GET /v1/history?destination=/topic/a&after=", 422, "query.after", 0},
+		{"GET /v1/history?destination=/topic/a&after=" + strings.Repeat("A", 601), 422, "after", 0},
 		{"GET /v1/destinations?match=**/a", 422, "match", 0},
 		{"GET /v1/nodes?x=1", 422, "x", 0},
 		{"POST /v1/nodes/7c0e/drain", 404, "no UUID of a node", 0},
@@ -288,7 +294,7 @@ func TestRedisAway(t *testing.T) {
 	r := newRigOn(t, unreachable(t))
 	for _, q := range requests() {
 		switch path, _, _ := strings.Cut(q.path, "?"); path {
-		case "/v1/publish", "/v1/publish/batch", "/v1/policy/test":
+		case "/v1/publish", "/v1/publish/batch", "/v1/policy/test", "/v1/history":
 			continue // these don't
 		}
 		t.Run(q.method+" "+q.path, func(t *testing.T) {

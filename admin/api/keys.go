@@ -16,6 +16,7 @@ type Scope string
 const (
 	ScopePublish Scope = "publish" // messages
 	ScopeRead    Scope = "read"    // who is there, and what the rules say
+	ScopeHistory Scope = "history" // what was published to destinations with history
 	ScopeOperate Scope = "operate" // what ends or changes something
 )
 

@@ -1,9 +1,11 @@
 package api_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -39,6 +41,7 @@ const limit = 1000
 const (
 	publishKey = "publish-0123456789abcdef0123456789abcdef"
 	readKey    = "read-0123456789abcdef0123456789abcdef"
+	historyKey = "history-0123456789abcdef0123456789abcdef"
 	operateKey = "operate-0123456789abcdef0123456789abcdef"
 	allKey     = "all-0123456789abcdef0123456789abcdef"
 )
@@ -49,6 +52,8 @@ type rig struct {
 	api *api.API
 	log *bustest.Log
 	bus *fakeBus
+
+	gateway fakeGateway
 }
 
 // newRigOn starts an API.
@@ -80,14 +85,16 @@ func newRigWaiting(t *testing.T, m redisregistry.Map, limit int, patience time.D
 			}
 			return "/member/" + destination.NewInbox(issuer, member).String(), nil
 		},
-		Limit: limit,
+		History: r.gateway.history,
+		Limit:   limit,
 	}
 	r.api = api.New(admin.NewCluster(m, patience), r.bus, node, log)
 	r.api.SetKeys([]api.Key{
 		{Name: "publisher", Secret: publishKey, Scopes: []api.Scope{api.ScopePublish}},
 		{Name: "reader", Secret: readKey, Scopes: []api.Scope{api.ScopeRead}},
+		{Name: "historian", Secret: historyKey, Scopes: []api.Scope{api.ScopeHistory}},
 		{Name: "operator", Secret: operateKey, Scopes: []api.Scope{api.ScopeOperate}},
-		{Name: "shop-backend", Secret: allKey, Scopes: []api.Scope{api.ScopePublish, api.ScopeRead, api.ScopeOperate}},
+		{Name: "shop-backend", Secret: allKey, Scopes: []api.Scope{api.ScopePublish, api.ScopeRead, api.ScopeHistory, api.ScopeOperate}},
 	})
 	t.Cleanup(r.api.Close)
 	r.Server = httptest.NewServer(r.api)
@@ -170,6 +177,27 @@ func (b *fakeBus) Receive(ctx context.Context, _ func(), _ func(bus.Envelope)) e
 }
 func (b *fakeBus) Healthy() error              { return nil }
 func (b *fakeBus) Close(context.Context) error { return nil }
+
+// fakeGateway keeps what a test says.
+type fakeGateway struct {
+	asked []string // the questions
+	page  gateway.HistoryPage
+	err   error
+	hold  chan struct{}    // nil, or what an answer waits for
+	of    *gateway.Gateway // that answers in its place, nil for none
+}
+
+func (g *fakeGateway) history(ctx context.Context, destination, after string, limit int) (gateway.HistoryPage, error) {
+	switch {
+	case g.of != nil:
+		return g.of.History(ctx, destination, after, limit)
+	case g.hold != nil:
+		<-g.hold
+		return g.page, g.err
+	}
+	g.asked = append(g.asked, fmt.Sprint(destination, " ", after, " ", limit))
+	return g.page, cmp.Or(g.err, ctx.Err())
+}
 
 // envelopes are those published since the last call.
 func (b *fakeBus) envelopes() []bus.Envelope {

@@ -87,11 +87,11 @@ func (a *API) problem(err error, reads bool) *Problem {
 		return coded(http.StatusUnprocessableEntity, policy.CodeContent, err)
 	case errors.As(err, new(*admin.DestinationError)):
 		return coded(http.StatusUnprocessableEntity, policy.CodeDestination, err)
-	case is(admin.ErrHeader, admin.ErrOneTarget, admin.ErrTooManyRecipients, admin.ErrCursor, admin.ErrPage, admin.ErrDestination, registry.ErrMember):
+	case is(admin.ErrHeader, admin.ErrOneTarget, admin.ErrTooManyRecipients, admin.ErrCursor, admin.ErrPage, admin.ErrDestination, registry.ErrMember, gateway.ErrPosition):
 		return invalid("%v", err)
-	case is(admin.ErrNoSession, admin.ErrNoNode, admin.ErrNotConnected):
+	case is(admin.ErrNoSession, admin.ErrNoNode, admin.ErrNotConnected, gateway.ErrNoHistory):
 		return problem(http.StatusNotFound, "%v", err)
-	case errors.As(err, new(*admin.AmbiguousError)), is(redisregistry.ErrTooManyBlocks):
+	case errors.As(err, new(*admin.AmbiguousError)), is(redisregistry.ErrTooManyBlocks, gateway.ErrNotRecovered):
 		return problem(http.StatusConflict, "%v", err)
 	case is(gateway.ErrNotRunning):
 		return busy(err.Error())
