@@ -193,6 +193,7 @@ func newGateway(cfg *config.Config, node registry.Node, b bus.Bus, reg registry.
 		gateway.WithGrace(time.Duration(cfg.Auth.Grace)),
 		gateway.WithSockJS(newSockJS(cfg.SockJS)),
 		gateway.WithDrain(time.Duration(cfg.Drain.Duration)),
+		gateway.WithHistory(int(cfg.History.Memory)),
 		gateway.WithLogger(log),
 		gateway.WithEveryLine(cfg.Standalone),
 		gateway.WithPages(page.Handler(cfg.Endpoint)),

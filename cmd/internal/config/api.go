@@ -35,7 +35,7 @@ func (t *APITLS) Loaded() *tls.Certificate { return t.pair }
 type APIKey struct {
 	Name   string          `key:"name" required:"true" is:"what logs call whoever has the key"`
 	Secret settings.Secret `key:"key" required:"true" from:"file" is:"file that holds the key alone, 32 bytes or more: 'openssl rand -base64 32' makes one"`
-	Scopes []string        `key:"scopes" required:"true" is:"what it may do: any of 'publish', 'read' and 'operate'"`
+	Scopes []string        `key:"scopes" required:"true" is:"what it may do: any of 'publish', 'read', 'history' and 'operate'"`
 }
 
 const (
@@ -48,7 +48,7 @@ const (
 )
 
 // scopes are what the keys of the API may be used for.
-func scopes() []string { return []string{"publish", "read", "operate"} }
+func scopes() []string { return []string{"publish", "read", "history", "operate"} }
 
 // openAPI lets who has started a standalone node try the API, with a key that is made up: unless he has said that
 // it listens nowhere.

@@ -230,6 +230,7 @@ func (c *Config) checkBounds() {
 		{"redis.db", c.Redis.DB >= 0, "0 or more"},
 		{"registry.heartbeat", c.Registry.Heartbeat > 0, "some time, such as 5s"},
 		{"sessions.per_member.max", c.Sessions.PerMember.Max >= 0, "1 or more, or 0 for any number"},
+		{"history.memory", c.History.Memory >= MiB, "1MiB or more"},
 		{"limits.message", c.Limits.Message > 0, "a size such as 64KiB"},
 		{"limits.connections", c.Limits.Connections > 0, "1 or more"},
 		{"limits.connect_timeout", c.Limits.ConnectTimeout > 0, "some time, such as 10s"},
@@ -256,6 +257,12 @@ func (c *Config) checkWords() {
 }
 
 func (c *Config) checkRules() {
+	for i, ch := range c.Channels {
+		if path := fmt.Sprintf("channels[%d].history", i); ch.History == (policy.History{}) && c.Origin(path) != ByDefault {
+			c.fail(path, "keeps nothing: want a size and a ttl, such as {size: 100, ttl: 10m}, or leave it out")
+			return
+		}
+	}
 	rules, err := policy.New(policy.Rules{
 		Prefixes:         policy.Prefixes(c.Prefixes),
 		ErrorDestination: c.Errors.Destination,

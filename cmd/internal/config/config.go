@@ -30,6 +30,7 @@ type Config struct {
 	Errors    Errors           `key:"errors"`
 	Channels  []policy.Channel `key:"channels" is:"who may subscribe and send: the first that matches decides, what nothing matches is refused"`
 	Routes    []policy.Route   `key:"routes" is:"what a SEND to the application becomes, the first that matches"`
+	History   History          `key:"history"`
 	Limits    Limits           `key:"limits"`
 	HeartBeat HeartBeat        `key:"heart_beat"`
 	SockJS    SockJS           `key:"sockjs"`
@@ -110,6 +111,11 @@ type PerMember struct {
 type Errors struct {
 	Destination string `key:"destination" default:"/session/queue/request-error" is:"where a client hears of refusals"`
 	Fallback    string `key:"fallback" default:"drop" words:"drop,error" is:"for sessions that don't subscribe to it: 'drop' tells them nothing, 'error' closes them"`
+}
+
+// History is what a node may keep for clients that come back; 'channels' say of what.
+type History struct {
+	Memory Size `key:"memory" default:"64MiB" is:"memory of a node for what 'channels' keep; over it the oldest goes; '1MiB' or more"`
 }
 
 type Limits struct {

@@ -83,7 +83,7 @@ func other(k key) string {
 		return "7"
 	case time.Duration:
 		return "7s"
-	case Size:
+	case Size, settings.Size:
 		return "7KiB"
 	}
 	return "x"
@@ -178,7 +178,8 @@ func TestStandaloneWithFile(t *testing.T) {
 		"embedded: {redis: 127.0.0.1:1, nats: 127.0.0.1:2}\n"
 	t.Setenv("STOMPGW_REDIS_SENTINEL_PASSWORD", password)
 	c := must(loadFrom(t, text, Source{Standalone: true}))
-	if want := (natsbus.Settings{URL: "nats://127.0.0.1:2", Prefix: "p"}); c.Bus.Driver != "embedded" || *natsOf(c) != want {
+	embedded := natsbus.Settings{URL: "nats://127.0.0.1:2", Prefix: "p", History: natsbus.HistorySettings{Create: true, Replicas: 1, Bytes: 1 << 30}}
+	if c.Bus.Driver != "embedded" || *natsOf(c) != embedded {
 		t.Errorf("the bus is %+v, want the embedded one with the file's prefix", c.Bus)
 	}
 	if want := (Redis{Addrs: []string{"127.0.0.1:1"}, Prefix: "q:"}); !reflect.DeepEqual(c.Redis, want) {

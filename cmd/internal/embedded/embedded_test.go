@@ -3,7 +3,10 @@ package embedded_test
 import (
 	"errors"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -17,19 +20,63 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// startNATS starts a server that takes bodies of so many bytes, and connects to it. stop ends it; so does the end of the test.
+func startNATS(t *testing.T, body int) (nc *nats.Conn, stop func()) {
+	t.Helper()
+	url, end, err := embedded.StartNATS("127.0.0.1:0", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop = sync.OnceFunc(end)
+	t.Cleanup(stop)
+	if nc, err = nats.Connect(url); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return nc, stop
+}
+
 func TestNATS(t *testing.T) {
-	url, stop, err := embedded.StartNATS("127.0.0.1:0", 2<<20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop()
-	nc, err := nats.Connect(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
+	nc, _ := startNATS(t, 2<<20)
 	if got := nc.MaxPayload(); got != 2<<20 {
 		t.Errorf("the server takes messages of %d bytes, want %d", got, 2<<20)
+	}
+}
+
+// TestJetStream: it has a folder of its own, which goes with it.
+func TestJetStream(t *testing.T) {
+	folder := t.TempDir()
+	t.Setenv("TMPDIR", folder)
+	nc, stop := startNATS(t, 1<<20)
+	js, err := nc.JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.AddStream(&nats.StreamConfig{Name: "S", Subjects: []string{"s"}, Storage: nats.FileStorage, MaxBytes: 1 << 30}); err != nil {
+		t.Error(err)
+	}
+	if _, err := js.Publish("s", []byte("x")); err != nil {
+		t.Error(err)
+	}
+	if files, err := os.ReadDir(folder); len(files) != 1 || err != nil {
+		t.Errorf("its folder is %v, %v", files, err)
+	}
+	stop()
+	if files, err := os.ReadDir(folder); len(files) != 0 || err != nil {
+		t.Errorf("it left %v, %v", files, err)
+	}
+}
+
+// TestNoFolder: without a place for files the server runs without JetStream.
+func TestNoFolder(t *testing.T) {
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "nowhere"))
+	nc, _ := startNATS(t, 1<<20)
+	js, err := nc.JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.AccountInfo(); !errors.Is(err, nats.ErrJetStreamNotEnabled) {
+		t.Errorf("asked for JetStream it says %v", err)
 	}
 }
 
