@@ -303,6 +303,7 @@ channels: [{match: "/topic/{room}", subscribe: "claims.mu == 1", send: "true"}]
 		{"publish /topic/a x --member 1", "no-nats no-redis no-ca"},
 		{"publish /topic/a x --via stomp", ""},
 		{"subscribe /topic/a", ""},
+		{"history /topic/a --timeout 1s", "no-nats"},
 		{"policy test SEND /topic/a", ""},
 		{"policy test SEND /topic/a --claims {\"mu\":1}", ""},
 		{"policy test SEND /topic/a --token x", "no-secret"},

@@ -27,6 +27,7 @@ import (
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 	"github.com/stompgw/stompgw/cmd/internal/config"
+	"github.com/stompgw/stompgw/cmd/internal/embedded"
 )
 
 // standalone is a running `stompgw serve --standalone`.
@@ -104,7 +105,7 @@ func TestStandaloneAPI(t *testing.T) {
 	bustest.Eventually(t, "the node is ready for it", func() bool {
 		var status int
 		status, text = publish()
-		return status != http.StatusServiceUnavailable
+		return status != http.StatusServiceUnavailable // the stream of what has history is being made
 	})
 	if text != "{\"envelopes\":1}\n" {
 		t.Error(text)
@@ -206,6 +207,49 @@ func TestPublishOverKafka(t *testing.T) {
 	code, _, stderr := run(t, "publish", "/topic/chat", "to all", "--kafka", strings.Join(brokers, ","))
 	if clitest.WantLine(t, stderr, "published 6 bytes to /topic/chat"); code != 0 {
 		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestHistoryOfBroker: what is published to a destination with history is read back from either broker, without any node; by the
+// positions too.
+func TestHistoryOfBroker(t *testing.T) {
+	kafka := servers.Fake(t, 2, kfake.SeedTopics(3, "stompgw")).Addrs
+	nats, stop, err := embedded.StartNATS("127.0.0.1:0", 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	t.Chdir(t.TempDir())
+	clitest.WriteFile(t, "c.yaml", "channels: [{match: /topic/kept, subscribe: true, history: {size: 100, ttl: 10m}}]\n")
+	for name, server := range map[string]string{"kafka": strings.Join(kafka, ","), "nats": nats} {
+		t.Run(name, func(t *testing.T) {
+			from := []string{"/topic/kept", "-c", "c.yaml", "--" + name, server}
+			for _, body := range []string{"one", "two", "three"} {
+				if code, _, stderr := run(t, append([]string{"publish", from[0], body}, from[1:]...)...); code != 0 {
+					t.Fatalf("publish: exit code %d, %s", code, stderr)
+				}
+			}
+			read := func(want string, args ...string) (positions []string) {
+				t.Helper()
+				code, stdout, stderr := run(t, append(append([]string{"history", "-o", "jsonl"}, from...), args...)...)
+				var bodies []string
+				for line := range strings.Lines(stdout) {
+					var m struct{ Position, Body string }
+					if err := json.Unmarshal([]byte(line), &m); err != nil {
+						t.Fatalf("%v: %s", err, line)
+					}
+					positions, bodies = append(positions, m.Position), append(bodies, m.Body)
+				}
+				if got := strings.Join(bodies, " "); code != 0 || got != want {
+					t.Fatalf("exit code %d, %q, want %q; %s", code, got, want, stderr)
+				}
+				return positions
+			}
+			read("two three", "--limit", "2")
+			positions := read("one two three")
+			read("two three", "--after", positions[0])
+			read("", "--after", positions[2])
+		})
 	}
 }
 

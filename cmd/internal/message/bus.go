@@ -63,6 +63,7 @@ func (p *publication) overBus(ctx context.Context, cfg *config.Config, drivers [
 	if err != nil {
 		return err
 	}
+	p.awaitHistory(ctx, b, cfg)
 	total := p.count * len(principals)
 	t := r.publish(ctx, total, func(_ context.Context, n int, done func(error)) error {
 		e := bus.Envelope{Destination: p.destination, Principal: principals[n%len(principals)], Headers: headers, Body: p.body}
@@ -76,6 +77,22 @@ func (p *publication) overBus(ctx context.Context, cfg *config.Config, drivers [
 	}
 	b.Close(closing) // all that counts has been answered
 	return r.report(ctx, total, to, t, func(err error) error { return p.busError(cfg, health, err) })
+}
+
+// awaitHistory has a bus know of what has history, if the destination does: so it says of a message that it is kept, and not just sent.
+// It waits for as long as an answer may take until the bus is ready for that; what is wrong then, the first message is told.
+func (p *publication) awaitHistory(ctx context.Context, b bus.Bus, cfg *config.Config) {
+	rules := cfg.Rules()
+	r, ok := b.(bus.Recaller)
+	if _, _, has := rules.History(p.destination); !ok || !has || p.to.Individual() {
+		return
+	}
+	r.Remember(rules.Keep(int(cfg.History.Memory)))
+	ctx, cancel := context.WithTimeout(ctx, p.gateway.timeout)
+	defer cancel()
+	for b.Healthy() != nil && ctx.Err() == nil {
+		time.Sleep(startPause)
+	}
 }
 
 // ofBus tells apart what a bus may have published all the same.

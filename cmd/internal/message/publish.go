@@ -1,4 +1,4 @@
-// Package message has the commands that publish messages and show those that come.
+// Package message has the commands that publish messages, and show those that come and those that are kept.
 package message
 
 import (
@@ -42,9 +42,9 @@ const (
 	viaSTOMP = "stomp"
 )
 
-// Commands are those that publish and subscribe.
+// Commands are those that publish, subscribe, and read what is kept.
 func Commands(drivers []bus.Driver) []*cobra.Command {
-	return []*cobra.Command{newPublishCmd(drivers), newSubscribeCmd(drivers)}
+	return []*cobra.Command{newPublishCmd(drivers), newSubscribeCmd(drivers), newHistoryCmd(drivers)}
 }
 
 func newPublishCmd(drivers []bus.Driver) *cobra.Command {

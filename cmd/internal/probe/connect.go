@@ -109,7 +109,12 @@ func (t *trials) bus(ctx context.Context) {
 		t.told("", cli.Exit(cli.Unreachable, err))
 		return
 	}
+	t.remember(b)
 	sources, err := t.receive(ctx, b)
+	advise := func() {}
+	if err == nil {
+		advise = t.advise(ctx, b)
+	}
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.timeout)
 	defer cancel()
 	b.Close(closing) // nothing was published that could be lost
@@ -127,6 +132,28 @@ func (t *trials) bus(ctx context.Context) {
 	for i, s := range sources {
 		t.source(fmt.Sprintf("bus.%s.sources[%d].topic", t.cfg.Bus.Driver, i), s)
 	}
+	advise()
+}
+
+// advise asks b what its broker will not have of the history that the rules ask for, and returns what tells of it. Clients are served
+// all the same, so that it is no failure.
+func (t *trials) advise(ctx context.Context, b bus.Bus) (tell func()) {
+	adviser, ok := b.(bus.Adviser)
+	keep := t.cfg.Rules().Keep(int(t.cfg.History.Memory))
+	if !ok || len(keep.Patterns) == 0 {
+		return func() {}
+	}
+	ctx, cancel := context.WithTimeout(ctx, t.timeout)
+	defer cancel()
+	advice, err := adviser.Advise(ctx, keep)
+	return func() {
+		for _, text := range advice {
+			fmt.Fprintf(t.out, "warns  history: %s\n", text)
+		}
+		if err != nil {
+			fmt.Fprintf(t.out, "warns  history: what the broker keeps is not known: %v\n", err)
+		}
+	}
 }
 
 // source tells of a source of the bus.
@@ -136,6 +163,15 @@ func (t *trials) source(key string, s bus.SourceFigures) {
 		return
 	}
 	t.told(fmt.Sprintf("source %s (%s, %s): can be read", s.Topic, key, t.cfg.Origin(key)), nil)
+}
+
+// remember has b find out whether it can keep what has history. One that brings everything would read back the past first.
+func (t *trials) remember(b bus.Bus) {
+	recaller, recalls := b.(bus.Recaller)
+	_, narrow := b.(bus.Narrower)
+	if keep := t.cfg.Rules().Keep(int(t.cfg.History.Memory)); recalls && narrow && len(keep.Patterns) > 0 {
+		recaller.Remember(keep)
+	}
 }
 
 // receive waits until b could receive. It returns why it could not, and how b's sources are doing.
@@ -150,6 +186,7 @@ func (t *trials) receive(ctx context.Context, b bus.Bus) (sources []bus.SourceFi
 	wg.Go(func() { ended <- b.Receive(receiving, func() { close(ready) }, func(bus.Envelope) {}) })
 	select {
 	case <-ready:
+		t.await(ctx, b)
 	case err = <-ended:
 	case <-ctx.Done():
 		err = fmt.Errorf("it answers, but did not let a node receive within %s", t.timeout)
@@ -161,6 +198,19 @@ func (t *trials) receive(ctx context.Context, b bus.Bus) (sources []bus.SourceFi
 		sources = m.Figures().Sources
 	}
 	return sources, err
+}
+
+// await waits until b is well, or has had its time.
+func (t *trials) await(ctx context.Context, b bus.Bus) {
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for b.Healthy() != nil {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // unusable is cli.Unusable. Without another advice, who does not answer has to be started or replaced.

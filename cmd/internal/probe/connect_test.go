@@ -52,6 +52,14 @@ func connectCheck(t *testing.T, text string, args ...string) checked {
 	return checked{code, lines[1:]}
 }
 
+// contains looks for a text in what was printed.
+func (c checked) contains(t *testing.T, code cli.ExitCode, text string) {
+	t.Helper()
+	if all := strings.Join(c.lines, "\n"); c.code != int(code) || !strings.Contains(all, text) {
+		t.Errorf("exit code %d, want %d, and of\n%s\na word of %s", c.code, code, all, text)
+	}
+}
+
 // want looks for lines; what comes behind those that end in … is not compared.
 func (c checked) want(t *testing.T, code cli.ExitCode, lines ...string) {
 	t.Helper()
@@ -325,6 +333,38 @@ func TestConnectNATS(t *testing.T) {
 	}
 }
 
+// TestConnectNATSHistory: a server where some have all that history needs.
+func TestConnectNATSHistory(t *testing.T) {
+	clitest.TokenFiles(t)
+	folder := t.TempDir()
+	conf := clitest.WriteFile(t, "nats.conf", `jetstream: {store_dir: "`+folder+`"}
+authorization: {users: [
+  {user: node, password: hunter2, permissions: {publish: ["stomp.>", "$JS.API.STREAM.*.STOMPGW", "$JS.API.STREAM.MSG.GET.STOMPGW", "$JS.API.CONSUMER.*.STOMPGW.>", "$JS.API.CONSUMER.MSG.NEXT.STOMPGW.>"], subscribe: "stomp.>"}},
+  {user: other, password: hunter2, permissions: {publish: ["stomp.>", "$JS.API.STREAM.INFO.STOMPGW", "$JS.API.STREAM.CREATE.STOMPGW"], subscribe: "stomp.>"}},
+]}`)
+	path, err := filepath.Abs(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	with, without, store := servers.NATS(t, 0, "-c", path), servers.NATS(t, 0), servers.Redis(t)
+	for _, tt := range []struct {
+		url, timeout string
+		code         cli.ExitCode
+		want         string
+	}{
+		{"nats://node:hunter2@" + with.Addr, clitest.Patience.String(), cli.Done, "answers, and a node may subscribe"},
+		{"nats://node:hunter2@" + with.Addr, clitest.Patience.String(), cli.Done, "warns  history: stream STOMPGW captures stomp.d.queue.* for /queue/room.*, as NATS has no closer word"},
+		{"nats://other:hunter2@" + with.Addr, unready, cli.Unreachable, "grant publish on $JS.API.STREAM.MSG.GET.STOMPGW, $JS.API.CONSUMER.CREATE.STOMPGW.>, $JS.API.CONSUMER.MSG.NEXT.STOMPGW.>, $JS.API.CONSUMER.DELETE.STOMPGW.>, $JS.API.STREAM.UPDATE.STOMPGW"},
+		{"nats://" + without.Addr, unready, cli.Unreachable, "with -js"},
+	} {
+		connectCheck(t, "bus: {driver: nats, nats: {url: '"+tt.url+"'}}\nredis: {addrs: ['"+store.Addr+"']}\n"+
+			"channels: [{match: /topic/a, subscribe: 'true', history: {size: 10, ttl: 1m}}, {match: /queue/room.*, subscribe: 'true', history: {size: 10, ttl: 1m}}]\n", "--timeout", tt.timeout).contains(t, tt.code, tt.want)
+	}
+	if made, err := filepath.Glob(filepath.Join(folder, "jetstream", "*", "streams", "*")); len(made) > 0 || err != nil {
+		t.Errorf("it made %q, %v", made, err)
+	}
+}
+
 // TestConnectKafka: a broker with and without the topic, which is never created here.
 func TestConnectKafka(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -372,6 +412,33 @@ func TestConnectSources(t *testing.T) {
 	if brokers.TopicInfo("prices") != nil {
 		t.Error("config check created a topic")
 	}
+}
+
+// TestConnectKafkaHistory: topics that keep less than the rules ask for have a line each, and that is no failure.
+func TestConnectKafkaHistory(t *testing.T) {
+	t.Chdir(t.TempDir())
+	store, brokers := servers.Redis(t), servers.Fake(t, 1)
+	for topic, settings := range map[string]map[string]string{
+		"short": {"retention.ms": "1000"}, "compacted": {"cleanup.policy": "compact"},
+	} {
+		if err := brokers.CreateTopic(topic, 1, settings); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := "redis: {addrs: ['" + store.Addr + "']}\nbus:\n  kafka:\n    brokers: ['" + brokers.Addrs[0] + "']\n    topic: short\n" +
+		"    sources: [{topic: compacted, destination: '/topic/{key}'}]\n"
+	lines := []string{
+		"", "ok     redis " + store.Addr + " (redis.addrs, t.yaml:1): answers, and takes every command of a node",
+		"ok     Kafka at " + brokers.Addrs[0] + " (bus.kafka.brokers, t.yaml:4): answers, and topic short can be read",
+		"ok     source compacted (bus.kafka.sources[0].topic, t.yaml:6): can be read",
+	}
+	lines[0] = fmt.Sprintf(freePort, 7)
+	connectCheck(t, text, "--timeout", clitest.Patience.String()).want(t, cli.Done, lines...)
+	lines[0] = fmt.Sprintf(freePort, 8)
+	connectCheck(t, text+"channels: [{match: /topic/**, subscribe: 'true', history: {size: 10, ttl: 1m}}]\n", "--timeout", clitest.Patience.String()).want(t, cli.Done, append(lines,
+		"warns  history: topic short: retention.ms=1000 removes what history is to have: raise it to 60000 at least, or shorten the ttl of 1m0s",
+		"warns  history: topic compacted: cleanup.policy=compact removes all but the last record of each key…",
+	)...)
 }
 
 // TestConnectInterrupted: an end is no verdict.
