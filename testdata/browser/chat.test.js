@@ -98,11 +98,25 @@ test('tabs go on by themselves after the gateway was killed', TIMEOUT, async (t)
   await Promise.all([inState(ann, 'waiting'), inState(bob, 'waiting')]);
   assert.ok(await ann.getByRole('button', { name: 'Send' }).isDisabled(), 'nothing can be sent meanwhile');
 
-  await gateway.run();
-  await Promise.all([inState(ann, 'joined'), inState(bob, 'joined')]);
+  await gateway.run(); // which keeps nothing of the room
+  await Promise.all([inState(ann, 'missed'), inState(bob, 'missed')]);
+  assert.match(await ann.getByRole('status').innerText(), /Reload/);
   await say(ann, 'still here');
   await hears(bob, 'still here', 'Ann');
   await eventually(async () => assert.equal((await gateway.sessions()).length, 2));
+});
+
+test('a page without a configuration begins with the last messages, and misses nothing', TIMEOUT, async (t) => {
+  const gateway = await Gateway.start(t, { config: null });
+  const ann = await openTab(t, gateway, { name: 'Ann' });
+  await say(ann, 'first');
+  const bob = await openTab(t, gateway, { name: 'Bob' });
+  await hears(bob, 'first', 'Ann');
+  await gateway.cli('sessions', 'kick', await sessionOf(bob));
+  await inState(bob, 'whole');
+  await say(ann, 'second');
+  await hears(bob, 'second', 'Ann');
+  assert.deepEqual(await heard(bob), ['first', 'second']);
 });
 
 test('SIGTERM closes every tab with 1001 and ends with exit code 0', TIMEOUT, async (t) => {

@@ -33,7 +33,7 @@ const referencePolicy = "default-src 'none'; script-src 'self' '%s'; style-src '
 	"frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 // Handler serves the chat at "/", the page of the replaced system at "/reference.html" and what they
-// load beside them, for GET and HEAD; every other path is a 404. endpoint is the path at which the
+// load beside them, of which stompgw.js is for others' pages too, for GET and HEAD; every other path is a 404. endpoint is the path at which the
 // gateway answers WebSocket and SockJS. Answers carry a strong ETag and Cache-Control: no-cache, so a
 // browser asks each time and a new binary is seen at once.
 func Handler(endpoint string) http.Handler {
@@ -46,6 +46,7 @@ func Handler(endpoint string) http.Handler {
 		"/icon.svg":            load("icon.svg", "image/svg+xml"),
 		"/sockjs.min.js":       load("sockjs.min.js", script),
 		"/sockjs-LICENSE.txt":  load("sockjs-LICENSE.txt", text),
+		"/stompgw.js":          load("stompgw.js", script),
 		"/stomp.min.js":        load("stomp.min.js", script),
 		"/stomp-LICENSE.txt":   load("stomp-LICENSE.txt", text),
 		"/stomp.umd.min.js":    load("stomp.umd.min.js", script),

@@ -1,13 +1,19 @@
 // The chat page: one STOMP session in one room. What others say comes from /topic/<room>, what is
 // said here goes to /app/topic/<room>, and what the gateway refuses comes back on the error channel.
+// Where the room has a history, the page begins with the last of it, and gets what it has missed.
 'use strict';
 
 (() => {
   const KEEP = 500; // messages that stay on the page
+  const LAST = 20; // messages that a page begins with
   const HEART_BEAT = 10_000; // milliseconds, both ways
+  const ENDED = 18; // codes of refusals
+  const MISSED = [19, 20];
   const STATES = {
     connecting: 'Connecting…',
     joined: 'Connected',
+    whole: 'Connected, nothing missed',
+    missed: 'Connected. Reload to see what was missed',
     refused: 'Not in the room',
     waiting: 'Reconnecting…',
   };
@@ -33,6 +39,9 @@
       enter('waiting');
     },
   });
+  const joining = { 'client-request-code': 'join', history: String(LAST) };
+  const rooms = stompgw.resuming(client, { onSubscribed: joined, onRecovered: rejoined });
+  const subscription = rooms.subscribe(`/topic/${room}`, show, joining);
 
   start();
 
@@ -64,12 +73,18 @@
   function join(connected) {
     ui.session.textContent = connected.headers.session || 'without a name';
     client.subscribe('/session/queue/request-error', refused);
-    client.watchForReceipt('join', () => {
-      notice('');
-      enter('joined');
-    });
-    client.subscribe(`/topic/${room}`, show, { receipt: 'join', 'client-request-code': 'join' });
     enter('connecting');
+  }
+
+  function joined() {
+    notice('');
+    delete joining.history; // or what is on the page would come again, if the rest is lost
+    enter('joined');
+  }
+
+  function rejoined(destination, recovered) {
+    notice('');
+    enter(recovered ? 'whole' : 'missed');
   }
 
   // send keeps the text in its field until the RECEIPT says that the message is out.
@@ -103,7 +118,9 @@
   function refused(message) {
     const { clientRequestCode, errorCode, errorMessage } = JSON.parse(message.body);
     if (clientRequestCode === sending) settle(false);
-    if (clientRequestCode === 'join') enter('refused');
+    if (MISSED.includes(errorCode)) return enter('missed');
+    if (errorCode === ENDED) subscription.forget();
+    if (errorCode === ENDED || clientRequestCode === 'join') enter('refused');
     notice(`${errorMessage} (error ${errorCode})`);
   }
 
