@@ -149,7 +149,10 @@ func number(body string) int {
 }
 
 // newPair is a client that sends to one node, and one that receives from another, or the same.
-func newPair(b *testing.B, from, to *node) *way {
+func newPair(b *testing.B, from, to *node) *way { return newPairIn(b, from, to, room) }
+
+// newPairIn is a pair that speaks in other destinations than newPair's.
+func newPairIn(b *testing.B, from, to *node, room func(i int) string) *way {
 	sender, reader := connect(b, from.Addr), connect(b, to.Addr)
 	for i := range rooms {
 		reader.subscribe(b, room(i))

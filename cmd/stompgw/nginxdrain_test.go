@@ -23,7 +23,10 @@ import (
 func TestNginxDrain(t *testing.T) {
 	t.Parallel()
 	for name, keeps := range map[string]bool{"nginx keeps connections to the nodes": true, "each request has its own": false} {
-		t.Run(name, func(t *testing.T) { testNginxDrain(t, keeps) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testNginxDrain(t, keeps)
+		})
 	}
 }
 
