@@ -139,6 +139,11 @@ type Destination struct {
 	Name        string `json:"destination"`
 	Pattern     bool   `json:"pattern"`     // clients have subscribed by it: Name is its text
 	Subscribers int    `json:"subscribers"` // subscriptions; a session may have several
+
+	// Members and Anonymous are how many members, and sessions of nobody, are present where the destination is a room; nil where it is
+	// none. Of several nodes they are the sums: a member on two of them counts twice.
+	Members   *int `json:"members,omitempty"`
+	Anonymous *int `json:"anonymous,omitempty"`
 }
 
 // Session is what the book holds of one session.
