@@ -58,6 +58,7 @@ const (
 	IsPattern  DestinationFault = "it is a pattern: a message goes to one destination"
 	ForRoutes  DestinationFault = "it is for clients to send to: publish to what subscribers receive"
 	OneSession DestinationFault = "it is one session's own: say whose the message is, a session or a member"
+	OfPresence DestinationFault = "it tells who is subscribed to another destination, which the gateway alone says"
 	NoChannel  DestinationFault = "no channel names it, so nobody may subscribe to it"
 )
 
@@ -97,6 +98,8 @@ func (m *Message) checkDestination(rules *policy.Catalogue) DestinationFault {
 		return ForRoutes
 	case rules.IsSession(m.Destination) && !m.Individual():
 		return OneSession
+	case rules.IsPresence(m.Destination) && !m.Individual():
+		return OfPresence
 	case rules.IsMember(m.Destination) && !m.Individual():
 		if _, err := rules.Inbox(m.Destination); err != nil {
 			return DestinationFault(err.Error())

@@ -26,6 +26,7 @@ const (
 	CodeEnded         Code = 18 // the broker brings a subscription's destination no more, or an operator has ended the subscription
 	CodeNotRecovered  Code = 19 // what a subscription has missed can't be told, or not be had any more; it goes on from now
 	CodeHole          Code = 20 // some messages of a subscription with history are lost; it goes on
+	CodeManyPresent   Code = 21 // who is present in a room can't be listed, as they are too many; they can be counted
 )
 
 // Explanation is the entry of one code in the table that code, README and CLI share.
@@ -59,6 +60,7 @@ func Codes() []Explanation {
 		{CodeEnded, "subscription_ended", "The subscription has ended: the message broker brings its destination no more", true},
 		{CodeNotRecovered, "not_recovered", "What was missed can't be had any more, the subscription goes on from now", false},
 		{CodeHole, "hole", "Some messages are lost, the subscription goes on behind them", false},
+		{CodeManyPresent, "too_many_present", "Too many are present to be listed, they can be counted", true},
 	}
 }
 

@@ -137,7 +137,7 @@ func faultsOf(issues []*cel.Error, source, path string) error {
 	})
 	var errs []error
 	for _, issue := range issues {
-		errs = append(errs, faultAt(issue.Location, source, path, plainly(issue.Message)))
+		errs = append(errs, faultAt(issue.Location, source, path, plainly(issue.Message, path)))
 	}
 	return told(errs)
 }
@@ -150,8 +150,8 @@ func told(errs []error) error {
 	return errors.Join(errs[:min(len(errs), maxTold)]...)
 }
 
-// plainly leaves out of a complaint of the compiler what means nothing to who wrote the expression.
-func plainly(message string) string {
+// plainly leaves out of a complaint of the compiler what means nothing to who wrote the expression of a rule's field path.
+func plainly(message, path string) string {
 	message = strings.TrimSuffix(message, " (in container '')")
 	message, _, _ = strings.Cut(message, " expecting {") // every token there is
 	message = strings.NewReplacer("Syntax error: mismatched input '<EOF>'", "the expression ends too early",
@@ -160,16 +160,19 @@ func plainly(message string) string {
 	if strings.HasPrefix(message, "found no matching overload for '_?_:_'") {
 		message += "; where the two results are of different types, write dyn(...) around one"
 	}
-	return message + hint(message)
+	return message + hint(message, path)
 }
 
 // hint says what to do about a variable that there is not.
-func hint(message string) string {
+func hint(message, path string) string {
 	name, _ := strings.CutPrefix(message, "undeclared reference to ")
 	switch strings.Trim(name, "'") {
 	case varSession:
 		return "; " + sessionHas
 	case varBody, varText, varIsJSON:
+		if strings.HasSuffix(path, ".presence_info") {
+			return "; " + infoHas
+		}
 		return "; who may do what can depend on claims, vars, headers, session and destination, not on the body"
 	}
 	return ""

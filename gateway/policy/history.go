@@ -65,7 +65,7 @@ func (c *Catalogue) History(name string) (size int, ttl time.Duration, ok bool) 
 
 // history asks the rules.
 func (c *Catalogue) history(name string) History {
-	if name == c.errorDest {
+	if name == c.errorDest || c.IsPresence(name) {
 		return History{}
 	}
 	if c.IsMember(name) {

@@ -20,6 +20,9 @@ func (c *Catalogue) JudgeSubscribe(r *Request) (Grant, *Refusal) {
 	if c.IsMember(r.Destination) {
 		return c.subscribeMember(r)
 	}
+	if c.IsPresence(r.Destination) {
+		return c.subscribePresence(r)
+	}
 	if destination.IsPattern(r.Destination) {
 		return c.judgePattern(r)
 	}
@@ -27,7 +30,11 @@ func (c *Catalogue) JudgeSubscribe(r *Request) (Grant, *Refusal) {
 	if ru == nil {
 		return Grant{}, Refuse(CodeNoRule)
 	}
-	return ru.grant(r, &b)
+	given, refusal := ru.grant(r, &b)
+	if refusal == nil && c.mayBeRoom(r.Destination) {
+		given.Presence = ru.presence
+	}
+	return given, refusal
 }
 
 // channelOf returns the channel that decides about a destination that is no member's, nil for none, and what its variables are bound to.
@@ -79,6 +86,9 @@ func (c *Catalogue) JudgeSend(r *Request) (Target, *Refusal) {
 	if c.IsMember(r.Destination) {
 		return c.sendMember(r)
 	}
+	if c.IsPresence(r.Destination) {
+		return Target{}, Refuse(CodeNoRule)
+	}
 	ru, b := c.channelOf(r.Destination)
 	if ru == nil {
 		return Target{}, Refuse(CodeNoRule)
@@ -127,7 +137,8 @@ func (c *Catalogue) IsApp(name string) bool { return destination.IsUnder(name, c
 // IsSession reports whether name is a destination of the client's own session.
 func (c *Catalogue) IsSession(name string) bool { return destination.IsUnder(name, c.prefixes.User) }
 
-// HasChannel reports whether a channel is about a destination, by its name on the bus, whatever its expressions say. It evaluates none.
+// HasChannel reports whether a channel is about a destination, by its name on the bus, whatever its expressions say: about what tells of a
+// room none is. It evaluates none.
 func (c *Catalogue) HasChannel(name string) bool {
 	if c.IsMember(name) {
 		of, err := c.Inbox(name)
@@ -136,6 +147,9 @@ func (c *Catalogue) HasChannel(name string) bool {
 		}
 		ru, _ := c.memberRule(name, of)
 		return ru != nil
+	}
+	if c.IsPresence(name) {
+		return false
 	}
 	ru, _ := c.channelOf(name)
 	return ru != nil || name == c.errorDest && name != ""

@@ -141,7 +141,10 @@ func (c *Catalogue) sendMember(r *Request) (Target, *Refusal) {
 // reaches returns the refusal of what a route makes of a SEND, nil where that can be published. A route that
 // reaches members says so in its publish, and a member has to be named.
 func (ru *rule) reaches(to string, p *Prefixes) *Refusal {
-	if !p.isMember(to) {
+	switch {
+	case p.isPresence(to):
+		return refusedBy(ru.path, CodeDestination, errGatewayAlone)
+	case !p.isMember(to):
 		return nil
 	}
 	if !ru.toMembers {

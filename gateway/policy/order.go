@@ -45,14 +45,14 @@ func including(rules []rule, begin map[string][]int, ru *rule, begins string) in
 	}
 }
 
-// shadows reports whether ru matches all that other does. A channel for everything is not one for members.
+// shadows reports whether ru matches all that other does. A channel for everything is not one for members, nor for who is present.
 func (ru *rule) shadows(other *rule) bool {
-	return ru.members == other.members && ru.match.Includes(&other.match)
+	return ru.members == other.members && ru.views == other.views && ru.match.Includes(&other.match)
 }
 
 // Reaches reports whether match, as a rule has it, means anything below the prefixes of what is
-// received: those of brokers, that of sessions, and that of members.
+// received: those of brokers, that of sessions, that of members, and that of presence.
 func (c *Catalogue) Reaches(match string) bool {
 	m, err := destination.NewMatcher(match)
-	return err == nil && (c.IsMember(match) || m.Reaches(c.prefixes.User) || slices.ContainsFunc(c.prefixes.Broker, m.Reaches))
+	return err == nil && (c.IsMember(match) || c.IsPresence(match) || m.Reaches(c.prefixes.User) || slices.ContainsFunc(c.prefixes.Broker, m.Reaches))
 }

@@ -46,6 +46,9 @@ func (ru *rule) judge(p *permission, r *Request, b *destination.Bindings) *Refus
 	if p.expression == nil {
 		return refusedBy(ru.path, CodeNotAllowed, nil)
 	}
+	if r.Outside && (p.expression.asksSession() || p.expression.asksHeaders()) {
+		return refusedBy(ru.path, CodeNotAllowed, errOutside)
+	}
 	yes, err := p.expression.permits(&frame{request: *r, match: &ru.match, bound: *b})
 	switch {
 	case yes:
@@ -55,6 +58,8 @@ func (ru *rule) judge(p *permission, r *Request, b *destination.Bindings) *Refus
 	}
 	return refusedBy(ru.path, CodeNotAllowed, err)
 }
+
+const errOutside = reason("the expression names the session, or headers, and there are none here")
 
 // login reports whether the permission depends on who is logged in.
 func (p *permission) login() bool { return p.expression.asksLogin() }

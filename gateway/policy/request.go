@@ -10,6 +10,10 @@ type Request struct {
 	Claims      map[string]any // of the token that counts for the frame, as auth.Identity has them; nil for an anonymous one
 	Inbox       string         // of a SUBSCRIBE: what names the member in its destinations, as auth.Identity.Inbox; empty for none
 	From        Asker          // nil when no session asks
+
+	// Outside says that it is asked for outside of a session, and not by a frame: what a rule says of sessions or headers can't be known, and
+	// such a rule says no.
+	Outside bool
 }
 
 // Asker is a session that asks for something. Describe runs only where a rule names the session.
@@ -33,4 +37,7 @@ type Grant struct {
 	Rule        string // which said it, such as "channels[2]"; empty for the error destination
 	Destination string // what to subscribe to on the bus: that of the Request, but for what is a member's
 	Login       bool   // it depends on who is logged in: the rule names claims or session.member, or the destination is a member's
+
+	Presence Presence // of the destination, which is a room unless it is PresenceNone
+	Room     string   // whose presence it is, and Presence is that room's; empty for a destination that does not tell of one
 }

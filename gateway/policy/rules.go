@@ -15,11 +15,13 @@ type Prefixes struct {
 	User   string   // the client's own session; default "/session"
 	Member string   // the client's own member, on all its sessions; default "/member"; empty for none; no other may overlap it
 
+	// who is subscribed to the destination behind it; default "/presence"; empty for none; no other may overlap it
+	Presence string
 }
 
-// DefaultPrefixes are those of the replaced system, and one that it does not have.
+// DefaultPrefixes are those of the replaced system, and two that it does not have.
 func DefaultPrefixes() Prefixes {
-	return Prefixes{App: "/app", Broker: []string{"/topic", "/queue"}, User: "/session", Member: "/member"}
+	return Prefixes{App: "/app", Broker: []string{"/topic", "/queue"}, User: "/session", Member: "/member", Presence: "/presence"}
 }
 
 // Channel is one rule of the catalogue: what may be done with the destinations it matches. Subscribe
@@ -38,6 +40,10 @@ type Channel struct {
 
 	// not for destinations of sessions
 	History History `key:"history"`
+
+	// not for destinations of sessions and members; the second is over claims, vars, session and destination
+	Presence     Presence `key:"presence" is:"whether clients may see who is subscribed: 'true', or 'count' for how many"`
+	PresenceInfo string   `key:"presence_info" is:"what they see of a member beside its id, a map in CEL of at most 1 KiB; empty is nothing"`
 }
 
 // Route says what a SEND to an application destination becomes.
@@ -102,6 +108,10 @@ type rule struct {
 	patterns  bool
 	members   bool // its match begins with the prefix of members
 	history   History
+	presence  Presence
+	info      *expression         // what is shown of who is present; nil for nothing
+	views     bool                // its match begins with the prefix of presence, so that it only takes from what
+	room      destination.Matcher // the channels of these rooms give
 
 	// Of a Route alone.
 	publish       destination.Template
@@ -137,6 +147,9 @@ func New(r Rules) (*Catalogue, error) {
 			return nil, err
 		}
 		if err := ru.compileHistory(said.History, c); err != nil {
+			return nil, err
+		}
+		if err := ru.compilePresence(permissions, said, c); err != nil {
 			return nil, err
 		}
 		c.channels = append(c.channels, ru)
@@ -181,6 +194,11 @@ func (ru *rule) compileChannel(c *compiler, said Channel, p Prefixes) (err error
 		return &RuleError{Path: ru.path + ".match", Reason: err.Error()}
 	}
 	ru.members = p.isMember(said.Match)
+	if p.isPresence(said.Match) {
+		if err := ru.compileView(said, p); err != nil {
+			return err
+		}
+	}
 	if ru.subscribe, err = c.permission(said.Subscribe, ru.path+".subscribe", &ru.match); err != nil {
 		return err
 	}
@@ -203,6 +221,9 @@ func (ru *rule) compileRoute(permissions, rewrites *compiler, said Route, p Pref
 	}
 	if destination.IsUnder(said.Publish, p.App) {
 		return &RuleError{Path: ru.path + ".publish", Reason: fmt.Sprintf("%q is under the application prefix %s, which nobody receives", said.Publish, p.App)}
+	}
+	if p.isPresence(said.Publish) {
+		return &RuleError{Path: ru.path + ".publish", Reason: fmt.Sprintf(errPresence, said.Publish, p.Presence)}
 	}
 	if err := p.reviewMember(said.Publish); err != nil {
 		return &RuleError{Path: ru.path + ".publish", Reason: err.Error()}
@@ -233,7 +254,7 @@ func (ru *rule) rewrite(r *Request, b *destination.Bindings) *Rewrite {
 // place of the other under sessions.
 func (c *Catalogue) Agrees(other *Catalogue) bool {
 	return c.errorDest == other.errorDest && c.prefixes.App == other.prefixes.App && c.prefixes.User == other.prefixes.User &&
-		c.prefixes.Member == other.prefixes.Member && slices.Equal(c.prefixes.Broker, other.prefixes.Broker)
+		c.prefixes.Member == other.prefixes.Member && c.prefixes.Presence == other.prefixes.Presence && slices.Equal(c.prefixes.Broker, other.prefixes.Broker)
 }
 
 // ReadsHeaders reports whether a rule for SUBSCRIBE looks at the headers that came with it.

@@ -12,21 +12,22 @@ type Verdict struct {
 	Target  Target   // of a SEND that may pass
 
 	// Of a SUBSCRIBE that may pass, as in Grant.
-	Destination string
+	Destination, Room string
+	Presence          Presence
 
 	// The rule that decides. All are empty for none, and for a SUBSCRIBE to the error destination, which is open to all.
 	Rule       string // such as "channels[2]"
 	Where      string // it stands; empty if nobody has said
 	Match      string
-	Field      string // of the rule, that decides: "subscribe", "send", "allow" or "patterns"
-	Expression string // of that field; empty of the last one
+	Field      string // of the rule, that decides: "subscribe", "send", "allow", "patterns" or "presence"
+	Expression string // of that field; empty of the last two
 }
 
 // TestSubscribe is JudgeSubscribe for people. It may be called from any goroutine.
 func (c *Catalogue) TestSubscribe(r *Request) (v Verdict) {
 	grant, refusal := c.JudgeSubscribe(r)
 	if v.Refusal = refusal; refusal == nil {
-		v.Destination = grant.Destination
+		v.Destination, v.Room, v.Presence = grant.Destination, grant.Room, grant.Presence
 		v.decided(c, grant.Rule, "subscribe")
 	} else {
 		v.decided(c, refusal.Rule, "subscribe")
@@ -54,6 +55,8 @@ func (v *Verdict) decided(c *Catalogue, path, field string) {
 		switch {
 		case v.Refusal != nil && v.Refusal.Code == CodePattern:
 			v.Field = "patterns"
+		case v.Refusal != nil && v.Refusal.Code == CodeNoRule:
+			v.Field = "presence"
 		case strings.HasPrefix(path, "routes"):
 			v.Field, v.Expression = "allow", ru.texts.send
 		case field == "send":

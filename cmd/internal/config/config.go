@@ -71,6 +71,8 @@ type Prefixes struct {
 	Broker []string `key:"broker" default:"/topic,/queue" is:"what destinations of subscribers begin with"`
 	User   string   `key:"user" default:"/session" is:"what a session's own destinations begin with"`
 	Member string   `key:"member" default:"/member" is:"what a member's own destinations begin with, on all its sessions; empty is none"`
+
+	Presence string `key:"presence" default:"/presence" is:"what stands before a destination to see who is subscribed to it; empty is nothing"`
 }
 
 // Received is what destinations begin with that subscribers receive.
