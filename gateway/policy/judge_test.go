@@ -167,3 +167,26 @@ func TestErrorDestinationIsAlwaysOpen(t *testing.T) {
 		t.Errorf("its neighbour: code %d, want %d", got, CodeNotAllowed)
 	}
 }
+
+// TestHasChannel: what a channel is about has one, also where nobody may subscribe to it.
+func TestHasChannel(t *testing.T) {
+	c := mustNew(t, Rules{
+		Prefixes:         DefaultPrefixes(),
+		ErrorDestination: "/session/queue/errors",
+		Channels: []Channel{
+			{Match: "/topic/{room}", Subscribe: `claims.none == "x"`},
+			{Match: "/topic/closed/{room}"},
+			{Match: "/member/{member}/queue/{name}", Subscribe: "true"},
+			{Match: "/**/z", Subscribe: "true"},
+		},
+	})
+	for name, want := range map[string]bool{
+		"/topic/a": true, "/topic/closed/a": true, "/queue/a": false, "/queue/z": true, "": false,
+		"/session/queue/errors": true, "/session/queue/a": false,
+		"/member/7/queue/a": true, "/member/%37/queue/a": true, "/member/7/a": false, "/member/7/a/z": false, "/member/*/queue/a": false, "/member": false,
+	} {
+		if got := c.HasChannel(name); got != want {
+			t.Errorf("%s: %t, want %t", name, got, want)
+		}
+	}
+}

@@ -153,6 +153,22 @@ func TestLogin(t *testing.T) {
 	}
 }
 
+// TestOutside: who asks outside of a session is told no by every rule that looks at one, or at headers, whatever it would make of none.
+func TestOutside(t *testing.T) {
+	for expression, want := range map[string]Code{
+		"true": 0, "destination != ''": 0, "claims.mu == 7": 0, "session.member == 7": 0, "vars.room == 'a'": 0, "!('x' in headers) || claims.mu == 7": CodeNotAllowed,
+		"session.key == ''": CodeNotAllowed, "session.transport != 'tcp'": CodeNotAllowed, "headers == {}": CodeNotAllowed,
+	} {
+		c := mustNew(t, Rules{Prefixes: DefaultPrefixes(), Channels: []Channel{{Match: "/topic/{room}", Subscribe: expression, Presence: PresenceMembers}}})
+		for _, destination := range []string{"/topic/a", c.PresenceOf("/topic/a")} {
+			r := Request{Destination: destination, Member: "7", Claims: map[string]any{"mu": int64(7)}, Outside: true}
+			if _, refusal := c.JudgeSubscribe(&r); (refusal == nil) != (want == 0) || refusal != nil && refusal.Code != want {
+				t.Errorf("%s of %s: %v, want code %d", expression, destination, refusal, want)
+			}
+		}
+	}
+}
+
 func TestLoginRule(t *testing.T) {
 	channel := Channel{Match: "/topic/{a}", Subscribe: "true", Send: "true"}
 	route := Route{Match: "/app/a", Allow: "true", Publish: "/topic/a", Body: "body", Headers: `{"a": text}`}

@@ -53,6 +53,29 @@ func TestRuleErrors(t *testing.T) {
 			r.ErrorDestination = "/errors"
 			r.Channels = append(r.Channels, Channel{Match: "/errors", History: History{1, time.Minute}})
 		}, `channels[1].history: "/errors" matches the error destination /errors, where each client hears of its own frames: write a rule for what has a history`},
+		{"presence of a session", channel(Channel{Match: "/session/queue/{a}", Presence: PresenceMembers}), `channels[1].presence: "/session/queue/{a}" is under the session prefix /session, where a session is alone: leave it out`},
+		{"presence of members", channel(Channel{Match: "/member/{a}/**", Presence: PresenceCount}), `channels[1].presence: "/member/{a}/**" is under the member prefix /member, where a member is alone: leave it out`},
+		{"presence of errors", func(r *Rules) {
+			r.ErrorDestination = "/errors"
+			r.Channels = append(r.Channels, Channel{Match: "/errors", Presence: PresenceMembers})
+		}, `channels[1].presence: "/errors" is the error destination, where each client hears of its own frames: leave it out`},
+		{"info without presence", channel(Channel{Match: "/topic/a", PresenceInfo: "{}"}), `channels[1].presence_info: is shown to nobody: it needs presence: true`},
+		{"info of a number", channel(Channel{Match: "/topic/a", Presence: PresenceCount, PresenceInfo: "{}"}), `channels[1].presence_info: is shown to nobody, as presence: count says how many there are and not who: want presence: true, or leave it out`},
+		{"info that is no map", channel(Channel{Match: "/topic/a", Presence: PresenceMembers, PresenceInfo: `"x"`}), `channels[1].presence_info: is a text: want a map with keys of text, such as {"name": claims.name} (line 1, column 1)`},
+		{"info of numbers", channel(Channel{Match: "/topic/a", Presence: PresenceMembers, PresenceInfo: `{1: "x"}`}), `channels[1].presence_info: is a map(int, string): want a map with keys of text, such as {"name": claims.name} (line 1, column 1)`},
+		{"info of a frame", channel(Channel{Match: "/topic/a", Presence: PresenceMembers, PresenceInfo: `{"a": headers["x"]}`}), `channels[1].presence_info: what is shown of who is present can depend on claims, session, vars and destination, not on the headers or the body of a frame (line 1, column 7)`},
+		{"info of a body", channel(Channel{Match: "/topic/a", Presence: PresenceMembers, PresenceInfo: `{"a": body}`}), `channels[1].presence_info: undeclared reference to 'body'; what is shown of who is present can depend on claims, session, vars and destination, not on the headers or the body of a frame (line 1, column 7)`},
+		{"presence of no room", channel(Channel{Match: "/presence", Subscribe: "true"}), `channels[1].match: "/presence" is under the presence prefix /presence, where the gateway alone tells who is there: write it like /presence/topic/{room}, with a room's name behind the prefix`},
+		{"presence of presence", channel(Channel{Match: "/presence/presence/topic/a"}), `channels[1].match: "/presence/presence/topic/a" is under the presence prefix /presence, where the gateway alone tells who is there: write it like /presence/topic/{room}, with a room's name behind the prefix`},
+		{"presence of a session's own", channel(Channel{Match: "/presence/session/queue/a"}), `channels[1].match: "/presence/session/queue/a" is under the presence prefix /presence, where the gateway alone tells who is there: write it like /presence/topic/{room}, with a room's name behind the prefix`},
+		{"send below presence", channel(Channel{Match: "/presence/topic/{a}", Send: "true"}), `channels[1].send: "/presence/topic/{a}" is under the presence prefix /presence, where the gateway alone tells who is there: leave it out`},
+		{"patterns below presence", channel(Channel{Match: "/presence/topic/{a}", Patterns: true}), `channels[1].patterns: "/presence/topic/{a}" is under the presence prefix /presence, where the gateway alone tells who is there: leave it out, as nobody subscribes to that by pattern`},
+		{"history below presence", channel(Channel{Match: "/presence/topic/{a}", History: History{1, time.Minute}}), `channels[1].history: "/presence/topic/{a}" is under the presence prefix /presence, where the gateway alone tells who is there: leave it out`},
+		{"presence below presence", channel(Channel{Match: "/presence/topic/{a}", Presence: PresenceCount}), `channels[1].presence: "/presence/topic/{a}" is under the presence prefix /presence, where the gateway alone tells who is there: leave it out here, and say it of the room`},
+		{"info below presence", channel(Channel{Match: "/presence/topic/{a}", PresenceInfo: "{}"}), `channels[1].presence_info: "/presence/topic/{a}" is under the presence prefix /presence, where the gateway alone tells who is there: leave it out here, and say it of the room`},
+		{"publish who is there", route(Route{Match: "/app/a/{b}", Publish: "/presence/{b}"}), `routes[1].publish: "/presence/{b}" is under the presence prefix /presence, where the gateway alone tells who is there`},
+		{"publish to the nodes", route(Route{Match: "/app/a", Publish: "$presence/topic/a"}), `routes[1].publish: "$presence/topic/a" does not begin with a slash`},
+		{"channel of the nodes", channel(Channel{Match: "$presence/{a}"}), `channels[1].match: "$presence/{a}" does not begin with a slash`},
 		{"publish to nobody", route(Route{Match: "/app/a", Publish: "/member"}), `routes[1].publish: "/member" names no member: write it like /member/42/queue/x`},
 		{"publish to a member misspelt", route(Route{Match: "/app/a", Publish: "/member/%2f/x"}), `routes[1].publish: "%2f" names no member: write %2F`},
 		{"route without match", route(Route{Publish: "/topic/a"}), `routes[1].match: "" does not begin with a slash`},
@@ -89,6 +112,10 @@ func TestNew(t *testing.T) {
 		{Match: "/queue/\u00e9t\u00e9 2:3"},
 		{Match: "/topic/{a}/**", History: History{1, time.Second}},
 		{Match: "/member/{a}/**", History: History{10_000, 24 * time.Hour}},
+		{Match: "/**", Presence: PresenceMembers, PresenceInfo: `has(claims.name) ? {"name": claims.name, "of": vars, "in": [destination, session.node]} : {}`},
+		{Match: "/topic/a", Presence: PresenceMembers, PresenceInfo: "claims.shown"},
+		{Match: "/presence/**", Subscribe: "true", Send: "false"},
+		{Match: "/presences", Send: "true", Presence: PresenceCount},
 	} {
 		r := base()
 		r.Channels = append(r.Channels, ch)

@@ -15,7 +15,8 @@ func TestVerdict(t *testing.T) {
 		Channels: []Channel{
 			{Match: "/topic/news", Subscribe: `session.transport == "websocket"`, Send: `headers["k"] == "v"`, Patterns: true},
 			{Match: "/topic/{room}", Subscribe: "claims.mu == 42"},
-			{Match: "/queue/{room}", Subscribe: "true"},
+			{Match: "/queue/{room}", Subscribe: "true", Presence: PresenceMembers},
+			{Match: "/presence/queue/b", Subscribe: "vars == {'a': 'b'}"},
 		},
 		Routes: []Route{{Match: "/app/{room}", Allow: "true", Publish: "/topic/{room}"}, {Match: "/app/me/{x}", Allow: "claims.mu == 42", Publish: "/session/{x}"}},
 	})
@@ -40,6 +41,9 @@ func TestVerdict(t *testing.T) {
 		{true, "/topic/a", nil, CodeNotAllowed, `channels[1] (prod.yaml, channels[1]) /topic/{room} send  -> `},
 		{false, "/topic/*", nil, CodePattern, `channels[1] (prod.yaml, channels[1]) /topic/{room} patterns  -> `},
 		{false, "/topic/**", nil, CodePattern, ` ()    -> `},
+		{false, "/presence/topic/a", nil, CodeNoRule, `channels[1] (prod.yaml, channels[1]) /topic/{room} presence  -> `},
+		{false, "/presence/queue/a", nil, 0, `channels[2] (prod.yaml, channels[2]) /queue/{room} subscribe true -> `},
+		{false, "/presence/queue/b", nil, CodeNotAllowed, `channels[3] (prod.yaml, channels[3]) /presence/queue/b subscribe vars == {'a': 'b'} -> `},
 		{false, "/elsewhere", nil, CodeNoRule, ` ()    -> `},
 		{false, "/session/queue/request-error", nil, 0, ` ()    -> `},
 		{true, "/app/a", nil, 0, `routes[0] (prod.yaml, routes[0]) /app/{room} allow true -> /topic/a`},
