@@ -207,10 +207,12 @@ func (l *Local) admitted(m *Message, subs []*Subscription) {
 	l.delivered.Add(uint64(n))
 }
 
-// Deliver hands a message to one subscription alone.
-func (l *Local) Deliver(m *Message, s *Subscription) {
-	l.delivered.Add(1)
-	s.Outlet.Deliver(s, m.Seq, l.packer.pack(m, "", s))
+// Deliver hands a message to some subscriptions alone.
+func (l *Local) Deliver(m *Message, subs ...*Subscription) {
+	for _, s := range subs {
+		s.Outlet.Deliver(s, m.Seq, l.packer.pack(m, "", s))
+	}
+	l.delivered.Add(uint64(len(subs)))
 	l.packer.reset()
 }
 
@@ -221,10 +223,8 @@ func (l *Local) individual(id registry.SessionID, principal string, m *Message) 
 	}
 }
 
-// Message makes a message of this node that does not cross the bus.
-func (l *Local) Message(e bus.Envelope) *Message {
-	return l.router.message(e, e.Destination, e.Destination)
-}
+// Message is Router.Message.
+func (l *Local) Message(e bus.Envelope) *Message { return l.router.Message(e) }
 
 // Seq is the number of the message that has that message-id header, if it is one of this node.
 func (l *Local) Seq(id string) (uint64, bool) {

@@ -27,6 +27,7 @@ type Router struct {
 	locals   []*Local
 	limit    int // bytes that may wait for one session
 	log      *slog.Logger
+	presence func(context.Context, bus.Envelope) // takes who is where; nil if nobody wants to know
 	seq      atomic.Uint64
 	leftOut  atomic.Uint64 // headers of messages
 
@@ -230,6 +231,8 @@ func (r *Router) unwatch(watch string, l *Local) {
 // no room, until ctx ends.
 func (r *Router) deliver(ctx context.Context, e bus.Envelope) {
 	switch {
+	case r.presenceOnly(ctx, &e):
+		return
 	case e.Principal != "":
 		r.individual(ctx, e)
 		return

@@ -45,8 +45,9 @@ type Subscription struct {
 	WantsAck    bool // a 1.2 client acknowledges: MESSAGE carries an ack header
 	Outlet      Outlet
 
-	follows bool // begun by Follow
-	index   int  // in the table's list of its destination or pattern
+	follows  bool     // begun by Follow
+	audience Audience // by Attach
+	index    int      // in the table's list of its destination or pattern
 }
 
 // isText reports whether the id is valid UTF-8, which 1.0 alone does not ask for.
