@@ -28,8 +28,8 @@ func (b *Blocks) Set(until map[string]time.Time, now time.Time) {
 	b.until.Store(&kept)
 }
 
-// left is for how long yet a member is blocked; 0 or less for not at all.
-func (b *Blocks) left(member string, now time.Time) time.Duration {
+// Left is for how long yet a member is blocked; 0 or less for not at all.
+func (b *Blocks) Left(member string, now time.Time) time.Duration {
 	until := b.until.Load()
 	if until == nil {
 		return 0
@@ -43,7 +43,7 @@ func (s *Session) barred(who *auth.Identity) time.Duration {
 	if who == nil || s.state != connecting && s.login != nil && s.login.who.Same(who) {
 		return 0
 	}
-	return s.host.Blocks.left(who.Member, s.host.Now())
+	return s.host.Blocks.Left(who.Member, s.host.Now())
 }
 
 // keepOut answers the frame of a member that is blocked. In a session of its own, or of nobody, that

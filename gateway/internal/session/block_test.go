@@ -204,7 +204,7 @@ func TestBlocks(t *testing.T) {
 	b.Set(given, now)
 	given["4"] = now.Add(time.Hour)
 	for member, want := range map[string]bool{"1": false, "2": false, "3": true, "4": false, "5": false} {
-		if got := b.left(member, now); got > 0 != want {
+		if got := b.Left(member, now); got > 0 != want {
 			t.Errorf("%s: %s", member, got)
 		}
 	}

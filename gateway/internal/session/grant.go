@@ -6,10 +6,11 @@ import (
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
-// grant is what a subscription needs to be judged again, beside the session's own login.
+// grant is what a subscription needs to be judged again, beside the session's own login, and to be shown to others.
 type grant struct {
-	guest   *login       // nil: it receives as the session does
-	headers []bus.Header // of its SUBSCRIBE, if a rule looked at them
+	guest    *login       // nil: it receives as the session does
+	headers  []bus.Header // of its SUBSCRIBE, if a rule looked at them
+	standing *standing    // nil for one that is to no room, and to the presence of none
 }
 
 // verdicts says what the subscriptions by pattern of one login may receive, by destination. Those
@@ -98,16 +99,24 @@ func (s *Session) forget(l *login) {
 }
 
 // rejudge looks again at the subscriptions that depend on a login: one that the rules refuse now
-// receives nothing until they don't.
+// receives nothing, and is nowhere, until they don't.
 func (s *Session) rejudge(l *login) {
 	s.forget(l)
 	for _, sub := range s.subs {
-		if sub.by() != l || !sub.login {
+		if sub.by() != l {
 			continue
 		}
-		_, refusal := sub.judge(sub.Destination)
+		if !sub.login { // it may be shown as another, or in another way
+			sub.attend()
+			continue
+		}
+		given, refusal := sub.judge(sub.name())
+		if refusal == nil {
+			sub.presence = given.Presence
+		}
 		was := sub.suspended
 		sub.suspend(refusal != nil || sub.strays())
+		sub.attend()
 		if !was && refusal != nil && refusal.Code != policy.CodeLogin { // the client was told of a lapse before
 			if s.refuse(origin{destination: sub.name()}, refusal); s.state == closed {
 				return

@@ -17,8 +17,9 @@ import (
 
 // Host is what all sessions of one loop share. But for Local and Rules, the loops of a node have the same.
 type Host struct {
-	Local *router.Local
-	Rules *policy.Catalogue // Reload replaces them
+	Local    *router.Local
+	Rules    *policy.Catalogue // Reload replaces them
+	Presence Presence          // nil: nobody is told who is where
 	Naming
 	Access
 	Hooks
@@ -142,10 +143,10 @@ func (s *Stats) refused(code policy.Code) {
 
 // Lines are what the log says, once a second and node at most, of what clients cause.
 type Lines struct {
-	slow, hung, unheard, token seldom.Line
+	slow, hung, unheard, token, shown seldom.Line
 }
 
 // All is each of them.
 func (l *Lines) All() []*seldom.Line {
-	return []*seldom.Line{&l.slow, &l.hung, &l.unheard, &l.token}
+	return []*seldom.Line{&l.slow, &l.hung, &l.unheard, &l.token, &l.shown}
 }

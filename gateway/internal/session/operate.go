@@ -207,8 +207,9 @@ func (s *Session) reload() (ended int) {
 		}
 		switch {
 		case refusal == nil:
-			sub.login = given.Login
+			sub.login, sub.presence = given.Login, given.Presence
 			sub.suspend(false)
+			sub.attend()
 		case refusal.Code == policy.CodeLogin && sub.suspended: // it waits for a renewal, as before
 		default:
 			s.endSubscription(sub, refusal)

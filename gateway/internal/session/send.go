@@ -216,6 +216,8 @@ func refusalOf(err error) *policy.Refusal {
 		return policy.Refuse(policy.CodeTooLarge)
 	case errors.Is(err, bus.ErrContent):
 		return policy.Refuse(policy.CodeContent)
+	case errors.Is(err, ErrTooMany):
+		return policy.Refuse(policy.CodeManyPresent)
 	case errors.Is(err, bus.ErrCrowded):
 		return policy.Refuse(policy.CodeEnded)
 	}

@@ -17,13 +17,15 @@ const maxSubscriptions = 1000
 type subscription struct {
 	router.Subscription
 	session   *Session
-	window    *window // of what is not acknowledged; nil for ack:auto
-	grant     *grant  // nil: it depends on the session's login, and its SUBSCRIBE had no headers of its own
-	private   bool    // of the session's own destinations: the table does not know it
-	login     bool    // its rule looks at who asks
-	suspended bool    // by the lapse of its login: it receives nothing
-	event     uint32  // by which the hole came that its client was told of last
-	entering  *origin // of its SUBSCRIBE, until that was answered
+	window    *window         // of what is not acknowledged; nil for ack:auto
+	grant     *grant          // nil: it depends on the session's login, and there is nothing else that few have
+	private   bool            // of the session's own destinations: the table does not know it
+	login     bool            // its rule looks at who asks
+	suspended bool            // by the lapse of its login: it receives nothing
+	view      bool            // of a room: Presence puts it into the table
+	presence  policy.Presence // of the room that it is to, or views
+	event     uint32          // by which the hole came that its client was told of last
+	entering  *origin         // of its SUBSCRIBE, until that was answered
 }
 
 // subscribe carries out SUBSCRIBE.
@@ -51,6 +53,9 @@ func (s *Session) subscribe(f *stomp.Frame, who *auth.Identity) error {
 	if sub.ID = id; mode != ackAuto {
 		sub.window, sub.WantsAck = &window{mode: mode}, s.version >= stomp.V12
 	}
+	if sub.view {
+		sub.stand().numbers = wantsNumbers(f)
+	}
 	s.enter(sub, o, wantOf(f))
 	return nil
 }
@@ -62,6 +67,9 @@ func (s *Session) granted(f *stomp.Frame, o origin, who *auth.Identity) (*subscr
 	}
 	r := s.request(o.destination, ownHeaders(f), who)
 	given, refusal := s.host.Rules.JudgeSubscribe(&r)
+	if refusal == nil && given.Room != "" && s.host.Presence == nil {
+		refusal = policy.Refuse(policy.CodeNoRule)
+	}
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -71,6 +79,8 @@ func (s *Session) granted(f *stomp.Frame, o origin, who *auth.Identity) (*subscr
 		grant:        s.newGrant(s.guest(who), r.Headers),
 		private:      s.host.Rules.IsSession(o.destination),
 		login:        given.Login,
+		view:         given.Room != "",
+		presence:     given.Presence,
 	}
 	if destination.IsPattern(o.destination) {
 		pattern, err := destination.Parse(o.destination)
@@ -118,6 +128,8 @@ func (s *Session) enter(sub *subscription, o origin, want router.Want) {
 	}
 	ready := func(err error) { s.entered(sub, o, want, router.Beginning{Lack: router.Unreadable}, err) }
 	switch {
+	case sub.view:
+		s.view(sub, o)
 	case sub.private:
 		s.host.Local.WhenLive(ready)
 	case sub.Pattern == nil && s.host.Local.HasHistory(sub.Destination):
@@ -150,6 +162,7 @@ func (s *Session) entered(sub *subscription, o origin, want router.Want, b route
 		s.receipt(o.receipt)
 	default:
 		s.answer(sub, o, want, b)
+		sub.attend()
 	}
 	s.tryLeave()
 }
@@ -221,7 +234,8 @@ func (sub *subscription) leave() {
 	if f, ok := sub.Outlet.(*feed); ok {
 		f.end()
 	}
-	if !sub.private {
+	sub.close()
+	if !sub.private && !sub.view {
 		sub.session.host.Local.Unsubscribe(&sub.Subscription)
 	}
 }
