@@ -23,6 +23,7 @@ type Figures struct {
 	Resumed      map[string]uint64      // SUBSCRIBEs with a position, by "recovered", or why they did not go on there
 	Replayed     uint64                 // MESSAGEs read from what the node has kept
 	History      History
+	Presence     PresenceFigures
 	Withheld     uint64       // messages not delivered to a subscription whose login has lapsed
 	Tokens       auth.Figures // what became of tokens
 	Unheard      uint64       // those of them whose session was not subscribed to the error destination
@@ -76,6 +77,9 @@ func (g *Gateway) Figures() Figures {
 	if r := g.router.Load(); r != nil {
 		f.Delivered, f.Oversized, f.LeftOut = r.Delivered(), r.Oversized(), r.LeftOut()
 		f.History = r.History()
+	}
+	if p := g.presence.Load(); p != nil {
+		f.Presence = p.Figures()
 	}
 	if b, ok := g.bus.(bus.Measured); ok {
 		f.Bus = new(b.Figures())

@@ -23,6 +23,7 @@ import (
 	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/internal/front"
 	"github.com/stompgw/stompgw/gateway/internal/loop"
+	"github.com/stompgw/stompgw/gateway/internal/presence"
 	"github.com/stompgw/stompgw/gateway/internal/router"
 	"github.com/stompgw/stompgw/gateway/internal/session"
 	"github.com/stompgw/stompgw/gateway/origin"
@@ -36,21 +37,23 @@ const Version = "0.2.0"
 
 // Gateway is one node. It is an http.Handler, so it can also live in somebody else's server.
 type Gateway struct {
-	bus    bus.Bus
-	rules  atomic.Pointer[policy.Catalogue]
-	set    settings
-	front  *front.Door
-	engine atomic.Pointer[engine]        // nil when not running
-	router atomic.Pointer[router.Router] // stays after the engine, for its counts
+	bus      bus.Bus
+	rules    atomic.Pointer[policy.Catalogue]
+	set      settings
+	front    *front.Door
+	engine   atomic.Pointer[engine]            // nil when not running
+	router   atomic.Pointer[router.Router]     // stays after the engine, for its counts
+	presence atomic.Pointer[presence.Presence] // likewise; nil for none
 }
 
 // engine is what runs while Run does.
 type engine struct {
-	loops  []*loop.Loop
-	hosts  []*session.Host // by loop
-	router *router.Router
-	pools  *session.Pools
-	leave  func() // begins the drain
+	loops    []*loop.Loop
+	hosts    []*session.Host // by loop
+	router   *router.Router
+	pools    *session.Pools
+	presence *presence.Presence // nil for none
+	leave    func()             // begins the drain
 }
 
 // New makes a node that publishes its sessions to reg and speaks to others over b. Both stay the
@@ -71,6 +74,9 @@ func New(node registry.Node, b bus.Bus, reg registry.Registry, rules *policy.Cat
 	}
 	if g.set.host.Outbound < g.set.front.Message {
 		return nil, fmt.Errorf("gateway: outbound limit %d is under the %d one message may take", g.set.host.Outbound, g.set.front.Message)
+	}
+	if err := g.set.presence.check(); err != nil {
+		return nil, err
 	}
 	if err := g.set.checkHandlers(rules); err != nil {
 		return nil, err
@@ -113,7 +119,8 @@ func (g *Gateway) Run(ctx context.Context, lns ...Listener) error {
 		g.front.Close()
 	}()
 	var wg sync.WaitGroup
-	defer e.pools.Close() // once no loop asks for any
+	defer e.pools.Close()   // once no loop asks for any
+	defer e.runPresence()() // which outlives the loops
 	defer wg.Wait()
 	run := func(name string, serve func() error) {
 		wg.Go(func() {
@@ -136,6 +143,7 @@ func (g *Gateway) Run(ctx context.Context, lns ...Listener) error {
 	g.engine.Store(e)
 	g.review(e, nil) // rules that came meanwhile
 	g.router.Store(e.router)
+	g.presence.Store(e.presence)
 	for _, ln := range lns {
 		open := door
 		if ln.STOMP {
@@ -178,9 +186,10 @@ func (g *Gateway) newEngine() (*engine, error) {
 	for i := range e.loops {
 		host := g.set.host
 		host.Local, host.Rules, host.Limits, host.Pools = e.router.Local(i), rules, &limits, e.pools
-		host.Hooks = session.Hooks{Intercept: g.set.intercept(), Handler: g.set.handler()}
+		host.Hooks = session.Hooks{Intercept: g.set.intercept(), Handler: g.set.handler(g.rules.Load)}
 		e.hosts = append(e.hosts, &host)
 	}
+	g.newPresence(e)
 	return e, nil
 }
 

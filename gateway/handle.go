@@ -9,6 +9,7 @@ import (
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/gateway/destination"
+	"github.com/stompgw/stompgw/gateway/internal/router"
 	"github.com/stompgw/stompgw/gateway/internal/session"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
@@ -31,6 +32,7 @@ func (r *Request) Reply(destination string, body []byte, headers ...bus.Header) 
 
 // Publish sends a message to all who subscribe to destination, on all nodes, when the function has
 // returned nil: to "/member/42/queue/x" for what member 42 calls "/member/queue/x" (see destination.Inbox). The rules are not asked.
+// Only the gateway tells who is present: where the function has published, or replied, below that prefix, it counts as failed.
 // The RECEIPT that the SEND may want comes when the bus has all that is published; in a transaction it waits for COMMIT.
 func (r *Request) Publish(destination string, body []byte, headers ...bus.Header) {
 	r.publish = append(r.publish, bus.Envelope{Destination: destination, Body: bytes.Clone(body), Headers: travelling(headers)})
@@ -39,6 +41,16 @@ func (r *Request) Publish(destination string, body []byte, headers ...bus.Header
 // travelling leaves out what stays in the gateway, whoever has put it there.
 func travelling(headers []bus.Header) []bus.Header {
 	return slices.DeleteFunc(slices.Clone(headers), func(h bus.Header) bool { return !policy.Travels(h.Name, []byte(h.Value)) })
+}
+
+// checkPresence returns an error where the function says who is present.
+func (r *Request) checkPresence(rules *policy.Catalogue) error {
+	for _, e := range slices.Concat(r.publish, r.replies) {
+		if rules.IsPresence(e.Destination) || destination.IsUnder(e.Destination, router.PresenceOnBus) {
+			return fmt.Errorf("a message to %.200q: the gateway alone tells who is present", e.Destination)
+		}
+	}
+	return nil
 }
 
 // handler is a function for SENDs to some destinations.
@@ -71,8 +83,8 @@ func (s *settings) checkHandlers(rules *policy.Catalogue) (err error) {
 	return nil
 }
 
-// handler finds the function for a SEND; nil if there are none at all.
-func (s *settings) handler() func(destination string) session.Handler {
+// handler finds the function for a SEND; nil if there are none at all. rules are those that are in force.
+func (s *settings) handler(rules func() *policy.Catalogue) func(destination string) session.Handler {
 	if len(s.handlers) == 0 {
 		return nil
 	}
@@ -81,7 +93,7 @@ func (s *settings) handler() func(destination string) session.Handler {
 			h := &s.handlers[i]
 			if b, ok := h.match.Match(destination); ok {
 				return func(ctx context.Context, in *session.Inspection) session.Reaction {
-					return s.handle(ctx, h, h.match.Variables(&b), in)
+					return s.handle(ctx, h, h.match.Variables(&b), rules, in)
 				}
 			}
 		}
@@ -89,11 +101,15 @@ func (s *settings) handler() func(destination string) session.Handler {
 	}
 }
 
-func (s *settings) handle(ctx context.Context, h *handler, vars map[string]string, in *session.Inspection) session.Reaction {
+func (s *settings) handle(ctx context.Context, h *handler, vars map[string]string, rules func() *policy.Catalogue, in *session.Inspection) session.Reaction {
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	r := &Request{Frame: *newFrame(in), Vars: vars}
-	if err := protect(func() error { return h.fn(ctx, r) }); err != nil {
+	err := protect(func() error { return h.fn(ctx, r) })
+	if err == nil {
+		err = r.checkPresence(rules())
+	}
+	if err != nil {
 		return session.Reaction{Outcome: s.outcome(err, "handler", in)}
 	}
 	return session.Reaction{Replies: r.replies, Publish: r.publish}

@@ -61,7 +61,7 @@ const MaxDestinations = 1000
 // order of their names, most of them at most, which is 1 to MaxDestinations; next is behind which there may be more, empty for no
 // more. With match, which is a pattern or a destination, only those that it stands for: a pattern when it covers all of that. What
 // is below the session prefix is each session's own, and not among them, nor is what is not UTF-8. They are read from the router's index, which costs
-// the loops nothing, and counted by the loops, for which it waits as Live does.
+// the loops nothing, and counted by the loops, for which it waits as Live does. Of rooms where somebody is present it says how many are.
 func (g *Gateway) Destinations(ctx context.Context, match, after string, most int) (page []registry.Destination, next string, err error) {
 	matcher, err := matchOf(match)
 	if err != nil {
@@ -90,7 +90,23 @@ func (g *Gateway) Destinations(ctx context.Context, match, after string, most in
 	if more && len(names) > 0 {
 		next = names[len(names)-1]
 	}
+	if present, err := g.Present(ctx, names, true); err == nil { // a node that does not know it tells the rest
+		addPresent(page, present)
+	}
 	return page, next, err
+}
+
+// addPresent says of the destinations that are rooms how many are there.
+func addPresent(page []registry.Destination, present []registry.Present) {
+	rooms := make(map[string]registry.Present, len(present))
+	for _, p := range present {
+		rooms[p.Destination] = p
+	}
+	for i := range page {
+		if p, ok := rooms[page[i].Name]; ok {
+			page[i].Members, page[i].Anonymous = &p.Count, &p.Anonymous
+		}
+	}
 }
 
 // CheckMatch returns why Destinations does not take a match, nil when it does.

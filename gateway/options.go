@@ -52,6 +52,7 @@ type settings struct {
 	host       session.Host // what those of the loops have in common
 	origins    []string     // of front, as they were given
 	memory     int          // bytes of what has history
+	presence   *Presence    // nil for none
 	drain      time.Duration
 	intercepts []Interceptor
 	handlers   []handler
