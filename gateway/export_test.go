@@ -6,12 +6,18 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/internal/loop"
+	"github.com/stompgw/stompgw/gateway/internal/presence"
+	"github.com/stompgw/stompgw/gateway/internal/router"
 	"github.com/stompgw/stompgw/gateway/internal/session"
 	"github.com/stompgw/stompgw/gateway/internal/ws"
+	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 // WithPeriods sets how patient the node is with WebSocket clients.
 func WithPeriods(p ws.Periods) Option { return func(s *settings) { s.front.Periods = p } }
+
+// AddPresent says of the destinations that are rooms how many are there.
+func AddPresent(page []registry.Destination, present []registry.Present) { addPresent(page, present) }
 
 // WithParting sets how long a stopping node waits for clients of SockJS to ask, and be told.
 func WithParting(d time.Duration) Option { return func(s *settings) { s.front.SockJS.Parting = d } }
@@ -88,4 +94,11 @@ func (g *Gateway) WatchTurns() (stop func() []time.Duration) {
 		}
 		return all
 	}
+}
+
+// OnLoop runs do on a loop, as its sessions do, and returns when it has run.
+func (g *Gateway) OnLoop(do func(p *presence.Presence, l *router.Local)) {
+	e, done := g.engine.Load(), make(chan struct{})
+	e.loops[0].Post(func() { do(e.presence, e.router.Local(0)); close(done) })
+	<-done
 }

@@ -93,6 +93,17 @@ func TestFigures(t *testing.T) {
 			id, _, _ = strings.Cut(id, "\n")
 			c.ask("NACK\nid:" + id + "\nreceipt:r\n\n^@")
 		}, gateway.Figures{Frames: 4, Published: 1, Delivered: 1, Nacks: 1}},
+		{"a replay", func(t *testing.T, n *node) {
+			c := n.dialTCP(t).connect()
+			c.say(keptRoom, "m1")
+			c.begin("0", keptRoom, "history:1")
+			c.hear("m1")
+		}, gateway.Figures{Frames: 3, Published: 1, Delivered: 1, Replayed: 1}},
+		{"an operator's look at what is kept", func(t *testing.T, n *node) {
+			if _, err := n.History(t.Context(), keptRoom, "", 10); err != nil {
+				t.Error(err)
+			}
+		}, gateway.Figures{}},
 		{"a kick", func(t *testing.T, n *node) {
 			c := n.dialTCP(t)
 			n.mustKick(t, gateway.Kick{}, c.connectID())

@@ -239,6 +239,34 @@ func TestHandleFunc(t *testing.T) {
 	}
 }
 
+// TestHandleFuncOfPresence: nor does a function say who is present, to clients or to nodes.
+func TestHandleFuncOfPresence(t *testing.T) {
+	logs := &bustest.Log{}
+	n := start(t, gateway.WithLogger(slog.New(slog.NewTextHandler(logs, nil))), gateway.WithEveryLine(true),
+		gateway.HandleFunc("/app/publish/{name}", func(_ context.Context, r *gateway.Request) error {
+			r.Publish("/topic/a", []byte("before"))
+			r.Publish(string(r.Body), nil)
+			return nil
+		}),
+		gateway.HandleFunc("/app/reply/{name}", func(_ context.Context, r *gateway.Request) error {
+			r.Reply(string(r.Body), nil)
+			return nil
+		}))
+	c := n.listening(t)
+	c.send("SUBSCRIBE\nid:1\ndestination:/topic/a\nreceipt:1\n\n^@")
+	c.expect("RECEIPT")
+	for _, frame := range []string{
+		"destination:/app/publish/x\n\n$presence/topic/a", "destination:/app/publish/x\n\n$presence", "destination:/app/publish/x\n\n/presence/topic/a",
+		"destination:/app/reply/x\n\n/presence/topic/a",
+	} {
+		c.send("SEND\n" + frame + "^@")
+		c.wantRefusal(`"errorCode":14`)
+	}
+	if text := logs.String(); strings.Count(text, "the gateway alone tells who is present") != 4 {
+		t.Errorf("the log says\n%s", text)
+	}
+}
+
 // TestHandleFuncPatterns: New tells which can't be used.
 func TestHandleFuncPatterns(t *testing.T) {
 	for _, pattern := range []string{"", "app/a", "/topic/a", "/app/{a", "/app//a", "/app/{a}/{a}"} {

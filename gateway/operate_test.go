@@ -239,10 +239,24 @@ func TestOperateWhileStopping(t *testing.T) {
 	}
 }
 
-// inWords is a destination for comparisons: name, pattern and subscribers.
+// inWords is a destination for comparisons: name, pattern, subscribers, and of rooms members and anonymous.
 func inWords(d registry.Destination) string {
 	text := fmt.Sprint(d.Name, " ", d.Pattern, " ", d.Subscribers)
+	for _, n := range []*int{d.Members, d.Anonymous} {
+		if n != nil {
+			text += fmt.Sprint(" ", *n)
+		}
+	}
 	return "{" + text + "}"
+}
+
+// TestAddPresent: rooms have numbers of who is there, and what is none has not.
+func TestAddPresent(t *testing.T) {
+	page := []registry.Destination{{Name: "/topic/a", Subscribers: 1}, {Name: "/topic/b", Subscribers: 2}, {Name: "/topic/c", Subscribers: 3}}
+	gateway.AddPresent(page, []registry.Present{{Destination: "/topic/c", Count: 2, Anonymous: 1}, {Destination: "/topic/b"}, {Destination: "/topic/d", Count: 9}})
+	if got := inWords(page[0]) + inWords(page[1]) + inWords(page[2]); got != "{/topic/a false 1}{/topic/b false 2 0 0}{/topic/c false 3 2 1}" {
+		t.Errorf("got %s", got)
+	}
 }
 
 // TestDestinations: of all loops each name comes once, with its number, and page after page comes to an end.
