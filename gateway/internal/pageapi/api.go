@@ -2,7 +2,12 @@ package pageapi
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
+	"net/http"
+	"net/netip"
+	"path"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -63,9 +68,101 @@ type API struct {
 	writing  *semaphore.Weighted // for each byte of answers on their way, but for what is free
 }
 
+// New returns an API. It starts nothing, and needs no end.
+func New(o Options) *API {
+	return &API{
+		Options: o, pace: newPace(o.Now), kept: newCache(o.Now), cursors: newCursors(),
+		requests: make(chan struct{}, maxRequests), writing: semaphore.NewWeighted(maxWriting),
+	}
+}
+
 // asker is who asks, and for what.
 type asker struct {
 	rules *policy.Catalogue
 	who   *auth.Identity // nil for nobody
 	query query
+}
+
+// ServeHTTP answers a GET. The last part of the path is what it asks for.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Access-Control-Expose-Headers", "Retry-After")
+	text, err := a.answer(r)
+	if err != nil {
+		a.problem(err).write(w)
+		return
+	}
+	size := max(0, int64(len(text)-freeBytes))
+	if !a.writing.TryAcquire(size) {
+		busy("too many clients are slow to take their answers").write(w)
+		return
+	}
+	defer a.writing.Release(size)
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(text)))
+	w.Write(text) // a client that has left is no concern
+}
+
+// answer makes the answer to a request.
+func (a *API) answer(r *http.Request) ([]byte, error) {
+	remote, _ := netip.ParseAddrPort(r.RemoteAddr) // the zero value when it has none
+	if wait := a.pace.take(remote.Addr()); wait > 0 {
+		return nil, NewProblem(http.StatusTooManyRequests, "an address may ask %d times a second", perSecond).after(wait)
+	}
+	var serve func(context.Context, *asker) ([]byte, error)
+	var takes []string
+	switch path.Base(r.URL.Path) {
+	case "destinations":
+		serve, takes = a.destinations, []string{"match", "after"}
+	case "presence":
+		serve, takes = a.presence, []string{"destination"}
+	case "history":
+		serve, takes = a.history, []string{"destination", "after", "limit"}
+	default:
+		return nil, NewProblem(http.StatusNotFound, "there is no such path: destinations, presence and history there are")
+	}
+	q, err := readQuery(r.URL.RawQuery, takes)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case a.requests <- struct{}{}:
+		defer func() { <-a.requests }()
+	default:
+		return nil, busy("too many requests at a time")
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
+	defer cancel()
+	who, err := a.identify(ctx, r.Header.Get("Authorization"))
+	if err != nil {
+		return nil, err
+	}
+	return serve(ctx, &asker{rules: a.Rules(), who: who, query: q})
+}
+
+// judge asks the rules whether a SUBSCRIBE to a destination would pass.
+func (k *asker) judge(destination string) (policy.Grant, *policy.Refusal) {
+	r := policy.Request{Destination: destination, Outside: true}
+	if k.who != nil {
+		r.Member, r.Claims, r.Inbox = k.who.Member, k.who.Claims, k.who.Inbox()
+	}
+	return k.rules.JudgeSubscribe(&r)
+}
+
+// read returns the text of what make has made, now or within the last second.
+func (a *API) read(ctx context.Context, of question, make func() (any, error)) ([]byte, error) {
+	text, err := a.kept.get(ctx, of, func() (any, int, error) {
+		value, err := make()
+		if err != nil {
+			return nil, 0, err
+		}
+		text, err := json.Marshal(value)
+		return text, len(text), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return text.([]byte), nil
 }
