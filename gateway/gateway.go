@@ -81,6 +81,7 @@ func New(node registry.Node, b bus.Bus, reg registry.Registry, rules *policy.Cat
 	if err := g.set.checkHandlers(rules); err != nil {
 		return nil, err
 	}
+	g.set.front.SockJS.API = g.newPageAPI()
 	g.front = front.New(g.set.front)
 	return g, nil
 }

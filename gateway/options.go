@@ -53,11 +53,13 @@ type settings struct {
 	origins    []string     // of front, as they were given
 	memory     int          // bytes of what has history
 	presence   *Presence    // nil for none
+	pageAPI    *pageSource  // nil for none
 	drain      time.Duration
 	intercepts []Interceptor
 	handlers   []handler
 	patience   time.Duration // with interceptors and handlers
 	failed     seldom.Line   // somebody else's code
+	unread     seldom.Line   // by the page API
 	newLoop    func(outbound int) (*loop.Loop, error)
 }
 
@@ -89,7 +91,7 @@ func defaults() settings {
 }
 
 // allLines are the lines of the log that clients, and somebody else's code, can cause at will.
-func (s *settings) allLines() []*seldom.Line { return append(s.host.Lines.All(), &s.failed) }
+func (s *settings) allLines() []*seldom.Line { return append(s.host.Lines.All(), &s.failed, &s.unread) }
 
 // Option sets what has a default.
 type Option func(*settings)

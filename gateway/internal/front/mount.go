@@ -28,7 +28,9 @@ type mount struct {
 // newMounts makes the services of a node, the endpoint first.
 func newMounts(o *Options) []*mount {
 	options := o.SockJS
-	options.Application = sockjs.STOMP
+	if options.Application == nil {
+		options.Application = sockjs.STOMP
+	}
 	options.MaxPost = max(minPost, perEscape*(o.Message+stomp.DefaultLimits().Head))
 	options.Ancestors = o.Origins.Ancestors()
 	periods := o.Periods.WithPing(options.Heartbeat)
@@ -36,7 +38,7 @@ func newMounts(o *Options) []*mount {
 	if o.NoSockJS || !o.Echo {
 		return mounts
 	}
-	options.Application, options.Apart = sockjs.Echo, true
+	options.Application, options.Apart, options.API = sockjs.Echo, true, nil
 	add := func(path string, change func(*sockjs.Options)) *mount {
 		o := options
 		o.Path = path
@@ -58,7 +60,7 @@ func (d *Door) find(u *url.URL) (*mount, sockjs.Resource) {
 		at, below := m.Find(u)
 		switch {
 		case !below:
-		case m.off && at.Kind != sockjs.RawWebSocket && !at.IsBase():
+		case m.off && at.Kind != sockjs.RawWebSocket && at.Kind != sockjs.API && !at.IsBase():
 			return nil, at
 		default:
 			return m, at

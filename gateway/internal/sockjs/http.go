@@ -67,7 +67,7 @@ func keep(h http.Header) {
 	h.Set("Expires", time.Now().Add(year).UTC().Format(http.TimeFormat))
 }
 
-// ServeHTTP answers what needs no socket of its own: pages, posts, and preflights.
+// ServeHTTP answers what needs no socket of its own: pages, posts, preflights, and what the API answers.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request, at Resource) {
 	switch {
 	case at.Kind == NotFound, isIframe(at.page) && s.ClientURL == "":
@@ -76,6 +76,9 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request, at Resource)
 		preflight(w, r, at.methods)
 	case !allows(at.methods, r.Method):
 		(&ws.Refusal{Status: http.StatusMethodNotAllowed, Allow: at.methods}).Write(w)
+	case at.Kind == API:
+		share(w.Header(), r)
+		s.API.ServeHTTP(w, r)
 	case at.Kind == Send:
 		s.send(w, r, at)
 	case at.page == "info":

@@ -12,6 +12,7 @@ type Kind uint8
 const (
 	NotFound     Kind = iota
 	Page              // the greeting, /info or an iframe page: for ServeHTTP alone
+	API               // /api/{name}: no SockJS in it, but its rules for pages
 	RawWebSocket      // /websocket: no SockJS in it
 	WebSocket         // /{server}/{session}/websocket
 	Receive           // /{server}/{session}/ and a transport to read by
@@ -71,6 +72,8 @@ func (s *Service) find(path []string) Resource {
 		return Resource{Kind: Page, page: "info", methods: "OPTIONS, GET"}
 	case len(path) == 1 && isIframe(path[0]):
 		return Resource{Kind: Page, page: path[0], methods: "GET"}
+	case len(path) == 2 && path[0] == "api" && s.API != nil:
+		return Resource{Kind: API, methods: "OPTIONS, GET"}
 	case len(path) == 3 && isID(path[0]) && isID(path[1]):
 		return s.findTransport(path[1], path[2])
 	}

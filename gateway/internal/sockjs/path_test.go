@@ -1,6 +1,7 @@
 package sockjs
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -76,6 +77,22 @@ func TestFind(t *testing.T) {
 	for _, path := range []string{"/", "/a", "/a/stompx", "/a/stompx/info", "/b/stomp/info", "/stomp/info"} {
 		if at, below := s.Find(&url.URL{Path: path}); below {
 			t.Errorf("%s is said to be below: %+v", path, at)
+		}
+	}
+}
+
+// TestFindAPI: there is an API where a service has one, and sessions beside it.
+func TestFindAPI(t *testing.T) {
+	for path, want := range map[string]Kind{"/api/x": API, "/api/": API, "/%61pi/x": API, "/api": NotFound, "/api/x/y": NotFound, "/api/x/xhr": Receive, "/API/x": NotFound} {
+		u, err := url.ParseRequestURI("/stomp" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at, below := New(Options{Path: "/stomp", API: http.NotFoundHandler()}).Find(u); !below || at.Kind != want {
+			t.Errorf("%s: kind %d, below: %v; want kind %d", path, at.Kind, below, want)
+		}
+		if at, _ := New(Options{Path: "/stomp"}).Find(u); at.Kind == API {
+			t.Errorf("%s is there without an API", path)
 		}
 	}
 }

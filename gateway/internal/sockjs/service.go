@@ -1,6 +1,7 @@
 package sockjs
 
 import (
+	"net/http"
 	"net/netip"
 	"strings"
 	"sync"
@@ -28,9 +29,10 @@ type Options struct {
 	MaxPost        int           // bytes of a post's body; of all that are held at a time it is 16 times that
 	Apart          bool          // the Application wants each message by itself; otherwise their text is one stream
 	NoWebSocket    bool
-	CookieNeeded   bool   // answers about a session set the cookie that some load balancers go by
-	ClientURL      string // where iframe pages load the client library from
-	Ancestors      string // who may show iframe pages, in the words of CSP's frame-ancestors; empty for all
+	API            http.Handler // answers at /api/{name}, where there is no SockJS in it; nil for none
+	CookieNeeded   bool         // answers about a session set the cookie that some load balancers go by
+	ClientURL      string       // where iframe pages load the client library from
+	Ancestors      string       // who may show iframe pages, in the words of CSP's frame-ancestors; empty for all
 }
 
 // Service is SockJS below one path. Its methods may be called from any goroutine.
