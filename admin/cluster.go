@@ -48,7 +48,7 @@ func NewCluster(m redisregistry.Map, patience time.Duration) *Cluster {
 	}
 	return &Cluster{m: m, reader: redisregistry.NewReader(m), blocks: redisregistry.NewBlocks(m), patience: patience,
 		asks:    make(chan struct{}, maxAsks),
-		unable:  map[op]*silence{opNames: {now: time.Now}},
+		unable:  map[op]*silence{opNames: {now: time.Now}, opPresence: {now: time.Now}},
 		silence: &silence{now: time.Now}, silent: &silence{now: time.Now}}
 }
 

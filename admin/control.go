@@ -19,6 +19,7 @@ type Controlled interface {
 	Live(ctx context.Context, ids []registry.SessionID) ([]registry.Live, error)
 	Subscribers(ctx context.Context, destination string) ([]registry.SessionID, error)
 	Destinations(ctx context.Context, match, after string, most int) ([]registry.Destination, string, error)
+	Present(ctx context.Context, rooms []string, counts bool) ([]registry.Present, error)
 	Kick(ctx context.Context, ids []registry.SessionID, k gateway.Kick) ([]registry.SessionID, error)
 	EndSubscriptions(ctx context.Context, ids []registry.SessionID, destination, reason string) ([]registry.SessionID, error)
 	Figures() gateway.Figures
@@ -163,6 +164,8 @@ func (c *Control) perform(ctx context.Context, r request) (a answer, err error) 
 		a.Sessions, err = c.gw.Subscribers(ctx, r.Destination)
 	case opNames:
 		a.Names, a.Next, err = c.gw.Destinations(ctx, r.Destination, r.After, r.Most)
+	case opPresence:
+		a.Present, a.Left, err = c.present(ctx, r)
 	case opKick:
 		a.Sessions, err = c.gw.Kick(ctx, r.Sessions, r.Kick)
 		c.audit.ended(r, len(a.Sessions))

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,8 @@ var ErrPage = errors.New("no such page of destinations")
 // of their names, with how many subscriptions there are on all nodes: limit at most, which is 1 to gateway.MaxDestinations. next
 // is what to give for after to go on, empty when that was all; a page may be shorter and not be the last. With match, a
 // pattern or a destination, it returns those alone that it stands for: a pattern when it covers all of that.
+//
+// Of rooms it says how many are present: the sums of the nodes' numbers, so that a member on two of them counts twice.
 //
 // What is below the session prefix is each session's own, in no table, and left out. So is what silent nodes have, which
 // Silent names: those that were silent within the last 30 s are not asked. Errors are ErrPage and those of Redis.
@@ -86,5 +89,14 @@ func (c *Cluster) destinations(ctx context.Context, r request) (page []registry.
 // sum is a destination with the numbers of two nodes, of which other may have none.
 func sum(d, other registry.Destination) registry.Destination {
 	d.Subscribers += other.Subscribers
+	d.Members, d.Anonymous = plus(d.Members, other.Members), plus(d.Anonymous, other.Anonymous)
 	return d
+}
+
+// plus adds what is known of two numbers.
+func plus(a, b *int) *int {
+	if a == nil || b == nil {
+		return cmp.Or(a, b)
+	}
+	return new(*a + *b)
 }

@@ -18,7 +18,7 @@ func (c *Cluster) CountUpTo(ctx context.Context, by By, most int) ([]Count, erro
 
 // Forget has the cluster wait again for nodes that were silent.
 func (c *Cluster) Forget() {
-	for _, s := range []*silence{c.silence, c.unable[opNames]} {
+	for _, s := range []*silence{c.silence, c.unable[opNames], c.unable[opPresence]} {
 		s.mu.Lock()
 		clear(s.since)
 		s.mu.Unlock()
@@ -27,7 +27,7 @@ func (c *Cluster) Forget() {
 
 // SetClock gives the cluster another clock to remember silent nodes by.
 func (c *Cluster) SetClock(now func() time.Time) {
-	for _, s := range []*silence{c.silence, c.unable[opNames], c.silent} {
+	for _, s := range []*silence{c.silence, c.unable[opNames], c.unable[opPresence], c.silent} {
 		s.now = now
 	}
 }

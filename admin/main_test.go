@@ -111,6 +111,7 @@ type sham struct {
 
 	mu       sync.Mutex
 	sessions map[registry.SessionID][]string // their destinations
+	rooms    map[string]registry.Present     // who is there; of these Destinations says how many
 	kicks    []kick
 	queries  []string // what was asked, in order
 	blocks   []redisregistry.Block
@@ -198,11 +199,29 @@ func (g *sham) Destinations(ctx context.Context, match, after string, most int) 
 				return
 			default:
 				d := registry.Destination{Name: name, Subscribers: counts[name], Pattern: strings.Contains(name, "*")}
+				if p, ok := g.rooms[name]; ok {
+					d.Members, d.Anonymous = &p.Count, &p.Anonymous
+				}
 				page = append(page, d)
 			}
 		}
 	})
 	return page, next, err
+}
+
+func (g *sham) Present(ctx context.Context, rooms []string, counts bool) (found []registry.Present, err error) {
+	err = g.answer(ctx, fmt.Sprintf("present %q %t", rooms, counts), func() {
+		for _, room := range rooms {
+			p, ok := g.rooms[room]
+			if counts {
+				p.Members, p.Many = nil, true
+			}
+			if ok {
+				found = append(found, p)
+			}
+		}
+	})
+	return found, err
 }
 
 func (g *sham) EndSubscriptions(ctx context.Context, ids []registry.SessionID, destination, reason string) (ended []registry.SessionID, err error) {

@@ -23,6 +23,8 @@ const (
 	maxError       = 1 << 10   // bytes of an answer's error that are told
 	maxIDs         = 500       // sessions of one request
 	maxDestination = 8 << 10   // bytes, as in a frame
+	maxRooms       = 500       // of one request
+	maxRoomBytes   = 64 << 10  // of their names together
 	maxRequestID   = 64        // bytes
 	maxOp          = 32        // bytes
 	partSize       = 128 << 10 // bytes of an answer, of which one takes six as JSON at worst, from which on the rest goes into another part
@@ -36,6 +38,7 @@ const (
 	opLive        op = "live"        // tell of sessions what Redis does not know
 	opSubscribers op = "subscribers" // name the sessions that are subscribed to a destination
 	opNames       op = "names"       // name destinations with subscribers, and how many those are
+	opPresence    op = "presence"    // say who is in rooms, or how many
 	opKick        op = "kick"        // end sessions, and name those that it had
 	opEnd         op = "end"         // end subscriptions of sessions to a destination, and name the sessions that had some
 	opDrain       op = "drain"       // let its sessions go, and end
@@ -53,6 +56,8 @@ type request struct {
 	Destination string               `json:"destination,omitempty"` // of opNames the match
 	After       string               `json:"after,omitempty"`       // of opNames the name behind which they begin
 	Most        int                  `json:"most,omitempty"`        // of opNames how many
+	Rooms       []string             `json:"rooms,omitempty"`       // of opPresence
+	Counts      bool                 `json:"counts,omitempty"`      // of opPresence: how many are there, and not who
 	gateway.Kick
 
 	// For the log of the node.
@@ -72,7 +77,9 @@ type answer struct {
 	Sessions []registry.SessionID   `json:"sessions,omitempty"`
 	Live     []registry.Live        `json:"live,omitempty"`
 	Names    []registry.Destination `json:"names,omitempty"`
-	Next     string                 `json:"next,omitempty"` // behind which there may be more names
+	Next     string                 `json:"next,omitempty"`    // behind which there may be more names
+	Present  []registry.Present     `json:"present,omitempty"` // a room may come in several pieces, with some of its members each
+	Left     int                    `json:"left,omitempty"`    // how many of the last rooms are left out, for another request
 	State    *nodeState             `json:"state,omitempty"`
 }
 
@@ -108,6 +115,10 @@ func parseRequest(payload string) (r request, err error) {
 		return r, fmt.Errorf("a destination of %d bytes, the limit is %d", len(r.Destination), maxDestination)
 	case len(r.After) > maxDestination:
 		return r, fmt.Errorf("a name of %d bytes to begin behind, the limit is %d", len(r.After), maxDestination)
+	case len(r.Rooms) > maxRooms:
+		return r, fmt.Errorf("%d rooms, the limit is %d", len(r.Rooms), maxRooms)
+	case lengthOf(r.Rooms) > maxRoomBytes:
+		return r, fmt.Errorf("names of rooms of %d bytes, the limit is %d", lengthOf(r.Rooms), maxRoomBytes)
 	case r.Code < 0:
 		return r, errors.New("a negative code")
 	}
@@ -115,6 +126,14 @@ func parseRequest(payload string) (r request, err error) {
 		return r, fmt.Errorf("the reason can't be told: %w", err)
 	}
 	return r, nil
+}
+
+// lengthOf is how many bytes texts have together.
+func lengthOf(texts []string) (n int) {
+	for _, text := range texts {
+		n += len(text)
+	}
+	return n
 }
 
 // parseAnswer takes a message of a reply channel.
@@ -158,10 +177,10 @@ func decodeStrictly(text string, v any) error {
 	return nil
 }
 
-// split returns the parts of an answer, each as JSON. A part is partSize and one session, or name, large at most.
+// split returns the parts of an answer, each as JSON. A part is partSize and one session, name, or room with one member, large at most.
 func split(a answer) (parts []string, err error) {
 	empty := a
-	empty.Sessions, empty.Live, empty.Names = nil, nil, nil
+	empty.Sessions, empty.Live, empty.Names, empty.Present = nil, nil, nil, nil
 	whole, size := []answer{empty}, 0 // of the last part
 	last := func(n int) *answer {     // with room for n bytes more
 		if size >= partSize {
@@ -182,16 +201,51 @@ func split(a answer) (parts []string, err error) {
 		part := last(len(d.Name) + len(`{"destination":"","pattern":false,"subscribers":1000000},`))
 		part.Names = append(part.Names, d)
 	}
+	for _, p := range a.Present {
+		splitRoom(p, last)
+	}
 	for i, part := range whole {
 		part.Part, part.Parts = i, len(whole)
-		text, err := json.Marshal(part)
+		text, err := plainJSON(part)
 		if err != nil {
 			return nil, err
 		}
-		parts = append(parts, string(text))
+		parts = append(parts, text)
 	}
 	return parts, nil
 }
+
+// plainJSON writes JSON without escapes that only a web page needs: what is shown of a member has a bound, and must not grow on its way.
+func plainJSON(v any) (string, error) {
+	var text strings.Builder
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return strings.TrimSuffix(text.String(), "\n"), err
+}
+
+// splitRoom puts a room into parts, of which last returns the last with so much room: as many pieces as it takes, each with some of
+// the members.
+func splitRoom(p registry.Present, last func(n int) *answer) {
+	empty := p
+	empty.Members = nil
+	at := last(sizeOfRoom(p))
+	at.Present = append(at.Present, empty)
+	for _, m := range p.Members {
+		if part := last(sizeOfPerson(m)); part != at {
+			at = part
+			at.Present = append(at.Present, empty)
+		}
+		room := &at.Present[len(at.Present)-1]
+		room.Members = append(room.Members, m)
+	}
+}
+
+// sizeOfRoom is about how many bytes a room takes as JSON, without its members.
+func sizeOfRoom(p registry.Present) int { return len(p.Destination) + 100 }
+
+// sizeOfPerson is about how many bytes a member of a room takes as JSON.
+func sizeOfPerson(m registry.Person) int { return len(m.Member) + len(m.Info) + 70 }
 
 // sizeOfLive is about how many bytes l takes as JSON.
 func sizeOfLive(l registry.Live) int {

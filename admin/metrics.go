@@ -63,6 +63,7 @@ func (n node) Collect(ch chan<- prometheus.Metric) {
 	s.gauge("ready", "1 while /readyz says that the node is ready, else 0.", oneIf(look(partsOf[Check](n.parts)).ready()))
 	collectClients(s, f)
 	collectHistory(s, f)
+	collectPresence(s, f.Presence)
 	collectTokens(s, f)
 	s.gauge("bus_up", "1 while the broker answers, else 0.", oneIf(f.BusError == nil))
 	if f.Bus != nil {
@@ -108,6 +109,17 @@ func collectHistory(s scrape, f gateway.Figures) {
 	for _, outcome := range slices.Sorted(maps.Keys(f.Resumed)) {
 		s.counter("history_resumes_total", "SUBSCRIBEs with a position, by recovered, or why they could not go on there.", f.Resumed[outcome], "outcome", outcome)
 	}
+}
+
+// collectPresence tells who is in rooms, and what it takes to know that of all nodes.
+func collectPresence(s scrape, f gateway.PresenceFigures) {
+	s.gauge("presence_rooms", "Rooms with somebody who is connected to this node.", float64(f.Rooms))
+	s.gauge("presence_members", "Members in these, each once for each room.", float64(f.Members))
+	s.gauge("presence_viewed_rooms", "Rooms of which clients of this node see who is there.", float64(f.Views))
+	s.gauge("presence_viewers", "Subscriptions to who is in a room.", float64(f.Viewers))
+	s.counter("presence_questions_total", "Questions to other nodes about who is there.", f.Asked)
+	s.counter("presence_gaps_total", "Occasions on which something was missing of what another node told, so that it was asked anew.", f.Gaps)
+	s.counter("presence_ignored_total", "What came over the bus, or as an answer, that no live node tells.", f.Ignored)
 }
 
 // collectTokens tells what became of the tokens that clients brought.

@@ -62,7 +62,7 @@ func (q *question) add(a answer) error {
 	before := q.whole
 	q.whole = a
 	q.whole.Sessions, q.whole.Live = append(before.Sessions, a.Sessions...), append(before.Live, a.Live...)
-	q.whole.Names = append(before.Names, a.Names...)
+	q.whole.Names, q.whole.Present = append(before.Names, a.Names...), append(before.Present, a.Present...)
 	q.done = len(q.parts) == a.Parts
 	return nil
 }
