@@ -36,11 +36,16 @@ func pages(t *testing.T, c *admin.Cluster, limit int) (all []registry.Destinatio
 	}
 }
 
-// rows are destinations for comparisons: name, pattern and subscribers.
+// rows are destinations for comparisons: name, pattern, subscribers, and of rooms members and anonymous.
 func rows(page []registry.Destination) string {
 	texts := []string{}
 	for _, d := range page {
 		text := fmt.Sprint(d.Name, " ", d.Pattern, " ", d.Subscribers)
+		for _, n := range []*int{d.Members, d.Anonymous} {
+			if n != nil {
+				text += fmt.Sprint(" ", *n)
+			}
+		}
 		texts = append(texts, "{"+text+"}")
 	}
 	return fmt.Sprint(texts)
@@ -67,6 +72,20 @@ func TestDestinations(t *testing.T) {
 			t.Errorf("silent are %q", got)
 		}
 	})
+}
+
+// TestDestinationsPresent: of rooms it is told how many are there, on all nodes that know.
+func TestDestinationsPresent(t *testing.T) {
+	m := sessionMap(t, servers.Redis(t).Addr, redisregistry.Hashes)
+	a, b := two(t, m)
+	a.keep(registry.Present{Destination: "/topic/a", Count: 2})
+	a.keep(registry.Present{Destination: "/topic/b", Count: 3, Anonymous: 1})
+	b.keep(registry.Present{Destination: "/topic/b", Count: 4, Anonymous: 5})
+	b.has(8, "", "tcp", "/topic/z")
+	got, _ := pages(t, admin.NewCluster(m, patience), 10)
+	if want := "[{/topic/a false 2 2 0} {/topic/b false 2 7 6} {/topic/z false 1}]"; rows(got) != want {
+		t.Errorf("%s, want %s", rows(got), want)
+	}
 }
 
 // TestDestinationsOfMany: 100,000 of one node, and as many names as an answer holds, of the longest.

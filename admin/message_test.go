@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -41,6 +42,9 @@ func TestParseRequestRefuses(t *testing.T) {
 		"a session that is null":    `{"id":"a","reply":"` + token + `","op":"kick","sessions":[7]}`,
 		"too many sessions":         `{"id":"a","reply":"` + token + `","op":"kick","sessions":["00000001"` + strings.Repeat(`,"00000001"`, maxIDs) + `]}`,
 		"a long destination":        `{"id":"a","reply":"` + token + `","op":"subscribers","destination":"` + strings.Repeat("a", maxDestination+1) + `"}`,
+		"a long name to go on":      `{"id":"a","reply":"` + token + `","op":"names","after":"` + strings.Repeat("a", maxDestination+1) + `"}`,
+		"too many rooms":            `{"id":"a","reply":"` + token + `","op":"presence","rooms":["/a"` + strings.Repeat(`,"/a"`, maxRooms) + `]}`,
+		"too long rooms":            `{"id":"a","reply":"` + token + `","op":"presence","rooms":["/a"` + strings.Repeat(`,"/`+strings.Repeat("a", 8<<10)+`"`, 8) + `]}`,
 		"a long reason":             `{"id":"a","reply":"` + token + `","op":"kick","reason":"` + strings.Repeat("a", 201) + `"}`,
 		"a reason of two lines":     `{"id":"a","reply":"` + token + `","op":"kick","reason":"a\nb"}`,
 		"a reason with an escape":   `{"id":"a","reply":"` + token + `","op":"kick","reason":"\u001b[31m"}`,
@@ -70,7 +74,20 @@ func TestSplit(t *testing.T) {
 		}
 		long.Live = append(long.Live, l)
 	}
+	names := answer{ID: "a", Node: "n", Next: "/z"}
+	for i := range 60 {
+		names.Names = append(names.Names, registry.Destination{Name: strings.Repeat("<", 8<<10), Subscribers: i})
+	}
+	rooms := answer{ID: "a", Node: "n", Left: 2}
+	for i := range 50 {
+		room := registry.Present{Destination: "/" + strings.Repeat("<", 8<<10-3) + fmt.Sprintf("%02d", i), Number: uint64(i), Count: i, Anonymous: 3, Many: i == 7}
+		for n := range i % 3 * 300 {
+			room.Members = append(room.Members, registry.Person{Member: fmt.Appendf(nil, "%d", n+1000), Sessions: n + 1, Since: int64(n), Info: fmt.Appendf(nil, `"%01000d"`, n)})
+		}
+		rooms.Present = append(rooms.Present, room)
+	}
 	for what, a := range map[string]answer{
+		"long names": names, "rooms": rooms,
 		"nothing": {ID: "a", Node: "n"}, "an error": {ID: "a", Node: "n", Error: "no"},
 		"100,000 sessions": many, "much of 50 sessions": long,
 	} {
@@ -100,9 +117,74 @@ func TestSplit(t *testing.T) {
 		}
 		slices.Sort(q.whole.Sessions)
 		slices.SortFunc(q.whole.Live, func(a, b registry.Live) int { return int(a.ID) - int(b.ID) })
+		slices.SortFunc(q.whole.Names, func(a, b registry.Destination) int { return a.Subscribers - b.Subscribers })
+		if present := sorted(whole(q.whole.Present)); !reflect.DeepEqual(present, a.Present) || q.whole.Left != a.Left {
+			t.Errorf("%s: %d rooms came", what, len(present))
+		}
+		if !reflect.DeepEqual(q.whole.Names, a.Names) || q.whole.Next != a.Next {
+			t.Errorf("%s: %d names came", what, len(q.whole.Names))
+		}
 		if !reflect.DeepEqual(q.whole.Sessions, a.Sessions) || !reflect.DeepEqual(q.whole.Live, a.Live) || q.whole.Error != a.Error {
 			t.Errorf("%s: %d sessions, %d live and %q came", what, len(q.whole.Sessions), len(q.whole.Live), q.whole.Error)
 		}
+	}
+}
+
+// sorted puts rooms, and their members, in order.
+func sorted(rooms []registry.Present) []registry.Present {
+	slices.SortFunc(rooms, func(a, b registry.Present) int { return strings.Compare(a.Destination, b.Destination) })
+	for _, room := range rooms {
+		slices.SortFunc(room.Members, func(a, b registry.Person) int { return strings.Compare(string(a.Member), string(b.Member)) })
+	}
+	return rooms
+}
+
+// TestSenselessRooms: what no node says of rooms counts for nothing.
+func TestSenselessRooms(t *testing.T) {
+	const good = `{"destination":"/a","count":1,"anonymous":2,"members":[{"member":7,"sessions":1,"since":5,"info":{"name":"x"}}]}`
+	for payload, sense := range map[string]bool{
+		``: true, `"present":[` + good + `]`: true, `"present":[` + good + `],"left":1`: true, `"error":"no"`: false,
+		`"left":2`: false, `"left":-1`: false, `"present":[{"destination":"/c"}]`: false,
+		`"present":[{"destination":"/a","count":-1}]`: false, `"present":[{"destination":"/a","anonymous":-1}]`: false,
+		`"present":[{"destination":"/a","members":[{"member":7,"sessions":0}]}]`:        false,
+		`"present":[{"destination":"/a","members":[{"member":null,"sessions":1}]}]`:     false,
+		`"present":[{"destination":"/a","members":[{"sessions":1}]}]`:                   false,
+		`"present":[{"destination":"/a","members":[{"member":"\u0062","sessions":1}]}]`: false,
+	} {
+		a, err := parseAnswer(strings.TrimSuffix(`{"id":"a","node":"n","part":0,"parts":1,`+payload, ",") + "}")
+		q := question{node: "n", request: request{Rooms: []string{"/a", "/b"}}, parts: map[int]struct{}{}}
+		if err == nil {
+			err = q.add(a)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := q.present(); (err == nil) != sense {
+			t.Errorf("%s: %v", payload, err)
+		}
+	}
+}
+
+// TestPortion: requests of rooms fit their bounds, and lose none.
+func TestPortion(t *testing.T) {
+	var rooms []string
+	for i := range 3000 {
+		rooms = append(rooms, fmt.Sprint("/", i, strings.Repeat("<", i*i%(8<<10-8)*(i%40/39))))
+	}
+	n := 0
+	for n < len(rooms) {
+		some := portion(rooms[n:])
+		text, err := json.Marshal(request{ID: "a", Reply: token, Op: opPresence, Rooms: some})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parseRequest(string(text)); len(some) == 0 || err != nil {
+			t.Fatalf("%d rooms: %v", len(some), err)
+		}
+		n += len(some)
+	}
+	if n != len(rooms) {
+		t.Errorf("%d rooms, want %d", n, len(rooms))
 	}
 }
 
@@ -138,12 +220,14 @@ func TestHostileAnswers(t *testing.T) {
 func FuzzParseRequest(f *testing.F) {
 	f.Add(`{"id":"a-1","reply":"` + token + `","op":"kick","sessions":["0000002a"],"reason":"bye","code":15}`)
 	f.Add(`{"id":"a-1","reply":"` + token + `","op":"subscribers","destination":"/topic/a"}`)
+	f.Add(`{"id":"a-1","reply":"` + token + `","op":"names","destination":"/topic/*","after":"/topic/a","most":1000}`)
+	f.Add(`{"id":"a-1","reply":"` + token + `","op":"presence","rooms":["/topic/a"],"counts":true}`)
 	f.Fuzz(func(t *testing.T, payload string) {
 		r, err := parseRequest(payload)
 		if err != nil {
 			return
 		}
-		if len(r.Sessions) > maxIDs || gateway.CheckReason(r.Reason) != nil || !isToken(r.Reply) || len(r.Destination) > maxDestination {
+		if len(r.Sessions) > maxIDs || len(r.Rooms) > maxRooms || lengthOf(r.Rooms) > maxRoomBytes || gateway.CheckReason(r.Reason) != nil || !isToken(r.Reply) || len(r.Destination) > maxDestination || len(r.After) > maxDestination {
 			t.Errorf("%+v is over the limits", r)
 		}
 		text, err := json.Marshal(r)
@@ -156,6 +240,9 @@ func FuzzParseRequest(f *testing.F) {
 		}
 		if len(r.Sessions) == 0 {
 			r.Sessions, again.Sessions = nil, nil
+		}
+		if len(r.Rooms) == 0 {
+			r.Rooms, again.Rooms = nil, nil
 		}
 		if err == nil && !reflect.DeepEqual(r, again) {
 			t.Errorf("%+v is read again as %+v", r, again)
