@@ -88,6 +88,7 @@ func New(cluster *admin.Cluster, b bus.Bus, node Node, log *slog.Logger) *API {
 	a.addPublish()
 	a.addSessions()
 	a.addMembers()
+	a.addPresence()
 	a.addHistory()
 	a.addNodes()
 	a.addPolicy()

@@ -43,9 +43,9 @@ type destinationsQuery struct {
 }
 
 type destinationPage struct {
-	Destinations []registry.Destination `json:"destinations" nullable:"false"`
+	Destinations []registry.Destination `json:"destinations" nullable:"false" doc:"of rooms where somebody is present also how many members and anonymous sessions are, as the nodes count: a member on two of them counts twice"`
 	Cursor       string                 `json:"cursor,omitempty" doc:"with which the next page begins; there is none on the last one"`
-	Silent       []string               `json:"silent_nodes" nullable:"false" doc:"nodes that did not answer, whose subscribers are not counted"`
+	Silent       []string               `json:"silent_nodes" nullable:"false" doc:"nodes that did not answer, whose subscribers, and who is present there, are not counted"`
 }
 
 func (a *API) listDestinations(ctx context.Context, q *destinationsQuery) (p destinationPage, err error) {

@@ -40,6 +40,7 @@ type verdict struct {
 	Expression string `json:"expression,omitempty" doc:"of that field"`
 
 	Destination string `json:"destination,omitempty" doc:"what a SUBSCRIBE that may pass is on the bus: below /member another than the client says"`
+	Room        string `json:"room,omitempty" doc:"whose subscribers it tells of, below /presence"`
 
 	Target    string `json:"target,omitempty" doc:"where the message of a SEND goes"`
 	Session   bool   `json:"session,omitempty" doc:"it goes to the sender's own session"`
@@ -71,7 +72,7 @@ func (a *API) testPolicy(_ context.Context, in *policyRequest) (out verdict, err
 func newVerdict(v policy.Verdict) verdict {
 	out := verdict{
 		Allowed: v.Refusal == nil, Rule: v.Rule, Where: v.Where, Match: v.Match, Field: v.Field, Expression: v.Expression,
-		Destination: v.Destination, Target: v.Target.Destination, Session: v.Target.Session, Rewritten: v.Target.Rewrite != nil,
+		Destination: v.Destination, Room: v.Room, Target: v.Target.Destination, Session: v.Target.Session, Rewritten: v.Target.Rewrite != nil,
 	}
 	if no := v.Refusal; no != nil {
 		out.Code, out.Word, out.Message = no.Code, no.Word, no.Message

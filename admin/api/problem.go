@@ -87,7 +87,7 @@ func (a *API) problem(err error, reads bool) *Problem {
 		return coded(http.StatusUnprocessableEntity, policy.CodeContent, err)
 	case errors.As(err, new(*admin.DestinationError)):
 		return coded(http.StatusUnprocessableEntity, policy.CodeDestination, err)
-	case is(admin.ErrHeader, admin.ErrOneTarget, admin.ErrTooManyRecipients, admin.ErrCursor, admin.ErrPage, admin.ErrDestination, registry.ErrMember, gateway.ErrPosition):
+	case is(admin.ErrHeader, admin.ErrOneTarget, admin.ErrTooManyRecipients, admin.ErrCursor, admin.ErrPage, admin.ErrRoom, admin.ErrDestination, registry.ErrMember, gateway.ErrPosition):
 		return invalid("%v", err)
 	case is(admin.ErrNoSession, admin.ErrNoNode, admin.ErrNotConnected, gateway.ErrNoHistory):
 		return problem(http.StatusNotFound, "%v", err)
