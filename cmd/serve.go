@@ -92,7 +92,7 @@ func serve(ctx context.Context, p Process, src *cli.Source) error {
 	if err != nil {
 		return err
 	}
-	gw, err := newGateway(cfg, node, b, cluster.registry, tokens, log)
+	gw, err := newGateway(cfg, node, b, cluster, tokens, log)
 	if err != nil {
 		return err
 	}
@@ -175,8 +175,8 @@ func newTokens(cfg *config.Config, client *redisregistry.Client) (*auth.Authenti
 	return auth.New(tokens)
 }
 
-func newGateway(cfg *config.Config, node registry.Node, b bus.Bus, reg registry.Registry, tokens *auth.Authenticator, log *slog.Logger) (*gateway.Gateway, error) {
-	return gateway.New(node, b, reg, cfg.Rules(),
+func newGateway(cfg *config.Config, node registry.Node, b bus.Bus, c *cluster, tokens *auth.Authenticator, log *slog.Logger) (*gateway.Gateway, error) {
+	opts := []gateway.Option{
 		gateway.WithEndpoint(cfg.Endpoint),
 		gateway.WithOrigins(cfg.Origins),
 		gateway.WithLimits(gateway.Limits{
@@ -194,10 +194,15 @@ func newGateway(cfg *config.Config, node registry.Node, b bus.Bus, reg registry.
 		gateway.WithSockJS(newSockJS(cfg.SockJS)),
 		gateway.WithDrain(time.Duration(cfg.Drain.Duration)),
 		gateway.WithHistory(int(cfg.History.Memory)),
+		gateway.WithPresence(newPresence(cfg, c.sessions)),
 		gateway.WithLogger(log),
 		gateway.WithEveryLine(cfg.Standalone),
 		gateway.WithPages(page.Handler(cfg.Endpoint)),
-	)
+	}
+	if cfg.PageAPI.Enabled { // over a cluster of its own, so that pages and operators don't wait for each other
+		opts = append(opts, gateway.WithPageAPI(admin.NewCluster(c.sessions, 0)))
+	}
+	return gateway.New(node, b, c.registry, cfg.Rules(), opts...)
 }
 
 // newSockJS returns nil for none.

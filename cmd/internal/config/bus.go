@@ -133,8 +133,8 @@ func (c *Config) checkBuses() {
 		c.failAll("bus."+d.Name, c.Bus.sections[d.Name].Check())
 	}
 	c.eachDestination(func(path, pattern string) {
-		for _, prefix := range []string{c.Prefixes.App, c.Prefixes.User} {
-			if destination.IsUnder(pattern, prefix) {
+		for _, prefix := range []string{c.Prefixes.App, c.Prefixes.User, c.Prefixes.Presence} {
+			if prefix != "" && destination.IsUnder(pattern, prefix) {
 				c.fail(path, "%q is below %s, where no subscriber receives it: write it like %s/orders/{key}",
 					c.scalars[path].value, prefix, c.Prefixes.Broker[0])
 			}

@@ -158,14 +158,19 @@ func (c *Config) checkPrefixes() {
 	for i, b := range c.Prefixes.Broker {
 		all = append(all, prefix{fmt.Sprintf("prefixes.broker[%d]", i), b})
 	}
-	member := prefix{"prefixes.member", c.Prefixes.Member}
-	at := slices.IndexFunc(all, member.overlaps)
-	switch {
-	case member.value == "":
-	case at >= 0 && c.Origin(member.path) == ByDefault:
-		c.Prefixes.Member, c.overlaps = "", append(c.overlaps, overlap{member.path, all[at].path}) // a file of before knows nothing of it
-	default:
-		all = append(all, member)
+	for _, p := range []struct {
+		path  string
+		value *string
+	}{{"prefixes.member", &c.Prefixes.Member}, {"prefixes.presence", &c.Prefixes.Presence}} {
+		optional := prefix{p.path, *p.value}
+		at := slices.IndexFunc(all, optional.overlaps)
+		switch {
+		case optional.value == "":
+		case at >= 0 && c.Origin(p.path) == ByDefault:
+			*p.value, c.overlaps = "", append(c.overlaps, overlap{p.path, all[at].path}) // a file of before knows nothing of it
+		default:
+			all = append(all, optional)
+		}
 	}
 	if len(c.Prefixes.Broker) == 0 {
 		c.fail("prefixes.broker", "is empty: want at least one, such as [/topic, /queue]")
@@ -219,6 +224,12 @@ func (c *Config) checkLimits() {
 // maxHeartBeat is what a browser's timer can wait, 2^31 ms, in whole days. With more it does not wait at all.
 const maxHeartBeat = 24 * 24 * time.Hour
 
+// Bounds of presence: a member who has gone is shown no longer than that, and a list of one room takes a node no more memory.
+const (
+	maxGrace  = 10 * time.Minute
+	maxListed = 10_000
+)
+
 // checkBounds refuses numbers, sizes and times with which something could never work.
 func (c *Config) checkBounds() {
 	beats := func(d, most time.Duration) bool { return d == 0 || time.Second <= d && d <= most }
@@ -231,6 +242,8 @@ func (c *Config) checkBounds() {
 		{"registry.heartbeat", c.Registry.Heartbeat > 0, "some time, such as 5s"},
 		{"sessions.per_member.max", c.Sessions.PerMember.Max >= 0, "1 or more, or 0 for any number"},
 		{"history.memory", c.History.Memory >= MiB, "1MiB or more"},
+		{"presence.grace", 0 <= c.Presence.Grace && c.Presence.Grace <= maxGrace, "0s to 10m"},
+		{"presence.limit", 1 <= c.Presence.Limit && c.Presence.Limit <= maxListed, "1 to 10000"},
 		{"limits.message", c.Limits.Message > 0, "a size such as 64KiB"},
 		{"limits.connections", c.Limits.Connections > 0, "1 or more"},
 		{"limits.connect_timeout", c.Limits.ConnectTimeout > 0, "some time, such as 10s"},

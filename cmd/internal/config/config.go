@@ -31,6 +31,8 @@ type Config struct {
 	Channels  []policy.Channel `key:"channels" is:"who may subscribe and send: the first that matches decides, what nothing matches is refused"`
 	Routes    []policy.Route   `key:"routes" is:"what a SEND to the application becomes, the first that matches"`
 	History   History          `key:"history"`
+	Presence  Presence         `key:"presence"`
+	PageAPI   PageAPI          `key:"page_api"`
 	Limits    Limits           `key:"limits"`
 	HeartBeat HeartBeat        `key:"heart_beat"`
 	SockJS    SockJS           `key:"sockjs"`
@@ -78,8 +80,10 @@ type Prefixes struct {
 // Received is what destinations begin with that subscribers receive.
 func (p *Prefixes) Received() (list []string) {
 	list = append(slices.Clone(p.Broker), p.User)
-	if p.Member != "" {
-		list = append(list, p.Member)
+	for _, optional := range []string{p.Member, p.Presence} {
+		if optional != "" {
+			list = append(list, optional)
+		}
 	}
 	return list
 }
@@ -118,6 +122,17 @@ type Errors struct {
 // History is what a node may keep for clients that come back; 'channels' say of what.
 type History struct {
 	Memory Size `key:"memory" default:"64MiB" is:"memory of a node for what 'channels' keep; over it the oldest goes; '1MiB' or more"`
+}
+
+// Presence is how rooms are shown; 'channels' say which destinations are rooms.
+type Presence struct {
+	Grace time.Duration `key:"grace" default:"5s" is:"how long a member who has gone counts as there still, in case of a reconnect; '0s' to '10m'"`
+	Limit int           `key:"limit" default:"1000" is:"members of a room that are listed, 1 to 10000; more are counted"`
+}
+
+// PageAPI is for pages, which 'origins' names; the API for backends is api.
+type PageAPI struct {
+	Enabled bool `key:"enabled" default:"false" is:"whether pages may ask over HTTP, below 'endpoint', for destinations, who is there, and what was said"`
 }
 
 type Limits struct {

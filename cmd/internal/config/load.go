@@ -166,7 +166,8 @@ func texts(value any, list bool) []string {
 }
 
 // settle draws the conclusions that no source spells out: a broker named by a flag is meant to be
-// used, and a standalone node uses the embedded servers where no flag names another. Without a file it also has an API.
+// used, and a standalone node uses the embedded servers where no flag names another, and lets
+// pages of this machine in. Without a file it also has an API.
 func (c *Config) settle(standalone, noFile bool) {
 	c.Standalone = standalone
 	byFlag := false
@@ -191,6 +192,10 @@ func (c *Config) settle(standalone, noFile bool) {
 	if standalone && c.Origin("origins") == ByDefault { // a front end's development server
 		c.Origins = []string{"http://localhost:*", "http://127.0.0.1:*"}
 		c.origins["origins"] = ByStandalone
+	}
+	if standalone && c.Origin("page_api.enabled") == ByDefault { // the chat page asks
+		c.PageAPI.Enabled = true
+		c.origins["page_api.enabled"] = ByStandalone
 	}
 	if standalone && noFile {
 		c.openAPI()

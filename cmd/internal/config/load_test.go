@@ -238,6 +238,20 @@ func TestStandaloneOrigins(t *testing.T) {
 	}
 }
 
+// TestStandalonePageAPI: the chat page may ask a standalone node, unless somebody has said otherwise. Others have no such API.
+func TestStandalonePageAPI(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for text, want := range map[string]bool{"endpoint: /ws\n": true, "page_api: {enabled: false}\n": false} {
+		writeFile(t, "t.yaml", text)
+		if c := must(Load(Source{Drivers: drivers(), File: "t.yaml", Standalone: true})); c.PageAPI.Enabled != want {
+			t.Errorf("%q: %v", text, c.PageAPI.Enabled)
+		}
+		if c := must(Load(Source{Drivers: drivers(), File: "t.yaml"})); c.PageAPI.Enabled {
+			t.Errorf("%q: on without --standalone", text)
+		}
+	}
+}
+
 // TestRedactURL: nothing shows a password.
 func TestRedactURL(t *testing.T) {
 	for in, want := range map[string]string{

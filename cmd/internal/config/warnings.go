@@ -36,7 +36,11 @@ func (c *Config) Warnings() (lines []string) {
 		warn("sessions.per_member.max", "bounds nobody: sessions have members only where somebody's tokens are taken; %s", nameAnIssuer)
 	}
 	for _, o := range c.overlaps {
-		warn(o.path, "its default overlaps %s, so it is off, and members have no destinations of their own: set it to another prefix, or to \"\"", o.other)
+		without := "members have no destinations of their own"
+		if o.path == "prefixes.presence" {
+			without = "no client can see who is subscribed to what"
+		}
+		warn(o.path, "its default overlaps %s, so it is off, and %s: set it to another prefix, or to \"\"", o.other, without)
 	}
 	for _, i := range c.issuers() {
 		for _, k := range i.keys {
@@ -63,6 +67,10 @@ func (c *Config) warnOfRules(warn func(path, format string, args ...any)) {
 		c.warnOfMember(warn, path, rule.Publish)
 	}
 	c.eachDestination(func(path, pattern string) { c.warnOfPrefix(warn, path, pattern) })
+	for _, rule := range c.rules.Roomless() {
+		match, _ := c.Said(rule + ".match")
+		warn(rule+".match", "%q lets nobody see anything: it only takes from what the channel of %s gives, and no channel there has presence", match, strings.TrimPrefix(match, c.Prefixes.Presence))
+	}
 	for _, s := range c.rules.Shadows() {
 		match, _ := c.Said(s.Rule + ".match")
 		by, where := c.Said(s.By + ".match")
