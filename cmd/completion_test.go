@@ -66,6 +66,12 @@ func TestOfferedWords(t *testing.T) {
 	for _, tt := range []struct{ words, want string }{
 		{"publish -c c.yaml /topic/c", "/topic/chat\n" + done},
 		{"publish -c c.yaml /topic/chat ", done},
+		{"history -c c.yaml /topic/c", "/topic/chat\n" + done},
+		{"history -c c.yaml /topic/chat ", done},
+		{"history --after ", done},
+		{"presence -c c.yaml /topic/r", "/topic/room/\n" + more},
+		{"presence -c c.yaml /topic/chat ", done},
+		{"destinations list -c c.yaml --match /topic/c", "/topic/chat\n" + done},
 		{"subscribe -c c.yaml /topic/chat /t", "/topic/chat\n/topic/room/\n" + more},
 		{"sessions kick -c c.yaml --destination /topic/r", "/topic/room/\n" + more},
 		{"policy test ", "SUBSCRIBE\nSEND\n" + done},

@@ -98,6 +98,10 @@ func TestMistakes(t *testing.T) {
 		{"no session after all", []string{"publish", "/topic/a", "b", "--session", ""}, cli.Usage, "--session is empty: it needs the id of a session; see stompgw publish --help"},
 		{"no time", []string{"publish", "/topic/a", "b", "--timeout", "0s"}, cli.Usage, "--timeout: 0s is too short: want 1ms or more; see stompgw publish --help"},
 		{"destination of the application", []string{"publish", "/app/topic/a", "b"}, cli.Usage, "DEST /app/topic/a is for clients to send to: the bus carries what subscribers receive, such as /topic/chat; --via stomp sends as a client does"},
+		{"destination of no member", []string{"publish", "/member/a b/queue/x", "b"}, cli.Usage, `DEST /member/a b/queue/x: "a b" names no member: write a%20b`},
+		{"destination of members", []string{"publish", "/member", "b"}, cli.Usage, `DEST /member: "/member" names no member: write it like /member/42/queue/x`},
+		{"destination of the nodes", []string{"publish", "$presence/topic/a", "b"}, cli.Usage, `DEST "$presence/topic/a" does not begin with a slash: write it like /topic/chat`},
+		{"destination that tells who is there", []string{"publish", "/presence/topic/a", "b"}, cli.Usage, "DEST /presence/topic/a: it tells who is subscribed to another destination, which the gateway alone says"},
 		{"destination of a session", []string{"publish", "/session/queue/a", "b"}, cli.Usage, "DEST /session/queue/a is one session's own: say which with --session SESSION or --member MEMBER"},
 		{"secret header", []string{"publish", "/topic/a", "b", "--nats", "nats://" + closed, "-H", "Authorization: x"}, cli.Usage, "header not allowed: Authorization, which would show a secret to all subscribers"},
 		{"no key", []string{"token", "gen", "--member", "1"}, cli.Usage, "there is nothing to sign with: name it with --secret-file, --key or --config; see stompgw token gen --help"},
@@ -250,7 +254,7 @@ func TestVersion(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	for _, args := range [][]string{{}, {"--help"}, {"sessions"}, {"serve", "--help"}, {"publish", "--help"}} {
+	for _, args := range [][]string{{}, {"--help"}, {"sessions"}, {"serve", "--help"}, {"publish", "--help"}, {"history", "--help"}, {"destinations"}, {"presence", "--help"}} {
 		if code, stdout, stderr := run(t, args...); code != 0 || stderr != "" || !strings.Contains(stdout, "Usage:") {
 			t.Errorf("%q: exit code %d, stderr %q", args, code, stderr)
 		}
@@ -299,6 +303,8 @@ channels: [{match: "/topic/{room}", subscribe: "claims.mu == 1", send: "true"}]
 		{"sessions list", "no-redis no-ca"},
 		{"sessions kick x", "no-redis no-ca"},
 		{"nodes list", "no-redis no-ca"},
+		{"destinations list", "no-redis no-ca"},
+		{"presence /topic/a", "no-redis no-ca"},
 		{"publish /topic/a x --timeout 1s", "no-nats"},
 		{"publish /topic/a x --member 1", "no-nats no-redis no-ca"},
 		{"publish /topic/a x --via stomp", ""},

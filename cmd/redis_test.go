@@ -83,7 +83,7 @@ func useRedis(t *testing.T, redis string, layout redisregistry.Layout) {
 	})
 	for _, args := range [][]string{
 		{"sessions", "list", "--limit", "1"}, {"sessions", "list", "-o", "wide"}, {"sessions", "count", "--by", "member"}, {"sessions", "show", key},
-		{"nodes", "list"}, {"nodes", "show", strings.Split(key, "_")[0]},
+		{"destinations", "list"}, {"presence", "/topic/a"}, {"nodes", "list"}, {"nodes", "show", strings.Split(key, "_")[0]},
 		{"sessions", "kick", "--member", "42", "--block", "1m", "--yes"}, {"sessions", "blocked"}, {"sessions", "unblock", "42"},
 	} {
 		if code, _, stderr := run(t, append(args, "--config", "t.yaml")...); code != 0 {

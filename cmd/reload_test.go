@@ -413,3 +413,28 @@ func untimed() *slog.HandlerOptions {
 		return a
 	}}
 }
+
+// TestReloadKeys: other keys of the API are taken where there is one; for a first one the node has to start anew.
+func TestReloadKeys(t *testing.T) {
+	with := func(name string) string {
+		return "api: {listen: '127.0.0.1:0', keys: [{name: " + name + ", key_file: secret-key, scopes: [read, publish]}]}\n" + oneRoom
+	}
+	r := newReloadRig(t, oneRoom)
+	key := strings.Repeat("k", 32)
+	clitest.WriteFile(t, "secret-key", key)
+	clitest.WriteFile(t, "t.yaml", with("a"))
+	if !r.reload(t.Context()) || len(r.keys) > 0 || !strings.Contains(r.log.String(), "api.listen") {
+		t.Errorf("a node without an API takes %v, and logs\n%s", r.keys, &r.log)
+	}
+	cfg, err := r.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.running.Store(cfg)
+	r.log.Reset()
+	clitest.WriteFile(t, "t.yaml", with("b"))
+	want := []api.Key{{Name: "b", Secret: key, Scopes: []api.Scope{api.ScopeRead, api.ScopePublish}}}
+	if !r.reload(t.Context()) || !reflect.DeepEqual(r.keys, want) || strings.Contains(r.log.String(), "restart") {
+		t.Errorf("a node with an API takes %v, and logs\n%s", r.keys, &r.log)
+	}
+}

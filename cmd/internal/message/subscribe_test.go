@@ -285,7 +285,7 @@ func TestMistakes(t *testing.T) {
 		{"subscribe /a --for -1s", cli.Usage, "--for: -1s is negative: write it like 10s" + see},
 		{"subscribe /a --for 0", cli.Usage, "--for: 0 is too short: want 1ms or more" + see},
 		{"subscribe topic/a", cli.Usage, `DEST "topic/a" does not begin with a slash: write it like /topic/chat`},
-		{"subscribe /elsewhere -c closed.yaml", cli.Usage, "DEST /elsewhere is below none of the prefixes /topic, /queue, /session (default), and no channel names it"},
+		{"subscribe /elsewhere -c closed.yaml", cli.Usage, "DEST /elsewhere is below none of the prefixes /topic, /queue, /session, /member, /presence (default), and no channel names it"},
 		{"subscribe /a -o json", cli.Usage, "-o json: the formats are text, jsonl" + see},
 		{"subscribe /a --timeout 0s", cli.Usage, "--timeout: 0s is too short: want 1ms or more" + see},
 		{"subscribe /a --token x --token-file two", cli.Usage, "--token and --token-file: a client has one token" + see},

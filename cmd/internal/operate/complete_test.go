@@ -45,6 +45,9 @@ func TestOffers(t *testing.T) {
 		{[]string{"sessions", "count", "--by", ""}, "node\nmember\ntransport\n" + nothing},
 		{[]string{"sessions", "list", "-o", "y"}, "table\nwide\njson\njsonl\nyaml\nname\n" + nothing}, // the shell chooses
 		{[]string{"sessions", "list", "--member", ""}, nothing},
+		{[]string{"destinations", "list", "--sort", ""}, "name\nsubscribers\nmembers\nanonymous\n" + nothing},
+		{[]string{"destinations", "l"}, "list\tList what clients of all live nodes have subscribed to\n" + nothing},
+		{[]string{"presence", "/topic/a", ""}, nothing},
 	} {
 		s := newSeat(t)
 		code, stdout, _ := s.run(append([]string{"__complete"}, tt.words...)...)

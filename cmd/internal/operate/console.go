@@ -33,6 +33,8 @@ type operator interface {
 	Blocks(ctx context.Context) ([]admin.Block, error)
 	Block(ctx context.Context, member string, d time.Duration) error
 	Unblock(ctx context.Context, member string) (was bool, err error)
+	Destinations(ctx context.Context, match, after string, limit int) ([]registry.Destination, string, error)
+	Present(ctx context.Context, room string, counts bool) (registry.Present, error)
 	Nodes(ctx context.Context) ([]admin.Node, error)
 	FindNode(ctx context.Context, name string) (admin.Node, error)
 	Drain(ctx context.Context, node string) (sessions int, err error)
@@ -58,6 +60,8 @@ func (c *console) commands() []*cobra.Command {
 		cli.Group("sessions", "Look at the sessions of all live nodes, and end some",
 			c.sessionsList(), c.sessionsShow(), c.sessionsCount(), c.sessionsKick(), c.sessionsBlocked(), c.sessionsUnblock()),
 		c.members(),
+		cli.Group("destinations", "Look at what clients of all live nodes have subscribed to", c.destinationsList()),
+		c.presence(),
 		cli.Group("nodes", "Look at the live nodes, and have one let its sessions go", c.nodesList(), c.nodesShow(), c.nodesDrain()),
 	}
 }

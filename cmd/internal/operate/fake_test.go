@@ -41,6 +41,8 @@ type fakeCluster struct {
 	sessions []admin.Session
 	nodes    []admin.Node
 	blocks   []admin.Block
+	names    []registry.Destination
+	rooms    map[string]registry.Present
 	live     map[string]registry.Live // by key
 	gone     map[string]bool          // sessions that end before they are kicked, by key
 	silent   []string
@@ -83,6 +85,20 @@ func newFakeCluster() *fakeCluster {
 		blocks: []admin.Block{
 			{Member: json.RawMessage("42"), Left: 9*time.Minute + 59*time.Second, Until: *ago(-599 * time.Second)},
 			{Member: json.RawMessage(`"bob"`), Left: 26 * time.Hour, Until: *ago(-26 * time.Hour)},
+		},
+		names: []registry.Destination{
+			{Name: "/topic/*", Pattern: true, Subscribers: 1}, {Name: "/topic/a\x1b\u202e", Subscribers: 2},
+			{Name: "/topic/room.1", Subscribers: 12, Members: new(3), Anonymous: new(0)},
+			{Name: "/topic/room.2", Subscribers: 9, Members: new(12345), Anonymous: new(4)},
+			{Name: "/topic/room.3/" + strings.Repeat("long/", 10) + "name", Subscribers: 100},
+		},
+		rooms: map[string]registry.Present{
+			"/topic/room.1": {Destination: "/topic/room.1", Count: 3, Members: []registry.Person{
+				{Member: json.RawMessage(`"auth0|5f7c8ec7c33c6c004bbafe82"`), Sessions: 2, Since: ago(time.Minute).UnixMilli()},
+				{Member: json.RawMessage("42"), Sessions: 1, Since: ago(51 * time.Hour).UnixMilli(), Info: json.RawMessage(`{"name":"世界🙂\u001b[2J of a long name","avatar":"https://img.example/42.png"}`)},
+				{Member: json.RawMessage("7"), Sessions: 12, Since: ago(-time.Second).UnixMilli(), Info: json.RawMessage(`{"name":"Se\u202even"}`)}}},
+			"/topic/room.2": {Destination: "/topic/room.2", Count: 12345, Anonymous: 4, Many: true},
+			"/topic/room.4": {Destination: "/topic/room.4", Anonymous: 1},
 		},
 		gone:   map[string]bool{},
 		silent: []string{nodeB},
@@ -198,6 +214,33 @@ func (c *fakeCluster) Unblock(_ context.Context, member string) (bool, error) {
 	}
 	c.called("unblock %s", member)
 	return slices.Contains(c.blocked, member), c.fault
+}
+
+func (c *fakeCluster) Destinations(_ context.Context, match, after string, limit int) (page []registry.Destination, next string, err error) {
+	c.called("%d destinations %s behind %s", limit, match, after)
+	for _, d := range c.names {
+		switch {
+		case d.Name <= after:
+		case len(page) == limit:
+			return page, page[limit-1].Name, c.fault
+		default:
+			page = append(page, d)
+		}
+	}
+	return page, "", c.fault
+}
+
+func (c *fakeCluster) Present(_ context.Context, room string, counts bool) (registry.Present, error) {
+	c.called("present in %s %t", room, counts)
+	if strings.Contains(room, "*") || room == "" {
+		return registry.Present{}, admin.ErrRoom
+	}
+	p := c.rooms[room]
+	p.Destination = room
+	if counts {
+		p.Members, p.Many = nil, true
+	}
+	return p, c.fault
 }
 
 func (c *fakeCluster) Nodes(context.Context) ([]admin.Node, error) { return c.nodes, c.fault }

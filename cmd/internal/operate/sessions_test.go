@@ -51,6 +51,10 @@ func TestOperatorOutput(t *testing.T) {
 		"sessions.kick.dryrun":     {"sessions", "kick", "--all", "--dry-run"},
 		"sessions.blocked":         {"sessions", "blocked"},
 		"sessions.unblock":         {"sessions", "unblock", "42", "al ice\x1b", `"bob"`},
+		"destinations.list":        {"destinations", "list"},
+		"presence":                 {"presence", "/topic/room.1"},
+		"presence.anonymous":       {"presence", "/topic/room.4"},
+		"presence.count":           {"presence", "/topic/room.2", "--count"},
 		"nodes.list":               {"nodes", "list"},
 		"nodes.show":               {"nodes", "show", nodeA},
 		"nodes.drain":              {"nodes", "drain", nodeA, "--yes"},
@@ -94,6 +98,10 @@ func TestSort(t *testing.T) {
 		{"sessions list -o name --sort -subs --limit 2", "_00000001 _0000000b"},
 		{"sessions list -o name --sort queue", "_0000000a _0000000b _00000001 _00000001 _a"},
 		{"nodes list -o name --sort -uptime", nodeA[26:] + " " + nodeB[26:] + " " + nodeX[26:]},
+		{"destinations list -o name --sort -subscribers --limit 3", "/topic/room.3/" + strings.Repeat("long/", 10) + "name /topic/room.1 /topic/room.2"},
+		{"destinations list -o name --sort members --limit 2", "/topic/room.1 /topic/room.2"},
+		{"presence /topic/room.1 -o name --sort -sessions", `7 "auth0|5f7c8ec7c33c6c004bbafe82" 42`},
+		{"presence /topic/room.1 -o name --sort since", `7 "auth0|5f7c8ec7c33c6c004bbafe82" 42`},
 		{"sessions blocked -o name --sort -left", `"bob" 42`},
 		{"sessions count --by member --no-headers --sort sessions", "\"世界\"\t1 -\t7 42\t12"},
 	} {
@@ -118,7 +126,8 @@ func TestSort(t *testing.T) {
 
 // TestWatchLists: a list comes again until Ctrl-C, on a terminal in the place of the last.
 func TestWatchLists(t *testing.T) {
-	for _, args := range []string{"sessions list", "nodes list", "sessions blocked", "sessions count", "sessions count --by node"} {
+	for _, args := range []string{"sessions list", "nodes list", "sessions blocked", "sessions count", "sessions count --by node",
+		"destinations list", "presence /topic/room.1", "presence /topic/room.2 --count"} {
 		ctx, cancel := context.WithCancel(t.Context())
 		seen := make(writes, 100)
 		s := newSeat(t)
@@ -143,7 +152,7 @@ func TestWatchLists(t *testing.T) {
 // TestEmptyLists: they have column names, and are lists in JSON and YAML.
 func TestEmptyLists(t *testing.T) {
 	var all strings.Builder
-	for _, args := range []string{"sessions list", "sessions blocked", "nodes list"} {
+	for _, args := range []string{"sessions list", "sessions blocked", "destinations list", "presence /topic/none", "nodes list"} {
 		for _, format := range []string{"table", "wide", "json", "jsonl", "yaml", "name"} {
 			s := newSeat(t)
 			s.cluster = &fakeCluster{}
@@ -202,6 +211,26 @@ func TestListPages(t *testing.T) {
 	s.want(t, cli.Done, "1 session on 3 live nodes; 1 node did not answer: 1b2c3d4e; more with --cursor 'a b'\\''"+"\ufffd"+"$x'", "sessions", "list", "--limit", "1")
 }
 
+// TestDestinationPages: all are asked for, as many at a time as there can be, or no more than are wanted.
+func TestDestinationPages(t *testing.T) {
+	for _, tt := range []struct{ args, calls, told string }{
+		{"", "1000 destinations  behind ; 1000 destinations  behind /topic/00999; 1000 destinations  behind /topic/01999", "2500 destinations"},
+		{"--match /topic/* --limit 1200", "1000 destinations /topic/* behind ; 200 destinations /topic/* behind /topic/00999", "1200 destinations; there are more, with a larger --limit"},
+		{"--limit 2500", "1000 destinations  behind ; 1000 destinations  behind /topic/00999; 500 destinations  behind /topic/01999", "2500 destinations"},
+		{"--limit 1 --sort name", "1000 destinations  behind ; 1000 destinations  behind /topic/00999; 1000 destinations  behind /topic/01999", "2500 destinations"},
+	} {
+		s := newSeat(t)
+		s.cluster.names, s.cluster.silent = nil, nil
+		for i := range 2500 {
+			s.cluster.names = append(s.cluster.names, registry.Destination{Name: fmt.Sprintf("/topic/%05d", i), Subscribers: 1})
+		}
+		s.want(t, cli.Done, tt.told, append([]string{"destinations", "list"}, strings.Fields(tt.args)...)...)
+		if got := strings.Join(s.cluster.calls, "; "); got != tt.calls {
+			t.Errorf("%s: asked for %s, want %s", tt.args, got, tt.calls)
+		}
+	}
+}
+
 // TestListBreaksOff: a list that can't be read to its end is a failure.
 func TestListBreaksOff(t *testing.T) {
 	s := newSeat(t)
@@ -258,6 +287,15 @@ func TestOperatorMistakes(t *testing.T) {
 
 		{[]string{"sessions", "unblock", `"`}, cli.Usage, `MEMBER ": no member has such an id: " is not the JSON of a string; see stompgw sessions unblock --help`},
 
+		{[]string{"destinations", "list", "--match", ""}, cli.Usage, "--match is empty: leave it out for all, or say which; see stompgw destinations list --help"},
+		{[]string{"destinations", "list", "--match", "topic"}, cli.Usage, "--match topic: a pattern begins with a slash; see stompgw destinations list --help"},
+		{[]string{"destinations", "list", "--limit", "-1"}, cli.Usage, "--limit -1: want a number of destinations, or 0 for all; see stompgw destinations list --help"},
+		{[]string{"destinations", "list", "--sort", "size"}, cli.Usage, "--sort size: the columns are name, subscribers, members, anonymous; see stompgw destinations list --help"},
+		{[]string{"presence"}, cli.Usage, "DEST is missing; see stompgw presence --help"},
+		{[]string{"presence", "/topic/*"}, cli.Usage, "DEST /topic/*: no room: want a destination by its name, which is no pattern and has 1 to 8192 bytes; see stompgw presence --help"},
+		{[]string{"presence", "/topic/room.1", "--count", "-o", "name"}, cli.Usage, "--count and -o name: a number is no name; see stompgw presence --help"},
+		{[]string{"presence", "/topic/room.2"}, cli.Failed, "12345 members in /topic/room.2 can't be listed: the rule only counts, or one node has more than presence.limit; --count tells how many they are"},
+
 		{[]string{"nodes", "show", "9"}, cli.NoMatch, "9: no live node has this name: live are 7c0e9d1a (web-1), 1b2c3d4e (stompgw-7d9f8b6c5-x2x7k\ufffd), aaaaaaaa"},
 		{[]string{"nodes", "show", "17"}, cli.Usage, "17 means several nodes, 7c0e9d1a, 1b2c3d4e, aaaaaaaa: say which"},
 		{[]string{"nodes", "drain", nodeA}, cli.Usage, "the node will end, and nobody is there to be asked: add --yes; see stompgw nodes drain --help"},
@@ -298,7 +336,8 @@ func TestClusterErrors(t *testing.T) {
 		s.want(t, tt.code, "stompgw: "+tt.want, strings.Fields(tt.args)...)
 	}
 	for _, args := range []string{"sessions list", "sessions show a", "sessions count", "sessions count --by member", "sessions kick a",
-		"sessions kick --all --yes", "sessions kick --all --dry-run", "sessions blocked", "sessions unblock a", "nodes list", "nodes show a", "nodes drain a --yes"} {
+		"sessions kick --all --yes", "sessions kick --all --dry-run", "sessions blocked", "sessions unblock a", "nodes list", "nodes show a", "nodes drain a --yes",
+		"destinations list", "presence /topic/a", "presence /topic/a --count"} {
 		s := newSeat(t)
 		s.cluster.fault = refused
 		code, _, stderr := s.run(strings.Fields(args)...)
@@ -312,7 +351,11 @@ func TestClusterErrors(t *testing.T) {
 func TestOperatorHelp(t *testing.T) {
 	root := (&seat{cluster: newFakeCluster(), stdin: strings.NewReader("")}).console().root()
 	for _, group := range root.Commands() {
-		for _, cmd := range group.Commands() {
+		commands := group.Commands()
+		if len(commands) == 0 { // it is none
+			commands = append(commands, group)
+		}
+		for _, cmd := range commands {
 			if cmd.Example == "" || cmd.Short == "" {
 				t.Errorf("%s has no example", cmd.CommandPath())
 			}
@@ -333,7 +376,7 @@ func checkExample(t *testing.T, line string) {
 	t.Helper()
 	line, _, _ = strings.Cut(line, " | ")
 	args := strings.Fields(strings.NewReplacer("'please reload the page'", "reason", `"$(stompgw sessions list --member 42 -o name`, "0000002a",
-		" --config prod.yaml", "").Replace(line))
+		"'/topic/room.*'", "/topic/room.*", " --watch", "", " --config prod.yaml", "").Replace(line))
 	s := newSeat(t)
 	s.stdin = strings.NewReader("")
 	if code, _, stderr := s.run(args[1:]...); code == cli.Usage && !strings.Contains(stderr, "is the beginning") {
@@ -344,7 +387,7 @@ func checkExample(t *testing.T, line string) {
 // TestOutputBroken: what can't be written is an error of the commands too.
 func TestOutputBroken(t *testing.T) {
 	for _, args := range []string{"sessions list", "sessions show " + nodeB, "sessions count", "sessions kick --all --yes", "sessions blocked", "sessions unblock a",
-		"nodes list", "nodes show " + nodeA, "nodes drain " + nodeA + " --yes"} {
+		"destinations list", "presence /topic/room.1", "presence /topic/room.2 --count", "nodes list", "nodes show " + nodeA, "nodes drain " + nodeA + " --yes"} {
 		s := newSeat(t)
 		s.stdout = clitest.FullDisk{}
 		if code, _, stderr := s.run(strings.Fields(args)...); code != cli.Failed || !strings.Contains(stderr, "can't write the output: no space left on device") {

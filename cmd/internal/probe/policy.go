@@ -155,6 +155,10 @@ func (j judgement) subscribe(r *policy.Request) error {
 	switch {
 	case v.Rule == "":
 		j.line("because", "the error destination is open to everybody")
+	case v.Room != "" && v.Presence == policy.PresenceCount:
+		j.line("tells", "how many are subscribed to "+v.Room)
+	case v.Room != "":
+		j.line("tells", "who is subscribed to "+v.Room)
 	case v.Destination != r.Destination:
 		j.line("on the bus", v.Destination)
 	case destination.IsPattern(r.Destination):

@@ -72,6 +72,36 @@ func TestPolicyTestMembers(t *testing.T) {
 }
 
 // TestPolicyTest holds the verdict, the rule and its place for each kind of answer.
+// TestPolicyTestPresence: what tells of a room is judged by that, and by a rule that takes from it.
+func TestPolicyTestPresence(t *testing.T) {
+	clitest.TokenFiles(t)
+	clitest.WriteFile(t, "t.yaml", `auth: {jwt: {secret_file: secret}}
+channels:
+  - {match: '/topic/{room}', subscribe: 'true', presence: true}
+  - {match: '/queue/{room}', subscribe: 'true', presence: count}
+  - {match: '/other/{room}', subscribe: 'true'}
+  - {match: '/presence/topic/staff', subscribe: '"mu" in claims'}
+`)
+	for _, tt := range []struct {
+		args, want string // in what is printed
+		code       cli.ExitCode
+	}{
+		{"SUBSCRIBE /presence/topic/a", "allowed\nrule       channels[0], t.yaml:3\nmatch      /topic/{room}\nsubscribe  true\ntells      who is subscribed to /topic/a\n", cli.Done},
+		{"SUBSCRIBE /presence/queue/a", "tells      how many are subscribed to /queue/a\n", cli.Done},
+		{"SUBSCRIBE /presence/other/a", "refused: code 3, no_rule: No channel or route has this destination\nreason     its channel has no presence\n" +
+			"rule       channels[2], t.yaml:5\nmatch      /other/{room}\npresence   (says nothing, which is no)\n", cli.NotAllowed},
+		{"SUBSCRIBE /presence/topic/staff", "refused: code 1, login: Need Login\n", cli.NotAllowed},
+		{`SUBSCRIBE /presence/topic/staff --claims {"mu":1}`, "tells      who is subscribed to /topic/staff\n", cli.Done},
+		{"SUBSCRIBE /presence/topic/*", "reason     nobody sees by pattern who is present\n", cli.NotAllowed},
+		{"SEND /presence/topic/a", "refused: code 3, no_rule: No channel or route has this destination\n", cli.NotAllowed},
+	} {
+		code, stdout, stderr := run(t, append([]string{"policy", "test", "--config", "t.yaml"}, strings.Fields(tt.args)...)...)
+		if code != int(tt.code) || !strings.Contains(stdout, tt.want) {
+			t.Errorf("%s: exit code %d\n%s%swant %d\n%s", tt.args, code, stdout, stderr, tt.code, tt.want)
+		}
+	}
+}
+
 func TestPolicyTest(t *testing.T) {
 	clitest.TokenFiles(t)
 	clitest.WriteFile(t, "t.yaml", policyRules)
