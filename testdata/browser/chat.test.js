@@ -119,6 +119,37 @@ test('a page without a configuration begins with the last messages, and misses n
   assert.deepEqual(await heard(bob), ['first', 'second']);
 });
 
+test('pages see each other come and go, and list the rooms', TIMEOUT, async (t) => {
+  const gateway = await Gateway.start(t, { config: null });
+  const ann = await openTab(t, gateway, { name: 'Ann', room: 'tea' });
+  await here(ann, 'Here: 1 guest');
+  const bob = await openTab(t, gateway, { name: 'Bob', room: 'tea' });
+  await Promise.all([here(ann, 'Here: 2 guests'), here(bob, 'Here: 2 guests')]);
+
+  const cat = await openTab(t, gateway, { name: 'Cat', room: 'hall' });
+  await cat.getByRole('link', { name: /^tea/ }).waitFor();
+  await bob.close();
+  await here(ann, 'Here: 1 guest');
+  assert.deepEqual([...ann.complaints, ...cat.complaints], []);
+});
+
+test('a member who reloads has not left, and one whose page is closed has', TIMEOUT, async (t) => {
+  const gateway = await Gateway.start(t, { config: null, env: { STOMPGW_AUTH_JWT_SECRET: 'a secret of thirty-two bytes or so' } });
+  const tokens = { ann: await gateway.token('--member', '1'), bob: await gateway.token('--member', '2') };
+  const [ann, bob] = [await openTab(t, gateway, { room: 'own' }), await openTab(t, gateway, { room: 'own' })];
+
+  const url = gateway.stomp;
+  await ann.evaluate(attend, { url, token: tokens.ann });
+  await bob.evaluate(attend, { url, token: tokens.bob });
+  const events = () => ann.evaluate(() => window.events.filter(({ type, members = [] }) => type !== 'changed' && members.some(({ member }) => member === 2)).map(({ type }) => type));
+  await eventually(async () => assert.deepEqual(await events(), ['joined']));
+  await bob.reload();
+  await inState(bob, 'joined');
+  await bob.evaluate(attend, { url, token: tokens.bob });
+  await bob.close();
+  await eventually(async () => assert.deepEqual(await events(), ['joined', 'left'], 'the reload was no leaving'));
+});
+
 test('SIGTERM closes every tab with 1001 and ends with exit code 0', TIMEOUT, async (t) => {
   const gateway = await Gateway.start(t);
   const tabs = [await openTab(t, gateway), await openTab(t, gateway)];
@@ -194,6 +225,23 @@ async function openTab(t, gateway, { name, room, look = {}, state = 'joined' } =
   return tab;
 }
 
+// attend runs in the page: a member is in a room, and notes in window.events what it is told of who else is. It returns once it is told who is there.
+function attend({ url, token }) {
+  window.events = [];
+  return new Promise((resolve) => {
+    const client = new StompJs.Client({ brokerURL: url, connectHeaders: { Authorization: `Bearer ${token}` } });
+    client.onConnect = () => {
+      client.subscribe('/topic/tea', () => {});
+      client.subscribe('/presence/topic/tea', ({ body }) => {
+        const event = JSON.parse(body);
+        window.events.push(event);
+        if (event.type === 'here') resolve();
+      });
+    };
+    client.activate();
+  });
+}
+
 // noteCloseCodes runs in the page: only there can a close code be seen.
 function noteCloseCodes() {
   window.closeCodes = [];
@@ -218,6 +266,10 @@ async function say(tab, text) {
 
 async function hears(tab, text, from = '') {
   await tab.getByRole('listitem').filter({ hasText: from }).getByText(text, { exact: true }).waitFor();
+}
+
+function here(tab, text) {
+  return tab.locator('#here', { hasText: text }).waitFor();
 }
 
 function heard(tab) {

@@ -44,6 +44,7 @@ func Handler(endpoint string) http.Handler {
 		"/chat.css":            load("chat.css", style),
 		"/chat.js":             load("chat.js", script),
 		"/icon.svg":            load("icon.svg", "image/svg+xml"),
+		"/rooms.js":            load("rooms.js", script),
 		"/sockjs.min.js":       load("sockjs.min.js", script),
 		"/sockjs-LICENSE.txt":  load("sockjs-LICENSE.txt", text),
 		"/stompgw.js":          load("stompgw.js", script),

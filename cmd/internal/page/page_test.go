@@ -113,7 +113,7 @@ func TestReferenceFromDisk(t *testing.T) {
 func TestPageLoadsNothingFromOutside(t *testing.T) {
 	served := Handler("/stomp").(pages)
 	for path, want := range map[string][]string{
-		"/":               {"icon.svg", "chat.css", "stomp.umd.min.js", "chat.js", "icon.svg", ""},
+		"/":               {"icon.svg", "chat.css", "stomp.umd.min.js", "stompgw.js", "chat.js", "rooms.js", "icon.svg", ""},
 		"/reference.html": {"icon.svg", "sockjs.min.js", "stomp.min.js"},
 	} {
 		var got []string
@@ -129,11 +129,18 @@ func TestPageLoadsNothingFromOutside(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"/", "/chat.css", "/chat.js", "/reference.html"} {
+	for _, path := range []string{"/", "/chat.css", "/chat.js", "/rooms.js", "/stompgw.js", "/reference.html"} {
 		text := strings.ReplaceAll(string(served[path].body), "http://127.0.0.1:13001", "") // for who opens it from disk
 		if found := regexp.MustCompile(`https?://|@import|\burl\(|innerHTML|\beval\(`).FindString(text); found != "" {
 			t.Errorf("%s reaches outside, or makes code of text: %s", path, found)
 		}
+	}
+}
+
+// TestResumingIsShort: people read what they take over into pages of theirs.
+func TestResumingIsShort(t *testing.T) {
+	if n := bytes.Count(Handler("/stomp").(pages)["/stompgw.js"].body, []byte("\n")); n > 60 {
+		t.Errorf("stompgw.js has %d lines, want 60 at most", n)
 	}
 }
 

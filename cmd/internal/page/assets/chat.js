@@ -42,6 +42,7 @@
   const joining = { 'client-request-code': 'join', history: String(LAST) };
   const rooms = stompgw.resuming(client, { onSubscribed: joined, onRecovered: rejoined });
   const subscription = rooms.subscribe(`/topic/${room}`, show, joining);
+  globalThis.chat = { client, room, join: [] }; // for rooms.js, which adds what is to be done with each new session
 
   start();
 
@@ -73,6 +74,7 @@
   function join(connected) {
     ui.session.textContent = connected.headers.session || 'without a name';
     client.subscribe('/session/queue/request-error', refused);
+    globalThis.chat.join.forEach((begin) => begin());
     enter('connecting');
   }
 
@@ -119,6 +121,7 @@
     const { clientRequestCode, errorCode, errorMessage } = JSON.parse(message.body);
     if (clientRequestCode === sending) settle(false);
     if (MISSED.includes(errorCode)) return enter('missed');
+    if (clientRequestCode === 'look') return; // the room shows nobody
     if (errorCode === ENDED) subscription.forget();
     if (errorCode === ENDED || clientRequestCode === 'join') enter('refused');
     notice(`${errorMessage} (error ${errorCode})`);
