@@ -2,6 +2,7 @@
 # make quick  the first answer after a change: builds, vet, and the tests that need no server
 # make build  the static binary, bin/stompgw
 # make bench  the Go benchmarks, with allocations
+# make soak   history and presence under faults, on each of the buses for SOAK minutes (10), with 1,000 clients and 3,000
 #
 # The steps of make test can be run alone: make race, make browser, …
 
@@ -18,7 +19,7 @@ FUZZTIME ?= 3s
 WITHOUT = $(if $(CI),,$(shell command -v javac >/dev/null && command -v mvn >/dev/null || echo kafka))
 MODULES := testdata/browser/node_modules/.package-lock.json
 
-.PHONY: test quick build bench tools jars $(STEPS)
+.PHONY: test quick build bench soak tools jars $(STEPS)
 
 # All steps run, whatever fails, so that one run tells everything. Two run beside others and are shown at their turn: install,
 # which mostly waits, beside those that need nothing installed, and fuzz beside browser, which does as well.
@@ -46,6 +47,11 @@ build:
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
+
+# What it finds is in PERFORMANCE.md, History under faults and Presence.
+SOAK ?= 10
+soak:
+	TEST_ALL=1 SOAK_MINUTES=$(SOAK) go test -count=1 -v -timeout 0 -run 'Test(History|Presence)Soak' ./cmd/stompgw
 
 install: tools jars $(MODULES)
 
