@@ -17,6 +17,7 @@ type Cursor[M Message] struct {
 	next  int64    // index
 	lost  bool     // something had to go that it should have read
 	fresh bool     // what is Past is not for it
+	hole  uint64   // the last of the store's when it was opened
 
 	head   Place  // of one who begins now, when it was opened
 	place  Place  // of one who has read what it has
@@ -25,18 +26,24 @@ type Cursor[M Message] struct {
 	latest uint64 // once it has come to the end, the number of the last message before that
 }
 
+// Mark is a moment in the life of a ring.
+type Mark struct {
+	end  int64  // the index of the next message
+	hole uint64 // the last of the store's
+}
+
 // Mark returns what From takes, of now.
-func (s *Store[M]) Mark(destination string) int64 {
+func (s *Store[M]) Mark(destination string) Mark {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := s.rings[destination]; r != nil {
-		return r.end()
+		return Mark{r.end(), s.holes}
 	}
-	return s.born
+	return Mark{s.born, s.holes}
 }
 
 // From returns a cursor to what has come since a mark and was not Past. head is where the bus says that one stands who begins now.
-func (s *Store[M]) From(destination string, mark int64, head []bus.Position) *Cursor[M] {
+func (s *Store[M]) From(destination string, mark Mark, head []bus.Position) *Cursor[M] {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,12 +51,13 @@ func (s *Store[M]) From(destination string, mark int64, head []bus.Position) *Cu
 	if r == nil {
 		return s.nothing(Place{After: head, Told: now}, head, now)
 	}
-	next := min(max(mark, r.first), r.end())
+	next := min(max(mark.end, r.first), r.end())
 	for next < r.end() && r.entries[next-r.first].past {
 		next++
 	}
 	c := s.open(r, next, r.placeAt(next, head, now), head, now)
-	c.fresh, c.lost = true, mark < r.first && r.dropped > 0 // which had come since
+	c.fresh, c.hole = true, mark.hole
+	c.lost = mark.end < r.first && r.dropped > 0 || r.isParted(c.hole, mark.end, next) // since then
 	return c
 }
 
@@ -130,7 +138,7 @@ func (s *Store[M]) open(r *ring[M], next int64, p Place, head []bus.Position, no
 // nothing returns a cursor that has nothing to read.
 func (s *Store[M]) nothing(p Place, head []bus.Position, now time.Time) *Cursor[M] {
 	p.After = slices.Clone(p.After)
-	return &Cursor[M]{store: s, place: p, head: Place{After: slices.Clone(head), Told: now}}
+	return &Cursor[M]{store: s, hole: s.holes, place: p, head: Place{After: slices.Clone(head), Told: now}}
 }
 
 // Head is where one stood who began when c was opened: behind all that was there to read then.
@@ -159,6 +167,7 @@ func (c *Cursor[M]) Next() (m M, place Place, lost, ok bool) {
 			c.leave()
 			return m, c.place, lost, false
 		}
+		lost = lost || r.isParted(c.hole, c.next, c.next+1)
 		c.lost = lost
 		e := r.entries[c.next-r.first]
 		r.stale = r.stale || c.next == r.low

@@ -28,12 +28,14 @@ type told struct {
 	at     bus.Position
 	place  Place
 	lost   bool // its log has lost it
+	missed bool // this node never had it, and was told so
 }
 
 // trip is one who reads.
 type trip struct {
 	c    *Cursor[note]
 	next int // of model.all: the first that has to come, unless he is told that some are lost
+	from int // and the first that did not exist when he began
 }
 
 // step does something of all that may happen, in no order that anybody would think of.
@@ -54,6 +56,8 @@ func (m *model) step() {
 		m.store.Hole([]string{"", m.name}[m.random.IntN(2)], bus.Position{Log: log.Log, Offset: log.Offset - min(log.Offset, uint64(m.random.IntN(5)))})
 	case 4, 5:
 		m.resume()
+	case 11:
+		m.miss(m.random.IntN(len(m.logs)))
 	case 6:
 		m.last()
 	case 7, 8, 9, 10:
@@ -92,12 +96,26 @@ func (m *model) cut(log int) {
 	}
 }
 
+// miss has a message not come, and the store told. Of a log that nothing has come from it is the bus that knows.
+func (m *model) miss(log int) {
+	if m.logs[log].Offset == 0 {
+		return
+	}
+	m.number++
+	m.logs[log].Offset++
+	m.store.Hole([]string{"", m.name}[m.random.IntN(2)], m.logs[log])
+	m.all = append(m.all, told{number: m.number, at: m.logs[log], missed: true})
+}
+
 // resume has somebody come back who was told where he stands behind some message.
 func (m *model) resume() {
 	if len(m.all) == 0 {
 		return
 	}
 	i := m.random.IntN(len(m.all))
+	if m.all[i].missed {
+		return
+	}
 	for _, cut := range m.cuts {
 		if at := of(m.all[i].place.After, cut.Log); at >= 0 && m.all[i].place.After[at].Offset >= cut.Offset && m.all[i].place.After[at].Term < cut.Term {
 			return // the bus refutes it
@@ -116,7 +134,7 @@ func (m *model) resume() {
 	if n != want {
 		m.t.Fatalf("behind %d of %d come %d, it says %d and that it is whole", m.all[i].number, len(m.all), want, n)
 	}
-	m.open = append(m.open, &trip{c: c, next: i + 1})
+	m.open = append(m.open, &trip{c: c, next: i + 1, from: len(m.all)})
 }
 
 func (m *model) last() {
@@ -124,11 +142,11 @@ func (m *model) last() {
 	at := len(m.all)
 	for left := n; left > 0; {
 		at--
-		if !m.all[at].lost {
+		if !m.all[at].lost && !m.all[at].missed {
 			left--
 		}
 	}
-	m.open = append(m.open, &trip{c: c, next: at})
+	m.open = append(m.open, &trip{c: c, next: at, from: len(m.all)})
 }
 
 // read reads the next message, and reports whether it has come to the end.
@@ -136,14 +154,14 @@ func (m *model) read(tr *trip) (ended bool) {
 	message, _, lost, ok := tr.c.Next()
 	if !ok { // what has a higher number than Latest comes live
 		for _, one := range m.all[tr.next:] {
-			if !one.lost && one.number <= tr.c.Latest() && !lost {
+			if !one.lost && !one.missed && one.number <= tr.c.Latest() && !lost {
 				m.t.Fatalf("it ends before %d, goes on live behind %d, and nothing is told to be lost", one.number, tr.c.Latest())
 			}
 		}
 		return true
 	}
 	for m.all[tr.next].number != message.number {
-		if !m.all[tr.next].lost && !lost {
+		if one := m.all[tr.next]; !one.lost && !lost && !(one.missed && tr.next < tr.from) {
 			m.t.Fatalf("%d comes, where %d should, and nothing is told to be lost", message.number, m.all[tr.next].number)
 		}
 		if tr.next++; tr.next == len(m.all) {

@@ -60,6 +60,7 @@ type ring[M Message] struct {
 	gone    []last // of each log, what has been dropped
 	late    bool   // there have been rings before that had to go, perhaps one of this name
 	cuts    []cut  // of each log that has lost its end
+	gaps    []gap  // in the order of the messages
 	latest  uint64 // the number of the last message that came, and was not Past
 	dropped uint64 // and of the last such one that has been dropped
 	cursors map[*Cursor[M]]struct{}
@@ -113,6 +114,7 @@ func (r *ring[M]) dropFirst() entry[M] {
 	if !e.past {
 		r.dropped = e.m.Number()
 	}
+	r.gaps = slices.DeleteFunc(r.gaps, func(g gap) bool { return g.before < r.first })
 	return e
 }
 
@@ -136,6 +138,11 @@ func (r *ring[M]) insert(i int, e entry[M]) {
 			c.next--
 		}
 	}
+	for i := range r.gaps {
+		if r.gaps[i].before < at {
+			r.gaps[i].before--
+		}
+	}
 	r.entries = slices.Insert(r.entries, i, e)
 	r.first--
 	r.low, r.stale = math.MinInt64, true
@@ -143,8 +150,16 @@ func (r *ring[M]) insert(i int, e entry[M]) {
 
 // lose takes out what a log has from a position on. Who reads the ring has lost what he had yet to read.
 func (r *ring[M]) lose(from bus.Position, dropped func(entry[M])) {
+	isLost := func(e entry[M]) bool { return e.at.Log == from.Log && e.at.Offset >= from.Offset }
+	for i, g := range r.gaps { // which stay where they are between those that are left
+		for _, e := range r.entries[g.before-r.first:] {
+			if isLost(e) {
+				r.gaps[i].before++
+			}
+		}
+	}
 	kept := slices.DeleteFunc(r.entries, func(e entry[M]) bool {
-		gone := e.at.Log == from.Log && e.at.Offset >= from.Offset
+		gone := isLost(e)
 		if gone {
 			dropped(e)
 		}
@@ -222,6 +237,26 @@ func (r *ring[M]) wasCut(at, head bus.Position) {
 	}
 	c := &r.cuts[i]
 	c.at.Term, c.at.Offset, c.peak = at.Term, min(at.Offset, c.at.Offset), max(head.Offset, c.peak)
+}
+
+// gap is where something may be missing between two messages. Who begins to read later is judged by what has gone; who had begun by then
+// hears of it when he comes there.
+type gap struct {
+	before int64  // the index of the message behind it, perhaps to come
+	hole   uint64 // which one it was of the store's; the last of several
+}
+
+// part notes that by a hole something may be missing behind the last message.
+func (r *ring[M]) part(hole uint64) {
+	if n := len(r.gaps); n > 0 && r.gaps[n-1].before == r.end() {
+		r.gaps = r.gaps[:n-1]
+	}
+	r.gaps = append(r.gaps, gap{r.end(), hole})
+}
+
+// isParted reports whether there is a gap of a later hole before one of the messages from an index on, up to another.
+func (r *ring[M]) isParted(hole uint64, from, to int64) bool {
+	return slices.ContainsFunc(r.gaps, func(g gap) bool { return from <= g.before && g.before < to && hole < g.hole })
 }
 
 // isAnother reports whether two positions are in one place of a log, and of two messages.

@@ -61,6 +61,7 @@ type Store[M Message] struct {
 	idle      list.List             // of those without, the *ring[M] that has been so for the longest time first
 	over      map[*ring[M]]struct{} // rings with more than their rules keep, as somebody has yet to read it
 	forgotten []last                // of rings that had to go themselves
+	holes     uint64                // that were noted
 	born      int64                 // what the next ring numbers its first message; no ring has come as far
 	figures   Figures
 }
@@ -124,6 +125,7 @@ func (s *Store[M]) append(destination string, mark *bus.Mark, limits Limits, ove
 func (s *Store[M]) Hole(destination string, at bus.Position) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.holes++
 	if destination != "" {
 		if s.rings[destination] != nil || at.Offset != bus.Ended {
 			s.pierce(s.ring(destination), at)
@@ -133,6 +135,8 @@ func (s *Store[M]) Hole(destination string, at bus.Position) {
 	for _, r := range s.rings {
 		if ofLog(r.heads, at.Log) >= 0 {
 			s.pierce(r, at)
+		} else if len(r.cursors) > 0 {
+			r.part(s.holes) // which may be of this destination all the same
 		}
 	}
 	if at.Offset == bus.Ended {
@@ -222,6 +226,7 @@ func (s *Store[M]) head(r *ring[M], e entry[M]) {
 
 // pierce notes a hole in a ring.
 func (s *Store[M]) pierce(r *ring[M], at bus.Position) {
+	r.part(s.holes)
 	if at.Offset != bus.Ended {
 		now := time.Now()
 		r.gone = raise(r.gone, last{at, now.UnixMilli()})

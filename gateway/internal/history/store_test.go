@@ -207,7 +207,7 @@ func TestOver(t *testing.T) {
 func TestPlaceWhileLosing(t *testing.T) {
 	w := newWriter(1<<20, Limits{100, time.Minute})
 	w.live(1, 9)
-	c := w.store.From(w.name, 0, nil)
+	c := w.store.From(w.name, Mark{}, nil)
 	defer c.Close()
 	c.Next()
 	p := c.Place()

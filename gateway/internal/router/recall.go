@@ -2,6 +2,7 @@ package router
 
 import (
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
@@ -48,13 +49,7 @@ func (l Lack) String() string {
 func (l *Local) Follow(s *Subscription, w Want, begun func(Beginning, error)) {
 	s.follows = true
 	l.router.follow(s.Destination)
-	mark := int64(-1) // taken when the router knows of s, and before anything else happens
-	taken := func() int64 {
-		if mark < 0 {
-			mark = l.router.memory.store.Mark(s.Destination)
-		}
-		return mark
-	}
+	taken := sync.OnceValue(func() history.Mark { return l.router.memory.store.Mark(s.Destination) }) // when the router knows of s, and before anything else happens
 	l.Subscribe(s, func(err error) {
 		if err != nil {
 			begun(Beginning{}, err)
@@ -71,7 +66,7 @@ func (l *Local) Resume(s *Subscription, w Want, begun func(Beginning)) {
 }
 
 // recall has the bus bring what is wanted, and then looks whether it is all there.
-func (l *Local) recall(s *Subscription, mark int64, w Want, begun func(Beginning)) {
+func (l *Local) recall(s *Subscription, mark history.Mark, w Want, begun func(Beginning)) {
 	store, at := l.router.memory.store, s.Destination
 	place, readable := history.ParsePlace(w.Resume)
 	readable = readable && time.Until(place.Told) < history.Doubt
