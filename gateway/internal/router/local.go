@@ -4,6 +4,7 @@ import (
 	"errors"
 	"iter"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,7 +24,7 @@ type Local struct {
 	table  table
 	packer packer
 	people map[registry.SessionID]Recipient
-	untold map[string]uint32 // destinations whose subscribers have yet to hear of a hole, and of which event; nil for none
+	untold map[string]hole // what subscribers have yet to hear of, by destination; nil for nothing
 	lastID uint64
 
 	delivered atomic.Uint64 // MESSAGEs handed to subscriptions; any goroutine may read it
@@ -169,7 +170,7 @@ func (l *Local) end(list []*Subscription) {
 // message once. place is where those stand then who have subscribed to the destination itself.
 func (l *Local) deliver(m *Message, place string, watches []string) {
 	if watches == nil || slices.Contains(watches, m.Destination) {
-		l.tellHole(m.Destination)
+		l.tellHole(m.Destination, math.MaxInt)
 		list := l.table.exact[m.Destination]
 		l.delivered.Add(uint64(len(list)))
 		for _, s := range list {

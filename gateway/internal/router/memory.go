@@ -186,39 +186,44 @@ func (r *Router) over(watch string) *atomic.Bool {
 	return nil
 }
 
+// hole is what the subscribers of a destination have yet to hear of.
+type hole struct {
+	event  uint32
+	listed bool            // left is who is left; else it is all, if the destination has history
+	left   []*Subscription // some may have ended
+}
+
 // missed tells the subscribers of a destination, or of all with history if it is empty, that messages may be missing, by an event. Each hears of
 // it before he gets what was delivered after it.
 func (r *Router) missed(ctx context.Context, destination string, event uint32) {
 	for _, l := range r.locals {
-		l.loop.PostWait(ctx, func() { // as in hand
-			if destination != "" {
-				l.miss(slices.Clone(l.table.exact[destination]), event)
-				return
-			}
-			l.missAll(event)
-		})
+		l.loop.PostWait(ctx, func() { l.miss(destination, event) }) // as in hand
 	}
 }
 
-// missAll has the subscribers of all destinations told that have history.
-func (l *Local) missAll(event uint32) {
+// miss begins to tell what missed says.
+func (l *Local) miss(destination string, event uint32) {
 	begun := len(l.untold) > 0
 	if l.untold == nil {
-		l.untold = make(map[string]uint32, len(l.table.exact))
+		l.untold = make(map[string]hole)
 	}
-	for destination := range l.table.exact {
-		l.untold[destination] = event
+	if destination != "" {
+		l.untold[destination] = hole{event, true, slices.Clone(l.table.exact[destination])}
+	} else {
+		for destination := range l.table.exact {
+			l.untold[destination] = hole{event: event}
+		}
 	}
 	if !begun {
 		l.tellHoles()
 	}
 }
 
-// tellHoles tells the subscribers of one of those of the untold that have history, and of the others in later turns.
+// tellHoles tells as many of those who are left as hear of an end at once, and the others in later turns of the loop.
 func (l *Local) tellHoles() {
-	looked := 0
+	left := endsAtOnce
 	for destination := range l.untold {
-		if looked++; l.tellHole(destination) || looked == endsAtOnce {
+		if left -= max(1, l.tellHole(destination, left)); left <= 0 {
 			break
 		}
 	}
@@ -229,27 +234,23 @@ func (l *Local) tellHoles() {
 	}
 }
 
-// tellHole tells the subscribers of a destination, if they are untold, and reports whether that has history.
-func (l *Local) tellHole(destination string) bool {
-	event, untold := l.untold[destination]
+// tellHole tells subscribers of a destination, so many at most, and returns how many.
+func (l *Local) tellHole(destination string, most int) int {
+	h, untold := l.untold[destination]
 	if !untold {
-		return false
+		return 0
 	}
-	delete(l.untold, destination)
-	if !l.HasHistory(destination) {
-		return false
+	if !h.listed && l.HasHistory(destination) {
+		h.left = slices.Clone(l.table.exact[destination])
 	}
-	l.miss(slices.Clone(l.table.exact[destination]), event)
-	return true
-}
-
-// miss tells subscriptions, of which some may have ended, so many in each turn of the loop.
-func (l *Local) miss(list []*Subscription, event uint32) {
-	now := list[:min(len(list), endsAtOnce)]
+	now := h.left[:min(len(h.left), most)]
+	if h.left, h.listed = h.left[len(now):], true; len(h.left) > 0 {
+		l.untold[destination] = h
+	} else {
+		delete(l.untold, destination)
+	}
 	for _, s := range now {
-		s.Outlet.Missed(s, event)
+		s.Outlet.Missed(s, h.event)
 	}
-	if rest := list[len(now):]; len(rest) > 0 {
-		l.loop.Post(func() { l.miss(rest, event) })
-	}
+	return len(now)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/stomp"
 )
 
 // TestLack: a broker that does not answer is told from one that says no: only the first may say something else later.
@@ -83,6 +84,35 @@ func TestHoleComesFirst(t *testing.T) {
 	}
 	if len(without.got) > 0 {
 		t.Errorf("one without history got %q", without.got)
+	}
+}
+
+// TestHoleComesFirstToMany: so it is for those too who don't all hear of it in one turn of the loop.
+func TestHoleComesFirstToMany(t *testing.T) {
+	b := recaller{bustest.NewFakeNarrower()}
+	r := newRig(t, 1, b.Fake, b)
+	r.router.Remember(withHistory(t), 1<<20)
+	readers := []*reader{r.subscribe(0, "s", "/topic/a")}
+	r.do(0, func(l *Local) {
+		for range endsAtOnce + 10 {
+			s := &reader{rig: r, Subscription: Subscription{ID: "s", Destination: "/topic/a", Version: stomp.V12, Framing: bare{}}}
+			s.Outlet = s
+			l.Subscribe(&s.Subscription, func(error) {})
+			readers = append(readers, s)
+		}
+	})
+	for offset, destination := range []string{"/topic/a", ""} {
+		at := bus.Position{Log: 1, Offset: 10 * uint64(offset+1)}
+		b.Deliver(bus.Envelope{Destination: destination, Mark: &bus.Mark{At: at, Hole: true}})
+		at.Offset++
+		b.Deliver(bus.Envelope{Destination: "/topic/a", Watch: "/topic/a", Mark: &bus.Mark{At: at}})
+		r.wait()
+		for i, s := range readers {
+			if len(s.got) != 2 || s.got[0] != "hole" {
+				t.Fatalf("number %d got %q", i, s.got)
+			}
+			s.got = nil
+		}
 	}
 }
 
