@@ -98,6 +98,7 @@ type history struct {
 
 	// The keeper's.
 	nextLook time.Time
+	known    uint64 // the stream's last, when all trails were asked
 	alters   bool   // it has just changed the stream
 	unsure   uint64 // the number of an ack: up to it they may have been owed by a stream that was not there
 }
@@ -414,7 +415,8 @@ func (b *Bus) observe(ctx context.Context, c *conn, info *streamInfo, seen, owed
 		h.unsure = owed
 		b.log.Warn("the stream is another one, or has lost its end: nobody can go on in the old one", "stream", h.stream)
 	}
-	if h.isLedAnew(info) || another {
+	if turned := h.isTurnedOver(info); h.isLedAnew(info) || another || turned {
+		h.known = info.State.Last
 		b.watches.eachTrail(func(t *trail) { h.ask(t, false) })
 	}
 	return nil

@@ -190,6 +190,13 @@ func (h *history) inspect(ctx context.Context, c *conn, info *streamInfo) error 
 	return request(ctx, c, "STREAM.INFO."+h.stream, struct{}{}, info)
 }
 
+// isTurnedOver reports whether half of what the stream has came after the trails had asked last. They ask again then: one whose
+// subscription or leader is another one can say that nothing was missed of a quiet destination as long as the stream still has what came
+// after the question before.
+func (h *history) isTurnedOver(info *streamInfo) bool {
+	return (info.State.First+info.State.Last)/2 > h.known
+}
+
 // fitness returns why the stream can't be used at all, with what else is wrong with it.
 func (h *history) fitness(info *streamInfo) error {
 	fault := info.unfit(h.prefix)
