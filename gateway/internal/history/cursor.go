@@ -47,17 +47,14 @@ func (s *Store[M]) From(destination string, mark Mark, head []bus.Position) *Cur
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.rings[destination]
-	if r == nil {
-		return s.nothing(Place{After: head, Told: now}, head, now)
-	}
+	r := s.ring(destination)
 	next := min(max(mark.end, r.first), r.end())
-	for next < r.end() && r.entries[next-r.first].past {
-		next++
+	live := next
+	for live < r.end() && r.entries[live-r.first].past {
+		live++
 	}
-	c := s.open(r, next, r.placeAt(next, head, now), head, now)
-	c.fresh, c.hole = true, mark.hole
-	c.lost = mark.end < r.first && r.dropped > 0 || r.isParted(c.hole, mark.end, next) // since then
+	c := s.open(r, next, r.placeAt(live, head, now), head, now)
+	c.fresh, c.hole, c.lost = true, mark.hole, mark.end < r.first && r.dropped > 0 // which had come since
 	return c
 }
 
@@ -66,10 +63,7 @@ func (s *Store[M]) Last(destination string, most int, head []bus.Position) (c *C
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.rings[destination]
-	if r == nil {
-		return s.nothing(Place{After: head, Told: now}, head, now), 0
-	}
+	r := s.ring(destination)
 	s.trim(r, now)
 	for n < min(most, len(r.entries)) && !r.isBelowFloor(r.entries[len(r.entries)-1-n].at) {
 		n++
@@ -84,13 +78,10 @@ func (s *Store[M]) After(destination string, p Place, head []bus.Position) (c *C
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.rings[destination]
-	if (r == nil || r.late) && miss(s.forgotten, p) {
+	if r := s.rings[destination]; (r == nil || r.late) && miss(s.forgotten, p) {
 		return nil, 0, false
 	}
-	if r == nil {
-		return s.nothing(p, head, now), 0, true
-	}
+	r := s.ring(destination)
 	if s.trim(r, now); r.lacks(p) {
 		return nil, 0, false
 	}
@@ -126,19 +117,12 @@ func (s *Store[M]) PlaceAfter(destination string, number uint64) (p Place, ok bo
 
 // open returns a cursor to what stands at an index and behind it, of one who stands at p.
 func (s *Store[M]) open(r *ring[M], next int64, p Place, head []bus.Position, now time.Time) *Cursor[M] {
-	c := s.nothing(p, head, now)
-	c.head = r.placeAt(r.end(), head, now)
-	c.ring, c.next = r, next
+	p.After = slices.Clone(p.After)
+	c := &Cursor[M]{store: s, ring: r, next: next, hole: s.holes, place: p, head: r.placeAt(r.end(), head, now)}
 	r.cursors[c] = struct{}{}
 	r.low = min(r.low, next)
 	s.settle(r, now)
 	return c
-}
-
-// nothing returns a cursor that has nothing to read.
-func (s *Store[M]) nothing(p Place, head []bus.Position, now time.Time) *Cursor[M] {
-	p.After = slices.Clone(p.After)
-	return &Cursor[M]{store: s, hole: s.holes, place: p, head: Place{After: slices.Clone(head), Told: now}}
 }
 
 // Head is where one stood who began when c was opened: behind all that was there to read then.
@@ -162,12 +146,12 @@ func (c *Cursor[M]) Next() (m M, place Place, lost, ok bool) {
 		if lost = c.lost || c.next < r.first; c.next < r.first {
 			c.next, r.stale = r.first, true
 		}
+		lost = lost || r.isParted(c.hole, c.next, c.next+1)
 		if c.next == r.end() {
 			c.latest = r.latest
 			c.leave()
 			return m, c.place, lost, false
 		}
-		lost = lost || r.isParted(c.hole, c.next, c.next+1)
 		c.lost = lost
 		e := r.entries[c.next-r.first]
 		r.stale = r.stale || c.next == r.low
@@ -219,7 +203,10 @@ func (c *Cursor[M]) leave() {
 	delete(r.cursors, c)
 	r.stale = r.stale || c.next == r.low
 	c.ring, c.lost = nil, false
-	if c.store.rings[r.name] == r {
-		c.store.trim(r, time.Now())
+	if c.store.rings[r.name] != r {
+		return
+	}
+	if c.store.trim(r, time.Now()); r.isBlank() {
+		c.store.remove(r)
 	}
 }

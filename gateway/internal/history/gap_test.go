@@ -1,7 +1,9 @@
 package history
 
 import (
+	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
@@ -75,4 +77,48 @@ func TestHoleMoves(t *testing.T) {
 	w.live(8, 3)
 	w.append(bus.Mark{At: bus.Position{Log: 7, Term: 2, Offset: 15}})
 	wantHoleBefore(t, w.store.From(w.name, begun, nil), 2, 3)
+}
+
+// TestNothingToRead: one who has nothing to read yet reads what comes before he looks, be it the first of its destination, or while memory is short.
+func TestNothingToRead(t *testing.T) {
+	for name, begin := range map[string]func(*writer) *Cursor[note]{
+		"now":         func(w *writer) *Cursor[note] { return w.store.From(w.name, w.store.Mark(w.name), nil) },
+		"at the last": func(w *writer) *Cursor[note] { c, _ := w.store.Last(w.name, 10, nil); return c },
+		"where he was": func(w *writer) *Cursor[note] {
+			c, _, _ := w.store.After(w.name, Place{After: []bus.Position{{Log: 7, Offset: 1}}, Told: time.Now()}, nil)
+			return c
+		},
+	} {
+		for _, had := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, had some: %t", name, had), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWriter(1<<20, wide)
+					if had { // and has no more
+						w.live(7, 1)
+						time.Sleep(wide.TTL)
+						w.store.Sweep()
+					}
+					c := begin(w)
+					w.store.SetLimit(0)
+					w.store.SetLimit(1 << 20)
+					w.live(7, 2)
+					wantRead(t, name, c, 2)
+				})
+			})
+		}
+	}
+}
+
+// TestNoRingForReaders: of a destination of which nothing is known nothing is left when its readers have gone.
+func TestNoRingForReaders(t *testing.T) {
+	w := newWriter(1<<20, wide)
+	first, second := w.store.From(w.name, Mark{}, nil), w.store.From(w.name, Mark{}, nil)
+	first.Close()
+	if f := w.store.Figures(); f.Rings != 1 {
+		t.Errorf("with a reader there is %+v", f)
+	}
+	wantRead(t, "the second", second)
+	if f := w.store.Figures(); f.Rings != 0 || f.Bytes != 0 {
+		t.Errorf("without readers there is %+v", f)
+	}
 }

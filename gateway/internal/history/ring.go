@@ -72,6 +72,9 @@ type ring[M Message] struct {
 	idle  *list.Element // nil while it has messages, or readers
 }
 
+// isBlank reports whether nothing is known of the destination: the ring was for readers alone, and they have left.
+func (r *ring[M]) isBlank() bool { return len(r.heads)+len(r.gone)+len(r.cursors) == 0 }
+
 func (r *ring[M]) end() int64 { return r.first + int64(len(r.entries)) }
 
 // expiry is when the oldest message has to go.

@@ -309,16 +309,16 @@ func (s *Store[M]) settle(r *ring[M], now time.Time) {
 		if r.index >= 0 {
 			heap.Remove(&s.due, r.index)
 		}
-		if r.idle == nil && len(r.cursors) == 0 {
+		switch {
+		case len(r.cursors) > 0: // what comes before they have come to the end is for them
+			s.rouse(r)
+		case r.idle == nil:
 			r.due = now.UnixMilli()
 			r.idle = s.idle.PushBack(r)
 		}
 		return
 	}
-	if r.idle != nil {
-		s.idle.Remove(r.idle)
-		r.idle = nil
-	}
+	s.rouse(r)
 	due := r.expiry()
 	if due <= now.UnixMilli() { // but somebody has yet to read it
 		due = max(due, now.Add(pinnedFor).UnixMilli())
@@ -344,11 +344,16 @@ func (s *Store[M]) remove(r *ring[M]) {
 	if r.index >= 0 {
 		heap.Remove(&s.due, r.index)
 	}
+	s.rouse(r)
+	delete(s.rings, r.name)
+}
+
+// rouse takes r out of those that are idle, if it is.
+func (s *Store[M]) rouse(r *ring[M]) {
 	if r.idle != nil {
 		s.idle.Remove(r.idle)
 		r.idle = nil
 	}
-	delete(s.rings, r.name)
 }
 
 func (s *Store[M]) uncount(e entry[M]) { s.count(e, -1) }

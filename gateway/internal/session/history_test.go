@@ -15,6 +15,7 @@ import (
 // recaller is a bus that answers what it is asked about the past when a test says so.
 type recaller struct {
 	*bustest.Fake
+	said bus.Recalled // to all; the test's goroutine sets it
 
 	mu    sync.Mutex
 	asked []func(bus.Recalled)
@@ -43,17 +44,17 @@ func (b *recaller) answer(r *rig) {
 	done := b.asked[0]
 	b.asked = b.asked[1:]
 	b.mu.Unlock()
-	done(bus.Recalled{})
+	done(b.said)
 	r.do(func() {})
 }
 
 // newRecallRig is a rig where all of /topic/kept has history.
-func newRecallRig(t *testing.T) (*rig, *recaller) {
+func newRecallRig(t *testing.T, configure ...func(*Host)) (*rig, *recaller) {
 	b := &recaller{Fake: bustest.NewFake()}
 	r := newRigWith(t, b.Fake, b, policy.Rules{
 		Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error",
 		Channels: []policy.Channel{{Match: "/topic/kept/{n}", Subscribe: "true", History: policy.History{Size: 10, TTL: time.Minute}}},
-	})
+	}, configure...)
 	r.router.Remember(r.host.Rules, 1<<20)
 	return r, b
 }
