@@ -101,8 +101,10 @@ func TestNotRecovered(t *testing.T) {
 	n := startOn(t, membus.NewCluster(), gateway.WithFallback("error"))
 	other := startOn(t, membus.NewCluster())
 	foreign := header(t, other.dialTCP(t).connect().begin("0", keptRoom), "x-position")
-	writer := n.dialTCP(t).connect()
+	writer, before := n.dialTCP(t).connect(), n.dialTCP(t).connect()
+	before.begin("0", keptRoom)
 	writer.say(keptRoom, numbers(1, 3)...)
+	before.hear(numbers(1, 3)...) // so that none of them comes to those who begin then
 	for name, position := range map[string]string{"another log": foreign, "cut": foreign[:len(foreign)-2], "forged": "AAAA", "long": strings.Repeat("A", 5000)} {
 		t.Run(name, func(t *testing.T) {
 			c := n.dialTCP(t).connect()
