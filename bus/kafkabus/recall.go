@@ -184,14 +184,14 @@ func (r *recaller) conclude(q *recall, err error) {
 // judge asks the partitions in which q's destination may be. An error says why it can't be whole; otherwise it may wait for
 // one of them.
 func (r *recaller) judge(q *recall) (waits bool, err error) {
-	switch {
-	case len(q.wish.After) > mostAfter:
+	if len(q.wish.After) > mostAfter {
 		return false, errAfter
-	case len(q.wish.After) == 0 && q.wish.Last == 0:
-		return false, nil
 	}
 	r.tail.mu.Lock()
 	defer r.tail.mu.Unlock()
+	if len(q.wish.After) == 0 && q.wish.Last == 0 { // who begins stands behind all of the past
+		return !r.tail.ready, nil
+	}
 	var found uint64 // which of its positions are in one of their logs, a bit each
 	for p := range r.parts(q.destination) {
 		named, w, err := p.answer(q.wish)

@@ -359,6 +359,23 @@ func TestRecallLag(t *testing.T) {
 	}
 }
 
+// TestRecallBeforeReady: who begins while a node reads the past stands behind that, in all partitions: he hears where when it is read.
+func TestRecallBeforeReady(t *testing.T) {
+	f := fake(t, 1, "stompgw", 2)
+	a := newNode(t, Config{Brokers: f.Addrs}, kept(time.Hour))
+	a.send(room, "1", "2", "3")
+	a.want("1 2 3")
+	hold, reads := make(chan struct{}), make(chan struct{}, 10)
+	b := startNode(t, Config{Brokers: f.Addrs}, kept(time.Hour), nil, func(bus.Envelope) { reads <- struct{}{}; <-hold })
+	<-reads
+	seen := make(chan string, 1)
+	b.Recall(room, bus.Wish{}, func(bus.Recalled) { seen <- b.bodies() })
+	b.Recall(room, bus.Wish{After: make([]bus.Position, mostAfter+1)}, func(bus.Recalled) { close(hold) }) // which is answered next, and at once
+	if got := <-seen; got != "p1 p2 p3" {
+		t.Errorf("answered when %q had been read", got)
+	}
+}
+
 // TestRecallBesideEmptyPartitions: a partition to which nothing was ever published lacks nothing, however lately this node has begun.
 func TestRecallBesideEmptyPartitions(t *testing.T) {
 	f := fake(t, 1, "stompgw", 3)
