@@ -37,6 +37,9 @@ var ErrDestination = errors.New("bus: the destination can't be carried")
 // ErrContent reports an envelope that is not UTF-8 text, on a bus that carries text alone.
 var ErrContent = errors.New("bus: not UTF-8 text")
 
+// ErrHistory reports that not all of the past can be had, on a bus that carries all that is published.
+var ErrHistory = errors.New("bus: not all history can be had")
+
 // ErrCrowded reports a watch for which the broker has no room: it may have later.
 var ErrCrowded = errors.New("bus: the broker takes no more subscriptions")
 
@@ -75,7 +78,8 @@ type Bus interface {
 	// this node's principals). deliver may run on several goroutines at once for different
 	// destinations, may block (a loop's inbox is full), and borrows e for the call alone.
 	Receive(ctx context.Context, ready func(), deliver func(e Envelope)) error
-	// Healthy returns nil while the broker answers, else why not, in words for an operator.
+	// Healthy returns nil while the broker answers, else why not, in words for an operator. It is an
+	// ErrHistory where nothing but a Recaller's history is amiss.
 	Healthy() error
 	// Close refuses new envelopes, waits for outstanding done calls until ctx ends, and leaves.
 	// What ctx cuts off is told to its done as ErrUnknown.

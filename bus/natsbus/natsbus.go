@@ -209,8 +209,20 @@ func (b *Bus) Healthy() error {
 	if refused := b.ownRefused.Load(); refused != nil {
 		return *refused
 	}
-	return b.historyHealth()
+	if err := b.historyHealth(); err != nil {
+		return historyFault{err}
+	}
+	return nil
 }
+
+// historyFault is a bus.ErrHistory in the words of its error.
+type historyFault struct{ error }
+
+// Is makes it one.
+func (historyFault) Is(target error) bool { return target == bus.ErrHistory }
+
+// Unwrap returns the error.
+func (f historyFault) Unwrap() error { return f.error }
 
 // Alive implements bus.Living.
 func (b *Bus) Alive() error {

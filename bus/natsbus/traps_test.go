@@ -105,7 +105,7 @@ func TestNoJetStream(t *testing.T) {
 	b.Remember(keeping(10))
 	receive(t, b, func(bus.Envelope) {})
 	bustest.Eventually(t, "it says so", func() bool { return errors.Is(b.Healthy(), errNoJetStream) })
-	if err := b.Healthy(); !strings.Contains(err.Error(), "-js") {
+	if err := b.Healthy(); !strings.Contains(err.Error(), "-js") || !errors.Is(err, bus.ErrHistory) {
 		t.Errorf("Healthy says %v", err)
 	}
 	b.Remember(bus.Keep{})

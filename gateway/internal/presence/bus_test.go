@@ -160,6 +160,19 @@ func TestBusAway(t *testing.T) {
 	})
 }
 
+// TestNoHistory: that the bus has lost the past is nothing to presence.
+func TestNoHistory(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *cluster) {
+		one, _, w, buses := onTestBus(t, c)
+		for _, b := range buses {
+			b.set(func() { b.healthy = fmt.Errorf("%w: no JetStream", bus.ErrHistory) })
+		}
+		one.come(2, "8")
+		pass(30 * time.Second)
+		w.want("joined 8 2+0")
+	})
+}
+
 // TestBusFull: what the bus does not take is told later, and what has changed back by then never.
 func TestBusFull(t *testing.T) {
 	for _, refuse := range []error{bus.ErrFull, bus.ErrDown} {

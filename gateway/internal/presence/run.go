@@ -179,7 +179,7 @@ func (r *run) check(now time.Time) {
 
 // checkBus has all nodes asked anew when the bus has lost something.
 func (r *run) checkBus() {
-	r.busErr = r.o.Bus.Healthy()
+	r.busErr = r.busHealth()
 	b, ok := r.o.Bus.(bus.Measured)
 	if !ok {
 		return
@@ -193,6 +193,14 @@ func (r *run) checkBus() {
 		}
 	}
 	r.lost, r.figures = lost, true
+}
+
+// busHealth says why changes can't cross the bus. Its history has none of them.
+func (r *run) busHealth() error {
+	if err := r.o.Bus.Healthy(); !errors.Is(err, bus.ErrHistory) {
+		return err
+	}
+	return nil
 }
 
 // list notes which nodes there are.
@@ -393,7 +401,7 @@ func (r *run) beat(now time.Time) {
 			break // the next ones tell the same
 		}
 	}
-	if r.o.Bus.Healthy() != nil {
+	if r.busHealth() != nil {
 		r.recent.hold(now)
 	}
 }
