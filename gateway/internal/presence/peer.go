@@ -17,8 +17,8 @@ const (
 	// listEvery is how often it is asked which nodes there are.
 	listEvery = time.Second
 
-	// listDoubt is how long after a failure a node that is missing in the list is not taken for gone: the store of their signs of life may have
-	// been emptied, and each gives one every few seconds.
+	// listDoubt is how long after a failure a node that is missing in the list is not taken for gone, and one that tells something not for a stranger: the store
+	// of their signs of life may have been emptied, and each gives one every few seconds.
 	listDoubt = 10 * time.Second
 )
 

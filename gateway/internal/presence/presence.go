@@ -52,7 +52,7 @@ type Figures struct {
 	Viewers int    // subscriptions to who is there
 	Asked   uint64 // questions to other nodes
 	Gaps    uint64 // occasions on which something was missing of what a node told
-	Ignored uint64 // envelopes, and answers, that no node sends
+	Ignored uint64 // envelopes, and answers, that no node of the cluster sends
 }
 
 // New makes a node's presence. Before the router runs, Deliver is to be its TakePresence.

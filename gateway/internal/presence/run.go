@@ -33,6 +33,7 @@ type run struct {
 	peers   peers
 	recent  recent
 	digests watch
+	strange strangers
 
 	lists   chan listing
 	answers chan answer
@@ -47,7 +48,7 @@ type run struct {
 
 func (p *Presence) newRun(ctx context.Context) *run {
 	return &run{
-		Presence: p, ctx: ctx, self: p.o.Node.String(), views: map[string]*view{}, peers: peers{live: map[string]*peer{}}, recent: recent{},
+		Presence: p, ctx: ctx, self: p.o.Node.String(), views: map[string]*view{}, peers: peers{live: map[string]*peer{}}, recent: recent{}, strange: strangers{},
 		digests: watch{destination: destinationOf("")}, lists: make(chan listing, 1), answers: make(chan answer, askedAtOnce),
 	}
 }
@@ -206,6 +207,9 @@ func (r *run) busHealth() error {
 // list notes which nodes there are.
 func (r *run) list(l listing, now time.Time) {
 	came, gone := r.peers.list(l, r.self, now)
+	if l.err == nil {
+		r.ignored.Add(r.strange.list(r.peers.live, now))
+	}
 	for _, v := range r.views {
 		for _, node := range gone {
 			v.lose(node)
@@ -329,10 +333,10 @@ func (r *run) take(a arrival) {
 	}
 }
 
-// known returns a node. One that is not listed yet will be within a second.
+// known returns a node. One that is not listed yet will be soon, or is ignored for good.
 func (r *run) known(node string) *peer {
 	peer := r.peers.live[node]
-	if peer == nil {
+	if peer == nil && (r.o.Peers == nil || !r.strange.note(node, time.Now())) {
 		r.ignored.Add(1)
 	}
 	return peer
