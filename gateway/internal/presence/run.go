@@ -3,6 +3,7 @@ package presence
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"time"
 
@@ -13,6 +14,10 @@ import (
 const (
 	// tick is how often changes are told, to nodes and to viewers, while there are any.
 	tick = 100 * time.Millisecond
+
+	// toldAtOnce is how many changes are told in a tick, of all rooms together. It is a part of what may wait for a broker, so that clients which
+	// come and go in many rooms don't take that from those who SEND.
+	toldAtOnce = 1000
 
 	// checkEvery is how often the bus is asked how it does.
 	checkEvery = time.Second
@@ -99,7 +104,7 @@ func (r *run) next(now time.Time) time.Time {
 func (r *run) tick(now time.Time) {
 	r.settle(now)
 	r.check(now)
-	r.tell(now)
+	r.tell(now, toldAtOnce)
 	r.beat(now)
 	for _, v := range r.views {
 		r.step(v, now)
@@ -359,9 +364,10 @@ func (r *run) compare(d *digest) {
 	}
 }
 
-// tell tells the other nodes, and this node's views, what has changed here. What the bus does not take is told later.
-func (r *run) tell(now time.Time) (all bool) {
-	for left := r.book.dirtyRooms(); left > 0; {
+// tell tells the other nodes, and this node's views, what has changed here, so many changes at most. The others are told later, and so is what the
+// bus does not take: then it reports false.
+func (r *run) tell(now time.Time, most int) (taken bool) {
+	for left := r.book.dirtyRooms(); left > 0 && most > 0; {
 		t := r.book.next()
 		if t == nil {
 			return true
@@ -379,6 +385,7 @@ func (r *run) tell(now time.Time) (all bool) {
 			r.book.untold(t)
 			return false
 		}
+		most--
 		r.book.told(t) // what the bus refuses for good, others learn when they ask
 		r.recent.note(&t.change, now)
 		if v := r.views[t.Room]; v != nil && !v.apply(&t.change) {
@@ -413,7 +420,7 @@ func (r *run) beat(now time.Time) {
 // part tells the others who has left with this node.
 func (r *run) part() {
 	for end := time.Now().Add(parting); r.book.dirtyRooms() > 0 && time.Now().Before(end); {
-		if !r.tell(time.Now()) {
+		if !r.tell(time.Now(), math.MaxInt) {
 			time.Sleep(fullPause)
 		}
 	}
