@@ -47,7 +47,7 @@ redis: { addrs: ["%s"] }
 }
 
 // memberTokens are those of members 0 to count-1.
-func memberTokens(b *testing.B, count int) (tokens []string) {
+func memberTokens(b testing.TB, count int) (tokens []string) {
 	b.Helper()
 	for id := range count {
 		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"mu": id, "name": "somebody of the name " + strconv.Itoa(id), "exp": time.Now().Add(time.Hour).Unix()}).
