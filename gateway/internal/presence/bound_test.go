@@ -3,6 +3,7 @@ package presence
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -93,6 +94,26 @@ func TestManyRoomsAtOnce(t *testing.T) {
 		one.stop()
 		if got := published.Load() - begin; got != rooms {
 			t.Errorf("%d envelopes as it stops", got)
+		}
+	})
+}
+
+// TestLargeRoom: with 100,000 in a room nobody is listed, and the number is told at once.
+func TestLargeRoom(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *cluster) {
+		one, two := c.start(), c.start()
+		who, many := two.view(0, false), two.view(1, true)
+		pass(time.Second)
+		for i := range 50_000 {
+			one.come(i, strconv.Itoa(2*i))
+			two.come(i, strconv.Itoa(2*i+1))
+		}
+		pass(time.Second)
+		if many.count != 100_000 {
+			t.Errorf("%d are counted", many.count)
+		}
+		if len(who.ended) != 1 || who.ended[0] != errTooMany {
+			t.Errorf("who sees names is told %v", who.ended)
 		}
 	})
 }
