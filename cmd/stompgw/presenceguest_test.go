@@ -70,7 +70,7 @@ func (g *guest) absence() time.Duration {
 
 func (g *guest) note(sessions int) {
 	for _, room := range g.rooms {
-		g.soak.truth.note(room, g.member, g.badge.info, sessions)
+		g.soak.truth.note(room, g.member, g.badge.info, g.node, sessions)
 	}
 }
 
@@ -78,6 +78,9 @@ func (g *guest) note(sessions int) {
 func (g *guest) come() (*client, error) {
 	s := g.soak
 	g.rooms = nil
+	if rand.IntN(2) == 0 {
+		g.rooms = append(g.rooms, s.rooms[s.crowd.Load()])
+	}
 	for range 1 + rand.IntN(2) {
 		if room := s.rooms[rand.IntN(len(s.rooms))]; !slices.Contains(g.rooms, room) {
 			g.rooms = append(g.rooms, room)

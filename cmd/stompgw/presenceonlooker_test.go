@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ type onlooker struct {
 	mu        sync.Mutex
 	who, many picture
 	paused    int // how often he was told that nobody knows
+	refused   int // how often there were too many to be listed
 	fault     error
 }
 
@@ -44,9 +46,9 @@ func (o *onlooker) look() error {
 		return err
 	}
 	defer conn.Close()
+	who := "SUBSCRIBE\nid:who\ndestination:/presence" + o.room + "\n\n\x00"
 	frames := "CONNECT\naccept-version:1.2\nhost:x\nheart-beat:0,0\n\n\x00" +
-		"SUBSCRIBE\nid:errors\ndestination:" + errorChannel + "\n\n\x00" +
-		"SUBSCRIBE\nid:who\ndestination:/presence" + o.room + "\n\n\x00" +
+		"SUBSCRIBE\nid:errors\ndestination:" + errorChannel + "\n\n\x00" + who +
 		"SUBSCRIBE\nid:many\ndestination:/presence" + o.room + "\npresence:count\n\n\x00"
 	if _, err := conn.Write([]byte(frames)); err != nil {
 		return err
@@ -54,7 +56,16 @@ func (o *onlooker) look() error {
 	o.mu.Lock()
 	o.who, o.many = picture{}, picture{}
 	o.mu.Unlock()
+	asked := time.Now()
 	for c := newClient(conn); !o.soak.isOver(); {
+		if time.Since(asked) > presenceGrace/2 {
+			asked = time.Now()
+			if o.asksAgain() {
+				if _, err := io.WriteString(conn, who); err != nil {
+					return err
+				}
+			}
+		}
 		if err := conn.SetReadDeadline(time.Now().Add(250 * time.Millisecond)); err != nil {
 			return err
 		}
@@ -72,10 +83,24 @@ func (o *onlooker) look() error {
 	return nil
 }
 
+// asksAgain reports whether he was refused, and forgets it.
+func (o *onlooker) asksAgain() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	refused := o.who.refused
+	o.who.refused = false
+	return refused
+}
+
 func (o *onlooker) take(f frame) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if f.command == "CONNECTED" {
+	switch {
+	case f.command == "CONNECTED":
+		return nil
+	case f.headers["subscription"] == "errors" && strings.Contains(f.body, `"error":"too_many_present"`):
+		o.who = picture{refused: true}
+		o.refused++
 		return nil
 	}
 	p, ok := map[string]*picture{"who": &o.who, "many": &o.many}[f.headers["subscription"]]
@@ -90,14 +115,14 @@ func (o *onlooker) take(f frame) error {
 
 // differs says what the onlooker has been told that is not so, empty for nothing.
 func (o *onlooker) differs() string {
-	truth := o.soak.truth.at(o.room)
+	truth, counted := o.soak.truth.at(o.room), strings.HasPrefix(o.room, countedRooms)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.fault != nil {
 		return o.fault.Error() + "\n" + strings.Join(o.who.last, "\n")
 	}
 	for _, p := range []*picture{&o.who, &o.many} {
-		if what := p.differs(truth); what != "" {
+		if what := p.differs(truth, counted, o.soak.limit); what != "" {
 			return fmt.Sprintf("%s\ntold last:\n%s\nthe truth: %+v", what, strings.Join(p.last, "\n"), *truth)
 		}
 	}

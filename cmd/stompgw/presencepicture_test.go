@@ -14,6 +14,7 @@ type picture struct {
 	members          map[string]string // what is shown of each, by his id as JSON
 	count, anonymous int
 	whole            bool // that is so now, as far as he was told
+	refused          bool // he was told that there are too many to be listed
 	last             []string
 }
 
@@ -65,14 +66,27 @@ func (p *picture) take(body string) error {
 	return nil
 }
 
-// differs says what in the picture is not so. A picture without a list has numbers alone.
-func (p *picture) differs(truth *roll) string {
+// differs says what in the picture is not so, of a room that is only counted or else lists so many. A picture without a list has numbers alone.
+func (p *picture) differs(truth *roll, counted bool, limit int) string {
+	n := len(truth.members)
 	switch {
+	case p.refused && n <= limit-limit/10: // who is refused may look again when there are so few
+		return fmt.Sprintf("refused with %d there", n)
+	case p.refused:
+		return ""
 	case !p.whole:
 		return "the picture is not whole"
-	case p.count != len(truth.members) || p.anonymous != truth.anonymous:
-		return fmt.Sprintf("%d and %d anonymous; want %d and %d", p.count, p.anonymous, len(truth.members), truth.anonymous)
-	case p.members == nil:
+	case p.anonymous != truth.anonymous:
+		return fmt.Sprintf("%d anonymous; want %d", p.anonymous, truth.anonymous)
+	case counted, p.members == nil && p.count != n && n > limit-limit/10: // where one node has too many, all are only counted
+		n = len(truth.stays)
+	case p.members != nil && n > limit:
+		return fmt.Sprintf("listed with %d there", n)
+	}
+	if p.count != n {
+		return fmt.Sprintf("%d are counted; want %d", p.count, n)
+	}
+	if p.members == nil {
 		return ""
 	}
 	for member, infos := range truth.members {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,27 +26,36 @@ const (
 	presenceExpiry = 2 * time.Second
 )
 
-// presenceSoakConfig is the configuration of nodes with rooms; %s are the address of Redis, and the bus.
+// crowdedRooms is how many rooms have too many to be listed, in turn.
+const crowdedRooms = 3
+
+// countedRooms is how the names of rooms begin that are only counted.
+const countedRooms = "/topic/counted/"
+
+// presenceSoakConfig is the configuration of nodes with rooms; its variables are the address of Redis, how many members are listed, and the bus.
 const presenceSoakConfig = `
 listen: 127.0.0.1:0
 redis: { addrs: ["%s"] }
 registry: { heartbeat: 500ms, expiry: 2s }
-presence: { grace: 1s }
+presence: { grace: 1s, limit: %d }
 channels:
   - { match: "/topic/room/{n}", subscribe: "true", presence: true, presence_info: '{"name": claims.name}' }
+  - { match: "/topic/counted/{n}", subscribe: "true", presence: count }
   - { match: "/session/queue/{name}", subscribe: "true" }
 drain: { duration: 1s }
 %s
 `
 
 // presenceSize is how much goes on in a soak.
-type presenceSize struct{ rooms, members, sessions int }
+type presenceSize struct{ rooms, members, sessions, limit int }
 
 // presenceSoak is people who come and go, and some who look who is there, while faults strike.
 type presenceSoak struct {
 	t         *testing.T
 	nodes     []*node
 	rooms     []string
+	crowd     atomic.Int32 // the room that half of the guests go to
+	limit     int          // members of a room that are listed
 	truth     *attendance
 	guests    []*guest
 	onlookers []*onlooker
@@ -67,6 +77,8 @@ type presenceFault struct {
 // Redis are killed. Whenever nothing moves, whoever looks at a room, through any node, comes to know who is there and how many. In between nobody
 // joins who was there, or leaves who was not.
 //
+// One room in eight is only counted, and one at a time has too many to be listed.
+//
 // $SOAK_MINUTES is how long that goes on for each of the buses, with 3,000 sessions of 1,000 members in 200 rooms; without it there is one round of few.
 func TestPresenceSoak(t *testing.T) {
 	minutes, _ := strconv.ParseFloat(os.Getenv("SOAK_MINUTES"), 64)
@@ -82,10 +94,10 @@ func TestPresenceSoak(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			size := presenceSize{rooms: 200, members: 1000, sessions: 3000}
+			size := presenceSize{rooms: 200, members: 1000, sessions: 3000, limit: 300}
 			if minutes == 0 {
 				t.Parallel() // most of it waits for servers
-				size = presenceSize{rooms: 8, members: 20, sessions: 60}
+				size = presenceSize{rooms: 8, members: 20, sessions: 60, limit: 10}
 			}
 			bus, restart := broker(t)
 			s := newPresenceSoak(t, size, bus, restart)
@@ -96,7 +108,7 @@ func TestPresenceSoak(t *testing.T) {
 			for begin, rounds := time.Now(), 1; ; rounds++ {
 				s.round()
 				if time.Since(begin).Minutes() >= minutes || t.Failed() {
-					t.Logf("%d rounds, %d times somebody came or went, all knew within %s; %s", rounds, s.truth.count(), s.slowest.Round(time.Millisecond), s.figures())
+					t.Logf("%d rounds, %d times somebody came or went, %d times there were too many to be listed, all knew within %s; %s", rounds, s.truth.count(), s.refused(), s.slowest.Round(time.Millisecond), s.figures())
 					return
 				}
 			}
@@ -107,13 +119,17 @@ func TestPresenceSoak(t *testing.T) {
 func newPresenceSoak(t *testing.T, size presenceSize, bus string, restart func()) *presenceSoak {
 	t.Helper()
 	redis := servers.Redis(t)
-	file := clitest.WriteFile(t, filepath.Join(t.TempDir(), "stompgw.yaml"), fmt.Sprintf(presenceSoakConfig, redis.Addr, bus))
-	s := &presenceSoak{t: t, over: make(chan struct{})}
+	file := clitest.WriteFile(t, filepath.Join(t.TempDir(), "stompgw.yaml"), fmt.Sprintf(presenceSoakConfig, redis.Addr, size.limit, bus))
+	s := &presenceSoak{t: t, limit: size.limit, over: make(chan struct{})}
 	for range 3 {
 		s.nodes = append(s.nodes, serve(t, file, secretEnv))
 	}
 	for i := range size.rooms {
-		s.rooms = append(s.rooms, fmt.Sprintf("/topic/room/%d", i))
+		begin := "/topic/room/"
+		if i%8 == 7 {
+			begin = countedRooms
+		}
+		s.rooms = append(s.rooms, begin+strconv.Itoa(i))
 	}
 	s.truth = newAttendance(s.rooms)
 	for i := range size.sessions {
@@ -188,8 +204,9 @@ func (s *presenceSoak) begin() (end func()) {
 // round has all that can happen happen once.
 func (s *presenceSoak) round() {
 	s.t.Helper()
-	for _, f := range s.faults {
-		s.pause(2 * presenceGrace) // or nobody would be there yet whom it could strike
+	for i, f := range s.faults {
+		s.crowd.Store(int32(i % crowdedRooms)) // the others empty
+		s.pause(2 * presenceGrace)             // or nobody would be there yet whom it could strike
 		begin := time.Now()
 		f.strike()
 		for _, n := range s.nodes {
@@ -235,6 +252,16 @@ func (s *presenceSoak) awaitTruth(after string) {
 			return
 		}
 	}
+}
+
+// refused is how often onlookers were told that there are too many to be listed.
+func (s *presenceSoak) refused() (n int) {
+	for _, o := range s.onlookers {
+		o.mu.Lock()
+		n += o.refused
+		o.mu.Unlock()
+	}
+	return n
 }
 
 func (s *presenceSoak) numberOf(n *node) int {

@@ -17,25 +17,38 @@ type attendance struct {
 // roll is who is in a room.
 type roll struct {
 	members   map[string]map[string]int // sessions, by what is shown of them
+	stays     map[stay]int              // sessions too
 	anonymous int
 }
+
+// stay is a member on a node. Where members are only counted each counts.
+type stay struct {
+	member string
+	node   int
+}
+
+func newRoll() *roll { return &roll{members: map[string]map[string]int{}, stays: map[stay]int{}} }
 
 func newAttendance(rooms []string) *attendance {
 	a := &attendance{rooms: map[string]*roll{}}
 	for _, name := range rooms {
-		a.rooms[name] = &roll{members: map[string]map[string]int{}}
+		a.rooms[name] = newRoll()
 	}
 	return a
 }
 
-// note notes that sessions of a member, empty for nobody, have come, or have gone.
-func (a *attendance) note(name, member, info string, sessions int) {
+// note notes that sessions of a member, empty for nobody, have come, or have gone, on a node.
+func (a *attendance) note(name, member, info string, node, sessions int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	r := a.rooms[name]
 	if member == "" {
 		r.anonymous += sessions
 		return
+	}
+	at := stay{member, node}
+	if r.stays[at] += sessions; r.stays[at] == 0 {
+		delete(r.stays, at)
 	}
 	if r.members[member] == nil {
 		r.members[member] = map[string]int{}
@@ -52,7 +65,8 @@ func (a *attendance) note(name, member, info string, sessions int) {
 func (a *attendance) at(name string) *roll {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	r := &roll{members: map[string]map[string]int{}, anonymous: a.rooms[name].anonymous}
+	r := newRoll()
+	r.anonymous, r.stays = a.rooms[name].anonymous, maps.Clone(a.rooms[name].stays)
 	for member, infos := range a.rooms[name].members {
 		r.members[member] = maps.Clone(infos)
 	}
