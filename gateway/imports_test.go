@@ -73,7 +73,7 @@ var mayImport = map[string][]string{
 	"gateway/internal/history":  {"bus"},
 	"gateway/internal/loop":     {},
 
-	"gateway/policy":                 {"gateway/destination", "gateway/stomp", "bus"},
+	"gateway/policy":                 {"gateway/destination", "gateway/stomp", "bus", "bus/settings"},
 	"gateway/auth":                   {"gateway/destination"},
 	"gateway/auth/redislist":         {},
 	"gateway/destination":            {},

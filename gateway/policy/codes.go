@@ -27,6 +27,7 @@ const (
 	CodeNotRecovered  Code = 19 // what a subscription has missed can't be told, or not be had any more; it goes on from now
 	CodeHole          Code = 20 // some messages of a subscription with history are lost; it goes on
 	CodeManyPresent   Code = 21 // who is present in a room can't be listed, as they are too many; they can be counted
+	CodeRate          Code = 23 // over a limit of the channel, the session or the node; in an ERROR where that ends the session
 )
 
 // Explanation is the entry of one code in the table that code, README and CLI share.
@@ -61,6 +62,7 @@ func Codes() []Explanation {
 		{CodeNotRecovered, "not_recovered", "What was missed can't be had any more, the subscription goes on from now", false},
 		{CodeHole, "hole", "Some messages are lost, the subscription goes on behind them", false},
 		{CodeManyPresent, "too_many_present", "Too many are present to be listed, they can be counted", true},
+		{CodeRate, "rate", "Too many messages in a short time, try again later", true},
 	}
 }
 

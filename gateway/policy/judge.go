@@ -8,6 +8,7 @@ type Target struct {
 	Destination string
 	Session     bool     // to the sender's own session, not to all subscribers
 	Rewrite     *Rewrite // what becomes of the message before; nil when it goes as it came
+	Quota       *Quota   // what the session may send to the channel of Destination; nil for anything
 }
 
 // JudgeSubscribe says whether a session may subscribe to the destination, which may be a pattern,
@@ -96,7 +97,7 @@ func (c *Catalogue) JudgeSend(r *Request) (Target, *Refusal) {
 	if refusal := ru.judge(&ru.send, r, &b); refusal != nil {
 		return Target{}, refusal
 	}
-	return Target{Rule: ru.path, Destination: r.Destination, Session: c.IsSession(r.Destination)}, nil
+	return Target{Rule: ru.path, Destination: r.Destination, Session: c.IsSession(r.Destination), Quota: ru.quota}, nil
 }
 
 func (c *Catalogue) routed(r *Request) (Target, *Refusal) {
@@ -113,7 +114,7 @@ func (c *Catalogue) routed(r *Request) (Target, *Refusal) {
 		if refusal := ru.reaches(to, &c.prefixes); refusal != nil {
 			return Target{}, refusal
 		}
-		return Target{Rule: ru.path, Destination: to, Session: c.IsSession(to), Rewrite: ru.rewrite(r, &b)}, nil
+		return Target{Rule: ru.path, Destination: to, Session: c.IsSession(to), Rewrite: ru.rewrite(r, &b), Quota: c.quotaOf(to)}, nil
 	}
 	return Target{}, Refuse(CodeNoRule)
 }

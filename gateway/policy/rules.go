@@ -44,6 +44,8 @@ type Channel struct {
 	// not for destinations of sessions and members; the second is over claims, vars, session and destination
 	Presence     Presence `key:"presence" is:"whether clients may see who is subscribed: 'true', or 'count' for how many"`
 	PresenceInfo string   `key:"presence_info" is:"what they see of a member beside its id, a map in CEL of at most 1 KiB; empty is nothing"`
+
+	Limits Limits // what each session may SEND to it
 }
 
 // Route says what a SEND to an application destination becomes.
@@ -63,6 +65,8 @@ type Rules struct {
 	ErrorDestination string // where refusals go; every session may subscribe to it; empty for nowhere
 	Channels         []Channel
 	Routes           []Route
+	PerSession       Limit                    // of all that a session SENDs, whatever becomes of it
+	PerNode          Limit                    // of all that the sessions of a node do, together; what is over it is refused
 	Where            func(rule string) string // where one such as "channels[2]" stands, for the log; nil for nowhere
 }
 
@@ -110,6 +114,7 @@ type rule struct {
 	history   History
 	presence  Presence
 	info      *expression         // what is shown of who is present; nil for nothing
+	quota     *Quota              // what a session may SEND to it; nil for anything
 	views     bool                // its match begins with the prefix of presence, so that it only takes from what
 	room      destination.Matcher // the channels of these rooms give
 
@@ -129,6 +134,9 @@ type Catalogue struct {
 	channels  []rule
 	routes    []rule
 	memory    *memory // of histories; nil where no channel has one
+
+	perSession, perNode *Quota // nil for none
+	limited             bool   // a channel has limits
 }
 
 // New checks the rules and compiles their expressions. An error is a *RuleError, or several joined
@@ -138,6 +146,9 @@ func New(r Rules) (*Catalogue, error) {
 	where := r.Where
 	if where == nil {
 		where = func(string) string { return "" }
+	}
+	if err := c.compileLimits(r.PerSession, r.PerNode); err != nil {
+		return nil, err
 	}
 	permissions, rewrites := &compiler{}, &compiler{bodies: true}
 	for i, said := range r.Channels {
@@ -150,6 +161,9 @@ func New(r Rules) (*Catalogue, error) {
 			return nil, err
 		}
 		if err := ru.compilePresence(permissions, said, c); err != nil {
+			return nil, err
+		}
+		if err := ru.compileLimits(said.Limits, c); err != nil {
 			return nil, err
 		}
 		c.channels = append(c.channels, ru)

@@ -1,0 +1,211 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/stompgw/stompgw/bus/settings"
+)
+
+// Limit is how often clients may SEND. The zero value is any number of times.
+type Limit struct {
+	Rate  Rate
+	Burst int  // how many may come at once; 0 is what the rate gives in a second, 1 at least
+	Over  Over // what becomes of others
+}
+
+// Limits are what each session may SEND to the destinations of a channel, to all of them together. What routes make of a SEND counts
+// for the channel that it goes to. The zero value is anything.
+type Limits struct {
+	Rate    Rate          `key:"rate" is:"SENDs of one session to all that the rule is for: '5/s', '300/m' or '1000/h'; empty is any number"`
+	Burst   int           `key:"burst" is:"how many of them may come at once; 0 is what the rate gives in a second"`
+	Message settings.Size `key:"message" is:"largest body of a message, 'limits.message' at most; 0B is that"`
+	Over    Over          `key:"over" is:"what becomes of more than that: 'refuse', 'drop', of which the client hears nothing, or 'close'"`
+}
+
+// Over is what becomes of a SEND that is over a limit.
+type Over uint8
+
+const (
+	OverRefuse Over = iota // the client is told CodeRate
+	OverDrop               // it is forgotten, and counted; but one for which the client awaits an answer is refused
+	OverClose              // an ERROR ends the session
+)
+
+// String is the word of settings: "refuse", "drop" or "close".
+func (o Over) String() string {
+	switch o {
+	case OverDrop:
+		return "drop"
+	case OverClose:
+		return "close"
+	}
+	return "refuse"
+}
+
+// UnmarshalText takes the word of settings.
+func (o *Over) UnmarshalText(text []byte) error {
+	for _, is := range []Over{OverRefuse, OverDrop, OverClose} {
+		if string(text) == is.String() {
+			*o = is
+			return nil
+		}
+	}
+	return fmt.Errorf("%.20q is none of refuse, drop, close", text)
+}
+
+// Scope is whose SENDs a limit counts.
+type Scope uint8
+
+const (
+	OfChannel Scope = iota // those of a session to a channel
+	OfSession              // all of a session
+	OfNode                 // those of all sessions of a node
+	Scopes                 // how many there are
+)
+
+// String is the word of metrics: "channel", "session" or "node".
+func (s Scope) String() string {
+	switch s {
+	case OfSession:
+		return "session"
+	case OfNode:
+		return "node"
+	}
+	return "channel"
+}
+
+// Quota is a limit in force. It never changes; a Catalogue that takes another's place has its own, and those of the same Name count
+// what the other's have counted.
+type Quota struct {
+	Limit   // with Burst as it counts; a zero Rate is no limit
+	Name    string
+	Scope   Scope
+	Message int    // bytes of a body; 0 is any number
+	rule    string // such as "channels[2]"; empty for none
+	section string // that says it, such as "limits.node"
+}
+
+// PerSession is what counts the SENDs of each session, whatever becomes of them; nil for nothing.
+func (c *Catalogue) PerSession() *Quota { return c.perSession }
+
+// PerNode is what counts the SENDs of all sessions of a node together; nil for nothing.
+func (c *Catalogue) PerNode() *Quota { return c.perNode }
+
+// Fits returns nil if a message with a body of n bytes may be sent, else the refusal. No Quota has no bounds.
+func (q *Quota) Fits(n int) *Refusal {
+	if q == nil || q.Message == 0 || n <= q.Message {
+		return nil
+	}
+	return refusedBy(q.rule, CodeTooLarge, reason(fmt.Sprintf("%s.message is %s", q.section, settings.FormatSize(int64(q.Message)))))
+}
+
+// Exceeded returns the refusal of a SEND that would pass after some time.
+func (q *Quota) Exceeded(wait time.Duration) *Refusal {
+	r := refusedBy(q.rule, CodeRate, reason(fmt.Sprintf("%s.rate is %s, burst %d", q.section, q.Rate, q.Burst)))
+	r.RetryAfter = wait
+	return r
+}
+
+// String is what it says, for people: "5/s, burst 10, drop, message 4KiB".
+func (q *Quota) String() string {
+	var parts []string
+	if q.Rate != (Rate{}) {
+		parts = append(parts, q.Rate.String(), fmt.Sprintf("burst %d", q.Burst))
+	}
+	if q.Over != OverRefuse {
+		parts = append(parts, q.Over.String())
+	}
+	if q.Message > 0 {
+		parts = append(parts, "message "+settings.FormatSize(int64(q.Message)))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// compileLimits makes the quotas of all that a session sends, and of all that a node takes in.
+func (c *Catalogue) compileLimits(session, node Limit) (err error) {
+	if node.Over != OverRefuse {
+		return &RuleError{Path: "limits.node.over", Reason: "leave it out: a node refuses, as whoever sends to it then need not be the one who sends too much"}
+	}
+	if c.perSession, err = newQuota(session, Quota{Scope: OfSession, section: "limits"}); err != nil {
+		return err
+	}
+	c.perNode, err = newQuota(node, Quota{Scope: OfNode, section: "limits.node"})
+	return err
+}
+
+// newQuota returns made with a limit, nil where that is none.
+func newQuota(l Limit, made Quota) (q *Quota, err error) {
+	if l == (Limit{}) {
+		return nil, nil
+	}
+	made.Limit, err = l.check(made.section)
+	return &made, err
+}
+
+// compileLimits makes the quota of what a session sends to a channel.
+func (ru *rule) compileLimits(said Limits, c *Catalogue) (err error) {
+	if said == (Limits{}) {
+		return nil
+	}
+	q := &Quota{Name: ru.texts.match, Scope: OfChannel, Message: int(said.Message), rule: ru.path, section: ru.path + ".limits"}
+	switch {
+	case ru.views:
+		return &RuleError{Path: q.section, Reason: fmt.Sprintf(errPresence+": leave it out", q.Name, c.prefixes.Presence)}
+	case said.Message < 0:
+		return &RuleError{Path: q.section + ".message", Reason: fmt.Sprintf("%d is not possible: want a size such as 4KiB, or leave it out", said.Message)}
+	}
+	if q.Limit, err = (Limit{said.Rate, said.Burst, said.Over}).check(q.section); err != nil {
+		return err
+	}
+	ru.quota, c.limited = q, true
+	return nil
+}
+
+// check returns a limit with its Burst as it counts, or what is wrong with it.
+func (l Limit) check(section string) (Limit, error) {
+	mistake := func(field, format string, args ...any) (Limit, error) {
+		return Limit{}, &RuleError{Path: section + "." + field, Reason: fmt.Sprintf(format, args...)}
+	}
+	const alone = "is for a rate, and there is none: write rate: 5/s beside it, or leave it out"
+	switch {
+	case l.Burst < 0 || l.Burst > maxTimes:
+		return mistake("burst", "%d is not possible: want 1 to %d, or 0 for what the rate gives in a second", l.Burst, maxTimes)
+	case l.Rate == (Rate{}) && l.Burst > 0:
+		return mistake("burst", alone)
+	case l.Rate == (Rate{}) && l.Over != OverRefuse:
+		return mistake("over", alone)
+	case l.Rate == (Rate{}):
+		return l, nil
+	}
+	if err := l.Rate.check(); err != nil {
+		return mistake("rate", "%v", err)
+	}
+	if l.Burst == 0 {
+		l.Burst = l.Rate.inSecond()
+	}
+	return l, nil
+}
+
+// quotaOf returns that of the channel which is about what a route publishes, by its name on the bus; nil for none. It is the
+// one that decides about a SUBSCRIBE there.
+func (c *Catalogue) quotaOf(name string) *Quota {
+	if !c.limited {
+		return nil
+	}
+	var ru *rule
+	if c.IsMember(name) {
+		of, err := c.Inbox(name)
+		if err != nil {
+			return nil
+		}
+		ru, _ = c.memberRule(name, of)
+	} else {
+		ru, _ = c.channelOf(name)
+	}
+	if ru == nil {
+		return nil
+	}
+	return ru.quota
+}
