@@ -62,7 +62,7 @@ type handler struct {
 
 // HandleFunc has fn carry out SENDs to a destination under the application prefix, in the place of a
 // route: "/app/rpc/{name}", where {name} stands for one segment. Handlers are tried in the order of the options, and
-// before the routes. Rules are not asked: fn sees in Who for whom the frame acts. What it returns
+// before the routes. Rules are not asked, and limits of channels count nothing of it: fn sees in Who for whom the frame acts. What it returns
 // means what it does of an Interceptor, with nil for done. It may block as one may; what it then
 // publishes goes out even if the sender's token has expired meanwhile.
 func HandleFunc(pattern string, fn func(ctx context.Context, r *Request) error) Option {

@@ -114,6 +114,7 @@ var outside = []struct {
 	{"github.com/twmb/franz-go/pkg/kgo", "another Kafka client is for tests", nobody},
 	{"cel.dev/", "only the policy knows how expressions are evaluated", under("gateway/policy")},
 	{"github.com/prometheus/", "only admin shows figures to Prometheus, and bench has its reader of /proc", under("admin", "cmd/internal/bench")},
+	{"golang.org/x/time/", "only the session counts what its client sends", under("gateway/internal/session")},
 	{"github.com/danielgtaylor/", "only the API knows how it is described", under("admin/api")},
 	{"text/template", "one template makes the linker keep every exported method, 9 MiB of them", nobody},
 	{"html/template", "one template makes the linker keep every exported method, 9 MiB of them", nobody},

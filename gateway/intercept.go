@@ -53,8 +53,9 @@ func (h *Header) Del(name string) {
 }
 
 // Interceptor sees each CONNECT (and STOMP), SUBSCRIBE, SEND, UNSUBSCRIBE and DISCONNECT before it
-// takes effect: after the sender's token was checked, and before the rules are asked. It may change
-// f's Header and Body; another token there counts for nothing. What it returns decides:
+// takes effect: after the sender's token was checked, and before the rules are asked; but no SEND that is
+// over what its session, or the node, may take (see policy.Rules). It may change f's Header and Body; another
+// token there counts for nothing. What it returns decides:
 //
 //   - nil lets the frame pass as it is then;
 //   - Refuse answers on the error channel, a CONNECT with an ERROR that ends the connection;

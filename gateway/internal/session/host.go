@@ -61,6 +61,7 @@ type Bounds struct {
 	HeartBeat      stomp.HeartBeat // what the server offers
 	Hung           time.Duration   // without a heart-beat that was promised, though the connection lives; 0 for ever
 	ConnectTimeout time.Duration   // from the first byte to CONNECT
+	Ledger         *Ledger         // what counts, beyond a session, for the limits of Rules
 }
 
 // Records are what is told of sessions to others than their clients, and what where a client does not listen.
@@ -129,6 +130,9 @@ type Stats struct {
 	Nacks      atomic.Uint64               // NACKs, which redeliver nothing
 	Kicked     atomic.Uint64               // sessions that an operator has ended
 	Blocked    atomic.Uint64               // frames that were not carried out because their member is blocked
+
+	Exceeded [policy.Scopes]atomic.Uint64 // SENDs over a limit, by whose SENDs it counts
+	Dropped  atomic.Uint64                // those of them of which their clients were told nothing
 }
 
 // codesEnd is over every policy.Code; TestCodesEnd tells when one more needs more room.
@@ -143,10 +147,10 @@ func (s *Stats) refused(code policy.Code) {
 
 // Lines are what the log says, once a second and node at most, of what clients cause.
 type Lines struct {
-	slow, hung, unheard, token, shown seldom.Line
+	slow, hung, unheard, token, shown, fast, full seldom.Line
 }
 
 // All is each of them.
 func (l *Lines) All() []*seldom.Line {
-	return []*seldom.Line{&l.slow, &l.hung, &l.unheard, &l.token, &l.shown}
+	return []*seldom.Line{&l.slow, &l.hung, &l.unheard, &l.token, &l.shown, &l.fast, &l.full}
 }

@@ -30,6 +30,7 @@ type step uint8
 const (
 	identify  step = iota // who sends it, by its token or the session's login; waits for a token that memory does not know
 	admit                 // who is blocked stays out, and who is new is logged in
+	count                 // a SEND is held against what the session, and the node, may send
 	intercept             // the embedder's interceptor sees it; waits for that
 	obey                  // what the interceptor wants; waits for the token to be looked at again
 	readmit               // what became of it
@@ -51,6 +52,8 @@ func (s *Session) advance(p *passage) {
 			if p.checked {
 				s.admit(p)
 			}
+		case count:
+			s.count(p)
 		case intercept:
 			if s.host.Intercept == nil {
 				p.next = judge

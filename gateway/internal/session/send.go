@@ -51,6 +51,14 @@ func (s *Session) judge(p *passage) (err error) {
 	if target, p.Outcome.Refusal = s.host.Rules.JudgeSend(&r); p.Outcome.Refusal != nil {
 		return nil
 	}
+	if q := target.Quota; q != nil {
+		if target.Rewrite == nil {
+			p.Outcome.Refusal = q.Fits(len(f.Body))
+		}
+		if p.Outcome.Refusal != nil || s.isOver(p, q) {
+			return nil
+		}
+	}
 	p.made = []publication{{session: s, origin: p.origin, envelope: bus.Envelope{
 		Destination: target.Destination, Headers: r.Headers, Body: append([]byte(nil), f.Body...),
 	}}}
@@ -58,7 +66,7 @@ func (s *Session) judge(p *passage) (err error) {
 		p.made[0].envelope.Principal = s.Principal()
 	}
 	if target.Rewrite != nil {
-		s.rewrite(p, target.Rewrite)
+		s.rewrite(p, target.Rewrite, target.Quota)
 	}
 	return nil
 }
@@ -90,9 +98,12 @@ func ownHeaders(f *stomp.Frame) (own []bus.Header) {
 }
 
 // rewrite has a route's expressions make what is published.
-func (s *Session) rewrite(p *passage, w *policy.Rewrite) {
+func (s *Session) rewrite(p *passage, w *policy.Rewrite, q *policy.Quota) {
 	apply := func(ctx context.Context, p *passage) {
-		p.Outcome.Refusal = w.Apply(ctx, &p.made[0].envelope, s.host.Limits.Body)
+		e := &p.made[0].envelope
+		if p.Outcome.Refusal = w.Apply(ctx, e, s.host.Limits.Body); p.Outcome.Refusal == nil {
+			p.Outcome.Refusal = q.Fits(len(e.Body))
+		}
 	}
 	if len(p.Frame.Body) <= inlineBody {
 		apply(context.Background(), p)

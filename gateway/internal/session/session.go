@@ -49,11 +49,12 @@ type work struct {
 	stalled      []publication       // the bus was full
 	held         int                 // bytes of messages that wait in windows
 	goodbye      string              // the receipt that DISCONNECT asked for
-	recalls      int                 // beginnings of subscriptions that nobody has found yet
+	recalls      int32               // beginnings of subscriptions that nobody has found yet
 	draining     bool                // the client has yet to take what it was sent of the past
 	cancel       func()              // what workers do for the session; nil when they don't
 	verdicts     map[*login]verdicts // by what a subscription depends on
 	guests       []*login            // other members by whose token something was subscribed to
+	buckets      *buckets            // what it may yet send; nil where nothing counts
 }
 
 // LogValue names the session in logs as the operator's commands do.
