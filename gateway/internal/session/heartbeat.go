@@ -40,6 +40,7 @@ func (s *Session) Timeout() time.Duration {
 	if s.expire(s.host.Now()); s.state == closed {
 		return 0
 	}
+	s.dropBuckets()
 	wrote := s.conn.Wrote()
 	if s.sendEvery > 0 && wrote >= s.beatEvery() {
 		s.conn.Queue(s.host.beat(s.conn.Framing()))

@@ -3,6 +3,7 @@ package session
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -32,6 +33,9 @@ func (b *bucket) follow(q *policy.Quota, now time.Time) {
 	b.quota = q
 }
 
+// isFull reports whether the bucket is as good as none.
+func (b bucket) isFull(now time.Time) bool { return b.TokensAt(now) >= float64(b.Burst()) }
+
 // take takes one SEND out of the bucket and returns 0. If it is empty it returns when there will be one, in milliseconds as
 // clients are told. Nothing is reserved: where many sessions share a bucket, what they give back would be lost.
 func (b bucket) take(now time.Time) (wait time.Duration) {
@@ -43,7 +47,7 @@ func (b bucket) take(now time.Time) (wait time.Duration) {
 	return (max(wait, 1) + time.Millisecond - 1).Truncate(time.Millisecond)
 }
 
-// buckets are those of one session: of the Quotas that it has used. What is missing is full.
+// buckets are those of one session, or of a member who has left: of the Quotas that were used. What is missing is full.
 type buckets []bucket
 
 // of returns the bucket of a Quota, made if need be.
@@ -62,6 +66,24 @@ func (bs *buckets) of(q *policy.Quota, now time.Time) bucket {
 	return (*bs)[len(*bs)-1]
 }
 
+// drop forgets those that are full.
+func (bs *buckets) drop(now time.Time) {
+	*bs = slices.DeleteFunc(*bs, func(b bucket) bool { return b.isFull(now) })
+}
+
+// merge has, of two buckets of one name, the one count that has less left.
+func (bs *buckets) merge(others buckets, now time.Time) {
+	for _, other := range others {
+		i := slices.IndexFunc(*bs, func(b bucket) bool { return b.quota.Name == other.quota.Name })
+		switch {
+		case i < 0:
+			*bs = append(*bs, other)
+		case other.TokensAt(now) < (*bs)[i].TokensAt(now):
+			(*bs)[i] = other
+		}
+	}
+}
+
 // ownBuckets are those of the session, made if need be.
 func (s *Session) ownBuckets() *buckets {
 	work := s.busy()
@@ -69,6 +91,16 @@ func (s *Session) ownBuckets() *buckets {
 		work.buckets = new(buckets)
 	}
 	return work.buckets
+}
+
+// dropBuckets forgets what is full again.
+func (s *Session) dropBuckets() {
+	if s.work == nil || s.work.buckets == nil {
+		return
+	}
+	if s.work.buckets.drop(s.host.Now()); len(*s.work.buckets) == 0 {
+		s.work.buckets = nil
+	}
 }
 
 // count holds a SEND against what its session, and all of the node together, may send.

@@ -60,6 +60,16 @@ func newLimitRig(t testing.TB, rules policy.Rules, configure ...func(*Host)) *lo
 // pause lets time go by for what is counted.
 func (r *loginRig) pause(d time.Duration) { r.late.Add(int64(d)) }
 
+// reloadRules makes other rules count.
+func (r *loginRig) reloadRules(rules policy.Rules) {
+	r.t.Helper()
+	c, err := policy.New(rules)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.do(func() { r.host.Reload(c, func(int) {}) })
+}
+
 // sends feeds SENDs to a destination, and returns how many of them reached the bus. What comes back is thrown away.
 func (p *peer) sends(n int, destination string) (passed int) {
 	p.t.Helper()
@@ -356,6 +366,147 @@ func TestLimitOfHandler(t *testing.T) {
 	if n := len(p.bus.Bodies()); n != 8 {
 		t.Errorf("%d messages, want 8", n)
 	}
+}
+
+// TestLimitReload: what has been counted goes on over a reload, by the new limits.
+func TestLimitReload(t *testing.T) {
+	rate := func(times, burst int) func(*policy.Rules) {
+		return func(r *policy.Rules) {
+			r.Channels[0].Limits.Rate.Times, r.Channels[0].Limits.Burst = times, burst
+			r.Channels = append([]policy.Channel{{Match: "/topic/new"}}, r.Channels...) // the rules' numbers are others
+		}
+	}
+	r := newLimitRig(t, limitRules(perSession(everyHour(100)), perNode(everyHour(100))))
+	p := r.connect("1.2").errors()
+	p.wantPassed(3, 4, "/topic/refuse/a")
+	r.reloadRules(limitRules(rate(2, 3), perSession(everyHour(100)), perNode(everyHour(100))))
+	p.wantPassed(0, 1, "/topic/refuse/a")
+	r.reloadRules(limitRules(rate(10, 20), perSession(everyHour(100)), perNode(everyHour(100))))
+	p.wantPassed(0, 1, "/topic/refuse/a") // more fits in, and has yet to come
+	r.pause(time.Second)
+	p.wantPassed(10, 11, "/topic/refuse/a")
+	r.reloadRules(limitRules())
+	r.pause(time.Hour)
+	p.wantPassed(3, 4, "/topic/refuse/a") // less fits in
+	r.reloadRules(limitRules(func(r *policy.Rules) { r.Channels[0].Limits = policy.Limits{} }))
+	p.wantPassed(5, 5, "/topic/refuse/a")
+
+	r.reloadRules(limitRules(perSession(everyHour(100)), perNode(everyHour(100))))
+	sent := 4 + 1 + 1 + 11 // with those limits
+	p.wantPassed(100-sent+1, 100, "/topic/open")
+	r.reloadRules(limitRules(perNode(everyHour(100))))
+	p.wantPassed(0, 1, "/topic/open")
+	r.reloadRules(limitRules())
+	p.wantPassed(1, 1, "/topic/open")
+}
+
+// TestLimitReconnect: a member who comes back goes on with what was left; others, and those who are nobody, begin anew.
+func TestLimitReconnect(t *testing.T) {
+	r := newLimitRig(t, limitRules(perSession(everyHour(3))))
+	leave := func(p *peer) {
+		p.feed("DISCONNECT\n\n^@")
+		p.wantClosed(CloseNormal)
+		p.do(func() { p.s.Closed(nil) })
+	}
+	p := r.login(r.of(42, time.Minute))
+	p.wantPassed(3, 4, "/topic/open")
+	leave(p)
+
+	p = r.login(r.of(42, time.Hour)) // by another token
+	p.wantPassed(0, 1, "/topic/open")
+	tab := r.login(r.of(42, time.Hour)) // each session for itself
+	tab.wantPassed(3, 4, "/topic/open")
+	r.login(r.of("42", time.Hour)).wantPassed(3, 4, "/topic/open")
+	other := r.login(r.of(7, time.Hour))
+	other.wantPassed(1, 1, "/topic/open")
+	leave(other)
+	nobody := r.connect("1.2")
+	nobody.wantPassed(3, 4, "/topic/open")
+	leave(nobody)
+	r.connect("1.2").wantPassed(3, 4, "/topic/open")
+
+	r.pause(time.Hour)
+	p.wantPassed(1, 2, "/topic/open")
+	r.pause(time.Hour)
+	leave(tab) // it has two
+	leave(p)   // it has one
+	p = r.login(r.of(42, 3*time.Hour))
+	p.wantPassed(1, 2, "/topic/open")
+
+	leave(p)
+	late := r.connect("1.2") // who logs in later is not better off
+	late.wantPassed(1, 1, "/topic/open")
+	late.ask(sendAs("/topic/open", r.of(42, 3*time.Hour), "x"))
+	late.wantPassed(0, 1, "/topic/open")
+
+	r.pause(24 * time.Hour)
+	leave(late)
+	if p = r.login(r.of(42, 48*time.Hour)); p.held() > 0 {
+		t.Error("what is full again was kept")
+	}
+	p.wantPassed(3, 4, "/topic/open")
+}
+
+// TestLimitClosedComesBack: a session that was closed for sending too fast does not begin anew by a reconnect.
+func TestLimitClosedComesBack(t *testing.T) {
+	r := newLimitRig(t, limitRules())
+	for range 3 {
+		p := r.login(r.of(42, time.Hour))
+		p.feed(strings.Repeat(sendAs("/topic/close/a", "", "x"), 4))
+		p.wantOne("ERROR", "error-code:23")
+		p.do(func() { p.s.Closed(nil) })
+	}
+	if n := len(r.bus.Bodies()); n != 3 {
+		t.Errorf("%d messages in three sessions, want those of one", n)
+	}
+}
+
+// TestLeftIsBounded: whoever leaves takes another's place at most, and brings no more than some buckets.
+func TestLeftIsBounded(t *testing.T) {
+	r := newLimitRig(t, limitRules(func(r *policy.Rules) {
+		for i := range 2 * leftMost {
+			r.Channels = append(r.Channels, policy.Channel{Match: fmt.Sprintf("/topic/%d", i), Send: "true",
+				Limits: policy.Limits{Rate: policy.Rate{Times: 1, Per: time.Hour}}})
+		}
+	}))
+	p := r.login(r.of(42, time.Hour))
+	for i := range 2 * leftMost {
+		p.wantPassed(1, 2, fmt.Sprintf("/topic/%d", i))
+	}
+	who := p.s.login.who
+	p.feed("DISCONNECT\n\n^@")
+	if bs := r.host.Ledger.comeBack(who); len(bs) != leftMost {
+		t.Errorf("%d buckets were kept, want %d", len(bs), leftMost)
+	}
+	if bs := r.host.Ledger.comeBack(who); bs != nil {
+		t.Error("they were taken twice")
+	}
+}
+
+// TestBucketsGo: a session that has not sent for a while holds no buckets.
+func TestBucketsGo(t *testing.T) {
+	r := newLimitRig(t, limitRules(perSession(everyHour(3))))
+	p := r.connect("1.2")
+	p.wantPassed(1, 1, "/topic/refuse/a")
+	p.wantPassed(1, 1, "/topic/drop/a")
+	for _, want := range []int{3, 1, 0} {
+		if got := p.held(); got != want {
+			t.Errorf("%d buckets, want %d", got, want)
+		}
+		r.pause(map[int]time.Duration{3: time.Second, 1: 2 * time.Hour}[want])
+		p.do(func() { p.s.Timeout() })
+	}
+	if p.s.work.buckets != nil {
+		t.Error("their memory is kept")
+	}
+}
+
+// held is how many buckets the session holds.
+func (p *peer) held() int {
+	if p.s.work == nil || p.s.work.buckets == nil {
+		return 0
+	}
+	return len(*p.s.work.buckets)
 }
 
 // TestLedgerOfLoops: loops that have other rules for a while, as in a reload, count in one bucket.

@@ -57,6 +57,7 @@ func (s *Session) adopt(who *auth.Identity) {
 	if s.login == nil {
 		s.forget(nil)
 		s.login = s.newLogin(who, now)
+		s.takeBuckets(now)
 		if s.state == open {
 			s.enroll()
 		}

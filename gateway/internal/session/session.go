@@ -183,6 +183,7 @@ func (s *Session) release() {
 	if s.work != nil && s.work.cancel != nil {
 		s.work.cancel()
 	}
+	s.leaveBuckets()
 	s.subs, s.work, s.login, s.state = nil, nil, nil, closed
 	s.dec = stomp.Decoder{}
 }
