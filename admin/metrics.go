@@ -90,6 +90,10 @@ func collectClients(s scrape, f gateway.Figures) {
 			f.Refused[e.Code], "code", strconv.Itoa(int(e.Code)), "word", e.Word)
 	}
 	s.counter("refusals_total", "Frames that were not carried out, by the code that the client is told.", f.RefusedOther, "code", "0", "word", "refused")
+	for _, limit := range slices.Sorted(maps.Keys(f.Exceeded)) {
+		s.counter("sends_over_limit_total", "SENDs over a limit, by whose SENDs it counts: those to a channel or all of a session, or those of a node.", f.Exceeded[limit], "limit", limit)
+	}
+	s.counter("sends_dropped_total", "SENDs over a limit that were dropped, of which nobody was told.", f.Dropped)
 	s.counter("refusals_unheard_total", "Refusals of sessions without a subscription to the error destination.", f.Unheard)
 	s.counter("protocol_faults_total", "Connections ended with an ERROR because of a fault of the protocol.", f.Faults)
 	s.counter("slow_closes_total", "Sessions closed because they did not read, or acknowledge, fast enough.", f.SlowCloses)

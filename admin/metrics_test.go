@@ -50,7 +50,7 @@ func distinct() gateway.Figures {
 	f := gateway.Figures{
 		Sessions: 1001, Connections: 1002, Frames: 1003, Published: 1004, Delivered: 1005, Unheard: 1006,
 		Kicked: 1014, Blocked: 1015, Faults: 1007, SlowCloses: 1008, HungCloses: 1016, Nacks: 1009, Oversized: 1010, LeftOut: 1017, Unpackable: 1011,
-		RefusedOther: 1012, Withheld: 1013, Tokens: auth.Figures{Verified: 5001, Known: 5002, Refused: 5003, Revoked: 5004, ListAway: 5005},
+		RefusedOther: 1012, Exceeded: map[string]uint64{"channel": 1018, "session": 1019, "node": 1020}, Dropped: 1021, Withheld: 1013, Tokens: auth.Figures{Verified: 5001, Known: 5002, Refused: 5003, Revoked: 5004, ListAway: 5005},
 		Refused: map[policy.Code]uint64{}, Resumed: map[string]uint64{"recovered": 9001, "unknown": 9002},
 		Replayed: 9003, History: gateway.History{Rings: 9004, Messages: 9005, Bytes: 9006, Evicted: 9007},
 		Bus: &bus.Figures{

@@ -20,6 +20,8 @@ type Figures struct {
 	LeftOut      uint64                 // headers of the bus's messages that no client got, as STOMP has no place for them
 	Refused      map[policy.Code]uint64 // frames that were not carried out, with an entry for each code
 	RefusedOther uint64                 // the same, with codes that are an interceptor's own
+	Exceeded     map[string]uint64      // SENDs over a limit, by "channel", "session" or "node": whose SENDs it counts
+	Dropped      uint64                 // those of them of which their clients were told nothing
 	Resumed      map[string]uint64      // SUBSCRIBEs with a position, by "recovered", or why they did not go on there
 	Replayed     uint64                 // MESSAGEs read from what the node has kept
 	History      History
@@ -48,6 +50,8 @@ func (g *Gateway) Figures() Figures {
 		Frames:       stats.Frames.Load(),
 		Published:    stats.Published.Load(),
 		Refused:      map[policy.Code]uint64{},
+		Exceeded:     map[string]uint64{},
+		Dropped:      stats.Dropped.Load(),
 		Resumed:      map[string]uint64{},
 		Replayed:     stats.Replayed.Load(),
 		Unheard:      stats.Unheard.Load(),
@@ -64,6 +68,9 @@ func (g *Gateway) Figures() Figures {
 	}
 	for lack := range router.Lacks {
 		f.Resumed[lack.String()] = stats.Resumed[lack].Load()
+	}
+	for scope := range policy.Scopes {
+		f.Exceeded[scope.String()] = stats.Exceeded[scope].Load()
 	}
 	for _, e := range policy.Codes() {
 		f.Refused[e.Code] = stats.Refused[e.Code].Load()
