@@ -45,7 +45,7 @@ type Channel struct {
 	Presence     Presence `key:"presence" is:"whether clients may see who is subscribed: 'true', or 'count' for how many"`
 	PresenceInfo string   `key:"presence_info" is:"what they see of a member beside its id, a map in CEL of at most 1 KiB; empty is nothing"`
 
-	Limits Limits // what each session may SEND to it
+	Limits Limits `key:"limits"`
 }
 
 // Route says what a SEND to an application destination becomes.

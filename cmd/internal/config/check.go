@@ -270,6 +270,9 @@ func (c *Config) checkWords() {
 }
 
 func (c *Config) checkRules() {
+	if !c.checkChannelLimits() {
+		return
+	}
 	for i, ch := range c.Channels {
 		if path := fmt.Sprintf("channels[%d].history", i); ch.History == (policy.History{}) && c.Origin(path) != ByDefault {
 			c.fail(path, "keeps nothing: want a size and a ttl, such as {size: 100, ttl: 10m}, or leave it out")
@@ -281,6 +284,8 @@ func (c *Config) checkRules() {
 		ErrorDestination: c.Errors.Destination,
 		Channels:         c.Channels,
 		Routes:           c.Routes,
+		PerSession:       policy.Limit{Rate: c.Limits.Rate, Burst: c.Limits.Burst, Over: c.Limits.Over},
+		PerNode:          policy.Limit{Rate: c.Limits.Node.Rate, Burst: c.Limits.Node.Burst},
 		Where: func(rule string) string {
 			_, where := c.Said(rule + ".match")
 			return where
@@ -295,6 +300,20 @@ func (c *Config) checkRules() {
 	if path := rules.LoginRule(); path != "" && !c.HasIssuer() && c.uses("auth") {
 		c.fail(path, "asks who is logged in, but nobody's tokens are taken: %s", nameAnIssuer)
 	}
+}
+
+// checkChannelLimits refuses limits of channels that limit nothing, and reports whether there are none.
+func (c *Config) checkChannelLimits() bool {
+	before := len(c.errs)
+	for i, ch := range c.Channels {
+		switch path := fmt.Sprintf("channels[%d].limits", i); {
+		case ch.Limits == (policy.Limits{}) && c.Origin(path) != ByDefault:
+			c.fail(path, "limits nothing: want a rate, such as {rate: 5/s}, or a largest message, such as {message: 4KiB}, or leave it out")
+		case int64(ch.Limits.Message) > int64(c.Limits.Message):
+			c.fail(path+".message", "%s is over limits.message, the %s that any message may have: want less, or raise that too", ch.Limits.Message, c.Limits.Message)
+		}
+	}
+	return len(c.errs) == before
 }
 
 // failRules finds the places in the file of what policy.New says.

@@ -140,6 +140,16 @@ type Limits struct {
 	Outbound       Size          `key:"outbound" default:"1MiB" is:"what may wait for one client, 'limits.message' or more"` // of encoded frames
 	Connections    int           `key:"connections" default:"1000000" is:"clients of a node at one time"`
 	ConnectTimeout time.Duration `key:"connect_timeout" default:"10s" is:"how long a client may take from connecting to CONNECT"`
+	Rate           policy.Rate   `key:"rate" is:"SENDs of one session, whatever becomes of them: '50/s', '300/m' or '1000/h'; empty is any number"`
+	Burst          int           `key:"burst" default:"0" is:"how many of them may come at once; 0 is what the rate gives in a second"`
+	Over           policy.Over   `key:"over" default:"refuse" is:"what becomes of more than that: 'refuse', 'drop', of which the client hears nothing, or 'close'"`
+	Node           NodeLimits    `key:"node"`
+}
+
+// NodeLimits are for the SENDs of all sessions of a node together. What is over them is refused.
+type NodeLimits struct {
+	Rate  policy.Rate `key:"rate" is:"SENDs of all sessions of a node together: '5000/s', for example; empty is any number"`
+	Burst int         `key:"burst" default:"0" is:"how many of them may come at once; 0 is what the rate gives in a second"`
 }
 
 // HeartBeat is what the server offers in each direction, and how long it bears with a client that keeps

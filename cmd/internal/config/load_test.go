@@ -85,6 +85,10 @@ func other(k key) string {
 		return "7s"
 	case Size, settings.Size:
 		return "7KiB"
+	case policy.Rate:
+		return "7/s"
+	case policy.Over:
+		return "drop"
 	}
 	return "x"
 }

@@ -16,6 +16,7 @@ func (c *Config) Take(next *Config) *Config {
 	t := *c
 	t.origins, t.scalars, t.files, t.empty = next.origins, next.scalars, next.files, next.empty
 	t.Channels, t.Routes, t.rules = next.Channels, next.Routes, next.rules
+	t.Limits.takeRates(&next.Limits)
 	if (c.TLS.pair != nil) == (next.TLS.pair != nil) {
 		t.TLS = next.TLS
 	}
@@ -36,6 +37,11 @@ func (c *Config) Take(next *Config) *Config {
 	}
 	t.Redis.takeLogin(&next.Redis)
 	return &t
+}
+
+// takeRates takes the limits that go with the rules.
+func (l *Limits) takeRates(next *Limits) {
+	l.Rate, l.Burst, l.Over, l.Node = next.Rate, next.Burst, next.Over, next.Node
 }
 
 func (r *Redis) takeLogin(next *Redis) {

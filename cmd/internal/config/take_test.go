@@ -51,6 +51,8 @@ func TestTake(t *testing.T) {
 		{"the Sentinels' password", names, "password_file: password", "password_file: new", ""},
 		{"the ports' pair", "tls: {cert: node.crt, key: node.key}\n", "node", "other", ""},
 		{"the ports without TLS", "tls: {cert: node.crt, key: node.key}\n", "tls: {cert: node.crt, key: node.key}\n", "{}\n", "tls.cert tls.key"},
+		{"limits", "limits: {rate: 5/s, node: {rate: 50/s}}\n", "{rate: 5/s, node: {rate: 50/s}}", "{rate: 6/m, burst: 7, over: drop, node: {rate: 60/s, burst: 70}}", ""},
+		{"a size beside limits", "limits: {rate: 5/s}\n", "rate: 5/s", "rate: 6/s, message: 1KiB", "limits.message"},
 		{"an issuer's key", "auth: {jwt: {secret_file: secret}}\n", "secret}", "[new, secret]}", ""},
 		{"no issuer", "auth: {jwt: {secret_file: secret}}\n", "{jwt: {secret_file: secret}}", "{}", "auth.jwt.algorithms auth.jwt.secret auth.jwt.secret_file"},
 	} {
