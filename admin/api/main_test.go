@@ -137,7 +137,8 @@ func rules(t *testing.T) *policy.Catalogue {
 		Prefixes:         policy.DefaultPrefixes(),
 		ErrorDestination: "/session/queue/errors",
 		Channels: []policy.Channel{
-			{Match: "/topic/{room}", Subscribe: `"ROLE_A" in claims.rl`, Send: "false", Presence: policy.PresenceMembers},
+			{Match: "/topic/{room}", Subscribe: `"ROLE_A" in claims.rl`, Send: "false", Presence: policy.PresenceMembers,
+				Limits: policy.Limits{Rate: policy.Rate{Times: 5, Per: time.Second}}}, // of clients
 			{Match: "/member/{member}/queue/{name}", Subscribe: "string(claims.mu) == vars.member", Send: "false"},
 			{Match: "/session/queue/{name}", Subscribe: "true", Send: "false"},
 		},

@@ -45,6 +45,7 @@ type verdict struct {
 	Target    string `json:"target,omitempty" doc:"where the message of a SEND goes"`
 	Session   bool   `json:"session,omitempty" doc:"it goes to the sender's own session"`
 	Rewritten bool   `json:"rewritten,omitempty" doc:"the rule changes the message before"`
+	Limits    string `json:"limits,omitempty" doc:"what each session may send to the target's channel, such as 5/s, burst 10"`
 }
 
 func (a *API) testPolicy(_ context.Context, in *policyRequest) (out verdict, err error) {
@@ -73,6 +74,9 @@ func newVerdict(v policy.Verdict) verdict {
 	out := verdict{
 		Allowed: v.Refusal == nil, Rule: v.Rule, Where: v.Where, Match: v.Match, Field: v.Field, Expression: v.Expression,
 		Destination: v.Destination, Room: v.Room, Target: v.Target.Destination, Session: v.Target.Session, Rewritten: v.Target.Rewrite != nil,
+	}
+	if q := v.Target.Quota; q != nil {
+		out.Limits = q.String()
 	}
 	if no := v.Refusal; no != nil {
 		out.Code, out.Word, out.Message = no.Code, no.Word, no.Message

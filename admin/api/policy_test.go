@@ -25,12 +25,13 @@ func TestPolicy(t *testing.T) {
 		{`"command": "SEND", "destination": "/app/topic/a"`, true, 0, "routes[0]", "/topic/a"},
 	} {
 		var got struct {
-			Allowed                   bool
-			Code                      policy.Code
-			Rule, Destination, Target string
+			Allowed                           bool
+			Code                              policy.Code
+			Rule, Destination, Target, Limits string
 		}
 		wantJSON(t, r.ask(t, readKey, "POST", "/v1/policy/test", "{"+c.frame+"}"), http.StatusOK, &got)
-		if got.Allowed != c.allowed || got.Code != c.code || got.Rule != c.rule || got.Destination+got.Target != c.destination {
+		if got.Allowed != c.allowed || got.Code != c.code || got.Rule != c.rule || got.Destination+got.Target != c.destination ||
+			(got.Limits == "5/s, burst 5") != (got.Target != "") {
 			t.Errorf("%s: got %+v, want %+v", c.frame, got, c)
 		}
 	}

@@ -182,6 +182,9 @@ func (j judgement) send(r *policy.Request) error {
 		to += ", rewritten"
 	}
 	j.line("goes to", to)
+	if q := v.Target.Quota; q != nil {
+		j.line("limits", q.String()+"; of each session")
+	}
 	return nil
 }
 
