@@ -129,7 +129,7 @@ func TestMessageCheck(t *testing.T) {
 		}
 	}
 	for _, headers := range [][]bus.Header{
-		{{Name: ""}}, {{Name: "Destination", Value: "x"}}, {{Name: "X-Position", Value: "x"}}, {{Name: "authorization", Value: "x"}}, {{Name: "PassCode", Value: "x"}},
+		{{Name: ""}}, {{Name: "Destination", Value: "x"}}, {{Name: "X-Position", Value: "x"}}, {{Name: "stomp-member", Value: "7"}}, {{Name: "STOMP-X", Value: "7"}}, {{Name: "authorization", Value: "x"}}, {{Name: "PassCode", Value: "x"}},
 		{{Name: "x", Value: "Bearer abc"}}, slices.Repeat([]bus.Header{{Name: "a", Value: "b"}}, 65), {{Name: "a", Value: strings.Repeat("b", 32<<10)}},
 	} {
 		m := admin.Message{Destination: "/topic/a", Headers: headers}

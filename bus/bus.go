@@ -53,6 +53,7 @@ type Header struct {
 type Envelope struct {
 	Destination string   // such as "/topic/chat", never empty
 	Principal   string   // set: only the session of that name receives it; empty: all subscribers
+	Member      string   // who sent it, if subscribers see that: the name of the member in its destinations; no client, and no source, can set it
 	Headers     []Header // in the sender's order, content-type among them, repeated ones too
 	Body        []byte   // any bytes
 	Watch       string   // set on delivery by a Narrower: the watch that brought it

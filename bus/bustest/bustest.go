@@ -27,6 +27,7 @@ func Run(t *testing.T, open func(t *testing.T) Cluster) {
 		{"NothingMissedAfterReady", testNothingMissedAfterReady},
 		{"Individual", testIndividual},
 		{"AnyBytes", testAnyBytes},
+		{"Member", testMember},
 		{"PatternSent", testPatternSent},
 		{"DoneOnce", testDoneOnce},
 		{"Full", testFull},
@@ -62,6 +63,7 @@ func Run(t *testing.T, open func(t *testing.T) Cluster) {
 		run  func(*testing.T, Cluster)
 	}{
 		{"Positions", testPositions},
+		{"MemberKept", testMemberKept},
 		{"Recall", testRecall},
 		{"Last", testLast},
 		{"Head", testHead},

@@ -12,7 +12,7 @@ import (
 )
 
 // A header entry travels as the NATS header of the same name and value, so that any NATS client
-// can read and set it. What NATS headers can't say is told by four headers of ours:
+// can read and set it. What NATS headers can't say is told by five headers of ours:
 //
 //	Stomp-Escaped: <name>:<value>  an entry whose name is no token, is reserved, or makes NATS
 //	                               clients take a message for a server's word (Status), or whose
@@ -23,6 +23,7 @@ import (
 //	                               sorted names
 //	Stomp-Principal: <principal>   of an individual envelope, with %HH
 //	Stomp-Destination: <dest>      of an individual envelope, with %HH
+//	Stomp-Member: <member>         who sent it, where subscribers see that, with %HH
 //
 // Names that begin with Nats- make a server act (trace, deduplicate), so a client's go escaped,
 // and a foreign publisher's are not passed on. Prefixes match in any case.
@@ -31,6 +32,7 @@ const (
 	orderHeader       = "Stomp-Order"
 	principalHeader   = "Stomp-Principal"
 	destinationHeader = "Stomp-Destination"
+	memberHeader      = "Stomp-Member"
 )
 
 // headerEncoder makes the NATS headers of one envelope after the other in the same memory.
@@ -42,7 +44,7 @@ type headerEncoder struct {
 
 // encode returns the NATS headers of e, nil when it needs none. They are valid until the next call.
 func (enc *headerEncoder) encode(e *bus.Envelope) nats.Header {
-	if len(e.Headers) == 0 && e.Principal == "" {
+	if len(e.Headers) == 0 && e.Principal == "" && e.Member == "" {
 		return nil
 	}
 	if enc.header == nil {
@@ -61,6 +63,9 @@ func (enc *headerEncoder) encode(e *bus.Envelope) nats.Header {
 	if e.Principal != "" {
 		enc.add(principalHeader, escape(e.Principal))
 		enc.add(destinationHeader, escape(e.Destination))
+	}
+	if e.Member != "" {
+		enc.add(memberHeader, escape(e.Member))
 	}
 	return enc.header
 }
@@ -130,6 +135,12 @@ func addressee(h nats.Header) (principal, destination string, ok bool) {
 	destination, errDestination := url.PathUnescape(h.Get(destinationHeader))
 	ok = errPrincipal == nil && errDestination == nil && principal != "" && destination != ""
 	return principal, destination, ok
+}
+
+// memberOf returns who sent a message, empty for nobody that it tells.
+func memberOf(h nats.Header) string {
+	member, _ := url.PathUnescape(h.Get(memberHeader)) // empty after an error
+	return member
 }
 
 // headerSize returns the bytes that h takes on the wire: a version line, a line for each value,

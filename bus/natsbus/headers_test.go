@@ -59,6 +59,8 @@ func TestForeignHeaders(t *testing.T) {
 		{"order of what is not there", nats.Header{orderHeader: {"x a a Nats-Y"}, "a": {"1"}},
 			[]bus.Header{{Name: "a", Value: "1"}}},
 		{"a server's word", nats.Header{"Status": {"503"}}, []bus.Header{{Name: "Status", Value: "503"}}},
+		{"who sent it is no entry", nats.Header{"Stomp-Member": {"7"}, "stomp-member": {"8"}, "STOMP-MEMBER": {"9"}, "Stomp-x": {"1"}, "a": {"2"}},
+			[]bus.Header{{Name: "a", Value: "2"}}},
 		{"escaped nonsense", nats.Header{escapedHeader: {"no colon", "a:%zz", "b:%20"}},
 			[]bus.Header{{Name: "b", Value: " "}}},
 	} {
@@ -80,7 +82,7 @@ func FuzzHeaders(f *testing.F) {
 		for pair := range slices.Chunk(strings.Split(fields, "\x1e"), 2) {
 			entries = append(entries, bus.Header{Name: pair[0], Value: pair[len(pair)-1]})
 		}
-		e := bus.Envelope{Destination: fields, Principal: fields + "/", Headers: entries}
+		e := bus.Envelope{Destination: fields, Principal: fields + "/", Member: fields, Headers: entries}
 		var enc headerEncoder
 		header := enc.encode(&e)
 		block := headerBlock(header)
@@ -97,6 +99,9 @@ func FuzzHeaders(f *testing.F) {
 		principal, destination, ok := addressee(arrived)
 		if ok != (fields != "") || ok && (principal != e.Principal || destination != e.Destination) {
 			t.Errorf("addressed to %q at %q, %t", principal, destination, ok)
+		}
+		if got := memberOf(arrived); got != e.Member {
+			t.Errorf("sent by %q, want %q", got, e.Member)
 		}
 		if got := decodeHeaders(arrived); !reflect.DeepEqual(got, entries) {
 			t.Errorf("got %q, want %q, over %q", got, entries, block)

@@ -271,7 +271,7 @@ func tooLarge(wire, limit int) error {
 
 // size returns the bytes of e that count against Config.Bytes.
 func size(e *bus.Envelope) int {
-	n := len(e.Body) + len(e.Destination) + len(e.Principal)
+	n := len(e.Body) + len(e.Destination) + len(e.Principal) + len(e.Member)
 	for _, entry := range e.Headers {
 		n += len(entry.Name) + len(entry.Value)
 	}

@@ -132,6 +132,6 @@ func (b *Bus) envelope(msg *nats.Msg, w *watch, live bool) (e bus.Envelope, ok b
 		b.log.Debug(fault, "watch", e.Watch)
 		return e, false
 	}
-	e.Body, e.Headers = msg.Data, decodeHeaders(msg.Header)
+	e.Member, e.Body, e.Headers = memberOf(msg.Header), msg.Data, decodeHeaders(msg.Header)
 	return e, true
 }

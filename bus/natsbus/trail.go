@@ -309,7 +309,8 @@ func (t *trail) deliver(m message, deliver func(bus.Envelope)) {
 func (t *trail) handOn(m message, term uint32, past bool, deliver func(bus.Envelope)) {
 	t.lane.mark = bus.Mark{At: bus.Position{Log: t.log, Term: term, Offset: m.seq}, Published: m.at, Past: past}
 	deliver(bus.Envelope{
-		Destination: t.destination, Watch: t.destination, Headers: decodeHeaders(m.msg.Header), Body: m.msg.Data, Mark: &t.lane.mark,
+		Destination: t.destination, Member: memberOf(m.msg.Header), Watch: t.destination,
+		Headers: decodeHeaders(m.msg.Header), Body: m.msg.Data, Mark: &t.lane.mark,
 	})
 }
 

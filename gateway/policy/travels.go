@@ -3,22 +3,46 @@ package policy
 import (
 	"bytes"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Travels reports whether a header entry of a message may reach subscribers and brokers. What STOMP
-// itself means by a header stays behind, since MESSAGE has its own, and so does HeaderPosition; and, in any case of
+// itself means by a header stays behind, since MESSAGE has its own, and so does what IsOurs names; and, in any case of
 // letters, what proves who sent it, or looks like that. It may be called from any goroutine.
 func Travels(name string, value []byte) bool {
 	return !IsReserved(name) && !IsSecret(name) && !looksLikeToken([]byte(name)) && !looksLikeToken(value)
 }
 
-// HeaderPosition is the header that says where a message stands in the history of its destination. Only the gateway
-// knows that, and a client believes it: whoever else writes one, in any case of letters, has it removed.
-const HeaderPosition = "x-position"
+// Headers that only the gateway writes, since it alone knows what they say, and whoever reads them believes it.
+const (
+	// HeaderPosition says where a message stands in the history of its destination.
+	HeaderPosition = "x-position"
 
-// IsPosition reports whether a header of that name is HeaderPosition, in any case of letters.
-func IsPosition(name string) bool {
-	return len(name) == len(HeaderPosition) && strings.EqualFold(name, HeaderPosition)
+	// HeaderMember says who sent a message, on channels that show that: by the name of the member in its destinations, 7 of
+	// /member/7/queue/x.
+	HeaderMember = "stomp-member"
+
+	ours = "stomp-" // what all others begin with
+)
+
+// IsOurs reports whether a header of that name is one that only the gateway writes: HeaderPosition, or whatever begins with
+// "stomp-", in any case of letters, with blanks around it or not. Whoever else writes one has it removed.
+func IsOurs(name string) bool {
+	name = strings.TrimSpace(name)
+	return beginsFold(name, ours) || strings.EqualFold(name, HeaderPosition)
+}
+
+// beginsFold reports whether name begins with prefix, in any case of letters: ſ, which in capitals is S, counts as one.
+func beginsFold(name, prefix string) bool {
+	for _, want := range prefix {
+		r, size := utf8.DecodeRuneInString(name)
+		if r != want && unicode.ToUpper(r) != unicode.ToUpper(want) {
+			return false
+		}
+		name = name[size:]
+	}
+	return true
 }
 
 // IsReserved reports whether STOMP itself gives a header of that name a meaning, or the gateway does.
@@ -28,7 +52,7 @@ func IsReserved(name string) bool {
 		"accept-version", "receipt-id":
 		return true
 	}
-	return IsPosition(name)
+	return IsOurs(name)
 }
 
 // IsSecret reports whether a header of that name is there to prove who sent it, in any case of

@@ -9,13 +9,15 @@ func TestHeadersThatPass(t *testing.T) {
 			t.Errorf("%q is held back", value)
 		}
 	}
-	for _, name := range []string{"content-type", "priority", "id", "version", "message", "reply-to", "persistent", "X-Authorization-Id", "token-count", "x-positions", "position"} {
+	for _, name := range []string{"content-type", "priority", "id", "version", "message", "reply-to", "persistent", "X-Authorization-Id", "token-count", "x-positions", "position",
+		"stomp", "x-stomp-member", "stomp.member", "stomp_member", "s", "ſ", "\xc5"} {
 		if !Travels(name, []byte("value")) {
 			t.Errorf("%s is held back", name)
 		}
 	}
 	for _, name := range []string{"destination", "content-length", "receipt", "receipt-id", "transaction", "ack", "subscription", "message-id",
-		"x-position", "X-Position", "x-POSITION"} {
+		"x-position", "X-Position", "x-POSITION", "x-poſition", " x-position",
+		"stomp-", "stomp-member", "Stomp-Member", "STOMP-MEMBER", "sToMp-x", "stomp-principal", "stomp-session", "stomp-destination", "\tstomp-member ", "ſtomp-member"} {
 		if Travels(name, []byte("value")) {
 			t.Errorf("%s, which MESSAGE has of its own, passes", name)
 		}

@@ -125,7 +125,7 @@ func TestPublishMany(t *testing.T) {
 				t.Errorf("%d calls, want %d", l.n, tt.calls)
 			}
 			for _, e := range l.taken {
-				if got := fmt.Sprint(e); got != "{/topic/a  [{content-type text/plain;charset=UTF-8} {x y} {x z}] [97 98 99]  no mark}" {
+				if got := fmt.Sprint(e); got != "{/topic/a   [{content-type text/plain;charset=UTF-8} {x y} {x z}] [97 98 99]  no mark}" {
 					t.Errorf("got %s", got)
 				}
 			}

@@ -325,6 +325,7 @@ func TestMistakes(t *testing.T) {
 		{"publish /a --via stomp --token -", cli.Usage, "--token - and the body: standard input is one of them; --token-file names a file" + see},
 		{"publish /a -f - --via stomp --token -", cli.Usage, "--token - and the body: standard input is one of them; --token-file names a file" + see},
 		{"publish /a b --via stomp -H receipt:1", cli.Usage, "-H receipt: the client or the gateway writes this header itself"},
+		{"publish /a b --via stomp -H Stomp-Member:1", cli.Usage, "-H Stomp-Member: the client or the gateway writes this header itself"},
 		{"publish /a b --via stomp -H Client-Request-Code:1", cli.Usage, "-H Client-Request-Code: the client or the gateway writes this header itself"},
 		{"publish /a b --via stomp -H Authorization:s3cret", cli.Usage, "-H Authorization: log in with --token-file or --token"},
 		{"publish /a b --via stomp -H :x", cli.Usage, "-H :x: the header has no name"},

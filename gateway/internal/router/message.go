@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/destination"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
@@ -27,8 +28,14 @@ type Message struct {
 // node; node makes the message-id unique among nodes.
 func NewMessage(e bus.Envelope, destination, name, node string, seq uint64) *Message {
 	m := &Message{Destination: destination, Seq: seq, id: messageID(node, seq)}
-	alike := stomp.Plain(name)
+	if e.Member != "" && !isMember(e.Member) {
+		e.Member = ""
+	}
+	alike := stomp.Plain(name) && stomp.Plain(e.Member)
 	size := len("destination:\nmessage-id:\ncontent-length:12345678\n\n\x00") + len(name) + len(m.id) + len(e.Body)
+	if e.Member != "" {
+		size += len(policy.HeaderMember) + len(e.Member) + 2
+	}
 	for _, h := range e.Headers {
 		alike = alike && stomp.Plain(h.Name) && stomp.Plain(h.Value)
 		size += len(h.Name) + len(h.Value) + 2
@@ -65,6 +72,9 @@ func (m *Message) Size() int {
 func encodeRest(dst []byte, v stomp.Version, name, id string, e bus.Envelope) (rest []byte, leftOut int) {
 	dst = stomp.AppendEntry(dst, v, "destination", name)
 	dst = stomp.AppendEntry(dst, v, "message-id", id)
+	if e.Member != "" {
+		dst = stomp.AppendEntry(dst, v, policy.HeaderMember, e.Member)
+	}
 	for _, h := range e.Headers {
 		had := len(dst)
 		if !isOurs(h.Name) {
@@ -84,7 +94,14 @@ func isOurs(name string) bool {
 	case stomp.HeaderDestination, stomp.HeaderMessageID, stomp.HeaderSubscription, stomp.HeaderAck, stomp.HeaderContentLength:
 		return true
 	}
-	return policy.IsPosition(name)
+	return policy.IsOurs(name)
+}
+
+// isMember reports whether name is that of a member in its destinations. Programs that publish to the broker as a node does may
+// set any.
+func isMember(name string) bool {
+	_, err := destination.ParseInbox(name)
+	return err == nil
 }
 
 // messageID is unique among the messages of all nodes.

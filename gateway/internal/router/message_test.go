@@ -66,7 +66,8 @@ func TestMessage(t *testing.T) {
 // content-length would even move the end of the frame.
 func TestHeadersOfOurOwn(t *testing.T) {
 	e := bus.Envelope{Destination: "/topic/a", Body: []byte("hello")}
-	for _, name := range []string{"destination", "message-id", "subscription", "ack", "content-length", "x-position", "X-Position", "X-POSITION"} {
+	for _, name := range []string{"destination", "message-id", "subscription", "ack", "content-length", "x-position", "X-Position", "X-POSITION",
+		"stomp-member", "Stomp-Member", "STOMP-X", "ſtomp-member", " stomp-member"} {
 		e.Headers = append(e.Headers, bus.Header{Name: name, Value: "1"})
 	}
 	e.Headers = append(e.Headers, bus.Header{Name: "own", Value: "kept"})
@@ -74,6 +75,27 @@ func TestHeadersOfOurOwn(t *testing.T) {
 		want := "MESSAGE\ndestination:/topic/a\nmessage-id:node-7\nown:kept\ncontent-length:5\n\nhello\x00"
 		if got := pack(e, Subscription{Version: v, Framing: bare{}}); got != want {
 			t.Errorf("STOMP %s: got %q, want %q", v, got, want)
+		}
+	}
+}
+
+// TestSentBy: subscribers see who sent a message where the bus says it by the name of a member. What else it says is nobody's.
+func TestSentBy(t *testing.T) {
+	e := bus.Envelope{Destination: "/topic/a", Headers: []bus.Header{{Name: "stomp-member", Value: "8"}, {Name: "own", Value: "kept"}}}
+	for _, test := range []struct {
+		member, v10, v12 string
+	}{
+		{"7", "stomp-member:7\n", "stomp-member:7\n"},
+		{"a%2Fb", "stomp-member:a%2Fb\n", "stomp-member:a%2Fb\n"},
+		{"x:7", "stomp-member:x:7\n", "stomp-member:x\\c7\n"},
+		{"", "", ""}, {"a/b", "", ""}, {"7\nadmin:true", "", ""}, {"%41", "", ""}, {strings.Repeat("a", 300), "", ""},
+	} {
+		e.Member = test.member
+		for v, member := range map[stomp.Version]string{stomp.V10: test.v10, stomp.V11: test.v12, stomp.V12: test.v12} {
+			want := "MESSAGE\ndestination:/topic/a\nmessage-id:node-7\n" + member + "own:kept\ncontent-length:0\n\n\x00"
+			if got := pack(e, Subscription{Version: v, Framing: bare{}}); got != want {
+				t.Errorf("STOMP %s: got %q, want %q", v, got, want)
+			}
 		}
 	}
 }

@@ -13,7 +13,7 @@ func (r *Router) Oversized() uint64 { return r.oversized.Load() }
 // subscriber as a slow one, and whoever publishes to the broker himself is bound by no limit of
 // ours. It logs one of them a second at most.
 func (r *Router) isOversized(e *bus.Envelope) bool {
-	size := len(e.Destination) + len(e.Body)
+	size := len(e.Destination) + len(e.Member) + len(e.Body)
 	for _, h := range e.Headers {
 		size += len(h.Name) + len(h.Value)
 	}

@@ -21,10 +21,12 @@ const (
 )
 
 // The record headers of both forms that say who published a record: the name of the node, and the
-// record's number among that node's in the partition, in decimal digits, from 1.
+// record's number among that node's in the partition, in decimal digits, from 1. Behind them, where subscribers
+// see it, who sent it.
 const (
-	NodeHeader = "node"
-	SeqHeader  = "seq"
+	NodeHeader   = "node"
+	SeqHeader    = "seq"
+	MemberHeader = "stomp-member"
 )
 
 // MaxNode bounds the name of a node, in bytes: readers keep it.

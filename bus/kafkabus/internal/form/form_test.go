@@ -70,7 +70,7 @@ func busHeaders(pairs ...string) []bus.Header {
 }
 
 func sameEnvelope(a, b bus.Envelope) bool {
-	return a.Destination == b.Destination && a.Principal == b.Principal && bytes.Equal(a.Body, b.Body) &&
+	return a.Destination == b.Destination && a.Principal == b.Principal && a.Member == b.Member && bytes.Equal(a.Body, b.Body) &&
 		slices.Equal(a.Headers, b.Headers)
 }
 

@@ -36,6 +36,8 @@ func FuzzEnvelope(f *testing.F) {
 		}
 		e := fuzzedEnvelope(destination, principal, pairs, body)
 		checkRoundTrip(t, Headers, e, e, seq)
+		e.Member = principal
+		checkRoundTrip(t, Headers, e, e, seq)
 		text := utf8.Valid(body) && utf8.ValidString(destination) && utf8.ValidString(principal)
 		if err := JSON.Check(&e); (err == nil) != text {
 			t.Fatalf("JSON.check: %v", err)
@@ -72,6 +74,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("hello"), "node\x1ea\x1eseq\x1e1\x1edestination\x1e/x\x1eprincipal\x1e\x1eseq\x1e2", true)
 	f.Add([]byte(nil), "node\x1ea\x1eseq\x1ex\x1edestination\x1e/x", false)
 	f.Add([]byte(nil), "seq\x1e1\x1enode\x1ex", false)
+	f.Add([]byte(nil), "node\x1ea\x1eseq\x1e1\x1estomp-member\x1e7\x1edestination\x1e/x\x1eprincipal\x1e\x1eprincipal\x1ey", true)
+	f.Add([]byte(reference), "node\x1ea\x1eseq\x1e1\x1estomp-member\x1e7\x1estomp.a\x1eb", true)
 	f.Fuzz(func(t *testing.T, value []byte, pairs string, valued bool) {
 		rec := wire.Record{Value: value}
 		if !valued {
@@ -123,6 +127,7 @@ func TestSize(t *testing.T) {
 		{Destination: "/topic/a", Body: make([]byte, 60)},
 		{Destination: "/queue/a", Principal: "1/a/b/c", Headers: busHeaders("principal", strings.Repeat("x", 64)), Body: make([]byte, 64)},
 		{Destination: long.Destination, Principal: "p"},
+		{Destination: "/topic/a", Member: strings.Repeat("m", 200), Headers: busHeaders("principal", "x")},
 		long,
 	} {
 		for _, f := range []Format{Headers, JSON} {

@@ -3,6 +3,7 @@ package form
 import (
 	"errors"
 	"math/bits"
+	"slices"
 	"strings"
 
 	"github.com/segmentio/kafka-go"
@@ -18,6 +19,9 @@ import (
 //	destination  "/topic/chat"
 //	principal    of an individual envelope; empty when another header of that name follows
 //	...          the sender's own headers, repeated ones too
+//
+// Where subscribers see who sent it, MemberHeader stands before destination, and principal always follows: no sender could
+// ever write anything there, as nodes that know nothing of members put destination in that place.
 //
 // Whatever follows a beginning like that is the sender's own, whatever its name. A foreign
 // producer's record has no such beginning: its headers stand in any order, and destination and
@@ -36,15 +40,16 @@ const (
 var tombstone = bus.Header{Name: "tombstone", Value: "true"}
 
 // needsPrincipal reports whether the record has a principal header of ours. An empty one keeps a
-// header that the sender named so from being taken for it.
+// header that the sender named so from being taken for it, also by nodes that know nothing of members.
 func needsPrincipal(e *bus.Envelope) bool {
-	return e.Principal != "" || len(e.Headers) > 0 && e.Headers[0].Name == principalHeader
+	return e.Principal != "" || e.Member != "" || len(e.Headers) > 0 && e.Headers[0].Name == principalHeader
 }
 
 // decodePlain undoes Encode. The body is the record's value.
 func decodePlain(rec *wire.Record) (e bus.Envelope, from Origin, err error) {
 	ours := beginning(rec.Headers)
 	from = originOf(rec.Headers)
+	e.Member = memberOf(rec.Headers, from)
 	e.Body = rec.Value
 	e.Headers = headersFor(rec, len(rec.Headers)-len(ours))
 	values := valuesOf(rec.Headers)
@@ -61,6 +66,7 @@ func decodePlain(rec *wire.Record) (e bus.Envelope, from Origin, err error) {
 				e.Principal, individual = value, true
 			}
 		case i < 2 && from.Node != "": // read by originOf
+		case i == 2 && e.Member != "":
 		default:
 			e.Headers = append(e.Headers, bus.Header{Name: h.Key, Value: value})
 		}
@@ -82,16 +88,30 @@ func headersFor(rec *wire.Record, count int) (headers []bus.Header) {
 	return headers
 }
 
-// beginning returns those of headers among which ours are, not the sender's own: the first three or
-// four of what Encode made, and all of a foreign producer's.
+// beginning returns those of headers among which ours are, not the sender's own: the first three to
+// five of what Encode made, and all of a foreign producer's.
 func beginning(headers []kafka.Header) []kafka.Header {
-	if len(headers) < 3 || headers[0].Key != NodeHeader || headers[1].Key != SeqHeader || headers[2].Key != DestinationHeader {
-		return headers
+	begins := func(names ...string) bool {
+		return len(headers) >= len(names) && slices.EqualFunc(headers[:len(names)], names, func(h kafka.Header, name string) bool { return h.Key == name })
 	}
-	if len(headers) > 3 && headers[3].Key == principalHeader {
+	switch {
+	case begins(NodeHeader, SeqHeader, MemberHeader, DestinationHeader, principalHeader):
+		return headers[:5]
+	case begins(NodeHeader, SeqHeader, DestinationHeader, principalHeader):
 		return headers[:4]
+	case begins(NodeHeader, SeqHeader, DestinationHeader):
+		return headers[:3]
 	}
-	return headers[:3]
+	return headers
+}
+
+// memberOf returns who sent what a node has published, as the header behind node and seq says in both forms; empty where it does
+// not, and of a foreign producer's record.
+func memberOf(headers []kafka.Header, from Origin) string {
+	if from.Node == "" || len(headers) < 3 || headers[2].Key != MemberHeader {
+		return ""
+	}
+	return string(headers[2].Value)
 }
 
 // recordHead is how many bytes a record takes at most beside its key, value and headers: five
@@ -109,17 +129,23 @@ func headerSize(key, value int) int { return sizeOf(key) + sizeOf(value) }
 
 // ours returns the record headers of both forms that stand before the sender's own, n of them, and what
 // the names of the sender's own begin with.
-func (f Format) ours(e *bus.Envelope, node, seq string) (headers [4]bus.Header, n int, prefix string) {
-	headers = [4]bus.Header{{Name: NodeHeader, Value: node}, {Name: SeqHeader, Value: seq}}
+func (f Format) ours(e *bus.Envelope, node, seq string) (headers [5]bus.Header, n int, prefix string) {
+	headers = [5]bus.Header{{Name: NodeHeader, Value: node}, {Name: SeqHeader, Value: seq}}
+	n = 2
+	if e.Member != "" {
+		headers[n] = bus.Header{Name: MemberHeader, Value: e.Member}
+		n++
+	}
 	if f == JSON {
-		return headers, 2, stompPrefix
+		return headers, n, stompPrefix
 	}
-	headers[2] = bus.Header{Name: DestinationHeader, Value: e.Destination}
-	if !needsPrincipal(e) {
-		return headers, 3, ""
+	headers[n] = bus.Header{Name: DestinationHeader, Value: e.Destination}
+	n++
+	if needsPrincipal(e) {
+		headers[n] = bus.Header{Name: principalHeader, Value: e.Principal}
+		n++
 	}
-	headers[3] = bus.Header{Name: principalHeader, Value: e.Principal}
-	return headers, 4, ""
+	return headers, n, ""
 }
 
 // headers returns all record headers that e needs. Their values lie in one piece of memory.

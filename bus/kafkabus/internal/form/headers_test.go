@@ -53,8 +53,41 @@ func TestHeadersRecord(t *testing.T) {
 			e:    bus.Envelope{Destination: "/queue/a", Principal: "1/a/b/c", Headers: busHeaders("principal", "z")},
 			key:  "1/a/b/c", headers: begin("/queue/a", "principal", "1/a/b/c", "principal", "z"),
 		},
+		{
+			name:    "who sent it",
+			e:       bus.Envelope{Destination: "/topic/a", Member: "x:7", Headers: busHeaders("foo", "bar")},
+			key:     "/topic/a",
+			headers: kafkaHeaders("node", "1700/a-b", "seq", "18446744073709551615", "stomp-member", "x:7", "destination", "/topic/a", "principal", "", "foo", "bar"),
+		}, {
+			name:    "who sent it, to one session, with the sender's own with the names of ours",
+			e:       bus.Envelope{Destination: "/queue/a", Principal: "1/a/b/c", Member: "7", Headers: busHeaders("principal", "z", "stomp-member", "8", "destination", "/y")},
+			key:     "1/a/b/c",
+			headers: kafkaHeaders("node", "1700/a-b", "seq", "18446744073709551615", "stomp-member", "7", "destination", "/queue/a", "principal", "1/a/b/c", "principal", "z", "stomp-member", "8", "destination", "/y"),
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.check(t, Headers) })
+	}
+}
+
+// TestForgedMember: who sent a record nobody says but a node, in the place where that says it: no foreign producer, and no client, whose headers
+// stand behind, also where its node knows nothing of members.
+func TestForgedMember(t *testing.T) {
+	for _, pairs := range [][]string{
+		{"stomp-member", "7", "destination", "/topic/x"},
+		{"node", "n", "seq", "third", "stomp-member", "7", "destination", "/topic/x", "principal", ""},
+		{"node", "n", "foo", "1", "stomp-member", "7", "destination", "/topic/x", "principal", ""},
+		{"node", "n", "seq", "1", "Stomp-Member", "7", "destination", "/topic/x", "principal", ""},
+		{"node", "n", "seq", "1", "destination", "/topic/x", "stomp-member", "7"},
+		{"node", "n", "seq", "1", "destination", "/topic/x", "principal", "", "stomp-member", "7"},
+		{"stomp-member", "7"},
+		{"node", "n", "stomp-member", "7"},
+		{"node", "n", "seq", "1", "stomp.stomp-member", "7"},
+		{"node", "n", "seq", "1", "stomp.x", "1", "stomp-member", "7"},
+	} {
+		e, _, err := Decode(&wire.Record{Value: []byte(reference), Headers: kafkaHeaders(pairs...)})
+		if err != nil || e.Member != "" {
+			t.Errorf("%q: %+v, %v", pairs, e, err)
+		}
 	}
 }
 

@@ -23,8 +23,8 @@ import (
 // letter by letter. An empty principalName is none. A value that is not UTF-8 can't be understood,
 // nor can Java's Jackson; half of a surrogate pair, which Jackson takes, becomes U+FFFD.
 //
-// The value has no place for headers, so these travel as record headers: node, seq, and the
-// sender's own with stompPrefix before their names, so that no client can set one that a Spring
+// The value has no place for headers, so these travel as record headers: node, seq, MemberHeader where subscribers see
+// who sent it, and the sender's own with stompPrefix before their names, so that no client can set one that a Spring
 // consumer acts on, such as __TypeId__. No other header of a record is passed on, save content-type, the first
 // one, when there is none with the prefix. Without either the content type is textPlain.
 const (
@@ -86,8 +86,9 @@ func decodeJSON(rec *wire.Record) (e bus.Envelope, from Origin, err error) {
 	if e, err = parseJSON(rec.Value); err != nil {
 		return bus.Envelope{}, Origin{}, fmt.Errorf("no destination header, and the value %w", err)
 	}
-	e.Headers = fromJSONHeaders(rec.Headers)
-	return e, originOf(rec.Headers), nil
+	e.Headers, from = fromJSONHeaders(rec.Headers), originOf(rec.Headers)
+	e.Member = memberOf(rec.Headers, from)
+	return e, from, nil
 }
 
 // parseJSON returns the envelope that value holds, without headers. The body may alias value. An

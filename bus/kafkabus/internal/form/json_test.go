@@ -63,6 +63,12 @@ func TestJSONRecord(t *testing.T) {
 			e:    bus.Envelope{Destination: "/topic/a", Headers: busHeaders("content-type", plain, "\xff\x00", "\xfe\r\n", "a", "1", "a", "2")},
 			key:  "/topic/a", value: `{"principalName":null,"destination":"/topic/a","messageJsonString":""}`,
 			headers: begin("stomp.content-type", plain, "stomp.\xff\x00", "\xfe\r\n", "stomp.a", "1", "stomp.a", "2"),
+		}, {
+			name: "who sent it stands where the replaced system does not look",
+			e: bus.Envelope{Destination: "/topic/test-channel", Member: "x:7", Headers: busHeaders("content-type", plain, "stomp-member", "8"),
+				Body: []byte(`{"content":"hello"}`)},
+			key: "/topic/test-channel", value: reference,
+			headers: begin("stomp-member", "x:7", "stomp.content-type", plain, "stomp.stomp-member", "8"),
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.check(t, JSON) })
