@@ -65,18 +65,10 @@ func (c *Catalogue) History(name string) (size int, ttl time.Duration, ok bool) 
 
 // history asks the rules.
 func (c *Catalogue) history(name string) History {
-	if name == c.errorDest || c.IsPresence(name) {
+	if name == c.errorDest {
 		return History{}
 	}
-	if c.IsMember(name) {
-		if of, err := c.Inbox(name); err == nil {
-			if ru, _ := c.memberRule(name, of); ru != nil {
-				return ru.history
-			}
-		}
-		return History{}
-	}
-	if ru, _ := c.channelOf(name); ru != nil {
+	if ru := c.about(name); ru != nil {
 		return ru.history
 	}
 	return History{}

@@ -7,6 +7,7 @@ type Target struct {
 	Rule        string // which said yes, such as "routes[0]"
 	Destination string
 	Session     bool     // to the sender's own session, not to all subscribers
+	From        bool     // who receives it sees who sent it
 	Rewrite     *Rewrite // what becomes of the message before; nil when it goes as it came
 	Quota       *Quota   // what the session may send to the channel of Destination; nil for anything
 }
@@ -97,7 +98,7 @@ func (c *Catalogue) JudgeSend(r *Request) (Target, *Refusal) {
 	if refusal := ru.judge(&ru.send, r, &b); refusal != nil {
 		return Target{}, refusal
 	}
-	return Target{Rule: ru.path, Destination: r.Destination, Session: c.IsSession(r.Destination), Quota: ru.quota}, nil
+	return Target{Rule: ru.path, Destination: r.Destination, Session: c.IsSession(r.Destination), From: ru.from, Quota: ru.quota}, nil
 }
 
 func (c *Catalogue) routed(r *Request) (Target, *Refusal) {
@@ -114,7 +115,7 @@ func (c *Catalogue) routed(r *Request) (Target, *Refusal) {
 		if refusal := ru.reaches(to, &c.prefixes); refusal != nil {
 			return Target{}, refusal
 		}
-		return Target{Rule: ru.path, Destination: to, Session: c.IsSession(to), Rewrite: ru.rewrite(r, &b), Quota: c.quotaOf(to)}, nil
+		return Target{Rule: ru.path, Destination: to, Session: c.IsSession(to), From: c.ShowsSender(to), Rewrite: ru.rewrite(r, &b), Quota: c.quotaOf(to)}, nil
 	}
 	return Target{}, Refuse(CodeNoRule)
 }

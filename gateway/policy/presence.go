@@ -98,6 +98,8 @@ func (ru *rule) compileView(said Channel, p Prefixes) error {
 		return mistake("send", "leave it out")
 	case said.Patterns:
 		return mistake("patterns", "leave it out, as nobody subscribes to that by pattern")
+	case said.From:
+		return mistake("from", "leave it out")
 	case said.History != (History{}):
 		return mistake("history", "leave it out")
 	case said.Presence != PresenceNone:

@@ -36,6 +36,7 @@ type Channel struct {
 	Subscribe string `key:"subscribe" is:"condition for SUBSCRIBE, in CEL; empty is nobody"`
 	Send      string `key:"send" is:"condition for a SEND to the destination itself, not by a route; empty is nobody"`
 	Patterns  bool   `key:"patterns" is:"whether subscriptions by pattern are let in"` // each message is judged alone
+	From      bool   `key:"from" is:"whether subscribers see who sent a message, in its header 'stomp-member'"`
 	Summary   string `key:"summary" is:"what it is, for people"`
 
 	// not for destinations of sessions
@@ -110,6 +111,7 @@ type rule struct {
 	// Of a Channel alone.
 	subscribe permission
 	patterns  bool
+	from      bool // subscribers see who sends
 	members   bool // its match begins with the prefix of members
 	history   History
 	presence  Presence
@@ -134,6 +136,7 @@ type Catalogue struct {
 	channels  []rule
 	routes    []rule
 	memory    *memory // of histories; nil where no channel has one
+	from      bool    // a channel shows who sends
 
 	perSession, perNode *Quota // nil for none
 	limited             bool   // a channel has limits
@@ -166,6 +169,7 @@ func New(r Rules) (*Catalogue, error) {
 		if err := ru.compileLimits(said.Limits, c); err != nil {
 			return nil, err
 		}
+		ru.from, c.from = said.From, c.from || said.From
 		c.channels = append(c.channels, ru)
 	}
 	for i, said := range r.Routes {

@@ -62,6 +62,9 @@ func (s *Session) judge(p *passage) (err error) {
 	p.made = []publication{{session: s, origin: p.origin, envelope: bus.Envelope{
 		Destination: target.Destination, Headers: r.Headers, Body: append([]byte(nil), f.Body...),
 	}}}
+	if target.From && p.Who != nil {
+		p.made[0].envelope.Member = p.Who.Inbox()
+	}
 	if target.Session {
 		p.made[0].envelope.Principal = s.Principal()
 	}
@@ -123,6 +126,9 @@ func (s *Session) send(p *passage) {
 	}
 	list := p.made
 	for _, e := range p.Publish {
+		if p.Who != nil && s.host.Rules.ShowsSender(e.Destination) {
+			e.Member = p.Who.Inbox()
+		}
 		list = append(list, publication{session: s, envelope: e, origin: p.origin})
 	}
 	if len(list) > 1 { // one RECEIPT says that the bus has all of them
@@ -167,7 +173,7 @@ func (s *Session) publish(list []publication) {
 
 // size is about how many bytes of the client's p holds.
 func (p *publication) size() int {
-	return len(p.envelope.Destination) + len(p.envelope.Body) + sizeOf(p.envelope.Headers)
+	return len(p.envelope.Destination) + len(p.envelope.Member) + len(p.envelope.Body) + sizeOf(p.envelope.Headers)
 }
 
 // sizeOf is how many bytes header entries have.
