@@ -40,6 +40,9 @@ var ErrContent = errors.New("bus: not UTF-8 text")
 // ErrHistory reports that not all of the past can be had, on a bus that carries all that is published.
 var ErrHistory = errors.New("bus: not all history can be had")
 
+// ErrTarget reports a target that the bus brings nothing to.
+var ErrTarget = errors.New("bus: no target of this bus")
+
 // ErrCrowded reports a watch for which the broker has no room: it may have later.
 var ErrCrowded = errors.New("bus: the broker takes no more subscriptions")
 

@@ -20,6 +20,7 @@ type Figures struct {
 	Past       int64              // messages from before this node began that it has yet to read for its history, now
 	Partitions []PartitionFigures // by topic and number
 	Sources    []SourceFigures    // in the order of the configuration
+	Targets    []TargetFigures    // of a Forwarder that can tell, by name
 }
 
 // PartitionFigures are those of one partition that this node reads.
@@ -35,6 +36,12 @@ type PartitionFigures struct {
 type SourceFigures struct {
 	Topic string
 	Err   error // nil while it is read, else why it is not, in words for an operator
+}
+
+// TargetFigures are those of one target that a backend reads. The bus goes on without it.
+type TargetFigures struct {
+	Topic string
+	Err   error // nil while the broker has it for this node, else why not, in words for an operator
 }
 
 // Living is a bus that can tell whether its own goroutines are at work.

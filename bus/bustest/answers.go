@@ -21,18 +21,23 @@ type answers struct {
 // publish publishes the envelopes of some numbers.
 func (a *answers) publish(n *node, from, to int) {
 	for i := from; i < to; i++ {
-		err := n.Publish(text("/topic/answers", strconv.Itoa(i)), func(err error) {
-			a.mu.Lock()
-			defer a.mu.Unlock()
-			a.ran[i]++
-			if err != nil {
-				a.errs = append(a.errs, err)
-			}
-		})
-		a.mu.Lock()
-		a.taken[i] = err == nil
-		a.mu.Unlock()
+		a.note(i, func(done func(error)) error { return n.Publish(text("/topic/answers", strconv.Itoa(i)), done) })
 	}
+}
+
+// note has publish publish the envelope of a number.
+func (a *answers) note(i int, publish func(done func(error)) error) {
+	err := publish(func(err error) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.ran[i]++
+		if err != nil {
+			a.errs = append(a.errs, err)
+		}
+	})
+	a.mu.Lock()
+	a.taken[i] = err == nil
+	a.mu.Unlock()
 }
 
 // check reports what Publish took and whose done did not run once, and any other done. At least so many have to be

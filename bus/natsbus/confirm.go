@@ -3,6 +3,7 @@ package natsbus
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // confirm asks c's server for answers, one PING at a time, and settles what was written before, until ctx
@@ -78,8 +79,11 @@ func (b *Bus) settle(c *conn) {
 
 // outcome is what c's server has made of an envelope that it had.
 func (b *Bus) outcome(c *conn, it *item) error {
-	if c.refusals.any() && c.refusals.take(it.subject) {
-		return b.forbidden(it.subject)
+	switch {
+	case !c.refusals.any() || !c.refusals.take(it.subject):
+		return nil
+	case it.backend:
+		return fmt.Errorf("%w: %s: grant publish on it", ErrPermission, it.subject)
 	}
-	return nil
+	return b.forbidden(it.subject)
 }

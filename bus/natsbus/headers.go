@@ -80,6 +80,24 @@ func (enc *headerEncoder) add(name, value string) {
 	enc.header[name] = enc.values[n : n+1 : n+1] // a list of one, which an append moves away
 }
 
+// encodeForBackend returns the NATS headers of what goes to a backend: those of the gateway, which begin with "stomp-" and which nobody else
+// can write, go as they are, others as ever, and the order is of no use. They are valid until the next call.
+func (enc *headerEncoder) encodeForBackend(headers []bus.Header) nats.Header {
+	if enc.header == nil {
+		enc.header = make(nats.Header)
+	}
+	clear(enc.header)
+	enc.values = enc.values[:0]
+	for _, entry := range headers {
+		if strings.HasPrefix(entry.Name, "stomp-") && isToken(entry.Name) && isPlainValue(entry.Value) {
+			enc.add(entry.Name, entry.Value)
+		} else {
+			enc.add(wireEntry(entry))
+		}
+	}
+	return enc.header
+}
+
 // wireEntry returns the NATS header that carries entry.
 func wireEntry(entry bus.Header) (name, value string) {
 	if isToken(entry.Name) && !isReserved(entry.Name) && !isStatus(entry.Name) && isPlainValue(entry.Value) {

@@ -218,7 +218,7 @@ func (b *Bus) writeEnvelope(c *conn, it *item) error {
 	if err := b.check(it); err != nil { // Publish has done so, but perhaps by the limits of another connection
 		return b.refuseByLimit(err)
 	}
-	b.msg.Subject, b.msg.Reply, b.msg.Header, b.msg.Data = it.subject, "", b.enc.encode(&it.envelope), it.envelope.Body
+	b.msg.Subject, b.msg.Reply, b.msg.Header, b.msg.Data = it.subject, "", it.header(&b.enc), it.envelope.Body
 	var err error
 	if it.stored {
 		b.msg.Reply, err = b.replyTo(c, it)

@@ -60,7 +60,7 @@ func (b *Bus) culprit(sent []item, last *conn) (at int, known bool) {
 		if b.check(&sent[i]) != nil {
 			return i, true
 		}
-		if n := wireSize(&sent[i].envelope); n > size {
+		if n := sent[i].wireSize(); n > size {
 			at, size = i, n
 		}
 	}

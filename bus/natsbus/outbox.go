@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/stompgw/stompgw/bus"
 )
 
@@ -17,6 +19,7 @@ type item struct {
 	size     int         // of its body, headers and subject, in bytes
 	watch    *watch      // set: a watch
 	stored   bool        // the stream is to answer, too
+	backend  bool        // it is an envelope for a backend
 	ack      uint64      // of such a one that was written: its number among the acks
 	done     func(error) // told what the server made of it
 }
@@ -216,11 +219,16 @@ func (b *Bus) Publish(e bus.Envelope, done func(error)) error {
 	}
 	it := item{envelope: e, subject: subject, done: done, size: size(&e) + len(subject)}
 	it.stored = e.Principal == "" && b.history.has(e.Destination)
+	return b.accept(it)
+}
+
+// accept queues an envelope, unless the server does not take it or says nothing.
+func (b *Bus) accept(it item) error {
 	if err := b.check(&it); err != nil {
 		return b.refuseByLimit(err)
 	}
 	if it.stored {
-		if why := b.history.leaves(subject); why != nil {
+		if why := b.history.leaves(it.subject); why != nil {
 			return fmt.Errorf("%w: %w", bus.ErrDown, why)
 		}
 	}
@@ -252,13 +260,13 @@ func (b *Bus) check(it *item) error {
 		limit -= b.replyRoom
 	}
 	if n > limit {
-		return tooLong(cmp.Or(e.Principal, e.Destination), n, limit)
+		return tooLong(cmp.Or(e.Principal, e.Destination, it.subject), n, limit)
 	}
 	limit = int(b.maxPayload.Load())
 	if limit == 0 || escapedSize(e) <= limit {
 		return nil // unknown yet, or surely small enough
 	}
-	if wire := wireSize(e); wire > limit {
+	if wire := it.wireSize(); wire > limit {
 		return tooLarge(wire, limit)
 	}
 	return nil
@@ -278,10 +286,18 @@ func size(e *bus.Envelope) int {
 	return n
 }
 
-// wireSize returns the bytes that a server counts of e.
-func wireSize(e *bus.Envelope) int {
+// header returns the NATS headers of an envelope, made by enc.
+func (it *item) header(enc *headerEncoder) nats.Header {
+	if it.backend {
+		return enc.encodeForBackend(it.envelope.Headers)
+	}
+	return enc.encode(&it.envelope)
+}
+
+// wireSize returns the bytes that a server counts of an envelope.
+func (it *item) wireSize() int {
 	var enc headerEncoder
-	return headerSize(enc.encode(e)) + len(e.Body)
+	return headerSize(it.header(&enc)) + len(it.envelope.Body)
 }
 
 // escapedSize returns more bytes than e can take on the wire: all escaped, and each name once
