@@ -53,7 +53,8 @@ const none int32 = -1
 
 // view is what the brokers say of the topics. It never changes: a newer one takes its place.
 type view struct {
-	topics     []topicView // in the order of cluster.topics
+	topics     []topicView          // in the order of cluster.topics
+	targets    map[string]topicView // those of cluster.targets, by name
 	hosts      map[int32]string
 	controller int32
 	id         string // of the cluster, empty if brokers don't tell
@@ -75,7 +76,8 @@ type cluster struct {
 	conns  *connections
 	reach  func(ctx context.Context, address string, request protocol.Message) (answer protocol.Message, sent bool, err error) // conns.ask
 
-	unreached atomic.Bool // there was no way to a broker of the view
+	unreached atomic.Bool              // there was no way to a broker of the view
+	targets   atomic.Pointer[[]string] // topics that backends read; nil for none
 
 	// Owned by run, and set by newCluster.
 	patience time.Duration
@@ -154,14 +156,26 @@ func (c *cluster) brokers() []string {
 func (c *cluster) look(ctx context.Context, address string) (*view, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	answer, _, err := c.reach(ctx, address, &metadata.Request{TopicNames: c.topics})
+	names, targets := c.topics, c.targets.Load()
+	if targets != nil {
+		names = slices.Concat(names, *targets)
+	}
+	answer, _, err := c.reach(ctx, address, &metadata.Request{TopicNames: names})
 	if errors.Is(err, context.DeadlineExceeded) {
 		c.patience = min(2*c.patience, mostPatience)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return newView(answer.(*metadata.Response), c.topics)
+	v, err := newView(answer.(*metadata.Response), c.topics)
+	if err != nil || targets == nil {
+		return v, err
+	}
+	v.targets = make(map[string]topicView, len(*targets))
+	for _, t := range topicViews(answer.(*metadata.Response), *targets) {
+		v.targets[t.name] = t
+	}
+	return v, nil
 }
 
 // ask asks a broker until ctx ends, and says whether the request may have been sent.
@@ -210,6 +224,11 @@ func newView(res *metadata.Response, topics []string) (*view, error) {
 	for _, b := range res.Brokers {
 		v.hosts[b.NodeID] = net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
 	}
+	v.topics = topicViews(res, topics)
+	return v, nil
+}
+
+func topicViews(res *metadata.Response, topics []string) (views []topicView) {
 	for _, name := range topics {
 		tv := topicView{name: name, err: errGap}
 		for _, t := range res.Topics {
@@ -217,9 +236,9 @@ func newView(res *metadata.Response, topics []string) (*view, error) {
 				tv = newTopicView(t)
 			}
 		}
-		v.topics = append(v.topics, tv)
+		views = append(views, tv)
 	}
-	return v, nil
+	return views
 }
 
 func newTopicView(t metadata.ResponseTopic) topicView {
@@ -261,15 +280,6 @@ func (c *cluster) view() (*view, <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.latest, c.changed
-}
-
-// leader returns the broker that leads a partition of the bus's own topic.
-func (c *cluster) leader(partition int) int32 {
-	v, _ := c.view()
-	if v == nil || partition >= len(v.topics[0].leaders) {
-		return none
-	}
-	return v.topics[0].leaders[partition]
 }
 
 // host returns the address of a broker, to show it.

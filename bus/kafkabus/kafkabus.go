@@ -95,7 +95,7 @@ func (cfg Config) withDefaults() Config {
 	return cfg
 }
 
-// Bus is one node's end of the brokers. It implements bus.Bus, bus.Recaller, bus.Adviser, bus.Measured and bus.Living.
+// Bus is one node's end of the brokers. It implements bus.Bus, bus.Recaller, bus.Adviser, bus.Forwarder, bus.Measured and bus.Living.
 type Bus struct {
 	// Set by New, never changed.
 	cfg     Config
@@ -110,6 +110,7 @@ type Bus struct {
 	out     *producer
 	in      *tail
 	recalls *recaller
+	forward *forward
 	skipped atomic.Uint64 // records that can't be understood
 	logged  seldom.Line   // of them
 }
@@ -148,6 +149,7 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 	b.out.silence = b.in.silence
 	b.in.patience = cfg.Silence
 	b.recalls = newRecaller(ctx, b.in, b.out.home, sources)
+	b.forward = newForward(ctx, cluster, cfg, node, log)
 	go b.run()
 	return b, nil
 }
@@ -175,6 +177,7 @@ func (b *Bus) run() {
 	wg.Go(func() { b.cluster.greet(b.ctx, b.log) })
 	wg.Go(func() { b.out.run(b.ctx) })
 	wg.Wait()
+	b.forward.wait()
 	b.recalls.close()
 }
 
@@ -277,21 +280,23 @@ func (b *Bus) Alive() error {
 // Figures implements bus.Measured.
 func (b *Bus) Figures() bus.Figures {
 	f := b.in.figures()
-	f.Queued = b.out.outstanding()
+	f.Queued = b.out.outstanding() + b.forward.outstanding()
 	f.Reconnects = b.cluster.conns.reconnects()
 	f.Skipped += b.skipped.Load()
 	f.Sources = b.in.sources()
+	f.Targets = b.forward.figures()
 	return f
 }
 
 // Close implements bus.Bus. Its error says how much ctx cut off.
 func (b *Bus) Close(ctx context.Context) error {
-	idle := b.out.close()
-	select {
-	case <-idle:
-	case <-ctx.Done():
+	for _, idle := range append(b.forward.close(), b.out.close()) {
+		select {
+		case <-idle:
+		case <-ctx.Done():
+		}
 	}
-	left := b.out.outstanding()
+	left := b.out.outstanding() + b.forward.outstanding()
 	b.cancel()
 	<-b.ended
 	b.cluster.conns.close()

@@ -2,6 +2,7 @@ package kafkabus
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -16,7 +17,7 @@ import (
 // expiryInterval is how often what waits for the first view is looked at.
 const expiryInterval = 250 * time.Millisecond
 
-// producer publishes to Config.Topic. It hands each envelope to the lane of its partition; before
+// producer publishes to Config.Topic, or to one that a backend reads. It hands each envelope to the lane of its partition; before
 // the partitions are known, envelopes wait in a lane of their own. Its methods may be called from
 // any goroutine.
 type producer struct {
@@ -55,6 +56,9 @@ func (p *producer) publish(e bus.Envelope, done func(error)) error {
 	size := p.cfg.Envelope.Size(&e)
 	if err := p.topic.check(size); err != nil {
 		return err
+	}
+	if err := p.topic.lacks(); err != nil {
+		return fmt.Errorf("%w: %w", bus.ErrDown, err)
 	}
 	it := item{envelope: e, done: done, size: size, deadline: time.Now().Add(p.cfg.Deadline)}
 	p.mu.RLock()
@@ -104,8 +108,10 @@ func (p *producer) follow(ctx context.Context, start func(*lane)) {
 	defer ticker.Stop()
 	for {
 		v, changed := p.cluster.view()
-		if v != nil && v.topics[0].err == nil {
-			p.arrange(len(v.topics[0].leaders), start)
+		if v != nil {
+			p.arrangeBy(v, start)
+		}
+		if p.isArranged() {
 			ticker.Stop()
 		}
 		select {
@@ -116,6 +122,30 @@ func (p *producer) follow(ctx context.Context, start func(*lane)) {
 			return
 		}
 	}
+}
+
+// arrangeBy sees to it that the lanes are those of v. What waited to know whether a backend's topic is there hears that it is not.
+func (p *producer) arrangeBy(v *view, start func(*lane)) {
+	if t, asked := p.topic.in(v); asked && t.err == nil {
+		p.arrange(len(t.leaders), start)
+		return
+	}
+	if err := p.topic.lacks(); err != nil {
+		p.mu.Lock()
+		items := p.waiting.empty()
+		p.mu.Unlock()
+		p.settled(len(items))
+		for i := range items {
+			items[i].done(fmt.Errorf("%w: %w", bus.ErrDown, err))
+		}
+	}
+}
+
+// isArranged reports whether the partitions are known.
+func (p *producer) isArranged() bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return len(p.partitions) > 0
 }
 
 // arrange sees to it that there are lanes for n partitions. What waits for the first view, or in
@@ -199,7 +229,7 @@ func (p *producer) healthy() error {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	for i := range p.partitions {
-		if err := p.lanes[i].healthy(p.cluster.host(p.cluster.leader(i))); err != nil {
+		if err := p.lanes[i].healthy(p.cluster.host(p.topic.leader(i))); err != nil {
 			return err
 		}
 	}

@@ -31,10 +31,11 @@ const (
 	roomForHeaders = 1024
 )
 
-// topic looks after Config.Topic: it creates it, and knows how large a batch it takes.
+// topic looks after Config.Topic: it creates it, and knows how large a batch it takes. That of a backend is never created.
 type topic struct {
-	// Set by newTopic, never changed.
+	// Set by newTopic, and newForward, never changed.
 	cluster *cluster
+	backend bool // it is one that a backend reads
 	cfg     Config
 	log     *slog.Logger
 	recheck chan struct{} // room for one signal
@@ -60,6 +61,27 @@ var errCloses = errors.New("the broker closes the connection")
 
 func newTopic(c *cluster, cfg Config, log *slog.Logger) *topic {
 	return &topic{cluster: c, cfg: cfg, log: log.With("topic", cfg.Topic), recheck: make(chan struct{}, 1)}
+}
+
+// in returns what a view says of it; ok is false while it was not asked for.
+func (t *topic) in(v *view) (tv topicView, ok bool) {
+	if !t.backend {
+		return v.topics[0], true
+	}
+	tv, ok = v.targets[t.cfg.Topic]
+	return tv, ok
+}
+
+// leader returns the broker that leads a partition.
+func (t *topic) leader(partition int) int32 {
+	v, _ := t.cluster.view()
+	if v == nil {
+		return none
+	}
+	if tv, _ := t.in(v); partition < len(tv.leaders) {
+		return tv.leaders[partition]
+	}
+	return none
 }
 
 // check returns an error that wraps bus.ErrTooLarge if the topic does not take a record of size bytes.
@@ -136,8 +158,11 @@ func (t *topic) look(ctx context.Context, v *view) time.Duration {
 	}
 	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
 	defer cancel()
-	err := v.topics[0].err
+	tv, asked := t.in(v)
+	err := tv.err
 	switch {
+	case !asked:
+		return never
 	case err == nil:
 		t.told = ""
 		t.learn(ctx, v)
@@ -146,6 +171,9 @@ func (t *topic) look(ctx context.Context, v *view) time.Duration {
 		return never // it has just been created
 	case !errors.Is(err, kafka.UnknownTopicOrPartition):
 		t.tell("the topic can't be used", err)
+		return never
+	case t.backend:
+		t.tell("the topic of a route does not exist, and what is sent by that is refused: create it", nil)
 		return never
 	case !t.cfg.Create:
 		t.tell("the topic does not exist: create it, or set bus.kafka.create", nil)

@@ -91,7 +91,7 @@ func (l *lane) try(ctx context.Context, pc *parcel) (outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	until, _ := ctx.Deadline()
-	answer, sent, err := l.p.cluster.ask(ctx, l.p.cluster.leader(l.partition), &produce.Request{
+	answer, sent, err := l.p.cluster.ask(ctx, l.p.topic.leader(l.partition), &produce.Request{
 		Acks:    int16(kafka.RequireAll),
 		Timeout: int32(time.Until(until).Milliseconds() / 2),
 		Topics: []produce.RequestTopic{{

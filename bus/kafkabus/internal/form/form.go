@@ -18,6 +18,8 @@ const (
 	Headers Format = "headers"
 	// JSON is the form of the replaced system (json.go). It carries UTF-8.
 	JSON Format = "json"
+	// Plain is the form of what backends read, and no node: the destination is the key, the body the value, and the headers are the record's.
+	Plain Format = "plain"
 )
 
 // The record headers of both forms that say who published a record: the name of the node, and the
@@ -76,9 +78,11 @@ func (f Format) Size(e *bus.Envelope) int {
 		value = jsonValueSize(e)
 	}
 	size := recordHead + sizeOf(len(addressee(e))) + sizeOf(value)
-	size += headerSize(len(NodeHeader), MaxNode) + headerSize(len(SeqHeader), maxSeq)
 	ours, n, prefix := f.ours(e, "", "")
-	for _, entry := range ours[2:n] {
+	if n > 0 {
+		size += headerSize(len(NodeHeader), MaxNode) + headerSize(len(SeqHeader), maxSeq)
+	}
+	for _, entry := range ours[min(n, 2):n] {
 		size += headerSize(len(entry.Name), len(entry.Value))
 	}
 	for _, entry := range e.Headers {

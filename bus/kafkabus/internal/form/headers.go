@@ -127,9 +127,12 @@ func sizeOf(n int) int {
 // headerSize returns how many bytes a record header takes.
 func headerSize(key, value int) int { return sizeOf(key) + sizeOf(value) }
 
-// ours returns the record headers of both forms that stand before the sender's own, n of them, and what
+// ours returns the record headers that stand before the sender's own, n of them, and what
 // the names of the sender's own begin with.
 func (f Format) ours(e *bus.Envelope, node, seq string) (headers [5]bus.Header, n int, prefix string) {
+	if f == Plain {
+		return headers, 0, ""
+	}
 	headers = [5]bus.Header{{Name: NodeHeader, Value: node}, {Name: SeqHeader, Value: seq}}
 	n = 2
 	if e.Member != "" {

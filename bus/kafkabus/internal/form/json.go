@@ -163,6 +163,21 @@ func textOf(raw []byte, name string, must bool) ([]byte, error) {
 	return unquote(raw), nil
 }
 
+// Guarded returns the headers of what goes to a backend of the replaced system: the sender's own have stompPrefix before their names here,
+// too, but for those that no consumer acts on.
+func Guarded(headers []bus.Header) []bus.Header {
+	guarded := make([]bus.Header, len(headers))
+	for i, h := range headers {
+		switch {
+		case strings.HasPrefix(h.Name, "stomp-"), h.Name == contentType, h.Name == "correlation-id", h.Name == "traceparent":
+		default:
+			h.Name = stompPrefix + h.Name
+		}
+		guarded[i] = h
+	}
+	return guarded
+}
+
 // fromJSONHeaders returns the headers of the envelope beside which the given record headers stand.
 func fromJSONHeaders(headers []kafka.Header) []bus.Header {
 	entries := make([]bus.Header, 0, len(headers)+1)
