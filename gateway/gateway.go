@@ -81,6 +81,9 @@ func New(node registry.Node, b bus.Bus, reg registry.Registry, rules *policy.Cat
 	if err := g.set.checkHandlers(rules); err != nil {
 		return nil, err
 	}
+	if err := g.aim(rules); err != nil {
+		return nil, err
+	}
 	g.set.front.SockJS.API = g.newPageAPI()
 	g.front = front.New(g.set.front)
 	return g, nil
@@ -233,7 +236,7 @@ func (g *Gateway) Alive() error {
 }
 
 // SetRules makes other rules count from now on. Their prefixes and error destination have to be the
-// same as before, or it returns an error and changes nothing. Subscriptions that the new rules don't
+// same as before, and the bus has to have the backends of their routes, or it returns an error and changes nothing. Subscriptions that the new rules don't
 // allow end, and their clients are told. It may be called from any goroutine, and returns before all
 // sessions were looked at. When they were, done, if it is not nil, hears how many subscriptions
 // ended; on any goroutine, which it must not hold up, and never if Run ends before.
@@ -241,8 +244,32 @@ func (g *Gateway) SetRules(rules *policy.Catalogue, done func(ended int)) error 
 	if !rules.Agrees(g.rules.Load()) {
 		return errors.New("gateway: the new rules have other prefixes, or another error destination, than the node began with")
 	}
+	if err := g.aim(rules); err != nil {
+		return err
+	}
 	g.rules.Store(rules)
 	g.review(g.engine.Load(), done)
+	return nil
+}
+
+// aim tells the bus which backends the rules bring something to.
+func (g *Gateway) aim(rules *policy.Catalogue) error {
+	backends := rules.Backends()
+	forwarder, ok := g.bus.(bus.Forwarder)
+	switch {
+	case ok:
+	case len(backends) == 0:
+		return nil
+	default:
+		return fmt.Errorf("gateway: %s.to: %w: this one brings nothing to backends", backends[0].Rule, bus.ErrTarget)
+	}
+	targets := make([]bus.Target, 0, len(backends))
+	for _, b := range backends {
+		targets = append(targets, b.Target)
+	}
+	if err := forwarder.Aim(targets); err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
 	return nil
 }
 

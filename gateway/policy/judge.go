@@ -1,15 +1,22 @@
 package policy
 
-import "github.com/stompgw/stompgw/gateway/destination"
+import (
+	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/destination"
+)
 
 // Target is where a SEND that may pass goes.
 type Target struct {
-	Rule        string // which said yes, such as "routes[0]"
-	Destination string
+	Rule        string   // which said yes, such as "routes[0]"
+	Destination string   // empty where it goes to a backend alone
 	Session     bool     // to the sender's own session, not to all subscribers
 	From        bool     // who receives it sees who sent it
 	Rewrite     *Rewrite // what becomes of the message before; nil when it goes as it came
 	Quota       *Quota   // what the session may send to the channel of Destination; nil for anything
+
+	// To is the backend that it goes to as well; zero for none. Its Key is empty where it is the sender's: the member by its name in destinations, or of
+	// nobody the session.
+	To bus.Target
 }
 
 // JudgeSubscribe says whether a session may subscribe to the destination, which may be a pattern,
@@ -111,11 +118,20 @@ func (c *Catalogue) routed(r *Request) (Target, *Refusal) {
 		if refusal := ru.judge(&ru.send, r, &b); refusal != nil {
 			return Target{}, refusal
 		}
+		backend, refusal := ru.target(r, &b)
+		if refusal != nil {
+			return Target{}, refusal
+		}
+		target := Target{Rule: ru.path, To: backend, Rewrite: ru.rewrite(r, &b)}
+		if !ru.publishes {
+			return target, nil
+		}
 		to := ru.publish.Expand(&b)
 		if refusal := ru.reaches(to, &c.prefixes); refusal != nil {
 			return Target{}, refusal
 		}
-		return Target{Rule: ru.path, Destination: to, Session: c.IsSession(to), From: c.ShowsSender(to), Rewrite: ru.rewrite(r, &b), Quota: c.quotaOf(to)}, nil
+		target.Destination, target.Session, target.From, target.Quota = to, c.IsSession(to), c.ShowsSender(to), c.quotaOf(to)
+		return target, nil
 	}
 	return Target{}, Refuse(CodeNoRule)
 }
@@ -124,7 +140,7 @@ func (c *Catalogue) routed(r *Request) (Target, *Refusal) {
 // issuer of tokens nobody is: such as "channels[2].subscribe", and "" if none does.
 func (c *Catalogue) LoginRule() string {
 	for _, ru := range c.rules() {
-		for _, e := range []*expression{ru.subscribe.expression, ru.send.expression, ru.body, ru.headers} {
+		for _, e := range []*expression{ru.subscribe.expression, ru.send.expression, ru.body, ru.headers, ru.to.expression()} {
 			if e.asksLogin() {
 				return e.path
 			}

@@ -53,7 +53,8 @@ type Channel struct {
 type Route struct {
 	Match   string `key:"match" required:"true" is:"destinations that clients send to"` // such as "/app/topic/{channel}"
 	Allow   string `key:"allow" required:"true" is:"condition for the SEND, in CEL"`
-	Publish string `key:"publish" required:"true" is:"where the message goes: with the variables of 'match'"` // such as "/topic/{channel}"
+	Publish string `key:"publish" is:"where the message goes: with the variables of 'match'"` // such as "/topic/{channel}"; empty only with a To
+	To      To     `key:"to"`
 
 	// CEL expressions over body, text and is_json, and what Allow sees. Empty is none.
 	Body    string `key:"body" is:"what the body becomes, in CEL; empty is as it was sent"`
@@ -121,7 +122,9 @@ type rule struct {
 	room      destination.Matcher // the channels of these rooms give
 
 	// Of a Route alone.
+	publishes     bool // it has a publish; else a to
 	publish       destination.Template
+	to            *backend    // nil for none
 	toMembers     bool        // its publish begins with the prefix of members
 	body, headers *expression // nil for none
 }
@@ -234,6 +237,27 @@ func (ru *rule) compileRoute(permissions, rewrites *compiler, said Route, p Pref
 	if ru.send, err = permissions.permission(said.Allow, ru.path+".allow", &ru.match); err != nil {
 		return err
 	}
+	if err = ru.compileTo(permissions, said.To); err != nil {
+		return err
+	}
+	if err = ru.compilePublish(said, p); err != nil {
+		return err
+	}
+	if ru.body, err = rewrites.compile(said.Body, ru.path+".body", &ru.match, (*expression).reviewBody); err != nil {
+		return err
+	}
+	ru.headers, err = rewrites.compile(said.Headers, ru.path+".headers", &ru.match, (*expression).reviewHeaders)
+	return err
+}
+
+// compilePublish checks what a route publishes; nothing is enough where it has a backend.
+func (ru *rule) compilePublish(said Route, p Prefixes) (err error) {
+	if ru.publishes = said.Publish != ""; !ru.publishes {
+		if ru.to == nil {
+			return &RuleError{Path: ru.path, Reason: "has no publish and no to: say where the message goes, to subscribers or to a backend"}
+		}
+		return nil
+	}
 	if ru.publish, err = ru.match.Template(said.Publish); err != nil {
 		return &RuleError{Path: ru.path + ".publish", Reason: err.Error()}
 	}
@@ -247,11 +271,7 @@ func (ru *rule) compileRoute(permissions, rewrites *compiler, said Route, p Pref
 		return &RuleError{Path: ru.path + ".publish", Reason: err.Error()}
 	}
 	ru.toMembers = p.isMember(said.Publish)
-	if ru.body, err = rewrites.compile(said.Body, ru.path+".body", &ru.match, (*expression).reviewBody); err != nil {
-		return err
-	}
-	ru.headers, err = rewrites.compile(said.Headers, ru.path+".headers", &ru.match, (*expression).reviewHeaders)
-	return err
+	return nil
 }
 
 // rewrite is what the expressions make of a SEND, nil if there are none. They may be evaluated when

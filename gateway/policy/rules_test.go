@@ -81,7 +81,7 @@ func TestRuleErrors(t *testing.T) {
 		{"route without match", route(Route{Publish: "/topic/a"}), `routes[1].match: "" does not begin with a slash`},
 		{"route elsewhere", route(Route{Match: "/application/a", Publish: "/topic/a"}), `routes[1].match: "/application/a" is not under the application prefix /app`},
 		{"allow is no permission", route(Route{Match: "/app/a", Allow: "1", Publish: "/topic/a"}), `routes[1].allow: is a whole number: want true or false, such as "ROLE_ADMIN" in claims.rl (line 1, column 1)`},
-		{"publish is missing", route(Route{Match: "/app/a"}), `routes[1].publish: "" does not begin with a slash`},
+		{"publish is missing", route(Route{Match: "/app/a"}), `routes[1]: has no publish and no to: say where the message goes, to subscribers or to a backend`},
 		{"publish to the application", route(Route{Match: "/app/{a}", Publish: "/app/{a}/b"}), `routes[1].publish: "/app/{a}/b" is under the application prefix /app, which nobody receives`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -142,6 +142,19 @@ func (c *Config) checkBuses() {
 	})
 }
 
+// checkBackends asks the driver in use whether routes can bring something where they say.
+func (c *Config) checkBackends() {
+	aimer, ok := c.Bus.Settings().(bus.Aimer)
+	for _, b := range c.rules.Backends() {
+		path := b.Rule + ".to"
+		if !ok {
+			c.fail(path, "is for a bus that brings something to backends, and %s does not", c.Bus.Driver)
+		} else if field, err := aimer.CheckTarget(b.Target); err != nil {
+			c.fail(path+"."+field, "%v", err)
+		}
+	}
+}
+
 // eachDestination calls visit for what messages of topics of the user's own are sent to, as patterns.
 func (c *Config) eachDestination(visit func(path, pattern string)) {
 	if section := c.Bus.sections[c.Bus.Driver]; section != nil {

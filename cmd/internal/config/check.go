@@ -296,6 +296,7 @@ func (c *Config) checkRules() {
 		return
 	}
 	c.rules = rules
+	c.checkBackends()
 	// Rules that ask who is logged in would refuse everybody where nobody can be. The key may be in another environment.
 	if path := rules.LoginRule(); path != "" && !c.HasIssuer() && c.uses("auth") {
 		c.fail(path, "asks who is logged in, but nobody's tokens are taken: %s", nameAnIssuer)

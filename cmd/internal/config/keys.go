@@ -148,8 +148,10 @@ func (k key) isFiles() bool {
 // namesFiles reports whether k holds the names of files.
 func (k key) namesFiles() bool {
 	switch name := k.name(); name {
-	case "ca", "cert", "key":
+	case "ca", "cert":
 		return true
+	case "key":
+		return !strings.HasSuffix(k.path, ".to.key") // of a record
 	default:
 		return strings.HasSuffix(name, "_file")
 	}

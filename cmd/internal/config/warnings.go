@@ -62,6 +62,9 @@ func (c *Config) warnOfRules(warn func(path, format string, args ...any)) {
 		c.warnOfMember(warn, path, rule.Match)
 	}
 	for i, rule := range c.Routes {
+		if rule.Publish == "" {
+			continue // it goes to a backend alone
+		}
 		path := fmt.Sprintf("routes[%d].publish", i)
 		c.warnOfPrefix(warn, path, rule.Publish)
 		c.warnOfMember(warn, path, rule.Publish)

@@ -245,17 +245,22 @@ func Ack(header string) (messageID, subscription string, ok bool) {
 // Publish gives an envelope to the bus; done runs on a goroutine of the bus. After bus.ErrFull, and
 // perhaps without it, p.Unblock runs on this loop when there may be room.
 func (l *Local) Publish(e bus.Envelope, p Publisher, done func(error)) error {
+	return l.Forward(bus.Target{}, e, p, done)
+}
+
+// Forward is Publish to a target that a backend reads.
+func (l *Local) Forward(to bus.Target, e bus.Envelope, p Publisher, done func(error)) error {
 	told := func(err error) {
 		done(err)
 		l.router.space.freed()
 	}
-	err := l.router.bus.Publish(e, told)
+	err := l.router.send(to, e, told)
 	if !errors.Is(err, bus.ErrFull) {
 		return err
 	}
 	l.router.space.wait(func() { l.loop.Post(p.Unblock) })
 	// The queue may have emptied in between, and then no done would come any more.
-	return l.router.bus.Publish(e, told)
+	return l.router.send(to, e, told)
 }
 
 // Publisher is a session that can be made to wait for the bus.

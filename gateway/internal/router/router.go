@@ -23,13 +23,15 @@ type Router struct {
 	bus      bus.Bus
 	narrower bus.Narrower // nil if the bus brings everything
 	recaller bus.Recaller // nil if the bus knows no past
-	rules    *policy.Catalogue
-	locals   []*Local
-	limit    int // bytes that may wait for one session
-	log      *slog.Logger
-	presence func(context.Context, bus.Envelope) // takes who is where; nil if nobody wants to know
-	seq      atomic.Uint64
-	leftOut  atomic.Uint64 // headers of messages
+
+	forwarder bus.Forwarder // nil if the bus brings nothing to backends
+	rules     *policy.Catalogue
+	locals    []*Local
+	limit     int // bytes that may wait for one session
+	log       *slog.Logger
+	presence  func(context.Context, bus.Envelope) // takes who is where; nil if nobody wants to know
+	seq       atomic.Uint64
+	leftOut   atomic.Uint64 // headers of messages
 
 	oversized atomic.Uint64 // messages not delivered because they are larger than what may wait for one session
 	tooLarge  seldom.Line   // of the log
@@ -61,6 +63,7 @@ func New(node registry.Node, b bus.Bus, rules *policy.Catalogue, loops []*loop.L
 	r := &Router{node: node, bus: b, rules: rules, limit: loops[0].Limit(), log: log, interest: map[string]*interest{}, known: map[string]*known{}}
 	r.narrower, _ = b.(bus.Narrower)
 	r.recaller, _ = b.(bus.Recaller)
+	r.forwarder, _ = b.(bus.Forwarder)
 	r.memory.store, r.memory.followed = history.New[*Message](0), map[string]*follow{}
 	_, uuid, _ := strings.Cut(node.String(), "/")
 	r.tag, _, _ = strings.Cut(uuid, "-")
@@ -72,6 +75,17 @@ func New(node registry.Node, b bus.Bus, rules *policy.Catalogue, loops []*loop.L
 		})
 	}
 	return r
+}
+
+// send gives an envelope to the bus, for a target if that is not zero.
+func (r *Router) send(to bus.Target, e bus.Envelope, done func(error)) error {
+	switch {
+	case to == bus.Target{}:
+		return r.bus.Publish(e, done)
+	case r.forwarder == nil:
+		return bus.ErrTarget
+	}
+	return r.forwarder.Forward(to, e, done)
 }
 
 // Local returns the part that loop number i owns.

@@ -22,6 +22,7 @@ type passage struct {
 	origin  origin         // from intercept or judge on
 	tx      *transaction   // of a SEND; nil for none
 	made    []publication  // of a SEND by the rules
+	to      bus.Target     // the backend that it goes to by the rules; zero for none
 }
 
 // step is what happens to a frame next. A frame goes through all of them, in this order.

@@ -23,8 +23,9 @@ type publication struct {
 	session  *Session
 	envelope bus.Envelope
 	origin   origin
-	send     *commit // the SEND that it is a part of, nil when it is all of it
-	commit   *commit // the COMMIT it belongs to, nil for none
+	backend  *backend // that it is for; nil when it is for subscribers
+	send     *commit  // the SEND that it is a part of, nil when it is all of it
+	commit   *commit  // the COMMIT it belongs to, nil for none
 }
 
 // judge decides what a SEND becomes: the embedder's handler does, or the rules.
@@ -62,6 +63,7 @@ func (s *Session) judge(p *passage) (err error) {
 	p.made = []publication{{session: s, origin: p.origin, envelope: bus.Envelope{
 		Destination: target.Destination, Headers: r.Headers, Body: append([]byte(nil), f.Body...),
 	}}}
+	p.to = target.To
 	if target.From && p.Who != nil {
 		p.made[0].envelope.Member = p.Who.Inbox()
 	}
@@ -125,6 +127,9 @@ func (s *Session) send(p *passage) {
 		s.Receive(s.host.Local.Message(e))
 	}
 	list := p.made
+	if p.to != (bus.Target{}) {
+		list = s.withBackend(p)
+	}
 	for _, e := range p.Publish {
 		if p.Who != nil && s.host.Rules.ShowsSender(e.Destination) {
 			e.Member = p.Who.Inbox()
@@ -151,7 +156,7 @@ func (s *Session) send(p *passage) {
 func (s *Session) publish(list []publication) {
 	for i := range list {
 		p := &list[i]
-		err := s.host.Local.Publish(p.envelope, s, p.done)
+		err := s.give(p)
 		switch {
 		case errors.Is(err, bus.ErrFull):
 			s.busy().stalled = list[i:]
@@ -169,6 +174,14 @@ func (s *Session) publish(list []publication) {
 			s.receipts++
 		}
 	}
+}
+
+// give gives a publication to the bus.
+func (s *Session) give(p *publication) error {
+	if p.backend != nil {
+		return s.host.Local.Forward(p.backend.to, p.envelope, s, p.done)
+	}
+	return s.host.Local.Publish(p.envelope, s, p.done)
 }
 
 // size is about how many bytes of the client's p holds.
