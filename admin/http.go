@@ -117,12 +117,15 @@ func (all findings) faults() (lines string) {
 	return lines
 }
 
-// lines returns a line for each check, then one for each source of the bus, and what they come to.
+// lines returns a line for each check, then one for each source of the bus and each topic of a backend, and what they come to.
 // figures is nil for a bus that tells nothing.
 func (all findings) lines(figures *bus.Figures) (lines string) {
 	if figures != nil {
 		for _, s := range figures.Sources {
 			all = append(all, found("source "+s.Topic, s.Err, true))
+		}
+		for _, to := range figures.Targets {
+			all = append(all, found("backend "+to.Topic, to.Err, true))
 		}
 	}
 	for _, f := range all {

@@ -151,6 +151,9 @@ func collectBus(s scrape, f bus.Figures) {
 		s.gauge("bus_partition_lag_messages", "Messages that the broker has and this node has not read.", float64(p.Lag), labels...)
 		s.gauge("bus_partition_fetch_age_seconds", "Time since the broker last answered a fetch.", p.Age.Seconds(), labels...)
 	}
+	for _, target := range f.Targets {
+		s.gauge("bus_target_up", "1 while the broker has this topic of a route's backend, else 0.", oneIf(target.Err == nil), "topic", target.Topic)
+	}
 	for _, source := range f.Sources {
 		s.gauge("bus_source_up", "1 while the node reads this source of the bus, else 0.", oneIf(source.Err == nil), "topic", source.Topic)
 	}

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -181,7 +182,15 @@ func (j judgement) send(r *policy.Request) error {
 	if v.Target.Rewrite != nil {
 		to += ", rewritten"
 	}
-	j.line("goes to", to)
+	if to != "" {
+		j.line("goes to", to)
+	}
+	switch backend := v.Target.To; {
+	case backend.Topic != "":
+		j.line("and", "a backend, by the topic "+backend.Topic+" with the key of "+cmp.Or(backend.Key, "its sender"))
+	case backend.Subject != "":
+		j.line("and", "a backend, by the subject "+backend.Subject)
+	}
 	if q := v.Target.Quota; q != nil {
 		j.line("limits", q.String()+"; of each session")
 	}
