@@ -217,6 +217,12 @@ func (l *Local) Deliver(m *Message, subs ...*Subscription) {
 	l.packer.reset()
 }
 
+// DeliverWith hands a message to one subscription, with a header that nobody else gets.
+func (l *Local) DeliverWith(m *Message, more bus.Header, s *Subscription) {
+	s.Outlet.Deliver(s, m.Seq, l.packer.encode(m, "", more, s))
+	l.delivered.Add(1)
+}
+
 // individual hands a message to the session of that id, if it still is the one addressed.
 func (l *Local) individual(id registry.SessionID, principal string, m *Message) {
 	if r := l.people[id]; r != nil && r.Principal() == principal {

@@ -15,6 +15,7 @@ import (
 type Message struct {
 	Destination string
 	Seq         uint64 // this node's number of it, from 1; part of message-id
+	Correlation string // of an individual one: what it says that it is an answer to; empty for nothing
 	id          string // the message-id header
 	leftOut     int    // headers that STOMP 1.2 has no place for
 	// rest is the frame from the destination header on, by version; versions that write it alike
@@ -22,6 +23,9 @@ type Message struct {
 	rest [stomp.V12 + 1][]byte
 	text [stomp.V12 + 1]bool // rest is valid UTF-8
 }
+
+// HeaderCorrelation is the header by which an answer says what it is one to.
+const HeaderCorrelation = "correlation-id"
 
 // NewMessage copies what it needs of an envelope. destination is by which its subscriptions are found, for
 // an individual one what the session subscribed to, and name what the MESSAGE says. seq is unique on the
@@ -140,6 +144,14 @@ func (p *packer) pack(m *Message, place string, s *Subscription) []byte {
 			return p.recent[i].bytes
 		}
 	}
+	b := p.encode(m, place, bus.Header{}, s)
+	p.recent[p.next] = packed{s.ID, s.Framing, s.Version, s.WantsAck, place != "", b}
+	p.next = (p.next + 1) % len(p.recent)
+	return b
+}
+
+// encode returns m as s alone receives it, with one header more if that has a name.
+func (p *packer) encode(m *Message, place string, more bus.Header, s *Subscription) []byte {
 	head := stomp.AppendCommand(p.head[:0], "MESSAGE")
 	if s.ID != "" {
 		head = stomp.AppendEntry(head, s.Version, "subscription", s.ID)
@@ -150,12 +162,13 @@ func (p *packer) pack(m *Message, place string, s *Subscription) []byte {
 	if place != "" {
 		head = stomp.AppendEntry(head, s.Version, policy.HeaderPosition, place)
 	}
+	if more.Name != "" {
+		head = stomp.AppendEntry(head, s.Version, more.Name, more.Value)
+	}
 	p.head = head
 	rest := m.rest[s.Version]
-	b := s.Framing.Append(make([]byte, 0, s.Framing.Overhead()+len(head)+len(rest)), m.text[s.Version] && s.isText(), head, rest)
-	p.recent[p.next] = packed{s.ID, s.Framing, s.Version, s.WantsAck, place != "", b}
-	p.next = (p.next + 1) % len(p.recent)
-	return b
+	isText := m.text[s.Version] && s.isText() && utf8.ValidString(more.Value)
+	return s.Framing.Append(make([]byte, 0, s.Framing.Overhead()+len(head)+len(rest)), isText, head, rest)
 }
 
 // reset forgets the message; what is packed next is another one.

@@ -332,7 +332,18 @@ func (r *Router) individual(ctx context.Context, e bus.Envelope) {
 	l := r.locals[uint64(id)%uint64(len(r.locals))]
 	to := r.rules.SessionDestination(e.Destination)
 	m := r.message(e, to, to)
+	m.Correlation = correlationOf(e.Headers)
 	l.loop.PostWait(ctx, func() { l.individual(id, e.Principal, m) }) // as above
+}
+
+// correlationOf returns what a message says that it is an answer to, of repeated headers the first.
+func correlationOf(headers []bus.Header) string {
+	for i := range headers {
+		if headers[i].Name == HeaderCorrelation {
+			return strings.Clone(headers[i].Value) // what it is a part of goes
+		}
+	}
+	return ""
 }
 
 func (r *Router) message(e bus.Envelope, destination, name string) *Message {

@@ -147,7 +147,7 @@ type origin struct {
 func originOf(f *stomp.Frame) (o origin) {
 	destination, _ := f.Header.Get("destination")
 	o.command, o.destination, o.receipt = f.Command, string(destination), receiptOf(f)
-	if code, ok := f.Header.Get("client-request-code"); ok {
+	if code, ok := f.Header.Get(headerRequestCode); ok {
 		o.requestCode = new(string(code))
 	}
 	return o

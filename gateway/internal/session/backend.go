@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/internal/router"
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
@@ -17,9 +18,8 @@ const (
 	headerDestination = "stomp-destination" // as the client named it
 	// policy.HeaderMember: the member, none for nobody
 
-	// headerCorrelation is what an answer says it is of. It may be the sender's own.
-	headerCorrelation = "correlation-id"
-	maxCorrelation    = 256 // bytes of the sender's own
+	// router.HeaderCorrelation: what an answer says it is one to; it may be the sender's own
+	maxCorrelation = 256 // bytes of such a one
 )
 
 // backend is where a publication goes, and what an answer will say that it is of.
@@ -37,12 +37,12 @@ func (s *Session) withBackend(p *passage) []publication {
 	to := backend{p.to, correlationOf(e.Headers)}
 	headers := make([]bus.Header, 0, len(e.Headers)+5)
 	for _, h := range e.Headers {
-		if h.Name != headerCorrelation {
+		if h.Name != router.HeaderCorrelation {
 			headers = append(headers, h)
 		}
 	}
 	key := s.host.Node.Key(s.id)
-	headers = append(headers, bus.Header{Name: headerCorrelation, Value: to.correlation}, bus.Header{Name: headerDestination, Value: p.origin.destination},
+	headers = append(headers, bus.Header{Name: router.HeaderCorrelation, Value: to.correlation}, bus.Header{Name: headerDestination, Value: p.origin.destination},
 		bus.Header{Name: headerPrincipal, Value: s.Principal()}, bus.Header{Name: headerSession, Value: key})
 	if member != "" {
 		headers = append(headers, bus.Header{Name: policy.HeaderMember, Value: member})
@@ -61,7 +61,7 @@ func (s *Session) withBackend(p *passage) []publication {
 // correlationOf returns the sender's own, of repeated ones the first, or where it is no short text one that nobody else has.
 func correlationOf(headers []bus.Header) string {
 	for _, h := range headers {
-		if h.Name != headerCorrelation {
+		if h.Name != router.HeaderCorrelation {
 			continue
 		}
 		if v := h.Value; v != "" && len(v) <= maxCorrelation && utf8.ValidString(v) && !strings.ContainsFunc(v, unicode.IsControl) {

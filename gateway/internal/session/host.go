@@ -119,6 +119,7 @@ type Stats struct {
 	Frames     atomic.Uint64               // frames received
 	Published  atomic.Uint64               // SENDs given to the bus
 	Refused    [codesEnd]atomic.Uint64     // refusals by policy.Code, told or not; 0 is for codes that are not of its table
+	Asked      atomic.Int64                // questions to backends of which the client-request-code is remembered
 	Withheld   atomic.Uint64               // MESSAGEs that a subscription did not get because its login has lapsed
 	Resumed    [router.Lacks]atomic.Uint64 // SUBSCRIBEs with a position, by why they do not go on there; None is for those that do
 	Replayed   atomic.Uint64               // MESSAGEs that were read from what the node has kept

@@ -170,6 +170,7 @@ func (s *Session) publish(list []publication) {
 			continue
 		}
 		s.host.Stats.Published.Add(1)
+		s.ask(p)
 		if p.answered() {
 			s.receipts++
 		}

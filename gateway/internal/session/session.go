@@ -55,6 +55,7 @@ type work struct {
 	verdicts     map[*login]verdicts // by what a subscription depends on
 	guests       []*login            // other members by whose token something was subscribed to
 	buckets      *buckets            // what it may yet send; nil where nothing counts
+	questions    []question          // to backends, the oldest first
 }
 
 // LogValue names the session in logs as the operator's commands do.
@@ -184,6 +185,7 @@ func (s *Session) release() {
 		s.work.cancel()
 	}
 	s.leaveBuckets()
+	s.forgetQuestions(nil)
 	s.subs, s.work, s.login, s.state = nil, nil, nil, closed
 	s.dec = stomp.Decoder{}
 }
@@ -195,8 +197,13 @@ func (s *Session) Principal() string {
 
 // Receive implements router.Recipient.
 func (s *Session) Receive(m *router.Message) {
+	code := s.requestCode(m.Correlation)
 	for _, sub := range s.subs {
-		if sub.name() == m.Destination {
+		switch {
+		case sub.name() != m.Destination:
+		case code.Name != "":
+			s.host.Local.DeliverWith(m, code, &sub.Subscription)
+		default:
 			s.host.Local.Deliver(m, &sub.Subscription)
 		}
 	}
