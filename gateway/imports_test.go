@@ -82,7 +82,8 @@ var mayImport = map[string][]string{
 	"gateway/registry/redisregistry": {"gateway/registry"},
 	"gateway/stomp":                  {},
 
-	"configs": {},
+	"configs":                      {},
+	"configs/examples/orders-nats": {},
 
 	"bus":                        {"bus/settings"},
 	"bus/bustest":                {"bus"},
@@ -107,7 +108,7 @@ var outside = []struct {
 	{"github.com/gobwas/", "only the WebSocket transport, and a client of it, know WebSocket", under("gateway/internal/ws", "cmd/internal/client", "cmd/internal/bench")},
 	{"github.com/redis/", "only the Redis registry and what opens or asks it know Redis", under("cmd", "admin", "gateway/auth/redislist", "gateway/registry/redisregistry")},
 	{"github.com/golang-jwt/", "only auth reads tokens, and cmd makes some for tests", under("cmd", "gateway/auth")},
-	{"github.com/nats-io/", "only the NATS bus, and cmd, which can embed the server, know NATS", under("cmd", "bus/natsbus")},
+	{"github.com/nats-io/", "only the NATS bus, cmd, which can embed the server, and an example of a backend know NATS", under("cmd", "bus/natsbus", "configs/examples/orders-nats")},
 	{"github.com/segmentio/", "only the Kafka bus, and the servers of the tests, know Kafka", under("bus/kafkabus", "bus/bustest/servers")},
 	{"github.com/twmb/franz-go/pkg/kmsg", "only the Kafka bus knows what Kafka's requests are made of", under("bus/kafkabus")},
 	{"github.com/twmb/franz-go/pkg/kfake", "another Kafka is for the servers of the tests", under("bus/bustest/servers")},
