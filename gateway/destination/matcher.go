@@ -134,6 +134,22 @@ func (m *Matcher) Reaches(prefix string) bool {
 	return true
 }
 
+// Meets reports whether there is a destination that both match, as far as can be seen segment by segment: of two segments with
+// wildcards in them it is taken for granted.
+func (m *Matcher) Meets(other *Matcher) bool {
+	a, b := m.segments, other.segments
+	if len(a) == 0 || len(b) == 0 {
+		return false
+	}
+	for len(a) > 0 && len(b) > 0 && a[0].kind != many && b[0].kind != many {
+		if !a[0].meets(&b[0]) {
+			return false
+		}
+		a, b = a[1:], b[1:]
+	}
+	return meet(a, b)
+}
+
 // VariableAt returns the place among the Bindings of the variable that stands for a segment, counted from 0; -1 if
 // none does.
 func (m *Matcher) VariableAt(n int) int {

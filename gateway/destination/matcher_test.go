@@ -165,6 +165,34 @@ func TestVariables(t *testing.T) {
 	}
 }
 
+// TestMeets: two rules meet if there is a destination for both, among small ones all of them.
+func TestMeets(t *testing.T) {
+	destinations, matches := paths(4, "a", "b", "ab"), paths(3, "a", "b", "{x}", "a*", "**")
+	matched := map[string]map[string]bool{} // by match
+	for _, match := range matches {
+		if m, err := NewMatcher(match); err == nil {
+			matched[match] = map[string]bool{}
+			for _, d := range destinations {
+				if _, ok := m.Match(d); ok {
+					matched[match][d] = true
+				}
+			}
+		}
+	}
+	for one := range matched {
+		for two := range matched {
+			m, other := mustMatcher(t, one), mustMatcher(t, two)
+			want := slices.ContainsFunc(destinations, func(d string) bool { return matched[one][d] && matched[two][d] })
+			if got := m.Meets(other); got != want {
+				t.Errorf("%s meets %s: %t, want %t", one, two, got, want)
+			}
+		}
+	}
+	if mustMatcher(t, "/a").Meets(&Matcher{}) || new(Matcher).Meets(mustMatcher(t, "/**")) {
+		t.Error("the zero Matcher meets others")
+	}
+}
+
 // TestIncludesAndReaches holds what is seen segment by segment against small destinations, all of them.
 func TestIncludesAndReaches(t *testing.T) {
 	destinations, matches := paths(4, "a", "b", "ab"), paths(2, "a", "{x}", "a*", "*", "**")

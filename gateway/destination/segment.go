@@ -68,6 +68,42 @@ func (s *segment) covers(part string) bool {
 	return s.kind != literal
 }
 
+// meets reports whether there may be a text that both stand for. None is **.
+func (s *segment) meets(other *segment) bool {
+	switch {
+	case other.kind == literal:
+		return s.matches(other.text)
+	case s.kind == literal:
+		return other.matches(s.text)
+	}
+	return true
+}
+
+// meet reports whether there may be a path that both stand for. The time is the product of the lengths.
+func meet(a, b []segment) bool {
+	if len(a) == 0 && len(b) == 0 {
+		return true
+	}
+	next := make([]bool, len(b)+1) // whether what is behind a segment of a meets what is from each of b on
+	for i := len(a); i >= 0; i-- {
+		row := make([]bool, len(b)+1)
+		for j := len(b); j >= 0; j-- {
+			switch {
+			case i == len(a) && j == len(b):
+				row[j] = true
+			case i < len(a) && a[i].kind == many:
+				row[j] = next[j] || j < len(b) && row[j+1]
+			case j < len(b) && b[j].kind == many:
+				row[j] = row[j+1] || i < len(a) && next[j]
+			case i < len(a) && j < len(b):
+				row[j] = next[j+1] && a[i].meets(&b[j])
+			}
+		}
+		next = row
+	}
+	return next[0]
+}
+
 // match goes through the segments of a destination or, when it asks what is covered, of a client's
 // pattern. After a mismatch the last ** takes one segment more, so the time is the product of the
 // lengths at most.

@@ -40,10 +40,10 @@ func (ru *rule) compileHistory(h History, c *Catalogue) error {
 	case h.TTL < minTTL || h.TTL > maxTTL:
 		return mistake(".ttl", "%s is not possible: want a size, and a ttl of 1s to 24h", h.TTL)
 	case isErrors && !c.IsSession(c.errorDest):
-		return mistake("", "%q matches the error destination %s, where each client hears of its own frames: write a rule for what has a history", ru.texts.match, c.errorDest)
+		return mistake("", "%q matches the error destination %s, where each client hears of its own frames: write a rule for what has a history", ru.outline.Match, c.errorDest)
 	case ru.match.Reaches(c.prefixes.User):
 		return mistake("", "%q matches destinations under the session prefix %s, which end with their session, so nobody could come back to them: "+
-			"write a rule for what has a history", ru.texts.match, c.prefixes.User)
+			"write a rule for what has a history", ru.outline.Match, c.prefixes.User)
 	}
 	ru.history = h
 	if c.memory == nil {

@@ -149,7 +149,7 @@ func (ru *rule) compileLimits(said Limits, c *Catalogue) (err error) {
 	if said == (Limits{}) {
 		return nil
 	}
-	q := &Quota{Name: ru.texts.match, Scope: OfChannel, Message: int(said.Message), rule: ru.path, section: ru.path + ".limits"}
+	q := &Quota{Name: ru.outline.Match, Scope: OfChannel, Message: int(said.Message), rule: ru.path, section: ru.path + ".limits"}
 	switch {
 	case ru.views:
 		return &RuleError{Path: q.section, Reason: fmt.Sprintf(errPresence+": leave it out", q.Name, c.prefixes.Presence)}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -55,4 +56,57 @@ func (ru *rule) shadows(other *rule) bool {
 func (c *Catalogue) Reaches(match string) bool {
 	m, err := destination.NewMatcher(match)
 	return err == nil && (c.IsMember(match) || c.IsPresence(match) || m.Reaches(c.prefixes.User) || slices.ContainsFunc(c.prefixes.Broker, m.Reaches))
+}
+
+// DeadEnds returns the routes that publish where no channel lets anybody subscribe, as far as that can be seen segment by
+// segment: paths such as "routes[1]".
+func (c *Catalogue) DeadEnds() (paths []string) {
+	begin := map[string][]int{} // channels by what they begin with
+	for i := range c.channels {
+		begins := c.channels[i].match.Begin()
+		begin[begins] = append(begin[begins], i)
+	}
+	sorted := slices.Sorted(maps.Keys(begin))
+	for i := range c.routes {
+		if ru := &c.routes[i]; c.leadsNowhere(ru, begin, sorted) {
+			paths = append(paths, ru.path)
+		}
+	}
+	return paths
+}
+
+// leadsNowhere reports whether nobody may subscribe to what a route publishes. Channels for that begin as it does, or with less, or
+// with more; and what one that includes it all refuses, no later one lets in.
+func (c *Catalogue) leadsNowhere(route *rule, begin map[string][]int, sorted []string) bool {
+	to, err := destination.NewMatcher(route.outline.Route.Publish)
+	if _, isErrors := to.Match(c.errorDest); err != nil || isErrors { // a variable stands in it twice, or all may subscribe
+		return false
+	}
+	refused, begins := len(c.channels), to.Begin()
+	lets := func(i int) bool {
+		ru := &c.channels[i]
+		return i < refused && !ru.subscribe.isNever() && ru.members == route.toMembers && !ru.views && ru.match.Meets(&to)
+	}
+	var less []int
+	for b := begins; ; b = b[:strings.LastIndexByte(b, '/')] {
+		less = append(less, begin[b]...)
+		if b == "" {
+			break
+		}
+	}
+	for _, i := range less {
+		if ru := &c.channels[i]; ru.subscribe.isNever() && ru.members == route.toMembers && ru.match.Includes(&to) {
+			refused = min(refused, i)
+		}
+	}
+	if slices.ContainsFunc(less, lets) {
+		return false
+	}
+	more, _ := slices.BinarySearch(sorted, begins+"/")
+	for ; more < len(sorted) && strings.HasPrefix(sorted[more], begins+"/"); more++ {
+		if slices.ContainsFunc(begin[sorted[more]], lets) {
+			return false
+		}
+	}
+	return true
 }

@@ -44,3 +44,56 @@ func BenchmarkShadows(b *testing.B) {
 		})
 	}
 }
+
+// TestDeadEnds: a route leads nowhere if the rules that come to its messages let nobody subscribe.
+func TestDeadEnds(t *testing.T) {
+	channels := []Channel{
+		{Match: "/topic/open/{x}", Subscribe: `"mu" in claims`},
+		{Match: "/topic/shut/**", Subscribe: "false", Send: "true"},
+		{Match: "/topic/shut/{x}", Subscribe: "true"},
+		{Match: "/topic/half/a", Send: "true"},
+		{Match: "/topic/half/{x}", Subscribe: "true"},
+		{Match: "/queue/**", Subscribe: "true"},
+		{Match: "/member/{m}/queue/x", Subscribe: "true"},
+		{Match: "/presence/topic/**", Subscribe: "true"},
+	}
+	for publish, dead := range map[string]bool{
+		"/topic/open/{a}":       false,
+		"/topic/open/b":         false,
+		"/topic/opn/{a}":        true,
+		"/topic/open":           true,
+		"/topic/open/{a}/{b}":   true,
+		"/topic/shut/{a}":       true,
+		"/topic/half/{a}":       false,
+		"/topic/half/a":         true,
+		"/{a}/{b}":              false, // perhaps /queue
+		"/queue/{a}":            false,
+		"/member/{a}/queue/x":   false,
+		"/member/{a}/queue/y":   true,
+		"/member/7/queue/x":     false,
+		"/session/queue/errors": false,
+		"/session/queue/other":  true,
+	} {
+		c := mustCatalogue(t, Rules{Channels: channels, Routes: []Route{{Match: "/app/{a}/{b}", Allow: "true", Publish: publish}}})
+		if got := c.DeadEnds(); (len(got) == 1 && got[0] == "routes[0]") != dead || len(got) > 1 {
+			t.Errorf("%s: %q, want %t", publish, got, dead)
+		}
+	}
+}
+
+// BenchmarkDeadEnds: as Shadows.
+func BenchmarkDeadEnds(b *testing.B) {
+	for _, n := range []int{100, 1000, 10_000} {
+		var r Rules
+		for i := range n {
+			r.Channels = append(r.Channels, Channel{Match: fmt.Sprintf("/topic/r%d/{x}", i), Subscribe: "true"})
+			r.Routes = append(r.Routes, Route{Match: fmt.Sprintf("/app/r%d/{x}", i), Allow: "true", Publish: fmt.Sprintf("/topic/r%d/{x}", i)})
+		}
+		c := mustCatalogue(b, r)
+		b.Run(fmt.Sprintf("rules=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				c.DeadEnds()
+			}
+		})
+	}
+}

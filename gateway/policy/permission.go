@@ -64,6 +64,9 @@ const errOutside = reason("the expression names the session, or headers, and the
 // login reports whether the permission depends on who is logged in.
 func (p *permission) login() bool { return p.expression.asksLogin() }
 
+// isNever reports whether nobody may.
+func (p *permission) isNever() bool { return !p.always && p.expression == nil }
+
 // permits evaluates a permission. The error is why that failed.
 func (e *expression) permits(f *frame) (bool, error) {
 	v, err := e.evaluate(context.Background(), f)

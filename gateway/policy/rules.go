@@ -107,7 +107,7 @@ type rule struct {
 	path, where string // such as "channels[2]" and "prod.yaml:14"
 	match       destination.Matcher
 	send        permission // of a Route Allow
-	texts       texts      // that it was made of, for people
+	outline     Outline    // for people
 
 	// Of a Channel alone.
 	subscribe permission
@@ -128,9 +128,6 @@ type rule struct {
 	toMembers     bool        // its publish begins with the prefix of members
 	body, headers *expression // nil for none
 }
-
-// texts are fields of a rule as they were said.
-type texts struct{ match, subscribe, send string }
 
 // Catalogue judges frames by the rules.
 type Catalogue struct {
@@ -159,7 +156,8 @@ func New(r Rules) (*Catalogue, error) {
 	permissions, rewrites := &compiler{}, &compiler{bodies: true}
 	for i, said := range r.Channels {
 		path := fmt.Sprintf("channels[%d]", i)
-		ru := rule{path: path, where: where(path), patterns: said.Patterns, texts: texts{said.Match, said.Subscribe, said.Send}}
+		ru := rule{path: path, where: where(path), patterns: said.Patterns}
+		ru.outline = Outline{Path: path, Where: ru.where, Match: said.Match, Channel: &said}
 		if err := ru.compileChannel(permissions, said, r.Prefixes); err != nil {
 			return nil, err
 		}
@@ -177,7 +175,8 @@ func New(r Rules) (*Catalogue, error) {
 	}
 	for i, said := range r.Routes {
 		path := fmt.Sprintf("routes[%d]", i)
-		ru := rule{path: path, where: where(path), texts: texts{match: said.Match, send: said.Allow}}
+		ru := rule{path: path, where: where(path)}
+		ru.outline = Outline{Path: path, Where: ru.where, Match: said.Match, Route: &said}
 		if err := ru.compileRoute(permissions, rewrites, said, r.Prefixes); err != nil {
 			return nil, err
 		}

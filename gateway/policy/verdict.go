@@ -51,18 +51,18 @@ func (v *Verdict) decided(c *Catalogue, path, field string) {
 		if ru.path != path {
 			continue
 		}
-		v.Rule, v.Where, v.Match, v.Field = path, ru.where, ru.texts.match, field
+		v.Rule, v.Where, v.Match, v.Field = path, ru.where, ru.outline.Match, field
 		switch {
 		case v.Refusal != nil && v.Refusal.Code == CodePattern:
 			v.Field = "patterns"
 		case v.Refusal != nil && v.Refusal.Code == CodeNoRule:
 			v.Field = "presence"
 		case strings.HasPrefix(path, "routes"):
-			v.Field, v.Expression = "allow", ru.texts.send
+			v.Field, v.Expression = "allow", ru.outline.Route.Allow
 		case field == "send":
-			v.Expression = ru.texts.send
+			v.Expression = ru.outline.Channel.Send
 		default:
-			v.Expression = ru.texts.subscribe
+			v.Expression = ru.outline.Channel.Subscribe
 		}
 	}
 }

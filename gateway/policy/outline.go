@@ -1,0 +1,132 @@
+package policy
+
+import (
+	"slices"
+
+	"github.com/stompgw/stompgw/gateway/destination"
+)
+
+// Outline is a rule for people, and for documents about it. What it points to must not be changed.
+type Outline struct {
+	Path, Where string   // such as "channels[2]" and "prod.yaml:14", as in Verdict
+	Match       string   // as it was said
+	Channel     *Channel // as it was said; nil for a route
+	Route       *Route   // as it was said; nil for a channel
+
+	Subscribe Who // of a channel alone
+	Send      Who // of a route, what its allow says
+}
+
+// Who says whom a rule lets do something.
+type Who struct {
+	Condition string // as it was said; empty for nobody
+	Login     bool   // who is logged in may do more than who is not
+}
+
+// IsNobody reports whether no frame may pass, whoever sends it.
+func (w Who) IsNobody() bool { return w.Condition == "" || w.Condition == "false" }
+
+// IsEverybody reports whether every frame may pass.
+func (w Who) IsEverybody() bool { return w.Condition == "true" && !w.Login }
+
+// String is in words what can be said so, and else the condition.
+func (w Who) String() string {
+	switch {
+	case w.IsNobody():
+		return "nobody"
+	case w.IsEverybody():
+		return "everybody"
+	case w.Condition == "true":
+		return "whoever is logged in"
+	}
+	return w.Condition
+}
+
+// Outlines are the channels and then the routes, each in the order in which they are asked.
+func (c *Catalogue) Outlines() (list []Outline) {
+	for _, ru := range c.rules() {
+		list = append(list, ru.outlined())
+	}
+	return list
+}
+
+func (ru *rule) outlined() Outline {
+	o := ru.outline
+	if o.Route != nil {
+		o.Send = Who{o.Route.Allow, ru.send.login()}
+		return o
+	}
+	o.Send = Who{o.Channel.Send, ru.send.login()}
+	o.Subscribe = Who{o.Channel.Subscribe, ru.subscribe.login() || ru.members}
+	return o
+}
+
+// Deciders are the rules that decide about a destination, by its name on the bus, or about a subscription by pattern,
+// whatever their expressions say. Of what tells of a room they are the room's channel and perhaps one that takes from it; elsewhere
+// there is one, or none.
+func (c *Catalogue) Deciders(name string) (list []Outline) {
+	for _, ru := range c.deciders(name) {
+		if ru != nil {
+			list = append(list, ru.outlined())
+		}
+	}
+	return list
+}
+
+func (c *Catalogue) deciders(name string) []*rule {
+	switch {
+	case c.IsApp(name):
+		return []*rule{routeOf(c.routes, name)}
+	case c.IsMember(name):
+		of, err := c.Inbox(name)
+		if err != nil {
+			return nil
+		}
+		ru, _ := c.memberRule(name, of)
+		return []*rule{ru}
+	case c.IsPresence(name):
+		return c.presenceDeciders(name)
+	case destination.IsPattern(name):
+		return []*rule{c.patternRule(name)}
+	}
+	ru, _ := c.channelOf(name)
+	return []*rule{ru}
+}
+
+// presenceDeciders are the channel of the room that a destination tells of, if that has presence, and one that takes from it.
+func (c *Catalogue) presenceDeciders(name string) []*rule {
+	if room := c.Room(name); room == "" || !c.HasPresence(room) || destination.IsPattern(name) {
+		return nil
+	}
+	ru, _ := c.channelOf(c.Room(name))
+	if narrower, _ := c.channelOf(name); narrower != nil && narrower.views {
+		return []*rule{ru, narrower}
+	}
+	return []*rule{ru}
+}
+
+// patternRule returns the channel that decides about a subscription by pattern, nil for none.
+func (c *Catalogue) patternRule(name string) *rule {
+	p, err := destination.Parse(name)
+	if err != nil {
+		return nil
+	}
+	for i := range c.channels {
+		if _, ok := c.channels[i].match.Covers(p); ok {
+			return &c.channels[i]
+		}
+	}
+	return nil
+}
+
+// routeOf returns the route that decides about a SEND, nil for none.
+func routeOf(routes []rule, name string) *rule {
+	i := slices.IndexFunc(routes, func(ru rule) bool {
+		_, ok := ru.match.Match(name)
+		return ok
+	})
+	if i < 0 {
+		return nil
+	}
+	return &routes[i]
+}
