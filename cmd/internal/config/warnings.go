@@ -74,6 +74,13 @@ func (c *Config) warnOfRules(warn func(path, format string, args ...any)) {
 		match, _ := c.Said(rule + ".match")
 		warn(rule+".match", "%q lets nobody see anything: it only takes from what the channel of %s gives, and no channel there has presence", match, strings.TrimPrefix(match, c.Prefixes.Presence))
 	}
+	for _, rule := range c.rules.DeadEnds() {
+		publish, _ := c.Said(rule + ".publish")
+		if !c.rules.Reaches(publish) {
+			continue // which has been told
+		}
+		warn(rule+".publish", "%q reaches no client: no channel lets anybody subscribe to it; is it misspelt, or a channel missing?", publish)
+	}
 	for _, s := range c.rules.Shadows() {
 		match, _ := c.Said(s.Rule + ".match")
 		by, where := c.Said(s.By + ".match")
