@@ -74,6 +74,8 @@ func TestOfferedWords(t *testing.T) {
 		{"destinations list -c c.yaml --match /topic/c", "/topic/chat\n" + done},
 		{"subscribe -c c.yaml /topic/chat /t", "/topic/chat\n/topic/room/\n" + more},
 		{"sessions kick -c c.yaml --destination /topic/r", "/topic/room/\n" + more},
+		{"channels show -c c.yaml /topic/c", "/topic/chat\n" + done},
+		{"channels show -c c.yaml /topic/chat ", done},
 		{"policy test ", "SUBSCRIBE\nSEND\n" + done},
 		{"policy test -c c.yaml SEND /a", "/app/chat\n" + done},
 		{"policy test -c none.yaml SEND /a", done},

@@ -128,6 +128,12 @@ func TestMistakes(t *testing.T) {
 		{"claims beyond bounds", []string{"policy", "test", "SEND", "/topic/a", "--claims", `{"x": 1e400}`}, cli.Usage, "--claims: form: a claim holds a number that is too large: they go up to 1.8e308; see stompgw policy test --help"},
 		{"claims", []string{"policy", "test", "SEND", "/topic/a", "--claims", "[]"}, cli.Usage, `--claims: want a JSON object, such as {"mu": 42}; see stompgw policy test --help`},
 		{"header of a frame", []string{"policy", "test", "SEND", "/topic/a", "-H", "x"}, cli.Usage, "-H x: want NAME:VALUE; see stompgw policy test --help"},
+		{"destination to look at", []string{"channels", "show", "topic"}, cli.Usage, `DEST "topic" does not begin with a slash: write it like /topic/chat`},
+		{"destination without a rule", []string{"channels", "show", "--standalone", "/x"}, cli.NoMatch, "no channel or route is about /x, so clients are refused there; `stompgw channels list` has the rules"},
+		{"a client's name of a member's destination", []string{"channels", "show", "--standalone", "/member/queue/x"}, cli.NoMatch,
+			"no channel or route is about /member/queue/x, by its name on the bus; what a client of member 42 calls so is /member/42/queue/x there"},
+		{"no member's destination", []string{"channels", "show", "--standalone", "/member/a b/queue/x"}, cli.Usage, `DEST /member/a b/queue/x: "a b" names no member: write a%20b`},
+		{"a room that there is not", []string{"channels", "show", "--standalone", "/presence/topic/a/b"}, cli.NoMatch, "no channel or route is about /presence/topic/a/b, as the channel of /topic/a/b has no presence"},
 		{"unknown code", []string{"explain", "99"}, cli.Usage, "there is no code \"99\": `stompgw explain` lists them; see stompgw explain --help"},
 		{"two codes", []string{"explain", "1", "2"}, cli.Usage, `there is no argument for "2" here; see stompgw explain --help`},
 

@@ -17,6 +17,7 @@ import (
 func Commands(drivers []bus.Driver) []*cobra.Command {
 	return []*cobra.Command{
 		cli.Group("config", "Look at configurations", newConfigCheckCmd(drivers), newConfigShowCmd(drivers), newConfigDefaultCmd(drivers)),
+		cli.Group("channels", "Look at the channels and routes of a configuration", newChannelsListCmd(drivers), newChannelsShowCmd(drivers)),
 		cli.Group("policy", "Look at the rules", newPolicyTestCmd(drivers)),
 		cli.Group("token", "Make and check tokens of clients", newTokenGenCmd(drivers), newTokenCheckCmd(drivers)),
 		newExplainCmd(),
