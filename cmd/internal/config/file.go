@@ -166,9 +166,12 @@ func lastParts(paths []string) (names []string) {
 
 // read reads the value or values of a key. Those that name files go by the folder of this one.
 func (f *file) read(n *yaml.Node, k key) (values []string) {
-	if k.isList() {
+	switch {
+	case k.isAny():
+		return []string{f.any(n, k.path)}
+	case k.isList():
 		values = f.list(n, k)
-	} else {
+	default:
 		values = []string{f.text(n, k.path)}
 		f.note(k.path, n)
 	}
