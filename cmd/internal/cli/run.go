@@ -146,8 +146,7 @@ const (
 	NoMatch       ExitCode = 6
 	Partial       ExitCode = 7 // some of it is done
 	TimedOut      ExitCode = 8
-	Missed        ExitCode = 9 // a benchmark's figures are not as they should be
-	assertion     ExitCode = 9 // what was expected did not come
+	Missed        ExitCode = 9 // a benchmark's figures, or what the rules say, are not as they should be
 )
 
 // ExitError is an error of a kind that has an exit code.

@@ -27,15 +27,29 @@ type policyFlags struct {
 
 func newPolicyTestCmd(drivers []bus.Driver) *cobra.Command {
 	var f policyFlags
+	var cases, format string
 	cmd := &cobra.Command{
 		Use:   "test COMMAND DEST",
 		Short: "Say what the rules make of a SUBSCRIBE or SEND, and which rule decides",
 		Long: "Say what the rules make of a SUBSCRIBE or SEND, and which rule decides, without a running node.\n\n" +
 			"Without --token and --claims nobody is logged in. Rules that ask about the session see one over WebSocket\n" +
-			"with a made-up key, principal and node. The exit code is 5 if the frame is refused.",
+			"with a made-up key, principal and node. The exit code is 5 if the frame is refused.\n\n" +
+			"With --cases it tries the cases of a file instead, and tells those that end otherwise than they should; then the\n" +
+			"exit code is 9. The file is a list, cases, of which each has a command and a destination, and may have a name,\n" +
+			"headers, a body, and a token or claims. expect is allow, deny, or the word of a code (`stompgw explain`). A case may\n" +
+			"also say which rule decides, by its match or its number, and what a frame that may pass becomes: its destination on\n" +
+			"the bus, and what a route makes of its body and headers. Without a body, and without any of that, only conditions\n" +
+			"are asked.",
 		Example: "  stompgw policy test --config prod.yaml SUBSCRIBE /topic/chat\n" +
 			"  stompgw policy test --config prod.yaml --claims '{\"mu\": 42, \"rl\": [\"ROLE_ADMIN\"]}' SEND /app/topic/chat\n" +
-			"  stompgw policy test --config prod.yaml --token - SUBSCRIBE '/topic/*' < token.txt",
+			"  stompgw policy test --config prod.yaml --token - SUBSCRIBE '/topic/*' < token.txt\n" +
+			"  stompgw policy test --config prod.yaml --cases rules_test.yaml",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("cases") {
+				return checkAlone(cmd, args)
+			}
+			return cli.Takes(cmd, args)
+		},
 	}
 	src := cli.NewSource(cmd, drivers, "use the rules of serve --standalone")
 	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -51,7 +65,12 @@ func newPolicyTestCmd(drivers []bus.Driver) *cobra.Command {
 	flags.StringVar(&f.token, "token", "", "`TOKEN` of the frame; - reads it from standard input")
 	flags.StringVar(&f.claims, "claims", "", "`JSON` object with the claims of a valid token")
 	flags.StringArrayVarP(&f.headers, "header", "H", nil, "header `NAME:VALUE` of the frame; may be given several times")
+	flags.StringVar(&cases, "cases", "", "try the cases of this `FILE` in YAML")
+	cli.FormatVar(cmd, &format, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if cases != "" {
+			return runCases(cmd, src, cases, format)
+		}
 		command := strings.ToUpper(args[0])
 		if command != subscribe && command != send {
 			return cli.Misuse(cmd, fmt.Errorf("COMMAND %s: want %s or %s", args[0], subscribe, send))
@@ -69,13 +88,30 @@ func newPolicyTestCmd(drivers []bus.Driver) *cobra.Command {
 			return err
 		}
 		r.Destination = args[1]
-		j := judgement{cfg: cfg, out: cmd.OutOrStdout()}
+		j := judgement{cfg: cfg, out: cmd.OutOrStdout(), json: format == "json"}
 		if command == subscribe {
 			return j.subscribe(r)
 		}
 		return j.send(r)
 	}
 	return cmd
+}
+
+// checkAlone refuses what says of a frame what the cases say of theirs.
+func checkAlone(cmd *cobra.Command, args []string) error {
+	const twice = "--cases and %s: each case says what is asked, and by whom"
+	if err := cli.NotEmpty(cmd, "cases", "it needs the name of a file"); err != nil {
+		return cli.Misuse(cmd, err)
+	}
+	if len(args) > 0 {
+		return cli.Misuse(cmd, fmt.Errorf(twice, output.Printable(args[0])))
+	}
+	for _, name := range []string{"token", "claims", "header"} {
+		if cmd.Flags().Changed(name) {
+			return cli.Misuse(cmd, fmt.Errorf(twice, "--"+name))
+		}
+	}
+	return nil
 }
 
 const (
@@ -142,12 +178,16 @@ func (f *policyFlags) bearer(cmd *cobra.Command, cfg *config.Config) (*auth.Iden
 
 // judgement asks the rules, and tells what they say.
 type judgement struct {
-	cfg *config.Config
-	out io.Writer
+	cfg  *config.Config
+	out  io.Writer
+	json bool
 }
 
 func (j judgement) subscribe(r *policy.Request) error {
 	v := j.cfg.Rules().TestSubscribe(r)
+	if j.json {
+		return j.printJSON(v, v.Destination)
+	}
 	if v.Refusal != nil {
 		return j.refused(v)
 	}
@@ -170,6 +210,9 @@ func (j judgement) subscribe(r *policy.Request) error {
 
 func (j judgement) send(r *policy.Request) error {
 	v := j.cfg.Rules().TestSend(r)
+	if j.json {
+		return j.printJSON(v, v.Target.Destination)
+	}
 	if v.Refusal != nil {
 		return j.refused(v)
 	}
@@ -195,6 +238,17 @@ func (j judgement) send(r *policy.Request) error {
 		j.line("limits", q.String()+"; of each session")
 	}
 	return nil
+}
+
+// printJSON tells the verdict to a program, as --cases does, and returns the error for the exit code.
+func (j judgement) printJSON(v policy.Verdict, destination string) error {
+	var told caseAnswer
+	told.decided(j.cfg, v)
+	told.Destination = destination
+	if err := writeJSON(j.out, told); err != nil || v.Refusal == nil {
+		return err
+	}
+	return cli.Exit(cli.NotAllowed, cli.ErrTold)
 }
 
 // refused tells why, and returns the error for the exit code.
