@@ -73,6 +73,7 @@ var mayImport = map[string][]string{
 	"gateway/internal/history":  {"bus"},
 	"gateway/internal/loop":     {},
 
+	"gateway/asyncapi":               {"gateway/policy"},
 	"gateway/policy":                 {"gateway/destination", "gateway/stomp", "bus", "bus/settings"},
 	"gateway/auth":                   {"gateway/destination"},
 	"gateway/auth/redislist":         {},

@@ -1,0 +1,251 @@
+package asyncapi
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/stompgw/stompgw/gateway/policy"
+)
+
+// builder makes channels of rules.
+type builder struct {
+	rules       *policy.Catalogue
+	tokens      bool // clients can log in
+	channels    []*channel
+	ids         []string
+	hasPresence bool
+}
+
+// channel is a channel of the document, and what a client can do there.
+type channel struct {
+	id, address string
+	parameters  []parameter
+	summary     string
+	more        []string // sentences behind it
+	message     object
+	open        bool // everybody may receive, whatever rules say
+	operations  []*operation
+}
+
+// operation is what a client can do with a channel.
+type operation struct {
+	action string // receive or send
+	rules  []string
+	says   []string // sentences, of each rule
+	login  bool
+}
+
+const (
+	receive = "receive" // SUBSCRIBE, then MESSAGE
+	send    = "send"    // SEND
+)
+
+// at returns the channel of an address, which is new or has come from another rule.
+func (b *builder) at(match string) *channel {
+	address, parameters := addressed(match)
+	for _, c := range b.channels {
+		if c.address == address {
+			return c
+		}
+	}
+	id := unlike(identifier(address), b.ids)
+	b.ids = append(b.ids, id)
+	c := &channel{id: id, address: address, parameters: parameters, message: object{{"name", "message"}}}
+	b.channels = append(b.channels, c)
+	return c
+}
+
+// identifier is an address as a name in programs: topic_room of /topic/{room}.
+func identifier(address string) string {
+	words := strings.FieldsFunc(safe(address), func(r rune) bool { return r == '_' || r == '-' })
+	if len(words) == 0 {
+		return "channel"
+	}
+	return strings.Join(words, "_")
+}
+
+// addErrors adds where refusals go, to which everybody may subscribe.
+func (b *builder) addErrors() {
+	name := b.rules.ErrorDestination()
+	if name == "" {
+		return
+	}
+	c := b.at(name)
+	c.summary = "Where the gateway says what it has refused, and why"
+	c.message = object{
+		{"name", "refusal"}, {"contentType", "application/json"}, {"payload", ref("components/schemas/refusal")},
+		{"examples", example(`{"clientRequestCode":"SEND","errorCode":3,"errorMessage":"No channel or route has this destination","error":"no_rule","retryable":false,"destination":"/app/nowhere"}`)},
+	}
+	c.does(receive, "", false, "Everybody may subscribe.")
+	c.open = true
+}
+
+// add adds what a rule lets clients do.
+func (b *builder) add(rule policy.Outline) {
+	switch {
+	case rule.Route != nil:
+		b.addRoute(rule)
+	case b.rules.IsPresence(rule.Match):
+		b.addPresence(rule, rule.Match)
+	case b.rules.IsMember(rule.Match):
+		b.addSubscribe(rule, b.rules.ClientDestination(rule.Match))
+		b.addSend(rule, "It goes to the member that the address names, on all its sessions.")
+	case b.rules.IsSession(rule.Match):
+		b.addSubscribe(rule, rule.Match)
+		b.addSend(rule, "It goes to the client's own session.")
+	default:
+		b.addSubscribe(rule, rule.Match)
+		b.addSend(rule, "")
+		if name := b.rules.PresenceOf(rule.Match); name != "" && rule.Channel.Presence != policy.PresenceNone {
+			b.addPresence(rule, name)
+		}
+	}
+}
+
+// addSubscribe adds what clients may receive, under the name by which they call it.
+func (b *builder) addSubscribe(rule policy.Outline, match string) {
+	if rule.Subscribe.IsNobody() {
+		return
+	}
+	c := b.at(match)
+	c.describe(rule.Channel.Summary)
+	if rule.Channel.Patterns {
+		c.tell("Subscriptions by pattern are let in: * stands for a segment, ** for any number of them.")
+	}
+	if h := rule.Channel.History; h != (policy.History{}) {
+		c.tell(fmt.Sprintf("The last %d messages are kept, each for %s: the headers resume and history of SUBSCRIBE ask for them.", h.Size, h.TTL))
+	}
+	c.does(receive, rule.Path, rule.Subscribe.Login, may("subscribe", rule.Subscribe))
+}
+
+// addSend adds what clients may send to a destination itself.
+func (b *builder) addSend(rule policy.Outline, where string) {
+	if rule.Send.IsNobody() {
+		return
+	}
+	c := b.at(rule.Match)
+	c.describe(rule.Channel.Summary)
+	c.does(send, rule.Path, rule.Send.Login, may("send", rule.Send), where)
+}
+
+// addRoute adds what clients may send to the application.
+func (b *builder) addRoute(rule policy.Outline) {
+	if rule.Send.IsNobody() {
+		return
+	}
+	c := b.at(rule.Match)
+	r := rule.Route
+	says := []string{may("send", rule.Send), "The gateway publishes it to " + code(r.Publish) + "."}
+	if r.Body != "" {
+		says = append(says, "Its body becomes "+code(r.Body)+", in CEL.")
+	}
+	if r.Headers != "" {
+		says = append(says, "Its headers become "+code(r.Headers)+", in CEL.")
+	}
+	c.describe("What is published to " + r.Publish)
+	c.does(send, rule.Path, rule.Send.Login, says...)
+}
+
+// addPresence adds what tells of the rooms of a rule, or of some of them.
+func (b *builder) addPresence(rule policy.Outline, match string) {
+	if rule.Subscribe.IsNobody() {
+		return
+	}
+	b.hasPresence = true
+	c := b.at(match)
+	room, _ := addressed(b.rules.Room(match))
+	c.describe("Who is subscribed to " + room)
+	c.message = object{
+		{"name", "presence"}, {"contentType", "application/json"}, {"payload", ref("components/schemas/presence")},
+		{"examples", example(`{"type":"here","members":[{"member":42,"info":{"name":"Ann"}},{"member":"bob"}],"count":2,"anonymous":1}`)},
+	}
+	says := may("subscribe", rule.Subscribe)
+	if rule.Match == match {
+		says += " Besides, one has to be let in to " + code(room) + " itself."
+	}
+	c.does(receive, rule.Path, rule.Subscribe.Login, says)
+}
+
+func (c *channel) describe(summary string) {
+	if c.summary == "" {
+		c.summary = oneLine(summary)
+	}
+}
+
+func (c *channel) tell(sentence string) {
+	if !slices.Contains(c.more, sentence) {
+		c.more = append(c.more, sentence)
+	}
+}
+
+// does notes what clients can do by a rule.
+func (c *channel) does(action, rule string, login bool, says ...string) {
+	if c.open && action == receive {
+		return
+	}
+	says = slices.DeleteFunc(says, func(s string) bool { return s == "" })
+	i := slices.IndexFunc(c.operations, func(op *operation) bool { return op.action == action })
+	if i < 0 {
+		c.operations = append(c.operations, &operation{action: action})
+		i = len(c.operations) - 1
+	} else {
+		says = append([]string{"For other members, by " + rule + ":"}, says...) // clients call those alike
+	}
+	op := c.operations[i]
+	op.says = append(op.says, says...)
+	op.login = op.login || login
+	if rule != "" {
+		op.rules = append(op.rules, rule)
+	}
+}
+
+// described are the channels and their operations, that for errors last.
+func (b *builder) described() (channels, operations object) {
+	if b.rules.ErrorDestination() != "" {
+		b.channels = append(b.channels[1:], b.channels[0])
+	}
+	for _, c := range b.channels {
+		said := object{{"address", c.address}}
+		said.set("summary", c.summary)
+		said.set("description", strings.Join(c.more, " "))
+		var parameters object
+		for _, p := range c.parameters {
+			parameters.set(p.name, object{{"description", p.description}})
+		}
+		said.set("parameters", parameters)
+		said.set("messages", object{{"message", c.message}})
+		channels.set(c.id, said)
+		for _, op := range c.operations {
+			operations.set(op.action+"_"+c.id, b.operation(c, op))
+		}
+	}
+	return channels, operations
+}
+
+func (b *builder) operation(c *channel, op *operation) object {
+	said := object{{"action", op.action}, {"channel", ref("channels/" + c.id)}}
+	said.set("summary", c.summary)
+	said.set("description", strings.Join(op.says, " "))
+	if op.login && b.tokens {
+		said.set("security", security())
+	}
+	said.set("messages", []object{ref("channels/" + c.id + "/messages/message")})
+	said.set("x-stompgw-rule", strings.Join(op.rules, ", "))
+	return said
+}
+
+// may says who may do something.
+func may(do string, who policy.Who) string {
+	switch words := who.String(); {
+	case words == who.Condition:
+		return "Who may " + do + ": " + code(words) + ", in CEL."
+	default:
+		return strings.ToUpper(words[:1]) + words[1:] + " may " + do + "."
+	}
+}
+
+// code is a text for people who read Markdown.
+func code(text string) string { return "`" + oneLine(text) + "`" }
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
