@@ -36,12 +36,12 @@ var mayImport = map[string][]string{
 	},
 	"cmd/internal/bench": {"cmd/internal/cli", "cmd/internal/client", "cmd/internal/config", "cmd/internal/output", "gateway/stomp"},
 	"cmd/internal/probe": {
-		"cmd/internal/cli", "cmd/internal/config", "cmd/internal/output", "admin", "gateway/auth", "gateway/auth/redislist", "gateway/destination",
+		"cmd/internal/cli", "cmd/internal/config", "cmd/internal/output", "admin", "gateway/asyncapi", "gateway/auth", "gateway/auth/redislist", "gateway/destination",
 		"gateway/policy", "gateway/registry", "gateway/registry/redisregistry", "bus",
 	},
 	"cmd/internal/cli": {
-		"cmd/internal/config", "cmd/internal/output", "admin", "gateway/auth", "gateway/policy", "gateway/registry", "gateway/registry/redisregistry",
-		"bus",
+		"cmd/internal/config", "cmd/internal/output", "admin", "gateway", "gateway/asyncapi", "gateway/auth", "gateway/policy", "gateway/registry",
+		"gateway/registry/redisregistry", "bus",
 	},
 	"cmd/internal/cli/clitest": {"bus/bustest", "cmd/internal/cli"},
 	"cmd/internal/client":      {"gateway/stomp"},

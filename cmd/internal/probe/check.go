@@ -20,6 +20,7 @@ func Commands(drivers []bus.Driver) []*cobra.Command {
 		cli.Group("channels", "Look at the channels and routes of a configuration", newChannelsListCmd(drivers), newChannelsShowCmd(drivers)),
 		cli.Group("policy", "Look at the rules", newPolicyTestCmd(drivers)),
 		cli.Group("token", "Make and check tokens of clients", newTokenGenCmd(drivers), newTokenCheckCmd(drivers)),
+		newAsyncapiCmd(drivers),
 		newExplainCmd(),
 	}
 }
