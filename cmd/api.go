@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net"
 	"sync"
@@ -10,8 +11,10 @@ import (
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/admin/api"
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/asyncapi"
 	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
@@ -38,7 +41,11 @@ func newAPI(running *atomic.Pointer[config.Config], b bus.Bus, gw *gateway.Gatew
 		Assume:  func(claims []byte) (*auth.Identity, error) { return running.Load().Tokens().Assume(claims) },
 		Inbox:   func(issuer, member string) (string, error) { return running.Load().Inbox(issuer, member) },
 		History: gw.History,
-		Limit:   int(cfg.Limits.Message),
+		AsyncAPI: func() json.Marshaler {
+			now := running.Load()
+			return asyncapi.New(now.Rules(), cli.AsyncAPI(now))
+		},
+		Limit: int(cfg.Limits.Message),
 	}
 	a := api.New(admin.NewCluster(sessions, 0), b, node, log)
 	a.SetKeys(apiKeys(cfg))

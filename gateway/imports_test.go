@@ -23,7 +23,7 @@ var mayImport = map[string][]string{
 
 	"cmd": {
 		"cmd/internal/operate", "cmd/internal/message", "cmd/internal/bench", "cmd/internal/probe", "cmd/internal/cli", "cmd/internal/config",
-		"cmd/internal/embedded", "cmd/internal/page", "admin", "admin/api", "gateway", "gateway/auth", "gateway/auth/redislist", "gateway/policy", "gateway/registry",
+		"cmd/internal/embedded", "cmd/internal/page", "admin", "admin/api", "gateway", "gateway/asyncapi", "gateway/auth", "gateway/auth/redislist", "gateway/policy", "gateway/registry",
 		"gateway/registry/redisregistry", "bus",
 	},
 	"cmd/internal/operate": {

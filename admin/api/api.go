@@ -70,6 +70,8 @@ type Node struct {
 	// History reads what is kept of a destination, as gateway.Gateway does.
 	History func(ctx context.Context, destination, after string, limit int) (gateway.HistoryPage, error)
 
+	AsyncAPI func() json.Marshaler // what the rules let clients do, as a document
+
 	Limit int // bytes that the body of a message may have
 }
 
@@ -92,6 +94,7 @@ func New(cluster *admin.Cluster, b bus.Bus, node Node, log *slog.Logger) *API {
 	a.addHistory()
 	a.addNodes()
 	a.addPolicy()
+	a.addAsyncAPI()
 	a.addSpec()
 	return a
 }

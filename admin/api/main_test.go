@@ -85,8 +85,9 @@ func newRigWaiting(t *testing.T, m redisregistry.Map, limit int, patience time.D
 			}
 			return "/member/" + destination.NewInbox(issuer, member).String(), nil
 		},
-		History: r.gateway.history,
-		Limit:   limit,
+		History:  r.gateway.history,
+		AsyncAPI: func() json.Marshaler { return json.RawMessage(`{"asyncapi": "3.0.0", "a": "<&>"}`) },
+		Limit:    limit,
 	}
 	r.api = api.New(admin.NewCluster(m, patience), r.bus, node, log)
 	r.api.SetKeys([]api.Key{

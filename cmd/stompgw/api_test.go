@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -89,6 +90,16 @@ func (b *backend) want(t *testing.T, method, path, body string, status int, fiel
 		}
 	}
 	return answer
+}
+
+// TestAsyncAPI: a node tells backends what the command tells of its configuration.
+func TestAsyncAPI(t *testing.T) {
+	b := startBackend(t, servers.Redis(t).Addr, natsAt(servers.NATS(t, 0).Addr))
+	_, served := b.ask(t, "GET", "/asyncapi.json", "")
+	var printed map[string]any
+	if err := json.Unmarshal([]byte(b.cli(t, "asyncapi", "-o", "json")), &printed); err != nil || len(printed) == 0 || !reflect.DeepEqual(served, printed) {
+		t.Errorf("%v: the node tells\n%v\nand the command\n%v", err, served, printed)
+	}
 }
 
 // TestAPI: a backend does over HTTP what there is to do, on two nodes with a real broker and Redis.
