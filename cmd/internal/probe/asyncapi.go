@@ -33,7 +33,7 @@ func newAsyncapiCmd(drivers []bus.Driver) *cobra.Command {
 			"  stompgw asyncapi --config prod.yaml --server wss://chat.example.com/stomp -o json",
 	}
 	src := cli.NewSource(cmd, drivers, "describe serve --standalone")
-	src.Needs()
+	src.Needs("channels")
 	cli.FormatVar(cmd, &f.format, output.YAML, output.JSON)
 	flags := cmd.Flags()
 	flags.StringVar(&f.title, "title", "", "`TITLE` of the document (default stompgw)")

@@ -27,10 +27,10 @@ func runCases(cmd *cobra.Command, src *cli.Source, name, format string) error {
 	if err != nil {
 		return cli.Exit(cli.Usage, err)
 	}
-	src.Needs()
+	src.Needs("channels")
 	hasToken := slices.ContainsFunc(cases, func(c policyCase) bool { return c.Token != "" })
 	if hasToken {
-		src.Needs("auth")
+		src.Needs("auth", "channels")
 	}
 	cfg, err := src.Load()
 	if err != nil {

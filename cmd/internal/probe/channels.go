@@ -30,7 +30,7 @@ func newChannelsListCmd(drivers []bus.Driver) *cobra.Command {
 			"  stompgw channels list --config prod.yaml -o json | jq '.[] | select(.history)'",
 	}
 	src := cli.NewSource(cmd, drivers, "list those of serve --standalone")
-	src.Needs()
+	src.Needs("channels")
 	t := cli.NewList(cmd, output.Options{
 		Columns: []string{"RULE", "MATCH", "SUBSCRIBE", "SEND", "HISTORY", "PRESENCE", "SUMMARY"},
 		Wide:    []string{"WHERE"},
@@ -65,7 +65,7 @@ func newChannelsShowCmd(drivers []bus.Driver) *cobra.Command {
 			"  stompgw channels show --config prod.yaml /member/42/queue/inbox -o json",
 	}
 	src := cli.NewSource(cmd, drivers, "look at those of serve --standalone")
-	src.Needs()
+	src.Needs("channels")
 	t := cli.NewForm(cmd)
 	cmd.ValidArgsFunction = cli.OfferOnce(cli.OfferDestinations(src))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
