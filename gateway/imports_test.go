@@ -80,6 +80,7 @@ var mayImport = map[string][]string{
 	"gateway/destination":            {},
 	"gateway/origin":                 {},
 	"gateway/registry":               {},
+	"gateway/schema":                 {},
 	"gateway/registry/redisregistry": {"gateway/registry"},
 	"gateway/stomp":                  {},
 
