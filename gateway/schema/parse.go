@@ -15,6 +15,9 @@ const (
 	maxValues  = 100_000 // of which each takes 64 bytes of memory, and 2 of the body
 )
 
+// manyOpen is for how many values there is room at first, at most.
+const manyOpen = 1024
+
 // parser reads one JSON text (RFC 8259). Half a surrogate pair is read as U+FFFD, as by encoding/json. An object that
 // has a name twice is a fault, since programs don't agree on what it means.
 type parser struct {
@@ -29,6 +32,7 @@ type parser struct {
 // parse reads the whole of a text. The line of a fault is that on which it came up.
 func parse(text []byte, nesting, values int) (value, *fault) {
 	p := &parser{text: string(text), line: 1, nesting: nesting, values: values}
+	p.open = make([]value, 0, min(bytes.Count(text, []byte{','})+1, manyOpen))
 	if !utf8.Valid(text) {
 		before := text[:len(text)-len(bytes.TrimLeftFunc(text, func(r rune) bool { return r != utf8.RuneError }))]
 		return value{}, &fault{rule: RuleUTF8, line: 1 + int32(bytes.Count(before, []byte{'\n'}))}
@@ -163,8 +167,11 @@ func (p *parser) object(v *value) *fault {
 
 // close gives v what has been read since it was opened.
 func (p *parser) close(v *value, first int) {
-	v.list = slices.Clone(p.open[first:])
-	p.open = p.open[:first]
+	if v.list = p.open; first == 0 {
+		p.open = nil // all of it is the outermost
+	} else {
+		v.list, p.open = slices.Clone(p.open[first:]), p.open[:first]
+	}
 	for i := range v.list {
 		v.size += v.list[i].size
 	}
