@@ -115,6 +115,7 @@ var outside = []struct {
 	{"github.com/twmb/franz-go/pkg/kmsg", "only the Kafka bus knows what Kafka's requests are made of", under("bus/kafkabus")},
 	{"github.com/twmb/franz-go/pkg/kfake", "another Kafka is for the servers of the tests", under("bus/bustest/servers")},
 	{"github.com/twmb/franz-go/pkg/kgo", "another Kafka client is for tests", nobody},
+	{"github.com/santhosh-tekuri/", "only the package for it reads JSON Schemas", under("gateway/schema")},
 	{"cel.dev/", "only the policy knows how expressions are evaluated", under("gateway/policy")},
 	{"github.com/prometheus/", "only admin shows figures to Prometheus, and bench has its reader of /proc", under("admin", "cmd/internal/bench")},
 	{"golang.org/x/time/", "only the session counts what its client sends", under("gateway/internal/session")},
