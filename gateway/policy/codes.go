@@ -1,6 +1,10 @@
 package policy
 
-import "time"
+import (
+	"time"
+
+	"github.com/stompgw/stompgw/gateway/schema"
+)
 
 // Code is the stable number that a refused client is told in "errorCode".
 type Code int
@@ -27,6 +31,7 @@ const (
 	CodeNotRecovered  Code = 19 // what a subscription has missed can't be told, or not be had any more; it goes on from now
 	CodeHole          Code = 20 // some messages of a subscription with history are lost; it goes on
 	CodeManyPresent   Code = 21 // who is present in a room can't be listed, as they are too many; they can be counted
+	CodeSchema        Code = 22 // the body does not fit the channel's schema
 	CodeRate          Code = 23 // over a limit of the channel, the session or the node; in an ERROR where that ends the session
 )
 
@@ -62,6 +67,7 @@ func Codes() []Explanation {
 		{CodeNotRecovered, "not_recovered", "What was missed can't be had any more, the subscription goes on from now", false},
 		{CodeHole, "hole", "Some messages are lost, the subscription goes on behind them", false},
 		{CodeManyPresent, "too_many_present", "Too many are present to be listed, they can be counted", true},
+		{CodeSchema, "schema", "The message's body does not fit the channel's schema", false},
 		{CodeRate, "rate", "Too many messages in a short time, try again later", true},
 	}
 }
@@ -73,6 +79,7 @@ type Refusal struct {
 	RetryAfter time.Duration // when to try again, 0 when that can't be told
 	Rule       string        // which said no, such as "channels[2]"; empty for none
 	Reason     error         // for the log alone, nil when the code says it all; it quotes nothing of the message
+	Fault      *schema.Fault // of CodeSchema: the place in the body, for its sender alone, and the rule; nil of other codes
 }
 
 // Refuse returns the refusal of a code of the table; a code that is not in it is a fault of ours.

@@ -7,12 +7,13 @@ import (
 
 // Target is where a SEND that may pass goes.
 type Target struct {
-	Rule        string   // which said yes, such as "routes[0]"
-	Destination string   // empty where it goes to a backend alone
-	Session     bool     // to the sender's own session, not to all subscribers
-	From        bool     // who receives it sees who sent it
-	Rewrite     *Rewrite // what becomes of the message before; nil when it goes as it came
-	Quota       *Quota   // what the session may send to the channel of Destination; nil for anything
+	Rule        string    // which said yes, such as "routes[0]"
+	Destination string    // empty where it goes to a backend alone
+	Session     bool      // to the sender's own session, not to all subscribers
+	From        bool      // who receives it sees who sent it
+	Rewrite     *Rewrite  // what becomes of the message before; nil when it goes as it came
+	Contents    *Contents // what its body has to be then; nil for anything
+	Quota       *Quota    // what the session may send to the channel of Destination; nil for anything
 
 	// To is the backend that it goes to as well; zero for none. Its Key is empty where it is the sender's: the member by its name in destinations, or of
 	// nobody the session.
@@ -105,7 +106,7 @@ func (c *Catalogue) JudgeSend(r *Request) (Target, *Refusal) {
 	if refusal := ru.judge(&ru.send, r, &b); refusal != nil {
 		return Target{}, refusal
 	}
-	return Target{Rule: ru.path, Destination: r.Destination, Session: c.IsSession(r.Destination), From: ru.from, Quota: ru.quota}, nil
+	return Target{Rule: ru.path, Destination: r.Destination, Session: c.IsSession(r.Destination), From: ru.from, Quota: ru.quota, Contents: ru.contents}, nil
 }
 
 func (c *Catalogue) routed(r *Request) (Target, *Refusal) {
@@ -130,7 +131,7 @@ func (c *Catalogue) routed(r *Request) (Target, *Refusal) {
 		if refusal := ru.reaches(to, &c.prefixes); refusal != nil {
 			return Target{}, refusal
 		}
-		target.Destination, target.Session, target.From, target.Quota = to, c.IsSession(to), c.ShowsSender(to), c.quotaOf(to)
+		target.Destination, target.Session, target.From, target.Quota, target.Contents = to, c.IsSession(to), c.ShowsSender(to), c.quotaOf(to), c.Contents(to)
 		return target, nil
 	}
 	return Target{}, Refuse(CodeNoRule)

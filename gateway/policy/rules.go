@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/stompgw/stompgw/gateway/destination"
+	"github.com/stompgw/stompgw/gateway/schema"
 )
 
 // Prefixes tell what kind of destination a client means.
@@ -38,6 +39,10 @@ type Channel struct {
 	Patterns  bool   `key:"patterns" is:"whether subscriptions by pattern are let in"` // each message is judged alone
 	From      bool   `key:"from" is:"whether subscribers see who sent a message, in its header 'stomp-member'"`
 	Summary   string `key:"summary" is:"what it is, for people"`
+
+	// what bodies have to be, whoever sends them; nil for anything
+	Schema   *schema.Schema `key:"schema" holds:"json" is:"JSON Schema 2020-12 that bodies have to fit: a file beside this one or below, or written here"`
+	Examples []string       `key:"examples" holds:"json" is:"bodies that fit it, for people, as YAML; checked at a start"` // in JSON
 
 	// not for destinations of sessions
 	History History `key:"history"`
@@ -115,6 +120,7 @@ type rule struct {
 	from      bool // subscribers see who sends
 	members   bool // its match begins with the prefix of members
 	history   History
+	contents  *Contents // nil for whatever
 	presence  Presence
 	info      *expression         // what is shown of who is present; nil for nothing
 	quota     *Quota              // what a session may SEND to it; nil for anything
@@ -136,6 +142,7 @@ type Catalogue struct {
 	channels  []rule
 	routes    []rule
 	memory    *memory // of histories; nil where no channel has one
+	schemas   bool    // a channel has one
 	from      bool    // a channel shows who sends
 
 	perSession, perNode *Quota // nil for none
@@ -162,6 +169,9 @@ func New(r Rules) (*Catalogue, error) {
 			return nil, err
 		}
 		if err := ru.compileHistory(said.History, c); err != nil {
+			return nil, err
+		}
+		if err := ru.compileContents(said, c); err != nil {
 			return nil, err
 		}
 		if err := ru.compilePresence(permissions, said, c); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/schema"
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
 
@@ -192,6 +193,8 @@ type refusal struct {
 	RetryAfterMS      int64       `json:"retryAfterMs,omitempty"`
 	ReceiptID         string      `json:"receiptId,omitempty"`
 	Destination       string      `json:"destination,omitempty"`
+
+	Schema *schema.Fault `json:"schema,omitempty"`
 }
 
 // logRefusal notes a refusal that the client is told.
@@ -257,6 +260,7 @@ func (s *Session) tellRefusal(sub *subscription, o origin, r *policy.Refusal) {
 		RetryAfterMS:      r.RetryAfter.Milliseconds(),
 		ReceiptID:         o.receipt,
 		Destination:       policy.Discreet(o.destination),
+		Schema:            r.Fault,
 	})
 	if err != nil {
 		s.host.Log.Error("a refusal can't be written", "session", s, "err", err)

@@ -14,8 +14,8 @@ import (
 // retryAfter is what a client is told when the broker does not answer.
 const retryAfter = 5 * time.Second
 
-// inlineBody is how many bytes of a body the expressions of a route get on the loop. The densest
-// JSON of that size takes about a millisecond; what is larger leaves the loop.
+// inlineBody is how many bytes of a body the expressions of a route, and the schema of a channel, get on the loop. The
+// densest JSON of that size takes about a millisecond; what is larger leaves the loop.
 const inlineBody = 8 << 10
 
 // publication is one message on its way to the bus: what a SEND has become, or a part of it.
@@ -70,8 +70,8 @@ func (s *Session) judge(p *passage) (err error) {
 	if target.Session {
 		p.made[0].envelope.Principal = s.Principal()
 	}
-	if target.Rewrite != nil {
-		s.rewrite(p, target.Rewrite, target.Quota)
+	if target.Rewrite != nil || target.Contents != nil {
+		s.shape(p, &target)
 	}
 	return nil
 }
@@ -102,8 +102,13 @@ func ownHeaders(f *stomp.Frame) (own []bus.Header) {
 	return own
 }
 
-// rewrite has a route's expressions make what is published.
-func (s *Session) rewrite(p *passage, w *policy.Rewrite, q *policy.Quota) {
+// shape has a route's expressions make what is published, and holds that to what its channel carries.
+func (s *Session) shape(p *passage, t *policy.Target) {
+	w, q, c := t.Rewrite, t.Quota, t.Contents
+	if w == nil {
+		s.hold(p, c)
+		return
+	}
 	apply := func(ctx context.Context, p *passage) {
 		e := &p.made[0].envelope
 		if p.Outcome.Refusal = w.Apply(ctx, e, s.host.Limits.Body); p.Outcome.Refusal == nil {
@@ -111,11 +116,36 @@ func (s *Session) rewrite(p *passage, w *policy.Rewrite, q *policy.Quota) {
 		}
 	}
 	if len(p.Frame.Body) <= inlineBody {
-		apply(context.Background(), p)
+		if apply(context.Background(), p); p.Outcome.Refusal == nil {
+			s.hold(p, c)
+		}
 		return
 	}
+	s.away(p, func(ctx context.Context, p *passage) {
+		if apply(ctx, p); p.Outcome.Refusal == nil {
+			p.Outcome.Refusal = c.Check(p.made[0].envelope.Body)
+		}
+	})
+}
+
+// hold holds what is published to what its channel carries, nil for anything: on the loop, if that does not take long.
+func (s *Session) hold(p *passage, c *policy.Contents) {
+	body := p.made[0].envelope.Body
+	if len(body) <= inlineBody {
+		refusal, decided := c.Glance(body)
+		if p.Outcome.Refusal = refusal; decided {
+			return
+		}
+	}
+	if c != nil {
+		s.away(p, func(_ context.Context, p *passage) { p.Outcome.Refusal = c.Check(body) })
+	}
+}
+
+// away has the workers do what takes too long for a loop.
+func (s *Session) away(p *passage, fn func(context.Context, *passage)) {
 	p.Frame.Header, p.Frame.Body = p.Frame.Header[:0], nil // what is published has copies
-	s.park(p, s.host.Workers, apply)
+	s.park(p, s.host.Workers, fn)
 }
 
 // send does what has become of a SEND.
