@@ -11,6 +11,7 @@ import (
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/gateway/destination"
 	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/schema"
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
 
@@ -20,7 +21,7 @@ type Message struct {
 	To
 	Headers []bus.Header // content-type among them; nothing adds one
 	Body    []byte
-	Unheard bool // publish it though no channel lets anybody subscribe
+	Unheard bool // publish it though no channel lets anybody subscribe, or its schema says no
 }
 
 // To says whose a message is. Its zero value means all subscribers of the destination; else the sessions get it as
@@ -72,15 +73,32 @@ func (e *DestinationError) Error() string {
 	return fmt.Sprintf("destination %.200q: %s", policy.Discreet(e.Destination), e.Fault)
 }
 
-// Check returns why m can't be published where these rules count: a *DestinationError, or ErrHeader.
+// SchemaError reports a body that does not fit the schema of its channel.
+type SchemaError struct {
+	Destination string // as clients subscribe to it
+	*schema.Fault
+}
+
+func (e *SchemaError) Error() string {
+	return fmt.Sprintf("the body does not fit the schema of %.200q: at %q, by %s", policy.Discreet(e.Destination), e.Pointer, e.Rule)
+}
+
+// Check returns why m can't be published where these rules count: a *DestinationError, a *SchemaError, or ErrHeader.
 func (m *Message) Check(rules *policy.Catalogue) error {
 	if fault := m.checkDestination(rules); fault != "" {
 		return &DestinationError{m.Destination, fault}
 	}
-	if name := m.heardAt(rules); !m.Unheard && !rules.HasChannel(name) {
+	name := m.heardAt(rules)
+	if !m.Unheard && !rules.HasChannel(name) {
 		return &DestinationError{name, NoChannel}
 	}
-	return checkHeaders(m.Headers)
+	if err := checkHeaders(m.Headers); err != nil || m.Unheard {
+		return err
+	}
+	if refusal := rules.Contents(name).Check(m.Body); refusal != nil {
+		return &SchemaError{name, refusal.Fault}
+	}
+	return nil
 }
 
 // checkDestination looks at the form of the destination, and below which prefix it stands.

@@ -51,9 +51,9 @@ var mayImport = map[string][]string{
 	"cmd/internal/output":      {},
 	"cmd/internal/page":        {},
 
-	"admin": {"gateway", "gateway/destination", "gateway/policy", "gateway/registry", "gateway/registry/redisregistry", "gateway/stomp", "bus"},
+	"admin": {"gateway", "gateway/destination", "gateway/policy", "gateway/registry", "gateway/registry/redisregistry", "gateway/schema", "gateway/stomp", "bus"},
 
-	"admin/api": {"admin", "gateway", "gateway/auth", "gateway/policy", "gateway/registry", "gateway/registry/redisregistry", "bus", "bus/seldom"},
+	"admin/api": {"admin", "gateway", "gateway/auth", "gateway/policy", "gateway/registry", "gateway/registry/redisregistry", "gateway/schema", "bus", "bus/seldom"},
 
 	"gateway": {
 		"gateway/internal/front", "gateway/internal/history", "gateway/internal/loop", "gateway/internal/pageapi", "gateway/internal/presence", "gateway/internal/router", "gateway/internal/session", "gateway/internal/sockjs",

@@ -27,6 +27,7 @@ import (
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
+	"github.com/stompgw/stompgw/gateway/schema"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -134,10 +135,15 @@ func addNode(t *testing.T, m redisregistry.Map) *redisregistry.Registry {
 
 func rules(t *testing.T) *policy.Catalogue {
 	t.Helper()
+	chat, err := schema.Compile(schema.Source{Text: []byte(`{"required": ["chat"]}`), Name: "chat"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	c, err := policy.New(policy.Rules{
 		Prefixes:         policy.DefaultPrefixes(),
 		ErrorDestination: "/session/queue/errors",
 		Channels: []policy.Channel{
+			{Match: "/topic/chat", Subscribe: "true", Schema: chat},
 			{Match: "/topic/{room}", Subscribe: `"ROLE_A" in claims.rl`, Send: "false", Presence: policy.PresenceMembers,
 				Limits: policy.Limits{Rate: policy.Rate{Times: 5, Per: time.Second}}}, // of clients
 			{Match: "/member/{member}/queue/{name}", Subscribe: "string(claims.mu) == vars.member", Send: "false"},

@@ -17,10 +17,10 @@ func TestPolicy(t *testing.T) {
 		rule        string
 		destination string // or target
 	}{
-		{`"command": "SUBSCRIBE", "destination": "/topic/a"`, false, policy.CodeLogin, "channels[0]", ""},
-		{`"command": "SUBSCRIBE", "destination": "/topic/a", "claims": {"rl": ["ROLE_A"]}`, true, 0, "channels[0]", "/topic/a"},
-		{`"command": "SUBSCRIBE", "destination": "/member/queue/x", "claims": {"mu": 7}`, true, 0, "channels[1]", "/member/7/queue/x"},
-		{`"command": "SUBSCRIBE", "destination": "/member/queue/x", "claims": {"mu": "7"}`, true, 0, "channels[1]", "/member/%37/queue/x"},
+		{`"command": "SUBSCRIBE", "destination": "/topic/a"`, false, policy.CodeLogin, "channels[1]", ""},
+		{`"command": "SUBSCRIBE", "destination": "/topic/a", "claims": {"rl": ["ROLE_A"]}`, true, 0, "channels[1]", "/topic/a"},
+		{`"command": "SUBSCRIBE", "destination": "/member/queue/x", "claims": {"mu": 7}`, true, 0, "channels[2]", "/member/7/queue/x"},
+		{`"command": "SUBSCRIBE", "destination": "/member/queue/x", "claims": {"mu": "7"}`, true, 0, "channels[2]", "/member/%37/queue/x"},
 		{`"command": "SUBSCRIBE", "destination": "/member/queue/x"`, false, policy.CodeLogin, "", ""},
 		{`"command": "SEND", "destination": "/app/topic/a"`, true, 0, "routes[0]", "/topic/a"},
 	} {

@@ -19,6 +19,7 @@ import (
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
+	"github.com/stompgw/stompgw/gateway/schema"
 )
 
 // Problem is an error as RFC 9457 writes it. Code and Word are those that clients of the gateway are told for the same;
@@ -30,6 +31,8 @@ type Problem struct {
 	Detail string      `json:"detail" doc:"what is wrong, for people"`
 	Code   policy.Code `json:"code,omitempty" doc:"the number that STOMP clients are told for the same, as stompgw explain lists them"`
 	Word   string      `json:"error,omitempty" doc:"its word, stable, for programs"`
+
+	Schema *schema.Fault `json:"schema,omitempty" doc:"where the body does not fit its channel's schema"`
 
 	header http.Header // of the answer, besides its type
 }
@@ -87,6 +90,11 @@ func (a *API) problem(err error, reads bool) *Problem {
 		return coded(http.StatusUnprocessableEntity, policy.CodeContent, err)
 	case errors.As(err, new(*admin.DestinationError)):
 		return coded(http.StatusUnprocessableEntity, policy.CodeDestination, err)
+	case errors.As(err, new(*admin.SchemaError)):
+		fault, _ := errors.AsType[*admin.SchemaError](err)
+		p := coded(http.StatusUnprocessableEntity, policy.CodeSchema, err)
+		p.Schema = fault.Fault
+		return p
 	case is(admin.ErrHeader, admin.ErrOneTarget, admin.ErrTooManyRecipients, admin.ErrCursor, admin.ErrPage, admin.ErrRoom, admin.ErrDestination, registry.ErrMember, gateway.ErrPosition):
 		return invalid("%v", err)
 	case is(admin.ErrNoSession, admin.ErrNoNode, admin.ErrNotConnected, gateway.ErrNoHistory):

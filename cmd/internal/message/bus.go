@@ -52,6 +52,8 @@ func (p *publication) overBus(ctx context.Context, cfg *config.Config, drivers [
 	if err := m.Check(cfg.Rules()); err != nil {
 		if fault, ok := errors.AsType[*admin.DestinationError](err); ok {
 			err = p.destinationError(cfg, fault)
+		} else if errors.As(err, new(*admin.SchemaError)) {
+			err = fmt.Errorf("%w; --force publishes all the same", err)
 		}
 		return cli.Exit(cli.Usage, err)
 	}

@@ -30,7 +30,7 @@ type publication struct {
 	via         string  // over the bus, or stomp as a client
 
 	to    admin.To
-	force bool // though no channel names the destination, or the body is long
+	force bool // though no channel names the destination, its schema says no, or the body is long
 	chomp bool
 
 	gateway clientFlags // its timeout is that of the broker, too
@@ -103,7 +103,7 @@ func (p *publication) addFlags(cmd *cobra.Command, src *cli.Source, drivers []bu
 	cli.RateVar(flags, &p.rate, "rate", "publish at most at this `RATE`, such as 100/s, 30/m or 10/h")
 	flags.StringVar(&p.to.Session, "session", "", "the one `SESSION` that should get it: its short id, key or principal, as for sessions show")
 	flags.StringVar(&p.to.Member, "member", "", "`MEMBER` whose sessions should each get it: 42 is a number, alice a text, '\"42\"' too")
-	flags.BoolVar(&p.force, "force", false, "publish even if no channel of the configuration names DEST, or the body is longer than limits.message")
+	flags.BoolVar(&p.force, "force", false, "publish even if no channel of the configuration names DEST, the body does not fit its schema, or is longer than limits.message")
 	flags.BoolVar(&p.chomp, "chomp", false, "leave out the line end after the last line of the file or standard input")
 	flags.StringVar(&p.via, "via", viaBus, "`WAY`: "+viaBus+", or "+viaSTOMP+" to be a client")
 	p.gateway.add(cmd)
@@ -118,9 +118,9 @@ func (p *publication) sections() []string {
 	case p.via == viaSTOMP:
 		return nil
 	case p.to.Session != "" || p.to.Member != "":
-		return []string{"bus", "redis"}
+		return []string{"bus", "channels", "redis"}
 	}
-	return []string{"bus"}
+	return []string{"bus", "channels"}
 }
 
 // checkFlags refuses an empty --session or --member in particular: it comes from a script whose list
