@@ -45,7 +45,7 @@ var mayImport = map[string][]string{
 	},
 	"cmd/internal/cli/clitest": {"bus/bustest", "cmd/internal/cli"},
 	"cmd/internal/client":      {"gateway/stomp"},
-	"cmd/internal/config":      {"cmd/internal/nearest", "configs", "gateway/auth", "gateway/destination", "gateway/origin", "gateway/policy", "bus", "bus/settings"},
+	"cmd/internal/config":      {"cmd/internal/nearest", "configs", "gateway/auth", "gateway/destination", "gateway/origin", "gateway/policy", "gateway/schema", "bus", "bus/settings"},
 	"cmd/internal/embedded":    {},
 	"cmd/internal/nearest":     {},
 	"cmd/internal/output":      {},

@@ -34,6 +34,7 @@ func (c *Config) check() {
 	for _, s := range fieldsIn[settings.Secret](c) {
 		s.Spare(false)
 	}
+	c.loadSchemas()
 	if len(c.errs) == 0 {
 		c.checkRules()
 	}

@@ -46,9 +46,10 @@ type Config struct {
 
 	origins  origins
 	scalars  map[string]scalar // what the items of lists say, by path
-	used     []string          // as Source.Uses
-	empty    string            // the file, if there is one in which nothing stands
-	files    sums              // what all the files hold that Load has read
+	schemas  map[string]saidSchema
+	used     []string // as Source.Uses
+	empty    string   // the file, if there is one in which nothing stands
+	files    sums     // what all the files hold that Load has read
 	rules    *policy.Catalogue
 	overlaps []overlap // prefixes that are off
 	errs     []error   // the mistakes that Load has found

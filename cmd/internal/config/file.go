@@ -25,6 +25,7 @@ type file struct {
 
 	lines   []string
 	scalars map[string]scalar // what the items of lists say, by path
+	schemas map[string]saidSchema
 	origins origins
 	errs    []error
 }
@@ -93,6 +94,8 @@ func (f *file) section(n *yaml.Node, path string, keys []key) {
 		case known && k.isSecret():
 			f.fault(at, full, "must not stand in this file: write it to a file of its own, name that with %s_file, or set %s",
 				full, variable(full))
+		case known && k.holdsJSON():
+			f.json(value, k)
 		case known:
 			f.values[full] = f.read(value, k)
 		case slices.ContainsFunc(keys, func(k key) bool { return isIn(k.path, full) }):

@@ -145,6 +145,9 @@ func (k key) isFiles() bool {
 	return files
 }
 
+// holdsJSON reports whether k takes whatever JSON can say, written as YAML.
+func (k key) holdsJSON() bool { return k.tag.Get("holds") == "json" }
+
 // namesFiles reports whether k holds the names of files.
 func (k key) namesFiles() bool {
 	switch name := k.name(); name {

@@ -42,7 +42,7 @@ func Load(src Source) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.origins, c.scalars, c.used = f.origins, f.scalars, src.Uses
+	c.origins, c.scalars, c.schemas, c.used = f.origins, f.scalars, f.schemas, src.Uses
 	if len(f.origins) == 0 {
 		c.empty = src.File
 	}

@@ -62,7 +62,9 @@ var files = sync.OnceValue(func() map[string]string {
 			"-----BEGIN USER NKEY SEED-----\n" + user + "\n------END USER NKEY SEED------\n",
 		"cert.pem": inPEM("CERTIFICATE", must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))),
 		"key.pem":  inPEM("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(key))), "public.pem": public(key.Public()),
-		"rsa.pem": rsaKey, "ec.pem": ecKey, "both.pem": both, "cut.pem": both[:len(both)-30],
+		"chat.json":   "{\n  \"properties\": {\"chat\": {\"type\": \"string\"}}\n}\n",
+		"broken.json": "{\n  \"type\": \"strong\"\n}\n",
+		"rsa.pem":     rsaKey, "ec.pem": ecKey, "both.pem": both, "cut.pem": both[:len(both)-30],
 	}
 })
 

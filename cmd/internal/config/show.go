@@ -47,6 +47,9 @@ func (k key) node() *yaml.Node {
 		}
 		return list
 	}
+	if k.holdsJSON() {
+		return k.jsonNode()
+	}
 	switch value := k.shown().(type) {
 	case []string:
 		for _, text := range value {
@@ -81,9 +84,10 @@ func walk(n *yaml.Node, path string, visit func(path string, key, value *yaml.No
 		full := join(path, key.Value)
 		visit(full, key, value)
 		switch {
+		case isLeaf(value):
 		case value.Kind == yaml.MappingNode:
 			walk(value, full, visit)
-		case !isLeaf(value):
+		default:
 			for j, item := range value.Content {
 				walk(item, fmt.Sprintf("%s[%d]", full, j), visit)
 			}

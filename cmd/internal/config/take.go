@@ -14,7 +14,7 @@ import (
 // other brokers. Changed tells what that is. Neither c nor next changes.
 func (c *Config) Take(next *Config) *Config {
 	t := *c
-	t.origins, t.scalars, t.files, t.empty = next.origins, next.scalars, next.files, next.empty
+	t.origins, t.scalars, t.schemas, t.files, t.empty = next.origins, next.scalars, next.schemas, next.files, next.empty
 	t.Channels, t.Routes, t.rules = next.Channels, next.Routes, next.rules
 	t.Limits.takeRates(&next.Limits)
 	if (c.TLS.pair != nil) == (next.TLS.pair != nil) {

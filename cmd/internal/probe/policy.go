@@ -75,9 +75,9 @@ func newPolicyTestCmd(drivers []bus.Driver) *cobra.Command {
 		if command != subscribe && command != send {
 			return cli.Misuse(cmd, fmt.Errorf("COMMAND %s: want %s or %s", args[0], subscribe, send))
 		}
-		src.Needs()
+		src.Needs("channels")
 		if f.token != "" {
-			src.Needs("auth")
+			src.Needs("auth", "channels")
 		}
 		cfg, err := src.Load()
 		if err != nil {
@@ -236,6 +236,9 @@ func (j judgement) send(r *policy.Request) error {
 	}
 	if q := v.Target.Quota; q != nil {
 		j.line("limits", q.String()+"; of each session")
+	}
+	if s := v.Target.Contents.Schema(); s != nil {
+		j.line("if it fits", s.String())
 	}
 	return nil
 }

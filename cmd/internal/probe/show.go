@@ -37,7 +37,7 @@ func newConfigShowCmd(drivers []bus.Driver) *cobra.Command {
 			"  diff <(stompgw config show) <(stompgw config show --config prod.yaml)",
 	}
 	src := cli.NewSource(cmd, drivers, "show what serve --standalone would use")
-	src.Needs()
+	src.Needs("channels") // whose files are shown as they are named
 	cmd.Flags().BoolVar(&origin, "origin", false, "show where each value came from")
 	cli.FormatVar(cmd, &format, "yaml", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

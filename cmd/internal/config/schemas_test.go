@@ -1,0 +1,82 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const schemasText = `
+channels:
+  - match: /topic/a
+    schema: chat.json
+    examples: [{chat: hello}, {chat: "5", at: 1.50}, {chat: "a, b: {c}"}]
+  - match: /topic/b
+    schema:
+      properties:
+        chat: {$ref: "chat.json#/properties/chat"}
+        at: {type: [integer, "null"], maximum: 1e3, const: null, description: "a # b"}
+    examples: [true, null, [1, [2]]]
+`
+
+// TestShowSchemas: a file is shown by its name, and what stands in the configuration as it can stand there again.
+func TestShowSchemas(t *testing.T) {
+	c := must(load(t, schemasText))
+	show := func(c *Config) string {
+		var b bytes.Buffer
+		if err := c.WriteYAML(&b, false); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	shown := show(c)
+	for _, want := range []string{
+		"\n    schema: chat.json\n", `examples: [{chat: hello}, {at: 1.50, chat: "5"}, {chat: 'a, b: {c}'}]`, "examples: [true, null, [1, [2]]]\n",
+		`schema: {properties: {at: {const: null, description: 'a # b', maximum: 1000, type: [integer, "null"]}, chat: {$ref: chat.json#/properties/chat}}}`,
+	} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("%s is not in\n%s", want, shown)
+		}
+	}
+	_, rest, _ := strings.Cut(shown, "\nchannels:")
+	channels, _, _ := strings.Cut(rest, "\nroutes:")
+	if again := show(must(load(t, "channels:"+channels+"\n"))); again != shown {
+		t.Errorf("it comes back as\n%s", again)
+	}
+	for _, origin := range []bool{false, true} {
+		var b bytes.Buffer
+		if err := c.WriteJSON(&b, origin); err != nil || !json.Valid(b.Bytes()) {
+			t.Errorf("%v: %s", err, &b)
+		}
+		if err := c.WriteYAML(&b, origin); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestSchemaFiles: the files of schemas are those of the configuration, so a reload tells when they change; a command that wants
+// no channels reads none.
+func TestSchemaFiles(t *testing.T) {
+	c := must(load(t, schemasText))
+	if names := slices.Sorted(maps.Keys(c.files)); !slices.Equal(names, []string{"chat.json", "t.yaml"}) {
+		t.Errorf("it is made of %q", names)
+	}
+	writeFile(t, "chat.json", `{"properties": {"chat": {}}}`)
+	next := must(Load(Source{Drivers: drivers(), File: "t.yaml"}))
+	taken := c.Take(next)
+	if changed := c.ChangedFiles(taken); !slices.Equal(changed, []string{"chat.json"}) {
+		t.Errorf("changed are %q", changed)
+	}
+	for c, fits := range map[*Config]bool{c: false, taken: true} {
+		if r := c.Rules().Contents("/topic/a").Check([]byte(`{"chat": 5}`)); (r == nil) != fits {
+			t.Errorf("fits: %v, got %v", fits, r)
+		}
+	}
+	writeFile(t, "chat.json", `{`)
+	if none := must(Load(Source{Drivers: drivers(), File: "t.yaml", Uses: []string{}})); none.Rules().Contents("/topic/a") != nil {
+		t.Error("a schema is read that nobody wants")
+	}
+}
