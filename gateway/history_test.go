@@ -309,13 +309,15 @@ func (b *pierced) Receive(ctx context.Context, ready func(), deliver func(bus.En
 	return b.Bus.Receive(ctx, ready, deliver)
 }
 
-// TestHoleIsToldOnce: of one event a subscriber hears once, however many holes it makes, and of the next event again. It goes on.
+// TestHoleIsToldOnce: of one event a subscriber hears once, however many holes it makes, and of the next event again. It goes on, also where
+// nobody hears of it and others would be told by an ERROR.
 func TestHoleIsToldOnce(t *testing.T) {
 	name := registry.NewNode(time.Now())
 	b := &pierced{membus.NewCluster().Bus(name.String()), make(chan func(bus.Envelope), 1)}
-	n := startNode(t, name, b, nil)
+	n := startNode(t, name, b, nil, gateway.WithFallback("error"))
 	deliver := <-b.deliver
-	writer, c := n.dialTCP(t).connect(), n.dialTCP(t).connect()
+	writer, c, deaf := n.dialTCP(t).connect(), n.dialTCP(t).connect(), n.dialTCP(t).connect()
+	deaf.begin("0", keptRoom)
 	c.begin("errors", "/session/queue/request-error")
 	c.begin("0", keptRoom)
 	for round, event := range []uint32{7, 8, 7} {
@@ -332,7 +334,36 @@ func TestHoleIsToldOnce(t *testing.T) {
 		}
 		writer.say(keptRoom, "m")
 		c.hear("m")
+		deaf.hear("m")
 	}
+}
+
+// TestResumeIsJudged: where one was says nothing of whether he may read there now.
+func TestResumeIsJudged(t *testing.T) {
+	n := start(t)
+	c := n.dialTCP(t).connect()
+	place := header(t, c.begin("0", keptRoom), "x-position")
+	c.begin("errors", "/session/queue/request-error")
+	rules, err := policy.New(policy.Rules{
+		Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error",
+		Channels: []policy.Channel{
+			{Match: keptRoom, Subscribe: "has(claims.mu)", Send: "true", History: policy.History{Size: 100, TTL: time.Hour}},
+			{Match: "/session/queue/{name}", Subscribe: "true"},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.mustSetRules(t, rules)
+	c.expect("MESSAGE", "subscription:errors") // its own ends
+	n.dialTCP(t).connect().say(keptRoom, "m1")
+	for _, headers := range []string{"resume:" + place, "history:10"} {
+		c.send("SUBSCRIBE\nid:1\ndestination:" + keptRoom + "\nreceipt:r\n" + headers + "\n\n^@")
+		if frame := c.expect("MESSAGE", "subscription:errors"); strings.Contains(frame, "m1") || strings.Contains(frame, `"errorCode":19`) {
+			t.Errorf("with %s it got %q", headers, frame)
+		}
+	}
+	c.wantAlive()
 }
 
 // TestPatternsHaveNoHistory: who subscribes by a pattern gets what comes live, and no position, beside one who subscribes by the name.

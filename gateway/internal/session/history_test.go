@@ -19,15 +19,17 @@ type recaller struct {
 
 	mu    sync.Mutex
 	asked []func(bus.Recalled)
+	wish  bus.Wish // the last
 }
 
 // Remember implements bus.Recaller.
 func (b *recaller) Remember(bus.Keep) {}
 
 // Recall implements bus.Recaller.
-func (b *recaller) Recall(_ string, _ bus.Wish, done func(bus.Recalled)) {
+func (b *recaller) Recall(_ string, w bus.Wish, done func(bus.Recalled)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.wish = w
 	b.asked = append(b.asked, done)
 }
 
@@ -89,6 +91,22 @@ func TestRecallsOfOneSession(t *testing.T) {
 		t.Errorf("%d answers, paused: %v", len(got), p.conn.paused)
 	}
 	other.wantOne("RECEIPT")
+}
+
+// TestAway: for how long a client says that it has heard nothing the bus hears, if that is a number; a large one counts as a year.
+func TestAway(t *testing.T) {
+	r, b := newRecallRig(t)
+	for text, want := range map[string]time.Duration{
+		"3000": 3 * time.Second, "0": 0, "-1": 0, "x": 0, "": 0, "9223372036854775807": maxAway, "9223372036854775808": 0,
+	} {
+		r.connect("1.2").feed("SUBSCRIBE\nid:0\ndestination:/topic/kept/1\nresume:x\naway:" + text + "\n\n^@")
+		b.mu.Lock()
+		if b.wish.Away != want {
+			t.Errorf("away:%s is %s, want %s", text, b.wish.Away, want)
+		}
+		b.wish = bus.Wish{Away: -1}
+		b.mu.Unlock()
+	}
 }
 
 // TestRenewalOfMany: subscriptions that go on after their login was renewed take turns, and each does.
