@@ -193,7 +193,7 @@ func (l *kafkaLog) awaitInSync(count int) {
 // natsSite is two nodes on one server.
 func natsSite(t *testing.T) *site {
 	server := servers.NATS(t, 0, "-js", "-sd", t.TempDir())
-	st := &site{nodes: startSoaked(t, 2, servers.Redis(t).Addr, natsAt(server.Addr)), log: newNATSLog(t, server.Addr), ages: true}
+	st := &site{nodes: startSoaked(t, 2, servers.Redis(t).Addr, natsAt(server.Addr)), log: newNATSLog(t, server.Addr), revived: []*servers.Process{server}, ages: true}
 	st.faults = append([]fault{
 		{"a node killed", func(s *soak) { s.kill(rand.IntN(2)) }},
 		{"the server killed", func(*soak) { server.Kill(); server.Start(t) }},
@@ -210,7 +210,7 @@ func natsClusterSite(t *testing.T) *site {
 	}
 	bus := fmt.Sprintf(`bus: { driver: nats, nats: { url: "%s", history: { replicas: 3 } } }`, strings.Join(urls, ","))
 	log := newNATSLog(t, members[0].Addr, members[1].Addr, members[2].Addr)
-	st := &site{nodes: startSoaked(t, 3, servers.Redis(t).Addr, bus), log: log, ages: true}
+	st := &site{nodes: startSoaked(t, 3, servers.Redis(t).Addr, bus), log: log, revived: members, ages: true}
 	st.faults = append([]fault{
 		{"a leader that steps down", func(*soak) { log.stepDown() }},
 		{"a server killed", func(*soak) {
@@ -239,13 +239,13 @@ func embeddedSite(t *testing.T) *site {
 func streamFaults(l *natsLog) []fault {
 	return []fault{
 		{"the stream purged", func(s *soak) {
-			l.eventually("all is booked", func() error { return l.bookAll(s.books, s.parse) })
-			l.eventually("the stream is purged", func() error { return l.stream.PurgeStream(soakStream) })
+			s.eventually("all is booked", func() bool { return l.bookAll(s.books, s.parse) == nil })
+			s.eventually("the stream is purged", func() bool { return l.stream.PurgeStream(soakStream) == nil })
 		}},
 		{"the stream made anew", func(s *soak) {
-			l.eventually("all is booked", func() error { return l.bookAll(s.books, s.parse) })
-			l.eventually("the stream is deleted", func() error { return l.stream.DeleteStream(soakStream) })
-			l.eventually("the nodes have made it anew", func() error { _, err := l.stream.StreamInfo(soakStream); return err })
+			s.eventually("all is booked", func() bool { return l.bookAll(s.books, s.parse) == nil })
+			s.eventually("the stream is deleted", func() bool { return l.stream.DeleteStream(soakStream) == nil })
+			s.eventually("the nodes have made it anew", func() bool { _, err := l.stream.StreamInfo(soakStream); return err == nil })
 		}},
 	}
 }
@@ -336,10 +336,4 @@ func (l *natsLog) stepDown() {
 	if _, err := l.conn.Request("$JS.API.STREAM.LEADER.STEPDOWN."+soakStream, nil, 2*time.Second); err != nil {
 		l.t.Log("step down: ", err)
 	}
-}
-
-// eventually does what a cluster that elects can't do at once.
-func (l *natsLog) eventually(what string, do func() error) {
-	l.t.Helper()
-	bustest.Eventually(l.t, what, func() bool { return do() == nil })
 }

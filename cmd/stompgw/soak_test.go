@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,6 +18,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/bus/bustest"
+	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/cmd/internal/cli/clitest"
 )
 
@@ -46,11 +49,12 @@ drain: { duration: 1s }
 
 // site is where a soak takes place.
 type site struct {
-	nodes  []*node
-	log    brokerLog
-	ages   bool // the log drops what is old, so it has to be booked all the time
-	epochs bool // the terms of positions are those of leaders, and grow
-	faults []fault
+	nodes   []*node
+	log     brokerLog
+	revived []*servers.Process // servers that may end by themselves
+	ages    bool               // the log drops what is old, so it has to be booked all the time
+	epochs  bool               // the terms of positions are those of leaders, and grow
+	faults  []fault
 }
 
 // fault is something that happens to a site. It returns when it is over; nodes may need longer.
@@ -82,7 +86,7 @@ func TestHistorySoak(t *testing.T) {
 		t.Parallel() // most of it waits for servers
 		roamers, publishers = soakRoamers, soakPublishers
 	} else {
-		sites["kafka cluster"] = kafkaClusterSite // where under load one message is still missing in some rounds, after an unclean election
+		sites["kafka cluster"] = kafkaClusterSite // which takes as long as all the others together
 	}
 	for name, build := range sites {
 		t.Run(name, func(t *testing.T) {
@@ -170,15 +174,13 @@ func (s *soak) round(sum *tally) {
 		s.pause(2 * time.Second)
 		begin := time.Now()
 		f.strike(s)
-		for _, n := range s.nodes {
-			n.awaitReady(s.t, true)
-		}
+		s.eventually("all nodes are ready", s.allReady)
 		s.t.Logf("%s, and well again after %s", f.name, time.Since(begin).Round(time.Millisecond))
 	}
 	s.pause(2 * time.Second)
 	s.said.Store(true)
 	s.settling.Store(true)
-	bustest.Eventually(s.t, "all clients are there", s.allSettled)
+	s.eventually("all clients are there", s.allSettled)
 	stop()
 	v := s.verdict()
 	leave()
@@ -247,6 +249,28 @@ func (s *soak) booking() (stop func()) {
 		}
 	})
 	return sync.OnceFunc(func() { close(ended); booking.Wait() })
+}
+
+// eventually waits, and starts anew what has ended by itself, as whoever runs it would: NATS 2.9.10 panics in one of some 15 rounds, as it looks
+// for a message that was purged.
+func (s *soak) eventually(what string, ok func() bool) {
+	s.t.Helper()
+	bustest.Eventually(s.t, what, func() bool {
+		for _, p := range s.revived {
+			if !p.Running() {
+				s.t.Log("a server has ended by itself, and is started anew")
+				p.Start(s.t)
+			}
+		}
+		return ok()
+	})
+}
+
+func (s *soak) allReady() bool {
+	return !slices.ContainsFunc(s.nodes, func(n *node) bool {
+		status, _ := n.get(s.t.Context(), "/readyz")
+		return status != http.StatusOK
+	})
 }
 
 func (s *soak) allSettled() bool {
