@@ -106,7 +106,9 @@ func (c *Catalogue) JudgeSend(r *Request) (Target, *Refusal) {
 	if refusal := ru.judge(&ru.send, r, &b); refusal != nil {
 		return Target{}, refusal
 	}
-	return Target{Rule: ru.path, Destination: r.Destination, Session: c.IsSession(r.Destination), From: ru.from, Quota: ru.quota, Contents: ru.contents}, nil
+	t := Target{Rule: ru.path, Destination: r.Destination, Session: c.IsSession(r.Destination)}
+	t.heed(ru)
+	return t, nil
 }
 
 func (c *Catalogue) routed(r *Request) (Target, *Refusal) {
@@ -131,7 +133,8 @@ func (c *Catalogue) routed(r *Request) (Target, *Refusal) {
 		if refusal := ru.reaches(to, &c.prefixes); refusal != nil {
 			return Target{}, refusal
 		}
-		target.Destination, target.Session, target.From, target.Quota, target.Contents = to, c.IsSession(to), c.ShowsSender(to), c.quotaOf(to), c.Contents(to)
+		target.Destination, target.Session = to, c.IsSession(to)
+		target.heed(c.demanding(to))
 		return target, nil
 	}
 	return Target{}, Refuse(CodeNoRule)
@@ -155,24 +158,6 @@ func (c *Catalogue) IsApp(name string) bool { return destination.IsUnder(name, c
 
 // IsSession reports whether name is a destination of the client's own session.
 func (c *Catalogue) IsSession(name string) bool { return destination.IsUnder(name, c.prefixes.User) }
-
-// HasChannel reports whether a channel is about a destination, by its name on the bus, whatever its expressions say: about what tells of a
-// room none is. It evaluates none.
-func (c *Catalogue) HasChannel(name string) bool {
-	if c.IsMember(name) {
-		of, err := c.Inbox(name)
-		if err != nil {
-			return false
-		}
-		ru, _ := c.memberRule(name, of)
-		return ru != nil
-	}
-	if c.IsPresence(name) {
-		return false
-	}
-	ru, _ := c.channelOf(name)
-	return ru != nil || name == c.errorDest && name != ""
-}
 
 // SessionDestination is the name under which a session subscribes to what individual messages
 // call "/queue/x" or "/session/queue/x".

@@ -159,7 +159,7 @@ func (ru *rule) compileLimits(said Limits, c *Catalogue) (err error) {
 	if q.Limit, err = (Limit{said.Rate, said.Burst, said.Over}).check(q.section); err != nil {
 		return err
 	}
-	ru.quota, c.limited = q, true
+	ru.quota = q
 	return nil
 }
 
@@ -186,26 +186,4 @@ func (l Limit) check(section string) (Limit, error) {
 		l.Burst = l.Rate.inSecond()
 	}
 	return l, nil
-}
-
-// quotaOf returns that of the channel which is about what a route publishes, by its name on the bus; nil for none. It is the
-// one that decides about a SUBSCRIBE there.
-func (c *Catalogue) quotaOf(name string) *Quota {
-	if !c.limited {
-		return nil
-	}
-	var ru *rule
-	if c.IsMember(name) {
-		of, err := c.Inbox(name)
-		if err != nil {
-			return nil
-		}
-		ru, _ = c.memberRule(name, of)
-	} else {
-		ru, _ = c.channelOf(name)
-	}
-	if ru == nil {
-		return nil
-	}
-	return ru.quota
 }

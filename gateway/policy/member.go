@@ -135,7 +135,9 @@ func (c *Catalogue) sendMember(r *Request) (Target, *Refusal) {
 	if refusal := ru.judge(&ru.send, r, &b); refusal != nil {
 		return Target{}, refusal
 	}
-	return Target{Rule: ru.path, Destination: r.Destination, From: ru.from, Quota: ru.quota, Contents: ru.contents}, nil
+	t := Target{Rule: ru.path, Destination: r.Destination}
+	t.heed(ru)
+	return t, nil
 }
 
 // reaches returns the refusal of what a route makes of a SEND, nil where that can be published. A route that

@@ -142,11 +142,9 @@ type Catalogue struct {
 	channels  []rule
 	routes    []rule
 	memory    *memory // of histories; nil where no channel has one
-	schemas   bool    // a channel has one
-	from      bool    // a channel shows who sends
+	demands   bool    // a channel says something of all messages
 
 	perSession, perNode *Quota // nil for none
-	limited             bool   // a channel has limits
 }
 
 // New checks the rules and compiles their expressions. An error is a *RuleError, or several joined
@@ -171,7 +169,7 @@ func New(r Rules) (*Catalogue, error) {
 		if err := ru.compileHistory(said.History, c); err != nil {
 			return nil, err
 		}
-		if err := ru.compileContents(said, c); err != nil {
+		if err := ru.compileContents(said); err != nil {
 			return nil, err
 		}
 		if err := ru.compilePresence(permissions, said, c); err != nil {
@@ -180,7 +178,8 @@ func New(r Rules) (*Catalogue, error) {
 		if err := ru.compileLimits(said.Limits, c); err != nil {
 			return nil, err
 		}
-		ru.from, c.from = said.From, c.from || said.From
+		ru.from = said.From
+		c.demands = c.demands || ru.demands()
 		c.channels = append(c.channels, ru)
 	}
 	for i, said := range r.Routes {

@@ -48,34 +48,15 @@ func (c *Contents) check(body []byte, steps int) *Refusal {
 }
 
 // compileContents takes the schema of a channel, and holds its examples to it.
-func (ru *rule) compileContents(said Channel, c *Catalogue) error {
+func (ru *rule) compileContents(said Channel) error {
 	if said.Schema == nil {
 		return nil
 	}
 	ru.contents = &Contents{schema: said.Schema, path: ru.path + ".schema", rule: ru.path}
-	c.schemas = true
 	for i, example := range said.Examples {
 		if f := said.Schema.Check([]byte(example), schema.AllSteps); f != nil {
 			return &RuleError{Path: fmt.Sprintf("%s.examples[%d]", ru.path, i), Reason: fmt.Sprintf("does not fit the schema: at %q, by %s", f.Pointer, f.Error())}
 		}
 	}
 	return nil
-}
-
-// Contents is what the bodies of messages to a destination, by its name on the bus, have to be: the first channel says so
-// that matches it. It evaluates no expression.
-func (c *Catalogue) Contents(name string) *Contents {
-	if !c.schemas || c.IsPresence(name) {
-		return nil
-	}
-	var ru *rule
-	if !c.IsMember(name) {
-		ru, _ = c.channelOf(name)
-	} else if of, err := c.Inbox(name); err == nil {
-		ru, _ = c.memberRule(name, of)
-	}
-	if ru == nil {
-		return nil
-	}
-	return ru.contents
 }
