@@ -34,7 +34,7 @@ func readText(t *testing.T, text string) (f readTest, where func(string) string,
 func TestAny(t *testing.T) {
 	for said, want := range map[string]string{
 		`{mu: 42, rl: [A, "b\n"], z: {a: null, b: ~}, at: 2025-02-03}`: `{"mu":42,"rl":["A","b\n"],"z":{"a":null,"b":null},"at":"2025-02-03"}`,
-		`text <&>`:        `"text <&>"`,
+		`text <&>`:        `"text \u003c\u0026\u003e"`,
 		`"5"`:             `"5"`,
 		`5`:               `5`,
 		`-1.5e3`:          `-1.5e3`,
@@ -43,17 +43,16 @@ func TestAny(t *testing.T) {
 		`[&a {x: 1}, *a]`: `[{"x":1},{"x":1}]`,
 		`[]`:              `[]`,
 		`{}`:              `{}`,
-		`0x1F`:            `t.yaml:3: items[0].any: has 0x1F, which JSON writes otherwise: write it so, or put a text in quotes`,
-		`.inf`:            `t.yaml:3: items[0].any: has .inf, which JSON writes otherwise: write it so, or put a text in quotes`,
-		`{a: True}`:       `t.yaml:3: items[0].any: has True, which JSON writes otherwise: write it so, or put a text in quotes`,
-		`!x y`:            `t.yaml:3: items[0].any: has a value that begins with !, which YAML takes for the name of a type: put it in quotes`,
+		`0x1F`:            `t.yaml:3: items[0].any: 0x1F is no number as JSON has them: write it like 31 or 1.5`,
+		`{a: True}`:       `{"a":true}`,
+		`!x y`:            `t.yaml:3: items[0].any: is of the type !x, which JSON has not: if it is a text, put it in quotes`,
 		`~`:               `t.yaml:3: items[0].any: has no value: write one, or leave it out`,
-		`{a: 1, a: 2}`:    `t.yaml:3: items[0].any: has a twice: leave one`,
-		`{[a]: 1}`:        `t.yaml:3: items[0].any: has a list for a key: want a text`,
-		`{<<: {a: 1}}`:    `t.yaml:3: items[0].any: has a merge key (<<), which is not understood here: write the keys out`,
-		`&a [*a]`:         `t.yaml:3: items[0].any: has more than 32 lists and sections in each other`,
-		strings.Repeat("[", 33) + strings.Repeat("]", 33): `["deep"]`,
-		strings.Repeat("[", 34) + strings.Repeat("]", 34): `t.yaml:3: items[0].any: has more than 32 lists and sections in each other`,
+		`{a: 1, a: 2}`:    `t.yaml:3: items[0].any: has "a" twice: leave one`,
+		`{[a]: 1}`:        `t.yaml:3: items[0].any: has a key that JSON can't have: want a text`,
+		`{<<: {a: 1}}`:    `t.yaml:3: items[0].any: has a key that JSON can't have: want a text`,
+		`&a [*a]`:         `t.yaml:3: items[0].any: is too much: want 20000 values at most, nested 100 deep, and 1MiB`,
+		strings.Repeat("[", 101) + strings.Repeat("]", 101): `["deep"]`,
+		strings.Repeat("[", 102) + strings.Repeat("]", 102): `t.yaml:3: items[0].any: is too much: want 20000 values at most, nested 100 deep, and 1MiB`,
 	} {
 		if want == `["deep"]` {
 			want = said
@@ -74,13 +73,17 @@ func TestAnyBounded(t *testing.T) {
 	for i := 1; i <= 20; i++ {
 		bomb += fmt.Sprintf("  - {name: a, any: &a%d [%s]}\n", i, strings.Repeat(fmt.Sprintf("*a%d,", i-1), 10))
 	}
-	f, _, err := readText(t, bomb)
-	if err == nil || !strings.Contains(err.Error(), "t.yaml:2: items[6].any: is larger than 1MiB") {
-		t.Errorf("%v", err)
-	}
-	for _, item := range f.Items {
-		if len(item.Any) > 2*int(maxAny) {
-			t.Errorf("%d bytes are kept", len(item.Any))
+	long := strings.Repeat("x", 1000)
+	for want, text := range map[string]string{"t.yaml:2: items[5].any: is too much": bomb, "t.yaml:3: items[1].any: is too much": "items:\n  - {name: a, any: &a " + long + "}\n" +
+		"  - {name: b, any: [" + strings.Repeat("*a,", 2000) + "]}\n"} {
+		f, _, err := readText(t, text)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+		for _, item := range f.Items {
+			if len(item.Any) > 2*int(maxJSON) {
+				t.Errorf("%d bytes are kept", len(item.Any))
+			}
 		}
 	}
 }

@@ -68,7 +68,7 @@ func (f *file) examples(n *yaml.Node, k key) {
 		if !ok {
 			return
 		}
-		values = append(values, string(bytes.ReplaceAll(text, []byte("\n"), nil)))
+		values = append(values, oneLine(text))
 	}
 	f.values[k.path] = values
 }
@@ -77,6 +77,7 @@ func (f *file) examples(n *yaml.Node, k key) {
 const (
 	maxJSONDepth  = 100
 	maxJSONValues = 20_000
+	maxJSON       = MiB
 )
 
 // asJSON writes what stands at n as JSON, each value on the line on which it stands, of which the first is the line from.
@@ -103,9 +104,9 @@ func (w *jsonLines) fault(n *yaml.Node, format string, args ...any) {
 
 // value writes the value of n.
 func (w *jsonLines) value(n *yaml.Node, depth int) {
-	if w.left--; w.left < 0 || depth > maxJSONDepth {
+	if w.left--; w.left < 0 || depth > maxJSONDepth || len(w.out) > int(maxJSON) {
 		if w.left >= -1 {
-			w.fault(n, "is too much: want %d values at most, nested %d deep", maxJSONValues, maxJSONDepth)
+			w.fault(n, "is too much: want %d values at most, nested %d deep, and %s", maxJSONValues, maxJSONDepth, maxJSON)
 		}
 		w.left = -2
 		return
@@ -138,12 +139,18 @@ func (w *jsonLines) value(n *yaml.Node, depth int) {
 
 func (w *jsonLines) mapping(n *yaml.Node, depth int) {
 	w.out = append(w.out, '{')
+	said := map[string]bool{}
 	for i := 0; i < len(n.Content); i += 2 {
 		name, value := aimed(n.Content[i]), n.Content[i+1]
-		if name.Kind != yaml.ScalarNode || name.Tag == "!!merge" {
+		switch {
+		case name.Kind != yaml.ScalarNode || name.Tag == "!!merge":
 			w.fault(name, "has a key that JSON can't have: want a text")
 			return
+		case said[name.Value]:
+			w.fault(name, "has %q twice: leave one", name.Value)
+			return
 		}
+		said[name.Value] = true
 		if i > 0 {
 			w.out = append(w.out, ',')
 		}
@@ -178,6 +185,9 @@ func (w *jsonLines) text(s string) {
 	quoted, _ := json.Marshal(s) // a text always can be
 	w.out = append(w.out, quoted...)
 }
+
+// oneLine is what asJSON has written, without its lines.
+func oneLine(text []byte) string { return string(bytes.ReplaceAll(text, []byte("\n"), nil)) }
 
 // loadSchemas compiles the schemas of channels, if these are wanted. Those of the same file are one.
 func (c *Config) loadSchemas() {
