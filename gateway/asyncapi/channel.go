@@ -15,6 +15,7 @@ type builder struct {
 	channels    []*channel
 	ids         []string
 	hasPresence bool
+	schemas     object // of what channels carry
 }
 
 // channel is a channel of the document, and what a client can do there.
@@ -110,6 +111,7 @@ func (b *builder) addSubscribe(rule policy.Outline, match string) {
 	}
 	c := b.at(match)
 	c.describe(rule.Channel.Summary)
+	b.carries(c, rule.Channel)
 	if rule.Channel.Patterns {
 		c.tell("Subscriptions by pattern are let in: * stands for a segment, ** for any number of them.")
 	}
@@ -126,7 +128,28 @@ func (b *builder) addSend(rule policy.Outline, where string) {
 	}
 	c := b.at(rule.Match)
 	c.describe(rule.Channel.Summary)
+	b.carries(c, rule.Channel)
 	c.does(send, rule.Path, rule.Send.Login, may("send", rule.Send), where)
+}
+
+// carries tells what bodies have to be, unless another rule has told it of the address.
+func (b *builder) carries(c *channel, rule *policy.Channel) {
+	if len(c.message) > 1 || rule.Schema == nil && len(rule.Examples) == 0 {
+		return
+	}
+	c.message.set("contentType", "application/json")
+	if rule.Schema != nil {
+		place := "components/schemas/channel_" + c.id // which none of our own is called
+		b.schemas.set("channel_"+c.id, rule.Schema.Document("#/"+place))
+		c.message.set("payload", ref(place))
+	}
+	var examples []object
+	for _, text := range rule.Examples {
+		examples = append(examples, example(text)...)
+	}
+	if len(examples) > 0 {
+		c.message.set("examples", examples)
+	}
 }
 
 // addRoute adds what clients may send to the application.
@@ -136,14 +159,20 @@ func (b *builder) addRoute(rule policy.Outline) {
 	}
 	c := b.at(rule.Match)
 	r := rule.Route
-	says := []string{may("send", rule.Send), "The gateway publishes it to " + code(r.Publish) + "."}
+	says, goal := []string{may("send", rule.Send)}, "What a backend reads from "+r.To.String()
+	if r.Publish != "" {
+		says, goal = append(says, "The gateway publishes it to "+code(r.Publish)+"."), "What is published to "+r.Publish
+	}
+	if to := r.To.String(); to != "" {
+		says = append(says, "A backend reads it from "+code(to)+", and may answer the session.")
+	}
 	if r.Body != "" {
 		says = append(says, "Its body becomes "+code(r.Body)+", in CEL.")
 	}
 	if r.Headers != "" {
 		says = append(says, "Its headers become "+code(r.Headers)+", in CEL.")
 	}
-	c.describe("What is published to " + r.Publish)
+	c.describe(goal)
 	c.does(send, rule.Path, rule.Send.Login, says...)
 }
 

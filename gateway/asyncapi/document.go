@@ -55,10 +55,11 @@ func New(rules *policy.Catalogue, o Options) *Document {
 	channels, operations := b.described()
 	d.root.set("channels", channels)
 	d.root.set("operations", operations)
-	components := object{{"schemas", object{{"refusal", refusalSchema()}}}}
+	schemas := object{{"refusal", refusalSchema()}}
 	if b.hasPresence {
-		components[0].value = object{{"refusal", refusalSchema()}, {"presence", presenceSchema()}}
+		schemas.set("presence", presenceSchema())
 	}
+	components := object{{"schemas", append(schemas, b.schemas...)}}
 	if o.Tokens {
 		components.set("securitySchemes", object{{scheme, object{
 			{"type", "http"}, {"scheme", "bearer"}, {"bearerFormat", "JWT"},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stompgw/stompgw/gateway/asyncapi"
 	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/schema"
 )
 
 func mustNew(t testing.TB, r policy.Rules, o asyncapi.Options) string {
@@ -33,13 +34,20 @@ func mustNew(t testing.TB, r policy.Rules, o asyncapi.Options) string {
 }
 
 // everyKind are rules of every kind.
-func everyKind() policy.Rules {
+func everyKind(t testing.TB) policy.Rules {
+	t.Helper()
+	chat, err := schema.Compile(schema.Source{Text: []byte(`{"$defs": {"text": {"type": "string", "maxLength": 99}}, "type": "object", "properties": {"chat": {"$ref": "#/$defs/text"}}}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return policy.Rules{
 		Channels: []policy.Channel{
 			{Match: "/topic/fixed", Subscribe: "true", Send: "true", Summary: "All &\n<everybody>"},
 			{Match: "/topic/room-*", Subscribe: "true", Presence: policy.PresenceMembers, History: policy.History{Size: 10, TTL: time.Minute}},
 			{Match: "/topic/orders/{member}/**", Subscribe: `string(claims.mu) == vars.member && claims.a < 2`, Patterns: true},
 			{Match: "/topic/closed"},
+			{Match: "/topic/chat", Subscribe: "true", Send: "true", Schema: chat, Examples: []string{`{"chat":"hello"}`, `{}`}},
+			{Match: "/topic/said", Subscribe: "true", Examples: []string{`"hello"`}},
 			{Match: "/topic/fixed", Subscribe: "false", Send: "true"},
 			{Match: "/presence/topic/room-1", Subscribe: "session.member == 1"},
 			{Match: "/member/7/queue/{name}", Subscribe: `claims.ok == true`, Send: "true"},
@@ -49,6 +57,8 @@ func everyKind() policy.Rules {
 		},
 		Routes: []policy.Route{
 			{Match: "/app/orders/{id}", Allow: `"mu" in claims`, Publish: "/topic/orders/{id}/new", Body: `{"id": vars.id}`, Headers: `{"x-id": vars.id}`},
+			{Match: "/app/pay", Allow: "true", To: policy.To{Topic: "payments"}},
+			{Match: "/app/ship", Allow: "true", Publish: "/topic/fixed", To: policy.To{Subject: "ship.in"}},
 			{Match: "/app/closed", Allow: "false", Publish: "/topic/fixed"},
 		},
 	}
@@ -56,7 +66,7 @@ func everyKind() policy.Rules {
 
 // TestDocument holds the document of rules of every kind; a parser of others takes it in testdata/browser. UPDATE_GOLDEN=1 writes it.
 func TestDocument(t *testing.T) {
-	got := mustNew(t, everyKind(), asyncapi.Options{Tokens: true, MustLogIn: true, Servers: []asyncapi.Server{
+	got := mustNew(t, everyKind(t), asyncapi.Options{Tokens: true, MustLogIn: true, Servers: []asyncapi.Server{
 		{Name: "websocket", Host: "{host}:443", Path: "/stomp", Protocol: "wss", Description: "STOMP over WebSocket"},
 		{Name: "tcp", Host: "10.0.0.1:61613", Protocol: "stomp"},
 	}})

@@ -19,6 +19,17 @@ type To struct {
 	Subject string `key:"subject" is:"subject of NATS that a backend reads: with the variables of 'match'"`
 }
 
+// String is where it brings a SEND, for people: "topic orders-in"; nothing is nowhere.
+func (t To) String() string {
+	switch {
+	case t.Topic != "":
+		return "topic " + t.Topic
+	case t.Subject != "":
+		return "subject " + t.Subject
+	}
+	return ""
+}
+
 // The keys of a record that have a name. That of nobody's SEND is its session's, where the key is the member.
 const (
 	keyMember      = "member"

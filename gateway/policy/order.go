@@ -68,7 +68,7 @@ func (c *Catalogue) DeadEnds() (paths []string) {
 	}
 	sorted := slices.Sorted(maps.Keys(begin))
 	for i := range c.routes {
-		if ru := &c.routes[i]; c.leadsNowhere(ru, begin, sorted) {
+		if ru := &c.routes[i]; ru.publishes && c.leadsNowhere(ru, begin, sorted) {
 			paths = append(paths, ru.path)
 		}
 	}

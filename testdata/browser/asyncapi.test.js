@@ -28,6 +28,14 @@ channels:
   - { match: "/topic/{a.b}/{a_b}/y", subscribe: "true" }
   - { match: "/topic/a#b c/d", subscribe: "true" }
   - { match: /topic/closed }
+  - match: /topic/chat
+    subscribe: "true"
+    send: "true"
+    schema:
+      type: object
+      $defs: { text: { type: string, maxLength: 99 } }
+      properties: { chat: { $ref: "#/$defs/text" }, pair: { prefixItems: [{ type: integer }], unevaluatedItems: false } }
+    examples: [{ chat: hello }]
   - { match: /topic/fixed, subscribe: "false" }
   - { match: "/queue/**", subscribe: "true", send: session.member == 1 }
   - { match: "/presence/topic/room-1", subscribe: '"ROLE_STAFF" in claims.rl' }
@@ -37,6 +45,7 @@ channels:
   - { match: "/**", subscribe: "true" }
 routes:
   - { match: "/app/orders/{id}", allow: '"mu" in claims', publish: "/topic/orders/{id}/new", body: '{"id": vars.id}', headers: '{"x": vars.id}' }
+  - { match: "/app/pay", allow: "true", to: { topic: payments } }
   - { match: "/app/**/{last}", allow: "true", publish: "/session/queue/{last}" }
 `;
 
@@ -101,7 +110,9 @@ describe('the parser takes what stompgw asyncapi prints', () => {
         '/member/{member}/queue/{name}': ['send'],
         '/session/{path}': ['receive', 'send'],
         '/{path}': ['receive'],
+        '/topic/chat': ['receive', 'send'],
         '/app/orders/{id}': ['send'],
+        '/app/pay': ['send'],
         '/app/{path}/{last}': ['send'],
         '/session/queue/request-error': ['receive'],
       });

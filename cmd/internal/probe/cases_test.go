@@ -18,8 +18,8 @@ channels:
   - match: /topic/of/{member}
     subscribe: string(claims.mu) == vars.member
     send: headers["x-key"] == "k"
-  - match: /member/{member}/queue/{name}
-    subscribe: "true"
+  - {match: '/member/{member}/queue/{name}', subscribe: "true"}
+  - {match: /topic/level, send: "true", schema: {type: integer}, limits: {message: 4B}}
 routes:
   - match: /app/room/{n}
     allow: '"mu" in claims'
@@ -69,8 +69,11 @@ func TestCasesPass(t *testing.T) {
       headers: {x-a: b, x-by: 7, content-type: application/json, authorization: null, Authorization: null}
   - {command: SEND, destination: /app/room/1, claims: *seven, body: {chat: 1}, expect: allow, becomes: {body: '{"by":7,"text":1}'}}
   - {command: SEND, destination: /app/me, body: " as it is", expect: allow, becomes: {destination: /session/queue/me, body: " as it is"}}
+  - {command: SEND, destination: /topic/level, body: 5, expect: allow}
+  - {command: SEND, destination: /topic/level, body: high, expect: schema, rule: /topic/level}
+  - {command: SEND, destination: /topic/level, body: 12345, expect: too_large}
 `)
-	if code != cli.Done || stdout != "17 cases: 17 passed, 0 failed\n" || stderr != "" {
+	if code != cli.Done || stdout != "20 cases: 20 passed, 0 failed\n" || stderr != "" {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 }

@@ -138,6 +138,12 @@ func (t *caseTester) ask(ctx context.Context, c *policyCase, r *policy.Request) 
 	if v.Target.Rewrite != nil {
 		v.Refusal = v.Target.Rewrite.Apply(ctx, &e, int(t.cfg.Limits.Message))
 	}
+	if v.Refusal == nil {
+		v.Refusal = v.Target.Quota.Fits(len(e.Body))
+	}
+	if v.Refusal == nil {
+		v.Refusal = v.Target.Contents.Check(e.Body)
+	}
 	got.decided(t.cfg, v)
 	if v.Refusal == nil {
 		body := string(e.Body)

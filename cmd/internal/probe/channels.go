@@ -193,10 +193,12 @@ func goesTo(r *policy.Route) string {
 	if r == nil {
 		return ""
 	}
+	goals := slices.DeleteFunc([]string{r.Publish, r.To.String()}, func(s string) bool { return s == "" })
+	said := "goes to " + strings.Join(goals, " and ")
 	if r.Body != "" || r.Headers != "" {
-		return "goes to " + r.Publish + ", rewritten"
+		said += ", rewritten"
 	}
-	return "goes to " + r.Publish
+	return said
 }
 
 // onOneLine is a text with its line ends and indents as single spaces.
