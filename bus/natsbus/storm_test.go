@@ -181,7 +181,10 @@ func storm(t *testing.T, urls []string, disturb func()) {
 				return len(got) > 0 && got[len(got)-1] >= want[len(want)-1]
 			})
 			if got = got[sortedFrom(got, from(destination)):]; !slices.Equal(got, want) {
-				t.Errorf("%s has %d of %s, want %d", name, len(got), destination, len(want))
+				l.mu.Lock()
+				past := offsets(l.past[destination])
+				l.mu.Unlock()
+				t.Errorf("%s has %d of %s, want %d: %s", name, len(got), destination, len(want), difference(got, want, past))
 			}
 			if !slices.IsSorted(live) {
 				t.Errorf("%s has %s out of order", name, destination)
@@ -209,6 +212,31 @@ func storm(t *testing.T, urls []string, disturb func()) {
 	if whole < 1 {
 		t.Error("no recall was whole")
 	}
+}
+
+// difference tells how sorted numbers differ from those that are wanted.
+func difference(got, want, past []uint64) string {
+	var doubled, missing, more []uint64
+	for i, n := range got {
+		if i > 0 && got[i-1] == n {
+			doubled = append(doubled, n)
+		}
+		if _, is := slices.BinarySearch(want, n); !is {
+			more = append(more, n)
+		}
+	}
+	for _, n := range want {
+		if _, is := slices.BinarySearch(got, n); !is {
+			missing = append(missing, n)
+		}
+	}
+	ends := func(list []uint64) string {
+		if len(list) == 0 {
+			return "none"
+		}
+		return fmt.Sprintf("%d, %d to %d", len(list), list[0], list[len(list)-1])
+	}
+	return fmt.Sprintf("doubled %s; missing %s; not stored %s; past %s; wanted %s", ends(doubled), ends(missing), ends(more), ends(past), ends(want))
 }
 
 func sortedFrom(sorted []uint64, from uint64) int {
