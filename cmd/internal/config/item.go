@@ -22,14 +22,23 @@ func (c *Config) Entries(item string) (list []Entry) {
 		case value.Kind == yaml.ScalarNode:
 			list = append(list, Entry{path, value.Value})
 		case isLeaf(value):
-			var texts []string
-			for _, text := range value.Content {
-				texts = append(texts, text.Value)
-			}
-			list = append(list, Entry{path, strings.Join(texts, ", ")})
+			list = append(list, Entry{path, leafText(value)})
 		}
 	})
 	return list
+}
+
+// leafText is a list of texts with commas between, and JSON as such.
+func leafText(n *yaml.Node) string {
+	var texts []string
+	for _, item := range n.Content {
+		if n.Kind != yaml.SequenceNode || item.Kind != yaml.ScalarNode {
+			text, _ := json.Marshal((*inJSON)(n)) // which was read from it
+			return string(text)
+		}
+		texts = append(texts, item.Value)
+	}
+	return strings.Join(texts, ", ")
 }
 
 // EntriesJSON is an object with what Entries tells, sections of it as objects.

@@ -103,6 +103,22 @@ func TestChannelsShow(t *testing.T) {
 			t.Errorf("%s: exit code %d, %s got\n%swant\n%s", dest, code, stderr, stdout, want)
 		}
 	}
+	clitest.WriteFile(t, "carries.yaml", `channels:
+  - match: /topic/a
+    send: "true"
+    schema: {type: object, required: [chat]}
+    examples: [{chat: hello}, {chat: "5"}]
+    limits: {rate: 5/s, burst: 10}
+routes: [{match: /app/a, allow: "true", publish: /topic/a, to: {topic: orders-in}}]
+`)
+	for dest, want := range map[string]string{
+		"/topic/a": "SCHEMA	{\"required\":[\"chat\"],\"type\":\"object\"}\nEXAMPLES	[{\"chat\":\"hello\"},{\"chat\":\"5\"}]\nLIMITS	rate 5/s, burst 10\n",
+		"/app/a":   "PUBLISH	/topic/a\nTO	topic orders-in\n",
+	} {
+		if code, stdout, stderr := run(t, "channels", "show", "--config", "carries.yaml", dest); code != 0 || !strings.HasSuffix(stdout, want) {
+			t.Errorf("%s: exit code %d, %s got\n%swant at its end\n%s", dest, code, stderr, stdout, want)
+		}
+	}
 	if _, stdout, _ := run(t, "channels", "show", "--config", "t.yaml", "-o", "name", "/topic/room.1"); strings.TrimSpace(stdout) != "/topic/room.*" {
 		t.Errorf("its name is %s", stdout)
 	}
