@@ -150,6 +150,11 @@ func TestTaken(t *testing.T) {
 		all := bus.Keep{Patterns: []string{"/a/**", "/queue/**", "/topic/**", "/z/*", "no/slash"}, Size: 10, Has: func(string) bool { return true }}
 		for name, keeps := range map[string][]bus.Keep{"at start": {all}, "after a reload": {keeping(5), all}} {
 			t.Run(name, func(t *testing.T) {
+				t.Cleanup(func() { // once the node has gone, which would make its stream anew
+					checkErr(t, js.DeleteStream("STOMPGW"), nil)
+					_, err := js.AddStream(other)
+					checkErr(t, err, nil)
+				})
 				a := &reader{newBus(t, Config{URL: url, Silence: time.Hour}, "1/a", nil), make(chan bus.Envelope, 100)}
 				a.history.glance = 50 * time.Millisecond
 				receive(t, a.Bus, func(e bus.Envelope) { a.arrived <- e })
@@ -183,9 +188,6 @@ func TestTaken(t *testing.T) {
 				checkErr(t, js.DeleteStream("OTHER"), nil)
 				bustest.Eventually(t, "it lacks nothing", func() bool { return a.history.left.Load() == nil })
 				checkErr(t, <-publish(t, a.Bus, "/queue/a", "1"), nil)
-				checkErr(t, js.DeleteStream("STOMPGW"), nil)
-				_, err = js.AddStream(other)
-				checkErr(t, err, nil)
 			})
 		}
 	})
