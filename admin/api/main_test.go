@@ -149,7 +149,10 @@ func rules(t *testing.T) *policy.Catalogue {
 			{Match: "/member/{member}/queue/{name}", Subscribe: "string(claims.mu) == vars.member", Send: "false"},
 			{Match: "/session/queue/{name}", Subscribe: "true", Send: "false"},
 		},
-		Routes: []policy.Route{{Match: "/app/topic/{room}", Allow: "true", Publish: "/topic/{room}"}},
+		Routes: []policy.Route{
+			{Match: "/app/topic/{room}", Allow: "true", Publish: "/topic/{room}"},
+			{Match: "/app/orders", Allow: "true", Publish: "/topic/chat", To: policy.To{Topic: "orders-in"}},
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

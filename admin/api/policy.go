@@ -46,6 +46,8 @@ type verdict struct {
 	Session   bool   `json:"session,omitempty" doc:"it goes to the sender's own session"`
 	Rewritten bool   `json:"rewritten,omitempty" doc:"the rule changes the message before"`
 	Limits    string `json:"limits,omitempty" doc:"what each session may send to the target's channel, such as 5/s, burst 10"`
+	Schema    string `json:"schema,omitempty" doc:"JSON Schema that the message has to fit then: its file, or the schema itself"`
+	Backend   string `json:"backend,omitempty" doc:"what a backend reads the message from, such as topic orders-in"`
 }
 
 func (a *API) testPolicy(_ context.Context, in *policyRequest) (out verdict, err error) {
@@ -74,6 +76,7 @@ func newVerdict(v policy.Verdict) verdict {
 	out := verdict{
 		Allowed: v.Refusal == nil, Rule: v.Rule, Where: v.Where, Match: v.Match, Field: v.Field, Expression: v.Expression,
 		Destination: v.Destination, Room: v.Room, Target: v.Target.Destination, Session: v.Target.Session, Rewritten: v.Target.Rewrite != nil,
+		Schema: v.Target.Contents.Schema().String(), Backend: policy.To{Topic: v.Target.To.Topic, Subject: v.Target.To.Subject}.String(),
 	}
 	if q := v.Target.Quota; q != nil {
 		out.Limits = q.String()

@@ -36,3 +36,12 @@ func TestPolicy(t *testing.T) {
 		}
 	}
 }
+
+// TestPolicyTarget: of a SEND that may pass it is told what else it goes to, and what it has to fit.
+func TestPolicyTarget(t *testing.T) {
+	var got struct{ Target, Backend, Schema string }
+	wantJSON(t, newRigOn(t, unreachable(t)).ask(t, readKey, "POST", "/v1/policy/test", `{"command": "SEND", "destination": "/app/orders"}`), http.StatusOK, &got)
+	if got.Target != "/topic/chat" || got.Backend != "topic orders-in" || got.Schema == "" {
+		t.Errorf("got %+v", got)
+	}
+}
