@@ -143,9 +143,7 @@ func (b *Bus) fetchAll(ctx context.Context, c *conn, f *fetcher) {
 	for range fetchers {
 		wg.Go(func() {
 			for await(ctx, f.wake) {
-				for next := f.take(b.history.highest()); len(next) > 0 && ctx.Err() == nil; next = f.take(b.history.highest()) {
-					b.endWants(next, b.fetchFrom(ctx, own, next))
-				}
+				b.fetchNext(ctx, own, f)
 				b.tryFetching(ctx, own)
 			}
 		})
@@ -153,6 +151,17 @@ func (b *Bus) fetchAll(ctx context.Context, c *conn, f *fetcher) {
 	signal(f.wake)
 	wg.Wait()
 	own.close()
+}
+
+// fetchNext brings what there is to be fetched, until nothing is left or ctx ends. It takes nothing that it does not end: a trail waits for that.
+func (b *Bus) fetchNext(ctx context.Context, own *spare, f *fetcher) {
+	for ctx.Err() == nil {
+		next := f.take(b.history.highest())
+		if len(next) == 0 {
+			return
+		}
+		b.endWants(next, b.fetchFrom(ctx, own, next))
+	}
 }
 
 // spare is a connection beside the bus's own, once it is needed.

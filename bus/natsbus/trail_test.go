@@ -1,6 +1,7 @@
 package natsbus
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -241,6 +242,19 @@ func TestRepairBeforePast(t *testing.T) {
 	trailOf(a.Bus, "/topic/a").lose()
 	send(t, a.Bus, "2")
 	a.want(t, "1", "2")
+}
+
+// TestLeftToTheNext: when a connection ends, what is to be fetched stays for the fetchers of the next one.
+func TestLeftToTheNext(t *testing.T) {
+	b := &Bus{history: newHistory(Config{}.withDefaults())}
+	f := newFetcher()
+	f.fetch(&want{})
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	b.fetchNext(ended, &spare{bus: b}, f)
+	if !f.waited() {
+		t.Error("it is gone, and its trail waits for ever")
+	}
 }
 
 // TestTogether: many wants that lie close together are fetched by reading the stream once, others one by one.
