@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,7 +30,7 @@ func (b *Bus) Advise(ctx context.Context, k bus.Keep) ([]string, error) {
 	if err := h.inspect(ctx, c, info); err != nil && !is(err, noSuchStream) { // a node makes it
 		return nil, fmt.Errorf("natsbus: %w", err)
 	}
-	advice := h.adviseLimits(info, k)
+	advice := h.adviseLimits(info, k, c.nc.ConnectedServerVersion())
 	if h.create { // else what it captures is its maker's choice
 		advice = append(advice, h.adviseCaptured(info.subjects(), k)...)
 	}
@@ -42,11 +43,12 @@ func (b *Bus) Advise(ctx context.Context, k bus.Keep) ([]string, error) {
 	return advice, nil
 }
 
-// adviseLimits returns what of k a stream loses that could be used. What can't be used at all, Healthy tells.
-func (h *history) adviseLimits(info *streamInfo, k bus.Keep) (advice []string) {
+// adviseLimits returns what of k a stream loses that could be used, on servers of a version. What can't be used at all, Healthy tells.
+func (h *history) adviseLimits(info *streamInfo, k bus.Keep, version string) (advice []string) {
 	var cfg struct {
-		MaxAge  time.Duration `json:"max_age"`
-		Storage string
+		MaxAge   time.Duration `json:"max_age"`
+		Storage  string
+		Replicas int `json:"num_replicas"`
 	}
 	_ = json.Unmarshal(encoded(info.Config), &cfg) // nothing, if it is no such stream
 	if cfg.MaxAge > 0 && cfg.MaxAge < k.Age {
@@ -58,7 +60,18 @@ func (h *history) adviseLimits(info *streamInfo, k bus.Keep) (advice []string) {
 	if n := info.perSubject(); !h.create && n > 0 && n < k.Size {
 		advice = append(advice, fmt.Sprintf("keeps %d messages of a destination, and rules ask for %d: raise its max_msgs_per_subject", n, k.Size))
 	}
+	if max(cfg.Replicas, h.replicas) > 1 && losesReplicas(version) {
+		advice = append(advice, fmt.Sprintf("has replicas on servers of version %s, which can differ, or be lost, when servers are killed: take 2.10 or a newer one", version))
+	}
 	return advice
+}
+
+// losesReplicas reports whether servers of a version lose what they had agreed on.
+func losesReplicas(version string) bool {
+	major, rest, _ := strings.Cut(version, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	n, err := strconv.Atoi(minor)
+	return err == nil && major == "2" && n < 10
 }
 
 // adviseCaptured returns which subjects a stream, which has those held, captures for rules that do not ask for all of them.

@@ -57,11 +57,21 @@ func TestAdviseLimits(t *testing.T) {
 		{`{"storage": "memory"}`, false, []string{"lies in memory: "}},
 		{`{"max_msgs_per_subject": 99}`, false, []string{"keeps 99 messages of a destination, and rules ask for 100: raise its max_msgs_per_subject"}},
 		{`{"max_msgs_per_subject": 99}`, true, nil}, // nodes raise it
+		{`{"num_replicas": 3}`, false, []string{"has replicas on servers of version 2.9.10, which can differ"}},
+		{`{"num_replicas": 1}`, false, nil},
 	} {
 		h, info := newHistory(Config{History: History{Existing: !tt.create}}.withDefaults()), new(streamInfo)
 		checkErr(t, json.Unmarshal([]byte(tt.config), &info.Config), nil)
-		if got := h.adviseLimits(info, bus.Keep{Size: 100, Age: time.Minute}); !slices.EqualFunc(got, tt.want, strings.HasPrefix) {
+		if got := h.adviseLimits(info, bus.Keep{Size: 100, Age: time.Minute}, "2.9.10"); !slices.EqualFunc(got, tt.want, strings.HasPrefix) {
 			t.Errorf("%s: got %q, want %q", tt.config, got, tt.want)
+		}
+	}
+}
+
+func TestLosesReplicas(t *testing.T) {
+	for version, want := range map[string]bool{"2.9.25": true, "2.2.0-beta": true, "2.10.0": false, "2.15.2": false, "3.1.0": false, "": false, "dev": false} {
+		if losesReplicas(version) != want {
+			t.Errorf("%s: want %v", version, want)
 		}
 	}
 }
