@@ -397,13 +397,15 @@ func (b *Bus) lookAtStream(ctx context.Context, c *conn) error {
 // ack then.
 func (b *Bus) observe(ctx context.Context, c *conn, info *streamInfo, seen, owed uint64) error {
 	h := b.history
-	if before := h.present(); before != nil && before.log == info.log() && info.State.Last < seen {
+	if before := h.present(); before != nil {
 		// A leader that has just been elected may not have come to the end of its log yet.
-		if !await(ctx, time.After(beat/2)) {
-			return ctx.Err()
-		}
-		if err := h.inspect(ctx, c, info); err != nil {
-			return err
+		for until := time.Now().Add(requestTimeout); before.log == info.log() && info.State.Last < seen && time.Now().Before(until); {
+			if !await(ctx, time.After(beat/4)) {
+				return ctx.Err()
+			}
+			if err := h.inspect(ctx, c, info); err != nil {
+				return err
+			}
 		}
 	}
 	end, cut, err := h.compare(ctx, c, info)
