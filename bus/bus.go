@@ -174,8 +174,8 @@ type Recalled struct {
 // Recaller is a bus that can bring what was published before.
 //
 // To deliver come the envelopes of a destination with history in the order of their log, each once, with a Mark: as Past, if
-// they were published before Receive began or before the destination was watched. What comes twice is dropped before, and
-// what is missing is brought first. What can't be brought any more, as the broker has removed it, is told by a Hole: its
+// they were published before Receive began or before the destination was watched. What comes twice is dropped before, but for the
+// Past, which comes again where it could not be brought whole at first; and what is missing is brought first. What can't be brought any more, as the broker has removed it, is told by a Hole: its
 // Destination is empty for all of the log, and what lies at At and before it may be missing. At Ended the log is no more,
 // and what is known of it is to be forgotten. Holes with the same Event are of one, as when a topic of many logs is made anew, and
 // a subscriber hears of it once; with 0 each is an event of its own. A log that has lost its end goes on from a lower Offset, with a higher Term.

@@ -39,6 +39,7 @@ func (l *ledger) deliver(e bus.Envelope) {
 		l.told = append(l.told, e.Destination+" has no mark")
 	case e.Mark.Hole:
 		l.told = append(l.told, fmt.Sprint(e.Destination, e.Mark))
+	case e.Mark.Past && slices.Contains(l.past[e.Destination], e.Mark.At): // it comes again, after a failure
 	case e.Mark.Past:
 		l.past[e.Destination] = append(l.past[e.Destination], e.Mark.At)
 	default:
@@ -145,6 +146,7 @@ func storm(t *testing.T, urls []string, disturb func()) {
 		whole [rooms]bool
 	}
 	var joiners []*joiner
+	var unanswered atomic.Int64
 	for i := range 3 {
 		disturb()
 		b, l2 := stormy(t, urls[i%len(urls)], fmt.Sprint("1/j", i))
@@ -154,9 +156,8 @@ func storm(t *testing.T, urls []string, disturb func()) {
 			place, _ := l.place(room(i))
 			recalls.Add(1)
 			b.Recall(room(i), bus.Wish{After: []bus.Position{place}}, func(r bus.Recalled) {
-				j.whole[i] = r.Whole
-				if r.Err != nil {
-					t.Logf("%s: %v", room(i), r.Err)
+				if j.whole[i] = r.Whole; errors.Is(r.Err, bus.ErrDown) { // a busy machine takes longer than a Recall waits
+					unanswered.Add(1)
 				}
 				recalls.Done()
 			})
@@ -169,14 +170,6 @@ func storm(t *testing.T, urls []string, disturb func()) {
 	bustest.Eventually(t, "all is answered", func() bool { return sender.Figures().Queued == 0 })
 	t.Logf("%d were sent, of %d nobody knows, %d were refused", sent.Load(), unknown.Load(), refused.Load())
 	all := stored(t, urls[0])
-	nodes := []*ledger{l}
-	for _, j := range joiners {
-		nodes = append(nodes, j.ledger)
-	}
-	if n := takenBack(all, nodes); n > 0 && len(urls) > 1 {
-		t.Logf("the servers have taken back %d messages that one of them had published, and given their places to others: what follows can't be held against that", n)
-		return
-	}
 	whole := 0
 	check := func(name string, b *Bus, l *ledger, from func(destination string) uint64) {
 		for destination, want := range all {
@@ -217,30 +210,9 @@ func storm(t *testing.T, urls []string, disturb func()) {
 			return at.Offset
 		})
 	}
-	if whole < 1 {
-		t.Error("no recall was whole")
+	if n := int64(rooms * len(joiners)); whole < 1 && unanswered.Load() < n {
+		t.Errorf("no recall was whole, and %d of %d had no answer", unanswered.Load(), n)
 	}
-}
-
-// takenBack counts what nodes were brought live in places in which the stream has something else. Servers of a cluster that are killed do
-// that: one publishes what the others have not agreed to yet.
-func takenBack(all map[string][]uint64, nodes []*ledger) (n int) {
-	var last uint64
-	for _, stored := range all {
-		last = max(last, stored[len(stored)-1])
-	}
-	for _, l := range nodes {
-		l.mu.Lock()
-		for destination, live := range l.live {
-			for _, at := range live {
-				if _, is := slices.BinarySearch(all[destination], at.Offset); !is && at.Offset < last {
-					n++
-				}
-			}
-		}
-		l.mu.Unlock()
-	}
-	return n
 }
 
 // difference tells how sorted numbers differ from those that are wanted.

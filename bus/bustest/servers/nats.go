@@ -6,17 +6,22 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 )
 
-// NATS starts nats-server on the given port, or on a free one if that is 0, with further arguments.
+// NATS starts the nats-server of this machine on the given port, or on a free one if that is 0, with further arguments.
 // The test's end kills it.
 func NATS(t testing.TB, port int, args ...string) *Process {
 	t.Helper()
-	path := LookPath(t, "nats-server", "nats-server")
+	return runNATS(t, LookPath(t, "nats-server", "nats-server"), port, args...)
+}
+
+func runNATS(t testing.TB, path string, port int, args ...string) *Process {
+	t.Helper()
 	if port == 0 {
 		port = FreePort(t)
 	}
@@ -29,17 +34,22 @@ func NATS(t testing.TB, port int, args ...string) *Process {
 	})
 }
 
-// NATSCluster starts a cluster of so many servers with JetStream.
+// NATSCluster starts a cluster of so many servers with JetStream. They are of the version that go.mod names: replicas of those of Debian
+// (2.9) differ, or are lost, when servers are killed in turn.
 func NATSCluster(t testing.TB, count int) []*Process {
 	t.Helper()
 	dir := t.TempDir()
+	path := filepath.Join(dir, "nats-server")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "github.com/nats-io/nats-server/v2").CombinedOutput(); err != nil {
+		t.Fatalf("nats-server can't be built: %v\n%s", err, out)
+	}
 	var routes []string
 	for range count {
 		routes = append(routes, fmt.Sprint("nats://", loopback(FreePort(t))))
 	}
 	var members []*Process
 	for i, route := range routes {
-		members = append(members, NATS(t, 0, "-js", "-sd", filepath.Join(dir, strconv.Itoa(i)), "-n", fmt.Sprint("n", i),
+		members = append(members, runNATS(t, path, 0, "-js", "-sd", filepath.Join(dir, strconv.Itoa(i)), "-n", fmt.Sprint("n", i),
 			"--cluster_name", "c", "--cluster", route, "--routes", strings.Join(routes, ",")))
 	}
 	return members
