@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+
+	"github.com/twmb/franz-go/pkg/kbin"
 )
 
 const (
@@ -41,14 +43,14 @@ type Batch struct {
 // Cut cuts the first batch off set. With any error the batch's offsets are set, with ErrCut if its head is
 // there, and rest is what follows it, as far as that is known.
 func Cut(set []byte) (b Batch, rest []byte, err error) {
-	r := reader{b: set}
-	b.First = r.int64()
-	b.length = r.int32()
-	epoch := r.int32()
-	b.version = r.int8()
+	r := kbin.Reader{Src: set}
+	b.First = r.Int64()
+	b.length = r.Int32()
+	epoch := r.Int32()
+	b.version = r.Int8()
 	b.Last, b.Epoch = b.First, -1
 	switch {
-	case r.bad:
+	case !r.Ok():
 		return b, nil, ErrCut
 	case b.length < BatchHead-batchPrefix && b.version >= 2 || b.length < 0:
 		return b, nil, fmt.Errorf("the batch has a length of %d", b.length)
@@ -71,15 +73,15 @@ func Cut(set []byte) (b Batch, rest []byte, err error) {
 
 // head reads what comes after the version.
 func (b *Batch) head(whole []byte) {
-	r := reader{b: whole[17:]}
-	b.checksum = uint32(r.int32())
-	b.summed = r.b
-	b.attributes = r.int16()
-	b.Last = b.First + int64(r.int32())
-	b.firstTime, b.lastTime = r.int64(), r.int64()
-	r.bytes(8 + 2 + 4) // the producer's id, epoch and sequence
-	b.count = r.int32()
-	b.records = r.b
+	r := kbin.Reader{Src: whole[17:]}
+	b.checksum = r.Uint32()
+	b.summed = r.Src
+	b.attributes = r.Int16()
+	b.Last = b.First + int64(r.Int32())
+	b.firstTime, b.lastTime = r.Int64(), r.Int64()
+	r.Span(8 + 2 + 4) // the producer's id, epoch and sequence
+	b.count = r.Int32()
+	b.records = r.Src
 }
 
 // Count returns how many records the batch says it has.

@@ -12,6 +12,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/apiversions"
 	"github.com/segmentio/kafka-go/sasl"
+	"github.com/twmb/franz-go/pkg/kbin"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -128,9 +129,9 @@ func (q *Inquiry) parse(answer []byte, id int32) error {
 	}
 	res := q.Request.ResponseKind()
 	if res.IsFlexible() {
-		r.tags()
+		passTags(&r)
 	}
-	if err := res.ReadFrom(r.b); err != nil {
+	if err := res.ReadFrom(r.Src); err != nil {
 		return err
 	}
 	q.Answer = res
@@ -138,12 +139,20 @@ func (q *Inquiry) parse(answer []byte, id int32) error {
 }
 
 // behindID returns a reader of what stands in an answer behind the id that it has to bear.
-func behindID(answer []byte, id int32) (reader, error) {
-	r := reader{b: answer}
-	if got := r.int32(); got != id {
+func behindID(answer []byte, id int32) (kbin.Reader, error) {
+	r := kbin.Reader{Src: answer}
+	if got := r.Int32(); got != id {
 		return r, fmt.Errorf("answer to request %d, want %d", got, id)
 	}
 	return r, nil
+}
+
+// passTags passes by the tagged fields at the end of a structure.
+func passTags(r *kbin.Reader) {
+	for n := r.Uvarint(); n > 0 && r.Ok(); n-- {
+		r.Uvarint() // which one
+		r.Span(int(r.Uvarint()))
+	}
 }
 
 func readSize(r io.Reader) (int32, error) {

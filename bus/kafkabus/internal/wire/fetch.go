@@ -7,6 +7,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/fetch"
+	"github.com/twmb/franz-go/pkg/kbin"
 )
 
 const (
@@ -104,45 +105,44 @@ func (f *Fetch) parse() error {
 	if err != nil {
 		return err
 	}
-	r.int32() // throttled: the broker has done that by itself
+	r.Int32() // throttled: the broker has done that by itself
 	if f.version >= 7 {
-		f.Code = kafka.Error(r.int16())
-		r.int32() // session
+		f.Code = kafka.Error(r.Int16())
+		r.Int32() // session
 	}
-	for topics := r.int32(); topics > 0 && !r.bad; topics-- {
-		topic := r.bytes(int64(r.int16()))
-		for partitions := r.int32(); partitions > 0 && !r.bad; partitions-- {
+	for topics := r.Int32(); topics > 0 && r.Ok(); topics-- {
+		topic := r.Span(int(r.Int16()))
+		for partitions := r.Int32(); partitions > 0 && r.Ok(); partitions-- {
 			p := Fetched{Topic: topic}
 			p.parse(&r, f.version)
 			f.Partitions = append(f.Partitions, p)
 		}
 	}
-	if r.bad {
+	if !r.Ok() {
 		return fmt.Errorf("an answer of %d bytes ends too early", len(f.buf))
 	}
 	return nil
 }
 
-func (p *Fetched) parse(r *reader, version int16) {
-	p.Number = r.int32()
-	p.Code = kafka.Error(r.int16())
-	p.End = r.int64()
-	r.int64() // last stable offset
+func (p *Fetched) parse(r *kbin.Reader, version int16) {
+	p.Number = r.Int32()
+	p.Code = kafka.Error(r.Int16())
+	p.End = r.Int64()
+	r.Int64() // last stable offset
 	if version >= 5 {
-		r.int64() // first offset, not to be trusted beside an error
+		r.Int64() // first offset, not to be trusted beside an error
 	}
-	if aborted := r.int32(); aborted > 0 { // transactions, for those who ask for committed ones alone
-		r.bytes(16 * int64(aborted))
+	if aborted := r.Int32(); aborted > 0 { // transactions, for those who ask for committed ones alone
+		r.Span(16 * int(aborted))
 	}
 	if version >= 11 {
-		r.int32() // preferred replica
+		r.Int32() // preferred replica
 	}
-	n := int64(max(0, r.int32()))
-	if n > int64(len(r.b)) { // it ends too early: what there is tells readHead why
-		p.Batches, r.bad = r.b, true
-		return
+	n := int(max(0, r.Int32()))
+	left := r.Src
+	if p.Batches = r.Span(n); !r.Ok() {
+		p.Batches = left // it ends too early: what there is tells readHead why
 	}
-	p.Batches = r.bytes(n)
 }
 
 // Release gives up what is too large to keep.

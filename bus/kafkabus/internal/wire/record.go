@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kbin"
 )
 
 // MaxHeaders bounds the headers of one record: each of them takes more memory than bytes of the
@@ -24,38 +25,39 @@ type Record struct {
 
 // Scanner reads the records of a batch one after the other.
 type Scanner struct {
-	reader
+	left  kbin.Reader
 	batch *Batch
 	read  int32
+	bad   bool // a record can't be read
 	names Names
 }
 
 // Scan returns a scanner of b's records, which are unpacked.
 func (b *Batch) Scan(unpacked []byte, names Names) Scanner {
-	return Scanner{reader: reader{b: unpacked}, batch: b, names: names}
+	return Scanner{left: kbin.Reader{Src: unpacked}, batch: b, names: names}
 }
 
 // Next reads the next record into rec, whose slices alias the batch and whose headers are used
 // again. It returns false at the end, and when the rest of the batch can't be read.
 func (s *Scanner) Next(rec *Record) bool {
-	if s.read >= s.batch.count {
+	if s.bad || s.read >= s.batch.count {
 		return false
 	}
-	r := reader{b: s.varbytes(), bad: s.bad}
-	r.int8() // attributes, of which there are none
-	rec.Time = s.batch.time(r.varint())
-	delta := r.varint()
+	r := kbin.Reader{Src: s.left.VarintBytes()}
+	r.Int8() // attributes, of which there are none
+	rec.Time = s.batch.time(r.Varlong())
+	delta := r.Varlong()
 	rec.Offset = s.batch.First + delta
-	rec.Key = r.varbytes()
-	rec.Value = r.varbytes()
+	rec.Key = r.VarintBytes()
+	rec.Value = r.VarintBytes()
 	rec.Headers = rec.Headers[:0]
-	n := r.varint()
+	n := r.Varint()
 	rec.Crowded = n > MaxHeaders
-	for ; n > 0 && !r.bad && !rec.Crowded; n-- {
-		name := r.bytes(r.varint())
-		rec.Headers = append(rec.Headers, kafka.Header{Key: s.names.text(name), Value: r.varbytes()})
+	for ; n > 0 && r.Ok() && !rec.Crowded; n-- {
+		name := r.Span(int(r.Varint()))
+		rec.Headers = append(rec.Headers, kafka.Header{Key: s.names.text(name), Value: r.VarintBytes()})
 	}
-	if r.bad || delta < 0 || rec.Offset > s.batch.Last {
+	if !r.Ok() || delta < 0 || rec.Offset > s.batch.Last {
 		s.bad = true
 		return false
 	}
