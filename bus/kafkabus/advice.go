@@ -27,18 +27,18 @@ func (b *Bus) Advise(ctx context.Context, k bus.Keep) (advice []string, err erro
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range v.topics {
-		if t.err != nil {
+	for _, name := range b.cluster.topics {
+		if v.topics[name].err != nil {
 			continue // Healthy and the figures of sources tell
 		}
-		settings, err := b.cluster.describe(ctx, v, t.name, retentionName, policyName)
+		settings, err := b.cluster.describe(ctx, v, name, retentionName, policyName)
 		switch {
 		case errors.Is(err, kafka.TopicAuthorizationFailed), errors.Is(err, kafka.ClusterAuthorizationFailed):
-			advice = append(advice, fmt.Sprintf("topic %s: nobody knows for how long it keeps records: let this node's user DescribeConfigs on it", t.name))
+			advice = append(advice, fmt.Sprintf("topic %s: nobody knows for how long it keeps records: let this node's user DescribeConfigs on it", name))
 		case err != nil:
-			return advice, fmt.Errorf("kafkabus: topic %s: %w", t.name, err)
+			return advice, fmt.Errorf("kafkabus: topic %s: %w", name, err)
 		default:
-			advice = append(advice, adviseTopic(t.name, settings, k.Age)...)
+			advice = append(advice, adviseTopic(name, settings, k.Age)...)
 		}
 	}
 	return advice, nil

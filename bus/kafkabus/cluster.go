@@ -53,8 +53,7 @@ const none int32 = -1
 
 // view is what the brokers say of the topics. It never changes: a newer one takes its place.
 type view struct {
-	topics     []topicView          // in the order of cluster.topics
-	targets    map[string]topicView // those of cluster.targets, by name
+	topics     map[string]topicView // by name: those of cluster.topics, and of cluster.targets when it was asked for
 	hosts      map[int32]string
 	controller int32
 	id         string // of the cluster, empty if brokers don't tell
@@ -62,7 +61,6 @@ type view struct {
 
 // topicView is one topic of a view.
 type topicView struct {
-	name    string
 	err     error   // set: it has no partitions, and why
 	leaders []int32 // broker ids by partition, none for a partition without
 }
@@ -156,8 +154,8 @@ func (c *cluster) brokers() []string {
 func (c *cluster) look(ctx context.Context, address string) (*view, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	names, targets := c.topics, c.targets.Load()
-	if targets != nil {
+	names := c.topics
+	if targets := c.targets.Load(); targets != nil {
 		names = slices.Concat(names, *targets)
 	}
 	answer, _, err := c.reach(ctx, address, &metadata.Request{TopicNames: names})
@@ -167,15 +165,7 @@ func (c *cluster) look(ctx context.Context, address string) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := newView(answer.(*metadata.Response), c.topics)
-	if err != nil || targets == nil {
-		return v, err
-	}
-	v.targets = make(map[string]topicView, len(*targets))
-	for _, t := range topicViews(answer.(*metadata.Response), *targets) {
-		v.targets[t.name] = t
-	}
-	return v, nil
+	return newView(answer.(*metadata.Response), names)
 }
 
 // ask asks a broker until ctx ends, and says whether the request may have been sent.
@@ -220,35 +210,29 @@ func newView(res *metadata.Response, topics []string) (*view, error) {
 	if len(res.Brokers) == 0 {
 		return nil, errors.New("the answer names no broker")
 	}
-	v := &view{hosts: make(map[int32]string), controller: res.ControllerID, id: res.ClusterID}
+	v := &view{topics: make(map[string]topicView), hosts: make(map[int32]string), controller: res.ControllerID, id: res.ClusterID}
 	for _, b := range res.Brokers {
 		v.hosts[b.NodeID] = net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
 	}
-	v.topics = topicViews(res, topics)
+	for _, name := range topics {
+		v.topics[name] = topicView{err: errGap}
+	}
+	for _, t := range res.Topics {
+		if _, asked := v.topics[t.Name]; asked {
+			v.topics[t.Name] = newTopicView(t)
+		}
+	}
 	return v, nil
 }
 
-func topicViews(res *metadata.Response, topics []string) (views []topicView) {
-	for _, name := range topics {
-		tv := topicView{name: name, err: errGap}
-		for _, t := range res.Topics {
-			if t.Name == name {
-				tv = newTopicView(t)
-			}
-		}
-		views = append(views, tv)
-	}
-	return views
-}
-
 func newTopicView(t metadata.ResponseTopic) topicView {
-	tv := topicView{name: t.Name, err: wire.ErrorOf(t.ErrorCode)}
+	tv := topicView{err: wire.ErrorOf(t.ErrorCode)}
 	if tv.err != nil {
 		return tv
 	}
 	for _, p := range t.Partitions {
 		if p.PartitionIndex < 0 || p.PartitionIndex >= maxPartitions {
-			return topicView{name: t.Name, err: errPartitions}
+			return topicView{err: errPartitions}
 		}
 		for int(p.PartitionIndex) >= len(tv.leaders) {
 			tv.leaders = append(tv.leaders, none)
@@ -298,12 +282,13 @@ func (c *cluster) healthy() error {
 		return err
 	}
 	v, _ := c.view()
-	t := v.topics[0]
+	name := c.topics[0]
+	t := v.topics[name]
 	if t.err != nil {
-		return topicError(t.name, false, t.err)
+		return topicError(name, false, t.err)
 	}
 	if i := slices.Index(t.leaders, none); i >= 0 {
-		return fmt.Errorf("kafkabus: partition %d of topic %s has no leader", i, t.name)
+		return fmt.Errorf("kafkabus: partition %d of topic %s has no leader", i, name)
 	}
 	return nil
 }

@@ -56,15 +56,15 @@ func TestNewView(t *testing.T) {
 		id:         "c",
 		hosts:      map[int32]string{0: "a:1", 7: "[::1]:2"},
 		controller: 7,
-		topics: []topicView{
-			{name: "whole", leaders: []int32{0, 7}},
-			{name: "leaderless", leaders: []int32{none, none, 0}},
-			{name: "missing", err: kafka.UnknownTopicOrPartition},
-			{name: "left out", err: errGap},
-			{name: "denied", err: kafka.TopicAuthorizationFailed},
-			{name: "empty", err: kafka.LeaderNotAvailable},
-			{name: "negative", err: errPartitions},
-			{name: "huge", err: errPartitions},
+		topics: map[string]topicView{
+			"whole":      {leaders: []int32{0, 7}},
+			"leaderless": {leaders: []int32{none, none, 0}},
+			"missing":    {err: kafka.UnknownTopicOrPartition},
+			"left out":   {err: errGap},
+			"denied":     {err: kafka.TopicAuthorizationFailed},
+			"empty":      {err: kafka.LeaderNotAvailable},
+			"negative":   {err: errPartitions},
+			"huge":       {err: errPartitions},
 		},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
@@ -80,9 +80,9 @@ func TestNewView(t *testing.T) {
 func TestLearn(t *testing.T) {
 	c, err := newCluster(Config{Brokers: []string{"a:1", "b:2"}}, []string{"x", "y"})
 	must(t, err)
-	lost := func(name string, err error) topicView { return topicView{name: name, err: err} }
-	led := func(name string, leaders ...int32) topicView { return topicView{name: name, leaders: leaders} }
-	of := func(topics ...topicView) *view { return &view{topics: topics} }
+	lost := func(err error) topicView { return topicView{err: err} }
+	led := func(leaders ...int32) topicView { return topicView{leaders: leaders} }
+	of := func(x, y topicView) *view { return &view{topics: map[string]topicView{"x": x, "y": y}} }
 	noRoute := errors.New("no route")
 	for i, step := range []struct {
 		v       *view
@@ -91,17 +91,17 @@ func TestLearn(t *testing.T) {
 		want    string // that healthy begins with; empty for nil
 	}{
 		{nil, noRoute, false, "kafkabus: none of a:1, b:2 answers: no route"},
-		{of(led("x", 1), led("y", 1)), nil, true, ""},
-		{of(led("x", 1), led("y", 1)), nil, false, ""},
-		{of(led("x", 2), led("y", 1)), nil, true, ""},
+		{of(led(1), led(1)), nil, true, ""},
+		{of(led(1), led(1)), nil, false, ""},
+		{of(led(2), led(1)), nil, true, ""},
 		{nil, noRoute, false, ""}, // what is known still holds, as far as metadata tells
-		{of(led("x", 2), led("y", 1)), nil, false, ""},
-		{of(led("x", 2, none), led("y", 1)), nil, true, "kafkabus: partition 1 of topic x has no leader"},
-		{of(lost("x", kafka.UnknownTopicOrPartition), led("y", 1)), nil, true, "kafkabus: topic x does not exist: create it, or set bus.kafka.create"},
-		{of(lost("x", kafka.UnknownTopicOrPartition), led("y", 1)), nil, false, "kafkabus: topic x does not exist"},
-		{of(lost("x", kafka.TopicAuthorizationFailed), led("y", 1)), nil, true, "kafkabus: topic x: let this node's user describe and read it: [29]"},
-		{of(lost("x", errGap), led("y", 1)), nil, true, "kafkabus: topic x: the brokers do not say whether it exists"},
-		{of(led("x", 1), lost("y", kafka.UnknownTopicOrPartition)), nil, true, ""}, // a source
+		{of(led(2), led(1)), nil, false, ""},
+		{of(led(2, none), led(1)), nil, true, "kafkabus: partition 1 of topic x has no leader"},
+		{of(lost(kafka.UnknownTopicOrPartition), led(1)), nil, true, "kafkabus: topic x does not exist: create it, or set bus.kafka.create"},
+		{of(lost(kafka.UnknownTopicOrPartition), led(1)), nil, false, "kafkabus: topic x does not exist"},
+		{of(lost(kafka.TopicAuthorizationFailed), led(1)), nil, true, "kafkabus: topic x: let this node's user describe and read it: [29]"},
+		{of(lost(errGap), led(1)), nil, true, "kafkabus: topic x: the brokers do not say whether it exists"},
+		{of(led(1), lost(kafka.UnknownTopicOrPartition)), nil, true, ""}, // a source
 	} {
 		_, changed := c.view()
 		c.learn(step.v, step.err)

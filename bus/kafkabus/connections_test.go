@@ -56,11 +56,11 @@ func TestStaleBroker(t *testing.T) {
 		return res, nil, true
 	})
 	w := watch(t, f.Addrs[:1])
-	w.until("for the old view", func(v *view) bool { return v.topics[0].leaders[0] == 2 })
+	w.until("for the old view", func(v *view) bool { return v.topics["a"].leaders[0] == 2 })
 	if _, sent, err := w.ask(t.Context(), 2, new(apiversions.Request)); err == nil || sent { // as whoever reads or writes does
 		t.Error("there is a leader")
 	}
-	w.until("for a view of another broker", func(v *view) bool { return v.topics[0].leaders[0] == 1 })
+	w.until("for a view of another broker", func(v *view) bool { return v.topics["a"].leaders[0] == 1 })
 }
 
 // watched is a cluster whose view a test watches.

@@ -251,7 +251,7 @@ func TestShares(t *testing.T) {
 			for number := range leaders {
 				leaders[number] = int32(number % brokers)
 			}
-			tl.follow(&view{topics: []topicView{{name: "a", leaders: leaders}}})
+			tl.follow(&view{topics: map[string]topicView{"a": {leaders: leaders}}})
 			got := make([][]int, brokers)
 			for _, p := range tl.topics[0].parts {
 				s := p.share()

@@ -150,14 +150,14 @@ func (t *topic) lacks() error {
 	if v == nil {
 		return nil
 	}
-	tv, _ := t.in(v)
+	err := v.topics[t.cfg.Topic].err
 	switch {
-	case tv.err == nil, errors.Is(tv.err, kafka.LeaderNotAvailable), errors.Is(tv.err, errGap):
+	case err == nil, errors.Is(err, kafka.LeaderNotAvailable), errors.Is(err, errGap):
 		return nil // or it may be there at once
-	case errors.Is(tv.err, kafka.UnknownTopicOrPartition):
+	case errors.Is(err, kafka.UnknownTopicOrPartition):
 		return fmt.Errorf("kafkabus: topic %s does not exist: create it, or take it out of the routes", t.cfg.Topic)
-	case errors.Is(tv.err, kafka.TopicAuthorizationFailed):
-		return fmt.Errorf("kafkabus: topic %s: let this node's user describe and write it: %w", t.cfg.Topic, tv.err)
+	case errors.Is(err, kafka.TopicAuthorizationFailed):
+		return fmt.Errorf("kafkabus: topic %s: let this node's user describe and write it: %w", t.cfg.Topic, err)
 	}
-	return fmt.Errorf("kafkabus: topic %s: %w", t.cfg.Topic, tv.err)
+	return fmt.Errorf("kafkabus: topic %s: %w", t.cfg.Topic, err)
 }

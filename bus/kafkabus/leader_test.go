@@ -185,12 +185,12 @@ func (b *bench) hold() (release func()) {
 
 // view tells the producer that there are so many partitions.
 func (b *bench) view(partitions int) {
-	b.cluster.learn(&view{hosts: nobody, topics: []topicView{{name: b.cfg.Topic, leaders: make([]int32, partitions)}}}, nil)
+	b.cluster.learn(&view{hosts: nobody, topics: map[string]topicView{b.cfg.Topic: {leaders: make([]int32, partitions)}}}, nil)
 	synctest.Wait()
 }
 
 func (b *bench) noTopic(err error) {
-	b.cluster.learn(&view{hosts: nobody, topics: []topicView{{name: b.cfg.Topic, err: err}}}, nil)
+	b.cluster.learn(&view{hosts: nobody, topics: map[string]topicView{b.cfg.Topic: {err: err}}}, nil)
 	synctest.Wait()
 }
 

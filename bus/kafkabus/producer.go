@@ -126,7 +126,7 @@ func (p *producer) follow(ctx context.Context, start func(*lane)) {
 
 // arrangeBy sees to it that the lanes are those of v. What waited to know whether a backend's topic is there hears that it is not.
 func (p *producer) arrangeBy(v *view, start func(*lane)) {
-	if t, asked := p.topic.in(v); asked && t.err == nil {
+	if t, asked := v.topics[p.cfg.Topic]; asked && t.err == nil {
 		p.arrange(len(t.leaders), start)
 		return
 	}

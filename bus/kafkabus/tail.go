@@ -138,8 +138,8 @@ func (t *tail) follow(v *view) {
 	moved := t.home != "" && v.id != "" && t.home != v.id
 	t.home = cmp.Or(v.id, t.home)
 	woken := make(map[share]bool) // whose partitions have changed
-	for i, topic := range v.topics {
-		f := t.topics[i]
+	for _, f := range t.topics {
+		topic := v.topics[f.name]
 		f.fresh = f.fresh && !moved
 		if f.follow(topic) {
 			t.grow(f, len(topic.leaders), moved)

@@ -63,23 +63,14 @@ func newTopic(c *cluster, cfg Config, log *slog.Logger) *topic {
 	return &topic{cluster: c, cfg: cfg, log: log.With("topic", cfg.Topic), recheck: make(chan struct{}, 1)}
 }
 
-// in returns what a view says of it; ok is false while it was not asked for.
-func (t *topic) in(v *view) (tv topicView, ok bool) {
-	if !t.backend {
-		return v.topics[0], true
-	}
-	tv, ok = v.targets[t.cfg.Topic]
-	return tv, ok
-}
-
 // leader returns the broker that leads a partition.
 func (t *topic) leader(partition int) int32 {
 	v, _ := t.cluster.view()
 	if v == nil {
 		return none
 	}
-	if tv, _ := t.in(v); partition < len(tv.leaders) {
-		return tv.leaders[partition]
+	if leaders := v.topics[t.cfg.Topic].leaders; partition < len(leaders) {
+		return leaders[partition]
 	}
 	return none
 }
@@ -158,7 +149,7 @@ func (t *topic) look(ctx context.Context, v *view) time.Duration {
 	}
 	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
 	defer cancel()
-	tv, asked := t.in(v)
+	tv, asked := v.topics[t.cfg.Topic]
 	err := tv.err
 	switch {
 	case !asked:
