@@ -176,10 +176,7 @@ func (l *lane) settle(items []item, err error) {
 	l.mu.Lock()
 	l.release(items)
 	l.mu.Unlock()
-	l.p.settled(len(items))
-	for i := range items {
-		items[i].done(err)
-	}
+	l.p.tell(items, err)
 }
 
 // healthy returns an error if the leader has owed an answer for too long. leader is its address.

@@ -99,7 +99,9 @@ func (p *producer) run(ctx context.Context) {
 	p.follow(ctx, func(l *lane) { wg.Go(func() { l.run(ctx) }) })
 	p.close()
 	wg.Wait()
-	p.abandon()
+	for _, l := range append([]*lane{p.waiting}, p.lanes...) {
+		p.tell(l.empty(), bus.ErrUnknown) // nobody will know
+	}
 }
 
 // follow keeps the lanes those of the view until ctx ends. It has start run new ones.
@@ -111,7 +113,7 @@ func (p *producer) follow(ctx context.Context, start func(*lane)) {
 		if v != nil {
 			p.arrangeBy(v, start)
 		}
-		if p.isArranged() {
+		if len(p.partitions) > 0 { // nobody else writes them
 			ticker.Stop()
 		}
 		select {
@@ -131,21 +133,8 @@ func (p *producer) arrangeBy(v *view, start func(*lane)) {
 		return
 	}
 	if err := p.topic.lacks(); err != nil {
-		p.mu.Lock()
-		items := p.waiting.empty()
-		p.mu.Unlock()
-		p.settled(len(items))
-		for i := range items {
-			items[i].done(fmt.Errorf("%w: %w", bus.ErrDown, err))
-		}
+		p.tell(p.waiting.empty(), fmt.Errorf("%w: %w", bus.ErrDown, err))
 	}
-}
-
-// isArranged reports whether the partitions are known.
-func (p *producer) isArranged() bool {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return len(p.partitions) > 0
 }
 
 // arrange sees to it that there are lanes for n partitions. What waits for the first view, or in
@@ -183,10 +172,13 @@ func (p *producer) move(l *lane) {
 	}
 }
 
-// settled notes that n envelopes are.
-func (p *producer) settled(n int) {
-	p.unsettled.Add(-int64(n))
+// tell tells items, which are in no lane any more, what became of them.
+func (p *producer) tell(items []item, err error) {
+	p.unsettled.Add(-int64(len(items)))
 	p.checkIdle()
+	for i := range items {
+		items[i].done(err)
+	}
 }
 
 func (p *producer) checkIdle() {
@@ -211,18 +203,6 @@ func (p *producer) isClosed() bool {
 }
 
 func (p *producer) outstanding() int { return int(p.unsettled.Load()) }
-
-// abandon tells all that waits that nobody will know. The goroutines of the lanes have ended, and
-// the producer is closed.
-func (p *producer) abandon() {
-	for _, l := range append([]*lane{p.waiting}, p.lanes...) {
-		items := l.empty()
-		p.settled(len(items))
-		for i := range items {
-			items[i].done(bus.ErrUnknown)
-		}
-	}
-}
 
 // healthy returns an error if the leader of a partition has owed an answer for too long.
 func (p *producer) healthy() error {
