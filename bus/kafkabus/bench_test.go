@@ -133,7 +133,7 @@ func BenchmarkLookAgain(b *testing.B) {
 		own.parts = append(own.parts, opened(0, 10, mark{0, 1}))
 	}
 	t.topics = []*followed{own}
-	r := newRecaller(b.Context(), t, func(string) int { return 0 }, nil)
+	r := newRecaller(t, func(string) int { return 0 }, nil)
 	now := time.Now()
 	for range mostRecalls {
 		r.waiting = append(r.waiting, &recall{wish: bus.Wish{After: []bus.Position{at(1, 20)}, Told: now}, deadline: now.Add(time.Hour)})

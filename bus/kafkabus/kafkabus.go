@@ -148,7 +148,7 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 	}
 	b.out.silence = b.in.silence
 	b.in.patience = cfg.Silence
-	b.recalls = newRecaller(ctx, b.in, b.out.home, sources)
+	b.recalls = newRecaller(b.in, b.out.home, sources)
 	b.forward = newForward(ctx, cluster, cfg, node, log)
 	go b.run()
 	return b, nil
@@ -176,9 +176,9 @@ func (b *Bus) run() {
 	wg.Go(func() { b.cluster.run(b.ctx) })
 	wg.Go(func() { b.cluster.greet(b.ctx, b.log) })
 	wg.Go(func() { b.out.run(b.ctx) })
+	wg.Go(func() { b.recalls.run(b.ctx) })
 	wg.Wait()
 	b.forward.wait()
-	b.recalls.close()
 }
 
 // Publish implements bus.Bus. Besides the errors named there it refuses with bus.ErrTooLarge what

@@ -41,25 +41,22 @@ var (
 // recaller answers Bus.Recall. Nothing is fetched for that: all of the past that there will be has been read before,
 // or is being read. So it judges positions, and where the tail has not come as far, again and again until it has.
 //
-// Its goroutine begins with the first recall, and while nobody waits it does not wake.
+// While nobody waits it does not wake.
 type recaller struct {
 	// Set by newRecaller, not changed once somebody has asked.
-	ctx      context.Context // the bus's
 	tail     *tail
 	home     func(destination string) int // the partition of the bus's own topic that a destination has; -1 for unknown
 	sources  map[string]*form.Mapping     // by topic
 	patience time.Duration
 	most     int // that wait
 
-	woken   chan struct{}  // of capacity 1: somebody has asked
-	running sync.WaitGroup // run
+	woken chan struct{} // of capacity 1: somebody has asked
 
 	mu     sync.Mutex
 	asked  []*recall // not looked at yet
-	begun  bool      // run is at work, or was
-	closed bool
+	closed bool      // run has ended
 
-	waiting []*recall // owned by run, and when that has returned by close
+	waiting []*recall // owned by run
 }
 
 // recall is a wish to be answered.
@@ -70,10 +67,9 @@ type recall struct {
 	deadline    time.Time
 }
 
-// newRecaller returns a recaller that answers until ctx ends.
-func newRecaller(ctx context.Context, t *tail, home func(string) int, sources map[string]*form.Mapping) *recaller {
+func newRecaller(t *tail, home func(string) int, sources map[string]*form.Mapping) *recaller {
 	return &recaller{
-		ctx: ctx, tail: t, home: home, sources: sources,
+		tail: t, home: home, sources: sources,
 		patience: recallPatience, most: mostRecalls,
 		woken: make(chan struct{}, 1),
 	}
@@ -81,30 +77,22 @@ func newRecaller(ctx context.Context, t *tail, home func(string) int, sources ma
 
 // recall implements Bus.Recall.
 func (r *recaller) recall(destination string, w bus.Wish, done func(bus.Recalled)) {
-	q := &recall{destination: destination, wish: w, done: done, deadline: time.Now().Add(r.patience)}
-	if !r.ask(q) {
-		done(bus.Recalled{Err: bus.ErrClosed})
-	}
-}
-
-// ask has run look at q. It returns false when nobody does any more.
-func (r *recaller) ask(q *recall) bool {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed {
-		return false
+	closed := r.closed
+	if !closed {
+		r.asked = append(r.asked, &recall{destination: destination, wish: w, done: done, deadline: time.Now().Add(r.patience)})
 	}
-	r.asked = append(r.asked, q)
-	if !r.begun {
-		r.begun = true
-		r.running.Go(r.run)
+	r.mu.Unlock()
+	if closed {
+		done(bus.Recalled{Err: bus.ErrClosed})
+		return
 	}
 	signal(r.woken)
-	return true
 }
 
 // run answers until ctx ends. It takes a tenth of a processor at most for those that wait.
-func (r *recaller) run() {
+func (r *recaller) run(ctx context.Context) {
+	defer r.close()
 	var again <-chan time.Time // nil: nobody waits
 	pause := lookPause
 	for {
@@ -115,7 +103,7 @@ func (r *recaller) run() {
 			begun := time.Now()
 			r.lookAgain(begun)
 			again, pause = nil, max(lookPause, 9*time.Since(begun))
-		case <-r.ctx.Done():
+		case <-ctx.Done():
 			return
 		}
 		if again == nil && len(r.waiting) > 0 {
@@ -155,12 +143,11 @@ func (r *recaller) lookAgain(now time.Time) {
 	})
 }
 
-// close waits for run, whose ctx has ended, and answers all that there is: nobody will read on.
+// close answers all that there is, at the end of run: nobody will read on.
 func (r *recaller) close() {
 	r.mu.Lock()
 	r.closed = true
 	r.mu.Unlock()
-	r.running.Wait()
 	for _, q := range append(r.waiting, r.asked...) {
 		q.done(bus.Recalled{Err: bus.ErrClosed})
 	}

@@ -1,7 +1,6 @@
 package kafkabus
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -478,11 +477,9 @@ func recallers(t *testing.T, test func(t *testing.T, r *recaller), parts ...*par
 	synctest.Test(t, func(t *testing.T) {
 		tail := newTail(nil, discard)
 		tail.topics = []*followed{{name: "a", parts: parts}}
-		ctx, cancel := context.WithCancel(t.Context())
-		r := newRecaller(ctx, tail, func(string) int { return 0 }, nil)
+		r := newRecaller(tail, func(string) int { return 0 }, nil)
+		go r.run(t.Context()) // the bubble waits for it
 		test(t, r)
-		cancel()
-		r.close()
 	})
 }
 
