@@ -58,21 +58,6 @@ func adviseTopic(name string, settings map[string]string, age time.Duration) (ad
 	return advice
 }
 
-// await returns the view as soon as there is one.
-func (c *cluster) await(ctx context.Context) (*view, error) {
-	for {
-		v, changed := c.view()
-		if v != nil {
-			return v, nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil, c.healthy()
-		}
-	}
-}
-
 // describe returns settings of a topic as the brokers have them.
 func (c *cluster) describe(ctx context.Context, v *view, topic string, names ...string) (map[string]string, error) {
 	answer, _, err := c.ask(ctx, v.controller, &describeconfigs.Request{Resources: []describeconfigs.RequestResource{{

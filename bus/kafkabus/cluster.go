@@ -1,6 +1,7 @@
 package kafkabus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -187,20 +188,29 @@ func (c *cluster) ask(ctx context.Context, broker int32, request protocol.Messag
 // greet tells the log that the brokers have answered for the first time, and before that, once, why
 // they do not. What happens later is told by those who read and write.
 func (c *cluster) greet(ctx context.Context, log *slog.Logger) {
-	timer := time.NewTimer(greetTimeout)
-	defer timer.Stop()
+	soon, cancel := context.WithTimeout(ctx, greetTimeout)
+	defer cancel()
+	v, err := c.await(soon)
+	if err != nil && ctx.Err() == nil {
+		log.Warn("bus unreachable, still retrying", "err", err)
+		v, err = c.await(ctx)
+	}
+	if err == nil {
+		log.Info("bus connected", "brokers", len(v.hosts))
+	}
+}
+
+// await returns the view as soon as there is one, or when ctx ends why there is none.
+func (c *cluster) await(ctx context.Context) (*view, error) {
 	for {
 		v, changed := c.view()
 		if v != nil {
-			log.Info("bus connected", "brokers", len(v.hosts))
-			return
+			return v, nil
 		}
 		select {
 		case <-changed:
-		case <-timer.C:
-			log.Warn("bus unreachable, still retrying", "err", c.healthy())
 		case <-ctx.Done():
-			return
+			return nil, cmp.Or(c.reachable(), ctx.Err())
 		}
 	}
 }
