@@ -247,17 +247,9 @@ func (t *topic) ask(ctx context.Context, v *view) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	limit, told := settings[limitName]
-	if !told {
-		return 0, errors.New("the broker's answer does not have it")
-	}
-	return parseLimit(limit)
-}
-
-func parseLimit(value string) (int64, error) {
-	limit, err := strconv.ParseInt(value, 10, 64)
+	limit, err := strconv.ParseInt(settings[limitName], 10, 64)
 	if err != nil || limit <= wire.BatchHead {
-		return 0, fmt.Errorf("%s is %.40q", limitName, value)
+		return 0, fmt.Errorf("%s is %.40q", limitName, settings[limitName])
 	}
 	return limit, nil
 }
