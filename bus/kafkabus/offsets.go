@@ -30,6 +30,7 @@ type sight struct {
 	cluster     string // empty if it is not known
 	err         error
 	listed      int64     // when the record was published that was listed last, in Unix milliseconds; -1 if it is not known
+	young       mark      // of the first record that is young enough; the offset is -1 for none
 	past        mark      // where to begin, to have the past; the offset is -1 if that is the end
 	since       time.Time // what was published from then on lies behind past
 }
@@ -83,7 +84,8 @@ func (p *partition) spot() spot { return spot{p.topic, int32(p.number)} }
 func (f *fetcher) look(parts []*partition) (map[spot]*sight, error) {
 	seen := make(map[spot]*sight)
 	for _, p := range parts {
-		seen[p.spot()] = &sight{first: mark{-1, -1}, last: mark{-1, -1}, end: mark{-1, -1}, past: mark{-1, -1}}
+		unknown := mark{-1, -1}
+		seen[p.spot()] = &sight{first: unknown, last: unknown, end: unknown, past: unknown, young: unknown}
 	}
 	for _, ask := range []func([]*partition, map[spot]*sight) error{
 		f.identify,

@@ -83,27 +83,22 @@ func (f *fetcher) findPast(parts []*partition, seen map[spot]*sight) error {
 			break
 		}
 		since := now.Add(-(keep.Age >> half))
-		at := make(map[spot]*sight)
-		for _, p := range due {
-			at[p.spot()] = &sight{past: mark{-1, -1}}
-		}
 		young := since.Add(-pastMargin).UnixMilli()
-		if err := f.list(young, func(s *sight) *mark { return &s.past })(due, at); err != nil {
+		if err := f.list(young, func(s *sight) *mark { return &s.young })(due, seen); err != nil {
 			return err
 		}
 		due = slices.DeleteFunc(due, func(p *partition) bool {
-			found, s := at[p.spot()], seen[p.spot()]
-			s.err = found.err
-			return s.err != nil || !s.beginPast(found, most, since)
+			s := seen[p.spot()]
+			return s.err != nil || !s.beginPast(most, since)
 		})
 	}
 	return nil
 }
 
-// beginPast has s begin at what was found, the first record since a time, or with the last of the log, as many as may be. It
+// beginPast has s begin at s.young, the first record since a time, or with the last of the log, as many as may be. It
 // reports whether these are fewer, so that they stand for a shorter time.
-func (s *sight) beginPast(found *sight, most int64, since time.Time) (shorter bool) {
-	first := found.past.offset
+func (s *sight) beginPast(most int64, since time.Time) (shorter bool) {
+	first := s.young.offset
 	if first < 0 || first > s.last.offset {
 		first = s.last.offset // nothing is that young
 	}
@@ -112,10 +107,10 @@ func (s *sight) beginPast(found *sight, most int64, since time.Time) (shorter bo
 	}
 	shorter = first < s.past.offset
 	switch removed := first > 0 && first == s.first.offset; {
-	case shorter, removed && found.listed < 0:
+	case shorter, removed && s.listed < 0:
 		s.since = time.Now()
 	case removed: // what was before it may have been as young
-		s.since = time.UnixMilli(found.listed)
+		s.since = time.UnixMilli(s.listed)
 	default:
 		s.since = since
 	}

@@ -154,8 +154,9 @@ func TestPastSince(t *testing.T) {
 		{"the same, of an unknown time", 100, -1, 100, time.Time{}},
 		{"more than may be", 150, published.UnixMilli(), 10, time.Time{}},
 	} {
-		s, begun := &sight{first: mark{100, 1}, last: mark{200, 1}, past: mark{-1, -1}}, time.Now()
-		shorter := s.beginPast(&sight{past: mark{test.first, 1}, listed: test.listed}, test.most, since)
+		s := &sight{first: mark{100, 1}, last: mark{200, 1}, past: mark{-1, -1}, young: mark{test.first, 1}, listed: test.listed}
+		begun := time.Now()
+		shorter := s.beginPast(test.most, since)
 		if ok := s.since.Equal(test.want) || test.want.IsZero() && !s.since.Before(begun); !ok || shorter != (test.most == 10) {
 			t.Errorf("%s: since %s, shorter: %t", test.name, s.since, shorter)
 		}
