@@ -143,9 +143,6 @@ func (s *Settings) Destinations() (list []bus.Destination) {
 	return list
 }
 
-// CheckTarget implements bus.Aimer.
-func (s *Settings) CheckTarget(to bus.Target) (field string, err error) { return s.checkTarget(to) }
-
 // Servers implements bus.Settings.
 func (s *Settings) Servers() []string { return s.Brokers }
 

@@ -42,7 +42,7 @@ func newForward(ctx context.Context, c *cluster, cfg Config, node string, log *s
 func (b *Bus) Aim(targets []bus.Target) error {
 	topics := make(map[string]bool)
 	for _, to := range targets {
-		if field, err := b.cfg.checkTarget(to); err != nil {
+		if field, err := b.cfg.CheckTarget(to); err != nil {
 			return fmt.Errorf("%w: %s %w", bus.ErrTarget, field, err)
 		}
 		topics[to.Topic] = true
@@ -64,8 +64,8 @@ func (b *Bus) Forward(to bus.Target, e bus.Envelope, done func(error)) error {
 	return p.publish(bus.Envelope{Destination: to.Key, Headers: headers, Body: e.Body}, done)
 }
 
-// checkTarget returns why a topic is none for a backend: what nodes read, or speak to each other by, is not.
-func (cfg *Config) checkTarget(to bus.Target) (field string, err error) {
+// CheckTarget implements bus.Aimer: what nodes read, or speak to each other by, is no topic of a backend.
+func (cfg *Config) CheckTarget(to bus.Target) (field string, err error) {
 	switch {
 	case to.Subject != "":
 		return "subject", errors.New("is one of NATS, and the bus is Kafka: write a topic")

@@ -204,7 +204,7 @@ func (p *partition) answer(w bus.Wish) (named uint64, waits bool, err error) {
 		switch {
 		case v == refuted:
 			return named, false, errRefuted
-		case v == old && !p.remembers(w.Away):
+		case v == old && !p.speaksFor(time.Time{}, w.Away):
 			return named, false, errOld
 		case v == doubtful:
 			p.lookUp()

@@ -220,9 +220,6 @@ func (p *partition) speaksFor(told time.Time, away time.Duration) bool {
 	return !told.IsZero() && !told.Add(-toldMargin).Before(w.since) || away > 0 && away < time.Since(w.since)/2
 }
 
-// remembers reports whether p's window goes back far enough for somebody who has heard nothing for so long.
-func (p *partition) remembers(away time.Duration) bool { return p.speaksFor(time.Time{}, away) }
-
 // named reports whether the log has a name.
 func (p *partition) named() bool {
 	p.window.mu.Lock()

@@ -158,7 +158,7 @@ func TestWindowBounded(t *testing.T) {
 	if v := p.judge(at(2*mostEpochs-1, 20*mostEpochs)); v != stands {
 		t.Errorf("the last position: %d", v)
 	}
-	if v := p.judge(at(3, 35)); v != old || p.remembers(time.Second) {
+	if v := p.judge(at(3, 35)); v != old || p.speaksFor(time.Time{}, time.Second) {
 		t.Errorf("one whose epoch is forgotten: %d", v)
 	}
 }

@@ -1,6 +1,7 @@
 package form
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/segmentio/kafka-go"
@@ -101,10 +102,8 @@ type Origin struct {
 // Decode returns what a record of either form carries, and who published it. The body may alias the
 // record's value. An error is in words for an operator, and quotes nothing of the record.
 func Decode(rec *wire.Record) (bus.Envelope, Origin, error) {
-	for _, h := range rec.Headers {
-		if h.Key == DestinationHeader {
-			return decodePlain(rec)
-		}
+	if slices.ContainsFunc(rec.Headers, func(h kafka.Header) bool { return h.Key == DestinationHeader }) {
+		return decodePlain(rec)
 	}
 	return decodeJSON(rec)
 }

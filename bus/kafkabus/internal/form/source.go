@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
@@ -43,7 +42,8 @@ func (s Source) Mapping() (*Mapping, error) {
 	if err != nil {
 		return nil, fmt.Errorf("destination %w", err)
 	}
-	return &Mapping{destination, destination.like(), s.Headers}, nil
+	like := regexp.MustCompile("^" + destination.with("[^/]+", regexp.QuoteMeta) + "$")
+	return &Mapping{destination, like, s.Headers}, nil
 }
 
 // CheckDestination returns what is wrong with Destination, for behind the name of a setting.
@@ -62,15 +62,7 @@ func (s Source) CheckHeaders() error {
 
 // Pattern is Destination with * for what differs from record to record.
 func (m *Mapping) Pattern() string {
-	var pattern strings.Builder
-	for _, p := range m.destination {
-		if p.place == "" {
-			pattern.WriteString(p.text)
-		} else {
-			pattern.WriteByte('*')
-		}
-	}
-	return pattern.String()
+	return m.destination.with("*", func(literal string) string { return literal })
 }
 
 // Matches reports whether records can become a destination.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -102,17 +101,16 @@ func (t template) check() error {
 
 var errEmptySegment = errors.New("has an empty segment: write the slashes singly and none at the end")
 
-// like returns what matches the destinations that t makes.
-func (t template) like() *regexp.Regexp {
-	like := "^"
+// with returns t with the same text in each place, and its literals as quote has them.
+func (t template) with(place string, quote func(string) string) (text string) {
 	for _, p := range t {
-		if p.place == "" {
-			like += regexp.QuoteMeta(p.text)
+		if p.place != "" {
+			text += place
 		} else {
-			like += "[^/]+"
+			text += quote(p.text)
 		}
 	}
-	return regexp.MustCompile(like + "$")
+	return text
 }
 
 // expand returns the destination of rec.
