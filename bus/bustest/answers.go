@@ -80,39 +80,52 @@ func testDoneOnce(t *testing.T, cluster Cluster) {
 // waiting or growing; it accepts again when a done has run; and nothing accepted is lost. Such a
 // broker is played by a done that does not return, for everything else would hang on time.
 func testFull(t *testing.T, cluster Cluster) {
-	const destination, most = "/topic/full", 100_000
+	const destination = "/topic/full"
 	n := start(t, cluster, "1/a", nil, destination)
-	hold, done := make(chan struct{}), make(chan struct{}, most+1)
+	n.awaitNumbers(destination, fill(n, func(body string, done func(error)) error {
+		return n.Publish(text(destination, body), done)
+	}))
+}
+
+// fill has publish take numbers from 0 on until it says ErrFull, and one more when a done has run. It returns how many
+// it has taken.
+func fill(n *node, publish func(body string, done func(error)) error) (taken int) {
+	n.t.Helper()
+	const most = 100_000
+	hold, dones := make(chan struct{}), make(chan struct{}, most+1)
 	release := sync.OnceFunc(func() { close(hold) })
 	defer release()
-	if err := n.Publish(text(destination, "0"), func(error) { <-hold; done <- struct{}{} }); err != nil {
-		t.Fatal(err)
+	done := func(err error) {
+		if err != nil {
+			n.t.Errorf("done: %v", err)
+		}
+		dones <- struct{}{}
 	}
-	accepted := 1
-	publish := func() error {
-		return n.Publish(text(destination, strconv.Itoa(accepted)), func(err error) {
-			if err != nil {
-				t.Errorf("done: %v", err)
-			}
-			done <- struct{}{}
-		})
-	}
-	err := publish()
-	for ; err == nil && accepted < most; err = publish() {
-		accepted++
+	err := publish("0", func(err error) { <-hold; done(err) })
+	for err == nil && taken < most {
+		taken++
+		err = publish(strconv.Itoa(taken), done)
 	}
 	if !errors.Is(err, bus.ErrFull) {
-		t.Fatalf("after %d envelopes without an answer Publish says %v, want ErrFull", accepted, err)
+		n.t.Fatalf("after %d envelopes without an answer it says %v, want ErrFull", taken, err)
 	}
 	release()
-	for err != nil {
-		n.wait(done, "a done")
-		err = publish()
+	for errors.Is(err, bus.ErrFull) {
+		next(n, dones, "a done")
+		err = publish(strconv.Itoa(taken), done)
 	}
-	accepted++
-	for i, e := range n.await(destination, accepted) {
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return taken + 1
+}
+
+// awaitNumbers waits for so many envelopes on destination, which have to be numbered from 0 on.
+func (n *node) awaitNumbers(destination string, count int) {
+	n.t.Helper()
+	for i, e := range n.await(destination, count) {
 		if string(e.Body) != strconv.Itoa(i) {
-			t.Fatalf("envelope %d is %s", i, e.Body)
+			n.t.Fatalf("envelope %d is %s", i, e.Body)
 		}
 	}
 }
@@ -128,17 +141,13 @@ func testBlockedDeliver(t *testing.T, cluster Cluster) {
 	defer release()
 	other := start(t, cluster, "1/other", nil, destination)
 	slow.send(text(destination, "0"))
-	slow.wait(blocked, "its own envelope")
+	next(slow, blocked, "its own envelope")
 	for i := 1; i < envelopes; i++ {
 		slow.send(text(destination, strconv.Itoa(i)))
 	}
 	other.await(destination, envelopes)
 	release()
-	for i, e := range slow.await(destination, envelopes) {
-		if string(e.Body) != strconv.Itoa(i) {
-			t.Fatalf("envelope %d is %s", i, e.Body)
-		}
-	}
+	slow.awaitNumbers(destination, envelopes)
 }
 
 // testCloseWaits: Close returns when the dones have run; afterwards Publish says ErrClosed, and

@@ -36,46 +36,30 @@ func Run(t *testing.T, open func(t *testing.T) Cluster) {
 		{"CloseCutsOff", testCloseCutsOff},
 		{"ReceiveEnds", testReceiveEnds},
 		{"Healthy", testHealthy},
+		{"Narrower/Unwatched", of[bus.Narrower](testUnwatched)},
+		{"Narrower/WatchThenPublish", of[bus.Narrower](testWatchThenPublish)},
+		{"Narrower/Patterns", of[bus.Narrower](testPatterns)},
+		{"Narrower/PatternOrder", of[bus.Narrower](testPatternOrder)},
+		{"Narrower/PatternAnyBytes", of[bus.Narrower](testPatternAnyBytes)},
+		{"Narrower/PatternAgain", of[bus.Narrower](testPatternAgain)},
+		{"Recaller/Positions", of[bus.Recaller](testPositions)},
+		{"Recaller/MemberKept", of[bus.Recaller](testMemberKept)},
+		{"Recaller/Recall", of[bus.Recaller](testRecall)},
+		{"Recaller/Last", of[bus.Recaller](testLast)},
+		{"Recaller/Head", of[bus.Recaller](testHead)},
+		{"Recaller/UnknownPlace", of[bus.Recaller](testUnknownPlace)},
+		{"Recaller/RecallUnderLoad", of[bus.Recaller](testRecallUnderLoad)},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}
-	for _, test := range []struct {
-		name string
-		run  func(*testing.T, Cluster)
-	}{
-		{"Unwatched", testUnwatched},
-		{"WatchThenPublish", testWatchThenPublish},
-		{"Patterns", testPatterns},
-		{"PatternOrder", testPatternOrder},
-		{"PatternAnyBytes", testPatternAnyBytes},
-		{"PatternAgain", testPatternAgain},
-	} {
-		t.Run("Narrower/"+test.name, func(t *testing.T) {
-			cluster := open(t)
-			if _, ok := newBus(t, cluster, "0/probe").(bus.Narrower); !ok {
-				t.Skip("this bus brings everything")
-			}
-			test.run(t, cluster)
-		})
-	}
-	for _, test := range []struct {
-		name string
-		run  func(*testing.T, Cluster)
-	}{
-		{"Positions", testPositions},
-		{"MemberKept", testMemberKept},
-		{"Recall", testRecall},
-		{"Last", testLast},
-		{"Head", testHead},
-		{"UnknownPlace", testUnknownPlace},
-		{"RecallUnderLoad", testRecallUnderLoad},
-	} {
-		t.Run("Recaller/"+test.name, func(t *testing.T) {
-			cluster := open(t)
-			if _, ok := newBus(t, cluster, "0/probe").(bus.Recaller); !ok {
-				t.Skip("this bus knows no past")
-			}
-			test.run(t, cluster)
-		})
+}
+
+// of returns test for buses that are a B, too.
+func of[B any](test func(*testing.T, Cluster)) func(*testing.T, Cluster) {
+	return func(t *testing.T, cluster Cluster) {
+		if b, ok := newBus(t, cluster, "0/probe").(B); !ok {
+			t.Skipf("this bus is no %T", &b)
+		}
+		test(t, cluster)
 	}
 }

@@ -94,9 +94,8 @@ func (b *Fake) Forget() {
 // FakeNarrower is a Fake that brings only what is asked for, once a test says that the broker knows.
 type FakeNarrower struct {
 	*Fake
-	watching sync.Mutex
-	calls    []string // "watch /topic/a", "unwatch /topic/a"
-	ready    map[string]func(error)
+	calls []string // "watch /topic/a", "unwatch /topic/a"; guarded by mu, as is ready
+	ready map[string]func(error)
 }
 
 // NewFakeNarrower makes one.
@@ -106,31 +105,31 @@ func NewFakeNarrower() *FakeNarrower {
 
 // Watch implements bus.Narrower.
 func (b *FakeNarrower) Watch(watch string, ready func(error)) {
-	b.watching.Lock()
-	defer b.watching.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.calls = append(b.calls, "watch "+watch)
 	b.ready[watch] = ready
 }
 
 // Unwatch implements bus.Narrower.
 func (b *FakeNarrower) Unwatch(watch string) {
-	b.watching.Lock()
-	defer b.watching.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.calls = append(b.calls, "unwatch "+watch)
 }
 
 // Watcher is whom the last Watch has asked to tell.
 func (b *FakeNarrower) Watcher(watch string) func(error) {
-	b.watching.Lock()
-	defer b.watching.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	return b.ready[watch]
 }
 
 // WantCalls checks what was called since it was asked last: "watch /topic/a" and the like.
 func (b *FakeNarrower) WantCalls(t testing.TB, calls ...string) {
 	t.Helper()
-	b.watching.Lock()
-	defer b.watching.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if !slices.Equal(b.calls, calls) {
 		t.Fatalf("got %q, want %q", b.calls, calls)
 	}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stompgw/stompgw/bus"
@@ -53,13 +52,8 @@ func forward(n *node, f bus.Forwarder, to bus.Target, e bus.Envelope) {
 	if err := f.Forward(to, e, func(err error) { answer <- err }); err != nil {
 		n.t.Fatal(err)
 	}
-	select {
-	case err := <-answer:
-		if err != nil {
-			n.t.Fatal(err)
-		}
-	case <-n.limit:
-		n.t.Fatal("waited in vain for a done")
+	if err := next(n, answer, "a done"); err != nil {
+		n.t.Fatal(err)
 	}
 }
 
@@ -125,26 +119,10 @@ func testForwardDoneOnce(t *testing.T, b Backend) {
 
 // testForwardFull: behind a backend's broker that does not answer Forward says ErrFull, and takes more when a done has run.
 func testForwardFull(t *testing.T, b Backend) {
-	const most = 100_000
 	n, f := b.aimed(t, "1/a")
-	hold, done := make(chan struct{}), make(chan struct{}, most+1)
-	release := sync.OnceFunc(func() { close(hold) })
-	defer release()
-	err := f.Forward(b.Target, bus.Envelope{Body: []byte("0")}, func(error) { <-hold; done <- struct{}{} })
-	for i := 1; err == nil && i < most; i++ {
-		err = f.Forward(b.Target, bus.Envelope{Body: []byte(strconv.Itoa(i))}, func(error) { done <- struct{}{} })
-	}
-	if !errors.Is(err, bus.ErrFull) {
-		t.Fatalf("Forward says %v, want ErrFull", err)
-	}
-	release()
-	for errors.Is(err, bus.ErrFull) {
-		n.wait(done, "a done")
-		err = f.Forward(b.Target, bus.Envelope{}, func(error) { done <- struct{}{} })
-	}
-	if err != nil {
-		t.Error(err)
-	}
+	fill(n, func(body string, done func(error)) error {
+		return f.Forward(b.Target, bus.Envelope{Body: []byte(body)}, done)
+	})
 }
 
 // testForwardRefused: a target of another driver is none, and Aim says so before anything is sent.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -54,9 +54,7 @@ func start(t *testing.T, cluster Cluster, name string, before func(bus.Envelope)
 	t.Helper()
 	n := newNode(t, cluster, name)
 	n.receive(before)
-	for _, destination := range destinations {
-		n.watch(destination)
-	}
+	n.watch(destinations...)
 	return n
 }
 
@@ -85,7 +83,7 @@ func (n *node) receive(before func(bus.Envelope)) {
 		}
 	})
 	n.t.Cleanup(n.end)
-	n.wait(ready, "Receive to be ready")
+	next(n, ready, "Receive to be ready")
 }
 
 // keep copies e, which is borrowed for the call.
@@ -102,30 +100,31 @@ func (n *node) keep(e bus.Envelope) {
 	n.arrival = make(chan struct{})
 }
 
-func (n *node) wait(c <-chan struct{}, what string) {
+// next returns what comes next from c.
+func next[T any](n *node, c <-chan T, what string) (v T) {
 	n.t.Helper()
 	select {
-	case <-c:
+	case v = <-c:
 	case <-n.limit:
 		n.t.Fatalf("%s waited in vain for %s", n.name, what)
 	}
+	return v
 }
 
-// watch returns when destination is watched; on a bus that brings everything, at once.
-func (n *node) watch(destination string) {
+// watch returns when the destinations are watched; on a bus that brings everything, at once.
+func (n *node) watch(destinations ...string) {
 	n.t.Helper()
 	narrower, ok := n.Bus.(bus.Narrower)
-	if !ok {
-		return
-	}
-	ready := make(chan struct{})
-	narrower.Watch(destination, func(err error) {
-		if err != nil {
+	for _, destination := range destinations {
+		if !ok {
+			break
+		}
+		ready := make(chan error, 1)
+		narrower.Watch(destination, func(err error) { ready <- err })
+		if err := next(n, ready, fmt.Sprintf("the watch of %q", destination)); err != nil {
 			n.t.Errorf("%s: watch %q: %v", n.name, destination, err)
 		}
-		close(ready)
-	})
-	n.wait(ready, fmt.Sprintf("the watch of %q", destination))
+	}
 }
 
 // until returns all that has arrived as soon as enough says so.
@@ -138,8 +137,21 @@ func (n *node) until(what string, enough func(got []bus.Envelope) bool) []bus.En
 		if enough(got) {
 			return got
 		}
-		n.wait(arrival, fmt.Sprintf("%s; %d envelopes have arrived", what, len(got)))
+		next(n, arrival, fmt.Sprintf("%s; %d envelopes have arrived", what, len(got)))
 	}
+}
+
+// first waits for an envelope that fits, and returns the first one.
+func (n *node) first(what string, fits func(bus.Envelope) bool) (e bus.Envelope) {
+	n.t.Helper()
+	n.until(what, func(got []bus.Envelope) bool {
+		i := slices.IndexFunc(got, fits)
+		if i >= 0 {
+			e = got[i]
+		}
+		return i >= 0
+	})
+	return e
 }
 
 // total waits for count envelopes on whatever destinations.
@@ -218,15 +230,6 @@ func (p *publisher) finish() {
 	for len(p.pending) > 0 {
 		p.answer()
 	}
-}
-
-// bodies returns the bodies of es, with blanks between.
-func bodies(es []bus.Envelope) string {
-	words := make([]string, len(es))
-	for i, e := range es {
-		words[i] = string(e.Body)
-	}
-	return strings.Join(words, " ")
 }
 
 func text(destination, body string) bus.Envelope {

@@ -115,7 +115,5 @@ func testPatternAgain(t *testing.T, cluster Cluster) {
 // awaitBy waits for the envelope with the given body that watch brings.
 func (n *node) awaitBy(watch, body string) {
 	n.t.Helper()
-	n.until(fmt.Sprintf("%q by %s", body, watch), func(got []bus.Envelope) bool {
-		return slices.ContainsFunc(got, func(e bus.Envelope) bool { return e.Watch == watch && string(e.Body) == body })
-	})
+	n.first(fmt.Sprintf("%q by %s", body, watch), func(e bus.Envelope) bool { return e.Watch == watch && string(e.Body) == body })
 }

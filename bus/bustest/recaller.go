@@ -36,9 +36,7 @@ func startRemembering(t *testing.T, cluster Cluster, name string, destinations .
 	m := &memory{n, n.Bus.(bus.Recaller)}
 	m.Remember(keep())
 	n.receive(nil)
-	for _, destination := range destinations {
-		n.watch(destination)
-	}
+	n.watch(destinations...)
 	return m
 }
 
@@ -47,13 +45,7 @@ func (m *memory) recall(destination string, w bus.Wish) bus.Recalled {
 	m.t.Helper()
 	answer := make(chan bus.Recalled, 2)
 	m.Recall(destination, w, func(r bus.Recalled) { answer <- r })
-	select {
-	case r := <-answer:
-		return r
-	case <-m.limit:
-		m.t.Fatalf("%s: no answer to %+v about %s", m.name, w, destination)
-		return bus.Recalled{}
-	}
+	return next(m.node, answer, fmt.Sprintf("an answer to %+v about %s", w, destination))
 }
 
 // after returns the bodies of what was delivered behind some positions, log by log in the order of the offsets. What was delivered twice is in it twice.
@@ -80,16 +72,11 @@ func (m *memory) after(destination string, places []bus.Position) (bodies []stri
 }
 
 // arrived waits for the envelope of that body.
-func (m *memory) arrived(destination, body string) (e bus.Envelope) {
+func (m *memory) arrived(destination, body string) bus.Envelope {
 	m.t.Helper()
-	m.until(fmt.Sprintf("%s on %s", body, destination), func(got []bus.Envelope) bool {
-		i := slices.IndexFunc(got, func(e bus.Envelope) bool { return e.Destination == destination && string(e.Body) == body })
-		if i >= 0 {
-			e = got[i]
-		}
-		return i >= 0
+	return m.first(fmt.Sprintf("%s on %s", body, destination), func(e bus.Envelope) bool {
+		return e.Destination == destination && string(e.Body) == body
 	})
-	return e
 }
 
 // position returns where the envelope of that body stands.

@@ -27,7 +27,7 @@ func TakeBack(t *testing.T, cluster Cluster, forbid, permit func()) {
 	again := n.watching(taken)
 	n.hears(again, true)
 	sender.send(text(taken, "again"))
-	if got := bodies(n.await(taken, 1)); got != "again" {
+	if got := n.await(taken, 1)[0].Body; string(got) != "again" {
 		t.Errorf("got %q, want what was published after it was granted again", got)
 	}
 	for _, heard := range []chan error{first, late, again} {
@@ -47,12 +47,7 @@ func (n *node) watching(destination string) chan error {
 // hears waits for what ready hears next: a yes or a no.
 func (n *node) hears(heard chan error, yes bool) {
 	n.t.Helper()
-	select {
-	case err := <-heard:
-		if yes != (err == nil) {
-			n.t.Fatalf("ready heard %v", err)
-		}
-	case <-n.limit:
-		n.t.Fatal("ready heard nothing")
+	if err := next(n, heard, "what ready hears"); yes != (err == nil) {
+		n.t.Fatalf("ready heard %v", err)
 	}
 }
