@@ -41,30 +41,21 @@ func Jars(t testing.TB) string {
 		return jars, mvn(work, "dependency:copy-dependencies", "-DoutputDirectory="+jars)
 	})
 	if err != nil {
-		lacksJava(t, noKafka+err.Error())
+		lack(t, "kafka", noKafka+err.Error())
 	}
 	return dir
 }
 
 const noKafka = "no Apache Kafka here; these tests run on the fake one alone: "
 
-// lacksProgram is lacksJava if one of the programs is not there.
+// lacksProgram is lack if one of the programs, which are those of Java, is not there.
 func lacksProgram(t testing.TB, what, packages string, programs ...string) {
 	t.Helper()
 	for _, program := range programs {
 		if _, err := exec.LookPath(program); err != nil {
-			lacksJava(t, what+missing(program, packages))
+			lack(t, "kafka", what+missing(program, packages))
 		}
 	}
-}
-
-// lacksJava skips a test that needs Java or Maven, or fails it where all have to run.
-func lacksJava(t testing.TB, why string) {
-	t.Helper()
-	if os.Getenv("TEST_ALL") != "" && os.Getenv("TEST_WITHOUT") != "kafka" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
 }
 
 // jarsDir names the folder of exactly the jars that the pom asks for.

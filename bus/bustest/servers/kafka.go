@@ -29,6 +29,7 @@ type Broker struct {
 	dir        string // everything it writes; "" before setUp
 	node       int    // its number in the cluster
 	controller string // address of the cluster's; "" if it is that itself
+	quorum     string // the same, or its own
 	settings   []string
 	scram      []string // arguments of format
 }
@@ -43,20 +44,8 @@ func Setting(line string) Option {
 
 // Member makes the broker one of another one's cluster, with a number of its own from 2 on. The other one is its controller.
 func Member(of *Broker, number int) Option {
-	return func(_ testing.TB, b *Broker) { b.controller, b.node = of.quorum(), number }
+	return func(_ testing.TB, b *Broker) { b.controller, b.node = of.quorum, number }
 }
-
-// quorum returns the address of the cluster's controller.
-func (b *Broker) quorum() string {
-	for _, s := range b.settings {
-		if controller, ok := strings.CutPrefix(s, quorumSetting); ok {
-			return controller
-		}
-	}
-	return ""
-}
-
-const quorumSetting = "controller.quorum.bootstrap.servers="
 
 // Kafka starts a broker, which takes 4 to 6 seconds. Topics are not created by themselves. The
 // test's end kills it; see Shared for one that a package's tests share.
@@ -122,10 +111,11 @@ func (b *Broker) configure(t testing.TB, opts []Option) {
 		roles, controller = "broker,controller", loopback(FreePort(t))
 		listeners = append(listeners, "CONTROLLER://"+controller)
 	}
+	b.quorum = controller
 	b.settings = append(b.settings,
 		"process.roles="+roles,
 		fmt.Sprintf("node.id=%d", b.node),
-		quorumSetting+controller,
+		"controller.quorum.bootstrap.servers="+controller,
 		"advertised.listeners="+advertised,
 		"listeners="+strings.Join(listeners, ","),
 		"listener.security.protocol.map="+protocols,
@@ -183,9 +173,6 @@ func (b *Broker) ready(ctx context.Context) error {
 	defer conn.Close()
 	deadline, _ := ctx.Deadline()
 	if err := conn.SetDeadline(deadline); err != nil {
-		return err
-	}
-	if _, err := conn.ApiVersions(); err != nil {
 		return err
 	}
 	brokers, err := conn.Brokers()

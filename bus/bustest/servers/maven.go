@@ -32,7 +32,7 @@ func classPath(t testing.TB, project string) string {
 		return target, mvn(work, "compile", "dependency:build-classpath", "-Dmdep.outputFile="+filepath.Join(target, "classpath"))
 	})
 	if err != nil {
-		lacksJava(t, noBuild+err.Error())
+		lack(t, "kafka", noBuild+err.Error())
 	}
 	path, whole := readClassPath(dir)
 	if !whole {

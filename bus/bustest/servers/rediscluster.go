@@ -6,7 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/stompgw/stompgw/bus/bustest"
 )
 
 // RedisCluster starts a Redis Cluster of three masters without persistence on free ports, each with
@@ -29,17 +30,10 @@ func RedisCluster(t testing.TB, args ...string) []*Process {
 	for _, m := range masters[1:] {
 		RedisCLI(t, m, "CLUSTER", "MEET", host, port, ports[0])
 	}
-	again := time.NewTicker(20 * time.Millisecond)
-	defer again.Stop()
-	hung := time.After(patience)
 	for _, m := range masters {
-		for !whole(RedisCLI(t, m, "CLUSTER", "INFO"), len(masters)) {
-			select {
-			case <-again.C:
-			case <-hung:
-				t.Fatalf("the cluster of redis-server %s does not come up:\n%s", m.Addr, RedisCLI(t, m, "CLUSTER", "INFO"))
-			}
-		}
+		bustest.Eventually(t, "the cluster of redis-server "+m.Addr+" comes up", func() bool {
+			return whole(RedisCLI(t, m, "CLUSTER", "INFO"), len(masters))
+		})
 	}
 	return masters
 }

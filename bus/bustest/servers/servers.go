@@ -27,18 +27,23 @@ const patience = 3 * time.Minute
 func LookPath(t testing.TB, program, debianPackage string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
-	if err == nil {
-		return path
+	if err != nil {
+		lack(t, "", missing(program, debianPackage))
 	}
-	if os.Getenv("TEST_ALL") != "" {
-		t.Fatal(missing(program, debianPackage))
-	}
-	t.Skip(missing(program, debianPackage))
-	return ""
+	return path
 }
 
 func missing(program, debianPackage string) string {
 	return fmt.Sprintf("no %s on PATH; get it with: apt-get install %s", program, debianPackage)
+}
+
+// lack skips a test of some part that can't run here, or fails it if TEST_ALL is set and TEST_WITHOUT is not that part.
+func lack(t testing.TB, part, why string) {
+	t.Helper()
+	if os.Getenv("TEST_ALL") != "" && (part == "" || os.Getenv("TEST_WITHOUT") != part) {
+		t.Fatal(why)
+	}
+	t.Skip(why)
 }
 
 // FreePort returns a port on which nobody listens, and which no other call returns, in this process or

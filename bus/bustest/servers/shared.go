@@ -10,6 +10,7 @@ import (
 type Shared struct {
 	mu     sync.Mutex
 	broker *Broker
+	tests  *testing.M
 }
 
 // Kafka returns the broker. It may be called by several tests at once.
@@ -35,19 +36,16 @@ func (s *Shared) Kafka(t testing.TB) *Broker {
 //	func TestMain(m *testing.M) { goleak.VerifyTestMain(shared.Main(m)) }
 //
 // Its Run ends the broker after the tests.
-func (s *Shared) Main(m *testing.M) *Main { return &Main{m, s} }
-
-// Main runs tests and then ends what they shared.
-type Main struct {
-	tests  *testing.M
-	shared *Shared
+func (s *Shared) Main(m *testing.M) *Shared {
+	s.tests = m
+	return s
 }
 
-// Run returns the exit code of the tests.
-func (m *Main) Run() int {
-	code := m.tests.Run()
-	if b := m.shared.broker; b != nil {
-		b.remove()
+// Run returns the exit code of the tests, and ends what they shared.
+func (s *Shared) Run() int {
+	code := s.tests.Run()
+	if s.broker != nil {
+		s.broker.remove()
 	}
 	return code
 }
