@@ -3,6 +3,7 @@ package natsbus
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -43,5 +44,26 @@ func TestWeightOfHeaders(t *testing.T) {
 	}
 	if n := weight(msg); n < 100_000 {
 		t.Errorf("1000 header entries count as %d bytes", n)
+	}
+}
+
+// TestDroppedStays: what a subscription has dropped counts on when its connection has ended, as nats.go does not tell any more.
+func TestDroppedStays(t *testing.T) {
+	nc := connect(t, startServer(t, 0).ClientURL())
+	ws := newWatches(1, 1, time.Minute, make(chan struct{}, 1))
+	w, err := ws.open("a", "/a", nil, nil)
+	checkErr(t, err, nil)
+	sub, err := nc.ChanSubscribe("a", w.lane.arrived)
+	checkErr(t, err, nil)
+	ws.subscribed(w, sub, 2)
+	for range 5 { // of which the lane, whose goroutine does not run, has room for one
+		checkErr(t, nc.Publish("a", nil), nil)
+	}
+	checkErr(t, nc.Flush(), nil)
+	ws.slowed(sub)
+	for _, end := range []func(){func() {}, nc.Close, func() { ws.reset(&conn{}) }, func() { ws.reset(&conn{}) }} {
+		if end(); ws.dropped() != 4 {
+			t.Errorf("%d count as dropped, want 4", ws.dropped())
+		}
 	}
 }

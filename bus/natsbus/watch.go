@@ -66,10 +66,10 @@ type watches struct {
 
 	mu        sync.RWMutex
 	bySubject map[string]*watch
-	ended     []*nats.Subscription            // of watches that have ended
-	shunned   map[string]bool                 // subjects, maxShunned at most
-	slow      map[*nats.Subscription]struct{} // those that have dropped envelopes
-	lost      uint64                          // envelopes that subscriptions dropped which are gone
+	ended     []*nats.Subscription          // of watches that have ended
+	shunned   map[string]bool               // subjects, maxShunned at most
+	slow      map[*nats.Subscription]uint64 // how many envelopes they have dropped, as was last heard
+	lost      uint64                        // envelopes that subscriptions dropped which are gone
 }
 
 func newWatches(inbox, inboxBytes int, linger time.Duration, wake chan<- struct{}) *watches {
@@ -79,7 +79,7 @@ func newWatches(inbox, inboxBytes int, linger time.Duration, wake chan<- struct{
 		seed:      maphash.MakeSeed(),
 		bySubject: make(map[string]*watch),
 		shunned:   make(map[string]bool),
-		slow:      make(map[*nats.Subscription]struct{}),
+		slow:      make(map[*nats.Subscription]uint64),
 	}
 	for i := range ws.lanes {
 		ws.lanes[i] = newLane(inbox, inboxBytes/lanes)
@@ -427,28 +427,29 @@ func (ws *watches) subscription(t *trail) (*nats.Subscription, uint64) {
 	return nil, 0
 }
 
-// slowed notes that sub has dropped envelopes, as its lane was full.
+// slowed notes that sub has dropped envelopes, as its lane was full. It comes before the next connection's reset.
 func (ws *watches) slowed(sub *nats.Subscription) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	ws.slow[sub] = struct{}{}
+	ws.slow[sub] = max(ws.slow[sub], dropped(sub), 1)
 }
 
-// fold notes what sub, which is about to go, has dropped.
+// fold notes what sub, which is about to go, or has gone with its connection, has dropped.
 func (ws *watches) fold(sub *nats.Subscription) {
-	if _, ok := ws.slow[sub]; ok {
-		ws.lost += dropped(sub)
+	if before, ok := ws.slow[sub]; ok {
+		ws.lost += max(before, dropped(sub))
 		delete(ws.slow, sub)
 	}
 }
 
-// dropped returns how many envelopes found no room in their lane.
+// dropped returns how many envelopes found no room in their lane. It never falls.
 func (ws *watches) dropped() uint64 {
-	ws.mu.RLock()
-	defer ws.mu.RUnlock()
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
 	n := ws.lost
-	for sub := range ws.slow {
-		n += dropped(sub)
+	for sub, before := range ws.slow {
+		ws.slow[sub] = max(before, dropped(sub))
+		n += ws.slow[sub]
 	}
 	for _, l := range ws.lanes {
 		n += l.dropped.Load()
@@ -456,9 +457,10 @@ func (ws *watches) dropped() uint64 {
 	return n
 }
 
+// dropped is how many envelopes of sub found no room in its lane. nats.go does not say it, and this is 0, once the connection has ended.
 func dropped(sub *nats.Subscription) uint64 {
 	if n, err := sub.Dropped(); err == nil {
 		return uint64(n)
 	}
-	return 0 // not subscribed, or not any more
+	return 0
 }
