@@ -82,7 +82,8 @@ func disjoint(subjects []string) []string {
 			apart = append(apart, next)
 			continue
 		}
-		subjects = append(subjects, widen(next, apart[i])) // which may overlap others now
+		wide, _ := widen(next, apart[i])
+		subjects = append(subjects, wide) // which may overlap others now
 		apart = slices.Delete(apart, i, i+1)
 	}
 	slices.Sort(apart)
@@ -91,31 +92,37 @@ func disjoint(subjects []string) []string {
 
 // overlap reports whether some subject matches both.
 func overlap(a, b string) bool {
+	_, ok := widen(a, b)
+	return ok
+}
+
+// widen returns one that matches all that two overlapping ones do. ok is false if they don't overlap.
+func widen(a, b string) (wide string, ok bool) {
 	as, bs := strings.Split(a, "."), strings.Split(b, ".")
 	for i := range min(len(as), len(bs)) {
 		switch {
 		case as[i] == ">" || bs[i] == ">":
-			return true
-		case as[i] != bs[i] && as[i] != "*" && bs[i] != "*":
+			return strings.Join(append(as[:i], ">"), "."), true
+		case as[i] == bs[i]:
+		case as[i] == "*" || bs[i] == "*":
+			as[i] = "*"
+		default:
+			return "", false
+		}
+	}
+	return strings.Join(as, "."), len(as) == len(bs)
+}
+
+// covers reports whether each of wanted lies within one of subjects.
+func covers(subjects, wanted []string) bool {
+	for _, want := range wanted {
+		within := func(s string) bool {
+			wide, ok := widen(s, want)
+			return ok && wide == s
+		}
+		if !slices.ContainsFunc(subjects, within) {
 			return false
 		}
 	}
-	return len(as) == len(bs)
-}
-
-// widen returns one that matches all that two overlapping ones do.
-func widen(a, b string) string {
-	as, bs := strings.Split(a, "."), strings.Split(b, ".")
-	var wide []string
-	for i := range min(len(as), len(bs)) {
-		switch {
-		case as[i] == ">" || bs[i] == ">":
-			return strings.Join(append(wide, ">"), ".")
-		case as[i] == bs[i]:
-			wide = append(wide, as[i])
-		default:
-			wide = append(wide, "*")
-		}
-	}
-	return strings.Join(wide, ".") // they are of the same length, as they overlap
+	return true
 }

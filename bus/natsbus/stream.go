@@ -314,16 +314,6 @@ func (h *history) update(ctx context.Context, c *conn, info *streamInfo, subject
 	return nil
 }
 
-// covers reports whether each of wanted lies within one of subjects.
-func covers(subjects, wanted []string) bool {
-	for _, want := range wanted {
-		if !slices.ContainsFunc(subjects, func(s string) bool { return overlap(s, want) && widen(s, want) == s }) {
-			return false
-		}
-	}
-	return true
-}
-
 // encoded is JSON of what can't fail.
 func encoded(v any) json.RawMessage {
 	text, err := json.Marshal(v)
