@@ -87,5 +87,5 @@ func (d *Door) welcome(fd int, ln Listener) {
 		return
 	}
 	l, first := d.place(ln)
-	l.Adopt(fd, first)
+	l.Adopt(fd, nil, first)
 }

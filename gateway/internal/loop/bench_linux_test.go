@@ -22,7 +22,7 @@ func BenchmarkFanOut(b *testing.B) {
 			for i := range subs {
 				ours, theirs := tcpPair(b)
 				p := &probe{t: b}
-				l.Adopt(descriptorOf(ours), p.begin(nil, nil))
+				l.Adopt(descriptorOf(ours), nil, p.begin(nil, nil))
 				l.steer(b)
 				conns[i], clients[i] = p.Conn, descriptorOf(theirs)
 			}

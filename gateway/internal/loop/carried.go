@@ -45,7 +45,7 @@ func (m carried) remote() netip.AddrPort { return netip.AddrPort{} }
 func (m carried) shutdown(c *Conn) { c.close() }
 
 func (m carried) receive() ([]byte, error) { return nil, errAgain }
-func (m carried) fed(*Conn)                {}
+func (m carried) fed(*Conn, int)           {}
 func (m carried) closeRead()               {}
 func (m carried) reset()                   {}
 func (m carried) close()                   {}

@@ -83,16 +83,16 @@ type Conn struct {
 // medium is a server behind one word, since most connections have a raw descriptor and need none.
 type medium struct{ server }
 
-// server does for a connection what the system does for a raw descriptor.
+// server is what a connection reads and writes by. Its methods run on the loop, and wait for nothing.
 type server interface {
 	receive() ([]byte, error) // errAgain when there is nothing
-	fed(c *Conn)              // the Handler is done with what receive returned last
+	fed(c *Conn, n int)       // the Handler is done with the n bytes that receive returned last
 	write(c *Conn, b []byte) (int, error)
-	shutdown(c *Conn)
-	closeRead()
-	reset()
+	shutdown(c *Conn) // closes our side
+	closeRead()       // makes reads end after what has arrived
+	reset()           // makes the coming close a reset: what has not left is thrown away
 	close()
-	unsent() int
+	unsent() int // bytes that were written and the other side has not taken, as far as that can be told
 	detach() (net.Conn, error)
 	remote() netip.AddrPort
 }
@@ -130,12 +130,7 @@ func (c *Conn) Handler() Handler {
 func (c *Conn) Loop() *Loop { return c.loop }
 
 // Remote is the address of the other side, the zero value if it has none.
-func (c *Conn) Remote() netip.AddrPort {
-	if c.medium != nil {
-		return c.medium.remote()
-	}
-	return remoteOf(int(c.fd))
-}
+func (c *Conn) Remote() netip.AddrPort { return c.server().remote() }
 
 // Heard and Wrote are how long ago the connection's last byte came and went; Heard without the sleeps
 // in which the process was stopped.
@@ -179,13 +174,10 @@ func (c *Conn) ReadsAhead() bool { return c.medium != nil }
 // Outstanding is how many bytes of what was queued the other side has not taken: those that wait here,
 // and where the system tells, what it has.
 func (c *Conn) Outstanding() int {
-	switch {
-	case c.closed:
+	if c.closed {
 		return 0
-	case c.medium != nil:
-		return c.Queued() + c.medium.unsent()
 	}
-	return c.Queued() + unsentOf(int(c.fd))
+	return c.Queued() + c.server().unsent()
 }
 
 // CloseWrite closes our side, once nothing is queued; the other side learns that all has come. The
@@ -193,7 +185,7 @@ func (c *Conn) Outstanding() int {
 func (c *Conn) CloseWrite() {
 	if !c.shut && !c.closed {
 		c.shut, c.mute = true, true
-		c.shutdown()
+		c.server().shutdown(c)
 	}
 }
 
@@ -255,7 +247,7 @@ func (c *Conn) Finish(linger time.Duration) {
 // Abort resets the connection. The Handler is not called again.
 func (c *Conn) Abort() {
 	if !c.closed {
-		c.reset()
+		c.server().reset()
 		c.close()
 	}
 }
@@ -265,11 +257,7 @@ func (c *Conn) Abort() {
 // Idle. On an error the connection is gone.
 func (c *Conn) Detach(taken int, b []byte) (nc net.Conn, rest []byte, err error) {
 	rest = bytes.Clone(b[taken:])
-	if c.medium != nil {
-		nc, err = c.medium.detach()
-	} else {
-		nc, err = c.detachDescriptor()
-	}
+	nc, err = c.server().detach()
 	c.leave()
 	return nc, rest, err
 }

@@ -15,7 +15,7 @@ func descriptorKinds() []kind {
 		if rest != nil {
 			return l.AdoptConn(nc, rest, newHandler)
 		}
-		return l.Adopt(descriptorOf(nc), newHandler)
+		return l.Adopt(descriptorOf(nc), nil, newHandler)
 	}, tapDescriptor}}
 }
 

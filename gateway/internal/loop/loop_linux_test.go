@@ -53,7 +53,7 @@ func TestReadySharesTurns(t *testing.T) {
 					left[i] -= len(b)
 					return len(b)
 				}}
-				l.Adopt(descriptorOf(ours), p.begin(nil, nil))
+				l.Adopt(descriptorOf(ours), nil, p.begin(nil, nil))
 			}
 			l.steer(t)
 			l.ask(t)
@@ -91,7 +91,7 @@ func TestWaitDoesNotSleepWithWork(t *testing.T) {
 			l := still(t, plenty)
 			ours, theirs := socketPairOf(t, unix.SOCK_STREAM)
 			p := &probe{t: t}
-			l.Adopt(descriptorOf(ours), p.begin(nil, nil))
+			l.Adopt(descriptorOf(ours), nil, p.begin(nil, nil))
 			l.steer(t)
 			l.steer(t) // takes the events of a new connection
 			prepare(l, p, theirs)
@@ -193,7 +193,7 @@ func TestDetachedDescriptorIsForgotten(t *testing.T) {
 	ours, theirs := socketPair(t)
 	p := &probe{t: t}
 	var gift <-chan given
-	l.Adopt(descriptorOf(ours), p.begin(func(p *probe) { gift = giveAway(p, 0) }, nil))
+	l.Adopt(descriptorOf(ours), nil, p.begin(func(p *probe) { gift = giveAway(p, 0) }, nil))
 	l.steer(t)
 	write(t, theirs, []byte("x"))
 	l.steer(t)
@@ -212,7 +212,7 @@ func TestWriteErrorWithMuchUnread(t *testing.T) {
 	p := &probe{t: t}
 	want := noise(readBudget + 7)
 	write(t, theirs, want)
-	l.Adopt(descriptorOf(ours), p.begin(nil, nil))
+	l.Adopt(descriptorOf(ours), nil, p.begin(nil, nil))
 	l.steer(t)
 	l.steer(t)
 	if len(p.got) != readBudget {
@@ -240,7 +240,7 @@ func TestAdoptOfWhatIsNoSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := &probe{t: t}
-	r.loop.Adopt(fd, p.begin(nil, nil))
+	r.loop.Adopt(fd, nil, p.begin(nil, nil))
 	r.settle()
 	if len(p.ends) != 1 || !errors.Is(p.ends[0], unix.EPERM) {
 		t.Errorf("Closed was called with %v, want EPERM", p.ends)

@@ -75,7 +75,7 @@ func TestSleepCollects(t *testing.T) {
 			l := still(t, plenty)
 			ours, theirs := socketPairOf(t, unix.SOCK_STREAM)
 			p := &probe{t: t}
-			l.Adopt(descriptorOf(ours), p.begin(nil, nil))
+			l.Adopt(descriptorOf(ours), nil, p.begin(nil, nil))
 			l.steer(t)
 			l.steer(t) // takes the events of a new connection
 			l.poller.arm(-1)

@@ -138,10 +138,10 @@ func (c *Conn) event(events uint32) {
 	}
 }
 
-// Adopt makes the loop the owner of a connected, non-blocking stream socket. newHandler runs on
-// the loop. If the loop has stopped, the descriptor is closed and the result is false.
-func (l *Loop) Adopt(fd int, newHandler func(*Conn) Handler) bool {
-	ok := l.Post(func() { l.adopt(fd, nil, newHandler) })
+// Adopt makes the loop the owner of a connected, non-blocking stream socket, and of rest, which was read of it before.
+// newHandler runs on the loop. If the loop has stopped, the descriptor is closed and the result is false.
+func (l *Loop) Adopt(fd int, rest []byte, newHandler func(*Conn) Handler) bool {
+	ok := l.Post(func() { l.adopt(fd, rest, newHandler) })
 	if !ok {
 		unix.Close(fd)
 	}
@@ -185,18 +185,7 @@ func (l *Loop) adoptDescriptor(nc net.Conn, rest []byte, newHandler func(*Conn) 
 	}
 	unix.SetNonblock(fd, true)
 	nc.Close()
-	if ok = l.Post(func() { l.adopt(fd, rest, newHandler) }); !ok {
-		unix.Close(fd)
-	}
-	return true, ok
-}
-
-// detachDescriptor makes a net.Conn of the descriptor. That is another number for it: c's is closed.
-func (c *Conn) detachDescriptor() (net.Conn, error) {
-	unix.EpollCtl(c.loop.poller.epfd, unix.EPOLL_CTL_DEL, int(c.fd), nil) // the socket lives on, and so would its events
-	file := os.NewFile(uintptr(c.fd), "")
-	defer file.Close()
-	return net.FileConn(file)
+	return true, l.Adopt(fd, rest, newHandler)
 }
 
 // moveDescriptor gives the descriptor to another loop as it is.
@@ -204,49 +193,47 @@ func (c *Conn) moveDescriptor(to *Loop, rest []byte, newHandler func(*Conn) Hand
 	fd := int(c.fd)
 	unix.EpollCtl(c.loop.poller.epfd, unix.EPOLL_CTL_DEL, fd, nil) // the socket lives on, and so would its events
 	c.leave()
-	ok := to.Post(func() { to.adopt(fd, rest, newHandler) })
-	if !ok {
-		unix.Close(fd)
+	return to.Adopt(fd, rest, newHandler)
+}
+
+// descriptor serves a connection that has a raw one: it is the connection.
+type descriptor Conn
+
+// server is what serves the connection.
+func (c *Conn) server() server {
+	if c.medium != nil {
+		return c.medium.server
 	}
-	return ok
+	return (*descriptor)(c)
 }
 
 // receive reads once, into the loop's buffer.
-func (c *Conn) receive() ([]byte, error) {
-	if c.medium != nil {
-		return c.medium.receive()
-	}
-	buf := c.loop.buf
-	n, errno := rawIO(unix.SYS_READ, c.fd, buf)
+func (d *descriptor) receive() ([]byte, error) {
+	buf := d.loop.buf
+	n, errno := rawIO(unix.SYS_READ, d.fd, buf)
 	switch {
 	case n > 0:
 		return buf[:n], nil
+	case errno == unix.EINTR:
+		(*Conn)(d).enqueue()
+		return nil, errAgain
 	case errno != 0:
-		if errno == unix.EINTR {
-			c.enqueue()
-			return nil, errAgain
-		}
 		return nil, errno
 	}
 	return nil, io.EOF
 }
 
-// received goes on the ready list again if there may be more. A short read has emptied the socket,
+// fed puts the connection on the ready list again if there may be more. A short read has emptied the socket,
 // and what comes later is a new edge, unless the other side has closed already.
-func (c *Conn) received(n int) {
-	if c.medium != nil {
-		c.medium.fed(c)
-	} else if n == len(c.loop.buf) || c.peer >= hung {
+func (d *descriptor) fed(c *Conn, n int) {
+	if n == len(d.loop.buf) || d.peer >= hung {
 		c.enqueue()
 	}
 }
 
-func (c *Conn) transmit(b []byte) (int, error) {
-	if c.medium != nil {
-		return c.medium.write(c, b)
-	}
+func (d *descriptor) write(_ *Conn, b []byte) (int, error) {
 	for {
-		n, errno := rawIO(unix.SYS_WRITE, c.fd, b)
+		n, errno := rawIO(unix.SYS_WRITE, d.fd, b)
 		if errno == 0 {
 			return n, nil
 		}
@@ -266,42 +253,27 @@ func rawIO(trap uintptr, fd int32, b []byte) (int, syscall.Errno) {
 	return int(n), 0
 }
 
-func (c *Conn) shutdown() {
-	if c.medium != nil {
-		c.medium.shutdown(c)
-		return
-	}
-	unix.Shutdown(int(c.fd), unix.SHUT_WR) // it fails when the other side has reset: read tells
+// shutdown and closeRead fail when the other side has reset: read tells.
+func (d *descriptor) shutdown(*Conn) { unix.Shutdown(int(d.fd), unix.SHUT_WR) }
+func (d *descriptor) closeRead()     { unix.Shutdown(int(d.fd), unix.SHUT_RD) }
+
+func (d *descriptor) reset() {
+	unix.SetsockoptLinger(int(d.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 }
 
-// closeRead makes reads end after what has arrived.
-func (c *Conn) closeRead() {
-	if c.medium != nil {
-		c.medium.closeRead()
-		return
-	}
-	unix.Shutdown(int(c.fd), unix.SHUT_RD) // it fails when the other side has reset: read tells
+// close takes the descriptor out of the epoll set, too.
+func (d *descriptor) close() { unix.Close(int(d.fd)) }
+
+// detach makes a net.Conn of the descriptor. That is another number for it: d's is closed.
+func (d *descriptor) detach() (net.Conn, error) {
+	unix.EpollCtl(d.loop.poller.epfd, unix.EPOLL_CTL_DEL, int(d.fd), nil) // the socket lives on, and so would its events
+	file := os.NewFile(uintptr(d.fd), "")
+	defer file.Close()
+	return net.FileConn(file)
 }
 
-// reset makes the coming close a reset: what has not left is thrown away by the kernel too.
-func (c *Conn) reset() {
-	if c.medium != nil {
-		c.medium.reset()
-		return
-	}
-	unix.SetsockoptLinger(int(c.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-}
-
-func (c *Conn) closeSocket() {
-	if c.medium != nil {
-		c.medium.close()
-		return
-	}
-	unix.Close(int(c.fd)) // which takes it out of the epoll set, too
-}
-
-func remoteOf(fd int) netip.AddrPort {
-	sa, err := unix.Getpeername(fd)
+func (d *descriptor) remote() netip.AddrPort {
+	sa, err := unix.Getpeername(int(d.fd))
 	if err != nil {
 		return netip.AddrPort{}
 	}
@@ -313,6 +285,8 @@ func remoteOf(fd int) netip.AddrPort {
 	}
 	return netip.AddrPort{}
 }
+
+func (d *descriptor) unsent() int { return unsentOf(int(d.fd)) }
 
 // unsentOfConn is unsentOf for a connection that the runtime has.
 func unsentOfConn(nc net.Conn) (n int) {

@@ -5,7 +5,6 @@ package loop
 import (
 	"errors"
 	"net"
-	"net/netip"
 	"time"
 )
 
@@ -42,17 +41,9 @@ func (l *Loop) adoptDescriptor(net.Conn, []byte, func(*Conn) Handler) (taken, ok
 	return false, false
 }
 
-func (c *Conn) detachDescriptor() (net.Conn, error) { return nil, errors.ErrUnsupported }
-func (c *Conn) moveDescriptor(*Loop, []byte, func(*Conn) Handler) bool {
-	return false
-}
-func (c *Conn) receive() ([]byte, error)       { return c.medium.receive() }
-func (c *Conn) received(int)                   { c.medium.fed(c) }
-func (c *Conn) transmit(b []byte) (int, error) { return c.medium.write(c, b) }
-func (c *Conn) shutdown()                      { c.medium.shutdown(c) }
-func (c *Conn) closeRead()                     { c.medium.closeRead() }
-func (c *Conn) reset()                         { c.medium.reset() }
-func (c *Conn) closeSocket()                   { c.medium.close() }
-func remoteOf(int) netip.AddrPort              { return netip.AddrPort{} }
-func unsentOf(int) int                         { return 0 }
-func unsentOfConn(net.Conn) int                { return 0 }
+func (c *Conn) moveDescriptor(*Loop, []byte, func(*Conn) Handler) bool { return false }
+
+// server is what serves the connection.
+func (c *Conn) server() server { return c.medium.server }
+
+func unsentOfConn(net.Conn) int { return 0 }

@@ -87,7 +87,7 @@ func (s *stream) receive() ([]byte, error) {
 
 // fed tells that the Handler is done with the piece. A paused connection asks for no other, so that
 // nothing is read ahead of Detach.
-func (s *stream) fed(c *Conn) {
+func (s *stream) fed(c *Conn, _ int) {
 	switch {
 	case c.closed || c.paused:
 	case s.err != nil:

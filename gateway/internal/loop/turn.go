@@ -181,11 +181,11 @@ func (c *Conn) read() int {
 			return 0
 		}
 	}
-	b, err := c.receive()
+	b, err := c.server().receive()
 	if len(b) > 0 {
 		c.heard = c.loop.Listened()
 		c.feed(b)
-		c.received(len(b))
+		c.server().fed(c, len(b))
 	}
 	switch {
 	case err == nil || err == errAgain:
@@ -245,7 +245,7 @@ func (c *Conn) fail(err error) {
 
 func (c *Conn) close() {
 	c.leave()
-	c.closeSocket()
+	c.server().close()
 }
 
 // leave takes c off the loop without closing its socket.
@@ -316,15 +316,13 @@ func (c *Conn) part() {
 		c.close()
 	case !c.shut:
 		c.shut = true
-		c.shutdown()
+		c.server().shutdown(c)
 	}
 }
 
 func (c *Conn) overflow() {
 	c.overflown = true
-	if c.kept.cut(); c.kept.size == 0 {
-		c.kept = nil
-	}
+	c.Drop()
 	c.handler.Overflow()
 }
 
@@ -337,7 +335,7 @@ func (c *Conn) sever(err error) {
 		return
 	}
 	c.mute, c.peer, c.blocked, c.run, c.kept = true, max(c.peer, hung), false, nil, nil
-	c.closeRead()
+	c.server().closeRead()
 	c.enqueue()
 }
 
@@ -376,7 +374,7 @@ func (c *Conn) keep(r *run, n int) {
 
 // write writes once and notes whether the socket's buffer is full.
 func (c *Conn) write(b []byte) (int, error) {
-	n, err := c.transmit(b)
+	n, err := c.server().write(c, b)
 	if n > 0 {
 		c.wrote = c.loop.Ticks()
 	}
