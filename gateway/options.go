@@ -79,7 +79,7 @@ func defaults() settings {
 			Access: session.Access{Blocks: new(session.Blocks), Grace: 30 * time.Second, Now: time.Now},
 			Bounds: session.Bounds{
 				HeartBeat: stomp.HeartBeat{Send: 10 * time.Second, Receive: 10 * time.Second}, Hung: 10 * time.Minute,
-				Outbound: 1 << 20, ConnectTimeout: connectTimeout, Ledger: new(session.Ledger),
+				Outbound: 1 << 20, ConnectTimeout: connectTimeout, Ledger: session.NewLedger(),
 			},
 			Records: session.Records{Fallback: policy.FallbackDrop, Stats: new(session.Stats), Lines: new(session.Lines), Log: log},
 		},

@@ -68,7 +68,9 @@ func (bs *buckets) of(q *policy.Quota, now time.Time) bucket {
 
 // drop forgets those that are full.
 func (bs *buckets) drop(now time.Time) {
-	*bs = slices.DeleteFunc(*bs, func(b bucket) bool { return b.isFull(now) })
+	if *bs = slices.DeleteFunc(*bs, func(b bucket) bool { return b.isFull(now) }); len(*bs) == 0 {
+		*bs = nil
+	}
 }
 
 // merge has, of two buckets of one name, the one count that has less left.
@@ -84,22 +86,10 @@ func (bs *buckets) merge(others buckets, now time.Time) {
 	}
 }
 
-// ownBuckets are those of the session, made if need be.
-func (s *Session) ownBuckets() *buckets {
-	work := s.busy()
-	if work.buckets == nil {
-		work.buckets = new(buckets)
-	}
-	return work.buckets
-}
-
 // dropBuckets forgets what is full again.
 func (s *Session) dropBuckets() {
-	if s.work == nil || s.work.buckets == nil {
-		return
-	}
-	if s.work.buckets.drop(s.host.Now()); len(*s.work.buckets) == 0 {
-		s.work.buckets = nil
+	if s.work != nil && s.work.buckets != nil {
+		s.work.buckets.drop(s.host.Now())
 	}
 }
 
@@ -126,7 +116,7 @@ func (s *Session) isOver(p *passage, q *policy.Quota) bool {
 	if q.Scope == policy.OfNode {
 		b = s.host.Ledger.intake(q, now)
 	} else {
-		b = s.ownBuckets().of(q, now)
+		b = s.busy().buckets.of(q, now)
 	}
 	wait := b.take(now)
 	if wait > 0 {

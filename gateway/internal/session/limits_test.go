@@ -503,10 +503,10 @@ func TestBucketsGo(t *testing.T) {
 
 // held is how many buckets the session holds.
 func (p *peer) held() int {
-	if p.s.work == nil || p.s.work.buckets == nil {
+	if p.s.work == nil {
 		return 0
 	}
-	return len(*p.s.work.buckets)
+	return len(p.s.work.buckets)
 }
 
 // TestLedgerOfLoops: loops that have other rules for a while, as in a reload, count in one bucket.
@@ -521,7 +521,7 @@ func TestLedgerOfLoops(t *testing.T) {
 		quotas = append(quotas, c.PerNode())
 	}
 	for range 100 {
-		l := new(Ledger)
+		l := NewLedger()
 		var wg sync.WaitGroup
 		passed := make([]int, 4)
 		for i := range passed {

@@ -69,7 +69,7 @@ func newRigWith(t testing.TB, b *bustest.Fake, outer bus.Bus, catalogue policy.R
 		Naming: Naming{Node: node, Server: "stompgw/test", Registry: r.book},
 		Access: Access{Blocks: new(Blocks), Now: time.Now},
 		Bounds: Bounds{Limits: &limits, Outbound: 1 << 20, HeartBeat: stomp.HeartBeat{Send: 10 * time.Second, Receive: 10 * time.Second},
-			ConnectTimeout: 10 * time.Second, Ledger: new(Ledger)},
+			ConnectTimeout: 10 * time.Second, Ledger: NewLedger()},
 		Records: Records{Fallback: policy.FallbackDrop, Stats: new(Stats), Lines: new(Lines),
 			Log: slog.New(slog.NewTextHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))},
 		Pools: &Pools{NewWorkers(1), NewWorkers(8), NewWorkers(8)},

@@ -54,7 +54,7 @@ type work struct {
 	cancel       func()              // what workers do for the session; nil when they don't
 	verdicts     map[*login]verdicts // by what a subscription depends on
 	guests       []*login            // other members by whose token something was subscribed to
-	buckets      *buckets            // what it may yet send; nil where nothing counts
+	buckets      buckets             // what it may yet send
 	questions    []question          // to backends, the oldest first
 }
 
