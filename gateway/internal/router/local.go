@@ -77,10 +77,8 @@ func (l *Local) Subscribe(s *Subscription, ready func(error)) {
 		l.subscribePattern(s, ready)
 		return
 	}
-	if list := l.table.exact[s.Destination]; len(list) > 0 {
-		s.Destination = list[0].Destination // the same string, held once
-	}
-	l.watch(s.Destination, l.table.add(s), ready)
+	l.table.add(s)
+	l.watch(s.Destination, ready)
 }
 
 // subscribePattern is Subscribe for a pattern, which is ready when all of its watches are.
@@ -88,7 +86,7 @@ func (l *Local) subscribePattern(s *Subscription, ready func(error)) {
 	if l.table.groups[s.Destination] == nil {
 		l.router.learn(s.Pattern)
 	}
-	watches, fresh := l.table.addPattern(s)
+	watches := l.table.addPattern(s)
 	waiting := len(watches)
 	var failed error
 	settled := func(err error) {
@@ -100,14 +98,13 @@ func (l *Local) subscribePattern(s *Subscription, ready func(error)) {
 		}
 	}
 	for _, watch := range watches {
-		l.watch(watch, slices.Contains(fresh, watch), settled)
+		l.watch(watch, settled)
 	}
 }
 
-// watch runs ready on this loop, perhaps before it returns, when the bus brings what is watched. first
-// says that this loop did not watch it yet.
-func (l *Local) watch(watch string, first bool, ready func(error)) {
-	if !first && l.router.isLive(watch) {
+// watch runs ready on this loop, perhaps before it returns, when the bus brings what is watched.
+func (l *Local) watch(watch string, ready func(error)) {
+	if l.router.isLive(watch, l) {
 		ready(nil)
 		return
 	}
@@ -248,14 +245,9 @@ func Ack(header string) (messageID, subscription string, ok bool) {
 	return strings.Cut(header, ackSeparator)
 }
 
-// Publish gives an envelope to the bus; done runs on a goroutine of the bus. After bus.ErrFull, and
-// perhaps without it, p.Unblock runs on this loop when there may be room.
-func (l *Local) Publish(e bus.Envelope, p Publisher, done func(error)) error {
-	return l.Forward(bus.Target{}, e, p, done)
-}
-
-// Forward is Publish to a target that a backend reads.
-func (l *Local) Forward(to bus.Target, e bus.Envelope, p Publisher, done func(error)) error {
+// Publish gives an envelope to the bus, for a target that a backend reads if that is not zero; done runs on a goroutine of
+// the bus. After bus.ErrFull, and perhaps without it, p.Unblock runs on this loop when there may be room.
+func (l *Local) Publish(to bus.Target, e bus.Envelope, p Publisher, done func(error)) error {
 	told := func(err error) {
 		done(err)
 		l.router.space.freed()

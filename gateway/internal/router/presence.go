@@ -55,9 +55,6 @@ func (r *Router) Message(e bus.Envelope) *Message {
 // Attach adds s to the table, as one of an audience of its destination, which is none of the bus: nothing is watched for it, and it
 // receives what Hand and Deliver bring.
 func (l *Local) Attach(s *Subscription, to Audience) {
-	if list := l.table.exact[s.Destination]; len(list) > 0 {
-		s.Destination = list[0].Destination // the same string, held once
-	}
 	s.audience = to
 	l.table.add(s)
 }

@@ -23,7 +23,7 @@ func TestPublishFull(t *testing.T) {
 	var dones atomic.Int64
 	publish := func() (err error) {
 		r.do(0, func(l *Local) {
-			err = l.Publish(bus.Envelope{Destination: "/topic/a"}, &w, func(error) { dones.Add(1) })
+			err = l.Publish(bus.Target{}, bus.Envelope{Destination: "/topic/a"}, &w, func(error) { dones.Add(1) })
 		})
 		return err
 	}
@@ -78,11 +78,11 @@ func TestPublishWhileTheBusEmpties(t *testing.T) {
 	r := newRig(t, 1, b.Fake, b)
 	var w waiter
 	r.do(0, func(l *Local) {
-		if err := l.Publish(bus.Envelope{}, &w, func(error) {}); err != nil {
+		if err := l.Publish(bus.Target{}, bus.Envelope{}, &w, func(error) {}); err != nil {
 			t.Error(err)
 		}
 		b.full = true
-		if err := l.Publish(bus.Envelope{}, &w, func(error) {}); err != nil && w.woken.Load() == 0 {
+		if err := l.Publish(bus.Target{}, bus.Envelope{}, &w, func(error) {}); err != nil && w.woken.Load() == 0 {
 			t.Errorf("got %v, and nobody will wake the session", err)
 		}
 	})

@@ -150,11 +150,12 @@ func (in *interest) settle(err error) {
 	in.waiting = nil
 }
 
-func (r *Router) isLive(watch string) bool {
+// isLive reports whether l receives by that watch already.
+func (r *Router) isLive(watch string, l *Local) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	in := r.interest[watch]
-	return in != nil && in.live
+	return in != nil && in.live && slices.Contains(in.loops, l)
 }
 
 // watch says that l has subscribers that need that watch, and tells when they receive.

@@ -22,23 +22,24 @@ type group struct {
 	subs    []*Subscription
 }
 
-// add adds a subscription to one destination, and reports whether the loop did not watch that yet.
-func (t *table) add(s *Subscription) (first bool) {
+// add adds a subscription to one destination.
+func (t *table) add(s *Subscription) {
 	list := t.exact[s.Destination]
+	if len(list) > 0 {
+		s.Destination = list[0].Destination // the same string, held once
+	}
 	s.index = len(list)
 	t.exact[s.Destination] = append(list, s)
-	return len(list) == 0 && len(t.watching[s.Destination]) == 0
 }
 
 // remove undoes add, and reports whether the loop need not watch the destination any more.
 func (t *table) remove(s *Subscription) (last bool) {
-	list := without(t.exact[s.Destination], s)
-	if len(list) > 0 {
+	if list := without(t.exact[s.Destination], s); len(list) > 0 {
 		t.exact[s.Destination] = list
-		return false
+	} else {
+		delete(t.exact, s.Destination)
 	}
-	delete(t.exact, s.Destination)
-	return len(t.watching[s.Destination]) == 0
+	return !t.watches(s.Destination)
 }
 
 // without takes s out of list. The last takes its place, so that leaving costs the same however
@@ -51,32 +52,27 @@ func without(list []*Subscription, s *Subscription) []*Subscription {
 	return list[:end]
 }
 
-// addPattern adds a subscription by pattern. It returns what the pattern has to watch, and which of
-// it the loop did not watch yet.
-func (t *table) addPattern(s *Subscription) (watches, fresh []string) {
+// addPattern adds a subscription by pattern, and returns what the pattern has to watch.
+func (t *table) addPattern(s *Subscription) (watches []string) {
 	g := t.groups[s.Destination]
 	if g == nil {
 		g = &group{pattern: s.Pattern, watches: s.Pattern.Watches()}
-		fresh = t.watch(g)
+		t.watch(g)
 	}
 	s.Pattern, s.Destination = g.pattern, g.pattern.String() // the same, held once
 	s.index = len(g.subs)
 	g.subs = append(g.subs, s)
-	return g.watches, fresh
+	return g.watches
 }
 
-func (t *table) watch(g *group) (fresh []string) {
+func (t *table) watch(g *group) {
 	if t.groups == nil {
 		t.groups, t.watching = map[string]*group{}, map[string][]*group{}
 	}
 	t.groups[g.pattern.String()] = g
 	for _, watch := range g.watches {
-		if !t.watches(watch) {
-			fresh = append(fresh, watch)
-		}
 		t.watching[watch] = append(t.watching[watch], g)
 	}
-	return fresh
 }
 
 // removePattern undoes addPattern, and returns what the loop need not watch any more.

@@ -186,7 +186,11 @@ func (s *Session) send(p *passage) {
 func (s *Session) publish(list []publication) {
 	for i := range list {
 		p := &list[i]
-		err := s.give(p)
+		var to bus.Target
+		if p.backend != nil {
+			to = p.backend.to
+		}
+		err := s.host.Local.Publish(to, p.envelope, s, p.done)
 		switch {
 		case errors.Is(err, bus.ErrFull):
 			s.busy().stalled = list[i:]
@@ -205,14 +209,6 @@ func (s *Session) publish(list []publication) {
 			s.receipts++
 		}
 	}
-}
-
-// give gives a publication to the bus.
-func (s *Session) give(p *publication) error {
-	if p.backend != nil {
-		return s.host.Local.Forward(p.backend.to, p.envelope, s, p.done)
-	}
-	return s.host.Local.Publish(p.envelope, s, p.done)
 }
 
 // size is about how many bytes of the client's p holds.
