@@ -13,6 +13,7 @@ import (
 
 	"github.com/stompgw/stompgw/gateway/destination"
 	"github.com/stompgw/stompgw/gateway/internal/loop"
+	"github.com/stompgw/stompgw/gateway/internal/session"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
@@ -34,22 +35,29 @@ type Kick struct {
 // for every loop, until ctx ends: then it returns what it has, and ctx's error. It must not be called
 // on a loop, where a Registry is.
 func (g *Gateway) Live(ctx context.Context, ids []registry.SessionID) ([]registry.Live, error) {
+	return gather(ctx, g, ids, func(h *session.Host, share []registry.SessionID, tell func([]registry.Live)) { h.Live(ctx, share, tell) })
+}
+
+// gather asks the loops, each of which gets those of the sessions that it has.
+func gather[T any](ctx context.Context, g *Gateway, ids []registry.SessionID, ask func(h *session.Host, share []registry.SessionID, tell func([]T))) ([]T, error) {
 	e := g.engine.Load()
 	if e == nil {
 		return nil, ErrNotRunning
 	}
-	shares := e.share(ids)
-	return loop.Gather(ctx, e.loops, func(i int, tell func([]registry.Live)) { e.hosts[i].Live(ctx, shares[i], tell) })
+	shares := make([][]registry.SessionID, len(e.loops))
+	for _, id := range ids {
+		i := int(uint64(id) % uint64(len(e.loops)))
+		shares[i] = append(shares[i], id)
+	}
+	return loop.Gather(ctx, e.loops, func(i int, tell func([]T)) { ask(e.hosts[i], shares[i], tell) })
 }
 
 // Subscribers returns the sessions with a subscription to that destination, or to anything that a pattern
 // matches, such as the pattern itself, each once, in the order of their ids. It waits as Live does.
 func (g *Gateway) Subscribers(ctx context.Context, destination string) ([]registry.SessionID, error) {
-	e := g.engine.Load()
-	if e == nil {
-		return nil, ErrNotRunning
-	}
-	ids, err := loop.Gather(ctx, e.loops, func(i int, tell func([]registry.SessionID)) { e.hosts[i].Subscribers(ctx, destination, tell) })
+	ids, err := gather(ctx, g, nil, func(h *session.Host, _ []registry.SessionID, tell func([]registry.SessionID)) {
+		h.Subscribers(ctx, destination, tell)
+	})
 	slices.Sort(ids)
 	return slices.Compact(ids), err
 }
@@ -136,12 +144,9 @@ func (g *Gateway) Kick(ctx context.Context, ids []registry.SessionID, k Kick) (k
 	if err != nil {
 		return nil, err
 	}
-	e := g.engine.Load()
-	if e == nil {
-		return nil, ErrNotRunning
-	}
-	shares := e.share(ids)
-	kicked, err = loop.Gather(ctx, e.loops, func(i int, tell func([]registry.SessionID)) { e.hosts[i].Kick(ctx, shares[i], why, tell) })
+	kicked, err = gather(ctx, g, ids, func(h *session.Host, share []registry.SessionID, tell func([]registry.SessionID)) {
+		h.Kick(ctx, share, why, tell)
+	})
 	g.set.host.Log.Debug("ended sessions", "sessions", len(kicked), "code", why.Code, "reason", why.Message)
 	return kicked, err
 }
@@ -153,16 +158,11 @@ func (g *Gateway) EndSubscriptions(ctx context.Context, ids []registry.SessionID
 	if err := CheckReason(reason); err != nil {
 		return nil, fmt.Errorf("gateway: the reason can't be told: %w", err)
 	}
-	e := g.engine.Load()
-	if e == nil {
-		return nil, ErrNotRunning
-	}
 	why, _ := policy.Explain(policy.CodeEnded)
 	why.Message = cmp.Or(reason, "The subscription was ended by an operator")
 	why.Retryable = false // or programs would subscribe again at once
-	shares := e.share(ids)
-	ended, err := loop.Gather(ctx, e.loops, func(i int, tell func([]registry.SessionID)) {
-		e.hosts[i].EndSubscriptions(ctx, shares[i], destination, why, tell)
+	ended, err := gather(ctx, g, ids, func(h *session.Host, share []registry.SessionID, tell func([]registry.SessionID)) {
+		h.EndSubscriptions(ctx, share, destination, why, tell)
 	})
 	g.set.host.Log.Debug("ended subscriptions", "sessions", len(ended), "reason", why.Message)
 	return ended, err
@@ -208,16 +208,6 @@ func (k Kick) explain() (policy.Explanation, error) {
 		return why, fmt.Errorf("gateway: code %d has no message of its own: give a reason", code)
 	}
 	return why, nil
-}
-
-// share sorts sessions by the loop that has them.
-func (e *engine) share(ids []registry.SessionID) [][]registry.SessionID {
-	shares := make([][]registry.SessionID, len(e.loops))
-	for _, id := range ids {
-		i := int(uint64(id) % uint64(len(e.loops)))
-		shares[i] = append(shares[i], id)
-	}
-	return shares
 }
 
 // Block keeps members, named as JSON (42 or "bob"), from having sessions until the given times; what
