@@ -22,8 +22,8 @@ const (
 
 // book is who is present through this node's sessions. Any goroutine may write it, but only one at a time takes what is to be told.
 type book struct {
-	limit int           // members that a room lists
-	wake  chan struct{} // has something when there is something to tell; has room for one
+	limit int  // members that a room lists
+	run   bell // for when there is something to tell
 
 	mu     sync.Mutex
 	rooms  map[string]*room
@@ -80,8 +80,19 @@ type place struct {
 	id  registry.SessionID
 }
 
+// bell is what Run waits for. It has room for one.
+type bell chan struct{}
+
+// wake has Run look, unless it has yet to do so.
+func (b bell) wake() {
+	select {
+	case b <- struct{}{}:
+	default:
+	}
+}
+
 func newBook(limit int) *book {
-	return &book{limit: limit, wake: make(chan struct{}, 1), rooms: map[string]*room{}, stays: map[place]*stay{}}
+	return &book{limit: limit, run: make(bell, 1), rooms: map[string]*room{}, stays: map[place]*stay{}}
 }
 
 // come notes that a session is in a room.
@@ -203,10 +214,7 @@ func (b *book) touch(r *room, p *person) {
 	}
 	r.dirty = true
 	b.dirty = append(b.dirty, r)
-	select {
-	case b.wake <- struct{}{}:
-	default: // who is to be woken has yet to look
-	}
+	b.run.wake()
 }
 
 // telling is a change that is being told, and how it can be taken back.

@@ -58,7 +58,7 @@ type Figures struct {
 // New makes a node's presence. Before the router runs, Deliver is to be its TakePresence.
 func New(o Options) *Presence {
 	b := newBook(o.Limit)
-	return &Presence{o: o, book: b, desk: newDesk(b.wake), arrived: make(chan arrival, arrivals)}
+	return &Presence{o: o, book: b, desk: newDesk(b.run), arrived: make(chan arrival, arrivals)}
 }
 
 // Come says that a subscription of a session is in a room from now on, as a member, empty for nobody, with info, nil for none, which is
@@ -129,9 +129,9 @@ func (p *Presence) Figures() (f Figures) {
 // Deliver takes what nodes tell each other, this one's own too, which it leaves out: the book is the truth. It waits while Run has too
 // much to do, until ctx ends.
 func (p *Presence) Deliver(ctx context.Context, e bus.Envelope) {
-	a, err := p.read(&e)
+	a, ok := p.read(&e)
 	switch {
-	case err != nil:
+	case !ok:
 		p.ignored.Add(1)
 		return
 	case a == arrival{}:
@@ -143,23 +143,23 @@ func (p *Presence) Deliver(ctx context.Context, e bus.Envelope) {
 	}
 }
 
-// read reads an envelope that somebody here wants to know of.
-func (p *Presence) read(e *bus.Envelope) (a arrival, err error) {
+// read reads an envelope that somebody here wants to know of. ok is false for what no node tells.
+func (p *Presence) read(e *bus.Envelope) (a arrival, ok bool) {
 	room := e.Destination[len(router.PresenceOnBus):]
 	if !p.desk.isViewed(room) {
-		return arrival{}, nil
+		return arrival{}, true
 	}
 	self := p.o.Node.String()
 	if room == "" {
-		d, err := decodeDigest(e.Body)
-		if err != nil || d.Node == self {
-			return arrival{}, err
+		d, ok := decodeDigest(e.Body)
+		if !ok || d.Node == self {
+			return arrival{}, ok
 		}
-		return arrival{digest: &d}, nil
+		return arrival{digest: &d}, true
 	}
-	c, err := decodeChange(room, e.Body)
-	if err != nil || c.Node == self {
-		return arrival{}, err
+	c, ok := decodeChange(room, e.Body)
+	if !ok || c.Node == self {
+		return arrival{}, ok
 	}
-	return arrival{change: &c}, nil
+	return arrival{change: &c}, true
 }

@@ -68,7 +68,7 @@ func (p *Presence) Run(ctx context.Context) {
 	due := time.Now() // when the timer runs out; zero: it does not
 	for {
 		select {
-		case <-p.book.wake:
+		case <-p.book.run:
 		case a := <-p.arrived:
 			r.take(a)
 		case l := <-r.lists:
@@ -297,13 +297,15 @@ func (r *run) answer(a answer, now time.Time) {
 	r.ask(now)
 }
 
+var errSenseless = errors.New("presence: no node tells this")
+
 // read checks an answer, and returns it by room.
 func (a *answer) read() (map[string]*registry.Present, error) {
 	said := make(map[string]*registry.Present, len(a.present))
 	for i := range a.present {
 		p := &a.present[i]
-		if err := checkPresent(p); err != nil && a.err == nil {
-			return nil, err
+		if a.err == nil && !isAnswer(p) {
+			return nil, errSenseless
 		}
 		said[p.Destination] = p
 	}

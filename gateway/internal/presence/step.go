@@ -175,7 +175,7 @@ func (r *run) post(l *router.Local, fn func()) { _ = l.PostWait(r.ctx, fn) }
 func (r *run) seat(v *view) {
 	var refused []*viewer
 	var why error // the same for all of them
-	byLoop := map[*router.Local]*[numbers + 1][]*viewer{}
+	byLoop := map[*router.Local][numbers + 1][]*viewer{}
 	n := 0
 	for who := range v.seats.waiting {
 		if err := r.refusal(v, who); err != nil {
@@ -187,10 +187,9 @@ func (r *run) seat(v *view) {
 		if n++; n > seatedAtOnce {
 			continue
 		}
-		if byLoop[who.local] == nil {
-			byLoop[who.local] = new([numbers + 1][]*viewer)
-		}
-		byLoop[who.local][who.audience] = append(byLoop[who.local][who.audience], who)
+		its := byLoop[who.local]
+		its[who.audience] = append(its[who.audience], who)
+		byLoop[who.local] = its
 		v.seats.seat(who)
 	}
 	r.dismiss(refused, func(who *viewer) { who.ready(why) })

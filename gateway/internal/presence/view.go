@@ -141,6 +141,9 @@ type told struct {
 	Info   json.RawMessage `json:"info,omitempty"`
 }
 
+// compare is by the text of the ids.
+func (t told) compare(other told) int { return bytes.Compare(t.Member, other.Member) }
+
 // turn makes what is shown agree with the parts, but for the grace, and returns what that changes.
 func (v *view) turn(now time.Time) (n news) {
 	v.recount()
@@ -163,7 +166,7 @@ func (v *view) turn(now time.Time) (n news) {
 		v.leaving = nil
 	}
 	for _, list := range [...][]told{n.left, n.joined, n.changed} {
-		slices.SortFunc(list, func(a, b told) int { return bytes.Compare(a.Member, b.Member) })
+		slices.SortFunc(list, told.compare)
 	}
 	return n
 }
@@ -226,6 +229,6 @@ func (v *view) all() []told {
 	for member, s := range v.shown {
 		list = append(list, told{json.RawMessage(member), s.info})
 	}
-	slices.SortFunc(list, func(a, b told) int { return bytes.Compare(a.Member, b.Member) })
+	slices.SortFunc(list, told.compare)
 	return list
 }

@@ -41,7 +41,7 @@ type viewer struct {
 
 // desk is where loops leave word for Run. Any goroutine may call its methods.
 type desk struct {
-	wake chan struct{} // that of the book
+	run bell // that of the book
 
 	mu       sync.Mutex
 	viewers  map[*router.Subscription]*viewer
@@ -51,16 +51,8 @@ type desk struct {
 	viewed   map[string]struct{} // rooms that somebody looks at
 }
 
-func newDesk(wake chan struct{}) *desk {
-	return &desk{wake: wake, viewers: map[*router.Subscription]*viewer{}, viewed: map[string]struct{}{}}
-}
-
-// wakeRun has Run look.
-func (d *desk) wakeRun() {
-	select {
-	case d.wake <- struct{}{}:
-	default:
-	}
+func newDesk(run bell) *desk {
+	return &desk{run: run, viewers: map[*router.Subscription]*viewer{}, viewed: map[string]struct{}{}}
 }
 
 func (d *desk) come(v *viewer) {
@@ -68,7 +60,7 @@ func (d *desk) come(v *viewer) {
 	d.viewers[v.sub] = v
 	d.came = append(d.came, v)
 	d.mu.Unlock()
-	d.wakeRun()
+	d.run.wake()
 }
 
 // leave returns the viewer that a subscription is, nil if it is none any more.
@@ -80,7 +72,7 @@ func (d *desk) leave(s *router.Subscription) *viewer {
 		d.left = append(d.left, v)
 	}
 	d.mu.Unlock()
-	d.wakeRun()
+	d.run.wake()
 	return v
 }
 
@@ -97,7 +89,7 @@ func (d *desk) hear(v verdict) {
 	d.mu.Lock()
 	d.verdicts = append(d.verdicts, v)
 	d.mu.Unlock()
-	d.wakeRun()
+	d.run.wake()
 }
 
 // take returns what is new.
@@ -143,12 +135,12 @@ type seats struct {
 	destination string               // of their subscriptions
 	waiting     map[*viewer]struct{} // that have not begun
 	seated      map[*viewer]struct{}
-	loops       map[*router.Local]*[numbers + 1]int // how many are seated there, by audience
-	empty       time.Time                           // since when there is none
+	loops       map[*router.Local][numbers + 1]int // how many are seated there, by audience
+	empty       time.Time                          // since when there is none
 }
 
 func newSeats(now time.Time) seats {
-	return seats{waiting: map[*viewer]struct{}{}, seated: map[*viewer]struct{}{}, loops: map[*router.Local]*[numbers + 1]int{}, empty: now}
+	return seats{waiting: map[*viewer]struct{}{}, seated: map[*viewer]struct{}{}, loops: map[*router.Local][numbers + 1]int{}, empty: now}
 }
 
 func (s *seats) isEmpty() bool { return len(s.waiting)+len(s.seated) == 0 }
@@ -166,11 +158,8 @@ func (s *seats) seat(v *viewer) {
 	delete(s.waiting, v)
 	s.seated[v] = struct{}{}
 	n := s.loops[v.local]
-	if n == nil {
-		n = new([numbers + 1]int)
-		s.loops[v.local] = n
-	}
 	n[v.audience]++
+	s.loops[v.local] = n
 }
 
 // leave notes that a viewer has gone.
@@ -179,9 +168,8 @@ func (s *seats) leave(v *viewer, now time.Time) {
 	if _, seated := s.seated[v]; seated {
 		delete(s.seated, v)
 		n := s.loops[v.local]
-		if n[v.audience]--; *n == ([numbers + 1]int{}) {
-			delete(s.loops, v.local)
-		}
+		n[v.audience]--
+		s.loops[v.local] = n
 	}
 	if s.isEmpty() {
 		s.empty = now

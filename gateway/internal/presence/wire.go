@@ -3,8 +3,7 @@ package presence
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/stompgw/stompgw/bus"
@@ -26,8 +25,6 @@ const (
 	digestRooms = 500
 	digestBytes = 64 << 10 // of the names of these
 )
-
-var errSenseless = errors.New("presence: no node tells this")
 
 // change is what has changed in a room on one node.
 type change struct {
@@ -66,66 +63,43 @@ func encode(v any) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'})
 }
 
-// decodeChange reads what was told of a room. The error quotes nothing of it.
-func decodeChange(room string, body []byte) (c change, err error) {
+// decodeChange reads what was told of a room. ok is false for what no node tells.
+func decodeChange(room string, body []byte) (c change, ok bool) {
 	if len(body) > maxBody || !isRoom(room) || json.Unmarshal(body, &c) != nil {
-		return change{}, errSenseless
+		return change{}, false
 	}
 	c.Room = room
-	switch {
-	case !isNode(c.Node):
-		return change{}, fmt.Errorf("%w: the node's name is none", errSenseless)
-	case c.To > maxNumber || c.From >= c.To:
-		return change{}, fmt.Errorf("%w: its numbers don't grow", errSenseless)
-	case !isCount(c.Count) || !isCount(c.Anonymous):
-		return change{}, fmt.Errorf("%w: it counts beyond what there can be", errSenseless)
-	case c.Many && len(c.Changes) > 0:
-		return change{}, fmt.Errorf("%w: it lists who it only counts", errSenseless)
-	}
-	return c, checkPeople(c.Changes, 0)
+	ok = isNode(c.Node) && c.From < c.To && c.To <= maxNumber && isCount(c.Count) && isCount(c.Anonymous) &&
+		(!c.Many || len(c.Changes) == 0) && arePeople(c.Changes, 0)
+	return c, ok
 }
 
-// checkPeople returns why people are none that a node tells of. Each has so many sessions at least.
-func checkPeople(people []registry.Person, sessions int) error {
-	if len(people) > MaxLimit {
-		return fmt.Errorf("%w: more people than one node can have", errSenseless)
-	}
-	for _, p := range people {
+// arePeople reports whether a node can tell of people, each of whom has so many sessions at least.
+func arePeople(people []registry.Person, sessions int) bool {
+	return len(people) <= MaxLimit && !slices.ContainsFunc(people, func(p registry.Person) bool {
 		member, err := registry.CanonicalMember(string(p.Member))
-		switch {
-		case err != nil || member != string(p.Member):
-			return fmt.Errorf("%w: a member's id is none", errSenseless)
-		case p.Sessions < sessions || !isCount(p.Sessions) || p.Since < 0:
-			return fmt.Errorf("%w: a member's numbers are none", errSenseless)
-		case len(p.Info) > MaxInfo || len(p.Info) > 0 && !json.Valid(p.Info):
-			return fmt.Errorf("%w: what is shown of a member is too large, or not JSON", errSenseless)
-		}
-	}
-	return nil
+		return err != nil || member != string(p.Member) || p.Sessions < sessions || !isCount(p.Sessions) || p.Since < 0 ||
+			len(p.Info) > MaxInfo || len(p.Info) > 0 && !json.Valid(p.Info)
+	})
 }
 
-// checkPresent returns why a node can't have answered that.
-func checkPresent(p *registry.Present) error {
-	switch {
-	case p.Number > maxNumber || !isCount(p.Count) || !isCount(p.Anonymous):
-		return fmt.Errorf("%w: its numbers are beyond what there can be", errSenseless)
-	case !p.Many && p.Count != len(p.Members):
-		return fmt.Errorf("%w: it lists others than it counts", errSenseless)
-	}
-	return checkPeople(p.Members, 1)
+// isAnswer reports whether a node can have answered that.
+func isAnswer(p *registry.Present) bool {
+	return p.Number <= maxNumber && isCount(p.Count) && isCount(p.Anonymous) &&
+		(p.Many || p.Count == len(p.Members)) && arePeople(p.Members, 1)
 }
 
-// decodeDigest reads a digest.
-func decodeDigest(body []byte) (d digest, err error) {
+// decodeDigest reads a digest, as decodeChange does.
+func decodeDigest(body []byte) (d digest, ok bool) {
 	if len(body) > maxBody || json.Unmarshal(body, &d) != nil || !isNode(d.Node) || len(d.Rooms) > digestRooms {
-		return digest{}, errSenseless
+		return digest{}, false
 	}
 	for room, number := range d.Rooms {
 		if !isRoom(room) || number > maxNumber {
-			return digest{}, errSenseless
+			return digest{}, false
 		}
 	}
-	return d, nil
+	return d, true
 }
 
 func isNode(name string) bool {

@@ -28,8 +28,8 @@ func TestWireChange(t *testing.T) {
 	if got := string(encode(c)); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if got, err := decodeChange("/topic/a", []byte(want)); err != nil || string(encode(got)) != want || got.Room != c.Room {
-		t.Errorf("got %+v, %v", got, err)
+	if got, ok := decodeChange("/topic/a", []byte(want)); !ok || string(encode(got)) != want || got.Room != c.Room {
+		t.Errorf("got %+v, %v", got, ok)
 	}
 	if got := string(encode(digest{goodNode, map[string]uint64{"/topic/a": 44}})); got != `{"node":"`+goodNode+`","rooms":{"/topic/a":44}}` {
 		t.Errorf("got %s", got)
@@ -39,8 +39,8 @@ func TestWireChange(t *testing.T) {
 // TestWireRefuses: what no node tells is not believed.
 func TestWireRefuses(t *testing.T) {
 	good := `{"node":"` + goodNode + `","from":1,"to":2,"count":1,"anonymous":0,"changes":[{"member":7,"sessions":1,"since":1,"info":{}}]}`
-	if _, err := decodeChange("/a", []byte(good)); err != nil {
-		t.Fatal(err)
+	if _, ok := decodeChange("/a", []byte(good)); !ok {
+		t.Fatalf("not taken: %s", good)
 	}
 	for name, edit := range map[string][2]string{
 		"no JSON":                      {`{"node"`, `{node`},
@@ -63,21 +63,19 @@ func TestWireRefuses(t *testing.T) {
 		"much to show":                 {`"info":{}`, `"info":"` + strings.Repeat("x", MaxInfo) + `"`},
 	} {
 		body := strings.Replace(good, edit[0], edit[1], 1)
-		if c, err := decodeChange("/a", []byte(body)); err == nil || body == good {
+		if c, ok := decodeChange("/a", []byte(body)); ok || body == good {
 			t.Errorf("%s: taken as %+v", name, c)
-		} else if strings.Contains(err.Error(), "bob") {
-			t.Errorf("%s: %v quotes it", name, err)
 		}
 	}
 	for _, room := range []string{"", "/", "a", "/\xff", "/a/*", "/" + strings.Repeat("x", MaxRoom)} {
-		if _, err := decodeChange(room, []byte(good)); err == nil {
+		if _, ok := decodeChange(room, []byte(good)); ok {
 			t.Errorf("taken of a room %.20q", room)
 		}
 	}
 	for _, body := range []string{
 		`{}`, `[]`, `{"node":"` + goodNode + `","rooms":{"a":1}}`, `{"node":"` + goodNode + `","rooms":{"/a":18446744073709551615}}`, manyRooms(),
 	} {
-		if _, err := decodeDigest([]byte(body)); err == nil {
+		if _, ok := decodeDigest([]byte(body)); ok {
 			t.Errorf("taken: %.80s", body)
 		}
 	}
@@ -85,7 +83,7 @@ func TestWireRefuses(t *testing.T) {
 		{Count: 1}, {Count: -1, Many: true}, {Anonymous: -1}, {Number: 1 << 63},
 		{Count: 1, Members: []registry.Person{{Member: json.RawMessage("7")}}},
 	} {
-		if checkPresent(&p) == nil {
+		if isAnswer(&p) {
 			t.Errorf("taken: %+v", p)
 		}
 	}
@@ -105,10 +103,10 @@ func FuzzWire(f *testing.F) {
 	f.Add("/a", []byte(`{"node":"`+goodNode+`","from":0,"to":2,"count":2000,"anonymous":5,"many":true}`))
 	f.Add("/a", []byte(`{"node":"`+goodNode+`","rooms":{"/a":4}}`))
 	f.Fuzz(func(t *testing.T, room string, body []byte) {
-		if c, err := decodeChange(room, body); err == nil {
-			again, err := decodeChange(room, encode(c))
-			if err != nil || string(encode(again)) != string(encode(c)) {
-				t.Errorf("%+v is read as %+v, %v", c, again, err)
+		if c, ok := decodeChange(room, body); ok {
+			again, ok := decodeChange(room, encode(c))
+			if !ok || string(encode(again)) != string(encode(c)) {
+				t.Errorf("%+v is read as %+v, %v", c, again, ok)
 			}
 			p := part{}
 			p.apply(&c, func(string) {})
@@ -118,10 +116,10 @@ func FuzzWire(f *testing.F) {
 				}
 			}
 		}
-		if d, err := decodeDigest(body); err == nil {
-			again, err := decodeDigest(encode(d))
-			if err != nil || !maps.Equal(again.Rooms, d.Rooms) {
-				t.Errorf("%+v is read as %+v, %v", d, again, err)
+		if d, ok := decodeDigest(body); ok {
+			again, ok := decodeDigest(encode(d))
+			if !ok || !maps.Equal(again.Rooms, d.Rooms) {
+				t.Errorf("%+v is read as %+v, %v", d, again, ok)
 			}
 			if slices.ContainsFunc(slices.Collect(maps.Keys(d.Rooms)), func(room string) bool { return !isRoom(room) }) {
 				t.Errorf("%+v", d)
