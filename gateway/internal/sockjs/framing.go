@@ -60,9 +60,8 @@ func closeFrame(code int, reason string) string {
 	return string(append(appendEscaped(b, []byte(reason), false), '"', ']'))
 }
 
-// appendMessages appends the frame that holds the messages of elements, as Framing makes them.
-func appendMessages(dst, elements []byte) []byte {
-	dst = append(dst, "a["...)
-	dst = append(dst, elements[:len(elements)-1]...)
-	return append(dst, ']')
+// messagesFrame is the frame that holds the messages of elements, as Framing makes them.
+func messagesFrame(elements []byte) []byte {
+	b := append(make([]byte, 0, len(elements)+2), "a["...)
+	return append(append(b, elements[:len(elements)-1]...), ']')
 }

@@ -11,12 +11,12 @@ import (
 func TestFraming(t *testing.T) {
 	elements := Framing{}.Append(nil, true, []byte("A\n"), []byte("\n\x00"))
 	elements = Framing{}.Append(elements, true, []byte("\n"), nil)
-	frame := appendMessages([]byte("x"), elements)
-	if want := `xa["A\n\n\u0000","\n"]`; string(frame) != want {
+	frame := messagesFrame(elements)
+	if want := `a["A\n\n\u0000","\n"]`; string(frame) != want {
 		t.Errorf("%s, want %s", frame, want)
 	}
 	var messages []string
-	if err := json.Unmarshal(frame[2:], &messages); err != nil || !slices.Equal(messages, []string{"A\n\n\x00", "\n"}) {
+	if err := json.Unmarshal(frame[1:], &messages); err != nil || !slices.Equal(messages, []string{"A\n\n\x00", "\n"}) {
 		t.Errorf("%q, %v", messages, err)
 	}
 }

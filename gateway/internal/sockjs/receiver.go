@@ -147,18 +147,13 @@ func (r *Receiver) pack(b []byte) []byte {
 
 // messages sends elements of Framing. Receivers of one kind share what they send.
 func (r *Receiver) messages(elements []byte) {
-	if !r.transport.streams {
-		r.frame(appendMessages(make([]byte, 0, len(elements)+2), elements))
-		return
-	}
-	if len(elements) > maxShared {
-		r.frame(appendMessages(make([]byte, 0, len(elements)+2), elements))
+	if !r.transport.streams || len(elements) > maxShared {
+		r.frame(messagesFrame(elements))
 		return
 	}
 	k := r.conn.shared
 	if !k.holds(r, elements) {
-		frame := appendMessages(make([]byte, 0, len(elements)+2), elements)
-		k.hold(r, elements, r.transport.append(nil, frame, r.callback))
+		k.hold(r, elements, r.transport.append(nil, messagesFrame(elements), r.callback))
 	}
 	r.stream(k.packed, k.size)
 }

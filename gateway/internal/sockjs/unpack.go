@@ -179,8 +179,7 @@ func (u *unpacker) lone(text []byte) []byte {
 type inflow struct {
 	unpacker
 	apart bool   // each message is handed on by itself; otherwise their text is one stream, however cut
-	max   int    // bytes of a message that is handed on by itself
-	held  []byte // of such a message, until it ends
+	held  []byte // of a message that is handed on by itself, until it ends
 }
 
 // take hands feed what b, the next bytes of a payload, holds. b is changed, and so is what feed gets,
@@ -199,7 +198,7 @@ func (f *inflow) take(b []byte, feed func([]byte)) error {
 		if !f.apart {
 			continue
 		}
-		if len(f.held)+len(dst)-from > f.max {
+		if len(f.held)+len(dst)-from > maxApart {
 			return ws.ErrTooBig
 		}
 		if ends && len(f.held) == 0 {

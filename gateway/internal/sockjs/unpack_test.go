@@ -13,7 +13,7 @@ import (
 
 // messagesOf returns what the pieces of a payload hold, message by message.
 func messagesOf(bare bool, pieces ...[]byte) (got []string, err error) {
-	in := inflow{unpacker: unpacker{bare: bare}, apart: true, max: 1 << 20}
+	in := inflow{unpacker: unpacker{bare: bare}, apart: true}
 	for _, p := range pieces {
 		if err := in.take(slices.Clone(p), func(b []byte) { got = append(got, string(b)) }); err != nil {
 			return got, err
@@ -112,12 +112,13 @@ func TestPayloadAsStream(t *testing.T) {
 }
 
 func TestPayloadApartIsBounded(t *testing.T) {
-	in := inflow{apart: true, max: 10}
-	err := in.take([]byte(`["0123456789","01234`), func([]byte) {})
+	in := inflow{apart: true}
+	most := strings.Repeat("x", maxApart)
+	err := in.take([]byte(`["`+most+`","`+most[1:]), func([]byte) {})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err = in.take([]byte(`567890`), func([]byte) {}); !errors.Is(err, ws.ErrTooBig) {
+	if err = in.take([]byte(`xx`), func([]byte) {}); !errors.Is(err, ws.ErrTooBig) {
 		t.Errorf("a message over the bound: %v", err)
 	}
 }

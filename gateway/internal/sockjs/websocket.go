@@ -7,21 +7,11 @@ import (
 
 // message is SockJS in the messages of one WebSocket ("Support WebSocket protocol"). Its sessions
 // live as long as their sockets: their ids mean nothing.
-type message struct {
-	in    inflow
-	apart bool
-}
+type message struct{ in inflow }
 
 // NewContent makes the content of one WebSocket connection.
 func (s *Service) NewContent() ws.Content {
-	m := &message{apart: s.Apart}
-	m.begin()
-	return m
-}
-
-// begin begins the next message.
-func (m *message) begin() {
-	m.in = inflow{unpacker: unpacker{bare: true}, apart: m.apart, max: maxApart}
+	return &message{inflow{unpacker: unpacker{bare: true}, apart: s.Apart}}
 }
 
 // Take implements ws.Content. ws has checked that a text message is UTF-8.
@@ -29,16 +19,13 @@ func (m *message) Take(text bool, payload []byte, last bool, feed func([]byte)) 
 	if !text {
 		return errBrokenJSON
 	}
-	if err := m.in.take(payload, feed); err != nil {
+	if err := m.in.take(payload, feed); err != nil || !last {
 		return err
-	}
-	if !last {
-		return nil
 	}
 	if !m.in.complete() {
 		return errBrokenJSON
 	}
-	m.begin()
+	m.in.unpacker = unpacker{bare: true} // of the next message
 	return nil
 }
 
