@@ -58,7 +58,10 @@ func (d *Decoder) scanHead(buf []byte) *ProtocolError {
 		line := trimEOL(buf[s.line:s.at])
 		if len(line) == 0 {
 			s.body = s.at
-			return d.checkLength()
+			if s.length > d.limits.Body { // before memory is taken for it
+				return d.bodyTooLong()
+			}
+			return nil
 		}
 		if err := d.scanEntry(line); err != nil {
 			return err
@@ -129,14 +132,6 @@ func (d *Decoder) scanLine(buf []byte) (ended bool, err *ProtocolError) {
 	return false, nil
 }
 
-// checkLength refuses what the head says about the body, before memory is taken for it.
-func (d *Decoder) checkLength() *ProtocolError {
-	if d.scan.length > d.limits.Body {
-		return d.bodyTooLong()
-	}
-	return nil
-}
-
 // scanBody looks for the NUL after the body and returns the frame's size, 0 when it is not there.
 func (d *Decoder) scanBody(buf []byte) (size int, err *ProtocolError) {
 	s := &d.scan
@@ -167,14 +162,10 @@ func (d *Decoder) scanBody(buf []byte) (size int, err *ProtocolError) {
 		s.at = stop
 		return 0, nil
 	case s.rule == bodyRefused:
-		return 0, d.refuseBody()
+		return 0, d.fault("Body", s.body, "only SEND, MESSAGE and ERROR frames may have a body; in others, "+
+			"whatever content-length says, a NUL must follow the empty line")
 	}
 	return 0, d.bodyTooLong()
-}
-
-func (d *Decoder) refuseBody() *ProtocolError {
-	return d.fault("Body", d.scan.body, "only SEND, MESSAGE and ERROR frames may have a body; in others, "+
-		"whatever content-length says, a NUL must follow the empty line")
 }
 
 func (d *Decoder) bodyTooLong() *ProtocolError {

@@ -132,7 +132,7 @@ func (s *Session) parseAck(f *stomp.Frame) (a acknowledgement, err error) {
 	if s.version >= stomp.V12 {
 		name, source = "id", "ack"
 	}
-	value, err := required(f, name, f.Command)
+	value, err := required(f, name)
 	if err != nil {
 		return a, err
 	}

@@ -125,14 +125,14 @@ func quoted[T string | []byte](value T) string {
 }
 
 // required returns the value of a header that the frame must have.
-func required(f *stomp.Frame, name, section string) ([]byte, error) {
+func required(f *stomp.Frame, name string) ([]byte, error) {
 	value, ok := f.Header.Get(name)
 	if !ok || len(value) == 0 {
 		article := "a"
 		if name == "id" {
 			article = "an"
 		}
-		return nil, faultf(section, "%s needs %s %s header", f.Command, article, name)
+		return nil, faultf(f.Command, "%s needs %s %s header", f.Command, article, name)
 	}
 	return value, nil
 }

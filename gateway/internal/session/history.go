@@ -216,7 +216,7 @@ func (sub *subscription) Missed(_ *router.Subscription, event uint32) {
 	}
 }
 
-// isThere reports whether the session still has the subscription.
+// isThere reports whether the session still has the subscription, which one that is closed has not.
 func (sub *subscription) isThere() bool { return slices.Contains(sub.session.subs, sub) }
 
 // suspend has the subscription receive nothing, or again what it may. One with history goes on where it was.
@@ -265,7 +265,7 @@ func (f *feed) goOn() {
 	s.busy().recalls++
 	s.host.Local.Resume(&f.Subscription, router.Want{Resume: f.place}, func(b router.Beginning) {
 		defer s.recalled()
-		if s.state == closed || !f.isThere() || f.again != again {
+		if !f.isThere() || f.again != again {
 			b.Reader.Close()
 			return
 		}

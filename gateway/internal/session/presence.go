@@ -169,8 +169,8 @@ func (sub *subscription) open(st *standing, ready func(error)) {
 
 // outgrown ends a view whose room has got too many members.
 func (sub *subscription) outgrown(err error) {
-	if s := sub.session; s.state != closed && sub.isThere() {
-		s.endSubscription(sub, refusalOf(err))
+	if sub.isThere() {
+		sub.session.endSubscription(sub, refusalOf(err))
 	}
 }
 

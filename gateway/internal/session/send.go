@@ -34,7 +34,7 @@ func (s *Session) judge(p *passage) (err error) {
 	if f.Command != "SEND" {
 		return nil
 	}
-	if _, err := required(f, "destination", "SEND"); err != nil {
+	if _, err := required(f, "destination"); err != nil {
 		return err
 	}
 	if p.tx, err = s.transactionOf(f); err != nil {

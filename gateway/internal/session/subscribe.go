@@ -30,7 +30,7 @@ type subscription struct {
 
 // subscribe carries out SUBSCRIBE.
 func (s *Session) subscribe(f *stomp.Frame, who *auth.Identity) error {
-	name, err := required(f, "destination", "SUBSCRIBE")
+	name, err := required(f, "destination")
 	if err != nil {
 		return err
 	}
@@ -270,11 +270,9 @@ func (sub *subscription) Deliver(_ *router.Subscription, seq uint64, packed []by
 
 // Ended implements router.Outlet.
 func (sub *subscription) Ended(*router.Subscription) {
-	s := sub.session
-	if s.state == closed || !slices.Contains(s.subs, sub) {
-		return
+	if sub.isThere() {
+		sub.session.endSubscription(sub, policy.Refuse(policy.CodeEnded))
 	}
-	s.endSubscription(sub, policy.Refuse(policy.CodeEnded))
 }
 
 // endSubscription ends sub and tells the client why.

@@ -36,7 +36,7 @@ type commit struct {
 }
 
 func (s *Session) begin(f *stomp.Frame) error {
-	name, err := required(f, "transaction", "BEGIN")
+	name, err := required(f, "transaction")
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (s *Session) transactionOf(f *stomp.Frame) (*transaction, error) {
 
 // takeTransaction ends the transaction that COMMIT or ABORT names.
 func (s *Session) takeTransaction(f *stomp.Frame) (*transaction, error) {
-	name, err := required(f, "transaction", f.Command)
+	name, err := required(f, "transaction")
 	if err != nil {
 		return nil, err
 	}
