@@ -35,7 +35,9 @@ type Kick struct {
 // for every loop, until ctx ends: then it returns what it has, and ctx's error. It must not be called
 // on a loop, where a Registry is.
 func (g *Gateway) Live(ctx context.Context, ids []registry.SessionID) ([]registry.Live, error) {
-	return gather(ctx, g, ids, func(h *session.Host, share []registry.SessionID, tell func([]registry.Live)) { h.Live(ctx, share, tell) })
+	return gather(ctx, g, ids, func(h *session.Host, share []registry.SessionID, tell func([]registry.Live)) {
+		h.Live(ctx, share, tell)
+	})
 }
 
 // gather asks the loops, each of which gets those of the sessions that it has.
