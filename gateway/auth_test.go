@@ -37,9 +37,7 @@ func withAuth(t testing.TB) gateway.Option {
 // memberRules lets members into their rooms, alone.
 func memberRules(t testing.TB) *policy.Catalogue {
 	t.Helper()
-	c, err := policy.New(policy.Rules{
-		Prefixes:         policy.DefaultPrefixes(),
-		ErrorDestination: "/session/queue/request-error",
+	return compile(t, policy.Rules{
 		Channels: []policy.Channel{
 			{Match: "/topic/members/{room}", Subscribe: "has(claims.mu)", Send: "has(claims.mu)", Patterns: true},
 			{Match: "/topic/of/{member}", Subscribe: "string(claims.mu) == vars.member", Patterns: true},
@@ -52,10 +50,6 @@ func memberRules(t testing.TB) *policy.Catalogue {
 			Headers: `{"x-from": string(claims.mu), "x-session": session.key}`,
 		}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
 }
 
 // startMembers runs a node on which members log in.
@@ -90,15 +84,6 @@ func TestSetRules(t *testing.T) {
 	n := start(t)
 	c := n.listening(t)
 	c.subscribe("1", "/topic/a")
-	compile := func(change func(r *policy.Rules)) *policy.Catalogue {
-		r := policy.Rules{Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error"}
-		change(&r)
-		other, err := policy.New(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return other
-	}
 	for name, change := range map[string]func(r *policy.Rules){
 		"application":       func(r *policy.Rules) { r.Prefixes.App = "/application" },
 		"user":              func(r *policy.Rules) { r.Prefixes.User = "/session/queue" },
@@ -106,14 +91,16 @@ func TestSetRules(t *testing.T) {
 		"member":            func(r *policy.Rules) { r.Prefixes.Member = "" },
 		"error destination": func(r *policy.Rules) { r.ErrorDestination = "/session/queue/errors" },
 	} {
-		if err := n.SetRules(compile(change), nil); err == nil {
+		r := policy.Rules{Prefixes: policy.DefaultPrefixes()}
+		change(&r)
+		if err := n.SetRules(compile(t, r), nil); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}
 	c.send("SEND\ndestination:/app/topic/a\n\nx^@")
 	c.expect("MESSAGE", "subscription:1", "x")
 	ended := make(chan int, 1)
-	if err := n.SetRules(compile(func(*policy.Rules) {}), func(n int) { ended <- n }); err != nil {
+	if err := n.SetRules(compile(t, policy.Rules{}), func(n int) { ended <- n }); err != nil {
 		t.Fatal(err)
 	}
 	if got := <-ended; got != 1 {

@@ -70,15 +70,10 @@ func (f *forwarder) says(answer func() (now, later error)) {
 
 func backendRules(t testing.TB, routes ...policy.Route) *policy.Catalogue {
 	t.Helper()
-	c, err := policy.New(policy.Rules{
-		Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error",
+	return compile(t, policy.Rules{
 		Channels: []policy.Channel{{Match: "/topic/{x}", Subscribe: "true"}, {Match: "/session/queue/{x}", Subscribe: "true"}},
 		Routes:   routes,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
 }
 
 // startForwarding runs a node with routes to a backend.

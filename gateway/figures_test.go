@@ -272,10 +272,7 @@ func TestFiguresOfNow(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 	}
-	idle, err := gateway.New(registry.NewNode(time.Now()), measuredBus{}, registry.NewMemory(), rules(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	idle := newGateway(t, measuredBus{})
 	want(idle, 0, 0)
 	f := idle.Figures()
 	wantAdded(t, gateway.Figures{}, f, gateway.Figures{})

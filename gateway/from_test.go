@@ -10,7 +10,6 @@ import (
 	"github.com/stompgw/stompgw/bus/membus"
 	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/policy"
-	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 // forgedSender says who sends, in all ways that a client could read.
@@ -24,8 +23,7 @@ func forgedSender() (headers []bus.Header) {
 // fromRules have a destination of each kind whose subscribers see who sends, and one of those who don't.
 func fromRules(t *testing.T) *policy.Catalogue {
 	t.Helper()
-	c, err := policy.New(policy.Rules{
-		Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error",
+	return compile(t, policy.Rules{
 		Channels: []policy.Channel{
 			{Match: "/topic/from", Subscribe: "true", Send: "true", From: true},
 			{Match: "/topic/kept", Subscribe: "true", Send: "true", From: true, History: policy.History{Size: 100, TTL: time.Hour}},
@@ -35,10 +33,6 @@ func fromRules(t *testing.T) *policy.Catalogue {
 		},
 		Routes: []policy.Route{{Match: "/app/topic/{name}", Allow: "true", Publish: "/topic/{name}", Headers: `{"x-by": "a route"}`}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
 }
 
 // member opens the session of a member.
@@ -70,8 +64,7 @@ func (c *client) wantFrom(what, member string) {
 // sender, nor a route, nor the embedder's code, nor a program that publishes to the broker itself.
 func TestFrom(t *testing.T) {
 	cluster := membus.NewCluster()
-	name := registry.NewNode(time.Now())
-	n := startNode(t, name, cluster.Bus(name.String()), nil, withAuth(t),
+	n := startOn(t, cluster, withAuth(t),
 		gateway.WithInterceptor(func(_ context.Context, f *gateway.Frame) error {
 			if f.Command == "SEND" {
 				f.Header = append(f.Header, forgedSender()...)

@@ -268,14 +268,9 @@ func TestUnsubscribedAtOnce(t *testing.T) {
 func TestReloadWhileSuspended(t *testing.T) {
 	inBubble(t, false, func(t *testing.T, n *bubble) {
 		set := func(subscribe string, kept policy.History) {
-			rules, err := policy.New(policy.Rules{
-				Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error",
+			n.mustSetRules(t, compile(t, policy.Rules{
 				Channels: []policy.Channel{{Match: keptRoom, Subscribe: subscribe, Send: "true", History: kept}},
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			n.mustSetRules(t, rules)
+			}))
 			synctest.Wait()
 		}
 		kept := policy.History{Size: 100, TTL: time.Hour}
@@ -344,17 +339,12 @@ func TestResumeIsJudged(t *testing.T) {
 	c := n.dialTCP(t).connect()
 	place := header(t, c.begin("0", keptRoom), "x-position")
 	c.begin("errors", "/session/queue/request-error")
-	rules, err := policy.New(policy.Rules{
-		Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error",
+	n.mustSetRules(t, compile(t, policy.Rules{
 		Channels: []policy.Channel{
 			{Match: keptRoom, Subscribe: "has(claims.mu)", Send: "true", History: policy.History{Size: 100, TTL: time.Hour}},
 			{Match: "/session/queue/{name}", Subscribe: "true"},
 		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.mustSetRules(t, rules)
+	}))
 	c.expect("MESSAGE", "subscription:errors") // its own ends
 	n.dialTCP(t).connect().say(keptRoom, "m1")
 	for _, headers := range []string{"resume:" + place, "history:10"} {
@@ -369,14 +359,9 @@ func TestResumeIsJudged(t *testing.T) {
 // TestPatternsHaveNoHistory: who subscribes by a pattern gets what comes live, and no position, beside one who subscribes by the name.
 func TestPatternsHaveNoHistory(t *testing.T) {
 	n := start(t)
-	rules, err := policy.New(policy.Rules{
-		Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error",
+	n.mustSetRules(t, compile(t, policy.Rules{
 		Channels: []policy.Channel{{Match: "/topic/**", Subscribe: "true", Send: "true", Patterns: true, History: policy.History{Size: 100, TTL: time.Hour}}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.mustSetRules(t, rules)
+	}))
 	c, d, writer := n.dialTCP(t).connect(), n.dialTCP(t).connect(), n.dialTCP(t).connect()
 	c.say(keptRoom, "m1")
 	if receipt := c.begin("0", "/topic/*", "history:5", "resume:x"); regexp.MustCompile("x-position|true").MatchString(receipt) {
@@ -394,18 +379,13 @@ func TestPatternsHaveNoHistory(t *testing.T) {
 // is told as a hole. Meanwhile nothing comes.
 func TestLapsedGoesOnWhereItWas(t *testing.T) {
 	inBubble(t, false, func(t *testing.T, n *bubble) {
-		rules, err := policy.New(policy.Rules{
-			Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error",
+		n.mustSetRules(t, compile(t, policy.Rules{
 			Channels: []policy.Channel{
 				{Match: keptRoom, Subscribe: "has(claims.mu)", Send: "true", History: policy.History{Size: 5, TTL: time.Hour}},
 				{Match: "/topic/elsewhere", Send: "true"},
 				{Match: "/session/queue/{name}", Subscribe: "true"},
 			},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		n.mustSetRules(t, rules)
+		}))
 		c, writer := n.dialTCP(t), n.dialTCP(t).connect()
 		renew := func(command string) {
 			c.send(command + "\naccept-version:1.2\ndestination:/topic/elsewhere\nAuthorization:Bearer " + tokenOf(t, 7, time.Minute) + "\n\n^@")
@@ -438,14 +418,9 @@ func TestLapsedGoesOnWhereItWas(t *testing.T) {
 // TestLapsedWhileItReads: a subscription whose login ends while it reads what was kept goes on from there.
 func TestLapsedWhileItReads(t *testing.T) {
 	inBubble(t, false, func(t *testing.T, n *bubble) {
-		rules, err := policy.New(policy.Rules{
-			Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error",
+		n.mustSetRules(t, compile(t, policy.Rules{
 			Channels: []policy.Channel{{Match: keptRoom, Subscribe: "has(claims.mu)", Send: "true", History: policy.History{Size: 100, TTL: time.Hour}}},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		n.mustSetRules(t, rules)
+		}))
 		c, writer := n.dialTCP(t), n.dialTCP(t).connect()
 		writer.say(keptRoom, large(1, 20, 50<<10)...)
 		login := "\naccept-version:1.2\nAuthorization:Bearer " + tokenOf(t, 7, time.Minute) + "\n"

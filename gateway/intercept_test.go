@@ -12,7 +12,6 @@ import (
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/bustest"
-	"github.com/stompgw/stompgw/bus/membus"
 	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
@@ -270,15 +269,9 @@ func TestHandleFuncOfPresence(t *testing.T) {
 // TestHandleFuncPatterns: New tells which can't be used.
 func TestHandleFuncPatterns(t *testing.T) {
 	for _, pattern := range []string{"", "app/a", "/topic/a", "/app/{a", "/app//a", "/app/{a}/{a}"} {
-		_, err := newGateway(t, gateway.HandleFunc(pattern, func(context.Context, *gateway.Request) error { return nil }))
+		_, err := gateway.New(registry.NewNode(time.Now()), nil, nil, rules(t), gateway.HandleFunc(pattern, func(context.Context, *gateway.Request) error { return nil }))
 		if err == nil || !strings.Contains(err.Error(), "HandleFunc") {
 			t.Errorf("%q: %v", pattern, err)
 		}
 	}
-}
-
-func newGateway(t testing.TB, opts ...gateway.Option) (*gateway.Gateway, error) {
-	b := membus.NewCluster().Bus("node")
-	t.Cleanup(func() { b.Close(context.Background()) })
-	return gateway.New(registry.NewNode(time.Now()), b, registry.NewMemory(), rules(t), opts...)
 }

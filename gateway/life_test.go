@@ -17,7 +17,6 @@ import (
 	"github.com/stompgw/stompgw/bus/membus"
 	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/internal/ws"
-	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 // TestDrain holds what clients of every kind see when their node stops.
@@ -127,10 +126,7 @@ func testWhileDraining(t *testing.T, start startFunc) {
 func TestNotRun(t *testing.T) {
 	b := membus.NewCluster().Bus("n")
 	defer b.Close(t.Context())
-	g, err := gateway.New(registry.NewNode(time.Now()), b, registry.NewMemory(), rules(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	g := newGateway(t, b)
 	server := httptest.NewServer(g)
 	defer server.Close()
 	n := &node{web: server.Listener.Addr().String(), dial: dialer(t)}
@@ -199,11 +195,7 @@ func TestRunFails(t *testing.T) {
 	for _, broken := range []error{errors.New("no more messages"), nil} {
 		b := brokenBus{membus.NewCluster().Bus("n"), broken}
 		defer b.Close(context.Background())
-		g, err := gateway.New(registry.NewNode(time.Now()), b, registry.NewMemory(), rules(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = g.Run(t.Context(), gateway.Listener{Listener: listen(t)})
+		err := newGateway(t, b).Run(t.Context(), gateway.Listener{Listener: listen(t)})
 		if err == nil || broken != nil && !errors.Is(err, broken) || !strings.HasPrefix(err.Error(), "bus: ") {
 			t.Errorf("the bus ends with %v, and Run with %v", broken, err)
 		}

@@ -18,8 +18,6 @@ func TestLimits(t *testing.T) {
 			return policy.Limits{Rate: policy.Rate{Times: 1, Per: time.Hour}, Burst: 2, Over: over}
 		}
 		r := policy.Rules{
-			Prefixes:         policy.DefaultPrefixes(),
-			ErrorDestination: "/session/queue/request-error",
 			Channels: []policy.Channel{
 				{Match: "/topic/a", Subscribe: "true", Send: "true", Limits: limited(policy.OverRefuse)},
 				{Match: "/topic/b", Send: "true", Limits: limited(policy.OverDrop)},
@@ -27,12 +25,8 @@ func TestLimits(t *testing.T) {
 		}
 		setRules := func() {
 			t.Helper()
-			c, err := policy.New(r)
-			if err != nil {
-				t.Fatal(err)
-			}
 			done := make(chan int, 1)
-			if err := n.SetRules(c, func(ended int) { done <- ended }); err != nil {
+			if err := n.SetRules(compile(t, r), func(ended int) { done <- ended }); err != nil {
 				t.Fatal(err)
 			}
 			<-done

@@ -24,14 +24,9 @@ func TestMemberEmbedded(t *testing.T) {
 		r.Publish("/member/"+r.Vars["member"]+"/queue/x", []byte("for all of it"))
 		return nil
 	}))
-	rules, err := policy.New(policy.Rules{
-		Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error",
+	n.mustSetRules(t, compile(t, policy.Rules{
 		Channels: []policy.Channel{{Match: "/member/{member}/queue/{name}", Subscribe: "true"}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.mustSetRules(t, rules)
+	}))
 	c, tab := n.dialTCP(t), n.dialTCP(t)
 	for _, c := range []*client{c, tab} {
 		c.send("CONNECT\naccept-version:1.2\nAuthorization:Bearer " + tokenOf(t, 42, time.Hour) + "\n\n^@")
@@ -48,7 +43,7 @@ func TestMemberEmbedded(t *testing.T) {
 	tab.expect("MESSAGE", "destination:/member/queue/x", "for all of it")
 
 	ended := make(chan int, 1)
-	err = n.SetIssuers([]auth.Issuer{{Algorithms: []string{"HS256"}, Keys: []any{[]byte(authSecret)}, Label: "x"}}, func(n int) { ended <- n })
+	err := n.SetIssuers([]auth.Issuer{{Algorithms: []string{"HS256"}, Keys: []any{[]byte(authSecret)}, Label: "x"}}, func(n int) { ended <- n })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -105,10 +105,7 @@ func TestOperateNotRunning(t *testing.T) {
 	}
 	b := membus.NewCluster().Bus("n")
 	defer b.Close(context.Background())
-	g, err := gateway.New(registry.NewNode(time.Now()), b, registry.NewMemory(), rules(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	g := newGateway(t, b)
 	want(g)
 	g.Block(map[string]time.Time{"42": time.Now().Add(time.Hour)})
 	if g.Drain(); g.Draining() {
@@ -262,14 +259,9 @@ func TestAddPresent(t *testing.T) {
 // TestDestinations: of all loops each name comes once, with its number, and page after page comes to an end.
 func TestDestinations(t *testing.T) {
 	n := start(t)
-	open, err := policy.New(policy.Rules{
-		Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error",
+	n.mustSetRules(t, compile(t, policy.Rules{
 		Channels: []policy.Channel{{Match: "/topic/**", Subscribe: "true", Patterns: true}, {Match: "/session/queue/own", Subscribe: "true"}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.mustSetRules(t, open)
+	}))
 	for i := range 20 {
 		c := n.dialTCP(t)
 		c.connect()

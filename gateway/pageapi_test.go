@@ -87,10 +87,7 @@ func TestPageAPIPaths(t *testing.T) {
 
 // TestPageAPIOfAnIdleGateway: a gateway that does not run has nothing to tell, and says so.
 func TestPageAPIOfAnIdleGateway(t *testing.T) {
-	g, err := gateway.New(registry.NewNode(time.Now()), nil, nil, rules(t), gateway.WithPageAPI(nil))
-	if err != nil {
-		t.Fatal(err)
-	}
+	g := newGateway(t, nil, gateway.WithPageAPI(nil))
 	for _, path := range []string{"destinations", "history?destination=/topic/kept"} {
 		w := httptest.NewRecorder()
 		g.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/stomp/api/"+path, nil))
@@ -102,8 +99,7 @@ func TestPageAPIOfAnIdleGateway(t *testing.T) {
 
 // TestPageAPIOfANode: a node that is alone tells of its own rooms, whose rules count for members as they do for their sessions.
 func TestPageAPIOfANode(t *testing.T) {
-	catalogue, err := policy.New(policy.Rules{
-		Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error",
+	catalogue := compile(t, policy.Rules{
 		Channels: []policy.Channel{
 			{Match: "/topic/of/{member}", Subscribe: "string(claims.mu) == vars.member", Presence: policy.PresenceMembers, PresenceInfo: `{"roles": claims.rl}`},
 			{Match: "/topic/count/{room}", Subscribe: "true", Presence: policy.PresenceCount},
@@ -111,9 +107,6 @@ func TestPageAPIOfANode(t *testing.T) {
 			{Match: "/member/{member}/queue/{name}", Subscribe: "true"},
 		},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	n := start(t, withAuth(t), gateway.WithPageAPI(nil), gateway.WithPresence(gateway.DefaultPresence()))
 	n.mustSetRules(t, catalogue)
 	bearer := "Bearer " + tokenOf(t, 7, time.Hour)

@@ -4,12 +4,10 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/membus"
 	"github.com/stompgw/stompgw/gateway"
-	"github.com/stompgw/stompgw/gateway/registry"
 )
 
 // TestForgedPosition: nobody but the gateway says where a message stands: not its sender, nor a route, nor the
@@ -17,9 +15,8 @@ import (
 func TestForgedPosition(t *testing.T) {
 	forged := []bus.Header{{Name: "x-position", Value: "k1"}, {Name: "X-Position", Value: "k2"}, {Name: "X-POSITION", Value: "k3"}, {Name: "x-kept", Value: "1"}}
 	cluster := membus.NewCluster()
-	name := registry.NewNode(time.Now())
 	foreign := cluster.Bus("foreign")
-	n := startNode(t, name, cluster.Bus(name.String()), nil,
+	n := startOn(t, cluster,
 		gateway.WithInterceptor(func(_ context.Context, f *gateway.Frame) error {
 			if f.Command == "SEND" {
 				f.Header.Set("X-position", "k4")

@@ -112,17 +112,12 @@ func TestHistoryMessage(t *testing.T) {
 func TestHistoryOfMember(t *testing.T) {
 	cluster := membus.NewCluster()
 	n := startOn(t, cluster)
-	rules, err := policy.New(policy.Rules{
-		Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error",
+	n.mustSetRules(t, compile(t, policy.Rules{
 		Channels: []policy.Channel{
 			{Match: "/member/{member}/queue/{name}", Subscribe: "true", Send: "true", History: policy.History{Size: 10, TTL: time.Hour}},
 			{Match: "/topic/**", Subscribe: "true", Send: "true", Patterns: true},
 		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.mustSetRules(t, rules)
+	}))
 	for _, body := range []string{"m1", "m2"} {
 		publish(t, cluster, bus.Envelope{Destination: "/member/7/queue/inbox", Body: []byte(body)})
 	}
@@ -170,10 +165,7 @@ func TestNoHistory(t *testing.T) {
 	}
 	idle := membus.NewCluster().Bus("idle")
 	defer idle.Close(context.Background())
-	g, err := gateway.New(registry.NewNode(time.Now()), idle, registry.NewMemory(), rules(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	g := newGateway(t, idle)
 	if _, err := g.History(t.Context(), keptRoom, "", 1); !errors.Is(err, gateway.ErrNotRunning) {
 		t.Errorf("of a node that does not run: %v", err)
 	}

@@ -22,14 +22,9 @@ func TestReloadUnderLoad(t *testing.T) {
 		Limits: policy.Limits{Rate: policy.Rate{Times: 1_000_000, Per: time.Second}}}
 	var rules []*policy.Catalogue
 	for _, channel := range []policy.Channel{strict, plain} {
-		c, err := policy.New(policy.Rules{
-			Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error",
+		rules = append(rules, compile(t, policy.Rules{
 			Channels: []policy.Channel{channel}, Routes: []policy.Route{{Match: "/app/{room}", Allow: "true", Publish: "/topic/{room}"}},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		rules = append(rules, c)
+		}))
 	}
 	n := start(t)
 	n.mustSetRules(t, rules[1])

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"net"
@@ -30,11 +31,23 @@ type node struct {
 	stop     func() // drains, and waits
 }
 
+// compile makes a catalogue with the prefixes, and the error destination, of all tests, unless rules have others.
+func compile(t testing.TB, rules policy.Rules) *policy.Catalogue {
+	t.Helper()
+	if rules.Prefixes.App == "" {
+		rules.Prefixes = policy.DefaultPrefixes()
+	}
+	rules.ErrorDestination = cmp.Or(rules.ErrorDestination, "/session/queue/request-error")
+	c, err := policy.New(rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 func rules(t testing.TB) *policy.Catalogue {
 	t.Helper()
-	c, err := policy.New(policy.Rules{
-		Prefixes:         policy.DefaultPrefixes(),
-		ErrorDestination: "/session/queue/request-error",
+	return compile(t, policy.Rules{
 		Channels: []policy.Channel{
 			{Match: "/topic/kept", Subscribe: "true", Send: "true", History: policy.History{Size: 100, TTL: time.Hour}},
 			{Match: "/topic/kept/long", Subscribe: "true", Send: "true", History: policy.History{Size: 1000, TTL: time.Hour}},
@@ -47,10 +60,16 @@ func rules(t testing.TB) *policy.Catalogue {
 			{Match: "/app/chat/{channel}", Allow: "true", Publish: "/topic/{channel}", Body: `{"content": body.chat}`, Headers: `{"x-by": vars.channel}`},
 		},
 	})
+}
+
+// newGateway makes a node that does not run.
+func newGateway(t testing.TB, b bus.Bus, opts ...gateway.Option) *gateway.Gateway {
+	t.Helper()
+	g, err := gateway.New(registry.NewNode(time.Now()), b, registry.NewMemory(), rules(t), opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return g
 }
 
 // start runs a node on free ports until the test ends.
