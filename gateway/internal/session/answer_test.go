@@ -98,8 +98,6 @@ func TestUnheardLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := bustest.NewFake()
 		r := newRigWith(t, b, b, policy.Rules{
-			Prefixes:         policy.DefaultPrefixes(),
-			ErrorDestination: "/session/queue/request-error",
 			Channels: []policy.Channel{
 				{Match: "/topic/open", Subscribe: "true"},
 				{Match: "/topic/{room}", Subscribe: "claims.mu == 42", Send: "false"},

@@ -54,7 +54,6 @@ func (b *recaller) answer(r *rig) {
 func newRecallRig(t *testing.T, configure ...func(*Host)) (*rig, *recaller) {
 	b := &recaller{Fake: bustest.NewFake()}
 	r := newRigWith(t, b.Fake, b, policy.Rules{
-		Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error",
 		Channels: []policy.Channel{{Match: "/topic/kept/{n}", Subscribe: "true", History: policy.History{Size: 10, TTL: time.Minute}}},
 	}, configure...)
 	r.router.Remember(r.host.Rules, 1<<20)

@@ -100,8 +100,6 @@ func newLoginRig(t testing.TB, configure ...func(*Host)) *loginRig {
 
 func loginRules() policy.Rules {
 	return policy.Rules{
-		Prefixes:         policy.DefaultPrefixes(),
-		ErrorDestination: "/session/queue/request-error",
 		Channels: []policy.Channel{
 			{Match: "/topic/open/{room}", Subscribe: "true", Send: "true"},
 			{Match: "/topic/closed", Subscribe: "false", Send: "false"},
@@ -393,10 +391,7 @@ func TestReload(t *testing.T) {
 	rules.Channels[1].Subscribe = "true"                // /topic/closed
 	rules.Channels[2].Subscribe = "claims.mu == 43"     // /topic/members/{room}
 	rules.Channels[3].Subscribe = "claims.mu == 'none'" // /topic/of/{member}/{room}
-	catalogue, err := policy.New(rules)
-	if err != nil {
-		t.Fatal(err)
-	}
+	catalogue := compile(t, rules)
 	r.deliver(bus.Envelope{Destination: "/topic/of/42/a"}) // the verdict is known
 	p.wantOne("MESSAGE", "subscription:3")
 	p.do(func() { r.host.Reload(catalogue, func(int) {}) })

@@ -36,7 +36,6 @@ func BenchmarkLimits(b *testing.B) {
 
 func benchmarkLimits(b *testing.B, change func(*policy.Rules), destination string) {
 	rules := policy.Rules{
-		Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error",
 		Channels: []policy.Channel{
 			{Match: "/topic/closed"},
 			{Match: "/topic/{room}", Subscribe: "true", Send: "true"},

@@ -15,7 +15,7 @@ import (
 
 // limitRules are channels with limits: of /topic/refuse, drop and close it is 2/s with a burst of 3.
 func limitRules(change ...func(*policy.Rules)) policy.Rules {
-	r := policy.Rules{Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error"}
+	var r policy.Rules
 	for _, over := range []policy.Over{policy.OverRefuse, policy.OverDrop, policy.OverClose} {
 		r.Channels = append(r.Channels, policy.Channel{
 			Match: "/topic/" + over.String() + "/{room}", Subscribe: "true", Send: "true",
@@ -49,11 +49,7 @@ func everyHour(burst int) policy.Limit {
 func newLimitRig(t testing.TB, rules policy.Rules, configure ...func(*Host)) *loginRig {
 	t.Helper()
 	return newLoginRig(t, append(configure, func(h *Host) {
-		c, err := policy.New(rules)
-		if err != nil {
-			t.Fatal(err)
-		}
-		h.Rules = c
+		h.Rules = compile(t, rules)
 	})...)
 }
 
@@ -63,10 +59,7 @@ func (r *loginRig) pause(d time.Duration) { r.late.Add(int64(d)) }
 // reloadRules makes other rules count.
 func (r *loginRig) reloadRules(rules policy.Rules) {
 	r.t.Helper()
-	c, err := policy.New(rules)
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	c := compile(r.t, rules)
 	r.do(func() { r.host.Reload(c, func(int) {}) })
 }
 
@@ -136,10 +129,7 @@ func TestRetryAfter(t *testing.T) {
 			if err := rate.UnmarshalText([]byte(text)); err != nil {
 				t.Fatal(err)
 			}
-			rules, err := policy.New(limitRules(perSession(policy.Limit{Rate: rate, Burst: 2})))
-			if err != nil {
-				t.Fatal(err)
-			}
+			rules := compile(t, limitRules(perSession(policy.Limit{Rate: rate, Burst: 2})))
 			began := time.Now()
 			now, passed, waited := began, 0, 0
 			b := newBucket(rules.PerSession())
@@ -514,11 +504,7 @@ func TestLedgerOfLoops(t *testing.T) {
 	now := time.Now()
 	var quotas []*policy.Quota
 	for range 2 {
-		c, err := policy.New(limitRules(perNode(everyHour(20))))
-		if err != nil {
-			t.Fatal(err)
-		}
-		quotas = append(quotas, c.PerNode())
+		quotas = append(quotas, compile(t, limitRules(perNode(everyHour(20)))).PerNode())
 	}
 	for range 100 {
 		l := NewLedger()

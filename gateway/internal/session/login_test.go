@@ -44,11 +44,7 @@ func mustRules(t testing.TB, channels ...policy.Channel) *policy.Catalogue {
 	t.Helper()
 	rules := loginRules()
 	rules.Channels = append(channels, rules.Channels...)
-	catalogue, err := policy.New(rules)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return catalogue
+	return compile(t, rules)
 }
 
 // eachLogin runs a test on a session of member 42, for what he has subscribed to himself, and for

@@ -317,10 +317,8 @@ func TestTokenInDestination(t *testing.T) {
 	token := (&tokens{tb: t, began: time.Now()}).of(42, time.Hour)
 	b := bustest.NewFakeNarrower()
 	r := newRigWith(t, b.Fake, b, policy.Rules{
-		Prefixes:         policy.DefaultPrefixes(),
-		ErrorDestination: "/session/queue/request-error",
-		Channels:         []policy.Channel{{Match: "/topic/{room}", Subscribe: "true", Send: "false"}},
-		Routes:           []policy.Route{{Match: "/app/{room}", Allow: "true", Publish: "/topic/{room}", Body: `body.none`}},
+		Channels: []policy.Channel{{Match: "/topic/{room}", Subscribe: "true", Send: "false"}},
+		Routes:   []policy.Route{{Match: "/app/{room}", Allow: "true", Publish: "/topic/{room}", Body: `body.none`}},
 	})
 	p := r.connect("1.2").errors()
 	for _, test := range []struct {

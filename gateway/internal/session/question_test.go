@@ -37,7 +37,6 @@ type asking struct {
 func newAsking(t *testing.T) *asking {
 	a := &asking{backends: &backends{Fake: bustest.NewFake()}, now: time.Unix(1_000_000, 0)}
 	a.rig = newRigWith(t, a.backends.Fake, a.backends, policy.Rules{
-		Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error",
 		Channels: []policy.Channel{{Match: "/session/queue/{name}", Subscribe: "true"}},
 		Routes:   []policy.Route{{Match: "/app/ask", Allow: "true", To: policy.To{Topic: "questions"}}},
 	}, func(h *Host) { h.Now = func() time.Time { return a.now } })

@@ -21,13 +21,9 @@ func TestReloadWhileEntering(t *testing.T) {
 				subscribe("kept", "/topic/kept") + subscribe("left", "/topic/a") + unsubscribe("left") +
 				subscribeAs("1", "/topic/a", "") + subscribeAs("2", "/session/queue/x", ""))
 			p.want(receipt("unleft"))
-			rules, err := policy.New(policy.Rules{
-				Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error",
+			rules := compile(t, policy.Rules{
 				Channels: []policy.Channel{{Match: "/topic/kept", Subscribe: "true"}},
 			})
-			if err != nil {
-				t.Fatal(err)
-			}
 			ended := 0
 			r.do(func() { r.host.Reload(rules, func(n int) { ended = n }) })
 			if ended != 2 {

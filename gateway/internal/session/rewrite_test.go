@@ -20,9 +20,7 @@ func newRewriteRig(t testing.TB, configure ...func(*Host)) *rig {
 	t.Helper()
 	b := bustest.NewFake()
 	return newRigWith(t, b, b, policy.Rules{
-		Prefixes:         policy.DefaultPrefixes(),
-		ErrorDestination: "/session/queue/request-error",
-		Channels:         []policy.Channel{{Match: "/topic/{room}", Subscribe: "true", Send: "true"}},
+		Channels: []policy.Channel{{Match: "/topic/{room}", Subscribe: "true", Send: "true"}},
 		Routes: []policy.Route{
 			{Match: "/app/chat/{room}", Allow: "true", Publish: "/topic/{room}", Body: `{"content": body.chat}`, Headers: `{"x-room": vars.room}`},
 			{Match: "/app/twice/{room}", Allow: "true", Publish: "/topic/{room}", Body: `body + body`},

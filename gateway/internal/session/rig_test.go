@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"log/slog"
 	"net/netip"
@@ -42,8 +43,6 @@ func newRig(t testing.TB, configure ...func(*Host)) *rig {
 func newRigOn(t testing.TB, b *bustest.Fake, outer bus.Bus, configure ...func(*Host)) *rig {
 	t.Helper()
 	return newRigWith(t, b, outer, policy.Rules{
-		Prefixes:         policy.DefaultPrefixes(),
-		ErrorDestination: "/session/queue/request-error",
 		Channels: []policy.Channel{
 			{Match: "/topic/closed", Subscribe: "false", Send: "false"},
 			{Match: "/topic/{room}", Subscribe: "true", Send: "true"},
@@ -55,10 +54,7 @@ func newRigOn(t testing.TB, b *bustest.Fake, outer bus.Bus, configure ...func(*H
 
 func newRigWith(t testing.TB, b *bustest.Fake, outer bus.Bus, catalogue policy.Rules, configure ...func(*Host)) *rig {
 	t.Helper()
-	rules, err := policy.New(catalogue)
-	if err != nil {
-		t.Fatal(err)
-	}
+	rules := compile(t, catalogue)
 	l := loop.NewPortable(1 << 20) // which a synctest bubble sees waiting
 	node := registry.NewNode(time.Now())
 	rt := router.New(node, outer, rules, []*loop.Loop{l}, slog.New(slog.DiscardHandler))
@@ -91,6 +87,20 @@ func newRigWith(t testing.TB, b *bustest.Fake, outer bus.Bus, catalogue policy.R
 	wg.Go(func() { rt.Run(ctx) })
 	<-b.Receiving
 	return r
+}
+
+// compile makes a catalogue with the prefixes, and the error destination, of all tests, unless rules have others.
+func compile(t testing.TB, rules policy.Rules) *policy.Catalogue {
+	t.Helper()
+	if rules.Prefixes.App == "" {
+		rules.Prefixes = policy.DefaultPrefixes()
+	}
+	rules.ErrorDestination = cmp.Or(rules.ErrorDestination, "/session/queue/request-error")
+	c, err := policy.New(rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // do runs fn on the loop, and returns when it and all it has posted have run.

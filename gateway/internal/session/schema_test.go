@@ -27,8 +27,6 @@ func newSchemaRig(t testing.TB, configure ...func(*Host)) *rig {
 	t.Helper()
 	b := bustest.NewFake()
 	return newRigWith(t, b, b, policy.Rules{
-		Prefixes:         policy.DefaultPrefixes(),
-		ErrorDestination: "/session/queue/request-error",
 		Channels: []policy.Channel{
 			{Match: "/topic/a", Send: "true", Schema: compiled(t, `{"type": "object", "properties": {"chat": {"type": "string"}}, "required": ["chat"], "additionalProperties": false}`)},
 			{Match: "/topic/slow", Send: "true", Schema: compiled(t, `{"items": {"pattern": "(a?){80}a{80}"}}`)},
@@ -134,13 +132,9 @@ func TestSchemaReplaced(t *testing.T) {
 	release := sync.OnceFunc(r.occupy())
 	defer release()
 	p.feed(sendBody("/topic/a", `{"chat": "`+strings.Repeat("x", large)+`"}`) + sendBody("/topic/a", `{"chat": ""}`))
-	rules, err := policy.New(policy.Rules{
-		Prefixes: policy.DefaultPrefixes(), ErrorDestination: "/session/queue/request-error",
+	rules := compile(t, policy.Rules{
 		Channels: []policy.Channel{{Match: "/topic/a", Send: "true", Schema: compiled(t, `{"type": "integer"}`)}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	r.do(func() { r.host.Reload(rules, func(int) {}) })
 	release()
 	p.resumed()
@@ -172,7 +166,7 @@ func BenchmarkSchema(b *testing.B) {
 		} {
 			b.Run(fmt.Sprintf("%s/bytes=%d", test.name, size), func(b *testing.B) {
 				fake := bustest.NewFake()
-				r := newRigWith(b, fake, nullBus{fake}, policy.Rules{Prefixes: policy.DefaultPrefixes(), Channels: test.channels,
+				r := newRigWith(b, fake, nullBus{fake}, policy.Rules{Channels: test.channels,
 					Routes: []policy.Route{{Match: "/app/{room}", Allow: "true", Publish: "/topic/{room}"}}})
 				p := r.connect("1.2")
 				frame := []byte(strings.ReplaceAll(sendBody(test.destination, body), "^@", "\x00"))
