@@ -21,6 +21,7 @@ type Loop struct {
 	start   time.Time
 	now     time.Duration // since start, set once a turn
 	planned time.Duration // when the turn was to begin at the latest
+	busy    bool          // the last look at the sockets that did not wait has found something, so the next one may, too
 	deaf    time.Duration // of now: in what counts as slept of stops, nothing could be heard
 	wheel   wheel
 	conns   table
@@ -35,10 +36,20 @@ type Loop struct {
 	wg      sync.WaitGroup
 }
 
+// poller is how a loop waits. Its methods run on the loop, but for wake, which any goroutine may call until the loop has stopped.
+type poller interface {
+	arm(timeout time.Duration) error // how long the next sleep may be (negative: for ever); undoes the wakes before
+	wake()                           // ends the sleep, or the next one that is armed
+	sleep() error                    // waits as long as armed, and marks what has come
+	collect() error                  // marks it without waiting
+	close()
+}
+
 // New makes a loop that lets limit bytes wait for a client that does not read; see Handler.Overflow.
 func New(limit int) (*Loop, error) {
 	l := newLoop(limit)
-	if err := l.poller.open(l); err != nil {
+	var err error
+	if l.poller, err = newPoller(l); err != nil {
 		return nil, err
 	}
 	return l, nil

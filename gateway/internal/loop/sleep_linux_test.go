@@ -53,23 +53,23 @@ func TestWakeBeforeSleep(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.poller.wake()
-		if err := l.poller.sleep(l); err != nil { // it would hang
+		if err := l.poller.sleep(); err != nil { // it would hang
 			t.Fatal(err)
 		}
 	}
 	l.poller.arm(10 * time.Millisecond)
 	begun := time.Now()
-	if l.poller.sleep(l); time.Since(begun) < 10*time.Millisecond {
+	if l.poller.sleep(); time.Since(begun) < 10*time.Millisecond {
 		t.Error("a wake has ended the sleep that was armed after it")
 	}
 }
 
 // What has come is marked whatever ends the sleep, so that timers, which judge next, know of it.
 func TestSleepCollects(t *testing.T) {
-	for name, end := range map[string]func(p *poller){
-		"socket":   func(*poller) {},
-		"wake":     (*poller).wake,
-		"deadline": func(p *poller) { p.arm(0) },
+	for name, end := range map[string]func(p poller){
+		"socket":   func(poller) {},
+		"wake":     poller.wake,
+		"deadline": func(p poller) { p.arm(0) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := still(t, plenty)
@@ -80,8 +80,8 @@ func TestSleepCollects(t *testing.T) {
 			l.steer(t) // takes the events of a new connection
 			l.poller.arm(-1)
 			write(t, theirs, []byte("x"))
-			end(&l.poller)
-			if err := l.poller.sleep(l); err != nil || len(l.ready) != 1 {
+			end(l.poller)
+			if err := l.poller.sleep(); err != nil || len(l.ready) != 1 {
 				t.Errorf("%d connections are ready, %v; want the one with bytes to read", len(l.ready), err)
 			}
 		})
@@ -96,7 +96,7 @@ func TestRunEndsWithItsPoller(t *testing.T) {
 	}
 	ended := make(chan error)
 	go func() { ended <- l.Run(t.Context()) }()
-	l.Post(func() { l.poller.file.Close() })
+	l.Post(func() { l.poller.(*epoll).file.Close() })
 	if err := receive(t, ended); err == nil {
 		t.Error("Run has ended in peace")
 	}
@@ -106,7 +106,7 @@ func TestSleepAllocs(t *testing.T) {
 	l := still(t, plenty)
 	if n := testing.AllocsPerRun(100, func() {
 		l.poller.arm(time.Microsecond)
-		l.poller.sleep(l)
+		l.poller.sleep()
 	}); n != 0 {
 		t.Errorf("a sleep allocates %v times", n)
 	}

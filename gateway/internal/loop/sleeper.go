@@ -7,7 +7,7 @@ import "time"
 // descriptor to wait for waits.
 func NewPortable(limit int) *Loop {
 	l := newLoop(limit)
-	l.poller.sleeper = newSleeper()
+	l.poller = newSleeper()
 	return l
 }
 
@@ -20,7 +20,11 @@ type sleeper struct {
 
 func newSleeper() *sleeper { return &sleeper{woken: make(chan struct{}, 1)} }
 
-// wake ends the sleep, or the next one.
+func (s *sleeper) arm(timeout time.Duration) error {
+	s.timeout = timeout
+	return nil
+}
+
 func (s *sleeper) wake() {
 	select {
 	case s.woken <- struct{}{}:
@@ -28,15 +32,19 @@ func (s *sleeper) wake() {
 	}
 }
 
-func (s *sleeper) sleep() {
-	if s.timeout < 0 {
-		<-s.woken
-		return
+func (s *sleeper) sleep() error {
+	var due <-chan time.Time
+	if s.timeout >= 0 {
+		timer := time.NewTimer(s.timeout)
+		defer timer.Stop()
+		due = timer.C
 	}
-	timer := time.NewTimer(s.timeout)
-	defer timer.Stop()
 	select {
 	case <-s.woken:
-	case <-timer.C:
+	case <-due:
 	}
+	return nil
 }
+
+func (s *sleeper) collect() error { return nil }
+func (s *sleeper) close()         {}

@@ -15,58 +15,48 @@ import (
 
 const errAgain = unix.EAGAIN
 
-// poller waits in epoll(7). Each descriptor is armed once, edge-triggered, for input and output:
+// epoll waits in epoll(7). Each descriptor is armed once, edge-triggered, for input and output:
 // a turn that leaves bytes unread puts the connection on the ready list itself.
 //
 // A loop sleeps in Go's own poller, to which the epoll descriptor is one as any other: a thread that
 // blocks in epoll_wait(2) makes the scheduler hand processors to and fro. The descriptor's read
 // deadline says how long; whoever posts to a sleeping loop sets it into the past.
-type poller struct {
-	epfd    int      // file's: nobody else closes it
-	file    *os.File // which owns it
-	conn    syscall.RawConn
-	events  []unix.EpollEvent
-	look    func(uintptr) bool // collects for sleep; made once, so that a sleep does not allocate
-	looks   int                // calls of look by the present sleep
-	looked  error              // of the last of them
-	busy    bool               // the last look that did not wait has found something, so the next one may, too
-	sleeper *sleeper           // of a portable loop, which has none of the above
+type epoll struct {
+	loop   *Loop
+	fd     int      // file's: nobody else closes it
+	file   *os.File // which owns it
+	conn   syscall.RawConn
+	events []unix.EpollEvent
+	look   func(uintptr) bool // collects for sleep; made once, so that a sleep does not allocate
+	looks  int                // calls of look by the present sleep
+	looked error              // of the last of them
 }
 
-func (p *poller) open(l *Loop) (err error) {
-	if p.epfd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
-		return os.NewSyscallError("epoll_create1", err)
+func newPoller(l *Loop) (poller, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	unix.SetNonblock(p.epfd, true) // what NewFile goes by; if it fails, there are no deadlines
-	p.file = os.NewFile(uintptr(p.epfd), "epoll")
+	unix.SetNonblock(fd, true) // what NewFile goes by; if it fails, there are no deadlines
+	p := &epoll{loop: l, fd: fd, file: os.NewFile(uintptr(fd), "epoll"), events: make([]unix.EpollEvent, 256)}
 	if err = p.arm(-1); err == nil {
 		p.conn, err = p.file.SyscallConn()
 	}
 	if err != nil {
 		p.close()
-		return err
+		return nil, err
 	}
-	p.events = make([]unix.EpollEvent, 256)
 	p.look = func(uintptr) bool {
 		p.looks++
-		p.looked = p.collect(l)
-		return p.busy || p.looked != nil
+		p.looked = p.collect()
+		return l.busy || p.looked != nil
 	}
-	return nil
+	return p, nil
 }
 
-func (p *poller) close() {
-	if p.sleeper == nil {
-		p.file.Close()
-	}
-}
+func (p *epoll) close() { p.file.Close() }
 
-// arm sets how long the next sleep may be (negative: for ever), and undoes the wakes before.
-func (p *poller) arm(timeout time.Duration) error {
-	if p.sleeper != nil {
-		p.sleeper.timeout = timeout
-		return nil
-	}
+func (p *epoll) arm(timeout time.Duration) error {
 	var due time.Time
 	if timeout >= 0 {
 		due = time.Now().Add(timeout)
@@ -74,42 +64,25 @@ func (p *poller) arm(timeout time.Duration) error {
 	return p.file.SetReadDeadline(due)
 }
 
-// wake ends the loop's sleep, or the next one if the loop has armed it. It may be called from any
-// goroutine until the loop has stopped.
-func (p *poller) wake() {
-	if p.sleeper != nil {
-		p.sleeper.wake()
-		return
-	}
-	p.file.SetReadDeadline(time.Unix(1, 0)) // arm has succeeded, so this does
-}
+func (p *epoll) wake() { p.file.SetReadDeadline(time.Unix(1, 0)) } // arm has succeeded, so this does
 
-// sleep waits as long as armed and marks what the kernel reports. Whatever ends the sleep, what has
-// come is marked, so that no timer judges a client whose bytes are there.
-func (p *poller) sleep(l *Loop) error {
-	if p.sleeper != nil {
-		p.sleeper.sleep()
-		return nil
-	}
+// sleep marks what has come whatever ends it, so that no timer judges a client whose bytes are there.
+func (p *epoll) sleep() error {
 	p.looks = 0
 	err := p.conn.Read(p.look)
 	if err == nil {
 		err = p.looked
 	} else if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = p.collect(l)
+		err = p.collect()
 	}
-	p.busy = p.looks == 1 && p.busy
+	p.loop.busy = p.looks == 1 && p.loop.busy
 	return err
 }
 
-// collect marks what the kernel reports, without waiting: a bare system call, of which the runtime
-// need not know.
-func (p *poller) collect(l *Loop) error {
-	if p.sleeper != nil {
-		return nil
-	}
-	p.busy = false
-	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epfd),
+// collect is a bare system call, of which the runtime need not know: it does not wait.
+func (p *epoll) collect() error {
+	p.loop.busy = false
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
 		uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), 0, 0, 0)
 	if errno == unix.EINTR {
 		return nil
@@ -118,12 +91,17 @@ func (p *poller) collect(l *Loop) error {
 		return os.NewSyscallError("epoll_pwait", errno)
 	}
 	for _, ev := range p.events[:n] {
-		if c := l.conns.get(uint32(ev.Fd), uint32(ev.Pad)); c != nil {
+		if c := p.loop.conns.get(uint32(ev.Fd), uint32(ev.Pad)); c != nil {
 			c.event(ev.Events)
 		}
 	}
-	p.busy = n > 0
+	p.loop.busy = n > 0
 	return nil
+}
+
+// control changes what a loop, which has epoll, waits for.
+func (l *Loop) control(op, fd int, ev *unix.EpollEvent) error {
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(l.poller.(*epoll).fd, op, fd, ev))
 }
 
 func (c *Conn) event(events uint32) {
@@ -157,15 +135,15 @@ func (l *Loop) adopt(fd int, rest []byte, newHandler func(*Conn) Handler) {
 		Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET,
 		Fd:     int32(c.slot), Pad: int32(c.gen),
 	}
-	if err := unix.EpollCtl(l.poller.epfd, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
-		c.fail(os.NewSyscallError("epoll_ctl", err))
+	if err := l.control(unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
+		c.fail(err)
 	}
 }
 
 // adoptDescriptor takes the descriptor out of nc, if it is a plain socket. It is duplicated, since
 // nc closes its own.
 func (l *Loop) adoptDescriptor(nc net.Conn, rest []byte, newHandler func(*Conn) Handler) (taken, ok bool) {
-	if l.poller.sleeper != nil {
+	if _, ok := l.poller.(*epoll); !ok {
 		return false, false
 	}
 	switch nc.(type) {
@@ -191,7 +169,7 @@ func (l *Loop) adoptDescriptor(nc net.Conn, rest []byte, newHandler func(*Conn) 
 // moveDescriptor gives the descriptor to another loop as it is.
 func (c *Conn) moveDescriptor(to *Loop, rest []byte, newHandler func(*Conn) Handler) bool {
 	fd := int(c.fd)
-	unix.EpollCtl(c.loop.poller.epfd, unix.EPOLL_CTL_DEL, fd, nil) // the socket lives on, and so would its events
+	c.loop.control(unix.EPOLL_CTL_DEL, fd, nil) // the socket lives on, and so would its events
 	c.leave()
 	return to.Adopt(fd, rest, newHandler)
 }
@@ -266,7 +244,7 @@ func (d *descriptor) close() { unix.Close(int(d.fd)) }
 
 // detach makes a net.Conn of the descriptor. That is another number for it: d's is closed.
 func (d *descriptor) detach() (net.Conn, error) {
-	unix.EpollCtl(d.loop.poller.epfd, unix.EPOLL_CTL_DEL, int(d.fd), nil) // the socket lives on, and so would its events
+	d.loop.control(unix.EPOLL_CTL_DEL, int(d.fd), nil) // the socket lives on, and so would its events
 	file := os.NewFile(uintptr(d.fd), "")
 	defer file.Close()
 	return net.FileConn(file)

@@ -47,8 +47,8 @@ func (l *Loop) turn() {
 // wait blocks until there is something to do: a socket, a posted task, a timer or wake.
 func (l *Loop) wait() error {
 	l.planned = l.now
-	if l.poller.busy || l.hasWork() {
-		if err := l.poller.collect(l); err != nil || l.hasWork() {
+	if l.busy || l.hasWork() {
+		if err := l.poller.collect(); err != nil || l.hasWork() {
 			return err
 		}
 	}
@@ -68,7 +68,7 @@ func (l *Loop) wait() error {
 	if l.planned = forever; timeout >= 0 {
 		l.planned = l.now + timeout
 	}
-	return l.poller.sleep(l)
+	return l.poller.sleep()
 }
 
 // hasWork reports whether a turn would do something without a look at the sockets.
