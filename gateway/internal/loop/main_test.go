@@ -380,3 +380,15 @@ func noise(n int) []byte {
 	rand.NewChaCha8([32]byte{1}).Read(b)
 	return b
 }
+
+// keepsFiles returns the check that as many descriptors are open as were when it was called.
+func keepsFiles(t testing.TB) func() {
+	t.Helper()
+	before := openFiles(t)
+	return func() {
+		t.Helper()
+		if after := openFiles(t); after != before {
+			t.Errorf("%d descriptors are open, %d were before", after, before)
+		}
+	}
+}
