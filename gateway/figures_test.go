@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/membus"
 	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/policy"
@@ -264,13 +265,10 @@ func TestFiguresOfNow(t *testing.T) {
 	t.Parallel()
 	want := func(g *gateway.Gateway, sessions, connections int) {
 		t.Helper()
-		hung := time.Now().Add(patience)
-		for f := g.Figures(); f.Sessions != sessions || f.Connections != connections; f = g.Figures() {
-			if time.Now().After(hung) {
-				t.Fatalf("%d sessions, %d connections; want %d, %d", f.Sessions, f.Connections, sessions, connections)
-			}
-			time.Sleep(time.Millisecond)
-		}
+		bustest.Eventually(t, fmt.Sprintf("%d sessions, %d connections", sessions, connections), func() bool {
+			f := g.Figures()
+			return f.Sessions == sessions && f.Connections == connections
+		})
 	}
 	idle := newGateway(t, measuredBus{})
 	want(idle, 0, 0)

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/internal/ws"
 )
@@ -26,21 +27,22 @@ import (
 // descriptors is how many this process has open.
 func descriptors(t *testing.T) int {
 	t.Helper()
-	open, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(open)
+	return len(openFiles(t))
 }
 
-// connections is how many sockets this process has open that are no listeners.
-func connections(t *testing.T) (n int) {
+func openFiles(t *testing.T) []os.DirEntry {
 	t.Helper()
 	open, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range open {
+	return open
+}
+
+// connections is how many sockets this process has open that are no listeners.
+func connections(t *testing.T) (n int) {
+	t.Helper()
+	for _, file := range openFiles(t) {
 		fd, _ := strconv.Atoi(file.Name())
 		if listens, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err == nil && listens == 0 {
 			n++
@@ -180,12 +182,9 @@ func TestSocketIsReset(t *testing.T) {
 func TestKeepAlive(t *testing.T) {
 	n := start(t)
 	c := n.dialTCP(t).connect()
-	deadline := time.Now().Add(patience)
-	for timer := ""; timer != "02"; runtime.Gosched() { // 01 until the client's system has acknowledged all
-		if timer = timerOf(t, c.conn.RemoteAddr(), c.conn.LocalAddr()); time.Now().After(deadline) {
-			t.Fatalf("the server's socket has the timer %q, not that of keep-alive", timer)
-		}
-	}
+	bustest.Eventually(t, "the server's socket has the timer of keep-alive", func() bool { // 01 until the client's system has acknowledged all
+		return timerOf(t, c.conn.RemoteAddr(), c.conn.LocalAddr()) == "02"
+	})
 }
 
 // TestNoDelay holds that the server's side of a connection sends small frames at once.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/membus"
 	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/policy"
@@ -140,9 +141,7 @@ func serve(t testing.TB, name registry.Node, b bus.Bus, http, stomp gateway.List
 		}
 		n.stop()
 	})
-	for n.Ready() != nil {
-		time.Sleep(time.Millisecond)
-	}
+	bustest.Eventually(t, "the node is ready", func() bool { return n.Ready() == nil })
 	return n
 }
 
