@@ -191,14 +191,11 @@ func before(at bus.Position) bus.Position {
 	return bus.Position{Log: at.Log, Offset: max(at.Offset, 1) - 1}
 }
 
-// closed counts the logs of which a reader of entries, from the last to the first, has seen one that he had.
-type closed map[uint64]bool
-
 // behind returns the index of the first message that came after a place, and how many did. lacks says that a message is not the one that
 // was seen in its place. It goes no further back than there are such messages.
 func (r *ring[M]) behind(p Place) (next int64, n int, lacks bool) {
 	next = r.end()
-	seen := closed{}
+	seen := map[uint64]bool{} // logs of which one that he had was met
 	for i, e := range slices.Backward(r.entries) {
 		at := of(p.After, e.at.Log)
 		if at < 0 || p.After[at].Offset < e.at.Offset {

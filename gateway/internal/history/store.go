@@ -226,19 +226,18 @@ func (s *Store[M]) head(r *ring[M], e entry[M]) {
 
 // pierce notes a hole in a ring.
 func (s *Store[M]) pierce(r *ring[M], at bus.Position) {
+	now := time.Now()
 	r.part(s.holes)
-	if at.Offset != bus.Ended {
-		now := time.Now()
+	if at.Offset == bus.Ended {
+		r.lose(bus.Position{Log: at.Log}, s.uncount)
+		r.gone = without(r.gone, at.Log)
+		had := len(r.heads)
+		r.heads = without(r.heads, at.Log)
+		s.figures.Bytes += (len(r.heads) - had) * logSize
+	} else {
 		r.gone = raise(r.gone, last{at, now.UnixMilli()})
-		s.settle(r, now)
-		return
 	}
-	r.lose(bus.Position{Log: at.Log}, s.uncount)
-	r.gone = without(r.gone, at.Log)
-	had := len(r.heads)
-	r.heads = without(r.heads, at.Log)
-	s.figures.Bytes += (len(r.heads) - had) * logSize
-	s.settle(r, time.Now())
+	s.settle(r, now)
 }
 
 // trim drops what is too much or too old, unless a cursor has yet to read it.
