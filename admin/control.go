@@ -50,7 +50,10 @@ type Control struct {
 	recent []string // the ids of requests, the last ones last
 	lost   bool     // operators can't reach the node
 
-	answered, malformed, dropped atomic.Uint64
+	// Counts, which metrics tell.
+	answered  atomic.Uint64 // requests
+	malformed atomic.Uint64 // messages that are no requests
+	dropped   atomic.Uint64 // requests, because too many came at once; they are asked again
 }
 
 // NewControl returns what Run has to be called of. refresh has the node read the list of blocks again.
@@ -59,18 +62,6 @@ type Control struct {
 func NewControl(m redisregistry.Map, node registry.Node, gw Controlled, refresh func(context.Context) error, log *slog.Logger) *Control {
 	return &Control{m: m, node: node, gw: gw, refresh: refresh, log: log,
 		requests: make(chan request, controlQueue), audit: audit{log: log}, look: lookEvery}
-}
-
-// ControlFigures are counts since a Control was made.
-type ControlFigures struct {
-	Answered  uint64 // requests
-	Malformed uint64 // messages that are no requests
-	Dropped   uint64 // requests, because too many came at once; they are asked again
-}
-
-// Figures may be called from any goroutine, and waits for nothing.
-func (c *Control) Figures() ControlFigures {
-	return ControlFigures{Answered: c.answered.Load(), Malformed: c.malformed.Load(), Dropped: c.dropped.Load()}
 }
 
 // Run answers operators until ctx ends. While Redis is away nobody can ask. It must be called once.

@@ -93,7 +93,7 @@ func startControl(t *testing.T, m, direct redisregistry.Map, look time.Duration)
 	defer a.ps.Close()
 	bustest.Eventually(t, "the node listens", func() bool {
 		a.publish(t, a.request(fmt.Sprint(time.Now().UnixNano()), "about", ""))
-		return c.Figures().Answered > 0
+		return c.Answered() > 0
 	})
 	return c
 }
@@ -114,8 +114,8 @@ func TestControlIgnores(t *testing.T) {
 	if got := a.hear(t); got.ID != "y" || got.Node != nodeA || got.Error != "" {
 		t.Errorf("the first answer is %+v", got)
 	}
-	if f := c.Figures(); f.Malformed != uint64(len(malformed)) {
-		t.Errorf("%d are counted, want %d", f.Malformed, len(malformed))
+	if n := c.Malformed(); n != uint64(len(malformed)) {
+		t.Errorf("%d are counted, want %d", n, len(malformed))
 	}
 	if warnings := logLines(&c.log, "level=WARN"); len(warnings) != 1 || len(logLines(&c.log, "secret"))+len(logLines(&c.log, "forged")) > 0 {
 		t.Errorf("the log says %q", logLines(&c.log, ""))
@@ -157,7 +157,7 @@ func TestControlActsOnce(t *testing.T) {
 func TestControlIsFlooded(t *testing.T) {
 	m := sessionMap(t, miniature(t), redisregistry.Hashes)
 	n := startNode(t, m, nodeA)
-	before := n.control.Figures()
+	before := n.control.Answered()
 	hang := make(chan struct{})
 	n.gw.do(func(g *sham) { g.hang = hang })
 	a := newAsker(t, m, nodeA)
@@ -169,7 +169,7 @@ func TestControlIsFlooded(t *testing.T) {
 			bustest.Eventually(t, "a worker has it", func() bool { return len(n.gw.asked()) == i+1 })
 		}
 	}
-	bustest.Eventually(t, "the rest is dropped", func() bool { return n.control.Figures().Dropped == more })
+	bustest.Eventually(t, "the rest is dropped", func() bool { return n.control.Dropped() == more })
 	close(hang)
 	for range room {
 		a.hear(t)
@@ -178,7 +178,7 @@ func TestControlIsFlooded(t *testing.T) {
 	if got := a.hear(t); got.ID != fmt.Sprint(room) {
 		t.Errorf("the answer is %+v", got)
 	}
-	bustest.Eventually(t, "all are counted", func() bool { return n.control.Figures().Answered >= before.Answered+room+1 })
+	bustest.Eventually(t, "all are counted", func() bool { return n.control.Answered() >= before+room+1 })
 
 	n.gw.do(func(g *sham) { g.hang, g.queries = make(chan struct{}), nil })
 	for i := range 2 * admin.ControlWorkers {

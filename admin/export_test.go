@@ -48,20 +48,29 @@ const MaxUnchecked = maxUnchecked
 // SetLook has the node look after its subscription so often.
 func (c *Control) SetLook(d time.Duration) { c.look = d }
 
+// Answered, Malformed and Dropped are the counts of a Control.
+func (c *Control) Answered() uint64  { return c.answered.Load() }
+func (c *Control) Malformed() uint64 { return c.malformed.Load() }
+func (c *Control) Dropped() uint64   { return c.dropped.Load() }
+
+// Kicked and Unchecked are the counts of a MemberLimit.
+func (l *MemberLimit) Kicked() uint64    { return l.kicked.Load() }
+func (l *MemberLimit) Unchecked() uint64 { return l.unchecked.Load() }
+
 // NewFiguredControl returns a Control with the given counts.
-func NewFiguredControl(f ControlFigures) *Control {
+func NewFiguredControl(answered, malformed, dropped uint64) *Control {
 	c := new(Control)
-	c.answered.Store(f.Answered)
-	c.malformed.Store(f.Malformed)
-	c.dropped.Store(f.Dropped)
+	c.answered.Store(answered)
+	c.malformed.Store(malformed)
+	c.dropped.Store(dropped)
 	return c
 }
 
 // NewFiguredLimit returns a MemberLimit with the given counts.
-func NewFiguredLimit(f LimitFigures) *MemberLimit {
+func NewFiguredLimit(kicked, unchecked uint64) *MemberLimit {
 	l := new(MemberLimit)
-	l.kicked.Store(f.Kicked)
-	l.unchecked.Store(f.Unchecked)
+	l.kicked.Store(kicked)
+	l.unchecked.Store(unchecked)
 	return l
 }
 

@@ -46,24 +46,15 @@ type MemberLimit struct {
 	later map[string]struct{} // members to be counted again; of Run's goroutine
 	again time.Duration       // how often they are
 
-	kicked, unchecked atomic.Uint64
+	// Counts, which metrics tell.
+	kicked    atomic.Uint64 // sessions
+	unchecked atomic.Uint64 // times that a member could not be counted, because Redis was away, a node silent or too many came
 }
 
 // NewMemberLimit returns a limit of most sessions, 1 or more. All nodes have to have one.
 func NewMemberLimit(c *Cluster, most int, over Over, log *slog.Logger) *MemberLimit {
 	return &MemberLimit{cluster: c, most: most, over: over, log: log,
 		members: map[string]struct{}{}, wake: make(chan struct{}, 1), later: map[string]struct{}{}, again: silenceSpared}
-}
-
-// LimitFigures are counts since a MemberLimit was made.
-type LimitFigures struct {
-	Kicked    uint64 // sessions
-	Unchecked uint64 // times that a member could not be counted, because Redis was away, a node silent or too many came
-}
-
-// Figures may be called from any goroutine, and waits for nothing.
-func (l *MemberLimit) Figures() LimitFigures {
-	return LimitFigures{Kicked: l.kicked.Load(), Unchecked: l.unchecked.Load()}
 }
 
 // Check has the sessions of the member of s counted, soon. It may be called from any goroutine, and

@@ -204,10 +204,9 @@ func (r RegistryFigures) collect(s scrape) {
 }
 
 func (c *Control) collect(s scrape) {
-	f := c.Figures()
-	s.counter("control_requests_total", "Requests of operators over Redis that were answered.", f.Answered)
-	s.counter("control_malformed_total", "Messages over Redis that are no requests of an operator.", f.Malformed)
-	s.counter("control_dropped_total", "Requests of operators dropped because too many came at once.", f.Dropped)
+	s.counter("control_requests_total", "Requests of operators over Redis that were answered.", c.answered.Load())
+	s.counter("control_malformed_total", "Messages over Redis that are no requests of an operator.", c.malformed.Load())
+	s.counter("control_dropped_total", "Requests of operators dropped because too many came at once.", c.dropped.Load())
 }
 
 // collect of nil, of a node without a limit, tells nothing.
@@ -215,9 +214,8 @@ func (l *MemberLimit) collect(s scrape) {
 	if l == nil {
 		return
 	}
-	f := l.Figures()
-	s.counter("member_limit_kicked_total", "Sessions that this node ended, on any node, because their member had too many.", f.Kicked)
-	s.counter("member_limit_unchecked_total", "Times that a member's sessions could not be counted, because Redis was away, a node silent or too many came.", f.Unchecked)
+	s.counter("member_limit_kicked_total", "Sessions that this node ended, on any node, because their member had too many.", l.kicked.Load())
+	s.counter("member_limit_unchecked_total", "Times that a member's sessions could not be counted, because Redis was away, a node silent or too many came.", l.unchecked.Load())
 }
 
 // Certificates tells of the files of certificates that the node uses. It must not block.

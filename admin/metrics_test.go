@@ -78,8 +78,8 @@ func TestMetrics(t *testing.T) {
 		admin.RegistryFigures(func() redisregistry.Figures {
 			return redisregistry.Figures{Sessions: 6001, Waiting: 6002, Rewritten: 6003, Swept: 6004, Away: true}
 		}),
-		admin.NewFiguredControl(admin.ControlFigures{Answered: 7001, Malformed: 7002, Dropped: 7003}),
-		admin.NewFiguredLimit(admin.LimitFigures{Kicked: 8001, Unchecked: 8002}))
+		admin.NewFiguredControl(7001, 7002, 7003),
+		admin.NewFiguredLimit(8001, 8002))
 	w := scrape(h)
 	if got := w.Header().Get("Content-Type"); w.Code != 200 || !strings.HasPrefix(got, "text/plain; version=0.0.4") {
 		t.Errorf("%d, %s", w.Code, got)

@@ -101,8 +101,8 @@ func TestListeningGoesOn(t *testing.T) {
 		t.Helper()
 		a.publish(t, a.request(id, "about", ""))
 		a.hear(t)
-		if warnings := logLines(&control.log, "WARN"); len(warnings) > 0 || control.Figures().Malformed > 0 {
-			t.Errorf("%d messages are counted as malformed, and the log says %q", control.Figures().Malformed, warnings)
+		if warnings := logLines(&control.log, "WARN"); len(warnings) > 0 || control.Malformed() > 0 {
+			t.Errorf("%d messages are counted as malformed, and the log says %q", control.Malformed(), warnings)
 		}
 	}
 	before := subscribers(t, server)
