@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/gateway/policy"
@@ -171,16 +174,20 @@ const fullPause = 5 * time.Millisecond
 
 // batch is what one call publishes.
 type batch struct {
-	bus   bus.Bus
-	waits bool // for a bus that others have filled
-
-	mu        sync.Mutex
-	on, bytes int           // envelopes on their way, and their bodies
-	freed     chan struct{} // holds a token when some have been answered
+	bus    bus.Bus
+	waits  bool                // for a bus that others have filled
+	window *semaphore.Weighted // bytes, see cost
+	on     atomic.Int32        // envelopes on their way
 }
 
 func newBatch(b bus.Bus, waits bool) *batch {
-	return &batch{bus: b, waits: waits, freed: make(chan struct{}, 1)}
+	return &batch{bus: b, waits: waits, window: semaphore.NewWeighted(maxWindowBytes)}
+}
+
+// cost is what an envelope takes of the window: its body, which goes alone where it is larger than all of that, and at least
+// so much that there are maxWindow envelopes at most.
+func cost(e bus.Envelope) int64 {
+	return int64(min(max(len(e.Body), maxWindowBytes/maxWindow), maxWindowBytes))
 }
 
 // send gives the bus an envelope when there is room. A bus that is full gets it again, for as long as answers to others
@@ -189,68 +196,32 @@ func (b *batch) send(ctx context.Context, s *sending, e bus.Envelope) error {
 	s.mu.Lock()
 	s.open++
 	s.mu.Unlock()
-	for {
-		others, err := b.enter(ctx, len(e.Body))
-		if err != nil {
+	for size := cost(e); ; {
+		if b.window.Acquire(ctx, size) != nil {
 			s.note(nil, 0)
-			return err
+			return unsent(ctx)
 		}
-		err = b.bus.Publish(e, func(err error) {
-			b.leave(len(e.Body))
+		others := b.on.Add(1) - 1
+		err := b.bus.Publish(e, func(err error) {
+			b.leave(size)
 			s.answer(err)
 		})
 		if err == nil {
 			return nil
 		}
-		b.leave(len(e.Body))
+		b.leave(size)
 		if !errors.Is(err, bus.ErrFull) || others == 0 && !b.waits {
 			s.note(nil, 0)
 			return err
 		}
-		b.pause(ctx)
-	}
-}
-
-// enter waits until an envelope may go, and returns how many others are on their way.
-func (b *batch) enter(ctx context.Context, size int) (others int, err error) {
-	for ctx.Err() == nil {
-		if others, ok := b.admit(size); ok {
-			return others, nil
-		}
 		select {
-		case <-b.freed:
+		case <-time.After(fullPause):
 		case <-ctx.Done():
 		}
 	}
-	return 0, unsent(ctx)
 }
 
-func (b *batch) admit(size int) (others int, ok bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.on > 0 && (b.on >= maxWindow || b.bytes+size > maxWindowBytes) {
-		return 0, false
-	}
-	b.on++
-	b.bytes += size
-	return b.on - 1, true
-}
-
-func (b *batch) leave(size int) {
-	b.mu.Lock()
-	b.on--
-	b.bytes -= size
-	b.mu.Unlock()
-	select {
-	case b.freed <- struct{}{}:
-	default:
-	}
-}
-
-// pause waits for room in a bus that is full.
-func (b *batch) pause(ctx context.Context) {
-	select {
-	case <-time.After(fullPause):
-	case <-ctx.Done():
-	}
+func (b *batch) leave(size int64) {
+	b.on.Add(-1)
+	b.window.Release(size)
 }
