@@ -53,11 +53,11 @@ var mayImport = map[string][]string{
 
 	"admin": {"gateway", "gateway/destination", "gateway/policy", "gateway/registry", "gateway/registry/redisregistry", "gateway/schema", "gateway/stomp", "bus"},
 
-	"admin/api": {"admin", "gateway", "gateway/auth", "gateway/policy", "gateway/registry", "gateway/registry/redisregistry", "gateway/schema", "bus", "bus/seldom"},
+	"admin/api": {"admin", "gateway", "gateway/auth", "gateway/policy", "gateway/problem", "gateway/registry", "gateway/registry/redisregistry", "gateway/schema", "bus", "bus/seldom"},
 
 	"gateway": {
 		"gateway/internal/front", "gateway/internal/history", "gateway/internal/loop", "gateway/internal/pageapi", "gateway/internal/presence", "gateway/internal/router", "gateway/internal/session", "gateway/internal/sockjs",
-		"gateway/internal/tcp", "gateway/internal/ws", "gateway/auth", "gateway/destination", "gateway/origin", "gateway/policy", "gateway/registry", "gateway/stomp", "bus", "bus/seldom",
+		"gateway/internal/tcp", "gateway/internal/ws", "gateway/auth", "gateway/destination", "gateway/origin", "gateway/policy", "gateway/problem", "gateway/registry", "gateway/stomp", "bus", "bus/seldom",
 	},
 	"gateway/internal/front": {
 		"gateway/internal/sockjs", "gateway/internal/tcp", "gateway/internal/ws", "gateway/internal/session", "gateway/internal/loop",
@@ -69,12 +69,13 @@ var mayImport = map[string][]string{
 	"gateway/internal/session":  {"gateway/internal/router", "gateway/internal/loop", "gateway/auth", "gateway/destination", "gateway/policy", "gateway/registry", "gateway/schema", "gateway/stomp", "bus", "bus/seldom"},
 	"gateway/internal/router":   {"gateway/internal/history", "gateway/internal/loop", "gateway/destination", "gateway/policy", "gateway/registry", "gateway/stomp", "bus", "bus/seldom"},
 	"gateway/internal/presence": {"gateway/internal/router", "gateway/registry", "bus"},
-	"gateway/internal/pageapi":  {"gateway/auth", "gateway/policy", "gateway/registry", "bus", "bus/seldom"},
+	"gateway/internal/pageapi":  {"gateway/auth", "gateway/policy", "gateway/problem", "gateway/registry", "bus", "bus/seldom"},
 	"gateway/internal/history":  {"bus"},
 	"gateway/internal/loop":     {},
 
 	"gateway/asyncapi":               {"gateway/policy"},
 	"gateway/policy":                 {"gateway/destination", "gateway/schema", "gateway/stomp", "bus", "bus/settings"},
+	"gateway/problem":                {"gateway/policy", "gateway/schema"},
 	"gateway/schema":                 {},
 	"gateway/auth":                   {"gateway/destination"},
 	"gateway/auth/redislist":         {},

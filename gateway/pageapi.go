@@ -8,6 +8,7 @@ import (
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/gateway/internal/pageapi"
 	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/problem"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
@@ -47,13 +48,13 @@ func (g *Gateway) pageHistory(ctx context.Context, destination, after string, li
 	page, err := g.History(ctx, destination, after, limit)
 	switch {
 	case errors.Is(err, ErrNoHistory):
-		return pageapi.History{}, pageapi.NewProblem(http.StatusNotFound, "nothing is kept of the destination")
+		return pageapi.History{}, problem.New(http.StatusNotFound, "nothing is kept of the destination")
 	case errors.Is(err, ErrPosition):
-		return pageapi.History{}, pageapi.NewProblem(http.StatusUnprocessableEntity, "after: want what an x-position header says, whole")
+		return pageapi.History{}, problem.New(http.StatusUnprocessableEntity, "after: want what an x-position header says, whole")
 	case errors.Is(err, ErrNotRecovered):
-		return pageapi.History{}, pageapi.NewProblem(http.StatusConflict, "not all that came after the position is there any more: leave after out for the last messages that are")
+		return pageapi.History{}, problem.New(http.StatusConflict, "not all that came after the position is there any more: leave after out for the last messages that are")
 	case errors.Is(err, bus.ErrDestination):
-		return pageapi.History{}, pageapi.NewProblem(http.StatusUnprocessableEntity, "the broker can't bring the destination")
+		return pageapi.History{}, problem.New(http.StatusUnprocessableEntity, "the broker can't bring the destination")
 	case err != nil:
 		return pageapi.History{}, err
 	}

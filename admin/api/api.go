@@ -26,6 +26,7 @@ import (
 	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/problem"
 )
 
 // Bounds of what requests cost, together and each.
@@ -235,7 +236,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	defer a.answerPanic(rec, pattern)
 	if p := a.serve(rec, r, pattern); p != nil {
-		p.refuse(rec, r)
+		refuse(p, rec, r)
 	}
 }
 
@@ -247,7 +248,7 @@ func (a *API) answerPanic(rec *recorder, pattern string) {
 	}
 	a.log.Error("the API failed on a request", "route", pattern, "err", fault, "stack", string(debug.Stack()))
 	if rec.status == 0 {
-		coded(http.StatusInternalServerError, policy.CodeInternal, errFailed).write(rec)
+		coded(http.StatusInternalServerError, policy.CodeInternal, errFailed).Write(rec)
 	}
 }
 
@@ -268,7 +269,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, pattern string) *Pro
 	case a.requests <- struct{}{}:
 		defer func() { <-a.requests }()
 	default:
-		return busy("too many requests at a time")
+		return problem.Busy("too many requests at a time")
 	}
 	ctx, cancel := context.WithTimeout(withKey(r.Context(), key), requestTimeout)
 	defer cancel()
@@ -288,7 +289,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, pattern string) *Pro
 func checkQuery(r *http.Request) *Problem {
 	for name, values := range r.URL.Query() {
 		if len(values) > 1 || values[0] == "" && name != "cursor" { // with which the first page begins
-			return invalid("query.%.100s: want one value, or leave it out", name)
+			return problem.Invalid("query.%.100s: want one value, or leave it out", name)
 		}
 	}
 	return nil
@@ -307,9 +308,9 @@ func (a *API) checkScope(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	r, w := humago.Unwrap(ctx)
-	p := problem(http.StatusForbidden, "the key %s does not have the scope %s", key.Name, scope)
+	p := problem.New(http.StatusForbidden, "the key %s does not have the scope %s", key.Name, scope)
 	a.noteRefusal(r, p, key.Name)
-	p.refuse(w, r)
+	refuse(p, w, r)
 }
 
 // atMost lets a request through while less than n others are being answered. Its body has not been read yet.
@@ -322,7 +323,7 @@ func atMost(n int, what string) huma.Middlewares {
 			next(ctx)
 		default:
 			_, w := humago.Unwrap(ctx)
-			busy("too many " + what + " at a time").write(w)
+			problem.Busy("too many " + what + " at a time").Write(w)
 		}
 	}}
 }
@@ -335,7 +336,7 @@ func (a *API) holdBody(ctx huma.Context, next func(huma.Context)) {
 		size = limit
 	}
 	if !a.bodies.TryAcquire(size) {
-		busy("too many bytes of bodies at a time").refuse(w, r)
+		refuse(problem.Busy("too many bytes of bodies at a time"), w, r)
 		return
 	}
 	defer a.bodies.Release(size)

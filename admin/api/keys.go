@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+
+	"github.com/stompgw/stompgw/gateway/problem"
 )
 
 // Scope is what a key may be used for.
@@ -66,9 +68,7 @@ func (a *API) keyFor(r *http.Request) (*Key, *Problem) {
 
 // unauthorized is the Problem of a request without a key that is taken.
 func unauthorized(detail, challenge string) *Problem {
-	p := problem(http.StatusUnauthorized, "%s", detail)
-	p.header = http.Header{"Www-Authenticate": {`Bearer realm="stompgw"` + challenge}}
-	return p
+	return problem.New(http.StatusUnauthorized, "%s", detail).With("WWW-Authenticate", `Bearer realm="stompgw"`+challenge)
 }
 
 type keyInContext struct{}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/gateway/problem"
 )
 
 func (a *API) addMembers() {
@@ -26,7 +27,7 @@ type MemberPath struct {
 
 func (p MemberPath) member() (m Member, err error) {
 	if err := m.UnmarshalText([]byte(p.ID)); err != nil {
-		return "", invalid("%v", err)
+		return "", problem.Invalid("%v", err)
 	}
 	return m, nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/gateway/problem"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
@@ -63,7 +64,7 @@ func (a *API) drain(ctx context.Context, in *nodePath) (d drained, err error) {
 		return d, err
 	}
 	if _, uuid, _ := strings.Cut(node.Name, "/"); uuid != in.ID && node.Short != in.ID {
-		return d, problem(http.StatusNotFound, "%s is no UUID of a node: want that, which is what its name ends with, or its id in the list", in.ID)
+		return d, problem.New(http.StatusNotFound, "%s is no UUID of a node: want that, which is what its name ends with, or its id in the list", in.ID)
 	}
 	d.Sessions, err = cluster.Drain(ctx, node.Name)
 	return d, err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/problem"
 )
 
 func (a *API) addPolicy() {
@@ -61,7 +62,7 @@ func (a *API) testPolicy(_ context.Context, in *policyRequest) (out verdict, err
 	if b.Claims != nil {
 		who, err := a.node.Assume(b.Claims)
 		if err != nil {
-			return out, invalid("claims: %v", err)
+			return out, problem.Invalid("claims: %v", err)
 		}
 		r.Member, r.Claims, r.Inbox = who.Member, who.Claims, who.Inbox()
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/stompgw/stompgw/admin"
+	"github.com/stompgw/stompgw/gateway/problem"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
@@ -45,7 +46,7 @@ func (a *API) showPresence(ctx context.Context, q *presenceQuery) (p presence, e
 		return p, err
 	}
 	if !a.node.Rules().HasPresence(q.Destination) {
-		return p, problem(http.StatusNotFound, "nobody knows who is there: the channel that is about the destination has no presence in the configuration")
+		return p, problem.New(http.StatusNotFound, "nobody knows who is there: the channel that is about the destination has no presence in the configuration")
 	}
 	cluster := a.as(ctx)
 	all, err := cluster.Present(ctx, q.Destination, q.Count)

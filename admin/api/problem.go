@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -17,55 +18,17 @@ import (
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/problem"
 	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
-	"github.com/stompgw/stompgw/gateway/schema"
 )
 
-// Problem is an error as RFC 9457 writes it. Code and Word are those that clients of the gateway are told for the same;
-// 0 and "" where there is none.
-type Problem struct {
-	Type   string      `json:"type" doc:"always about:blank: the status, and error, tell problems apart"`
-	Title  string      `json:"title" doc:"the status in words"`
-	Status int         `json:"status"`
-	Detail string      `json:"detail" doc:"what is wrong, for people"`
-	Code   policy.Code `json:"code,omitempty" doc:"the number that STOMP clients are told for the same, as stompgw explain lists them"`
-	Word   string      `json:"error,omitempty" doc:"its word, stable, for programs"`
-
-	Schema *schema.Fault `json:"schema,omitempty" doc:"where the body does not fit its channel's schema"`
-
-	header http.Header // of the answer, besides its type
-}
-
-const problemType = "application/problem+json"
-
-// again is for how many seconds a client waits before it asks again.
-const again = "1"
-
-func problem(status int, format string, args ...any) *Problem {
-	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: fmt.Sprintf(format, args...)}
-}
+// Problem is what a request that fails is answered with.
+type Problem = problem.Problem
 
 // coded is a problem that STOMP clients are told of by a code.
 func coded(status int, code policy.Code, err error) *Problem {
-	p := problem(status, "%v", err)
-	why, _ := policy.Explain(code)
-	p.Code, p.Word = code, why.Word
-	return p
-}
-
-// retried is one that may pass later.
-func (p *Problem) retried() *Problem {
-	p.header = http.Header{"Retry-After": {again}}
-	return p
-}
-
-func busy(detail string) *Problem {
-	return problem(http.StatusServiceUnavailable, "%s", detail).retried()
-}
-
-func invalid(format string, args ...any) *Problem {
-	return problem(http.StatusUnprocessableEntity, format, args...)
+	return problem.New(status, "%v", err).Coded(code)
 }
 
 // problem says what an error of package admin means for who asked. To read is to change nothing, whatever became of it. What it does
@@ -81,14 +44,12 @@ func (a *API) problem(err error, reads bool) *Problem {
 	case is(bus.ErrUnknown):
 		return coded(http.StatusGatewayTimeout, policy.CodeUnknown, err)
 	case is(bus.ErrFull, bus.ErrDown, bus.ErrClosed, bus.ErrCrowded, admin.ErrUnsent):
-		return coded(http.StatusServiceUnavailable, policy.CodeUnavailable, err).retried()
+		return coded(http.StatusServiceUnavailable, policy.CodeUnavailable, err).After(time.Second)
 	case is(bus.ErrTooLarge, admin.ErrBody):
 		return coded(http.StatusRequestEntityTooLarge, policy.CodeTooLarge, err)
-	case is(bus.ErrDestination):
-		return coded(http.StatusUnprocessableEntity, policy.CodeDestination, err)
 	case is(bus.ErrContent):
 		return coded(http.StatusUnprocessableEntity, policy.CodeContent, err)
-	case errors.As(err, new(*admin.DestinationError)):
+	case is(bus.ErrDestination), errors.As(err, new(*admin.DestinationError)):
 		return coded(http.StatusUnprocessableEntity, policy.CodeDestination, err)
 	case errors.As(err, new(*admin.SchemaError)):
 		fault, _ := errors.AsType[*admin.SchemaError](err)
@@ -96,53 +57,31 @@ func (a *API) problem(err error, reads bool) *Problem {
 		p.Schema = fault.Fault
 		return p
 	case is(admin.ErrHeader, admin.ErrOneTarget, admin.ErrTooManyRecipients, admin.ErrCursor, admin.ErrPage, admin.ErrRoom, admin.ErrDestination, registry.ErrMember, gateway.ErrPosition):
-		return invalid("%v", err)
+		return problem.Invalid("%v", err)
 	case is(admin.ErrNoSession, admin.ErrNoNode, admin.ErrNotConnected, gateway.ErrNoHistory):
-		return problem(http.StatusNotFound, "%v", err)
+		return problem.New(http.StatusNotFound, "%v", err)
 	case errors.As(err, new(*admin.AmbiguousError)), is(redisregistry.ErrTooManyBlocks, gateway.ErrNotRecovered):
-		return problem(http.StatusConflict, "%v", err)
+		return problem.New(http.StatusConflict, "%v", err)
 	case is(gateway.ErrNotRunning):
-		return busy(err.Error())
+		return problem.Busy(err.Error())
 	case is(admin.ErrSilent, context.DeadlineExceeded, context.Canceled): // who asked has left, or the node ends
 		if reads {
-			return busy("no answer in time: " + err.Error())
+			return problem.Busy("no answer in time: " + err.Error())
 		}
 		return coded(http.StatusGatewayTimeout, policy.CodeUnknown, err)
 	case admin.IsAway(err):
-		return busy("redis can't be asked: " + err.Error())
+		return problem.Busy("redis can't be asked: " + err.Error())
 	}
 	a.failed.Log(a.log, slog.LevelError, "the API failed on a request", "err", err)
 	return coded(http.StatusInternalServerError, policy.CodeInternal, errFailed)
 }
 
-// Error implements error.
-func (p *Problem) Error() string { return p.Detail }
-
-// GetStatus, GetHeaders and ContentType are how huma learns what to answer.
-func (p *Problem) GetStatus() int { return p.Status }
-
-// GetHeaders implements huma.HeadersError.
-func (p *Problem) GetHeaders() http.Header { return p.header }
-
-// ContentType implements huma.ContentTypeFilter.
-func (p *Problem) ContentType(string) string { return problemType }
-
 // refuse answers a request of which nothing was read but its head: nobody waits for the body.
-func (p *Problem) refuse(w http.ResponseWriter, r *http.Request) {
+func refuse(p *Problem, w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
 		w.Header().Set("Connection", "close")
 	}
-	p.write(w)
-}
-
-// write answers with p, where huma does not.
-func (p *Problem) write(w http.ResponseWriter) {
-	for name, values := range p.header {
-		w.Header()[name] = values
-	}
-	w.Header().Set("Content-Type", problemType)
-	w.WriteHeader(p.Status)
-	writeJSON(w, p) // of our own types: it can't fail
+	p.Write(w)
 }
 
 // problemResponse is an answer of the document.
@@ -150,7 +89,7 @@ func (a *API) problemResponse(status int) *huma.Response {
 	schema := a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "")
 	return &huma.Response{
 		Description: http.StatusText(status),
-		Content:     map[string]*huma.MediaType{problemType: {Schema: schema}},
+		Content:     map[string]*huma.MediaType{problem.ContentType: {Schema: schema}},
 	}
 }
 
@@ -162,12 +101,12 @@ func ownProblem(ctx huma.Context, _ string, v any) (any, error) {
 	if !is {
 		return v, nil
 	}
-	p := problem(m.Status, "%s", m.Detail)
+	p := problem.New(m.Status, "%s", m.Detail)
 	switch {
 	case m.Status == http.StatusRequestEntityTooLarge:
 		p = coded(m.Status, policy.CodeTooLarge, fmt.Errorf("the request is too large: %d bytes fit here", ctx.Operation().MaxBodyBytes-1))
 	case m.Status == http.StatusInternalServerError && m.Detail == "cannot read request body": // not of ours
-		p = problem(http.StatusBadRequest, "the body did not arrive whole")
+		p = problem.New(http.StatusBadRequest, "the body did not arrive whole")
 		ctx.SetStatus(p.Status)
 	case m.Status == http.StatusUnsupportedMediaType:
 		p.Detail = "want Content-Type: application/json, as curl --json sends"
@@ -202,11 +141,10 @@ func unrouted(mux *http.ServeMux, r *http.Request) *Problem {
 	rec := &recorder{ResponseWriter: discard{http.Header{}}}
 	mux.ServeHTTP(rec, r)
 	if rec.status == http.StatusMethodNotAllowed {
-		p := problem(rec.status, "this path takes %s", rec.Header().Get("Allow"))
-		p.header = http.Header{"Allow": rec.Header()["Allow"]}
-		return p
+		allow := rec.Header().Get("Allow")
+		return problem.New(rec.status, "this path takes %s", allow).With("Allow", allow)
 	}
-	return problem(http.StatusNotFound, "there is no such path; %s has those there are", specPath)
+	return problem.New(http.StatusNotFound, "there is no such path; %s has those there are", specPath)
 }
 
 // discard is an answer of which the headers alone count.

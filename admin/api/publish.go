@@ -18,6 +18,7 @@ import (
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/gateway/problem"
 )
 
 // Bounds of what is published at a time.
@@ -101,7 +102,7 @@ func partly(done admin.Published) error {
 // message returns m as package admin takes it.
 func (a *API) message(m *message) (out admin.Message, err error) {
 	if m.Body != "" && m.Base64 != nil {
-		return out, invalid("body and body_base64: a message has one body")
+		return out, problem.Invalid("body and body_base64: a message has one body")
 	}
 	out = admin.Message{Destination: m.Destination, Body: []byte(m.Body)}
 	if m.Base64 != nil {
@@ -116,7 +117,7 @@ func (a *API) message(m *message) (out admin.Message, err error) {
 		}
 		inbox, err := a.node.Inbox(m.Issuer, string(m.Member))
 		if err != nil {
-			return out, invalid("%v", err)
+			return out, problem.Invalid("%v", err)
 		}
 		out.Destination = inbox + m.Destination
 	}
@@ -128,11 +129,11 @@ func (a *API) message(m *message) (out admin.Message, err error) {
 func (m *message) recipients() (to admin.To, err error) {
 	switch {
 	case m.Member == "" && m.To != "":
-		return to, invalid("to: it stands beside member alone")
+		return to, problem.Invalid("to: it stands beside member alone")
 	case m.Member == "" && m.Issuer != "":
-		return to, invalid("issuer: it stands beside member alone")
+		return to, problem.Invalid("issuer: it stands beside member alone")
 	case m.To != "" && m.Issuer != "":
-		return to, invalid("issuer: sessions are found by the member alone; leave it or to out")
+		return to, problem.Invalid("issuer: sessions are found by the member alone; leave it or to out")
 	case m.Member != "" && m.To == "" && m.Session != "":
 		return to, admin.ErrOneTarget
 	}
@@ -148,7 +149,7 @@ func (m *message) headers(body []byte) (list []bus.Header, err error) {
 	list = append(list, bus.Header{Name: "content-type", Value: cmp.Or(m.ContentType, admin.ContentType(body))})
 	for _, name := range slices.Sorted(maps.Keys(m.Headers)) {
 		if strings.EqualFold(name, "content-type") {
-			return nil, invalid("headers: the type of the body is content_type")
+			return nil, problem.Invalid("headers: the type of the body is content_type")
 		}
 		list = append(list, bus.Header{Name: name, Value: m.Headers[name]})
 	}
@@ -193,7 +194,7 @@ type batchAnswer struct {
 func (a *API) publishBatch(ctx context.Context, body []byte, schema *huma.Schema) (*batchAnswer, error) {
 	lines := bytes.Split(bytes.TrimSuffix(body, []byte("\n")), []byte("\n"))
 	if len(lines) > maxLines {
-		return nil, problem(http.StatusRequestEntityTooLarge, "%d lines: want %d at most", len(lines), maxLines)
+		return nil, problem.New(http.StatusRequestEntityTooLarge, "%d lines: want %d at most", len(lines), maxLines)
 	}
 	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
@@ -229,18 +230,18 @@ func (a *API) parse(lines [][]byte, schema *huma.Schema, told []line) (messages 
 func (a *API) parseLine(text []byte, schema *huma.Schema) (out admin.Message, err error) {
 	var raw any
 	if err := readJSON(text, &raw); err != nil {
-		return out, problem(http.StatusBadRequest, "%v", err)
+		return out, problem.New(http.StatusBadRequest, "%v", err)
 	}
 	var res huma.ValidateResult
 	path := huma.NewPathBuffer(nil, 0)
 	path.Push("body")
 	huma.Validate(a.huma.OpenAPI().Components.Schemas, schema, path, huma.ModeWriteToServer, raw, &res)
 	if len(res.Errors) > 0 {
-		return out, invalid("%s", details(res.Errors))
+		return out, problem.Invalid("%s", details(res.Errors))
 	}
 	var m message
 	if err := readJSON(text, &m); err != nil {
-		return out, invalid("%v", err)
+		return out, problem.Invalid("%v", err)
 	}
 	return a.message(&m)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/problem"
 )
 
 func (a *API) addSessions() {
@@ -57,7 +58,7 @@ func (a *API) listSessions(ctx context.Context, q *sessionsQuery) (p sessionPage
 	var member Member
 	if q.Member != "" {
 		if err := member.UnmarshalText([]byte(q.Member)); err != nil {
-			return p, invalid("member: %v", err)
+			return p, problem.Invalid("member: %v", err)
 		}
 	}
 	f := q.filter(member)
@@ -116,11 +117,11 @@ func (t Told) kick() (k gateway.Kick, err error) {
 	k.Reason = t.Reason
 	if t.Code != 0 {
 		if k.Code, err = admin.ParseCode(strconv.Itoa(t.Code)); err != nil {
-			return k, invalid("code: %v", err)
+			return k, problem.Invalid("code: %v", err)
 		}
 	}
 	if err := k.Check(); err != nil {
-		return k, invalid("%v", err)
+		return k, problem.Invalid("%v", err)
 	}
 	return k, nil
 }
@@ -185,9 +186,9 @@ func (b *kickBody) check() error {
 	}
 	switch {
 	case said != 1:
-		return invalid("whose sessions? Say one of session, member, destination, or all: true")
+		return problem.Invalid("whose sessions? Say one of session, member, destination, or all: true")
 	case b.Session != "" && (b.Node != "" || b.Transport != ""):
-		return invalid("session says it all: leave node and transport out")
+		return problem.Invalid("session says it all: leave node and transport out")
 	}
 	return nil
 }
@@ -236,10 +237,10 @@ type ended struct {
 func (a *API) endSubscriptions(ctx context.Context, in *endingRequest) (e ended, err error) {
 	b, cluster := in.Body, a.as(ctx)
 	if (b.Session == "") == (b.Member == "") {
-		return e, invalid("whose subscriptions? Say session or member")
+		return e, problem.Invalid("whose subscriptions? Say session or member")
 	}
 	if err := gateway.CheckReason(b.Reason); err != nil {
-		return e, invalid("reason: %v", err)
+		return e, problem.Invalid("reason: %v", err)
 	}
 	sessions, whom, err := whose(ctx, cluster, b.Session, admin.Filter{Member: string(b.Member)})
 	if err != nil {

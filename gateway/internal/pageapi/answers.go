@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/problem"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
@@ -34,14 +35,14 @@ type names struct {
 func (a *API) destinations(ctx context.Context, k *asker) ([]byte, error) {
 	match := k.query["match"]
 	if err := a.CheckMatch(match); err != nil {
-		return nil, invalid("match: %v", err)
+		return nil, problem.Invalid("match: %v", err)
 	}
 	after, err := a.cursors.read(k.query["after"])
 	if err != nil {
 		return nil, err
 	}
 	if len(after) > maxName {
-		return nil, invalid("after: it has over %d bytes", maxName)
+		return nil, problem.Invalid("after: it has over %d bytes", maxName)
 	}
 	read, err := a.kept.get(ctx, question{what: "destinations", name: match, after: after}, func() (any, int, error) {
 		page, next, err := a.Source.Destinations(ctx, match, after, maxJudged)
@@ -151,7 +152,7 @@ func (a *API) history(ctx context.Context, k *asker) ([]byte, error) {
 	}
 	after := k.query["after"]
 	if len(after) > maxPosition {
-		return nil, invalid("after: no position of a message has over %d bytes", maxPosition)
+		return nil, problem.Invalid("after: no position of a message has over %d bytes", maxPosition)
 	}
 	given, refusal := k.judge(name)
 	if refusal != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/stompgw/stompgw/bus/seldom"
 	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/problem"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
@@ -43,7 +44,7 @@ type History struct {
 	More     bool   `json:"more"`               // there are others behind them
 }
 
-// Options are what an API is told. Its functions may be called from any goroutine. An error of a Source, or of History, that is a *Problem is told as such.
+// Options are what an API is told. Its functions may be called from any goroutine. An error of a Source, or of History, that is a *problem.Problem is told as such.
 type Options struct {
 	Rules      func() *policy.Catalogue // that count at the time
 	Auth       *auth.Authenticator      // nil where nobody's tokens are taken
@@ -91,12 +92,12 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Access-Control-Expose-Headers", "Retry-After")
 	text, err := a.answer(r)
 	if err != nil {
-		a.problem(err).write(w)
+		a.problem(err).Write(w)
 		return
 	}
 	size := max(0, int64(len(text)-freeBytes))
 	if !a.writing.TryAcquire(size) {
-		busy("too many clients are slow to take their answers").write(w)
+		problem.Busy("too many clients are slow to take their answers").Write(w)
 		return
 	}
 	defer a.writing.Release(size)
@@ -109,7 +110,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (a *API) answer(r *http.Request) ([]byte, error) {
 	remote, _ := netip.ParseAddrPort(r.RemoteAddr) // the zero value when it has none
 	if wait := a.pace.take(remote.Addr()); wait > 0 {
-		return nil, NewProblem(http.StatusTooManyRequests, "an address may ask %d times a second", perSecond).after(wait)
+		return nil, problem.New(http.StatusTooManyRequests, "an address may ask %d times a second", perSecond).After(wait)
 	}
 	var serve func(context.Context, *asker) ([]byte, error)
 	var takes []string
@@ -121,7 +122,7 @@ func (a *API) answer(r *http.Request) ([]byte, error) {
 	case "history":
 		serve, takes = a.history, []string{"destination", "after", "limit"}
 	default:
-		return nil, NewProblem(http.StatusNotFound, "there is no such path: destinations, presence and history there are")
+		return nil, problem.New(http.StatusNotFound, "there is no such path: destinations, presence and history there are")
 	}
 	q, err := readQuery(r.URL.RawQuery, takes)
 	if err != nil {
@@ -131,7 +132,7 @@ func (a *API) answer(r *http.Request) ([]byte, error) {
 	case a.requests <- struct{}{}:
 		defer func() { <-a.requests }()
 	default:
-		return nil, busy("too many requests at a time")
+		return nil, problem.Busy("too many requests at a time")
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/problem"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
@@ -196,7 +197,7 @@ func TestFailures(t *testing.T) {
 	if got := r.log.String(); strings.Count(got, "10.1.2.3") != 3 {
 		t.Errorf("the log says %s", got)
 	}
-	r.fails = NewProblem(http.StatusNotFound, "nothing is kept")
+	r.fails = problem.New(http.StatusNotFound, "nothing is kept")
 	r.wantProblem("history?destination=/topic/open/a", "", 404, 0)
 	r.fails = errors.New("but now")
 	r.pass(time.Second)

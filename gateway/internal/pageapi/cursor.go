@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"net/http"
 	"strings"
+
+	"github.com/stompgw/stompgw/gateway/problem"
 )
 
 // A list goes on behind the last name that was looked at. Where that is one that who asks may not see, it is told sealed, with a key of this
@@ -51,7 +53,7 @@ func (c cursors) read(cursor string) (name string, err error) {
 		text, err = c.seal.Open(nil, nil, text, nil)
 	}
 	if err != nil {
-		return "", NewProblem(http.StatusConflict, "after: another node has told that, or this one before it began anew: leave after out to begin anew")
+		return "", problem.New(http.StatusConflict, "after: another node has told that, or this one before it began anew: leave after out to begin anew")
 	}
 	return string(text), nil
 }

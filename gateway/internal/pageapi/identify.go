@@ -2,7 +2,6 @@ package pageapi
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/auth"
@@ -34,7 +33,7 @@ func (a *API) identify(ctx context.Context, header string) (*auth.Identity, erro
 // verify returns whom a token names.
 func (a *API) verify(ctx context.Context, token []byte) (*auth.Identity, error) {
 	if a.Auth == nil {
-		return nil, unknown("this node takes nobody's tokens: no issuer is configured")
+		return nil, unauthorized("this node takes nobody's tokens: no issuer is configured")
 	}
 	who, err, known := a.Auth.Known(token, a.Now())
 	if !known {
@@ -47,14 +46,7 @@ func (a *API) verify(ctx context.Context, token []byte) (*auth.Identity, error) 
 	case !ok:
 		return nil, err
 	case fault.Expired():
-		return nil, unknown("the token has expired")
+		return nil, unauthorized("the token has expired")
 	}
-	return nil, unknown("the token is refused")
-}
-
-func unknown(detail string) *Problem {
-	p := NewProblem(http.StatusUnauthorized, "%s", detail)
-	why, _ := policy.Explain(policy.CodeLogin)
-	p.Code, p.Word = why.Code, why.Word
-	return p
+	return nil, unauthorized("the token is refused")
 }

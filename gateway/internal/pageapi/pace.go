@@ -11,6 +11,7 @@ const (
 	interval     = time.Second / perSecond // what a request costs
 	mayOwe       = time.Second - interval  // what an address may owe and still ask
 	maxAddresses = 1 << 16                 // that ask within a second or two; a new one beyond has to wait
+	again        = time.Second             // for that long
 )
 
 // pace bounds how often each address asks. Its methods may be called from any goroutine.

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/stompgw/stompgw/gateway/problem"
 )
 
 const (
@@ -21,17 +23,17 @@ type query map[string]string
 func readQuery(raw string, takes []string) (query, error) {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
-		return nil, invalid("the query is malformed: names and values are percent-encoded, as URLSearchParams does it")
+		return nil, problem.Invalid("the query is malformed: names and values are percent-encoded, as URLSearchParams does it")
 	}
 	q := query{}
 	for name, list := range values {
 		switch {
 		case !slices.Contains(takes, name):
-			return nil, invalid("%.100q is no parameter of this: want %s", name, strings.Join(takes, ", "))
+			return nil, problem.Invalid("%.100q is no parameter of this: want %s", name, strings.Join(takes, ", "))
 		case len(list) > 1 || list[0] == "":
-			return nil, invalid("%s: want one value, or leave it out", name)
+			return nil, problem.Invalid("%s: want one value, or leave it out", name)
 		case len(list[0]) > 2*maxName:
-			return nil, invalid("%s: it has over %d bytes", name, 2*maxName)
+			return nil, problem.Invalid("%s: it has over %d bytes", name, 2*maxName)
 		}
 		q[name] = list[0]
 	}
@@ -43,7 +45,7 @@ func (q query) destination() (string, error) {
 	if name := q["destination"]; name != "" && len(name) <= maxName {
 		return name, nil
 	}
-	return "", invalid("destination: want the destination by its name, such as /topic/chat, of 1 to %d bytes", maxName)
+	return "", problem.Invalid("destination: want the destination by its name, such as /topic/chat, of 1 to %d bytes", maxName)
 }
 
 // limit is how many messages are asked for.
@@ -54,7 +56,7 @@ func (q query) limit() (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > maxMessages {
-		return 0, invalid("limit: want 1 to %d", maxMessages)
+		return 0, problem.Invalid("limit: want 1 to %d", maxMessages)
 	}
 	return n, nil
 }

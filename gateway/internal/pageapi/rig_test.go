@@ -17,6 +17,7 @@ import (
 	"github.com/stompgw/stompgw/bus/seldom"
 	"github.com/stompgw/stompgw/gateway/auth"
 	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/problem"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
@@ -187,7 +188,7 @@ func (r *rig) want(target, authorization, body string) {
 func (r *rig) wantProblem(target, authorization string, status int, code policy.Code) *httptest.ResponseRecorder {
 	r.t.Helper()
 	w := r.get(target, authorization)
-	var p Problem
+	var p problem.Problem
 	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Code != status || p.Status != status || p.Code != code || p.Detail == "" ||
 		w.Header().Get("Content-Type") != "application/problem+json" {
 		r.t.Errorf("%s: %d %s, want status %d and code %d", target, w.Code, w.Body, status, code)
