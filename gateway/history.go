@@ -49,6 +49,18 @@ type Kept struct {
 	Body     []byte       // the caller's
 }
 
+// HistoryJSON is a HistoryPage as programs read it.
+type HistoryJSON = pageapi.HistoryPage
+
+// JSON returns p as programs read it. It shares the memory of the bodies.
+func (p HistoryPage) JSON() HistoryJSON {
+	j := HistoryJSON{Messages: make([]KeptJSON, len(p.Messages)), Position: p.Position, More: p.More}
+	for i, m := range p.Messages {
+		j.Messages[i] = m.JSON()
+	}
+	return j
+}
+
 // KeptJSON is a Kept as programs read it.
 type KeptJSON = pageapi.Kept
 

@@ -44,25 +44,19 @@ func (g *Gateway) newPageAPI() http.Handler {
 }
 
 // pageHistory is History for pages.
-func (g *Gateway) pageHistory(ctx context.Context, destination, after string, limit int) (pageapi.History, error) {
+func (g *Gateway) pageHistory(ctx context.Context, destination, after string, limit int) (pageapi.HistoryPage, error) {
 	page, err := g.History(ctx, destination, after, limit)
 	switch {
 	case errors.Is(err, ErrNoHistory):
-		return pageapi.History{}, problem.New(http.StatusNotFound, "nothing is kept of the destination")
+		err = problem.New(http.StatusNotFound, "nothing is kept of the destination")
 	case errors.Is(err, ErrPosition):
-		return pageapi.History{}, problem.New(http.StatusUnprocessableEntity, "after: want what an x-position header says, whole")
+		err = problem.Invalid("after: want what an x-position header says, whole")
 	case errors.Is(err, ErrNotRecovered):
-		return pageapi.History{}, problem.New(http.StatusConflict, "not all that came after the position is there any more: leave after out for the last messages that are")
+		err = problem.New(http.StatusConflict, "not all that came after the position is there any more: leave after out for the last messages that are")
 	case errors.Is(err, bus.ErrDestination):
-		return pageapi.History{}, problem.New(http.StatusUnprocessableEntity, "the broker can't bring the destination")
-	case err != nil:
-		return pageapi.History{}, err
+		err = problem.Invalid("the broker can't bring the destination")
 	}
-	h := pageapi.History{Messages: make([]KeptJSON, len(page.Messages)), Position: page.Position, More: page.More}
-	for i, m := range page.Messages {
-		h.Messages[i] = m.JSON()
-	}
-	return h, nil
+	return page.JSON(), err
 }
 
 // alone is a node as the source of its own pages.

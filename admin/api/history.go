@@ -24,23 +24,9 @@ type historyQuery struct {
 	Limit       int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"fewer come where they take more than 8 MiB"`
 }
 
-// historyPage is a part of what is kept, the oldest message first.
-type historyPage struct {
-	Messages []gateway.KeptJSON `json:"messages" nullable:"false"`
-	Position string             `json:"position,omitempty" doc:"of who has these: after which the next page begins, also when that has yet to be published; there is none where that can't be told"`
-	More     bool               `json:"more" doc:"there are others behind them"`
-}
-
-func (a *API) readHistory(ctx context.Context, q *historyQuery) (p historyPage, err error) {
+func (a *API) readHistory(ctx context.Context, q *historyQuery) (gateway.HistoryJSON, error) {
 	page, err := a.node.History(ctx, q.Destination, q.After, q.Limit)
-	if err != nil {
-		return p, adviseHistory(err)
-	}
-	p = historyPage{Messages: make([]gateway.KeptJSON, len(page.Messages)), Position: page.Position, More: page.More}
-	for i, m := range page.Messages {
-		p.Messages[i] = m.JSON()
-	}
-	return p, nil
+	return page.JSON(), adviseHistory(err)
 }
 
 // adviseHistory adds to an error what to do.

@@ -37,13 +37,6 @@ type Source interface {
 	Present(ctx context.Context, room string, counts bool) (registry.Present, error)
 }
 
-// History is a part of what is kept of a destination, the oldest message first.
-type History struct {
-	Messages []Kept `json:"messages"`
-	Position string `json:"position,omitempty"` // of who has these: after which the next page begins; there is none where that can't be told
-	More     bool   `json:"more"`               // there are others behind them
-}
-
 // Options are what an API is told. Its functions may be called from any goroutine. An error of a Source, or of History, that is a *problem.Problem is told as such.
 type Options struct {
 	Rules      func() *policy.Catalogue // that count at the time
@@ -53,7 +46,7 @@ type Options struct {
 	Presence   bool // the node keeps who is in rooms
 	Source     Source
 	CheckMatch func(match string) error // why Source takes no such match
-	History    func(ctx context.Context, destination, after string, limit int) (History, error)
+	History    func(ctx context.Context, destination, after string, limit int) (HistoryPage, error)
 	Log        *slog.Logger
 	Failed     *seldom.Line // of Log; its owner closes it
 	Now        func() time.Time

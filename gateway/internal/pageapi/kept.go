@@ -6,6 +6,13 @@ import (
 	"github.com/stompgw/stompgw/bus"
 )
 
+// HistoryPage is a part of what is kept of a destination, the oldest message first, as programs read it.
+type HistoryPage struct {
+	Messages []Kept `json:"messages" nullable:"false"`
+	Position string `json:"position,omitempty" doc:"of who has these: after which the next page begins, also when that has yet to be published; there is none where that can't be told"`
+	More     bool   `json:"more" doc:"there are others behind them"`
+}
+
 // Kept is a message that is kept, as programs read it.
 type Kept struct {
 	Position    string            `json:"position,omitempty" doc:"of who has it, and what came before; there is none where that can't be told"`

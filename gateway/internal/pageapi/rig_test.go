@@ -127,9 +127,9 @@ func (r *rig) Present(ctx context.Context, room string, counts bool) (registry.P
 	return p, err
 }
 
-func (r *rig) history(ctx context.Context, destination, after string, limit int) (History, error) {
+func (r *rig) history(ctx context.Context, destination, after string, limit int) (HistoryPage, error) {
 	err := r.read(ctx, "history %s behind %s, %d", destination, after, limit)
-	return History{Messages: []Kept{NewKept("p1", nil, []byte("hello"))}, Position: "p1"}, err
+	return HistoryPage{Messages: []Kept{NewKept("p1", nil, []byte("hello"))}, Position: "p1"}, err
 }
 
 func (r *rig) wantReads(want ...string) {
