@@ -88,8 +88,8 @@ func (m *Matcher) Covers(p Pattern) (b Bindings, ok bool) {
 // Includes reports whether m matches every destination that other does, as far as that can be seen
 // segment by segment.
 func (m *Matcher) Includes(other *Matcher) bool {
-	var b Bindings
-	return len(m.segments) > 0 && match(m.segments, other.Pattern(), true, &b)
+	_, ok := m.Covers(Pattern{text: other.Pattern()})
+	return ok
 }
 
 // Pattern is m as a client would write it, with * for each variable.
@@ -119,19 +119,8 @@ func (m *Matcher) Begin() string {
 
 // Reaches reports whether m matches prefix, which is a destination, or anything below it.
 func (m *Matcher) Reaches(prefix string) bool {
-	segments := m.segments
-	for part := range strings.SplitSeq(strings.TrimPrefix(prefix, "/"), "/") {
-		switch {
-		case len(segments) == 0:
-			return false
-		case segments[0].kind == many:
-			return true
-		case !segments[0].matches(part):
-			return false
-		}
-		segments = segments[1:]
-	}
-	return true
+	below, err := NewMatcher(prefix + "/**")
+	return err == nil && m.Meets(&below)
 }
 
 // Meets reports whether there is a destination that both match, as far as can be seen segment by segment: of two segments with
