@@ -52,6 +52,7 @@ type Config struct {
 	files    sums     // what all the files hold that Load has read
 	rules    *policy.Catalogue
 	overlaps []overlap // prefixes that are off
+	idle     []idle    // schemas that no channel uses
 	errs     []error   // the mistakes that Load has found
 }
 

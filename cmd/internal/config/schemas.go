@@ -215,6 +215,63 @@ func (c *Config) loadSchemas() {
 			c.files[filepath.Join(said.folder, filepath.FromSlash(file))] = sum
 		}
 	}
+	c.findIdle()
+}
+
+// idle is a file that looks like a schema, and that no channel uses.
+type idle struct {
+	path string // of a setting that names one beside it, such as "channels[2].schema"
+	file string // such as "schemas/old.json"
+}
+
+// Bounds of what is looked through.
+const (
+	maxBeside = 1000 // files of a folder
+	maxIdle   = 10   // that are told
+)
+
+// findIdle looks beside the files of schemas for others. In the folder of the configuration itself JSON of any kind may stand, so that one
+// is left out.
+func (c *Config) findIdle() {
+	seen := map[string]bool{".": true}
+	for i := range c.Channels {
+		at := fmt.Sprintf("channels[%d].schema", i)
+		s, said := c.Channels[i].Schema, c.schemas[at]
+		if s == nil {
+			continue
+		}
+		for _, file := range slices.Sorted(maps.Keys(s.Files())) {
+			dir := path.Dir(file)
+			if seen[dir] {
+				continue
+			}
+			seen[dir] = true
+			for _, name := range filesOf(filepath.Join(said.folder, filepath.FromSlash(dir))) {
+				beside := path.Join(dir, name)
+				_, isUsed := c.files[filepath.Join(said.folder, filepath.FromSlash(beside))]
+				if path.Ext(name) == ".json" && !isUsed && len(c.idle) < maxIdle {
+					c.idle = append(c.idle, idle{at, beside})
+				}
+			}
+		}
+	}
+}
+
+// filesOf are the names of the files of a folder, as far as it can be read, in order.
+func filesOf(folder string) (names []string) {
+	f, err := os.Open(folder)
+	if err != nil {
+		return nil
+	}
+	defer f.Close() // of what was only read
+	entries, _ := f.ReadDir(maxBeside)
+	for _, e := range entries {
+		if e.Type().IsRegular() {
+			names = append(names, e.Name())
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // compile reads no file outside of the folder, whatever links there are in it.

@@ -3,7 +3,9 @@ package config
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -78,5 +80,39 @@ func TestSchemaFiles(t *testing.T) {
 	writeFile(t, "chat.json", `{`)
 	if none := must(Load(Source{Drivers: drivers(), File: "t.yaml", Uses: []string{}})); none.Rules().Contents("/topic/a") != nil {
 		t.Error("a schema is read that nobody wants")
+	}
+}
+
+// TestIdleSchemas: of the files beside schemas those that no channel uses, by a $ref neither, are told, once each and some of them alone.
+func TestIdleSchemas(t *testing.T) {
+	enter(t)
+	for _, dir := range []string{"schemas/parts/old.json", "elsewhere"} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writeFile(t, "schemas/chat.json", `{"properties": {"a": {"$ref": "parts/a.json"}}}`)
+	for _, name := range []string{"schemas/b.json", "schemas/old.json", "schemas/old.txt", "schemas/parts/a.json", "schemas/parts/b.json", "elsewhere/c.json", "idle.json"} {
+		writeFile(t, name, "{}")
+	}
+	writeFile(t, "t.yaml", `channels:
+  - {match: /topic/a, schema: schemas/chat.json}
+  - {match: /topic/b, schema: schemas/b.json}
+  - {match: /topic/c, schema: chat.json}
+`)
+	from := Source{Drivers: drivers(), File: "t.yaml"}
+	c := must(Load(from))
+	want := []string{
+		"t.yaml:2: channels[0].schema: no channel uses schemas/old.json, which stands beside schemas: name it in one, or take it away",
+		"t.yaml:2: channels[0].schema: no channel uses schemas/parts/b.json, which stands beside schemas: name it in one, or take it away",
+	}
+	if got := c.Warnings(); !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+	for i := range 2 * maxIdle {
+		writeFile(t, fmt.Sprintf("schemas/idle%d.json", i), "{}")
+	}
+	if got := c.Take(must(Load(from))).Warnings(); len(got) != maxIdle {
+		t.Errorf("%d of many are told", len(got))
 	}
 }

@@ -15,7 +15,7 @@ import (
 func (c *Config) Take(next *Config) *Config {
 	t := *c
 	t.origins, t.scalars, t.schemas, t.files, t.empty = next.origins, next.scalars, next.schemas, next.files, next.empty
-	t.Channels, t.Routes, t.rules = next.Channels, next.Routes, next.rules
+	t.Channels, t.Routes, t.rules, t.idle = next.Channels, next.Routes, next.rules, next.idle
 	t.Limits.takeRates(&next.Limits)
 	if (c.TLS.pair != nil) == (next.TLS.pair != nil) {
 		t.TLS = next.TLS

@@ -86,6 +86,9 @@ func (c *Config) warnOfRules(warn func(path, format string, args ...any)) {
 		by, where := c.Said(s.By + ".match")
 		warn(s.Rule+".match", "%q never decides: %q stands before it (%s) and matches all that it does; put it first, or leave it out", match, by, where)
 	}
+	for _, s := range c.idle {
+		warn(s.path, "no channel uses %s, which stands beside schemas: name it in one, or take it away", s.file)
+	}
 }
 
 // warnOfPrefix warns of what subscribers shall receive under a name that theirs don't begin with. It
