@@ -37,7 +37,7 @@ func (s *Session) ask(p *publication) {
 	if len(code) > maxCode || !utf8.ValidString(code) {
 		return
 	}
-	s.forgetQuestions(func(q *question) bool { return !now.Before(q.until) || q.correlation == p.backend.correlation })
+	s.forgetQuestions(func(q question) bool { return !now.Before(q.until) || q.correlation == p.backend.correlation })
 	work := s.busy()
 	if len(work.questions) == maxQuestions {
 		work.questions = slices.Delete(work.questions, 0, 1)
@@ -63,11 +63,11 @@ func (s *Session) requestCode(correlation string) (h bus.Header) {
 }
 
 // forgetQuestions takes out those that are over; nil is all.
-func (s *Session) forgetQuestions(over func(*question) bool) {
+func (s *Session) forgetQuestions(over func(question) bool) {
 	if s.work == nil {
 		return
 	}
 	had := len(s.work.questions)
-	s.work.questions = slices.DeleteFunc(s.work.questions, func(q question) bool { return over == nil || over(&q) })
+	s.work.questions = slices.DeleteFunc(s.work.questions, func(q question) bool { return over == nil || over(q) })
 	s.host.Stats.Asked.Add(int64(len(s.work.questions) - had))
 }
