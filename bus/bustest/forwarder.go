@@ -57,6 +57,17 @@ func forward(n *node, f bus.Forwarder, to bus.Target, e bus.Envelope) {
 	}
 }
 
+// AskedHeaders are those that a backend gets of a client's SEND without any of its own.
+func AskedHeaders() []bus.Header {
+	return []bus.Header{
+		{Name: "correlation-id", Value: "QK7MZ3XHTR5VD2NB4JYGWL6PCA"},
+		{Name: "stomp-destination", Value: "/app/orders"},
+		{Name: "stomp-principal", Value: "1764580000000/7c0e4c8e-0b52-4b0e-9a55-0d3a1c2f9b11/17/2025_12_01_T_09_06_40_000_UTC"},
+		{Name: "stomp-session", Value: "1764580000000/7c0e4c8e-0b52-4b0e-9a55-0d3a1c2f9b11_17"},
+		{Name: "stomp-member", Value: "42"},
+	}
+}
+
 // testForward: headers and body arrive as they were, those of the gateway as well, and nothing of it is received by a node.
 func testForward(t *testing.T, b Backend) {
 	n, f := b.aimed(t, "1/a")

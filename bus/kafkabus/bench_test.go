@@ -13,6 +13,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
 	"github.com/stompgw/stompgw/bus/kafkabus/internal/form"
 )
@@ -40,6 +41,39 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
+// BenchmarkForward measures the same of what goes to a backend, with the headers that tell it who sends, beside the same bodies published
+// without headers: by one bus, with as many keys, to topics of as many partitions.
+func BenchmarkForward(b *testing.B) {
+	broker := shared.Kafka(b)
+	topic := fmt.Sprintf("forward.%d", time.Now().UnixNano())
+	backend := topic + ".in"
+	broker.CreateTopic(b, topic, 12)
+	broker.CreateTopic(b, backend, 12)
+	kb, err := New(Config{Brokers: []string{broker.Addr}, Topic: topic}, "1/a", slog.New(slog.DiscardHandler))
+	must(b, err)
+	must(b, kb.Aim([]bus.Target{{Topic: backend}}))
+	keys, asked := destinations(12), bus.Envelope{Headers: bustest.AskedHeaders(), Body: make([]byte, 200)}
+	for _, way := range []struct {
+		name string
+		give func(i int, done func(error)) error
+	}{
+		{"publish", inTurn(kb, keys, asked.Body)},
+		{"to", func(i int, done func(error)) error {
+			return kb.Forward(bus.Target{Topic: backend, Key: keys[i%len(keys)]}, asked, done)
+		}},
+	} {
+		give(b, way.give, 1) // a topic that nothing has come to is slow
+		b.Run("way="+way.name, func(b *testing.B) {
+			b.ReportAllocs()
+			give(b, way.give, b.N)
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "envelopes/s")
+		})
+	}
+	if err := kb.Close(context.Background()); err != nil {
+		b.Error(err)
+	}
+}
+
 func flood(b *testing.B, kb *Bus, to []string) {
 	b.ReportAllocs()
 	b.ResetTimer()
@@ -48,6 +82,18 @@ func flood(b *testing.B, kb *Bus, to []string) {
 
 // publish publishes so many envelopes with a body, and waits for the answers.
 func publish(b *testing.B, kb *Bus, to []string, body []byte, count int) {
+	give(b, inTurn(kb, to, body), count)
+}
+
+// inTurn gives the bus a body for one destination after the other.
+func inTurn(kb *Bus, to []string, body []byte) func(i int, done func(error)) error {
+	return func(i int, done func(error)) error {
+		return kb.Publish(bus.Envelope{Destination: to[i%len(to)], Body: body}, done)
+	}
+}
+
+// give gives so many envelopes, and waits for the answers.
+func give(b *testing.B, one func(i int, done func(error)) error, count int) {
 	room := make(chan struct{}, 1)
 	var answers sync.WaitGroup
 	done := func(err error) {
@@ -62,9 +108,8 @@ func publish(b *testing.B, kb *Bus, to []string, body []byte, count int) {
 	}
 	for i := range count {
 		answers.Add(1)
-		publish := func() error { return kb.Publish(bus.Envelope{Destination: to[i%len(to)], Body: body}, done) }
-		err := publish()
-		for ; errors.Is(err, bus.ErrFull); err = publish() {
+		err := one(i, done)
+		for ; errors.Is(err, bus.ErrFull); err = one(i, done) {
 			<-room
 		}
 		must(b, err)

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/bustest"
 )
@@ -24,8 +26,38 @@ func eachHeaders(b *testing.B, bench func(b *testing.B, url string, headers int)
 // BenchmarkPublish measures from Publish to done, with as much in flight as the bus takes.
 func BenchmarkPublish(b *testing.B) {
 	eachHeaders(b, func(b *testing.B, url string, headers int) {
-		flood(b, newBus(b, Config{URL: url}, "1/a", nil), envelopes(headers))
+		flood(b, inTurn(newBus(b, Config{URL: url}, "1/a", nil), envelopes(headers)))
 	})
+}
+
+// BenchmarkForward measures the same of what goes to a backend, with the headers that tell it who sends, beside the same bodies published
+// without headers: by one bus, to as many subjects, each of which somebody else reads.
+func BenchmarkForward(b *testing.B) {
+	url := startProcess(b)
+	nb := newBus(b, Config{URL: url}, "1/a", nil)
+	es := envelopes(0)
+	asked := bus.Envelope{Headers: bustest.AskedHeaders(), Body: es[0].Body}
+	var to []bus.Target
+	for i := range es {
+		to = append(to, bus.Target{Subject: "orders." + strconv.Itoa(i)})
+	}
+	checkErr(b, nb.Aim(to), nil)
+	for _, subject := range []string{"orders.>", "stomp.d.>"} {
+		_, err := connect(b, url).Subscribe(subject, func(*nats.Msg) {})
+		checkErr(b, err, nil)
+	}
+	for _, way := range []struct {
+		name string
+		give func(i int, done func(error)) error
+	}{
+		{"publish", inTurn(nb, es)},
+		{"to", func(i int, done func(error)) error { return nb.Forward(to[i%len(to)], asked, done) }},
+	} {
+		b.Run("way="+way.name, func(b *testing.B) {
+			flood(b, way.give)
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "envelopes/s")
+		})
+	}
 }
 
 // BenchmarkPublishHistory measures the same where a stream stores each, and says so.
@@ -33,7 +65,7 @@ func BenchmarkPublishHistory(b *testing.B) {
 	nb := newBus(b, Config{URL: startProcess(b, "-js", "-sd", b.TempDir())}, "1/a", nil)
 	nb.Remember(keeping(100))
 	bustest.Eventually(b, "it is healthy", func() bool { return nb.Healthy() == nil })
-	flood(b, nb, envelopes(1))
+	flood(b, inTurn(nb, envelopes(1)))
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "envelopes/s")
 }
 
@@ -49,7 +81,7 @@ func roundTrip(b *testing.B, url string, headers int) {
 		checkErr(b, watchFor(nb, e.Destination), nil)
 	}
 	var publisher sync.WaitGroup
-	publisher.Go(func() { flood(b, nb, es) })
+	publisher.Go(func() { flood(b, inTurn(nb, es)) })
 	for range b.N {
 		<-arrived
 	}
@@ -68,8 +100,13 @@ func envelopes(headers int) []bus.Envelope {
 	return es
 }
 
-// flood publishes b.N envelopes and waits for the answer to the last.
-func flood(b *testing.B, nb *Bus, es []bus.Envelope) {
+// inTurn gives the bus one of the envelopes after the other.
+func inTurn(nb *Bus, es []bus.Envelope) func(i int, done func(error)) error {
+	return func(i int, done func(error)) error { return nb.Publish(es[i%len(es)], done) }
+}
+
+// flood gives b.N envelopes and waits for the answer to the last.
+func flood(b *testing.B, give func(i int, done func(error)) error) {
 	room := make(chan struct{}, 1)
 	answered, all := 0, make(chan struct{})
 	done := func(err error) { // on one goroutine
@@ -85,7 +122,7 @@ func flood(b *testing.B, nb *Bus, es []bus.Envelope) {
 	b.ResetTimer()
 	for i := range b.N {
 		for {
-			err := nb.Publish(es[i%len(es)], done)
+			err := give(i, done)
 			if err == nil {
 				break
 			}

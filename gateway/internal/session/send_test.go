@@ -300,3 +300,49 @@ func BenchmarkSend(b *testing.B) {
 		})
 	}
 }
+
+// nullForwarder is a nullBus with backends.
+type nullForwarder struct{ nullBus }
+
+// Aim implements bus.Forwarder.
+func (nullForwarder) Aim([]bus.Target) error { return nil }
+
+// Forward implements bus.Forwarder.
+func (nullForwarder) Forward(_ bus.Target, _ bus.Envelope, done func(error)) error {
+	done(nil)
+	return nil
+}
+
+// BenchmarkBackend is a SEND of 200 bytes from the bytes of the frame to the bus, by a route that publishes, by one to a backend, and by one
+// that does both; with a client-request-code it is remembered for the answer.
+func BenchmarkBackend(b *testing.B) {
+	to := policy.To{Topic: "orders-in"}
+	for _, test := range []struct {
+		name, header string
+		route        policy.Route
+	}{
+		{"publish", "", policy.Route{Publish: "/topic/a"}},
+		{"to", "", policy.Route{To: to}},
+		{"to-own-id", "correlation-id:17\n", policy.Route{To: to}},
+		{"to-asking", "client-request-code:17\n", policy.Route{To: to}},
+		{"both", "", policy.Route{Publish: "/topic/a", To: to}},
+	} {
+		b.Run(test.name, func(b *testing.B) {
+			fake := bustest.NewFake()
+			test.route.Match, test.route.Allow = "/app/orders", "true"
+			r := newRigWith(b, fake, nullForwarder{nullBus{fake}}, policy.Rules{Prefixes: policy.DefaultPrefixes(), Routes: []policy.Route{test.route}})
+			p := r.connect("1.2")
+			frame := []byte("SEND\ndestination:/app/orders\n" + test.header + "\n" + strings.Repeat("x", 200) + "\x00")
+			work := make([]byte, len(frame))
+			b.ReportAllocs()
+			r.do(func() {
+				for b.Loop() {
+					p.s.Feed(work[:copy(work, frame)])
+				}
+			})
+			if n := r.host.Stats.Published.Load(); n < uint64(b.N) {
+				b.Fatalf("%d of %d are published", n, b.N)
+			}
+		})
+	}
+}
