@@ -2,12 +2,10 @@ package natsbus
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/stompgw/stompgw/bus"
 )
@@ -22,17 +20,17 @@ const inVain = "is stored for nothing, and takes the room of what has history"
 
 // Advise implements bus.Adviser.
 func (b *Bus) Advise(ctx context.Context, k bus.Keep) ([]string, error) {
-	c, info := b.conn.Load(), new(streamInfo)
+	c, h := b.conn.Load(), b.history
 	if c == nil {
 		return nil, b.Healthy()
 	}
-	h := b.history
-	if err := h.inspect(ctx, c, info); err != nil && !is(err, noSuchStream) { // a node makes it
+	info, err := h.inspect(ctx, c)
+	if err != nil && !is(err, noSuchStream) { // a node makes it
 		return nil, fmt.Errorf("natsbus: %w", err)
 	}
 	advice := h.adviseLimits(info, k, c.nc.ConnectedServerVersion())
 	if h.create { // else what it captures is its maker's choice
-		advice = append(advice, h.adviseCaptured(info.subjects(), k)...)
+		advice = append(advice, h.adviseCaptured(info.Config.Subjects, k)...)
 	}
 	if more := len(advice) - mostAdvice; more > 0 {
 		advice = append(advice[:mostAdvice], fmt.Sprintf("has %d more of these", more))
@@ -45,19 +43,14 @@ func (b *Bus) Advise(ctx context.Context, k bus.Keep) ([]string, error) {
 
 // adviseLimits returns what of k a stream loses that could be used, on servers of a version. What can't be used at all, Healthy tells.
 func (h *history) adviseLimits(info *streamInfo, k bus.Keep, version string) (advice []string) {
-	var cfg struct {
-		MaxAge   time.Duration `json:"max_age"`
-		Storage  string
-		Replicas int `json:"num_replicas"`
-	}
-	_ = json.Unmarshal(encoded(info.Config), &cfg) // nothing, if it is no such stream
+	cfg := info.Config
 	if cfg.MaxAge > 0 && cfg.MaxAge < k.Age {
 		advice = append(advice, fmt.Sprintf("removes after %s what history is to have for %s: set its max_age to 0, as nodes go by the ttl of each rule", cfg.MaxAge, k.Age))
 	}
 	if cfg.Storage == "memory" {
 		advice = append(advice, "lies in memory: a server that restarts has lost it, and nobody goes on where he was: delete it, and have it made anew, in files")
 	}
-	if n := info.perSubject(); !h.create && n > 0 && n < k.Size {
+	if n := cfg.PerSubject; !h.create && n > 0 && n < k.Size {
 		advice = append(advice, fmt.Sprintf("keeps %d messages of a destination, and rules ask for %d: raise its max_msgs_per_subject", n, k.Size))
 	}
 	if max(cfg.Replicas, h.replicas) > 1 && losesReplicas(version) {

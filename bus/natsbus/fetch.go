@@ -364,10 +364,7 @@ type looker func() (*streamInfo, error)
 
 // looker returns one that asks once.
 func (h *history) looker(ctx context.Context, c *conn) looker {
-	return sync.OnceValues(func() (*streamInfo, error) {
-		info := new(streamInfo)
-		return info, h.inspect(ctx, c, info)
-	})
+	return sync.OnceValues(func() (*streamInfo, error) { return h.inspect(ctx, c) })
 }
 
 // errAnotherLog reports a stream that was made anew. The keeper finds that out too, and tells the trails.

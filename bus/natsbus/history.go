@@ -403,7 +403,8 @@ func (b *Bus) observe(ctx context.Context, c *conn, info *streamInfo, seen, owed
 			if !await(ctx, time.After(beat/4)) {
 				return ctx.Err()
 			}
-			if err := h.inspect(ctx, c, info); err != nil {
+			var err error
+			if info, err = h.inspect(ctx, c); err != nil {
 				return err
 			}
 		}
@@ -469,10 +470,11 @@ func (b *Bus) answer(ctx context.Context, c *conn, trails []*trail) error {
 	}
 	h := b.history
 	answers, err := b.questionAll(ctx, c, trails)
-	now, info := h.present(), new(streamInfo)
-	if len(answers) > 0 {
-		err = cmp.Or(h.inspect(ctx, c, info), err)
+	if len(answers) == 0 {
+		return err
 	}
+	now := h.present()
+	info, gone := h.inspect(ctx, c)
 	for a := range answers {
 		if info.log() != now.log { // it has been made anew, or does not answer
 			h.ask(a.trail, true)
@@ -481,7 +483,7 @@ func (b *Bus) answer(ctx context.Context, c *conn, trails []*trail) error {
 		a.first = info.State.First
 		a.tell(now)
 	}
-	return err
+	return cmp.Or(gone, err)
 }
 
 // questionAll returns what the stream says. Who has no answer has his question still.

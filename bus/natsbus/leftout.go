@@ -33,12 +33,12 @@ func (h *history) leaveOut(info *streamInfo, patterns []string, why error) {
 	if len(patterns) > 0 {
 		fault = "does not capture " + some(patterns)
 	}
-	h.left.Store(&leftOut{info.subjects(), fmt.Errorf("stream %s %s: %w", h.stream, fault, why)})
+	h.left.Store(&leftOut{info.Config.Subjects, fmt.Errorf("stream %s %s: %w", h.stream, fault, why)})
 }
 
 // leaveMissing is leaveOut where nodes may not change the stream.
 func (h *history) leaveMissing(info *streamInfo, keep *bus.Keep) {
-	held := info.subjects()
+	held := info.Config.Subjects
 	missing := h.missing(held, keep.Patterns)
 	if len(missing) == 0 {
 		h.leaveOut(info, nil, nil)

@@ -21,18 +21,13 @@ const (
 
 // kept is how many messages of a subject the stream keeps, below 1 for any number, and behind which one that holds.
 func (i *streamInfo) kept() (limit int, since uint64) {
-	if _, number, ok := strings.Cut(i.description(), raisedSince); ok {
+	if _, number, ok := strings.Cut(i.Config.Description, raisedSince); ok {
 		var err error
 		if since, err = strconv.ParseUint(number, 10, 64); err != nil {
 			since = math.MaxUint64
 		}
 	}
-	return i.perSubject(), since
-}
-
-func (i *streamInfo) description() (text string) {
-	_ = json.Unmarshal(i.Config["description"], &text) // none, if it is no text
-	return text
+	return i.Config.PerSubject, since
 }
 
 // raise has the configuration that a stream is to get keep n messages of a subject.
@@ -42,19 +37,19 @@ func raise(config map[string]json.RawMessage, n int) {
 
 // noteRaised has the stream say since when it keeps as many, if somebody has raised that and nobody has said it.
 func (h *history) noteRaised(ctx context.Context, c *conn, info *streamInfo) error {
-	if !h.create || !strings.HasSuffix(info.description(), unknownSince) {
+	if !h.create || !strings.HasSuffix(info.Config.Description, unknownSince) {
 		return nil
 	}
 	if err := h.mayRequest(ctx, c, []string{"STREAM.UPDATE." + h.stream}); errors.Is(err, ErrPermission) {
 		return nil // another node says it
 	}
-	fresh := new(streamInfo)
-	if err := h.inspect(ctx, c, fresh); err != nil {
+	fresh, err := h.inspect(ctx, c)
+	if err != nil {
 		return err
 	}
-	if fresh.perSubject() != info.perSubject() {
+	if fresh.Config.PerSubject != info.Config.PerSubject {
 		return nil // another node is at it
 	}
-	fresh.Config["description"] = encoded(describes + raisedSince + strconv.FormatUint(fresh.State.Last, 10))
-	return request(ctx, c, "STREAM.UPDATE."+h.stream, fresh.Config, info)
+	fresh.Config.all["description"] = encoded(describes + raisedSince + strconv.FormatUint(fresh.State.Last, 10))
+	return request(ctx, c, "STREAM.UPDATE."+h.stream, fresh.Config.all, info)
 }

@@ -63,8 +63,8 @@ func is(err error, errCode int) bool {
 
 // streamInfo is what a server says of a stream.
 type streamInfo struct {
-	Config  map[string]json.RawMessage `json:"config"` // with all that a newer server knows
-	Created time.Time                  `json:"created"`
+	Config  streamConfig `json:"config"`
+	Created time.Time    `json:"created"`
 	State   struct {
 		First uint64 `json:"first_seq"`
 		Last  uint64 `json:"last_seq"`
@@ -73,6 +73,31 @@ type streamInfo struct {
 		Leader string    `json:"leader"`
 		Since  time.Time `json:"leader_since"` // of new servers
 	} `json:"cluster"`
+}
+
+// streamConfig is what a stream was made to do.
+type streamConfig struct {
+	Subjects    []string
+	Description string
+	PerSubject  int           `json:"max_msgs_per_subject"` // messages of one that it keeps; below 1 is any number
+	MaxAge      time.Duration `json:"max_age"`
+	Storage     string
+	Replicas    int `json:"num_replicas"`
+	Retention   string
+	Discard     string
+	NoAck       bool `json:"no_ack"`
+	Republish   struct {
+		Src, Dest   string
+		HeadersOnly bool `json:"headers_only"`
+	}
+
+	all map[string]json.RawMessage // with what a newer server knows
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (cfg *streamConfig) UnmarshalJSON(text []byte) error {
+	type known streamConfig // without this method
+	return cmp.Or(json.Unmarshal(text, (*known)(cfg)), json.Unmarshal(text, &cfg.all))
 }
 
 // leader is the server that leads the stream, and since when if that is told; empty where there is one server alone.
@@ -85,49 +110,6 @@ func (i *streamInfo) leader() string {
 
 // log is which one it is of those that had its name.
 func (i *streamInfo) log() uint64 { return uint64(i.Created.UnixNano()) }
-
-func (i *streamInfo) subjects() (subjects []string) {
-	_ = json.Unmarshal(i.Config["subjects"], &subjects) // none, if it is no list
-	return subjects
-}
-
-// perSubject is how many messages of one subject it keeps; below 1 is any number.
-func (i *streamInfo) perSubject() (n int) {
-	_ = json.Unmarshal(i.Config["max_msgs_per_subject"], &n)
-	return n
-}
-
-// unfit returns what is wrong with a stream that somebody else has made, for nodes of prefix; nil: nothing.
-func (i *streamInfo) unfit(prefix string) error {
-	var cfg struct {
-		Republish struct {
-			Src, Dest   string
-			HeadersOnly bool `json:"headers_only"`
-		}
-		Discard, Retention string
-		NoAck              bool `json:"no_ack"`
-	}
-	if err := json.Unmarshal(encoded(i.Config), &cfg); err != nil {
-		return err
-	}
-	var faults []string
-	if to := cfg.Republish; to.Src != prefix+".d.>" || to.Dest != prefix+".h.>" || to.HeadersOnly {
-		faults = append(faults, fmt.Sprintf("does not republish %s.d.> to %s.h.>, with bodies", prefix, prefix))
-	}
-	if cfg.Discard == "new" {
-		faults = append(faults, "takes nothing more once it is full: its discard has to be old")
-	}
-	if cfg.Retention != "limits" {
-		faults = append(faults, "removes what others have read: its retention has to be limits")
-	}
-	if cfg.NoAck {
-		faults = append(faults, "does not say what it has stored: its no_ack has to be false")
-	}
-	if faults == nil {
-		return nil
-	}
-	return fmt.Errorf("it %s: delete it, and a node makes it anew; or change it", strings.Join(faults, ", and "))
-}
 
 // request sends one request to JetStream, and decodes the answer.
 func request(ctx context.Context, c *conn, what string, question, answer any) error {
@@ -154,21 +136,23 @@ func request(ctx context.Context, c *conn, what string, question, answer any) er
 		return fmt.Errorf("answer to %s: %w", subject, err)
 	}
 	switch {
-	case failed.Error != nil && failed.Error.Code == http.StatusServiceUnavailable: // as a cluster elects
+	case failed.Error == nil:
+		return json.Unmarshal(msg.Data, answer)
+	case failed.Error.Code == http.StatusServiceUnavailable: // as a cluster elects
 		return fmt.Errorf("%w: %w", errNoAnswer, failed.Error)
-	case failed.Error != nil:
-		return failed.Error
+	case failed.Error.ErrCode == notForAccount:
+		return fmt.Errorf("%w: this account of the server has none", errNoJetStream)
 	}
-	return json.Unmarshal(msg.Data, answer)
+	return failed.Error
 }
 
 // tend returns what there is of the stream, after it has made it if it is missing, and had it capture what is to
 // have history.
 func (h *history) tend(ctx context.Context, c *conn) (*streamInfo, error) {
-	info, keep := new(streamInfo), h.keep.Load()
-	err := h.inspect(ctx, c, info)
+	keep := h.keep.Load()
+	info, err := h.inspect(ctx, c)
 	if is(err, noSuchStream) && keep != nil {
-		err = h.make(ctx, c, info, keep.Patterns, keep.Size)
+		info, err = h.make(ctx, c, keep.Patterns, keep.Size)
 	}
 	if err == nil && keep != nil { // though it was made: another node may have been faster
 		err = h.fit(ctx, c, info, keep)
@@ -176,18 +160,16 @@ func (h *history) tend(ctx context.Context, c *conn) (*streamInfo, error) {
 	if err == nil {
 		err = h.noteRaised(ctx, c, info)
 	}
-	if is(err, notForAccount) {
-		err = fmt.Errorf("%w: this account of the server has none", errNoJetStream)
-	}
 	if err == nil {
 		err = h.fitness(info)
 	}
 	return info, err
 }
 
-// inspect asks what there is of the stream.
-func (h *history) inspect(ctx context.Context, c *conn, info *streamInfo) error {
-	return request(ctx, c, "STREAM.INFO."+h.stream, struct{}{}, info)
+// inspect asks what there is of the stream. What it returns is never nil.
+func (h *history) inspect(ctx context.Context, c *conn) (*streamInfo, error) {
+	info := new(streamInfo)
+	return info, request(ctx, c, "STREAM.INFO."+h.stream, struct{}{}, info)
 }
 
 // isTurnedOver reports whether half of what the stream has came after the trails had asked last. They ask again then: one whose
@@ -197,16 +179,29 @@ func (h *history) isTurnedOver(info *streamInfo) bool {
 	return (info.State.First+info.State.Last)/2 > h.known
 }
 
-// fitness returns why the stream can't be used at all, with what else is wrong with it.
+// fitness returns why the stream, which somebody else may have made, can't be used at all, with what else is wrong with it.
 func (h *history) fitness(info *streamInfo) error {
-	fault := info.unfit(h.prefix)
-	if fault == nil {
+	var faults []string
+	if to := info.Config.Republish; to.Src != h.prefix+".d.>" || to.Dest != h.prefix+".h.>" || to.HeadersOnly {
+		faults = append(faults, fmt.Sprintf("does not republish %s.d.> to %s.h.>, with bodies", h.prefix, h.prefix))
+	}
+	if info.Config.Discard == "new" {
+		faults = append(faults, "takes nothing more once it is full: its discard has to be old")
+	}
+	if info.Config.Retention != "limits" {
+		faults = append(faults, "removes what others have read: its retention has to be limits")
+	}
+	if info.Config.NoAck {
+		faults = append(faults, "does not say what it has stored: its no_ack has to be false")
+	}
+	if faults == nil {
 		return nil
 	}
+	fault := fmt.Errorf("stream %s: it %s: delete it, and a node makes it anew; or change it", h.stream, strings.Join(faults, ", and "))
 	if left := h.left.Load(); left != nil {
 		fault = fmt.Errorf("%w; and %w", fault, left.why)
 	}
-	return fmt.Errorf("stream %s: %w", h.stream, fault)
+	return fault
 }
 
 func (h *history) noStream() error {
@@ -215,10 +210,11 @@ func (h *history) noStream() error {
 
 // make makes the stream, to capture patterns. If another stream has something of that, it captures next to nothing at
 // first, and fit adds what it can.
-func (h *history) make(ctx context.Context, c *conn, info *streamInfo, patterns []string, size int) error {
+func (h *history) make(ctx context.Context, c *conn, patterns []string, size int) (*streamInfo, error) {
 	if !h.create {
-		return h.noStream()
+		return nil, h.noStream()
 	}
+	info := new(streamInfo)
 	nothing := []string{"/" + h.stream} // a destination that nobody has
 	err := request(ctx, c, "STREAM.CREATE."+h.stream, map[string]any{
 		"name":                 h.stream,
@@ -239,16 +235,16 @@ func (h *history) make(ctx context.Context, c *conn, info *streamInfo, patterns 
 	}, info)
 	switch {
 	case is(err, nameInUse): // another node was faster
-		return h.inspect(ctx, c, info)
+		return h.inspect(ctx, c)
 	case is(err, taken) && !slices.Equal(patterns, nothing):
-		return h.make(ctx, c, info, nothing, size)
+		return h.make(ctx, c, nothing, size)
 	case is(err, noStorage):
-		return fmt.Errorf("stream %s: %w: give JetStream more storage, or lower bus.nats.history.bytes", h.stream, err)
+		return nil, fmt.Errorf("stream %s: %w: give JetStream more storage, or lower bus.nats.history.bytes", h.stream, err)
 	case err != nil:
-		return fmt.Errorf("stream %s can't be made: %w", h.stream, err)
+		return nil, fmt.Errorf("stream %s can't be made: %w", h.stream, err)
 	}
 	h.altered()
-	return nil
+	return info, nil
 }
 
 // altered notes that the stream has been made or changed. Whoever changes it writes all that it has to be, and another node may do
@@ -268,8 +264,8 @@ func (h *history) fit(ctx context.Context, c *conn, info *streamInfo, keep *bus.
 		h.leaveMissing(info, keep) // that it keeps fewer is its maker's choice
 		return nil
 	}
-	missing := h.missing(info.subjects(), keep.Patterns)
-	few := info.perSubject() > 0 && info.perSubject() < keep.Size
+	missing := h.missing(info.Config.Subjects, keep.Patterns)
+	few := info.Config.PerSubject > 0 && info.Config.PerSubject < keep.Size
 	if few || len(missing) > 0 {
 		err = h.mayRequest(ctx, c, []string{"STREAM.UPDATE." + h.stream}) // else there would be no answer
 		if err == nil {
@@ -279,14 +275,14 @@ func (h *history) fit(ctx context.Context, c *conn, info *streamInfo, keep *bus.
 	if err != nil && !lasting(err) {
 		return err
 	}
-	h.leaveOut(info, h.missing(info.subjects(), keep.Patterns), err)
+	h.leaveOut(info, h.missing(info.Config.Subjects, keep.Patterns), err)
 	return nil
 }
 
 // add has the stream capture as many of patterns as it can, and keep size messages of each subject. The error is why it can't
 // do all of that.
 func (h *history) add(ctx context.Context, c *conn, info *streamInfo, patterns []string, size int) error {
-	err := h.update(ctx, c, info, capture(h.prefix, patterns, info.subjects()), size)
+	err := h.update(ctx, c, info, capture(h.prefix, patterns, info.Config.Subjects), size)
 	if !is(err, taken) || len(patterns) < 2 {
 		return err
 	}
@@ -300,9 +296,9 @@ func (h *history) add(ctx context.Context, c *conn, info *streamInfo, patterns [
 
 // update has the stream capture subjects, and keep size messages of each at least.
 func (h *history) update(ctx context.Context, c *conn, info *streamInfo, subjects []string, size int) error {
-	config := maps.Clone(info.Config)
+	config := maps.Clone(info.Config.all)
 	config["subjects"] = encoded(subjects)
-	if n := info.perSubject(); n > 0 && n < size {
+	if n := info.Config.PerSubject; n > 0 && n < size {
 		raise(config, size)
 	}
 	changed := new(streamInfo)

@@ -14,13 +14,10 @@ const tried = "=try"
 
 // tryOut returns why a node could not keep history.
 func (h *history) tryOut(ctx context.Context, c *conn) error {
-	info := new(streamInfo)
-	err := request(ctx, c, "STREAM.INFO."+h.stream, struct{}{}, info)
+	info, err := h.inspect(ctx, c)
 	switch missing := is(err, noSuchStream); {
 	case missing && !h.create:
 		return h.noStream()
-	case is(err, notForAccount):
-		return fmt.Errorf("%w: this account of the server has none", errNoJetStream)
 	case err != nil && !missing:
 		return err
 	case !missing:
