@@ -136,12 +136,22 @@ func (f *forward) figures() (list []bus.TargetFigures) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	for _, topic := range f.current {
-		list = append(list, bus.TargetFigures{Topic: topic, Err: f.producers[topic].topic.lacks()})
+		t := f.producers[topic].topic
+		err := t.lacks()
+		if denied := t.denied.Load(); err == nil && denied != nil {
+			err = t.closedTo(*denied)
+		}
+		list = append(list, bus.TargetFigures{Topic: topic, Err: err})
 	}
 	return list
 }
 
-// lacks returns why a topic that a backend reads can't be used, as far as brokers have said; nil for the bus's own.
+// closedTo is the error of a topic that this node may not use.
+func (t *topic) closedTo(err error) error {
+	return fmt.Errorf("kafkabus: topic %s: let this node's user describe and write it: %w", t.cfg.Topic, err)
+}
+
+// lacks returns why nothing can come to a topic that a backend reads, as far as brokers have said; nil for the bus's own.
 func (t *topic) lacks() error {
 	if !t.backend {
 		return nil
@@ -157,7 +167,7 @@ func (t *topic) lacks() error {
 	case errors.Is(err, kafka.UnknownTopicOrPartition):
 		return fmt.Errorf("kafkabus: topic %s does not exist: create it, or take it out of the routes", t.cfg.Topic)
 	case errors.Is(err, kafka.TopicAuthorizationFailed):
-		return fmt.Errorf("kafkabus: topic %s: let this node's user describe and write it: %w", t.cfg.Topic, err)
+		return t.closedTo(err)
 	}
 	return fmt.Errorf("kafkabus: topic %s: %w", t.cfg.Topic, err)
 }

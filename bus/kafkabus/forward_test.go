@@ -92,6 +92,54 @@ func TestForwardMissing(t *testing.T) {
 	}
 }
 
+// checkTargetDenied: a topic that the node's user may not describe, or only read, refuses what is for it alone, as one that is missing does, and is told as
+// that is; the node is well, and what it may do counts as soon as it may.
+func checkTargetDenied(t *testing.T, broker *servers.Broker, cfg Config) {
+	for _, topic := range []string{"shut", "half"} {
+		broker.CreateTopic(t, topic, 1)
+	}
+	broker.GrantRead(t, "half")
+	log := new(bustest.Log)
+	b, err := New(cfg, "1/a", slog.New(slog.NewTextHandler(log, nil)))
+	must(t, err)
+	defer b.Close(t.Context())
+	must(t, b.Aim([]bus.Target{{Topic: "half"}, {Topic: "shut"}}))
+	send := func(topic string) error {
+		answer := make(chan error, 1)
+		if err := b.Forward(bus.Target{Topic: topic}, bus.Envelope{Body: []byte("x")}, func(err error) { answer <- err }); err != nil {
+			return err
+		}
+		return <-answer
+	}
+	lacks := func(i int) string {
+		if err := b.Figures().Targets[i].Err; err != nil {
+			return err.Error()
+		}
+		return ""
+	}
+	for i, topic := range []string{"half", "shut"} {
+		if err := send(topic); !errors.Is(err, bus.ErrDown) {
+			t.Errorf("%s: %v", topic, err)
+		}
+		poll(t, "for the figures to tell of "+topic, func() bool {
+			return strings.Contains(lacks(i), "topic "+topic+": let this node's user describe and write it")
+		})
+		bustest.Eventually(t, "the log tells of "+topic, func() bool { return strings.Contains(log.String(), "topic="+topic) })
+	}
+	poll(t, "for the node to be well all the same", func() bool { return b.Healthy() == nil })
+	answer := make(chan error, 1)
+	must(t, b.Publish(bus.Envelope{Destination: "/topic/x"}, func(err error) { answer <- err }))
+	must(t, <-answer)
+	for i, topic := range []string{"half", "shut"} {
+		broker.Grant(t, topic)
+		poll(t, "for "+topic+" to take what comes", func() bool { return send(topic) == nil })
+		poll(t, "for the figures to be well", func() bool { return lacks(i) == "" })
+		if m := reads(t, []string{broker.Addr}, topic, 0)(); string(m.Value) != "x" {
+			t.Errorf("%s has %q", topic, m.Value)
+		}
+	}
+}
+
 func TestCheckTarget(t *testing.T) {
 	s := Settings{Config: Config{Topic: "stompgw", Sources: []Source{{Topic: "news"}}}}
 	for _, test := range []struct {

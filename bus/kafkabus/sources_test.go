@@ -227,7 +227,7 @@ func TestComplaint(t *testing.T) {
 }
 
 // TestRealSources: sources of a real broker that asks for rights come and go, with what this node may
-// read and with the topics themselves, and the bus goes on.
+// read and with the topics themselves, and the bus goes on. So do the topics of backends.
 func TestRealSources(t *testing.T) {
 	b := servers.Kafka(t, servers.Secure(), servers.Guarded())
 	for _, topic := range []string{"stompgw", "denied", "granted", "lost"} {
@@ -280,4 +280,5 @@ func TestRealSources(t *testing.T) {
 	r.poll("for health", func() bool { return r.unfit() == "" })
 	o.insist("again")
 	r.want("stompgw", 0, "own", "again")
+	checkTargetDenied(t, b, cfg)
 }

@@ -43,6 +43,7 @@ type topic struct {
 	limit   atomic.Int64 // bytes of a batch, 0 before it is known
 	guessed atomic.Bool  // limit is Kafka's default, as the broker does not tell
 	closing atomic.Pointer[closing]
+	denied  atomic.Pointer[error] // why this node may not write to it, as a leader has said last; the next batch may pass all the same
 
 	// Owned by run.
 	told   string // the complaint that the log has heard last

@@ -57,6 +57,9 @@ func (l *lane) insist(ctx context.Context, pc *parcel) (outcome, error) {
 		switch result {
 		case taken:
 			l.answered()
+			if t := l.p.topic; t.denied.Load() != nil {
+				t.denied.Store(nil)
+			}
 			return result, nil
 		case unfit, refused:
 			l.answered()
@@ -145,6 +148,9 @@ func (l *lane) judged(pc *parcel, result outcome, err error) error {
 	case isTooLarge(err):
 		return fmt.Errorf("%w: %w", bus.ErrTooLarge, l.wrap(err))
 	case result == refused:
+		if errors.Is(err, kafka.TopicAuthorizationFailed) {
+			l.p.topic.denied.Store(&err)
+		}
 		l.p.warn(l, "envelopes refused by the broker", err)
 		return fmt.Errorf("%w: %w", bus.ErrDown, l.wrap(err))
 	}

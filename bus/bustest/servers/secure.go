@@ -69,14 +69,27 @@ func Guarded() Option {
 // Grant lets User read and write a topic.
 func (b *Broker) Grant(t testing.TB, topic string) {
 	t.Helper()
-	right := kafka.ACLEntry{
-		ResourceType: kafka.ResourceTypeTopic, ResourceName: topic, ResourcePatternType: kafka.PatternTypeLiteral,
-		Principal: "User:" + User, Host: "*", PermissionType: kafka.ACLPermissionTypeAllow,
+	b.grant(t, topic, kafka.ACLOperationTypeRead, kafka.ACLOperationTypeWrite)
+}
+
+// GrantRead lets User read a topic.
+func (b *Broker) GrantRead(t testing.TB, topic string) {
+	t.Helper()
+	b.grant(t, topic, kafka.ACLOperationTypeRead)
+}
+
+// grant lets User do something with a topic: to read or to write it is to describe it, too.
+func (b *Broker) grant(t testing.TB, topic string, operations ...kafka.ACLOperationType) {
+	t.Helper()
+	var rights []kafka.ACLEntry
+	for _, operation := range operations {
+		rights = append(rights, kafka.ACLEntry{
+			ResourceType: kafka.ResourceTypeTopic, ResourceName: topic, ResourcePatternType: kafka.PatternTypeLiteral,
+			Principal: "User:" + User, Host: "*", PermissionType: kafka.ACLPermissionTypeAllow, Operation: operation,
+		})
 	}
-	read, write := right, right
-	read.Operation, write.Operation = kafka.ACLOperationTypeRead, kafka.ACLOperationTypeWrite // each lets them describe it, too
 	ask(t, b.Addr, "grant topic "+topic, func(ctx context.Context, c *kafka.Client) error {
-		r, err := c.CreateACLs(ctx, &kafka.CreateACLsRequest{ACLs: []kafka.ACLEntry{read, write}})
+		r, err := c.CreateACLs(ctx, &kafka.CreateACLsRequest{ACLs: rights})
 		if err != nil {
 			return err
 		}
@@ -84,7 +97,7 @@ func (b *Broker) Grant(t testing.TB, topic string) {
 	})
 }
 
-// Revoke takes back what Grant gave.
+// Revoke takes back what User may do with a topic.
 func (b *Broker) Revoke(t testing.TB, topic string) {
 	t.Helper()
 	ask(t, b.Addr, "revoke topic "+topic, func(ctx context.Context, c *kafka.Client) error {
