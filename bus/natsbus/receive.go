@@ -16,9 +16,8 @@ import (
 // quarter of Config.InboxBytes, and further ones are dropped and counted. While a server does not
 // permit the node's own subject, at first, when ready waits for it, or later, Healthy says so.
 func (b *Bus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelope)) error {
-	answer := make(chan error, 2) // of one Watch: the server's, and that it takes it back
-	if err := b.watchOwn(answer); errors.Is(err, bus.ErrClosed) {
-		return err
+	if _, closed := b.out.state(); closed {
+		return bus.ErrClosed
 	}
 	b.receiving.Store(true)
 	defer b.receiving.Store(false)
@@ -26,7 +25,7 @@ func (b *Bus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelo
 	for _, lane := range b.watches.lanes {
 		wg.Go(func() { b.deliver(ctx, lane, deliver) })
 	}
-	wg.Go(func() { b.keepOwn(ctx, answer, sync.OnceFunc(ready)) })
+	wg.Go(func() { b.keepOwn(ctx, sync.OnceFunc(ready)) })
 	wg.Wait()
 	return nil
 }
@@ -34,14 +33,12 @@ func (b *Bus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelo
 // renewal is how long after the server refused the node's own subject it is asked again.
 const renewal = time.Second
 
-// watchOwn asks for what is meant for this node's principals.
-func (b *Bus) watchOwn(answer chan<- error) error {
-	return b.watch(b.own, "", func(err error) { answer <- err })
-}
-
-// keepOwn calls ready when the server has agreed to watchOwn, and asks again when it has not, or
-// does not any more.
-func (b *Bus) keepOwn(ctx context.Context, answer chan error, ready func()) {
+// keepOwn asks for what is meant for this node's principals, calls ready when the server has agreed, and asks again when it
+// has not, or does not any more.
+func (b *Bus) keepOwn(ctx context.Context, ready func()) {
+	answer := make(chan error, 2) // of one watch: the server's, and that it takes it back
+	ask := func() { b.watch(b.own, "", nil, func(err error) { answer <- err }) }
+	ask()
 	for {
 		select {
 		case err := <-answer:
@@ -50,13 +47,16 @@ func (b *Bus) keepOwn(ctx context.Context, answer chan error, ready func()) {
 				ready()
 				continue
 			}
-			b.ownRefused.Store(&err)
+			if b.ownRefused.Store(&err); errors.Is(err, bus.ErrClosed) {
+				return
+			}
 		case <-ctx.Done():
 			return
 		}
-		if !await(ctx, time.After(renewal)) || errors.Is(b.watchOwn(answer), bus.ErrClosed) {
+		if !await(ctx, time.After(renewal)) {
 			return
 		}
+		ask()
 	}
 }
 

@@ -113,13 +113,7 @@ func (b *Bus) watchTrail(destination string, ready func(error)) {
 		raw: string(appendSubject(nil, b.cfg.Prefix, destination)),
 	}
 	b.history.trailed.Store(true)
-	w, err := b.watches.open(subject, destination, t, t.subscribed)
-	if err == nil {
-		err = b.out.accept(item{watch: w, done: t.subscribed})
-	}
-	if err != nil {
-		go t.subscribed(err)
-	}
+	b.watch(subject, destination, t, t.subscribed)
 }
 
 // subscribed hears what the server says of the subscription, and that it takes it back.

@@ -91,26 +91,25 @@ func newWatches(inbox, inboxBytes int, linger time.Duration, wake chan<- struct{
 func (b *Bus) Watch(destination string, ready func(error)) {
 	subject := watchSubject(b.cfg.Prefix, destination)
 	if n, limit := len(subject), int(b.maxSubject.Load()); n > limit {
-		go ready(b.refuseByLimit(tooLong(destination, n, limit))) // it must not run on the caller's goroutine
+		go ready(b.refuseByLimit(tooLong(destination, n, limit))) // as below
 		return
 	}
 	if !bus.Wide(destination) && b.history.has(destination) && b.history.leaves(subject) == nil {
 		b.watchTrail(destination, ready)
 		return
 	}
-	_ = b.watch(subject, destination, ready) // which hears it
+	b.watch(subject, destination, nil, ready)
 }
 
-// watch asks for what is published to subject. ready hears the error too.
-func (b *Bus) watch(subject, destination string, ready func(error)) error {
-	w, err := b.watches.open(subject, destination, nil, ready)
+// watch asks for what is published to subject, and for t if that is a trail's.
+func (b *Bus) watch(subject, destination string, t *trail, ready func(error)) {
+	w, err := b.watches.open(subject, destination, t, ready)
 	if err == nil {
 		err = b.out.accept(item{watch: w, done: ready})
 	}
 	if err != nil {
-		go ready(err)
+		go ready(err) // it must not run on the caller's goroutine
 	}
-	return err
 }
 
 // Unwatch implements bus.Narrower. The subscription outlives it by Config.Linger, so that a client
