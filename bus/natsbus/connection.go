@@ -199,8 +199,7 @@ func (b *Bus) reported(c *conn, sub *nats.Subscription, err error) {
 	switch {
 	case errors.Is(err, nats.ErrSlowConsumer):
 		b.watches.slowed(sub)
-		b.droppedFrom(sub)
-		b.logDrop(sub)
+		b.dropped(sub)
 	case errors.Is(err, nats.ErrPermissionViolation):
 		b.notPermitted(c, err)
 	case errors.Is(err, nats.ErrMaxSubscriptionsExceeded):
@@ -233,8 +232,10 @@ func (b *Bus) forbidden(subject string) error {
 	return fmt.Errorf("%w: %s: grant publish and subscribe on %s.>", ErrPermission, subject, b.cfg.Prefix)
 }
 
-// logDrop tells at most once a second that deliver is too slow.
-func (b *Bus) logDrop(sub *nats.Subscription) {
+// dropped has the trail of sub, of which something was dropped, ask for it, and the log tell at most once a second that deliver
+// is too slow.
+func (b *Bus) dropped(sub *nats.Subscription) {
+	b.droppedFrom(sub)
 	if !b.receiving.Load() {
 		return
 	}

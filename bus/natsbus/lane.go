@@ -25,33 +25,28 @@ type lane struct {
 	dropped  atomic.Uint64 // found waiting full
 
 	// Of its trails.
-	tasks     tasks
 	mark      bus.Mark // of what is being delivered; the delivering goroutine's, as is the next
 	heldBytes int64    // of messages that wait for others to be fetched
-}
 
-// tasks are what is to be done between two messages, by the goroutine that delivers them.
-type tasks struct {
-	wake chan struct{} // has room for one signal
-
-	mu   sync.Mutex
-	list []func(deliver func(bus.Envelope))
+	wake  chan struct{} // whoever does tasks; has room for one signal
+	mu    sync.Mutex
+	tasks []func(deliver func(bus.Envelope)) // to be done between two messages, by the goroutine that delivers them
 }
 
 // post has the delivering goroutine do task, after what has come through the lane before. It never blocks.
 func (l *lane) post(task func(deliver func(bus.Envelope))) {
-	l.tasks.mu.Lock()
-	l.tasks.list = append(l.tasks.list, task)
-	l.tasks.mu.Unlock()
-	signal(l.tasks.wake)
+	l.mu.Lock()
+	l.tasks = append(l.tasks, task)
+	l.mu.Unlock()
+	signal(l.wake)
 }
 
 func (l *lane) takeTasks() []func(deliver func(bus.Envelope)) {
-	l.tasks.mu.Lock()
-	defer l.tasks.mu.Unlock()
-	list := l.tasks.list
-	l.tasks.list = nil
-	return list
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	tasks := l.tasks
+	l.tasks = nil
+	return tasks
 }
 
 func newLane(count, bytes int) *lane {
@@ -59,18 +54,18 @@ func newLane(count, bytes int) *lane {
 		arrived:  make(chan *nats.Msg, count),
 		waiting:  make(chan *nats.Msg, count),
 		maxBytes: int64(bytes),
-		tasks:    tasks{wake: make(chan struct{}, 1)},
+		wake:     make(chan struct{}, 1),
 	}
 }
 
-// run moves what arrives until ctx ends, and tells of what it has dropped.
-func (l *lane) run(ctx context.Context, tell func(*nats.Msg)) {
+// run moves what arrives until ctx ends, and tells whose messages it has dropped.
+func (l *lane) run(ctx context.Context, tell func(*nats.Subscription)) {
 	for {
 		select {
 		case msg := <-l.arrived:
 			if !l.put(msg) {
 				l.dropped.Add(1)
-				tell(msg)
+				tell(msg.Sub)
 			}
 		case <-ctx.Done():
 			return

@@ -35,7 +35,7 @@ func (b *Bus) run() {
 	defer close(b.ended)
 	var wg sync.WaitGroup
 	for _, l := range b.watches.lanes {
-		wg.Go(func() { l.run(b.ctx, func(msg *nats.Msg) { b.droppedFrom(msg.Sub); b.logDrop(msg.Sub) }) })
+		wg.Go(func() { l.run(b.ctx, b.dropped) })
 	}
 	var last *conn
 	for c := b.next(); c != nil; c = b.next() {

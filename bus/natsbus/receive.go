@@ -76,7 +76,7 @@ func (b *Bus) deliver(ctx context.Context, lane *lane, deliver func(bus.Envelope
 		select {
 		case msg := <-lane.waiting:
 			b.deliverOne(lane, msg, deliver)
-		case <-lane.tasks.wake:
+		case <-lane.wake:
 			b.catchUp(lane, deliver)
 			for _, task := range lane.takeTasks() {
 				task(deliver)
