@@ -21,8 +21,8 @@ func (b *Bus) Aim(targets []bus.Target) error {
 
 // Forward implements bus.Forwarder. It refuses as Publish does.
 func (b *Bus) Forward(to bus.Target, e bus.Envelope, done func(error)) error {
-	if field, err := checkTarget(b.cfg.Prefix, to); err != nil {
-		return fmt.Errorf("%w: %s %w", bus.ErrTarget, field, err)
+	if err := b.Aim([]bus.Target{to}); err != nil {
+		return err
 	}
 	e = bus.Envelope{Headers: e.Headers, Body: e.Body}
 	return b.accept(item{envelope: e, subject: to.Subject, done: done, size: size(&e) + len(to.Subject), backend: true})

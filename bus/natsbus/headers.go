@@ -47,11 +47,7 @@ func (enc *headerEncoder) encode(e *bus.Envelope) nats.Header {
 	if len(e.Headers) == 0 && e.Principal == "" && e.Member == "" {
 		return nil
 	}
-	if enc.header == nil {
-		enc.header = make(nats.Header)
-	}
-	clear(enc.header)
-	enc.names, enc.values = enc.names[:0], enc.values[:0]
+	enc.reset()
 	for _, entry := range e.Headers {
 		name, value := wireEntry(entry)
 		enc.names = append(enc.names, name)
@@ -70,6 +66,14 @@ func (enc *headerEncoder) encode(e *bus.Envelope) nats.Header {
 	return enc.header
 }
 
+func (enc *headerEncoder) reset() {
+	if enc.header == nil {
+		enc.header = make(nats.Header)
+	}
+	clear(enc.header)
+	enc.names, enc.values = enc.names[:0], enc.values[:0]
+}
+
 func (enc *headerEncoder) add(name, value string) {
 	if earlier, ok := enc.header[name]; ok {
 		enc.header[name] = append(earlier, value)
@@ -83,11 +87,7 @@ func (enc *headerEncoder) add(name, value string) {
 // encodeForBackend returns the NATS headers of what goes to a backend: those of the gateway, which begin with "stomp-" and which nobody else
 // can write, go as they are, others as ever, and the order is of no use. They are valid until the next call.
 func (enc *headerEncoder) encodeForBackend(headers []bus.Header) nats.Header {
-	if enc.header == nil {
-		enc.header = make(nats.Header)
-	}
-	clear(enc.header)
-	enc.values = enc.values[:0]
+	enc.reset()
 	for _, entry := range headers {
 		if strings.HasPrefix(entry.Name, "stomp-") && isToken(entry.Name) && isPlainValue(entry.Value) {
 			enc.add(entry.Name, entry.Value)
