@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/nats-io/nkeys"
-
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/settings"
 )
@@ -66,7 +64,7 @@ func (s *Settings) Check() (f settings.Faults) {
 		f.AddLack("user", "password")
 	}
 	if s.NKey.IsSet() {
-		if kind, _, err := nkeys.DecodeSeed([]byte(s.seed())); err != nil || kind != nkeys.PrefixByteUser {
+		if _, err := nkey(s.seed()); err != nil {
 			f.Add("nkey", "%s holds no seed of a user: want one that begins with SU, as `nk -gen user` prints it", s.NKey.File())
 		}
 	}
@@ -90,7 +88,7 @@ func (s *Settings) ways() (ways []string) {
 		key  string
 		used bool
 	}{
-		{"url", err == nil && p.hasUser()}, {"user", s.User != ""}, {"token", s.Token.IsSet()}, {"nkey", s.NKey.IsSet()}, {"creds", s.Creds.IsSet()},
+		{"url", err == nil && p.user}, {"user", s.User != ""}, {"token", s.Token.IsSet()}, {"nkey", s.NKey.IsSet()}, {"creds", s.Creds.IsSet()},
 	} {
 		if way.used {
 			ways = append(ways, way.key)

@@ -73,11 +73,13 @@ func (b *Bus) next() *conn {
 			deadline.Reset(b.cfg.Deadline)
 		}
 		if b.silence.length() >= b.cfg.Deadline {
-			b.out.giveUp(&b.out.sent, bus.ErrUnknown)
+			b.out.giveUpSent()
 			b.out.giveUp(&b.out.queue, bus.ErrDown)
 		}
 	}
 }
+
+var errNotTried = errors.New("not tried yet")
 
 // dial tries one server after the other until one takes a connection, or ctx ends.
 func (b *Bus) dial() *conn {
@@ -92,9 +94,7 @@ func (b *Bus) dial() *conn {
 				return c
 			}
 		}
-		first := !b.told && b.ctx.Err() == nil
-		b.cause.Store(&err)
-		if b.told = true; first {
+		if before := b.cause.Swap(&err); *before == errNotTried && b.ctx.Err() == nil {
 			b.log.Warn("bus unreachable, still retrying", "err", err)
 		}
 		b.rest()
@@ -128,11 +128,11 @@ func (b *Bus) live(c, last *conn) {
 		err = said
 	}
 	if fault != overPayload && fault != overLine { // else recover can tell more
-		b.out.giveUp(&b.out.sent, bus.ErrUnknown)
+		b.out.giveUpSent()
 	}
 	b.cause.Store(&err)
 	b.silence.asked()
-	b.told, b.lost = true, time.Now()
+	b.lost = time.Now()
 	if b.ctx.Err() == nil {
 		b.log.Warn("bus disconnected: this node misses what others publish until it is back", "err", err)
 	}

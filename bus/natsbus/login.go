@@ -48,7 +48,7 @@ func newAccess(cfg Config, inURL bool) (a *access, err error) {
 // Renew makes connections that are made from now on log in, and use TLS, as cfg says, of which nothing
 // else counts; the one that there is stays. After an error nothing has changed.
 func (b *Bus) Renew(cfg Config) error {
-	next, err := newAccess(cfg, b.userInURL)
+	next, err := newAccess(cfg, b.pool.user)
 	if err == nil {
 		b.access.Store(next)
 	}

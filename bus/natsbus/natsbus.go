@@ -101,21 +101,18 @@ func (cfg Config) withDefaults() Config {
 // Bus is one node's end of the broker. It implements bus.Bus, bus.Narrower, bus.Recaller, bus.Adviser, bus.Measured and bus.Living.
 type Bus struct {
 	// Set by New, never changed.
-	cfg       Config
-	userInURL bool
-	own       string // the subject of what is meant for this node's principals
-	probe     string // what subjects begin with that nobody uses
-	inbox     string // what subjects begin with on which answers come
-	replyRoom int    // bytes that such a one takes
-	log       *slog.Logger
-	ctx       context.Context // ends when Close has waited enough
-	cancel    context.CancelFunc
-	ended     chan struct{} // closed when run has returned
+	cfg    Config
+	own    string // the subject of what is meant for this node's principals
+	probe  string // what subjects begin with that nobody uses
+	inbox  string // what subjects begin with on which answers come
+	log    *slog.Logger
+	ctx    context.Context // ends when Close has waited enough
+	cancel context.CancelFunc
+	ended  chan struct{} // closed when run has returned
 
 	// Owned by run, and what it waits for.
 	pool      *pool
 	pause     time.Duration // before the next attempt to connect
-	told      bool          // the log knows that there is no connection
 	lost      time.Time     // when the latest one ended
 	nextLook  time.Time     // at the server's limits, at the earliest
 	lookPause time.Duration // before that
@@ -156,7 +153,7 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("natsbus: url: %w", err)
 	}
-	access, err := newAccess(cfg, pool.hasUser())
+	access, err := newAccess(cfg, pool.user)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +165,6 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 	out := newOutbox(cfg.Queue, cfg.Bytes)
 	b := &Bus{
 		cfg:            cfg,
-		userInURL:      pool.hasUser(),
 		own:            own,
 		probe:          own + ".",
 		inbox:          inboxSubject(cfg.Prefix, node),
@@ -186,9 +182,8 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 		limitLog:       seldom.Line{Every: time.Hour},
 		fetchLog:       seldom.Line{Every: time.Minute},
 	}
-	b.replyRoom = len(b.inbox) + replyTail
 	b.silence.asked()
-	b.cause.Store(new(errors.New("not tried yet")))
+	b.cause.Store(new(errNotTried))
 	b.maxSubject.Store(maxSubject)
 	b.access.Store(access)
 	go b.run()

@@ -141,18 +141,19 @@ func (o *outbox) wrote(batch []item) {
 
 // giveUp tells the envelopes in one of the two lists that there is no hope; watches stay.
 func (o *outbox) giveUp(list *[]item, err error) {
-	batch := slices.DeleteFunc(o.take(list, nil), func(it item) bool {
+	watches := slices.DeleteFunc(o.take(list, nil), func(it item) bool {
 		if it.watch == nil && it.ack == 0 {
 			o.finish(&it, err)
 		}
 		return it.watch == nil
 	})
-	o.putBack(list, batch)
-	if list == &o.sent {
-		for _, it := range o.acks.takeOlder(0, math.MaxUint64) { // those that it does not hold any more, too
-			o.finish(&it, err)
-		}
-	}
+	o.putBack(list, watches)
+}
+
+// giveUpSent tells the envelopes that were written that nobody knows their outcome, those that the stream alone has to answer too.
+func (o *outbox) giveUpSent() {
+	o.giveUp(&o.sent, bus.ErrUnknown)
+	o.expireAcks(0, math.MaxUint64)
 }
 
 // finish makes the room of an envelope, and then tells its outcome, so that one who waits for that finds
@@ -257,7 +258,7 @@ func (b *Bus) check(it *item) error {
 	e := &it.envelope
 	n, limit := len(it.subject), int(b.maxSubject.Load())
 	if it.stored {
-		limit -= b.replyRoom
+		limit -= len(b.inbox) + replyTail
 	}
 	if n > limit {
 		return tooLong(cmp.Or(e.Principal, e.Destination, it.subject), n, limit)

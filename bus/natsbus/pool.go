@@ -15,6 +15,7 @@ import (
 type pool struct {
 	servers []address // what the configuration names, in an order of chance, then what the latest server told of
 	own     int       // how many are of the configuration
+	user    bool      // which says as whom to log in at one of them
 	hosts   string    // what to call those
 	turn    int
 }
@@ -39,16 +40,12 @@ func parsePool(urls string) (*pool, error) {
 			return nil, errors.New("is not the URL of a NATS server: write nats://host:4222, or several with commas between")
 		}
 		p.servers = append(p.servers, address{url: u})
+		p.user = p.user || u.User != nil
 		hosts = append(hosts, u.Host)
 	}
 	p.own, p.hosts = len(p.servers), strings.Join(hosts, ",")
 	rand.Shuffle(p.own, func(i, j int) { p.servers[i], p.servers[j] = p.servers[j], p.servers[i] })
 	return p, nil
-}
-
-// hasUser reports whether the configuration says as whom to log in at one of its servers.
-func (p *pool) hasUser() bool {
-	return slices.ContainsFunc(p.servers[:p.own], func(own address) bool { return own.url.User != nil })
 }
 
 // isPort takes no port, which is the usual one, and 0, where an embedded server takes a free one.
