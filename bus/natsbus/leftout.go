@@ -76,7 +76,7 @@ func (b *Bus) endLeftOut() {
 		}
 	})
 	for t, why := range silent {
-		if w, _ := b.watches.of(historySubject(b.cfg.Prefix, t.destination)); w != nil && w.trail == t {
+		if w, _ := b.watches.of(t.subject); w != nil && w.trail == t {
 			b.deny(w, fmt.Errorf("%w: %w", bus.ErrDown, why))
 		}
 	}

@@ -15,7 +15,7 @@ import (
 
 // A connection's life is told here, from above to below: run has one after the other, and ends with the
 // bus alone. What next dials has lines as long as the server takes. live settles what the last one left
-// behind (lost.go) and subscribes what is watched (watch.go); then it writes what comes, while the
+// behind (confirm.go) and subscribes what is watched (watch.go); then it writes what comes, while the
 // confirmer asks for answers (confirm.go) and now and then somebody looks whether the server's limits
 // have changed (limits.go). The writer returns when the connection has ended, or has to.
 

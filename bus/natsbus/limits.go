@@ -17,7 +17,7 @@ import (
 // connection tries with subscriptions that nobody uses, before there is anything on it to be lost.
 //
 // Both can change while a connection lives, and then it ends with the next line that is too long; the
-// next connection knows, and lost.go makes up for it. Of limits that were raised nobody says anything.
+// next connection knows, and confirm.go makes up for it. Of limits that were raised nobody says anything.
 // So after a refusal by a limit a second connection has a look.
 //
 // A server can bound the subscriptions of a connection too. Of one over that it says so, but not which one.

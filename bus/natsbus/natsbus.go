@@ -28,12 +28,12 @@
 // or that a client sends, ends that. A server closes the connection over a line that is longer than it
 // takes, so a node learns how long that is before it writes (limits.go); what was on its way when the
 // server lowered its limits, or closed the connection for another reason of that kind, is sorted out
-// (lost.go, watch.go).
+// (confirm.go, watch.go).
 //
 // # History
 //
 // After Remember, what is published to destinations with history goes through one stream, which answers
-// each publishing and publishes it again to <prefix>.h.<tokens>, numbered (history.go, stream.go, acks.go).
+// each publishing and publishes it again to <prefix>.h.<tokens>, numbered (history.go, stream.go, jetstream.go, acks.go).
 // A watch of such a destination is a trail (trail.go): it delivers without a hole, and has fetched what
 // it missed, or what a Recall asks for (recall.go, fetch.go).
 //

@@ -7,13 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
-	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"github.com/stompgw/stompgw/bus"
 )
@@ -22,129 +21,6 @@ import (
 // messages of each subject as a rule asks for at most, and drops the oldest where there are too many or too many
 // bytes. They have no age: only then can a node say of a quiet destination that nothing came. The server
 // publishes what it has stored once more, to <prefix>.h.<tokens>, with the number that it has in the stream.
-//
-// These few requests of JetStream's API are JSON over core NATS; nats.go's package for them would add more code
-// than they are.
-
-// requestTimeout is how long a server may take to answer one. While a cluster elects, requests are lost: they are made
-// again.
-const requestTimeout = 2 * time.Second
-
-var errNoJetStream = errors.New("the NATS server has no JetStream, which history needs: switch it on, with jetstream {} in its configuration or with -js; an embedded one has it if it can write to its folder for temporary files, TMPDIR")
-
-// errNoAnswer is a request that may be answered the next time.
-var errNoAnswer = fmt.Errorf("%w: JetStream", bus.ErrDown)
-
-// apiError is what a server says of a request that it does not carry out.
-type apiError struct {
-	Code        int    `json:"code"`
-	ErrCode     int    `json:"err_code"`
-	Description string `json:"description"`
-}
-
-func (e *apiError) Error() string { return fmt.Sprintf("%s (%d)", e.Description, e.ErrCode) }
-
-// Those that mean something to a node, by ErrCode.
-const (
-	messageTooLarge = 10054
-	noMessage       = 10037
-	notForAccount   = 10039
-	noSuchStream    = 10059
-	nameInUse       = 10058
-	taken           = 10065 // another stream has one of the subjects
-	noStorage       = 10047
-)
-
-// is reports whether err is a server's error of the given kind.
-func is(err error, errCode int) bool {
-	var api *apiError
-	return errors.As(err, &api) && api.ErrCode == errCode
-}
-
-// streamInfo is what a server says of a stream.
-type streamInfo struct {
-	Config  streamConfig `json:"config"`
-	Created time.Time    `json:"created"`
-	State   struct {
-		First uint64 `json:"first_seq"`
-		Last  uint64 `json:"last_seq"`
-	} `json:"state"`
-	Cluster struct {
-		Leader string    `json:"leader"`
-		Since  time.Time `json:"leader_since"` // of new servers
-	} `json:"cluster"`
-}
-
-// streamConfig is what a stream was made to do.
-type streamConfig struct {
-	Subjects    []string
-	Description string
-	PerSubject  int           `json:"max_msgs_per_subject"` // messages of one that it keeps; below 1 is any number
-	MaxAge      time.Duration `json:"max_age"`
-	Storage     string
-	Replicas    int `json:"num_replicas"`
-	Retention   string
-	Discard     string
-	NoAck       bool `json:"no_ack"`
-	Republish   struct {
-		Src, Dest   string
-		HeadersOnly bool `json:"headers_only"`
-	}
-
-	all map[string]json.RawMessage // with what a newer server knows
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (cfg *streamConfig) UnmarshalJSON(text []byte) error {
-	type known streamConfig // without this method
-	return cmp.Or(json.Unmarshal(text, (*known)(cfg)), json.Unmarshal(text, &cfg.all))
-}
-
-// leader is the server that leads the stream, and since when if that is told; empty where there is one server alone.
-func (i *streamInfo) leader() string {
-	if i.Cluster.Since.IsZero() {
-		return i.Cluster.Leader
-	}
-	return i.Cluster.Leader + i.Cluster.Since.String()
-}
-
-// log is which one it is of those that had its name.
-func (i *streamInfo) log() uint64 { return uint64(i.Created.UnixNano()) }
-
-// request sends one request to JetStream, and decodes the answer.
-func request(ctx context.Context, c *conn, what string, question, answer any) error {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	body, err := json.Marshal(question)
-	if err != nil {
-		return err
-	}
-	subject := "$JS.API." + what
-	msg, err := c.nc.RequestWithContext(ctx, subject, body)
-	switch {
-	case errors.Is(err, nats.ErrNoResponders):
-		return errNoJetStream
-	case err != nil && c.refusals.any() && c.refusals.take(subject):
-		return fmt.Errorf("%w: grant publish on %s", ErrPermission, subject)
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%w: nothing to %s in %s: it has no leader, or the node's user may not publish there", errNoAnswer, subject, requestTimeout)
-	case err != nil:
-		return err
-	}
-	var failed struct{ Error *apiError }
-	if err := json.Unmarshal(msg.Data, &failed); err != nil {
-		return fmt.Errorf("answer to %s: %w", subject, err)
-	}
-	switch {
-	case failed.Error == nil:
-		return json.Unmarshal(msg.Data, answer)
-	case failed.Error.Code == http.StatusServiceUnavailable: // as a cluster elects
-		return fmt.Errorf("%w: %w", errNoAnswer, failed.Error)
-	case failed.Error.ErrCode == notForAccount:
-		return fmt.Errorf("%w: this account of the server has none", errNoJetStream)
-	}
-	return failed.Error
-}
 
 // tend returns what there is of the stream, after it has made it if it is missing, and had it capture what is to
 // have history.
@@ -164,12 +40,6 @@ func (h *history) tend(ctx context.Context, c *conn) (*streamInfo, error) {
 		err = h.fitness(info)
 	}
 	return info, err
-}
-
-// inspect asks what there is of the stream. What it returns is never nil.
-func (h *history) inspect(ctx context.Context, c *conn) (*streamInfo, error) {
-	info := new(streamInfo)
-	return info, request(ctx, c, "STREAM.INFO."+h.stream, struct{}{}, info)
 }
 
 // isTurnedOver reports whether half of what the stream has came after the trails had asked last. They ask again then: one whose
@@ -267,7 +137,7 @@ func (h *history) fit(ctx context.Context, c *conn, info *streamInfo, keep *bus.
 	missing := h.missing(info.Config.Subjects, keep.Patterns)
 	few := info.Config.PerSubject > 0 && info.Config.PerSubject < keep.Size
 	if few || len(missing) > 0 {
-		err = h.mayRequest(ctx, c, []string{"STREAM.UPDATE." + h.stream}) // else there would be no answer
+		err = mayRequest(ctx, c, "STREAM.UPDATE."+h.stream) // else there would be no answer
 		if err == nil {
 			err = h.add(ctx, c, info, missing, keep.Size)
 		}
@@ -310,11 +180,73 @@ func (h *history) update(ctx context.Context, c *conn, info *streamInfo, subject
 	return nil
 }
 
-// encoded is JSON of what can't fail.
-func encoded(v any) json.RawMessage {
-	text, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
+// A stream keeps as many messages of each subject as any rule has asked for. When that grows, what the smaller number
+// has removed stays away, and nothing shows it. So the stream's description says from which message on its
+// number holds: when a node raises it, first that nobody knows, and then the last that was there when it was raised.
+
+const (
+	describes    = "history of stompgw"
+	raisedSince  = "; keeps as many since " // and a number
+	unknownSince = raisedSince + "?"
+)
+
+// kept is how many messages of a subject the stream keeps, below 1 for any number, and behind which one that holds.
+func (i *streamInfo) kept() (limit int, since uint64) {
+	if _, number, ok := strings.Cut(i.Config.Description, raisedSince); ok {
+		var err error
+		if since, err = strconv.ParseUint(number, 10, 64); err != nil {
+			since = math.MaxUint64
+		}
 	}
-	return text
+	return i.Config.PerSubject, since
+}
+
+// raise has the configuration that a stream is to get keep n messages of a subject.
+func raise(config map[string]json.RawMessage, n int) {
+	config["max_msgs_per_subject"], config["description"] = encoded(n), encoded(describes+unknownSince)
+}
+
+// noteRaised has the stream say since when it keeps as many, if somebody has raised that and nobody has said it.
+func (h *history) noteRaised(ctx context.Context, c *conn, info *streamInfo) error {
+	if !h.create || !strings.HasSuffix(info.Config.Description, unknownSince) {
+		return nil
+	}
+	if err := mayRequest(ctx, c, "STREAM.UPDATE."+h.stream); errors.Is(err, ErrPermission) {
+		return nil // another node says it
+	}
+	fresh, err := h.inspect(ctx, c)
+	if err != nil {
+		return err
+	}
+	if fresh.Config.PerSubject != info.Config.PerSubject {
+		return nil // another node is at it
+	}
+	fresh.Config.all["description"] = encoded(describes + raisedSince + strconv.FormatUint(fresh.State.Last, 10))
+	return request(ctx, c, "STREAM.UPDATE."+h.stream, fresh.Config.all, info)
+}
+
+// tried is the name of a consumer that there is not.
+const tried = "=try"
+
+// tryOut returns why a node could not keep history, for a trial: it makes and changes nothing.
+func (h *history) tryOut(ctx context.Context, c *conn) error {
+	info, err := h.inspect(ctx, c)
+	switch missing := is(err, noSuchStream); {
+	case missing && !h.create:
+		return h.noStream()
+	case err != nil && !missing:
+		return err
+	case !missing:
+		if keep := h.keep.Load(); !h.create && keep != nil {
+			h.leaveMissing(info, keep)
+		}
+		if err := h.fitness(info); err != nil {
+			return err
+		}
+	}
+	requests := []string{"STREAM.MSG.GET." + h.stream, "CONSUMER.CREATE." + h.stream + "." + tried, "CONSUMER.MSG.NEXT." + h.stream + "." + tried, "CONSUMER.DELETE." + h.stream + "." + tried}
+	if h.create {
+		requests = append(requests, "STREAM.CREATE."+h.stream, "STREAM.UPDATE."+h.stream)
+	}
+	return mayRequest(ctx, c, requests...)
 }
