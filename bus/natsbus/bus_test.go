@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 )
 
 func TestNewRefuses(t *testing.T) {
@@ -171,9 +172,9 @@ func TestSlowDeliver(t *testing.T) {
 			if line := log.await("envelopes dropped"); !strings.Contains(line, destination) {
 				t.Errorf("logged %s", line)
 			}
-			waitFor(func() bool { return b.watches.dropped() >= published-fit-1 }) // the lane's goroutine may have to come to them
+			bustest.Eventually(t, "what does not fit is dropped", func() bool { return b.watches.dropped() >= published-fit-1 }) // the lane's goroutine may have to come to them
 			close(hold)
-			waitFor(func() bool { return len(arrived)+int(b.watches.dropped()) >= published })
+			bustest.Eventually(t, "all has arrived or is dropped", func() bool { return len(arrived)+int(b.watches.dropped()) >= published })
 			dropped := b.watches.dropped()
 			if dropped > published-fit {
 				t.Errorf("Dropped says %d, but of %d %d fit, and 1 is being delivered", dropped, published, fit)
@@ -182,7 +183,7 @@ func TestSlowDeliver(t *testing.T) {
 				t.Errorf("%d are counted as missed, want %d", n, dropped)
 			}
 			publish(t, b, destination, body) // there is room again
-			waitFor(func() bool { return len(arrived)+int(b.watches.dropped()) > published })
+			bustest.Eventually(t, "one more has", func() bool { return len(arrived)+int(b.watches.dropped()) > published })
 			b.Unwatch(destination)
 			if b.watches.dropped() != dropped {
 				t.Errorf("Dropped says %d after Unwatch, want %d", b.watches.dropped(), dropped)

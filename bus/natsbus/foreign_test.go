@@ -15,8 +15,7 @@ import (
 // with many, and stops nobody.
 func TestStatusHeader(t *testing.T) {
 	eachStore(t, func(t *testing.T, url string) {
-		a := remember(t, Config{URL: url}, "1/a", 10)
-		checkErr(t, watchFor(a.Bus, "/topic/a"), nil)
+		a := follow(t, Config{URL: url}, "1/a", 10)
 		send(t, a.Bus, "1")
 		first := []bus.Position{a.next(t).Mark.At}
 		foreign := connect(t, url)
@@ -26,11 +25,8 @@ func TestStatusHeader(t *testing.T) {
 		}
 		send(t, a.Bus, "3")
 		a.want(t, "", "", "", "", "3")
-		b := remember(t, Config{URL: url}, "1/b", 10)
-		checkErr(t, watchFor(b.Bus, "/topic/a"), nil)
-		if got := b.recall(t, "/topic/a", bus.Wish{After: first}); !got.Whole {
-			t.Errorf("it is %+v", got)
-		}
+		b := follow(t, Config{URL: url}, "1/b", 10)
+		b.wantWhole(t, "/topic/a", first, true)
 		b.want(t, "past 1", "past ", "past ", "past ", "past ", "past 3")
 	})
 }
@@ -38,8 +34,7 @@ func TestStatusHeader(t *testing.T) {
 // TestForgedTime: when something was published its publisher doesn't say, though servers before 2.10 don't either.
 func TestForgedTime(t *testing.T) {
 	eachStore(t, func(t *testing.T, url string) {
-		a := remember(t, Config{URL: url}, "1/a", 10)
-		checkErr(t, watchFor(a.Bus, "/topic/a"), nil)
+		a := follow(t, Config{URL: url}, "1/a", 10)
 		forged := &nats.Msg{Subject: "stomp.d.topic.a", Header: nats.Header{timeHeader: {"1999-01-01T00:00:00Z"}}}
 		checkErr(t, connect(t, url).PublishMsg(forged), nil)
 		if at := time.UnixMilli(a.next(t).Mark.Published); time.Since(at).Abs() > time.Minute {
@@ -51,8 +46,7 @@ func TestForgedTime(t *testing.T) {
 // TestNoSlash: a destination without a slash is another one than that with it, which alone has history.
 func TestNoSlash(t *testing.T) {
 	url := startServer(t, 0, withJetStream(t.TempDir())).ClientURL()
-	a := remember(t, Config{URL: url}, "1/a", 10)
-	checkErr(t, watchFor(a.Bus, "/topic/a"), nil)
+	a := follow(t, Config{URL: url}, "1/a", 10)
 	checkErr(t, watchFor(a.Bus, "topic/a"), nil)
 	if got := a.recall(t, "topic/a", bus.Wish{}); got.Err == nil {
 		t.Errorf("its past is %+v", got)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/bustest"
@@ -29,6 +30,23 @@ func eachStore(t *testing.T, test func(t *testing.T, url string)) {
 	t.Run("new", func(t *testing.T) { test(t, startServer(t, 0, withJetStream(t.TempDir())).ClientURL()) })
 }
 
+// jetStream is what somebody else has JetStream do over nc.
+func jetStream(t testing.TB, nc *nats.Conn) nats.JetStreamContext {
+	t.Helper()
+	js, err := nc.JetStream()
+	checkErr(t, err, nil)
+	return js
+}
+
+// awaitStream waits until nodes have made their stream.
+func awaitStream(t testing.TB, js nats.JetStreamContext) {
+	t.Helper()
+	bustest.Eventually(t, "there is a stream", func() bool {
+		_, err := js.StreamInfo("STOMPGW")
+		return err == nil
+	})
+}
+
 // reader is a node that keeps what is delivered to it.
 type reader struct {
 	*Bus
@@ -47,6 +65,14 @@ func remember(t testing.TB, cfg Config, node string, size int) *reader {
 		r.arrived <- e
 	})
 	r.healthy(t)
+	return r
+}
+
+// follow returns one that watches /topic/a too.
+func follow(t testing.TB, cfg Config, node string, size int) *reader {
+	t.Helper()
+	r := remember(t, cfg, node, size)
+	checkErr(t, watchFor(r.Bus, "/topic/a"), nil)
 	return r
 }
 
@@ -102,6 +128,14 @@ func (r *reader) recall(t testing.TB, destination string, w bus.Wish) bus.Recall
 	return <-said
 }
 
+// wantWhole checks whether all that came behind a position is known to have been delivered.
+func (r *reader) wantWhole(t testing.TB, destination string, after []bus.Position, want bool) {
+	t.Helper()
+	if got := r.recall(t, destination, bus.Wish{After: after}); got.Whole != want {
+		t.Errorf("from %v on %s is %+v, want whole: %t", after, destination, got, want)
+	}
+}
+
 // send publishes bodies to /topic/a, and waits for each answer.
 func send(t testing.TB, b *Bus, bodies ...string) {
 	t.Helper()
@@ -114,8 +148,7 @@ func send(t testing.TB, b *Bus, bodies ...string) {
 // before.
 func TestHistory(t *testing.T) {
 	eachStore(t, func(t *testing.T, url string) {
-		a := remember(t, Config{URL: url}, "1/a", 10)
-		checkErr(t, watchFor(a.Bus, "/topic/a"), nil)
+		a := follow(t, Config{URL: url}, "1/a", 10)
 		send(t, a.Bus, "1", "2", "3")
 		var marks []bus.Position
 		for i := range 3 {
@@ -129,21 +162,16 @@ func TestHistory(t *testing.T) {
 			t.Errorf("positions are %v", marks)
 		}
 
-		b := remember(t, Config{URL: url}, "1/b", 10)
-		checkErr(t, watchFor(b.Bus, "/topic/a"), nil)
+		b := follow(t, Config{URL: url}, "1/b", 10)
 		if got := b.recall(t, "/topic/a", bus.Wish{}); got.Whole || got.Err != nil || !slices.Equal(got.Head, marks[2:]) {
 			t.Errorf("for nothing, got %+v, want a head of %v", got, marks[2])
 		}
 		if got := b.recall(t, "/topic/a", bus.Wish{After: marks[2:]}); !got.Whole || !slices.Equal(got.Head, marks[2:]) {
 			t.Errorf("for the last, got %+v", got)
 		}
-		if got := b.recall(t, "/topic/a", bus.Wish{After: marks[1:2]}); !got.Whole {
-			t.Errorf("for the second, got %+v", got)
-		}
+		b.wantWhole(t, "/topic/a", marks[1:2], true)
 		b.want(t, "past 2", "past 3")
-		if got := b.recall(t, "/topic/a", bus.Wish{After: marks[:1]}); !got.Whole {
-			t.Errorf("for the first, got %+v", got)
-		}
+		b.wantWhole(t, "/topic/a", marks[:1], true)
 		send(t, a.Bus, "4")
 		b.want(t, "4")
 	})

@@ -94,7 +94,7 @@ func reload(t *testing.T, p *servers.Process, file, conf string) {
 	before := strings.Count(p.Output(), reloaded)
 	rewrite(t, file, conf)
 	p.Signal(t, syscall.SIGHUP)
-	waitFor(func() bool { return strings.Count(p.Output(), reloaded) > before })
+	bustest.Eventually(t, "the server says so", func() bool { return strings.Count(p.Output(), reloaded) > before })
 }
 
 func rewrite(t *testing.T, file, conf string) {
@@ -131,7 +131,7 @@ func listen(b *Bus, destination string) chan error {
 // until calls try until it returns nil.
 func until(t *testing.T, try func() error) {
 	t.Helper()
-	waitFor(func() bool {
+	bustest.Eventually(t, "it is taken", func() bool {
 		err := try()
 		if err != nil && !errors.Is(err, bus.ErrDestination) && !errors.Is(err, bus.ErrTooLarge) && !errors.Is(err, bus.ErrCrowded) {
 			t.Fatal(err)
@@ -323,7 +323,7 @@ func TestUserChanges(t *testing.T) {
 		log.await("bus connected")
 		s.reload(fmt.Sprintf(users, "somebody"))
 		log.await("bus disconnected")
-		waitFor(func() bool { return strings.Contains(fmt.Sprint(b.Healthy()), "handshake") })
+		bustest.Eventually(t, "it names the handshake", func() bool { return strings.Contains(fmt.Sprint(b.Healthy()), "handshake") })
 		s.reload(fmt.Sprintf(users, "gateway"))
 		log.await("bus connected")
 		checkErr(t, ask(b, "/a", 1), nil)
@@ -452,7 +452,7 @@ func TestSubscriptionLimitOfNext(t *testing.T) {
 		}
 		return n
 	}
-	waitFor(func() bool { return told() == asked-(limit-1) })
+	bustest.Eventually(t, "all that is too much is taken back", func() bool { return told() == asked-(limit-1) })
 	for n := range heard {
 		if len(heard[n]) > 0 {
 			checkErr(t, <-heard[n], bus.ErrCrowded)

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/stompgw/stompgw/bus/bustest"
 )
 
 // startPeer runs a server that is the first of a cluster, or joins one, and lets in who knows the password.
@@ -40,7 +42,7 @@ func TestOtherServersOfCluster(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			one := startPeer(t, 0, tt.secure)
 			two := startPeer(t, 0, tt.secure, routeTo(one))
-			waitFor(func() bool { return one.NumRoutes() > 0 && two.NumRoutes() > 0 })
+			bustest.Eventually(t, "they are a cluster", func() bool { return one.NumRoutes() > 0 && two.NumRoutes() > 0 })
 			port := one.Addr().(*net.TCPAddr).Port
 			b, log := open(t, Config{URL: fmt.Sprintf(tt.url, port), TLS: tt.tls})
 			if line := log.await("bus connected"); strings.Contains(line, "hunter2") {

@@ -12,8 +12,7 @@ import (
 // as the connection ends.
 func TestQuietForLong(t *testing.T) {
 	s := servers.NATS(t, 0, "-js", "-sd", t.TempDir())
-	a := remember(t, Config{URL: "nats://" + s.Addr, History: History{Bytes: 1 << 20}}, "1/a", 10_000)
-	checkErr(t, watchFor(a.Bus, "/topic/a"), nil)
+	a := follow(t, Config{URL: "nats://" + s.Addr, History: History{Bytes: 1 << 20}}, "1/a", 10_000)
 	began := trailOf(a.Bus, "/topic/a").hasCome()
 	for range 4 {
 		for range 40 {

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 )
 
 func forbidden(what act, subject string) string {
@@ -44,7 +45,7 @@ func TestRefusalsEndWithConnection(t *testing.T) {
 	for _, what := range []act{publishing, subscribing} {
 		conn.say(forbidden(what, "stomp.d.no"))
 	}
-	waitFor(func() bool {
+	bustest.Eventually(t, "the watch is refused", func() bool {
 		b.watches.mu.Lock()
 		defer b.watches.mu.Unlock()
 		return b.watches.bySubject["stomp.d.no"].refused != nil
@@ -127,7 +128,7 @@ func TestForbiddenNode(t *testing.T) {
 	go func() {
 		defer close(mended)
 		log.await("refuses a subject")
-		waitFor(func() bool { return errors.Is(b.Healthy(), ErrPermission) })
+		bustest.Eventually(t, "it says so", func() bool { return errors.Is(b.Healthy(), ErrPermission) })
 		change(t, s, hearing("stomp.n.>"))
 	}()
 	receive(t, b, func(bus.Envelope) {}) // until it is ready
@@ -147,7 +148,7 @@ func TestTwoWait(t *testing.T) {
 		checkErr(t, nc.Publish(subject, nil), nil)
 		checkErr(t, nc.Flush(), nil)
 		wait.Go(func() { r.catchUp(t.Context(), nc) })
-		waitFor(func() bool {
+		bustest.Eventually(t, "it waits", func() bool {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			return r.await == nc.LastError()

@@ -86,10 +86,10 @@ func TestRevokedNode(t *testing.T) {
 		arrived := collect(t, b)
 		for range 2 {
 			p.change(t, "stomp.d.>")
-			waitFor(func() bool { return errors.Is(b.Healthy(), ErrPermission) })
+			bustest.Eventually(t, "it says so", func() bool { return errors.Is(b.Healthy(), ErrPermission) })
 			p.change(t, "stomp.>")
 			arrives(t, b, bus.Envelope{Destination: "/queue/x", Principal: "1/a/session/now"}, arrived)
-			waitFor(func() bool { return b.Healthy() == nil }) // the answer to the PING comes after the subscription
+			bustest.Eventually(t, "it is healthy", func() bool { return b.Healthy() == nil }) // the answer to the PING comes after the subscription
 		}
 		if line := log.await("refuses a subject"); !strings.Contains(line, "stomp.n.1=2Fa") || !strings.Contains(line, "revoked=true") || !strings.Contains(line, "stomp.>") {
 			t.Errorf("logged %s", line)

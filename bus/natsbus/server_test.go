@@ -110,13 +110,6 @@ func checkErr(t testing.TB, got, want error) {
 	}
 }
 
-// waitFor returns when it is so.
-func waitFor(so func() bool) {
-	for !so() {
-		<-time.After(time.Millisecond)
-	}
-}
-
 // events is a log whose messages a test can wait for.
 type events chan string
 

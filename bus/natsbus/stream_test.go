@@ -24,8 +24,7 @@ func overhear(t *testing.T, url string) nats.JetStreamContext {
 	_, err := foreign.Subscribe("stomp.d.>", func(*nats.Msg) {})
 	checkErr(t, err, nil)
 	checkErr(t, foreign.Flush(), nil)
-	js, err := foreign.JetStream()
-	checkErr(t, err, nil)
+	js := jetStream(t, foreign)
 	return js
 }
 
@@ -48,10 +47,7 @@ func TestDeleted(t *testing.T) {
 			t.Error("what waits for the stream takes all the room")
 		}
 		checkErr(t, <-publish(t, a.Bus, "/queue/x", "2"), nil)
-		bustest.Eventually(t, "the stream is there again", func() bool {
-			_, err := js.StreamInfo("STOMPGW")
-			return err == nil
-		})
+		awaitStream(t, js)
 		bustest.Eventually(t, "it takes an envelope", func() bool {
 			answer := make(chan error, 1)
 			return a.Publish(bus.Envelope{Destination: "/topic/a"}, func(err error) { answer <- err }) == nil && <-answer == nil
@@ -70,10 +66,7 @@ func TestDeletedUnnoticed(t *testing.T) {
 	bustest.Eventually(t, "it is healthy", func() bool { return a.Healthy() == nil })
 	js := overhear(t, url)
 	checkErr(t, js.DeleteStream("STOMPGW"), nil)
-	bustest.Eventually(t, "the stream is there again", func() bool {
-		_, err := js.StreamInfo("STOMPGW")
-		return err == nil
-	})
+	awaitStream(t, js)
 }
 
 // TestUnansweredStream: a stream that has answered and says nothing for a while can still be used.
@@ -217,8 +210,7 @@ func TestMayNotChange(t *testing.T) {
 func TestForgotten(t *testing.T) {
 	s := servers.NATS(t, 0, "-js", "-sd", t.TempDir())
 	url := "nats://" + s.Addr
-	a := remember(t, Config{URL: url}, "1/a", 10)
-	checkErr(t, watchFor(a.Bus, "/topic/a"), nil)
+	a := follow(t, Config{URL: url}, "1/a", 10)
 	send(t, a.Bus, "1")
 	a.Remember(bus.Keep{})
 	s.Kill()
@@ -253,10 +245,9 @@ func TestTakenAway(t *testing.T) {
 	a.Watch("/topic/a", func(err error) { ready <- err })
 	checkErr(t, <-ready, nil)
 	foreign := connect(t, url)
-	js, err := foreign.JetStream()
-	checkErr(t, err, nil)
+	js := jetStream(t, foreign)
 	checkErr(t, js.DeleteStream("STOMPGW"), nil)
-	_, err = js.AddStream(&nats.StreamConfig{Name: "OTHER", Subjects: []string{"stomp.d.topic.>"}})
+	_, err := js.AddStream(&nats.StreamConfig{Name: "OTHER", Subjects: []string{"stomp.d.topic.>"}})
 	checkErr(t, err, nil)
 	a.history.refresh()
 	checkErr(t, <-ready, bus.ErrDown)

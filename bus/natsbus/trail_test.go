@@ -47,8 +47,7 @@ func (t *trail) lose() {
 // stream's oldest or somebody removed it.
 func TestQuietRoomGone(t *testing.T) {
 	eachStore(t, func(t *testing.T, url string) {
-		a := remember(t, Config{URL: url, History: History{Bytes: 1 << 20}}, "1/a", 10_000)
-		checkErr(t, watchFor(a.Bus, "/topic/a"), nil)
+		a := follow(t, Config{URL: url, History: History{Bytes: 1 << 20}}, "1/a", 10_000)
 		send(t, a.Bus, "1")
 		a.want(t, "1")
 		for range 300 {
@@ -58,14 +57,11 @@ func TestQuietRoomGone(t *testing.T) {
 		a.want(t, "2")
 		second := a.recall(t, "/topic/a", bus.Wish{}).Head
 		checkErr(t, <-publish(t, a.Bus, "/topic/other", "x"), nil)
-		js, err := connect(t, url).JetStream()
-		checkErr(t, err, nil)
+		js := jetStream(t, connect(t, url))
 		checkErr(t, js.PurgeStream("STOMPGW"), nil)
 		send(t, a.Bus, "3")
 		a.want(t, "3")
-		if got := a.recall(t, "/topic/a", bus.Wish{After: second}); !got.Whole {
-			t.Errorf("from the second on it is %+v", got)
-		}
+		a.wantWhole(t, "/topic/a", second, true)
 	})
 }
 
@@ -78,9 +74,7 @@ func TestLostPlace(t *testing.T) {
 	}
 	send(t, a.Bus, "7")
 	a.want(t, "another 3", "7")
-	if got := a.recall(t, "/topic/a", bus.Wish{After: lost}); got.Whole {
-		t.Errorf("from what was lost on it is %+v", got)
-	}
+	a.wantWhole(t, "/topic/a", lost, false)
 }
 
 // TestRefilled: a log that has lost its end and was filled again while a node was away is another one for it, also for a
@@ -101,8 +95,7 @@ func TestRefilled(t *testing.T) {
 	copyTree(t, dir, saved)
 	s.Start(t)
 	other(url, 10)
-	b := remember(t, Config{URL: url}, "1/b", 100)
-	checkErr(t, watchFor(b.Bus, "/topic/a"), nil)
+	b := follow(t, Config{URL: url}, "1/b", 100)
 	head := b.recall(t, "/topic/a", bus.Wish{}).Head
 	s.Stop(t)
 	checkErr(t, os.RemoveAll(dir), nil)
@@ -118,30 +111,24 @@ func TestRefilled(t *testing.T) {
 	b.healthy(t)
 	send(t, b.Bus, "after")
 	b.want(t, "after")
-	if got := b.recall(t, "/topic/a", bus.Wish{After: head}); got.Whole {
-		t.Errorf("from the old log's end on it is %+v", got)
-	}
+	b.wantWhole(t, "/topic/a", head, false)
 }
 
 // TestRaised: what a stream removed when it kept fewer of a destination is missing, though it has fewer than it keeps now.
 // What came later is judged by the new number.
 func TestRaised(t *testing.T) {
 	eachStore(t, func(t *testing.T, url string) {
-		a := remember(t, Config{URL: url}, "1/a", 3)
-		checkErr(t, watchFor(a.Bus, "/topic/a"), nil)
+		a := follow(t, Config{URL: url}, "1/a", 3)
 		checkErr(t, watchFor(a.Bus, "/topic/b"), nil)
 		checkErr(t, <-publish(t, a.Bus, "/topic/other", "x"), nil)
-		c := remember(t, Config{URL: url}, "1/c", 3)
-		checkErr(t, watchFor(c.Bus, "/topic/a"), nil)
+		c := follow(t, Config{URL: url}, "1/c", 3)
 		before := c.recall(t, "/topic/a", bus.Wish{}).Head
 		for i := range 10 {
 			send(t, a.Bus, fmt.Sprint(i))
 		}
 		b := remember(t, Config{URL: url}, "1/b", 100) // it has other rules
 		checkErr(t, watchFor(b.Bus, "/topic/a"), nil)
-		if got := b.recall(t, "/topic/a", bus.Wish{After: before}); got.Whole {
-			t.Errorf("without 7 of 10 it is %+v", got)
-		}
+		b.wantWhole(t, "/topic/a", before, false)
 		checkErr(t, watchFor(b.Bus, "/topic/b"), nil)
 		after := b.recall(t, "/topic/b", bus.Wish{}).Head
 		for range 10 {
@@ -149,29 +136,22 @@ func TestRaised(t *testing.T) {
 		}
 		d := remember(t, Config{URL: url}, "1/d", 100)
 		checkErr(t, watchFor(d.Bus, "/topic/b"), nil)
-		if got := d.recall(t, "/topic/b", bus.Wish{After: after}); !got.Whole {
-			t.Errorf("with all of 10 it is %+v", got)
-		}
+		d.wantWhole(t, "/topic/b", after, true)
 	})
 }
 
 // TestRemovedAlone: where somebody has removed what is stored of a destination, no position before that stands.
 func TestRemovedAlone(t *testing.T) {
 	eachStore(t, func(t *testing.T, url string) {
-		a := remember(t, Config{URL: url}, "1/a", 10)
-		checkErr(t, watchFor(a.Bus, "/topic/a"), nil)
+		a := follow(t, Config{URL: url}, "1/a", 10)
 		checkErr(t, <-publish(t, a.Bus, "/topic/other", "x"), nil)
 		send(t, a.Bus, "") // that its body is empty makes no difference
 		at := []bus.Position{a.next(t).Mark.At}
 		send(t, a.Bus, "2", "3")
-		js, err := connect(t, url).JetStream()
-		checkErr(t, err, nil)
+		js := jetStream(t, connect(t, url))
 		checkErr(t, js.PurgeStream("STOMPGW", &nats.StreamPurgeRequest{Subject: "stomp.d.topic.a"}), nil)
-		b := remember(t, Config{URL: url}, "1/b", 10)
-		checkErr(t, watchFor(b.Bus, "/topic/a"), nil)
-		if got := b.recall(t, "/topic/a", bus.Wish{After: at}); got.Whole {
-			t.Errorf("without 2 and 3 it is %+v", got)
-		}
+		b := follow(t, Config{URL: url}, "1/b", 10)
+		b.wantWhole(t, "/topic/a", at, false)
 	})
 }
 
@@ -189,8 +169,7 @@ func TestNoFetch(t *testing.T) {
 		}
 	}
 	s := startServer(t, 0, user("$JS.API.CONSUMER.>"))
-	a := remember(t, Config{URL: s.ClientURL(), User: "gateway", Password: "p"}, "1/a", 10)
-	checkErr(t, watchFor(a.Bus, "/topic/a"), nil)
+	a := follow(t, Config{URL: s.ClientURL(), User: "gateway", Password: "p"}, "1/a", 10)
 	send(t, a.Bus, "1")
 	a.want(t, "1")
 	trail := trailOf(a.Bus, "/topic/a")
@@ -214,8 +193,7 @@ func TestNoFetch(t *testing.T) {
 
 // TestFetchedBeforeHole: what was fetched before a hole is no proof behind it.
 func TestFetchedBeforeHole(t *testing.T) {
-	a := remember(t, Config{URL: startServer(t, 0, withJetStream(t.TempDir())).ClientURL()}, "1/a", 10)
-	checkErr(t, watchFor(a.Bus, "/topic/a"), nil)
+	a := follow(t, Config{URL: startServer(t, 0, withJetStream(t.TempDir())).ClientURL()}, "1/a", 10)
 	trail := trailOf(a.Bus, "/topic/a")
 	r := &recall{history: a.history, fetched: &want{done: true, whole: true}, wish: bus.Wish{After: []bus.Position{{Log: trail.log, Offset: 1}}}}
 	trail.inLane(func() {
@@ -231,8 +209,7 @@ func TestFetchedBeforeHole(t *testing.T) {
 // TestRepairBeforePast: what is missing is fetched though all who fetch the past are at work, and can't go on.
 func TestRepairBeforePast(t *testing.T) {
 	url := startServer(t, 0, withJetStream(t.TempDir())).ClientURL()
-	a := remember(t, Config{URL: url}, "1/a", 10)
-	checkErr(t, watchFor(a.Bus, "/topic/a"), nil)
+	a := follow(t, Config{URL: url}, "1/a", 10)
 	send(t, a.Bus, "1")
 	a.want(t, "1")
 	stuck := &trail{bus: a.Bus, raw: "stomp.d.topic.a", lane: newLane(1, 1)} // nobody delivers

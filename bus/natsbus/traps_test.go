@@ -20,8 +20,7 @@ import (
 // published where only the stream does is skipped.
 func TestForgedHeaders(t *testing.T) {
 	eachStore(t, func(t *testing.T, url string) {
-		a := remember(t, Config{URL: url}, "1/a", 10)
-		checkErr(t, watchFor(a.Bus, "/topic/a"), nil)
+		a := follow(t, Config{URL: url}, "1/a", 10)
 		foreign := connect(t, url)
 		forged := nats.Header{}
 		for _, name := range []string{streamHeader, subjectHeader, sequenceHeader, previousHeader, timeHeader} {
@@ -44,8 +43,7 @@ func TestForgedHeaders(t *testing.T) {
 // is no message of this one.
 func TestStraggler(t *testing.T) {
 	eachStore(t, func(t *testing.T, url string) {
-		a := remember(t, Config{URL: url}, "1/a", 10)
-		checkErr(t, watchFor(a.Bus, "/topic/a"), nil)
+		a := follow(t, Config{URL: url}, "1/a", 10)
 		send(t, a.Bus, "1")
 		at := a.next(t).Mark.At.Offset
 		late := nats.Header{
@@ -57,9 +55,7 @@ func TestStraggler(t *testing.T) {
 		checkErr(t, foreign.Flush(), nil)
 		send(t, a.Bus, "2")
 		a.want(t, "2")
-		if got := a.recall(t, "/topic/a", bus.Wish{After: []bus.Position{{Log: trailOf(a.Bus, "/topic/a").log, Offset: at}}}); !got.Whole {
-			t.Errorf("from the first message on it is %+v", got)
-		}
+		a.wantWhole(t, "/topic/a", []bus.Position{{Log: trailOf(a.Bus, "/topic/a").log, Offset: at}}, true)
 	})
 }
 
@@ -76,8 +72,7 @@ func TestForgedAck(t *testing.T) {
 	checkErr(t, err, nil)
 	checkErr(t, foreign.Flush(), nil)
 	send(t, a.Bus, "1") // the stream has answered
-	js, err := foreign.JetStream()
-	checkErr(t, err, nil)
+	js := jetStream(t, foreign)
 	checkErr(t, js.DeleteStream("STOMPGW"), nil)
 	checkErr(t, <-publish(t, a.Bus, "/topic/a", "2"), bus.ErrUnknown) // nobody says that there is no stream, as one hears the subject
 }
@@ -87,14 +82,10 @@ func TestNoStream(t *testing.T) {
 	url := startServer(t, 0, withJetStream(t.TempDir())).ClientURL()
 	a := remember(t, Config{URL: url}, "1/a", 10)
 	foreign := connect(t, url)
-	js, err := foreign.JetStream()
-	checkErr(t, err, nil)
+	js := jetStream(t, foreign)
 	checkErr(t, js.DeleteStream("STOMPGW"), nil)
 	checkErr(t, <-publish(t, a.Bus, "/topic/a", "1"), bus.ErrDown)
-	bustest.Eventually(t, "the stream is there again", func() bool {
-		_, err := js.StreamInfo("STOMPGW")
-		return err == nil
-	})
+	awaitStream(t, js)
 	bustest.Eventually(t, "it takes an envelope", func() bool { return <-publish(t, a.Bus, "/topic/a", "2") == nil })
 }
 
@@ -122,10 +113,9 @@ func TestExistingStream(t *testing.T) {
 		bustest.Eventually(t, text, func() bool { err := b.Healthy(); return err != nil && strings.Contains(err.Error(), text) })
 	}
 	says("no stream MINE")
-	js, err := connect(t, url).JetStream()
-	checkErr(t, err, nil)
+	js := jetStream(t, connect(t, url))
 	cfg := &nats.StreamConfig{Name: "MINE", Subjects: []string{"stomp.d.topic.a"}}
-	_, err = js.AddStream(cfg)
+	_, err := js.AddStream(cfg)
 	checkErr(t, err, nil)
 	b.history.refresh()
 	says("stomp.d.topic.>")
@@ -161,8 +151,7 @@ func TestStreamAdded(t *testing.T) {
 		a := remember(t, Config{URL: url}, "1/a", 10)
 		b := newBus(t, Config{URL: url}, "1/b", nil)
 		b.Remember(bus.Keep{Patterns: []string{"/queue/*"}, Size: 20, Has: func(string) bool { return true }})
-		js, err := connect(t, url).JetStream()
-		checkErr(t, err, nil)
+		js := jetStream(t, connect(t, url))
 		bustest.Eventually(t, "both are captured", func() bool {
 			info, err := js.StreamInfo("STOMPGW")
 			return err == nil && fmt.Sprint(info.Config.Subjects) == "[stomp.d.queue.* stomp.d.topic stomp.d.topic.>]" && info.Config.MaxMsgsPerSubject == 20
@@ -177,8 +166,7 @@ func TestStreamAdded(t *testing.T) {
 func TestRestart(t *testing.T) {
 	s := servers.NATS(t, 0, "-js", "-sd", t.TempDir())
 	url := "nats://" + s.Addr
-	a := remember(t, Config{URL: url}, "1/a", 10)
-	checkErr(t, watchFor(a.Bus, "/topic/a"), nil)
+	a := follow(t, Config{URL: url}, "1/a", 10)
 	send(t, a.Bus, "1")
 	a.want(t, "1")
 	for i := range 3 {
@@ -198,45 +186,36 @@ func TestRestart(t *testing.T) {
 // delivered.
 func TestStreamAnew(t *testing.T) {
 	eachStore(t, func(t *testing.T, url string) {
-		a := remember(t, Config{URL: url}, "1/a", 10)
-		checkErr(t, watchFor(a.Bus, "/topic/a"), nil)
+		a := follow(t, Config{URL: url}, "1/a", 10)
 		send(t, a.Bus, "1", "2", "3")
 		a.want(t, "1", "2", "3")
 		old := a.recall(t, "/topic/a", bus.Wish{}).Head
-		js, err := connect(t, url).JetStream()
-		checkErr(t, err, nil)
+		js := jetStream(t, connect(t, url))
 		checkErr(t, js.DeleteStream("STOMPGW"), nil)
 		a.history.refresh()
 		a.want(t, "ended")
 		send(t, a.Bus, "4")
 		a.want(t, "4")
-		if got := a.recall(t, "/topic/a", bus.Wish{After: old}); got.Whole {
-			t.Errorf("from the old stream it is %+v", got)
-		}
+		a.wantWhole(t, "/topic/a", old, false)
 	})
 }
 
 // TestStreamAnewUnnoticed: what is fetched of a stream of which a node does not know yet that it is another one says nothing of the old one.
 func TestStreamAnewUnnoticed(t *testing.T) {
 	eachStore(t, func(t *testing.T, url string) {
-		a := remember(t, Config{URL: url}, "1/a", 10)
-		checkErr(t, watchFor(a.Bus, "/topic/a"), nil)
+		a := follow(t, Config{URL: url}, "1/a", 10)
 		start := a.recall(t, "/topic/a", bus.Wish{}).Head
 		checkErr(t, <-publish(t, a.Bus, "/topic/other", "x"), nil)
-		b := remember(t, Config{URL: url}, "1/b", 10)
-		checkErr(t, watchFor(b.Bus, "/topic/a"), nil)
+		b := follow(t, Config{URL: url}, "1/b", 10)
 		send(t, a.Bus, "1")
 		b.want(t, "1")
-		js, err := connect(t, url).JetStream()
-		checkErr(t, err, nil)
+		js := jetStream(t, connect(t, url))
 		info, err := js.StreamInfo("STOMPGW")
 		checkErr(t, err, nil)
 		checkErr(t, js.DeleteStream("STOMPGW"), nil)
 		_, err = js.AddStream(&info.Config)
 		checkErr(t, err, nil)
-		if got := b.recall(t, "/topic/a", bus.Wish{After: start}); got.Whole {
-			t.Errorf("from the old stream's beginning it is %+v", got)
-		}
+		b.wantWhole(t, "/topic/a", start, false)
 		b.want(t, "ended")
 	})
 }
@@ -245,13 +224,11 @@ func TestStreamAnewUnnoticed(t *testing.T) {
 func TestPurgedMeanwhile(t *testing.T) {
 	eachStore(t, func(t *testing.T, url string) {
 		const stored = onePart + 100
-		a := remember(t, Config{URL: url}, "1/a", 2*stored)
-		checkErr(t, watchFor(a.Bus, "/topic/a"), nil)
+		a := follow(t, Config{URL: url}, "1/a", 2*stored)
 		for n := range stored {
 			send(t, a.Bus, fmt.Sprint(n))
 		}
-		js, err := connect(t, url).JetStream()
-		checkErr(t, err, nil)
+		js := jetStream(t, connect(t, url))
 		first := a.next(t).Mark.At
 		b := newBus(t, Config{URL: url}, "1/b", nil)
 		b.Remember(keeping(2 * stored))
@@ -275,21 +252,17 @@ func TestPurgedMeanwhile(t *testing.T) {
 // TestPurgedBeforeWatch: what was stored and removed before a node asked is not what it has had, though it has looked at the stream before that.
 func TestPurgedBeforeWatch(t *testing.T) {
 	eachStore(t, func(t *testing.T, url string) {
-		a := remember(t, Config{URL: url}, "1/a", 10)
-		checkErr(t, watchFor(a.Bus, "/topic/a"), nil)
+		a := follow(t, Config{URL: url}, "1/a", 10)
 		b := remember(t, Config{URL: url}, "1/b", 10)
 		b.history.mu.Lock()
 		b.history.now.asked = time.Now().Add(time.Hour) // it does not look again by itself
 		b.history.mu.Unlock()
 		send(t, a.Bus, "1", "2")
 		first := a.next(t).Mark.At
-		js, err := connect(t, url).JetStream()
-		checkErr(t, err, nil)
+		js := jetStream(t, connect(t, url))
 		checkErr(t, js.PurgeStream("STOMPGW"), nil)
 		checkErr(t, watchFor(b.Bus, "/topic/a"), nil)
-		if got := b.recall(t, "/topic/a", bus.Wish{After: []bus.Position{first}}); got.Whole {
-			t.Errorf("from the first message on it is %+v", got)
-		}
+		b.wantWhole(t, "/topic/a", []bus.Position{first}, false)
 		send(t, a.Bus, "3")
 		b.want(t, "3")
 	})
@@ -298,38 +271,31 @@ func TestPurgedBeforeWatch(t *testing.T) {
 // TestPurged: a node that has seen all that was removed goes on without a word; a position before that does not stand.
 func TestPurged(t *testing.T) {
 	eachStore(t, func(t *testing.T, url string) {
-		a := remember(t, Config{URL: url}, "1/a", 10)
-		checkErr(t, watchFor(a.Bus, "/topic/a"), nil)
+		a := follow(t, Config{URL: url}, "1/a", 10)
 		send(t, a.Bus, "1", "2")
 		a.want(t, "1", "2")
 		first := a.recall(t, "/topic/a", bus.Wish{}).Head
 		first[0].Offset--
-		js, err := connect(t, url).JetStream()
-		checkErr(t, err, nil)
+		js := jetStream(t, connect(t, url))
 		checkErr(t, js.PurgeStream("STOMPGW"), nil)
 		send(t, a.Bus, "3")
 		a.want(t, "3")
-		b := remember(t, Config{URL: url}, "1/b", 10)
-		checkErr(t, watchFor(b.Bus, "/topic/a"), nil)
-		if got := b.recall(t, "/topic/a", bus.Wish{After: first}); got.Whole {
-			t.Errorf("from before the purge it is %+v", got)
-		}
+		b := follow(t, Config{URL: url}, "1/b", 10)
+		b.wantWhole(t, "/topic/a", first, false)
 	})
 }
 
 // TestEvicted: a position of which more came than the stream keeps does not stand; the oldest that is there does.
 func TestEvicted(t *testing.T) {
 	eachStore(t, func(t *testing.T, url string) {
-		a := remember(t, Config{URL: url}, "1/a", 3)
-		checkErr(t, watchFor(a.Bus, "/topic/a"), nil)
+		a := follow(t, Config{URL: url}, "1/a", 3)
 		var at []bus.Position
 		for _, body := range []string{"1", "2", "3", "4", "5"} {
 			send(t, a.Bus, body)
 			at = append(at, a.next(t).Mark.At)
 		}
 		for i, whole := range []bool{false, false, true, true, true} {
-			b := remember(t, Config{URL: url}, fmt.Sprint("1/b", i), 3)
-			checkErr(t, watchFor(b.Bus, "/topic/a"), nil)
+			b := follow(t, Config{URL: url}, fmt.Sprint("1/b", i), 3)
 			if got := b.recall(t, "/topic/a", bus.Wish{After: at[i : i+1]}); got.Whole != whole || got.Err != nil {
 				t.Errorf("from %d on it is %+v", i+1, got)
 			}
@@ -346,8 +312,7 @@ func TestEvicted(t *testing.T) {
 // on elsewhere.
 func TestQuiet(t *testing.T) {
 	eachStore(t, func(t *testing.T, url string) {
-		a := remember(t, Config{URL: url}, "1/a", 10)
-		checkErr(t, watchFor(a.Bus, "/topic/a"), nil)
+		a := follow(t, Config{URL: url}, "1/a", 10)
 		checkErr(t, watchFor(a.Bus, "/topic/empty"), nil)
 		send(t, a.Bus, "1")
 		last := []bus.Position{a.next(t).Mark.At}
@@ -358,9 +323,7 @@ func TestQuiet(t *testing.T) {
 		b := remember(t, Config{URL: url}, "1/b", 10)
 		for destination, after := range map[string][]bus.Position{"/topic/a": last, "/topic/empty": empty} {
 			checkErr(t, watchFor(b.Bus, destination), nil)
-			if got := b.recall(t, destination, bus.Wish{After: after}); !got.Whole {
-				t.Errorf("%s from %v on is %+v", destination, after, got)
-			}
+			b.wantWhole(t, destination, after, true)
 		}
 	})
 }
@@ -409,8 +372,7 @@ func TestHole(t *testing.T) {
 			send(t, sender.Bus, fmt.Sprint(i))
 		}
 		bustest.Eventually(t, "some are dropped", func() bool { return b.watches.dropped() > 0 })
-		js, err := connect(t, url).JetStream()
-		checkErr(t, err, nil)
+		js := jetStream(t, connect(t, url))
 		checkErr(t, js.PurgeStream("STOMPGW"), nil)
 		send(t, sender.Bus, "end")
 		close(hold)
@@ -438,11 +400,8 @@ func TestPowerCut(t *testing.T) {
 	url, a, lost := losesEnd(t)
 	send(t, a.Bus, "6", "7", "8", "9")
 	a.want(t, "6", "7", "8", "9")
-	b := remember(t, Config{URL: url}, "1/b", 100)
-	checkErr(t, watchFor(b.Bus, "/topic/a"), nil)
-	if got := b.recall(t, "/topic/a", bus.Wish{After: lost}); got.Whole {
-		t.Errorf("from what was lost on it is %+v", got)
-	}
+	b := follow(t, Config{URL: url}, "1/b", 100)
+	b.wantWhole(t, "/topic/a", lost, false)
 }
 
 // losesEnd has a server lose 3, 4 and 5 of what was published to /topic/a. A node that was there then knows that the log has ended; lost is where
@@ -452,8 +411,7 @@ func losesEnd(t *testing.T) (url string, a *reader, lost []bus.Position) {
 	dir, saved := t.TempDir(), t.TempDir()
 	s := servers.NATS(t, 0, "-js", "-sd", dir)
 	url = "nats://" + s.Addr
-	a = remember(t, Config{URL: url}, "1/a", 100)
-	checkErr(t, watchFor(a.Bus, "/topic/a"), nil)
+	a = follow(t, Config{URL: url}, "1/a", 100)
 	send(t, a.Bus, "1", "2")
 	a.want(t, "1", "2")
 	s.Stop(t)
