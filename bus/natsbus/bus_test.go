@@ -90,15 +90,11 @@ func TestForeignClient(t *testing.T) {
 	}
 	t.Run("subscribes", func(t *testing.T) {
 		sub, err := foreign.SubscribeSync("stomp.d.topic.*")
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		checkErr(t, foreign.Flush(), nil)
 		checkErr(t, b.Publish(bus.Envelope{Destination: "/topic/chat", Headers: plain}, func(error) {}), nil)
 		msg, err := sub.NextMsgWithContext(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		if want := (nats.Header{"content-type": {"text/plain"}}); !reflect.DeepEqual(msg.Header, want) {
 			t.Errorf("got %q, want %q", msg.Header, want)
 		}
@@ -220,9 +216,7 @@ func TestUnreachable(t *testing.T) {
 func TestCloseDuringHandshake(t *testing.T) {
 	server, b := meet(t, Config{})
 	conn, err := server.ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	defer conn.Close()
 	checkErr(t, b.Close(t.Context()), nil)
 }

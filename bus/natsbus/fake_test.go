@@ -23,9 +23,7 @@ type fakeServer struct {
 
 func newFakeServer(t *testing.T) *fakeServer {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	t.Cleanup(func() { ln.Close() })
 	return &fakeServer{t: t, ln: ln, maxPayload: 1 << 20}
 }
@@ -46,9 +44,7 @@ func (f *fakeServer) accept() *fakeConn {
 func (f *fakeServer) greet() *fakeConn {
 	f.t.Helper()
 	nc, err := f.ln.Accept()
-	if err != nil {
-		f.t.Fatal(err)
-	}
+	must(f.t, err)
 	f.t.Cleanup(func() { nc.Close() })
 	c := &fakeConn{t: f.t, Conn: nc, r: bufio.NewReader(nc)}
 	c.say(fmt.Sprintf(`INFO {"server_id":"fake","server_name":"fake","version":"2.10.0","proto":1,"headers":true,"max_payload":%d}`, f.maxPayload))
@@ -87,30 +83,24 @@ type fakeConn struct {
 
 func (c *fakeConn) say(line string) {
 	c.t.Helper()
-	if _, err := io.WriteString(c.Conn, line+"\r\n"); err != nil {
-		c.t.Fatal(err)
-	}
+	_, err := io.WriteString(c.Conn, line+"\r\n")
+	must(c.t, err)
 }
 
 // line returns the next line; of a PUB or HPUB with the payload after it.
 func (c *fakeConn) line() string {
 	c.t.Helper()
 	line, err := c.r.ReadString('\n')
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	must(c.t, err)
 	line = strings.TrimRight(line, " \r\n")
 	if !strings.HasPrefix(line, "PUB ") && !strings.HasPrefix(line, "HPUB ") {
 		return line
 	}
 	size, err := strconv.Atoi(line[strings.LastIndexByte(line, ' ')+1:])
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	must(c.t, err)
 	payload := make([]byte, size+len("\r\n"))
-	if _, err := io.ReadFull(c.r, payload); err != nil {
-		c.t.Fatal(err)
-	}
+	_, err = io.ReadFull(c.r, payload)
+	must(c.t, err)
 	return line + " " + string(payload[:size])
 }
 

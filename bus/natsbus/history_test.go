@@ -56,16 +56,25 @@ type reader struct {
 // remember returns a node that keeps history, and is healthy.
 func remember(t testing.TB, cfg Config, node string, size int) *reader {
 	t.Helper()
-	r := &reader{newBus(t, cfg, node, slog.New(slog.NewTextHandler(t.Output(), nil))), make(chan bus.Envelope, 10_000)}
+	r := newReader(t, cfg, node)
 	r.Remember(keeping(size))
-	receive(t, r.Bus, func(e bus.Envelope) {
-		if e.Mark != nil {
-			e.Mark = new(*e.Mark)
-		}
-		r.arrived <- e
-	})
+	receive(t, r.Bus, r.keep)
 	r.healthy(t)
 	return r
+}
+
+// newReader returns one that receives nothing yet.
+func newReader(t testing.TB, cfg Config, node string) *reader {
+	t.Helper()
+	return &reader{newBus(t, cfg, node, slog.New(slog.NewTextHandler(t.Output(), nil))), make(chan bus.Envelope, 10_000)}
+}
+
+// keep is its deliver.
+func (r *reader) keep(e bus.Envelope) {
+	if e.Mark != nil {
+		e.Mark = new(*e.Mark)
+	}
+	r.arrived <- e
 }
 
 // follow returns one that watches /topic/a too.

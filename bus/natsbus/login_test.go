@@ -92,16 +92,11 @@ func trust(server identity, own ...tls.Certificate) *tls.Config {
 func newKey(t *testing.T, create func() (nkeys.KeyPair, error)) (public, seed string) {
 	t.Helper()
 	pair, err := create()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if public, err = pair.PublicKey(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
+	public, err = pair.PublicKey()
+	must(t, err)
 	secret, err := pair.Seed()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return public, string(secret)
 }
 
@@ -124,9 +119,7 @@ func newOperator(t *testing.T, change ...func(*jwt.AccountClaims)) (o operator) 
 	o.accountJWT = encode(t, claims, operatorSeed)
 	o.jwt = encode(t, jwt.NewOperatorClaims(o.key), operatorSeed)
 	creds, err := jwt.FormatUserConfig(encode(t, jwt.NewUserClaims(user), accountSeed), []byte(userSeed))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	o.creds = string(creds)
 	return o
 }
@@ -134,13 +127,9 @@ func newOperator(t *testing.T, change ...func(*jwt.AccountClaims)) (o operator) 
 func encode(t *testing.T, claims jwt.Claims, seed string) string {
 	t.Helper()
 	pair, err := nkeys.FromSeed([]byte(seed))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	text, err := claims.Encode(pair)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return text
 }
 

@@ -65,9 +65,7 @@ func TestOtherServersOfCluster(t *testing.T) {
 // TestServersInTurn: each is tried before one is tried again, those that were told of too.
 func TestServersInTurn(t *testing.T) {
 	p, err := parsePool("nats://a, tls://b:1,c")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if got := p.hosts; got != "a,b:1,c" {
 		t.Errorf("they are called %q", got)
 	}

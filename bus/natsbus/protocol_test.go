@@ -123,7 +123,7 @@ func TestWatchTakesOverLingeringSubscription(t *testing.T) {
 }
 
 // TestExpire: a subscription ends when its watch has lingered for long enough, and not before; one whose
-// watch ends before it was made, is not made.
+// watch ends before it was made, is not made, and one that is made meanwhile does not stay.
 func TestExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ws := newWatches(1, 1, time.Minute, make(chan struct{}, 1))
@@ -139,6 +139,9 @@ func TestExpire(t *testing.T) {
 			if ended := ws.takeEnded(); len(ended) != want || want > 0 && ended[0] != sub || ws.missing(early) == (want > 0) {
 				t.Errorf("%v ended, want %d", ended, want)
 			}
+		}
+		if ws.subscribed(early, new(nats.Subscription), 3) {
+			t.Error("a late subscription is a watch's")
 		}
 	})
 }
@@ -164,9 +167,7 @@ func TestBrokenConnectionsUnderLoad(t *testing.T) {
 		}
 		if round < breaks {
 			connections, err := s.Connz(nil)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must(t, err)
 			for _, c := range connections.Conns {
 				_ = s.DisconnectClientByID(c.Cid) // or it has ended just now
 			}
@@ -204,9 +205,7 @@ func TestFailedHandshakesAreNamed(t *testing.T) {
 	server, b := meet(t, Config{})
 	for range 2 {
 		nc, err := server.ln.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		nc.Close()
 	}
 	server.log.await("bus unreachable")

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/bustest"
@@ -144,9 +143,7 @@ func TestRevokedWhileAsked(t *testing.T) {
 				ws.open("a", "/a", nil, func(error) {})
 			}
 			for range tt.answers {
-				if err := ws.answered(w); err != nil {
-					t.Fatal(err)
-				}
+				must(t, ws.answered(w))
 			}
 			if tt.unwatched {
 				ws.close("a")
@@ -170,16 +167,5 @@ func TestRevokedWhileAsked(t *testing.T) {
 				t.Error("the next watch has ended too")
 			}
 		})
-	}
-}
-
-// TestLateSubscriptionEnds: a subscription that is made while its watch ends does not stay.
-func TestLateSubscriptionEnds(t *testing.T) {
-	ws := newWatches(1, 1, time.Minute, make(chan struct{}, 1))
-	w, _ := ws.open("a", "/a", nil, nil)
-	ws.refuse(w, ErrPermission)
-	ws.answered(w)
-	if ws.subscribed(w, new(nats.Subscription), 2) {
-		t.Error("it is a watch's")
 	}
 }

@@ -30,9 +30,7 @@ func startServer(t testing.TB, port int, change ...func(*server.Options)) *serve
 		port = server.RANDOM_PORT
 	}
 	s, err := server.NewServer(options(port, change...))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	s.Start()
 	if !s.ReadyForConnections(time.Minute) {
 		t.Fatal("the embedded NATS server does not start")
@@ -73,9 +71,7 @@ func newBus(t testing.TB, cfg Config, node string, log *slog.Logger) *Bus {
 		log = slog.New(slog.DiscardHandler)
 	}
 	b, err := New(cfg, node, log)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	t.Cleanup(func() {
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()
@@ -95,11 +91,17 @@ func open(t testing.TB, cfg Config) (*Bus, events) {
 func connect(t testing.TB, url string) *nats.Conn {
 	t.Helper()
 	nc, err := nats.Connect(url)
+	must(t, err)
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+// must ends the test after an error.
+func must(t testing.TB, err error) {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(nc.Close)
-	return nc
 }
 
 // checkErr reports what somebody heard, or was told, that is not want; nil is no error.
@@ -153,12 +155,8 @@ func collect(t testing.TB, b *Bus) <-chan bus.Envelope {
 func portOf(t testing.TB, url string) int {
 	t.Helper()
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(url, "nats://"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	n, err := strconv.Atoi(port)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return n
 }

@@ -148,9 +148,9 @@ func TestTaken(t *testing.T) {
 					_, err := js.AddStream(other)
 					checkErr(t, err, nil)
 				})
-				a := &reader{newBus(t, Config{URL: url, Silence: time.Hour}, "1/a", nil), make(chan bus.Envelope, 100)}
+				a := newReader(t, Config{URL: url, Silence: time.Hour}, "1/a")
 				a.history.glance = 50 * time.Millisecond
-				receive(t, a.Bus, func(e bus.Envelope) { a.arrived <- e })
+				receive(t, a.Bus, a.keep)
 				for _, keep := range keeps {
 					a.Remember(keep)
 				}

@@ -230,21 +230,17 @@ func TestPurgedMeanwhile(t *testing.T) {
 		}
 		js := jetStream(t, connect(t, url))
 		first := a.next(t).Mark.At
-		b := newBus(t, Config{URL: url}, "1/b", nil)
+		b := newReader(t, Config{URL: url}, "1/b")
 		b.Remember(keeping(2 * stored))
 		purge := sync.OnceFunc(func() { checkErr(t, js.PurgeStream("STOMPGW"), nil) })
-		receive(t, b, func(e bus.Envelope) {
+		receive(t, b.Bus, func(e bus.Envelope) {
 			if e.Mark.Past {
 				purge()
 			}
 		})
-		checkErr(t, watchFor(b, "/topic/a"), nil)
+		checkErr(t, watchFor(b.Bus, "/topic/a"), nil)
 		for range 2 { // also when it is asked for again
-			recalled := make(chan bus.Recalled, 1)
-			b.Recall("/topic/a", bus.Wish{After: []bus.Position{first}}, func(r bus.Recalled) { recalled <- r })
-			if got := <-recalled; got.Whole {
-				t.Errorf("it is %+v", got)
-			}
+			b.wantWhole(t, "/topic/a", []bus.Position{first}, false)
 		}
 	})
 }
@@ -328,26 +324,31 @@ func TestQuiet(t *testing.T) {
 	})
 }
 
+// lagging returns a node that follows /topic/a, and to which nothing is delivered before release. Then some of what was published
+// is dropped.
+func lagging(t *testing.T, url string, published int) (b *reader, release func()) {
+	t.Helper()
+	sender := remember(t, Config{URL: url}, "1/sender", published)
+	hold := make(chan struct{})
+	b = newReader(t, Config{URL: url, Inbox: 16}, "1/slow")
+	b.Remember(keeping(published))
+	receive(t, b.Bus, func(e bus.Envelope) { <-hold; b.keep(e) })
+	checkErr(t, watchFor(b.Bus, "/topic/a"), nil)
+	for i := range published {
+		send(t, sender.Bus, fmt.Sprint(i))
+	}
+	bustest.Eventually(t, "some are dropped", func() bool { return b.watches.dropped() > 0 })
+	return b, func() { close(hold) }
+}
+
 // TestSlowNode: what a node drops, as it is too slow, is brought later, the end too.
 func TestSlowNode(t *testing.T) {
 	eachStore(t, func(t *testing.T, url string) {
 		const published = 1000
-		sender := remember(t, Config{URL: url}, "1/sender", published)
-		hold, arrived := make(chan struct{}), make(chan bus.Envelope, 2*published)
-		b := newBus(t, Config{URL: url, Inbox: 16}, "1/slow", nil)
-		b.Remember(keeping(published))
-		receive(t, b, func(e bus.Envelope) { <-hold; arrived <- e })
-		ready := listen(b, "/topic/a")
-		checkErr(t, <-ready, nil)
-		var answer <-chan error
+		b, release := lagging(t, url, published)
+		release()
 		for i := range published {
-			answer = publish(t, sender.Bus, "/topic/a", fmt.Sprint(i))
-		}
-		checkErr(t, <-answer, nil)
-		bustest.Eventually(t, "some are dropped", func() bool { return b.watches.dropped() > 0 })
-		close(hold)
-		for i := range published {
-			if e := <-arrived; string(e.Body) != fmt.Sprint(i) {
+			if e := b.next(t); string(e.Body) != fmt.Sprint(i) {
 				t.Fatalf("got %s (%+v), want %d", e.Body, e.Mark, i)
 			}
 		}
@@ -357,28 +358,14 @@ func TestSlowNode(t *testing.T) {
 // TestHole: what a node missed and is removed before it could be brought is told.
 func TestHole(t *testing.T) {
 	eachStore(t, func(t *testing.T, url string) {
-		const published = 200
-		sender := remember(t, Config{URL: url}, "1/sender", published)
-		hold, arrived := make(chan struct{}), make(chan bus.Envelope, 2*published)
-		b := newBus(t, Config{URL: url, Inbox: 16}, "1/slow", nil)
-		b.Remember(keeping(published))
-		receive(t, b, func(e bus.Envelope) {
-			<-hold
-			e.Mark = new(*e.Mark)
-			arrived <- e
-		})
-		checkErr(t, <-listen(b, "/topic/a"), nil)
-		for i := range published {
-			send(t, sender.Bus, fmt.Sprint(i))
-		}
-		bustest.Eventually(t, "some are dropped", func() bool { return b.watches.dropped() > 0 })
+		b, release := lagging(t, url, 200)
 		js := jetStream(t, connect(t, url))
 		checkErr(t, js.PurgeStream("STOMPGW"), nil)
-		send(t, sender.Bus, "end")
-		close(hold)
+		send(t, b.Bus, "end")
+		release()
 		last, holes := uint64(0), 0
 		for {
-			e := <-arrived
+			e := b.next(t)
 			if e.Mark.Hole {
 				holes++
 			}
