@@ -40,9 +40,6 @@ type pending struct {
 func (a *acks) add(it *item) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.waiting == nil {
-		a.waiting = make(map[uint64]pending)
-	}
 	a.last++
 	it.ack = a.last
 	a.waiting[it.ack] = pending{*it, time.Now()}

@@ -9,18 +9,10 @@ import (
 	"github.com/stompgw/stompgw/bus"
 )
 
-// confirm asks c's server for answers, one PING at a time, and settles what was written before, until ctx
-// or c ends.
+// confirm asks c's server for answers, one PING at a time, and settles what was written before, until ctx ends.
 func (b *Bus) confirm(ctx context.Context, c *conn) {
-	for {
-		select {
-		case <-b.out.written:
-			b.turn(ctx, c)
-		case <-c.ended:
-			return
-		case <-ctx.Done():
-			return
-		}
+	for await(ctx, b.out.written) {
+		b.turn(ctx, c)
 	}
 }
 

@@ -51,7 +51,7 @@ type conn struct {
 
 // connect makes a connection to one server.
 func (b *Bus) connect(s address) (*conn, error) {
-	c := &conn{server: s, maxSubject: maxSubject, ended: make(chan struct{}), ctx: b.ctx}
+	c := &conn{server: s, maxSubject: maxSubject, ended: make(chan struct{}), ctx: b.ctx, refusals: refusals{counts: make(map[string]int)}}
 	c.subscribed.Store(1)
 	nc, err := nats.Connect(s.url.String(), append(b.options(s),
 		nats.SetCustomDialer(c),

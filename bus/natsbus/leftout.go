@@ -39,13 +39,11 @@ func (h *history) leaveOut(info *streamInfo, patterns []string, why error) {
 // leaveMissing is leaveOut where nodes may not change the stream.
 func (h *history) leaveMissing(info *streamInfo, keep *bus.Keep) {
 	held := info.Config.Subjects
-	missing := h.missing(held, keep.Patterns)
-	if len(missing) == 0 {
-		h.leaveOut(info, nil, nil)
-		return
+	missing, why := h.missing(held, keep.Patterns), error(nil)
+	if len(missing) > 0 {
+		why = fmt.Errorf("bus.nats.history.create is false: its subjects have to be %s", strings.Join(capture(h.prefix, keep.Patterns, held), " "))
 	}
-	h.leaveOut(info, missing, fmt.Errorf("bus.nats.history.create is false: its subjects have to be %s",
-		strings.Join(capture(h.prefix, keep.Patterns, held), " ")))
+	h.leaveOut(info, missing, why)
 }
 
 // some is a list, or how it begins, in words.

@@ -1,6 +1,7 @@
 package natsbus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,9 +125,7 @@ func (b *Bus) live(c, last *conn) {
 	c.close()
 	b.pool.learn(c)
 	fault, said := c.why()
-	if err == nil {
-		err = said
-	}
+	err = cmp.Or(err, said)
 	if fault != overPayload && fault != overLine { // else recover can tell more
 		b.out.giveUpSent()
 	}

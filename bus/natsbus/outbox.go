@@ -65,6 +65,7 @@ func newOutbox(maxCount, maxBytes int) *outbox {
 		written:    make(chan struct{}, 1),
 		idle:       idle,
 		closeIdle:  sync.OnceFunc(func() { close(idle) }),
+		acks:       acks{waiting: make(map[uint64]pending)},
 	}
 }
 
@@ -200,15 +201,11 @@ func (o *outbox) state() (outstanding int, closed bool) {
 
 // abandon tells all that is left that nobody will know: the goroutines of the bus have ended.
 func (o *outbox) abandon() {
-	for _, it := range slices.Concat(o.take(&o.queue, nil), o.take(&o.sent, nil)) {
-		switch {
-		case it.watch != nil:
-			it.done(bus.ErrClosed)
-		case it.ack == 0:
-			o.finish(&it, bus.ErrUnknown)
-		}
+	o.giveUp(&o.queue, bus.ErrUnknown)
+	o.giveUpSent()
+	for _, it := range slices.Concat(o.take(&o.queue, nil), o.take(&o.sent, nil)) { // watches
+		it.done(bus.ErrClosed)
 	}
-	o.expireAcks(0, math.MaxUint64)
 }
 
 // Publish implements bus.Bus. Besides the errors named there it refuses an envelope whose principal

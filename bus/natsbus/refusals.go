@@ -52,9 +52,6 @@ func (r *refusals) add(err error, refused refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if refused.act == publishing {
-		if r.counts == nil {
-			r.counts = make(map[string]int)
-		}
 		r.counts[refused.subject]++
 		r.waiting.Add(1)
 	}
