@@ -48,10 +48,11 @@ func TestRealOutage(t *testing.T) {
 }
 
 // TestRealSilence: Publish refuses while a real broker says nothing, what was on its way is unknown,
-// and all is well afterwards.
+// and all is well afterwards. So does Forward.
 func TestRealSilence(t *testing.T) {
 	b := servers.Kafka(t)
 	b.CreateTopic(t, "stompgw", 1)
+	whileSilent, afterwards := forwardingInSilence(t, b)
 	r := readFrom(t, []string{b.Addr}, "stompgw")
 	o := newOutlet(t, Config{Brokers: []string{b.Addr}, Silence: 500 * time.Millisecond, Deadline: 2 * time.Second}, nil)
 	must(t, <-o.send("/topic/x", "before"))
@@ -75,7 +76,9 @@ func TestRealSilence(t *testing.T) {
 	if err := <-sent; !errors.Is(err, bus.ErrUnknown) {
 		t.Errorf("done heard %v, want ErrUnknown", err)
 	}
+	whileSilent()
 	b.Signal(t, syscall.SIGCONT)
+	afterwards()
 	o.insist("after")
 	if err := o.healthy(); err != nil {
 		t.Error(err)
@@ -87,6 +90,39 @@ func TestRealSilence(t *testing.T) {
 	}
 	if seen["before"] != 1 || seen["after"] != 1 || seen["sent"] > 1 {
 		t.Errorf("a reader gets %v", seen)
+	}
+}
+
+// forwardingInSilence brings something to a backend, and returns what does it while the broker says nothing, and when it answers again.
+func forwardingInSilence(t *testing.T, b *servers.Broker) (whileSilent, afterwards func()) {
+	b.CreateTopic(t, "orders", 1)
+	kb, _ := open(t, Config{Brokers: []string{b.Addr}, Silence: 500 * time.Millisecond, Deadline: 2 * time.Second})
+	must(t, kb.Aim([]bus.Target{{Topic: "orders"}}))
+	forward := func(body string) error {
+		answer := make(chan error, 1)
+		if err := kb.Forward(bus.Target{Topic: "orders"}, bus.Envelope{Body: []byte(body)}, func(err error) { answer <- err }); err != nil {
+			return err
+		}
+		return <-answer
+	}
+	must(t, forward("before"))
+	whileSilent = func() {
+		if err := forward("sent"); !errors.Is(err, bus.ErrUnknown) {
+			t.Errorf("done heard %v of what was for a backend, want ErrUnknown", err)
+		}
+		poll(t, "for Forward to refuse", func() bool {
+			return errors.Is(kb.Forward(bus.Target{Topic: "orders"}, bus.Envelope{}, func(error) {}), bus.ErrDown)
+		})
+	}
+	return whileSilent, func() {
+		poll(t, "for the backend's topic to take what comes", func() bool { return forward("after") == nil })
+		next := reads(t, []string{b.Addr}, "orders", 0)
+		if first := string(next().Value); first != "before" {
+			t.Errorf("the backend's first is %s", first)
+		}
+		for string(next().Value) != "after" { // what was sent in between is there or not
+		}
+		must(t, kb.Close(t.Context()))
 	}
 }
 
