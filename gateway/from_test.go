@@ -14,14 +14,15 @@ import (
 
 // forgedSender says who sends, in all ways that a client could read.
 func forgedSender() (headers []bus.Header) {
-	for _, name := range []string{"stomp-member", "Stomp-Member", "STOMP-MEMBER", "stomp-principal", "Stomp-Session", "stomp-x", " stomp-member", "ſtomp-member"} {
+	for _, name := range []string{"stomp-member", "Stomp-Member", "STOMP-MEMBER", "stomp-principal", "Stomp-Session", "stomp-x", " stomp-member", "ſtomp-member",
+		"x-position", "X-Position", " x-position", "x-poſition"} {
 		headers = append(headers, bus.Header{Name: name, Value: "1"})
 	}
 	return append(headers, bus.Header{Name: "x-kept", Value: "1"})
 }
 
-// fromRules have a destination of each kind whose subscribers see who sends, and one of those who don't.
-func fromRules(t *testing.T) *policy.Catalogue {
+// fromRules have a destination of each kind whose subscribers see who sends, and one of those who don't; and more routes.
+func fromRules(t *testing.T, more ...policy.Route) *policy.Catalogue {
 	t.Helper()
 	return compile(t, policy.Rules{
 		Channels: []policy.Channel{
@@ -31,7 +32,7 @@ func fromRules(t *testing.T) *policy.Catalogue {
 			{Match: "/member/{member}/queue/x", Subscribe: "true", Send: "true", From: true},
 			{Match: "/session/queue/{name}", Subscribe: "true"},
 		},
-		Routes: []policy.Route{{Match: "/app/topic/{name}", Allow: "true", Publish: "/topic/{name}", Headers: `{"x-by": "a route"}`}},
+		Routes: append(more, policy.Route{Match: "/app/topic/{name}", Allow: "true", Publish: "/topic/{name}", Headers: `{"x-by": "a route"}`}),
 	})
 }
 
@@ -55,8 +56,13 @@ func (c *client) wantFrom(what, member string) {
 			c.t.Errorf("%s: got %q, want it from %s", what, frame, member)
 		}
 	}
-	if got := strings.Count(strings.ToLower(frame), "tomp-"); got != want {
+	lower := strings.ToLower(frame)
+	if got := strings.Count(lower, "tomp-"); got != want {
 		c.t.Errorf("%s: %d headers say who sent it, want %d: %q", what, got, want, frame)
+	}
+	want = strings.Count(lower, "\ndestination:/topic/kept\n")
+	if got := strings.Count(lower, "ition:"); got != want || strings.Contains(lower, "ition:1\n") {
+		c.t.Errorf("%s: %d headers say where it stands, want %d, of the gateway: %q", what, got, want, frame)
 	}
 }
 
