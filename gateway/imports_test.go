@@ -73,7 +73,7 @@ var mayImport = map[string][]string{
 	"gateway/internal/history":  {"bus"},
 	"gateway/internal/loop":     {},
 
-	"gateway/asyncapi":               {"gateway/policy"},
+	"gateway/asyncapi":               {"gateway/policy", "gateway/schema", "bus/settings"},
 	"gateway/policy":                 {"gateway/destination", "gateway/schema", "gateway/stomp", "bus", "bus/settings"},
 	"gateway/problem":                {"gateway/policy", "gateway/schema"},
 	"gateway/schema":                 {},

@@ -26,6 +26,25 @@ func addressed(match string) (address string, parameters []parameter) {
 	return strings.Join(segments, "/"), a.parameters
 }
 
+// addressedSubject is addressed of a subject of NATS, in which variables alone are not fixed, and may stand in any place, and repeatedly.
+func addressedSubject(subject string) (address string, parameters []parameter) {
+	a, places := addresser{}, map[string]string{} // of variables
+	var b strings.Builder
+	for rest := subject; rest != ""; {
+		text, behind, begins := strings.Cut(rest, "{")
+		name, after, _ := strings.Cut(behind, "}")
+		b.WriteString(text)
+		if begins {
+			if places[name] == "" {
+				places[name] = a.invent(strings.Trim(safe(name), "_"), "the segment {"+name+"} of the rule, with =HH for each byte but letters, digits, _ and -")
+			}
+			b.WriteString(places[name])
+		}
+		rest = after
+	}
+	return b.String(), a.parameters
+}
+
 // addresser makes the parameters of one address.
 type addresser struct {
 	taken      []string

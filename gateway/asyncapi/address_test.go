@@ -33,6 +33,16 @@ func TestAddressed(t *testing.T) {
 			t.Errorf("%s is %s, want %s", match, got, want)
 		}
 	}
+	for subject, want := range map[string]string{
+		"orders.in":                  "orders.in",
+		"orders.{shop}.in-{n}":       "orders.{shop}.in-{n}",
+		"orders.{a.b}.{a_b}.{a.b}.x": "orders.{a_b}.{a_b_2}.{a_b}.x",
+		"orders.{방}":                 "orders.{segment}",
+	} {
+		if got, parameters := addressedSubject(subject); got != want || len(parameters) != strings.Count(want, "{")-strings.Count(want, "{a_b}.x") {
+			t.Errorf("%s is %s with %v, want %s", subject, got, parameters, want)
+		}
+	}
 }
 
 // FuzzAddress holds that what stands in braces are the parameters, in their order and each under one name that AsyncAPI takes,

@@ -1,11 +1,14 @@
 package asyncapi
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/stompgw/stompgw/bus/settings"
 	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/schema"
 )
 
 // builder makes channels of rules.
@@ -15,7 +18,9 @@ type builder struct {
 	channels    []*channel
 	ids         []string
 	hasPresence bool
-	schemas     object // of what channels carry
+	schemas     object                    // of what channels carry
+	places      map[*schema.Schema]string // of these in the document
+	backends    object                    // what they read
 }
 
 // channel is a channel of the document, and what a client can do there.
@@ -112,6 +117,9 @@ func (b *builder) addSubscribe(rule policy.Outline, match string) {
 	c := b.at(match)
 	c.describe(rule.Channel.Summary)
 	b.carries(c, rule.Channel)
+	if rule.Channel.From {
+		c.tell("The header " + policy.HeaderMember + " of a MESSAGE says which member sent it, as the gateway knows it.")
+	}
 	if rule.Channel.Patterns {
 		c.tell("Subscriptions by pattern are let in: * stands for a segment, ** for any number of them.")
 	}
@@ -129,27 +137,46 @@ func (b *builder) addSend(rule policy.Outline, where string) {
 	c := b.at(rule.Match)
 	c.describe(rule.Channel.Summary)
 	b.carries(c, rule.Channel)
+	c.limit(rule.Channel)
 	c.does(send, rule.Path, rule.Send.Login, may("send", rule.Send), where)
 }
 
 // carries tells what bodies have to be, unless another rule has told it of the address.
 func (b *builder) carries(c *channel, rule *policy.Channel) {
-	if len(c.message) > 1 || rule.Schema == nil && len(rule.Examples) == 0 {
-		return
+	if len(c.message) == 1 {
+		c.message = append(c.message, b.contents(c.id, rule)...)
 	}
-	c.message.set("contentType", "application/json")
+}
+
+// contents is what the message of a channel says of bodies; a schema that has no place yet gets one that is called like id.
+func (b *builder) contents(id string, rule *policy.Channel) (said object) {
+	if rule == nil || rule.Schema == nil && len(rule.Examples) == 0 {
+		return nil
+	}
+	said.set("contentType", "application/json")
 	if rule.Schema != nil {
-		place := "components/schemas/channel_" + c.id // which none of our own is called
-		b.schemas.set("channel_"+c.id, rule.Schema.Document("#/"+place))
-		c.message.set("payload", ref(place))
+		said.set("payload", ref(b.place(id, rule.Schema)))
 	}
 	var examples []object
 	for _, text := range rule.Examples {
 		examples = append(examples, example(text)...)
 	}
 	if len(examples) > 0 {
-		c.message.set("examples", examples)
+		said.set("examples", examples)
 	}
+	return said
+}
+
+// place is where a schema stands in the document.
+func (b *builder) place(id string, s *schema.Schema) string {
+	at, ok := b.places[s]
+	if !ok {
+		name := "channel_" + id // which none of our own is called
+		at = "components/schemas/" + name
+		b.places[s] = at
+		b.schemas.set(name, s.Document("#/"+at))
+	}
+	return at
 }
 
 // addRoute adds what clients may send to the application.
@@ -163,8 +190,14 @@ func (b *builder) addRoute(rule policy.Outline) {
 	if r.Publish != "" {
 		says, goal = append(says, "The gateway publishes it to "+code(r.Publish)+"."), "What is published to "+r.Publish
 	}
+	into := b.rules.Into(r.Publish)
+	if r.Body == "" {
+		b.carries(c, into) // and else what clients send is for the expression to say
+	}
+	c.limit(into)
 	if to := r.To.String(); to != "" {
 		says = append(says, "A backend reads it from "+code(to)+", and may answer the session.")
+		b.addBackend(c, r.To, into)
 	}
 	if r.Body != "" {
 		says = append(says, "Its body becomes "+code(r.Body)+", in CEL.")
@@ -174,6 +207,16 @@ func (b *builder) addRoute(rule policy.Outline) {
 	}
 	c.describe(goal)
 	c.does(send, rule.Path, rule.Send.Login, says...)
+}
+
+// addBackend adds what a backend reads of what is sent to c. What is published, too, is the same, so the channel of that says what it is.
+func (b *builder) addBackend(c *channel, to policy.To, into *policy.Channel) {
+	message := append(object{{"name", "message"}, {"headers", ref("components/schemas/sender")}}, b.contents(c.id, into)...)
+	subject, parameters := addressedSubject(to.Subject)
+	said := object{{"address", cmp.Or(to.Topic, subject)}, {"summary", "What a backend reads from " + to.String()}}
+	said.set("parameters", described(parameters))
+	said.set("messages", object{{"message", message}})
+	b.backends.set(c.id, said)
 }
 
 // addPresence adds what tells of the rooms of a rule, or of some of them.
@@ -208,6 +251,19 @@ func (c *channel) tell(sentence string) {
 	}
 }
 
+// limit tells how much a session may send of what goes to the channel of a rule, which may be nil.
+func (c *channel) limit(rule *policy.Channel) {
+	if rule == nil {
+		return
+	}
+	if l := rule.Limits; l.Rate != (policy.Rate{}) {
+		c.tell(fmt.Sprintf("A session may send %s to all of %s together.", l.Rate, rule.Match))
+	}
+	if l := rule.Limits; l.Message > 0 {
+		c.tell(fmt.Sprintf("A body may have %s there.", settings.FormatSize(int64(l.Message))))
+	}
+}
+
 // does notes what clients can do by a rule.
 func (c *channel) does(action, rule string, login bool, says ...string) {
 	if c.open && action == receive {
@@ -229,8 +285,8 @@ func (c *channel) does(action, rule string, login bool, says ...string) {
 	}
 }
 
-// described are the channels and their operations, that for errors last.
-func (b *builder) described() (channels, operations object) {
+// all are the channels and their operations, that for errors last.
+func (b *builder) all() (channels, operations object) {
 	if b.rules.ErrorDestination() != "" {
 		b.channels = append(b.channels[1:], b.channels[0])
 	}
@@ -238,11 +294,7 @@ func (b *builder) described() (channels, operations object) {
 		said := object{{"address", c.address}}
 		said.set("summary", c.summary)
 		said.set("description", strings.Join(c.more, " "))
-		var parameters object
-		for _, p := range c.parameters {
-			parameters.set(p.name, object{{"description", p.description}})
-		}
-		said.set("parameters", parameters)
+		said.set("parameters", described(c.parameters))
 		said.set("messages", object{{"message", c.message}})
 		channels.set(c.id, said)
 		for _, op := range c.operations {
@@ -250,6 +302,14 @@ func (b *builder) described() (channels, operations object) {
 		}
 	}
 	return channels, operations
+}
+
+// described are parameters, each with what it stands for.
+func described(parameters []parameter) (said object) {
+	for _, p := range parameters {
+		said.set(p.name, object{{"description", p.description}})
+	}
+	return said
 }
 
 func (b *builder) operation(c *channel, op *operation) object {

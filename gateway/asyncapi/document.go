@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/stompgw/stompgw/gateway/policy"
+	"github.com/stompgw/stompgw/gateway/schema"
 )
 
 // Options say what the rules don't know.
@@ -36,7 +37,7 @@ const about = "The destinations of a STOMP gateway, as a client sees them. The a
 
 // New tells what the rules say. Those that never decide are left out, and what nobody may do.
 func New(rules *policy.Catalogue, o Options) *Document {
-	b := builder{rules: rules, tokens: o.Tokens}
+	b := builder{rules: rules, tokens: o.Tokens, places: map[*schema.Schema]string{}}
 	b.addErrors()
 	shadowed := map[string]bool{}
 	for _, s := range rules.Shadows() {
@@ -52,14 +53,18 @@ func New(rules *policy.Catalogue, o Options) *Document {
 		{"info", object{{"title", o.Title}, {"version", o.Version}, {"description", about}}},
 	}}
 	d.root.set("servers", servers(o))
-	channels, operations := b.described()
+	channels, operations := b.all()
 	d.root.set("channels", channels)
 	d.root.set("operations", operations)
 	schemas := object{{"refusal", refusalSchema()}}
 	if b.hasPresence {
 		schemas.set("presence", presenceSchema())
 	}
+	if len(b.backends) > 0 {
+		schemas.set("sender", senderSchema())
+	}
 	components := object{{"schemas", append(schemas, b.schemas...)}}
+	components.set("channels", b.backends)
 	if o.Tokens {
 		components.set("securitySchemes", object{{scheme, object{
 			{"type", "http"}, {"scheme", "bearer"}, {"bearerFormat", "JWT"},
@@ -114,6 +119,29 @@ func refusalSchema() object {
 			{"retryAfterMs", object{{"type", "integer"}}},
 			{"receiptId", object{{"type", "string"}, {"description", "of the RECEIPT that will not come"}}},
 			{"destination", text},
+			{"schema", object{
+				{"type", "object"}, {"description", "of schema: where in the body, as a JSON pointer, and by which of its rules"},
+				{"properties", object{{"pointer", text}, {"rule", text}}},
+			}},
+		}},
+	}
+}
+
+// senderSchema is what a backend is told of who sends.
+func senderSchema() object {
+	says := func(name, what string) member {
+		return member{name, object{{"type", "string"}, {"description", what}}}
+	}
+	return object{
+		{"type", "object"},
+		{"description", "who has sent it, as the gateway knows it; beside these stand the sender's own headers"},
+		{"required", []string{"correlation-id", "stomp-destination", "stomp-principal", "stomp-session"}},
+		{"properties", object{
+			says("correlation-id", "what an answer says it is one to"),
+			says("stomp-destination", "where the client has sent it"),
+			says("stomp-principal", "the session that an answer is addressed to"),
+			says("stomp-session", "the session as lists name it"),
+			says(policy.HeaderMember, "the member, by the name in its destinations; nobody has none"),
 		}},
 	}
 }

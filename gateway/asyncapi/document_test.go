@@ -46,7 +46,8 @@ func everyKind(t testing.TB) policy.Rules {
 			{Match: "/topic/room-*", Subscribe: "true", Presence: policy.PresenceMembers, History: policy.History{Size: 10, TTL: time.Minute}},
 			{Match: "/topic/orders/{member}/**", Subscribe: `string(claims.mu) == vars.member && claims.a < 2`, Patterns: true},
 			{Match: "/topic/closed"},
-			{Match: "/topic/chat", Subscribe: "true", Send: "true", Schema: chat, Examples: []string{`{"chat":"hello"}`, `{}`}},
+			{Match: "/topic/chat", Subscribe: "true", Send: "true", Schema: chat, Examples: []string{`{"chat":"hello"}`, `{}`}, From: true,
+				Limits: policy.Limits{Rate: policy.Rate{Times: 5, Per: time.Second}, Message: 4096}},
 			{Match: "/topic/said", Subscribe: "true", Examples: []string{`"hello"`}},
 			{Match: "/topic/fixed", Subscribe: "false", Send: "true"},
 			{Match: "/presence/topic/room-1", Subscribe: "session.member == 1"},
@@ -59,6 +60,8 @@ func everyKind(t testing.TB) policy.Rules {
 			{Match: "/app/orders/{id}", Allow: `"mu" in claims`, Publish: "/topic/orders/{id}/new", Body: `{"id": vars.id}`, Headers: `{"x-id": vars.id}`},
 			{Match: "/app/pay", Allow: "true", To: policy.To{Topic: "payments"}},
 			{Match: "/app/ship", Allow: "true", Publish: "/topic/fixed", To: policy.To{Subject: "ship.in"}},
+			{Match: "/app/chat", Allow: "true", Publish: "/topic/chat", To: policy.To{Topic: "chat-in"}},
+			{Match: "/app/chat/{room}", Allow: "true", Publish: "/topic/chat", Body: `{"chat": text}`, To: policy.To{Subject: "chat.{room}"}},
 			{Match: "/app/closed", Allow: "false", Publish: "/topic/fixed"},
 		},
 	}

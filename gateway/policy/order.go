@@ -110,3 +110,24 @@ func (c *Catalogue) leadsNowhere(route *rule, begin map[string][]int, sorted []s
 	}
 	return true
 }
+
+// Into returns the channel that is about all that a route publishes, by what it says of that, such as "/topic/{room}"; nil where there is none, or
+// where that depends on variables.
+func (c *Catalogue) Into(publish string) *Channel {
+	to, err := destination.NewMatcher(publish)
+	if err != nil { // a variable stands in it twice, or it is empty
+		return nil
+	}
+	members := c.IsMember(publish)
+	for i := range c.channels {
+		ru := &c.channels[i]
+		switch {
+		case ru.members != members || ru.views || !ru.match.Meets(&to):
+		case ru.match.Includes(&to):
+			return ru.outline.Channel
+		default:
+			return nil
+		}
+	}
+	return nil
+}

@@ -81,6 +81,28 @@ func TestDeadEnds(t *testing.T) {
 	}
 }
 
+// TestInto: which channel is about what a route publishes, where that is one whatever the variables are.
+func TestInto(t *testing.T) {
+	channels := []Channel{
+		{Match: "/topic/open/{x}"}, {Match: "/topic/half/a"}, {Match: "/topic/half/{x}"}, {Match: "/presence/topic/**"},
+		{Match: "/member/{m}/queue/x"}, {Match: "/session/queue/{x}"}, {Match: "/topic/**"},
+	}
+	c := mustCatalogue(t, Rules{Channels: channels})
+	for publish, want := range map[string]string{
+		"/topic/open/{a}": "/topic/open/{x}", "/topic/open/b": "/topic/open/{x}", "/topic/half/a": "/topic/half/a", "/topic/half/b": "/topic/half/{x}",
+		"/topic/half/{a}": "", "/topic/{a}/b": "", "/topic/else/{a}": "/topic/**", "/queue/{a}": "", "/member/{a}/queue/x": "/member/{m}/queue/x",
+		"/member/{a}/queue/y": "", "": "", "/session/queue/{a}": "/session/queue/{x}",
+	} {
+		got := ""
+		if channel := c.Into(publish); channel != nil {
+			got = channel.Match
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", publish, got, want)
+		}
+	}
+}
+
 // BenchmarkDeadEnds: as Shadows.
 func BenchmarkDeadEnds(b *testing.B) {
 	for _, n := range []int{100, 1000, 10_000} {

@@ -46,6 +46,7 @@ channels:
 routes:
   - { match: "/app/orders/{id}", allow: '"mu" in claims', publish: "/topic/orders/{id}/new", body: '{"id": vars.id}', headers: '{"x": vars.id}' }
   - { match: "/app/pay", allow: "true", to: { topic: payments } }
+  - { match: "/app/chat", allow: "true", publish: /topic/chat, to: { topic: chat-in, key: session } }
   - { match: "/app/**/{last}", allow: "true", publish: "/session/queue/{last}" }
 `;
 
@@ -113,12 +114,19 @@ describe('the parser takes what stompgw asyncapi prints', () => {
         '/topic/chat': ['receive', 'send'],
         '/app/orders/{id}': ['send'],
         '/app/pay': ['send'],
+        '/app/chat': ['send'],
         '/app/{path}/{last}': ['send'],
         '/session/queue/request-error': ['receive'],
       });
       assert.deepEqual(read.servers().all().map((server) => [server.id(), server.protocol(), server.host()]), [['websocket', 'wss', '{host}:13001'], ['tcp', 'stomps', '{host}:61613']]);
       const secured = read.operations().all().filter((operation) => operation.security().length > 0).map((operation) => operation.id());
       assert.equal(secured.length, 8, `these ask for a login: ${secured}`);
+      const chat = (address) => read.channels().all().find((channel) => channel.address() === address).messages().all()[0].payload().json();
+      assert.deepEqual(chat('/app/chat'), chat('/topic/chat'));
+      const backends = Object.fromEntries(read.components().channels().all().map((channel) => [channel.address(), channel.messages().all()[0]]));
+      assert.deepEqual(Object.keys(backends), ['payments', 'chat-in']);
+      assert.deepEqual(backends['chat-in'].payload().json(), chat('/topic/chat'));
+      assert.ok(backends.payments.headers().properties()['stomp-principal']);
     }
   });
 });

@@ -1,13 +1,16 @@
 package session
 
 import (
+	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/stompgw/stompgw/bus/bustest"
+	"github.com/stompgw/stompgw/gateway/asyncapi"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/schema"
 )
@@ -141,6 +144,37 @@ func TestSchemaReplaced(t *testing.T) {
 	p.wantRefusal("schema")
 	if got := p.bus.Taken(); len(got) != 1 {
 		t.Errorf("the bus has %.100q", got)
+	}
+}
+
+// TestRefusalIsDocumented: the document for programs has all that a refusal may say.
+func TestRefusalIsDocumented(t *testing.T) {
+	rules, err := policy.New(policy.Rules{Prefixes: policy.DefaultPrefixes()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(asyncapi.New(rules, asyncapi.Options{Title: "a", Version: "1"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d struct {
+		Components struct {
+			Schemas map[string]struct{ Properties map[string]any }
+		}
+	}
+	if err := json.Unmarshal(text, &d); err != nil {
+		t.Fatal(err)
+	}
+	documented := d.Components.Schemas["refusal"].Properties
+	for i := range reflect.TypeFor[refusal]().NumField() {
+		name, _, _ := strings.Cut(reflect.TypeFor[refusal]().Field(i).Tag.Get("json"), ",")
+		if documented[name] == nil {
+			t.Errorf("the document says nothing of %s", name)
+		}
+		delete(documented, name)
+	}
+	if len(documented) > 0 {
+		t.Errorf("the document tells of %v", documented)
 	}
 }
 
