@@ -156,11 +156,8 @@ func originOf(f *stomp.Frame) (o origin) {
 
 // refuse answers what is not carried out.
 func (s *Session) refuse(o origin, r *policy.Refusal) {
-	s.host.Stats.refused(r.Code)
-	destination := s.host.Rules.ErrorDestination()
-	if sub := s.subscribedTo(destination); sub != nil {
+	if s.tellRefusal(o, r) {
 		s.logRefusal(o, r)
-		s.tellRefusal(sub, o, r)
 		return
 	}
 	s.host.Stats.Unheard.Add(1)
@@ -170,16 +167,13 @@ func (s *Session) refuse(o origin, r *policy.Refusal) {
 	}
 	s.logRefusal(o, r)
 	s.endWith(errorFrame{receipt: o.receipt, summary: r.Message,
-		detail: fmt.Sprintf("Code %d. Subscribe to %s to be told of refusals without losing the connection.", r.Code, destination)}, ClosePolicy, "refused")
+		detail: fmt.Sprintf("Code %d. Subscribe to %s to be told of refusals without losing the connection.", r.Code, s.host.Rules.ErrorDestination())}, ClosePolicy, "refused")
 }
 
 // note tells a client something that it should know, if it listens to the error destination. It ends nothing.
 func (s *Session) note(o origin, r *policy.Refusal) {
-	s.host.Stats.refused(r.Code)
 	s.logRefusal(o, r)
-	if sub := s.subscribedTo(s.host.Rules.ErrorDestination()); sub != nil {
-		s.tellRefusal(sub, o, r)
-	}
+	s.tellRefusal(o, r)
 }
 
 // refusal is the body of a refusal on the error channel. The first three fields are those of the
@@ -249,8 +243,14 @@ func shortened(text string) string {
 // textMade is the content type of what the server itself writes.
 const textMade = "text/plain;charset=UTF-8"
 
-// tellRefusal sends a refusal to the session's own subscription, without the bus.
-func (s *Session) tellRefusal(sub *subscription, o origin, r *policy.Refusal) {
+// tellRefusal counts a refusal and sends it to the session's own subscription, without the bus. It reports whether there is
+// one.
+func (s *Session) tellRefusal(o origin, r *policy.Refusal) (heard bool) {
+	s.host.Stats.refused(r.Code)
+	sub := s.subscribedTo(s.host.Rules.ErrorDestination())
+	if sub == nil {
+		return false
+	}
 	body, err := json.Marshal(refusal{
 		ClientRequestCode: o.requestCode,
 		ErrorCode:         r.Code,
@@ -264,11 +264,12 @@ func (s *Session) tellRefusal(sub *subscription, o origin, r *policy.Refusal) {
 	})
 	if err != nil {
 		s.host.Log.Error("a refusal can't be written", "session", s, "err", err)
-		return
+		return true
 	}
 	s.host.Local.Deliver(s.host.Local.Message(bus.Envelope{
 		Destination: sub.Destination,
 		Headers:     []bus.Header{{Name: "content-type", Value: textMade}},
 		Body:        body,
 	}), &sub.Subscription)
+	return true
 }

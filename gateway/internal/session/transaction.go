@@ -133,17 +133,14 @@ func (s *Session) commit(f *stomp.Frame) error {
 // settle notes the outcome of one SEND of c, and answers the COMMIT after the last.
 func (s *Session) settle(c *commit, ok bool) {
 	c.failed = c.failed || !ok
-	if c.left--; c.left > 0 {
-		return
-	}
-	if c.failed {
-		if c.isSend {
-			return
-		}
+	c.left--
+	switch {
+	case c.left > 0:
+	case !c.failed:
+		s.receipt(c.origin.receipt)
+	case !c.isSend:
 		s.refuse(c.origin, policy.Refuse(policy.CodeTransaction))
-		return
 	}
-	s.receipt(c.origin.receipt)
 }
 
 // abort forgets what the transaction holds. Its SENDs get no RECEIPT.
