@@ -179,7 +179,7 @@ func (s *Service) send(w http.ResponseWriter, r *http.Request, at Resource) {
 		return
 	}
 	done := make(chan error, 1)
-	p := &post{payload: payload, in: inflow{apart: s.Apart}, done: func(err error) { done <- err }, release: body.giveBack}
+	p := &post{payload: payload, in: inflow{apart: s.Apart}, end: func(err error) { body.giveBack(); done <- err }}
 	if !c.loop.Post(func() { c.accept(p) }) {
 		body.giveBack()
 		http.Error(w, "this node is stopping", http.StatusServiceUnavailable)

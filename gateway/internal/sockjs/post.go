@@ -8,14 +8,7 @@ type post struct {
 	payload []byte // what has not been fed, checked
 	in      inflow
 	begun   bool
-	done    func(error) // called once, on the loop: nil when the session has it all
-	release func()      // gives back what is held of the node's memory, once
-}
-
-// end answers the post.
-func (p *post) end(err error) {
-	p.release()
-	p.done(err)
+	end     func(error) // answers it, called once, on the loop: nil when the session has it all
 }
 
 // accept takes a post for the session.
