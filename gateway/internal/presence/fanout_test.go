@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/gateway/internal/router"
+	"github.com/stompgw/stompgw/gateway/internal/tcp"
 	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
@@ -28,7 +29,7 @@ func BenchmarkChange(b *testing.B) {
 			p := New(o)
 			r := p.newRun(b.Context())
 			for i := range viewers {
-				s := &router.Subscription{ID: "1", Destination: "/presence" + lobby, Version: stomp.V12, Framing: bare{}, Outlet: sink{}}
+				s := &router.Subscription{ID: "1", Destination: "/presence" + lobby, Version: stomp.V12, Framing: tcp.Framing{}, Outlet: sink{}}
 				l := n.router.Local(i % 2)
 				n.do(i%2, func(*router.Local) { p.View(l, s, lobby, false, func(error) {}, func(error) {}) })
 			}

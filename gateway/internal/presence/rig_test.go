@@ -18,6 +18,7 @@ import (
 	"github.com/stompgw/stompgw/bus/membus"
 	"github.com/stompgw/stompgw/gateway/internal/loop"
 	"github.com/stompgw/stompgw/gateway/internal/router"
+	"github.com/stompgw/stompgw/gateway/internal/tcp"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 	"github.com/stompgw/stompgw/gateway/stomp"
@@ -180,7 +181,7 @@ func (n *node) view(i int, counts bool) *watcher { return n.viewOf(i, lobby, cou
 
 func (n *node) viewOf(i int, room string, counts bool) *watcher {
 	w := &watcher{t: n.cluster.t, node: n, loop: i, people: map[string]string{}}
-	w.Subscription = router.Subscription{ID: "1", Destination: "/presence" + room, Version: stomp.V12, Framing: bare{}, Outlet: w}
+	w.Subscription = router.Subscription{ID: "1", Destination: "/presence" + room, Version: stomp.V12, Framing: tcp.Framing{}, Outlet: w}
 	n.do(i, func(l *router.Local) {
 		n.View(l, &w.Subscription, room, counts, func(err error) { w.note(func() { w.told = append(w.told, err) }) },
 			func(err error) { w.note(func() { w.ended = append(w.ended, err) }) })
@@ -269,11 +270,3 @@ func (w *watcher) apply(r *report) {
 func (w *watcher) Admits(*router.Subscription, string) bool { return false }
 func (w *watcher) Missed(*router.Subscription, uint32)      { w.t.Error("missed") }
 func (w *watcher) Ended(*router.Subscription)               { w.t.Error("ended by the bus") }
-
-// bare packs nothing.
-type bare struct{}
-
-func (bare) Append(dst []byte, _ bool, head, rest []byte) []byte {
-	return append(append(dst, head...), rest...)
-}
-func (bare) Overhead() int { return 0 }
