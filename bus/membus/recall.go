@@ -33,16 +33,10 @@ func (l *log) append(e *bus.Envelope) *bus.Mark {
 
 // reading is how far a node has come in the log. The bus's mu guards it.
 type reading struct {
-	keep    bus.Keep
-	first   uint64 // the first offset that it has read
-	offset  uint64 // the last one
-	waiting []*waiter
-}
-
-// waiter is a Recall from further on than its node has come.
-type waiter struct {
-	offset uint64
-	tell   func() // once; the timer that gives up has its own goroutine
+	keep   bus.Keep
+	first  uint64        // the first offset that it has read
+	offset uint64        // the last one
+	moved  chan struct{} // closed when that grows; nil while nobody waits
 }
 
 // Remember implements bus.Recaller.
@@ -86,60 +80,58 @@ func (b *Bus) came(m *bus.Mark) {
 		return
 	}
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.read.offset = m.At.Offset
-	var due []*waiter
-	b.read.waiting = slices.DeleteFunc(b.read.waiting, func(w *waiter) bool {
-		if w.offset <= m.At.Offset {
-			due = append(due, w)
-			return true
-		}
-		return false
-	})
-	b.mu.Unlock()
-	for _, w := range due {
-		w.tell()
+	if b.read.moved != nil {
+		close(b.read.moved)
+		b.read.moved = nil
 	}
 }
 
 // Recall implements bus.Recaller: all of the log that the node keeps was delivered when Receive began.
 func (b *Bus) Recall(_ string, w bus.Wish, done func(bus.Recalled)) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	last := uint64(0)
 	for _, at := range w.After {
 		last = max(last, at.Offset)
 	}
-	if last <= b.read.offset || last > b.read.offset+queueSize+inboxSize {
-		r := b.recalled(w)
-		b.telling.Go(func() { done(r) })
-		return
-	}
-	wait := &waiter{offset: last}
-	timeout := time.AfterFunc(patience, func() { b.giveUp(wait) })
-	wait.tell = func() {
-		timeout.Stop()
+	b.telling.Go(func() {
+		b.await(last)
 		b.mu.Lock()
 		r := b.recalled(w)
 		b.mu.Unlock()
 		done(r)
-	}
-	b.read.waiting = append(b.read.waiting, wait)
+	})
 }
 
-// giveUp tells a waiter that its time is over, unless it has been told.
-func (b *Bus) giveUp(w *waiter) {
+// await returns when the node has come as far as an offset, when it can't, or when the time for that is over.
+func (b *Bus) await(offset uint64) {
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	for moved := b.ahead(offset); moved != nil; moved = b.ahead(offset) {
+		select {
+		case <-moved:
+		case <-timeout.C:
+			return
+		case <-b.pumped: // the bus is closed
+			return
+		}
+	}
+}
+
+// ahead returns what is closed when the node comes further, if it may come as far as an offset, else nil.
+func (b *Bus) ahead(offset uint64) <-chan struct{} {
 	b.mu.Lock()
-	i := slices.Index(b.read.waiting, w)
-	if i >= 0 {
-		b.read.waiting = slices.Delete(b.read.waiting, i, i+1)
+	defer b.mu.Unlock()
+	if offset <= b.read.offset || offset > b.read.offset+queueSize+inboxSize {
+		return nil
 	}
-	b.mu.Unlock()
-	if i >= 0 {
-		w.tell()
+	if b.read.moved == nil {
+		b.read.moved = make(chan struct{})
 	}
+	return b.read.moved
 }
 
-// recalled judges a wish by how far the node has come.
+// recalled judges a wish by how far the node has come. b.mu is held.
 func (b *Bus) recalled(w bus.Wish) bus.Recalled {
 	whole := len(w.After) > 0
 	for _, at := range w.After {
