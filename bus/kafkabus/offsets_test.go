@@ -315,8 +315,7 @@ func realTopic(t *testing.T, b *servers.Broker, partitions int, settings ...stri
 // power, is read from where they ended: what is left is not delivered again, and nothing is missed
 // that was written before this node came back, whether or not the log is longer again by then.
 func TestRealLostEnd(t *testing.T) {
-	data := t.TempDir()
-	b := servers.Kafka(t, servers.Setting("log.dirs="+data))
+	b := servers.Kafka(t)
 	topic := realTopic(t, b, 2)
 	hold, blocked := make(chan struct{}), make(chan struct{}, 1)
 	r := startReading(t, []string{b.Addr}, func(rec *wire.Record) {
@@ -337,7 +336,7 @@ func TestRealLostEnd(t *testing.T) {
 	r.wait(blocked, "for the last record")
 	b.Kill()
 	for number := range 2 {
-		cutFile(t, filepath.Join(data, fmt.Sprintf("%s-%d", topic, number), "00000000000000000000.log"))
+		cutFile(t, filepath.Join(b.Data(topic, number), "00000000000000000000.log"))
 	}
 	b.Start(t)
 	for i := range 20 {

@@ -619,8 +619,7 @@ func TestRecallMorePartitions(t *testing.T) {
 // TestRealRecallLostEnd: a real broker that has lost the end of its log with the power: positions of what was lost are not
 // whole, on a node that had read it and on one that had not, those before are, and no hole is told.
 func TestRealRecallLostEnd(t *testing.T) {
-	data := t.TempDir()
-	b := servers.Kafka(t, servers.Setting("log.dirs="+data))
+	b := servers.Kafka(t)
 	topic := realTopic(t, b, 1)
 	cfg := Config{Brokers: []string{b.Addr}, Topic: topic}
 	a := newNode(t, cfg, kept(time.Hour))
@@ -629,7 +628,7 @@ func TestRealRecallLostEnd(t *testing.T) {
 	}
 	a.want("0 1 2 3 4 5 6 7 8 9")
 	b.Kill()
-	cutFile(t, filepath.Join(data, topic+"-0", "00000000000000000000.log"))
+	cutFile(t, filepath.Join(b.Data(topic, 0), "00000000000000000000.log"))
 	b.Start(t)
 	for i := range 20 {
 		a.send(room, "new"+strconv.Itoa(i))

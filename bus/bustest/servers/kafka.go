@@ -31,7 +31,6 @@ type Broker struct {
 	controller string // address of the cluster's; "" if it is that itself
 	quorum     string // the same, or its own
 	settings   []string
-	scram      []string // arguments of format
 }
 
 // Option changes a Broker before its first start.
@@ -68,18 +67,30 @@ func (b *Broker) remove() {
 func (b *Broker) setUp(t testing.TB, opts []Option) {
 	t.Helper()
 	b.classes = filepath.Join(Jars(t), "*")
+	first := prepared(t, b.classes)
 	dir, err := os.MkdirTemp("", "stompgw-kafka-")
 	must(t, err)
 	b.dir = dir
 	b.configure(t, opts)
-	b.format(t)
-	b.Path, b.Args = "java", java(512, b.classes, "-Dlog4j2.configurationFile="+b.file("log4j2.yaml"), "kafka.Kafka", b.file("server.properties"))
+	b.format(t, first)
+	b.run(t, "-XX:SharedArchiveFile="+filepath.Join(first, archive))
+}
+
+// run starts the broker for the first time, with one more option of Java.
+func (b *Broker) run(t testing.TB, option string) {
+	t.Helper()
+	b.Path, b.Args = "java", java(512, b.classes, option, "-Dlog4j2.configurationFile="+b.file("log4j2.yaml"), "kafka.Kafka", b.file("server.properties"))
 	b.output = b.file("output")
 	b.Answers = b.ready
 	b.Start(t)
 }
 
 func (b *Broker) file(name string) string { return filepath.Join(b.dir, name) }
+
+// Data returns the folder of a topic's partition.
+func (b *Broker) Data(topic string, partition int) string {
+	return b.file(filepath.Join("data", fmt.Sprintf("%s-%d", topic, partition)))
+}
 
 // configure writes the broker's files.
 func (b *Broker) configure(t testing.TB, opts []Option) {
@@ -115,7 +126,7 @@ func (b *Broker) configure(t testing.TB, opts []Option) {
 	b.settings = append(b.settings,
 		"process.roles="+roles,
 		fmt.Sprintf("node.id=%d", b.node),
-		"controller.quorum.bootstrap.servers="+controller,
+		"controller.quorum.voters=1@"+controller, // by the number of the one that is nobody's member
 		"advertised.listeners="+advertised,
 		"listeners="+strings.Join(listeners, ","),
 		"listener.security.protocol.map="+protocols,
@@ -129,15 +140,18 @@ func (b *Broker) write(t testing.TB, name string, text []byte) {
 	must(t, os.WriteFile(b.file(name), text, 0o600))
 }
 
-// format makes the folder of the data one that the broker accepts.
-func (b *Broker) format(t testing.TB) {
+// cluster is the id of all clusters: 16 bytes in base64, as Kafka wants them.
+const cluster = "c3RvbXBndy10ZXN0cy0wMA"
+
+// format makes the folder of the data one that the broker accepts, as kafka.tools.StorageTool does, with what that
+// has made in the folder first.
+func (b *Broker) format(t testing.TB, first string) {
 	t.Helper()
-	const cluster = "c3RvbXBndy10ZXN0cy0wMA" // 16 bytes in base64, as Kafka wants them
-	args := []string{"kafka.tools.StorageTool", "format", "-t", cluster, "-c", b.file("server.properties")}
-	if b.controller == "" {
-		args = append(args, "--standalone")
-	}
-	runJava(t, patience, java(128, b.classes, append(args, b.scram...)...))
+	must(t, os.Mkdir(b.file("data"), 0o700))
+	features, err := os.ReadFile(filepath.Join(first, checkpoint))
+	must(t, err)
+	b.write(t, filepath.Join("data", checkpoint), features)
+	b.write(t, "data/meta.properties", fmt.Appendf(nil, "version=1\ncluster.id=%s\nnode.id=%d\n", cluster, b.node))
 }
 
 // java returns the arguments of a Java machine with a heap of at most so many MiB. The options make

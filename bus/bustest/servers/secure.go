@@ -49,9 +49,6 @@ func Secure() Option {
 				prefix+"scram-sha-512.sasl.jaas.config="+module+"scram.ScramLoginModule required;",
 			)
 		}
-		for _, mechanism := range []string{"SCRAM-SHA-256", "SCRAM-SHA-512"} {
-			b.scram = append(b.scram, "--add-scram", fmt.Sprintf("%s=[name=%s,password=%s]", mechanism, User, Password))
-		}
 	}
 }
 

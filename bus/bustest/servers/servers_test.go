@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"path/filepath"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -8,9 +9,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestJars fetches the jars if they are not there; `make install` runs it for that.
+// TestJars fetches the jars if they are not there, and prepares what each broker begins with; `make install` runs it
+// for that.
 func TestJars(t *testing.T) {
-	if dir := Jars(t); dir == "" {
+	if dir := prepared(t, filepath.Join(Jars(t), "*")); dir == "" {
 		t.Error("no folder")
 	}
 }
