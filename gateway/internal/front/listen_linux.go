@@ -30,14 +30,16 @@ func (d *Door) acceptDescriptors(ctx context.Context, ln Listener) (taken bool, 
 	if err != nil {
 		return true, err
 	}
-	if err := raw.Control(func(listener uintptr) { inherit(int(listener), ln.STOMP) }); err != nil {
+	if err := raw.Control(func(listener uintptr) { setOptions(int(listener), ln.STOMP) }); err != nil {
 		return true, err
 	}
+	early := true // those that had connected before that
 	for {
 		var fd int
 		var errno unix.Errno
 		if err := raw.Read(func(listener uintptr) bool {
 			fd, errno = accept(listener)
+			early = early && errno != unix.EAGAIN
 			return errno != unix.EAGAIN
 		}); err != nil {
 			if ctx.Err() != nil || errors.Is(err, os.ErrClosed) {
@@ -47,6 +49,9 @@ func (d *Door) acceptDescriptors(ctx context.Context, ln Listener) (taken bool, 
 		}
 		switch errno {
 		case 0:
+			if early {
+				setOptions(fd, ln.STOMP)
+			}
 			d.welcome(fd, ln)
 		case unix.EINTR, unix.ECONNABORTED: // the client has gone again
 		default:
@@ -62,15 +67,15 @@ const (
 	keepAlivePeriod = 15
 )
 
-// inherit sets on a listener what its connections begin with (tcp(7)). A WebSocket has its pings, so only STOMP's
-// clients, which need not send heart-beats, are asked by TCP whether they are still there. It all fails on a Unix
-// socket, which needs neither.
-func inherit(listener int, stomp bool) {
-	unix.SetsockoptInt(listener, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+// setOptions sets on a connection, or on a listener for those who connect from then on, what connections have (tcp(7)).
+// A WebSocket has its pings, so only STOMP's clients, which need not send heart-beats, are asked by TCP whether they are
+// still there. It all fails on a Unix socket, which needs neither.
+func setOptions(fd int, stomp bool) {
+	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	if stomp {
-		unix.SetsockoptInt(listener, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
-		unix.SetsockoptInt(listener, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, keepAliveIdle)
-		unix.SetsockoptInt(listener, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, keepAlivePeriod)
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, keepAliveIdle)
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, keepAlivePeriod)
 	}
 }
 
