@@ -27,13 +27,13 @@ func (l *Log) String() string {
 }
 
 // Eventually waits until what another goroutine or process does has made ok true. It gives up only when the
-// test has hung.
+// test has hung. It asks the more seldom the longer it has waited: each time costs, most of all where it starts a process.
 func Eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	hung := time.After(2 * time.Minute)
+	hung, begin := time.After(2*time.Minute), time.Now()
 	for !ok() {
 		select {
-		case <-time.After(2 * time.Millisecond):
+		case <-time.After(min(max(2*time.Millisecond, time.Since(begin)/8), 100*time.Millisecond)):
 		case <-hung:
 			t.Fatalf("still not: %s", what)
 		}

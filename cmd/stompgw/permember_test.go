@@ -31,7 +31,7 @@ func TestPerMember(t *testing.T) {
 					stay = append(stay, c)
 				}
 			}
-			awaitKeys(t, readMap(t, redis, redisregistry.Hashes), stay)
+			awaitKeys(t, readMap(t, redisregistry.Hashes, redis), stay)
 			for _, c := range stay {
 				c.subscribe(t, "/topic/still-here")
 			}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/bustest/servers"
+	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
 // TestScripts runs the command lines of testdata/script, each file against two nodes of its own, on one
@@ -38,7 +39,7 @@ func TestScripts(t *testing.T) {
 		bus := fmt.Sprintf("bus: { driver: kafka, kafka: { brokers: [%q], topic: %s, create: true, partitions: 2 } }", broker.Addr, name)
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			runScript(t, file, servers.Redis(t).Addr, bus)
+			runScript(t, file, bus, redisregistry.Hashes, servers.Redis(t).Addr)
 		})
 	}
 }
@@ -47,29 +48,32 @@ func TestScripts(t *testing.T) {
 // either layout.
 func TestScriptsOnRedisCluster(t *testing.T) {
 	t.Parallel()
-	for layout, names := range map[string][]string{"hashes": {"dead", "kick", "nodes", "sessions"}, "keys": {"kick", "sessions"}} {
+	for layout, names := range map[redisregistry.Layout][]string{
+		redisregistry.Hashes: {"dead", "kick", "nodes", "sessions"}, redisregistry.Keys: {"kick", "sessions"},
+	} {
 		for _, name := range names {
-			t.Run(layout+"/"+name, func(t *testing.T) {
+			t.Run(string(layout)+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				var addrs []string
 				for _, master := range servers.RedisCluster(t) {
 					addrs = append(addrs, master.Addr)
 				}
-				runScript(t, "testdata/script/"+name+".txtar", strings.Join(addrs, `", "`), natsAt(servers.NATS(t, 0).Addr), "layout: "+layout)
+				runScript(t, "testdata/script/"+name+".txtar", natsAt(servers.NATS(t, 0).Addr), layout, addrs...)
 			})
 		}
 	}
 }
 
 // runScript runs a file against two nodes of its own.
-func runScript(t *testing.T, file, redis, bus string, registry ...string) {
+func runScript(t *testing.T, file, bus string, layout redisregistry.Layout, redis ...string) {
 	t.Helper()
 	expiry := "expiry: 10m" // a busy machine takes no node out of the list
 	if filepath.Base(file) == "dead.txtar" {
 		expiry = "expiry: 5s"
 	}
-	bus += "\nregistry: { " + strings.Join(append(registry, "heartbeat: 200ms", expiry), ", ") + " }"
-	s := &script{t, []*node{startNode(t, redis, bus, secretEnv), startNode(t, redis, bus, secretEnv)}, map[string]*client{}}
+	bus += fmt.Sprintf("\nregistry: { layout: %s, heartbeat: 200ms, %s }", layout, expiry)
+	addrs := strings.Join(redis, `", "`)
+	s := &script{t, []*node{startNode(t, addrs, bus, secretEnv), startNode(t, addrs, bus, secretEnv)}, map[string]*client{}, readMap(t, layout, redis...)}
 	testscript.Run(t, testscript.Params{
 		Files:               []string{file},
 		RequireExplicitExec: true,
@@ -97,6 +101,7 @@ type script struct {
 	t       *testing.T
 	nodes   []*node
 	clients map[string]*client
+	book    *redisregistry.Reader
 }
 
 // secret signs the tokens of the scripts' clients.
@@ -129,13 +134,14 @@ func (s *script) connect(ts *testscript.TestScript, args []string) {
 	}
 	s.clients[name] = c
 	ts.Setenv(name, c.session)
-	awaitListed(s.t, n, c.session)
-}
-
-// awaitListed returns when Redis has the session.
-func awaitListed(t *testing.T, n *node, key string) {
-	t.Helper()
-	bustest.Eventually(t, "the session is listed", func() bool { return strings.Contains(n.cli(t, "sessions", "list", "-o", "name"), key) })
+	bustest.Eventually(s.t, "Redis has the session", func() bool {
+		for session, err := range s.book.Sessions(s.t.Context(), redisregistry.Query{}) {
+			if err == nil && session.Key() == c.session {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 func (s *script) node(ts *testscript.TestScript, number string) *node {

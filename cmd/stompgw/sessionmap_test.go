@@ -21,7 +21,7 @@ func TestRedisAway(t *testing.T) {
 			redis := servers.Redis(t)
 			n := startNode(t, redis.Addr, natsAt(servers.NATS(t, 0).Addr)+"\nregistry: { heartbeat: 500ms, expiry: 10m, layout: "+string(layout)+" }")
 			sessions := connectMany(t, n, size)
-			reader := readMap(t, redis.Addr, layout)
+			reader := readMap(t, layout, redis.Addr)
 			awaitKeys(t, reader, sessions)
 
 			redis.Kill()
@@ -59,7 +59,7 @@ func TestRedisSilent(t *testing.T) {
 	redis := servers.Redis(t)
 	n := startNode(t, redis.Addr, natsAt(servers.NATS(t, 0).Addr)+"\nregistry: { heartbeat: 500ms, expiry: 10m }")
 	sessions := connectMany(t, n, 10)
-	reader := readMap(t, redis.Addr, redisregistry.Hashes)
+	reader := readMap(t, redisregistry.Hashes, redis.Addr)
 	awaitKeys(t, reader, sessions)
 	resume := suspend(t, redis)
 	n.awaitWithout(t, redis)
@@ -95,9 +95,9 @@ func connectMany(t *testing.T, n *node, count int) []*client {
 	return clients
 }
 
-func readMap(t *testing.T, addr string, layout redisregistry.Layout) *redisregistry.Reader {
+func readMap(t *testing.T, layout redisregistry.Layout, addrs ...string) *redisregistry.Reader {
 	t.Helper()
-	client := redisregistry.NewClient(redisregistry.Options{Addrs: []string{addr}})
+	client := redisregistry.NewClient(redisregistry.Options{Addrs: addrs})
 	t.Cleanup(func() { client.Close() })
 	return redisregistry.NewReader(redisregistry.Map{Client: client, Prefix: "stompgw:", Layout: layout})
 }
