@@ -31,7 +31,7 @@ func TestNginxDrain(t *testing.T) {
 }
 
 func testNginxDrain(t *testing.T, keeps bool) {
-	const before, meanwhile = 120, 20 // sessions
+	const before, meanwhile = 60, 10 // sessions
 	servers.LookPath(t, "nginx", "nginx-light")
 	bus, redis := servers.NATS(t, 0).Addr, servers.Redis(t).Addr
 	addrs := []string{freeAddr(t), freeAddr(t)}

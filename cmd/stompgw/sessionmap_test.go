@@ -17,7 +17,7 @@ import (
 func TestRedisAway(t *testing.T) {
 	for _, layout := range []redisregistry.Layout{redisregistry.Hashes, redisregistry.Keys} {
 		t.Run(string(layout), func(t *testing.T) {
-			const size, ending = 10000, 500
+			const size, ending = 3000, 500
 			redis := servers.Redis(t)
 			n := startNode(t, redis.Addr, natsAt(servers.NATS(t, 0).Addr)+"\nregistry: { heartbeat: 500ms, expiry: 10m, layout: "+string(layout)+" }")
 			sessions := connectMany(t, n, size)
