@@ -32,7 +32,6 @@ func Run(t *testing.T, open func(t *testing.T) Cluster) {
 		{"DoneOnce", testDoneOnce},
 		{"Full", testFull},
 		{"BlockedDeliver", testBlockedDeliver},
-		{"CloseWaits", testCloseWaits},
 		{"CloseCutsOff", testCloseCutsOff},
 		{"ReceiveEnds", testReceiveEnds},
 		{"Healthy", testHealthy},
