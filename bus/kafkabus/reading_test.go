@@ -1,7 +1,6 @@
 package kafkabus
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/kafkabus/internal/form"
 	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
@@ -28,7 +28,8 @@ type reading struct {
 	mu     sync.Mutex
 	got    map[topicPartition][]entry
 	bodies map[string]int // how often each has come
-	logged bytes.Buffer
+
+	lines bustest.Log
 }
 
 type topicPartition struct {
@@ -72,11 +73,11 @@ func start(t *testing.T, change func(*tail), cfg Config, before func(*wire.Recor
 	r := &reading{t: t, ready: make(chan struct{}), got: make(map[topicPartition][]entry), bodies: make(map[string]int)}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the tail's log:\n%s", &r.logged)
+			t.Logf("the tail's log:\n%s", r.log())
 		}
 	})
 	w := newWork(t, cfg, nil, topics...)
-	r.tail, r.end = newTail(w.cluster, slog.New(slog.NewTextHandler(logs{r}, nil))), w.end
+	r.tail, r.end = newTail(w.cluster, slog.New(slog.NewTextHandler(&r.lines, nil))), w.end
 	change(r.tail)
 	w.start(func(ctx context.Context) {
 		r.run(ctx, func() { close(r.ready) }, func(rec *wire.Record, _ *partition) {
@@ -87,15 +88,6 @@ func start(t *testing.T, change func(*tail), cfg Config, before func(*wire.Recor
 		})
 	})
 	return r
-}
-
-// logs keeps what a tail logs.
-type logs struct{ r *reading }
-
-func (l logs) Write(p []byte) (int, error) {
-	l.r.mu.Lock()
-	defer l.r.mu.Unlock()
-	return l.r.logged.Write(p)
 }
 
 // readFrom starts a tail and waits until it is ready.
@@ -164,11 +156,7 @@ func (r *reading) wantLogged(text string) {
 	r.poll("until the log has "+text, func() bool { return strings.Contains(r.log(), text) })
 }
 
-func (r *reading) log() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.logged.String()
-}
+func (r *reading) log() string { return r.lines.String() }
 
 // unfit returns what is amiss with the node as a whole.
 func (r *reading) unfit() string { return errorText(cmp.Or(r.cluster.healthy(), r.healthy(time.Hour))) }
