@@ -278,10 +278,8 @@ func (c *cluster) view() (*view, <-chan struct{}) {
 
 // host returns the address of a broker, to show it.
 func (c *cluster) host(broker int32) string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.latest != nil && c.latest.hosts[broker] != "" {
-		return c.latest.hosts[broker]
+	if v, _ := c.view(); v != nil && v.hosts[broker] != "" {
+		return v.hosts[broker]
 	}
 	return fmt.Sprintf("broker %d", broker)
 }

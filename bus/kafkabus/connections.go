@@ -24,13 +24,13 @@ const (
 // connections are those to the brokers. Whoever asks a broker has one to himself until it has answered.
 type connections struct {
 	access atomic.Pointer[access] // of the next one
+	again  atomic.Uint64          // how many took the place of one that broke
 	login  time.Duration          // loginTimeout; set by newConnections, never changed
 	dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
 	mu     sync.Mutex
 	idle   map[string][]idleConn // by address; what was used last stands at the end
 	lost   map[string]bool       // by address: the last one broke
-	again  uint64                // how many were made after such a loss
 	closed bool
 }
 
@@ -123,7 +123,7 @@ func (c *connections) dial(ctx context.Context, address string) (conn *wire.Conn
 	defer c.mu.Unlock()
 	if err == nil && c.lost[address] {
 		delete(c.lost, address)
-		c.again++
+		c.again.Add(1)
 	}
 	return conn, err
 }
@@ -153,13 +153,6 @@ func (c *connections) drop(address string, goes func(idleConn) bool) {
 	if len(c.idle[address]) == 0 {
 		delete(c.idle, address)
 	}
-}
-
-// reconnects returns how often a connection took the place of a broken one.
-func (c *connections) reconnects() uint64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.again
 }
 
 // close ends the connections that nobody uses, and the others when they have been used.

@@ -110,8 +110,8 @@ func TestConnections(t *testing.T) {
 		if !errors.Is(err, want) || sent != (address == f.Addrs[0]) {
 			t.Errorf("%v, sent %t, want %v", err, sent, want)
 		}
-		if dialled != wantDialled || c.reconnects() != wantAgain {
-			t.Errorf("%d connections and %d reconnects, want %d and %d", dialled, c.reconnects(), wantDialled, wantAgain)
+		if dialled != wantDialled || c.again.Load() != wantAgain {
+			t.Errorf("%d connections and %d reconnects, want %d and %d", dialled, c.again.Load(), wantDialled, wantAgain)
 		}
 	}
 	ask(t.Context(), f.Addrs[0], nil, 1, 0)

@@ -259,7 +259,7 @@ func (b *Bus) skip(rec *wire.Record, err error) {
 
 // Healthy implements bus.Bus.
 func (b *Bus) Healthy() error {
-	if b.out.isClosed() {
+	if b.out.closed.Load() {
 		return bus.ErrClosed
 	}
 	return cmp.Or(b.cluster.healthy(), b.in.healthy(b.cfg.Silence), b.out.healthy())
@@ -269,7 +269,7 @@ func (b *Bus) Healthy() error {
 func (b *Bus) Alive() error {
 	select {
 	case <-b.ended:
-		if !b.out.isClosed() {
+		if !b.out.closed.Load() {
 			return errors.New("kafkabus: its goroutines have ended")
 		}
 	default:
@@ -281,7 +281,7 @@ func (b *Bus) Alive() error {
 func (b *Bus) Figures() bus.Figures {
 	f := b.in.figures()
 	f.Queued = b.out.outstanding() + b.forward.outstanding()
-	f.Reconnects = b.cluster.conns.reconnects()
+	f.Reconnects = b.cluster.conns.again.Load()
 	f.Skipped += b.skipped.Load()
 	f.Sources = b.in.sources()
 	f.Targets = b.forward.figures()

@@ -32,13 +32,13 @@ type producer struct {
 	unsettled atomic.Int64  // envelopes accepted and not settled
 	settling  sync.Once     // closes idle
 	idle      chan struct{} // closed when closed and nothing is unsettled
+	closed    atomic.Bool   // written under mu, so that nothing is accepted afterwards
 	logged    seldom.Line
 
 	mu         sync.RWMutex
 	waiting    *lane   // for the first view; nobody runs it
 	lanes      []*lane // by partition, of all that there have ever been: their numbers go on
 	partitions []int   // those of now, 0 to n-1; nil before the first view
-	closed     bool
 }
 
 func newProducer(c *cluster, cfg Config, node string, log *slog.Logger) *producer {
@@ -63,7 +63,7 @@ func (p *producer) publish(e bus.Envelope, done func(error)) error {
 	it := item{envelope: e, done: done, size: size, deadline: time.Now().Add(p.cfg.Deadline)}
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	if p.closed {
+	if p.closed.Load() {
 		return bus.ErrClosed
 	}
 	return p.lane(&it).accept(it)
@@ -182,7 +182,7 @@ func (p *producer) tell(items []item, err error) {
 }
 
 func (p *producer) checkIdle() {
-	if p.unsettled.Load() == 0 && p.isClosed() {
+	if p.unsettled.Load() == 0 && p.closed.Load() {
 		p.settling.Do(func() { close(p.idle) })
 	}
 }
@@ -190,16 +190,10 @@ func (p *producer) checkIdle() {
 // close refuses what comes from now on, and returns a channel that is closed when all is settled.
 func (p *producer) close() <-chan struct{} {
 	p.mu.Lock()
-	p.closed = true
+	p.closed.Store(true)
 	p.mu.Unlock()
 	p.checkIdle()
 	return p.idle
-}
-
-func (p *producer) isClosed() bool {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return p.closed
 }
 
 func (p *producer) outstanding() int { return int(p.unsettled.Load()) }
