@@ -85,10 +85,8 @@ func newChurn() *cobra.Command {
 func (b *command) cobra(short, long, example string) *cobra.Command {
 	cmd := &cobra.Command{Use: b.name, Short: short, Long: long, Example: example}
 	b.list = cli.NewForm(cmd, output.Wide, output.Lines, output.Names)
+	cli.Check(cmd, b.check)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := b.check(cmd); err != nil {
-			return cli.Misuse(cmd, err)
-		}
 		if err := b.secrets(cmd); err != nil {
 			return err
 		}
@@ -129,7 +127,7 @@ const (
 	mostSize    = 16 << 20
 )
 
-func (b *command) check(cmd *cobra.Command) error {
+func (b *command) check(cmd *cobra.Command, _ []string) error {
 	given := cmd.Flags().Changed
 	switch {
 	case b.clients < 1 || b.clients > mostClients:

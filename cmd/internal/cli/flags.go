@@ -71,9 +71,26 @@ func FormatVar(cmd *cobra.Command, to *string, formats ...string) {
 	names := strings.Join(formats, ", ")
 	cmd.Flags().StringVarP(to, "output", "o", formats[0], "`FORMAT`: "+names)
 	CompleteFlag(cmd, "output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+	Check(cmd, func(*cobra.Command, []string) error {
 		if !slices.Contains(formats, *to) {
-			return Misuse(cmd, fmt.Errorf("-o %s: the formats are %s", output.Printable(*to), names))
+			return fmt.Errorf("-o %s: the formats are %s", output.Printable(*to), names)
+		}
+		return nil
+	})
+}
+
+// Check has a command refuse, before it runs, what fault finds wrong with its flags and arguments. The first fault that was
+// added comes first.
+func Check(cmd *cobra.Command, fault func(cmd *cobra.Command, args []string) error) {
+	before := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if before != nil {
+			if err := before(cmd, args); err != nil {
+				return err
+			}
+		}
+		if err := fault(cmd, args); err != nil {
+			return Misuse(cmd, err)
 		}
 		return nil
 	}

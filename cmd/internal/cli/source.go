@@ -69,6 +69,17 @@ func (s *Source) Load() (*config.Config, error) {
 	return config.Load(s.Source)
 }
 
+// Run has the command of s do something with its configuration.
+func (s *Source) Run(cmd *cobra.Command, do func(cmd *cobra.Command, args []string, cfg *config.Config) error) {
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cfg, err := s.Load()
+		if err != nil {
+			return err
+		}
+		return do(cmd, args, cfg)
+	}
+}
+
 // Unusable says which server is of no help, which setting names it, why, and perhaps what to do.
 func Unusable(cfg *config.Config, key, what string, err error, advice string) error {
 	how, why := "can't be used", strings.TrimRight(err.Error(), ". ")

@@ -57,15 +57,11 @@ func newHistoryCmd(drivers []bus.Driver) *cobra.Command {
 	flags.StringVar(&h.after, "after", "", "print what came behind this `POSITION`, the first of it first")
 	cli.CompleteFlag(cmd, "after", cobra.NoFileCompletions)
 	cli.DurationVar(flags, &h.timeout, "timeout", 40*time.Second, time.Millisecond, "`TIME` that the broker may take to bring what is kept")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cli.Check(cmd, func(cmd *cobra.Command, args []string) error {
 		h.destination = args[0]
-		if err := h.check(cmd); err != nil {
-			return cli.Misuse(cmd, err)
-		}
-		cfg, err := src.Load()
-		if err != nil {
-			return err
-		}
+		return h.check(cmd)
+	})
+	src.Run(cmd, func(cmd *cobra.Command, _ []string, cfg *config.Config) error {
 		if err := h.checkDestination(cfg); err != nil {
 			return cli.Exit(cli.Usage, err)
 		}
@@ -78,7 +74,7 @@ func newHistoryCmd(drivers []bus.Driver) *cobra.Command {
 		}
 		fmt.Fprintln(cmd.ErrOrStderr(), told)
 		return nil
-	}
+	})
 	return cmd
 }
 

@@ -70,16 +70,12 @@ func newPublishCmd(drivers []bus.Driver) *cobra.Command {
 	p.addFlags(cmd, src, drivers)
 	cmd.Aliases = []string{"pub"}
 	cmd.ValidArgsFunction = cli.OfferOnce(cli.OfferDestinations(src))
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cli.Check(cmd, func(cmd *cobra.Command, args []string) error {
 		p.destination = args[0]
-		if err := p.checkFlags(cmd, len(args) > 1); err != nil {
-			return cli.Misuse(cmd, err)
-		}
 		src.Needs(p.sections()...)
-		cfg, err := src.Load()
-		if err != nil {
-			return err
-		}
+		return p.checkFlags(cmd, len(args) > 1)
+	})
+	src.Run(cmd, func(cmd *cobra.Command, args []string, cfg *config.Config) (err error) {
 		if p.body, err = p.readBody(cmd, cfg, args[1:]); err != nil {
 			return err
 		}
@@ -88,7 +84,7 @@ func newPublishCmd(drivers []bus.Driver) *cobra.Command {
 			return p.overSTOMP(cmd, cfg, &r)
 		}
 		return p.overBus(cmd.Context(), cfg, drivers, &r)
-	}
+	})
 	return cmd
 }
 

@@ -55,20 +55,16 @@ func newSubscribeCmd(drivers []bus.Driver) *cobra.Command {
 	flags.BoolVar(&l.headers, "headers", false, "print the headers as well; jsonl always has them")
 	cli.FormatVar(cmd, &l.format, "text", "jsonl")
 	cli.DurationVar(flags, &l.gateway.timeout, "timeout", 10*time.Second, time.Millisecond, "`TIME` that the gateway may take to let the client in, and to confirm a subscription")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cli.Check(cmd, func(cmd *cobra.Command, args []string) error {
 		l.destinations = args
-		if err := l.check(cmd); err != nil {
-			return cli.Misuse(cmd, err)
-		}
-		cfg, err := src.Load()
-		if err != nil {
-			return err
-		}
+		return l.check(cmd)
+	})
+	src.Run(cmd, func(cmd *cobra.Command, _ []string, cfg *config.Config) error {
 		if err := l.checkDestinations(cfg, l.gateway.url == "" && (src.File != "" || src.Standalone)); err != nil {
 			return cli.Exit(cli.Usage, err)
 		}
 		return l.run(cmd, cfg)
-	}
+	})
 	return cmd
 }
 

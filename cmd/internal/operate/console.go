@@ -122,16 +122,6 @@ func (c *console) show(cmd *cobra.Command, src *cli.Source, t *cli.List, rows fu
 	})
 }
 
-// each writes a row for each of several things.
-func each[T any](w *output.Writer, things []T, row func(T) output.Row) error {
-	for _, thing := range things {
-		if err := w.Row(row(thing)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // showOne writes one thing, and which nodes said nothing of it.
 func showOne(cmd *cobra.Command, t *cli.List, cluster operator, fields []output.Field, r output.Row) error {
 	err := t.One(cmd, fields, r)

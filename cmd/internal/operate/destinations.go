@@ -35,10 +35,8 @@ func (c *console) destinationsList() *cobra.Command {
 	flags.StringVar(&l.match, "match", "", "only those that this `PATTERN`, or destination, stands for, such as '/topic/room.*'")
 	flags.IntVar(&l.limit, "limit", 0, "list at most this `NUMBER` of destinations, 0 for all")
 	cli.CompleteFlag(cmd, "match", cli.OfferDestinations(src))
+	cli.Check(cmd, l.check)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := l.check(cmd); err != nil {
-			return cli.Misuse(cmd, err)
-		}
 		if t.Sort != "" {
 			t.Most, l.limit = l.limit, 0
 		}
@@ -55,7 +53,7 @@ type destinationsList struct {
 	limit int
 }
 
-func (l *destinationsList) check(cmd *cobra.Command) error {
+func (l *destinationsList) check(cmd *cobra.Command, _ []string) error {
 	if err := cli.NotEmpty(cmd, "match", "leave it out for all, or say which"); err != nil {
 		return err
 	}
@@ -80,7 +78,7 @@ func (l *destinationsList) run(ctx context.Context, cluster operator, w *output.
 		if page, next, err = cluster.Destinations(ctx, l.match, next, most); err != nil {
 			return "", err
 		}
-		if err := each(w, page, destinationRow); err != nil {
+		if err := output.Each(w, page, destinationRow); err != nil {
 			return "", err
 		}
 		n += len(page)

@@ -50,15 +50,9 @@ func (c *console) sessionsKick() *cobra.Command {
 	flags.BoolVar(&k.dryRun, "dry-run", false, "only list what would be ended")
 	flags.BoolVarP(&k.yes, "yes", "y", false, "don't ask")
 	cli.CompleteFlag(cmd, "code", cobra.FixedCompletions(cli.CodeWords(), cobra.ShellCompDirectiveNoFileComp))
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		k.keys = args
-		err := k.checkTarget(cmd)
-		if err == nil {
-			err = k.checkHow(code)
-		}
-		if err != nil {
-			return cli.Misuse(cmd, err)
-		}
+	cli.Check(cmd, k.checkTarget)
+	cli.Check(cmd, func(*cobra.Command, []string) error { return k.checkHow(code) })
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return c.use(cmd.Context(), src, func(cluster operator) error { return k.run(cmd, cluster) })
 	}
 	return cmd
@@ -78,10 +72,8 @@ type kicking struct {
 }
 
 // checkTarget holds that it is said once, and not by accident, whose sessions end.
-func (k *kicking) checkTarget(cmd *cobra.Command) error {
-	if err := checkFilter(cmd, k.filter); err != nil {
-		return err
-	}
+func (k *kicking) checkTarget(cmd *cobra.Command, args []string) error {
+	k.keys = args
 	var said []string
 	if len(k.keys) > 0 {
 		said = append(said, "SESSION")

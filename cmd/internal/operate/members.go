@@ -105,7 +105,7 @@ func (c *console) sessionsBlocked() *cobra.Command {
 			if err != nil {
 				return "", err
 			}
-			return "", each(w, blocks, blockRow)
+			return "", output.Each(w, blocks, blockRow)
 		})
 	}
 	return cmd

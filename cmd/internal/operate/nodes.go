@@ -38,7 +38,7 @@ func (c *console) nodesList() *cobra.Command {
 				return "", err
 			}
 			now := c.now()
-			err = each(w, nodes, func(n admin.Node) output.Row { return nodeRow(n, now) })
+			err = output.Each(w, nodes, func(n admin.Node) output.Row { return nodeRow(n, now) })
 			return cli.Count(len(nodes), "live node") + silentNodes(cluster.Silent()), err
 		})
 	}

@@ -53,7 +53,7 @@ func (c *console) presence() *cobra.Command {
 				return strings.TrimPrefix(silentNodes(cluster.Silent()), "; "), w.Row(presentRow(p))
 			}
 			now := c.now()
-			err = each(w, p.Members, func(m registry.Person) output.Row { return personRow(m, now) })
+			err = output.Each(w, p.Members, func(m registry.Person) output.Row { return personRow(m, now) })
 			return presentLine(p) + silentNodes(cluster.Silent()), err
 		})
 	}

@@ -48,18 +48,16 @@ func (c *console) sessionsList() *cobra.Command {
 	cli.DurationVar(flags, &f.Older, "older", 0, time.Millisecond, "only those connected for this `TIME` or longer, such as 90s, 10m or 3d2h")
 	flags.IntVar(&l.limit, "limit", 0, "list at most this `NUMBER` of sessions, 0 for all")
 	flags.StringVar(&l.cursor, "cursor", "", "continue an earlier list with the same filters, from the `CURSOR` in its last line")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		err := checkFilter(cmd, f)
+	cli.Check(cmd, func(*cobra.Command, []string) error {
 		switch {
-		case err != nil:
 		case l.limit < 0:
-			err = fmt.Errorf("--limit %d: want a number of sessions, or 0 for all", l.limit)
+			return fmt.Errorf("--limit %d: want a number of sessions, or 0 for all", l.limit)
 		case t.Sort != "" && l.cursor != "":
-			err = errors.New("--sort and --cursor: only a list in its own order can be gone on with")
+			return errors.New("--sort and --cursor: only a list in its own order can be gone on with")
 		}
-		if err != nil {
-			return cli.Misuse(cmd, err)
-		}
+		return nil
+	})
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		l.filter, l.sorted = *f, t.Sort != ""
 		l.live = l.sorted || t.Format != output.Names
 		if l.sorted {
@@ -85,6 +83,7 @@ func newFilter(cmd *cobra.Command, c *console, src *cli.Source) *admin.Filter {
 	cli.CompleteFlag(cmd, "transport", cobra.FixedCompletions(transports(), cobra.ShellCompDirectiveNoFileComp))
 	cli.CompleteFlag(cmd, "destination", cli.OfferDestinations(src))
 	cli.CompleteFlag(cmd, "member", cobra.NoFileCompletions)
+	cli.Check(cmd, func(cmd *cobra.Command, _ []string) error { return checkFilter(cmd, f) })
 	return f
 }
 
@@ -150,7 +149,7 @@ func (l *sessionsList) print(ctx context.Context, cluster operator, page []admin
 			return err
 		}
 	}
-	return each(w, page, func(s admin.Session) output.Row {
+	return output.Each(w, page, func(s admin.Session) output.Row {
 		if l.sorted {
 			s.Cursor = "" // which is for the list's own order
 		}
@@ -315,7 +314,7 @@ func (c *console) sessionsCount() *cobra.Command {
 			if by == "" {
 				return "", w.Row(totalRow(counts))
 			}
-			return "", each(w, counts, func(n admin.Count) output.Row { return countRow(admin.By(by), n) })
+			return "", output.Each(w, counts, func(n admin.Count) output.Row { return countRow(admin.By(by), n) })
 		})
 	}
 	return cmd

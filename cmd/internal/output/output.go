@@ -98,6 +98,16 @@ func New(w io.Writer, format string, o Options) (*Writer, error) {
 	return p, p.sortBy(o.Sort)
 }
 
+// Each writes a row for each of several things.
+func Each[T any](w *Writer, things []T, row func(T) Row) error {
+	for _, thing := range things {
+		if err := w.Row(row(thing)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (w *Writer) Row(r Row) error {
 	if w.o.Sort != "" {
 		return w.keep(r)

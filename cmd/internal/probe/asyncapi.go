@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
+	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/cmd/internal/output"
 	"github.com/stompgw/stompgw/gateway/asyncapi"
 )
@@ -39,25 +41,17 @@ func newAsyncapiCmd(drivers []bus.Driver) *cobra.Command {
 	flags.StringVar(&f.title, "title", "", "`TITLE` of the document (default stompgw)")
 	flags.StringVar(&f.version, "doc-version", "", "`VERSION` of the document (default that of stompgw)")
 	flags.StringArrayVar(&f.servers, "server", nil, "`URL` that clients connect to, such as wss://chat.example.com/stomp; may be given several times")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	var servers []asyncapi.Server
+	cli.Check(cmd, func(cmd *cobra.Command, _ []string) (err error) {
 		if err := cli.NotEmpty(cmd, "title", "leave it out, or say one", "doc-version", "leave it out, or say one"); err != nil {
-			return cli.Misuse(cmd, err)
-		}
-		servers, err := f.named()
-		if err != nil {
-			return cli.Misuse(cmd, err)
-		}
-		cfg, err := src.Load()
-		if err != nil {
 			return err
 		}
+		servers, err = f.named()
+		return err
+	})
+	src.Run(cmd, func(cmd *cobra.Command, _ []string, cfg *config.Config) error {
 		o := cli.AsyncAPI(cfg)
-		if f.title != "" {
-			o.Title = f.title
-		}
-		if f.version != "" {
-			o.Version = f.version
-		}
+		o.Title, o.Version = cmp.Or(f.title, o.Title), cmp.Or(f.version, o.Version)
 		if servers != nil {
 			o.Servers = servers
 		}
@@ -66,7 +60,7 @@ func newAsyncapiCmd(drivers []bus.Driver) *cobra.Command {
 			return writeJSON(cmd.OutOrStdout(), document)
 		}
 		return output.One(cmd.OutOrStdout(), f.format, output.Options{}, nil, output.Row{Value: document})
-	}
+	})
 	return cmd
 }
 

@@ -36,20 +36,11 @@ func newChannelsListCmd(drivers []bus.Driver) *cobra.Command {
 		Wide:    []string{"WHERE"},
 		Cuts:    []output.Cut{{Column: "SUMMARY", Least: 12}, {Column: "SUBSCRIBE", Least: 12}, {Column: "SEND", Least: 12}, {Column: "MATCH", Least: 16}},
 	})
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := src.Load()
-		if err != nil {
-			return err
-		}
+	src.Run(cmd, func(cmd *cobra.Command, _ []string, cfg *config.Config) error {
 		return t.Write(cmd, func(w *output.Writer) error {
-			for _, o := range cfg.Rules().Outlines() {
-				if err := w.Row(ruleRow(cfg, o)); err != nil {
-					return err
-				}
-			}
-			return nil
+			return output.Each(w, cfg.Rules().Outlines(), func(o policy.Outline) output.Row { return ruleRow(cfg, o) })
 		})
-	}
+	})
 	return cmd
 }
 
@@ -68,11 +59,7 @@ func newChannelsShowCmd(drivers []bus.Driver) *cobra.Command {
 	src.Needs("channels")
 	t := cli.NewForm(cmd)
 	cmd.ValidArgsFunction = cli.OfferOnce(cli.OfferDestinations(src))
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		cfg, err := src.Load()
-		if err != nil {
-			return err
-		}
+	src.Run(cmd, func(cmd *cobra.Command, args []string, cfg *config.Config) error {
 		rules := deciders(cfg.Rules(), args[0])
 		if len(rules) == 0 {
 			return noRule(cfg, args[0])
@@ -88,7 +75,7 @@ func newChannelsShowCmd(drivers []bus.Driver) *cobra.Command {
 			fields = append(fields, ruleFields(cfg, o)...)
 		}
 		return t.One(cmd, fields, output.Row{Name: rules[0].Match, Value: told})
-	}
+	})
 	return cmd
 }
 

@@ -3,6 +3,7 @@
 package probe
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
+	"github.com/stompgw/stompgw/cmd/internal/config"
 )
 
 // Commands are those that look at configurations, rules, tokens and codes, without a node.
@@ -43,28 +45,20 @@ func newConfigCheckCmd(drivers []bus.Driver) *cobra.Command {
 	src := cli.NewSource(cmd, drivers, "check it as serve --standalone would use it")
 	cmd.Flags().BoolVar(&connect, "connect", false, "also try out what it names")
 	cli.DurationVar(cmd.Flags(), &timeout, "timeout", 5*time.Second, time.Millisecond, "`TIME` that each server may take to answer, with --connect")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := src.Load()
-		if err != nil {
-			return err
-		}
+	src.Run(cmd, func(cmd *cobra.Command, _ []string, cfg *config.Config) error {
 		if err := errors.Join(cfg.Expired(time.Now(), nil)...); err != nil {
 			return err
 		}
 		for _, warning := range append(cfg.Warnings(), cfg.ExpireSoon(time.Now())...) {
 			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", warning)
 		}
-		name := src.File
-		if name == "" {
-			name = "built-in configuration"
-		}
 		fmt.Fprintf(cmd.OutOrStdout(), "%s: no mistakes: bus %s, listen %s, channels %d, routes %d\n",
-			name, cfg.Bus.Driver, cfg.Listen, len(cfg.Channels), len(cfg.Routes))
+			cmp.Or(src.File, "built-in configuration"), cfg.Bus.Driver, cfg.Listen, len(cfg.Channels), len(cfg.Routes))
 		if !connect {
 			return nil
 		}
 		t := trials{cfg: cfg, timeout: timeout, out: cmd.OutOrStdout()}
 		return t.run(cmd.Context())
-	}
+	})
 	return cmd
 }

@@ -26,7 +26,7 @@ func newExplainCmd() *cobra.Command {
 	t := cli.NewList(cmd, output.Options{Columns: []string{"CODE", "WORD", "RETRY", "MESSAGE"}})
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
-			return t.Write(cmd, listCodes)
+			return t.Write(cmd, func(w *output.Writer) error { return output.Each(w, policy.Codes(), codeLine) })
 		}
 		return explain(cmd, args[0])
 	}
@@ -41,19 +41,12 @@ type codeRow struct {
 	Retryable bool        `json:"retryable"`
 }
 
-func listCodes(w *output.Writer) error {
-	for _, e := range policy.Codes() {
-		retry := "no"
-		if e.Retryable {
-			retry = "yes"
-		}
-		number := strconv.Itoa(int(e.Code))
-		row := output.Row{Cells: []string{number, e.Word, retry, e.Message}, Name: e.Word, Value: codeRow(e)}
-		if err := w.Row(row); err != nil {
-			return err
-		}
+func codeLine(e policy.Explanation) output.Row {
+	retry := "no"
+	if e.Retryable {
+		retry = "yes"
 	}
-	return nil
+	return output.Row{Cells: []string{strconv.Itoa(int(e.Code)), e.Word, retry, e.Message}, Name: e.Word, Value: codeRow(e)}
 }
 
 func explain(cmd *cobra.Command, code string) error {

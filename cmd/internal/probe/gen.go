@@ -54,19 +54,15 @@ func newTokenGenCmd(drivers []bus.Driver) *cobra.Command {
 	flags.StringArrayVar(&f.audience, "audience", nil, "`NAME` of the audience; may be given several times; by default the issuer's first")
 	flags.StringVar(&f.usage, "usage", config.Default().Auth.JWT.Usage, "`USAGE` that the token is for; empty leaves the claim out")
 	flags.StringArrayVar(&f.claims, "claim", nil, "`NAME=VALUE` of another claim, the value as JSON, or else as text; null removes a claim")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		const advice = "it needs the name of a file"
-		if err := cli.NotEmpty(cmd, "secret-file", advice, "key", advice); err != nil {
-			return cli.Misuse(cmd, err)
-		}
+	cli.Check(cmd, func(cmd *cobra.Command, _ []string) error {
 		src.Needs("auth")
 		if f.bringsKey() {
 			src.Needs()
 		}
-		cfg, err := src.Load()
-		if err != nil {
-			return err
-		}
+		const advice = "it needs the name of a file"
+		return cli.NotEmpty(cmd, "secret-file", advice, "key", advice)
+	})
+	src.Run(cmd, func(cmd *cobra.Command, _ []string, cfg *config.Config) error {
 		if !cmd.Flags().Changed("usage") {
 			f.usage = cfg.Auth.JWT.Usage
 		}
@@ -76,7 +72,7 @@ func newTokenGenCmd(drivers []bus.Driver) *cobra.Command {
 		}
 		fmt.Fprintln(cmd.OutOrStdout(), token)
 		return nil
-	}
+	})
 	return cmd
 }
 

@@ -40,15 +40,11 @@ func newConfigShowCmd(drivers []bus.Driver) *cobra.Command {
 	src.Needs("channels") // whose files are shown as they are named
 	cmd.Flags().BoolVar(&origin, "origin", false, "show where each value came from")
 	cli.FormatVar(cmd, &format, "yaml", "json")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := src.Load()
-		if err != nil {
-			return err
-		}
+	src.Run(cmd, func(cmd *cobra.Command, _ []string, cfg *config.Config) error {
 		if format == "json" {
 			return cfg.WriteJSON(cmd.OutOrStdout(), origin)
 		}
 		return cfg.WriteYAML(cmd.OutOrStdout(), origin)
-	}
+	})
 	return cmd
 }

@@ -31,6 +31,7 @@ func newTokenCheckCmd(drivers []bus.Driver) *cobra.Command {
 		Example: "  stompgw token check --config prod.yaml - < token.txt",
 	}
 	src := cli.NewSource(cmd, drivers, "use the configuration of serve --standalone")
+	src.Needs("auth")
 	cli.FormatVar(cmd, &format, "text", "json")
 	cmd.Flags().BoolVar(&revocation, "revocation", false, "also ask Redis whether it has been revoked")
 	src.List("redis.addrs", "redis", config.Default().Redis.Addrs, "`ADDRESS` of Redis, for --revocation")
@@ -39,7 +40,6 @@ func newTokenCheckCmd(drivers []bus.Driver) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		src.Needs("auth")
 		if revocation {
 			src.Needs("auth", "redis")
 		}
