@@ -40,37 +40,49 @@ func (c *Config) check() {
 	}
 }
 
+// Port is an address at which a node listens.
+type Port struct {
+	Key, Addr string
+	used      bool
+}
+
+// ports are all that settings name.
+func (c *Config) ports() []Port {
+	optional := []Port{
+		{"tcp.listen", c.TCP.Listen, true},
+		{"admin.listen", c.Admin.Listen, true},
+		{"api.listen", c.API.Listen, c.Origin("api.listen") != ByStandalone}, // which takes a free port instead
+	}
+	return slices.Concat(
+		[]Port{{"listen", c.Listen, true}},
+		slices.DeleteFunc(optional, func(p Port) bool { return p.Addr == "" }),
+		[]Port{{"embedded.redis", c.Embedded.Redis, c.Standalone}, {"embedded.nats", c.Embedded.NATS, c.Bus.Driver == embedded}},
+	)
+}
+
+// Ports are those that a node can't do without.
+func (c *Config) Ports() []Port {
+	return slices.DeleteFunc(c.ports(), func(p Port) bool { return !p.used })
+}
+
 func (c *Config) checkAddresses() {
 	type address struct{ path, host string }
 	taken := map[int][]address{} // by port
-	for _, a := range []struct {
-		path, addr     string
-		optional, used bool
-	}{
-		{"listen", c.Listen, false, true},
-		{"tcp.listen", c.TCP.Listen, true, true},
-		{"admin.listen", c.Admin.Listen, true, true},
-		{"api.listen", c.API.Listen, true, c.Origin("api.listen") != ByStandalone}, // which takes a free port instead
-		{"embedded.redis", c.Embedded.Redis, false, c.Standalone},
-		{"embedded.nats", c.Embedded.NATS, false, c.Bus.Driver == embedded},
-	} {
-		if a.addr == "" && a.optional {
-			continue
-		}
-		host, port, err := settings.ParseAddr(a.addr, "127.0.0.1:13001")
+	for _, p := range c.ports() {
+		host, port, err := settings.ParseAddr(p.Addr, "127.0.0.1:13001")
 		if err != nil {
-			c.fail(a.path, "%v", err)
+			c.fail(p.Key, "%v", err)
 			continue
 		}
-		if !a.used {
+		if !p.used {
 			continue
 		}
 		for _, other := range taken[port] {
 			if port != 0 && (other.host == host || isEvery(other.host) || isEvery(host)) {
-				c.fail(a.path, "%s is the address of %s too: take another port", a.addr, other.path)
+				c.fail(p.Key, "%s is the address of %s too: take another port", p.Addr, other.path)
 			}
 		}
-		taken[port] = append(taken[port], address{a.path, host})
+		taken[port] = append(taken[port], address{p.Key, host})
 	}
 }
 

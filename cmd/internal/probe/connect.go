@@ -26,7 +26,9 @@ type trials struct {
 
 // run tries everything. Its error says the exit code alone: the lines have said the rest.
 func (t *trials) run(ctx context.Context) error {
-	t.ports()
+	for _, p := range t.cfg.Ports() {
+		t.port(p.Key, p.Addr)
+	}
 	t.keys()
 	if !t.cfg.Standalone {
 		t.told(t.redis(ctx))
@@ -53,24 +55,8 @@ func (t *trials) told(success string, err error) {
 	fmt.Fprintf(t.out, "fails  %v\n", err)
 }
 
-// ports tells which of the ports that a node would open can be had.
-func (t *trials) ports() {
-	c := t.cfg
-	t.port("listen", c.Listen)
-	t.port("tcp.listen", c.TCP.Listen)
-	t.port("admin.listen", c.Admin.Listen)
-	if c.Standalone {
-		t.port("embedded.redis", c.Embedded.Redis)
-	}
-	if c.Bus.Driver == "embedded" {
-		t.port("embedded.nats", c.Embedded.NATS)
-	}
-}
-
+// port tells whether a port that a node would open can be had.
 func (t *trials) port(key, addr string) {
-	if addr == "" {
-		return
-	}
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.told("", cli.NotListening(t.cfg, key, "", addr, err))

@@ -91,11 +91,14 @@ func TestConnectPorts(t *testing.T) {
 	defer taken.Close()
 	text := "listen: 127.0.0.1:0\ntcp: {listen: '" + taken.Addr().String() + "'}\nadmin: {listen: '127.0.0.1:0'}\n" +
 		"embedded: {redis: '127.0.0.1:0', nats: '127.0.0.1:0'}\n" +
-		"auth:\n  jwt: {secret_file: secret}\n  issuers:\n    - {issuer: a, public_key_file: ed.pub}\n"
+		"auth:\n  jwt: {secret_file: secret}\n  issuers:\n    - {issuer: a, public_key_file: ed.pub}\n" +
+		"api: {listen: '127.0.0.1:0', keys: [{name: a, key_file: api.key, scopes: [read]}]}\n"
+	clitest.WriteFile(t, "api.key", strings.Repeat("k", 32))
 	connectCheck(t, strings.Replace(text, "secret_file: secret", "issuer: b, public_key_file: rsa.pub", 1), "--standalone").want(t, cli.Failed,
 		"ok     listen 127.0.0.1:0 (t.yaml:1): the port is free",
 		"fails  can't listen on "+taken.Addr().String()+" (tcp.listen, t.yaml:2): address already in use; stop the process that has it, or set tcp.listen to another port",
 		"ok     admin.listen 127.0.0.1:0 (t.yaml:3): the port is free",
+		"ok     api.listen 127.0.0.1:0 (t.yaml:9): the port is free",
 		"ok     embedded.redis 127.0.0.1:0 (t.yaml:4): the port is free",
 		"ok     embedded.nats 127.0.0.1:0 (t.yaml:4): the port is free",
 		"ok     auth.jwt.public_key_file rsa.pub (t.yaml:6): a key for RS256, RS384, RS512, PS256, PS384, PS512 of b",
