@@ -82,29 +82,31 @@ const (
 
 // asJSON writes what stands at n as JSON, each value on the line on which it stands, of which the first is the line from.
 func (f *file) asJSON(n *yaml.Node, path string, from int) (text []byte, ok bool) {
-	w := jsonLines{file: f, path: path, line: from, left: maxJSONValues}
 	before := len(f.errs)
+	w := jsonLines{line: from, left: maxJSONValues, deepest: maxJSONDepth, most: int(maxJSON)}
+	w.fault = func(n *yaml.Node, format string, args ...any) {
+		f.fault(n, path, format, args...)
+		w.left = 0 // one is enough
+	}
 	w.value(n, 0)
 	return w.out, len(f.errs) == before
 }
 
 // jsonLines writes JSON.
 type jsonLines struct {
-	file *file
-	path string
 	out  []byte
-	line int // of the next byte
-	left int // values that may come yet
-}
+	line int  // of the next byte
+	bare bool // & and <, of which conditions are full, stand as they are
 
-func (w *jsonLines) fault(n *yaml.Node, format string, args ...any) {
-	w.file.fault(n, w.path, format, args...)
-	w.left = 0
+	left    int                                            // values that may come yet
+	deepest int                                            // how deep they may be nested
+	most    int                                            // bytes of out
+	fault   func(n *yaml.Node, format string, args ...any) // notes a mistake
 }
 
 // value writes the value of n.
 func (w *jsonLines) value(n *yaml.Node, depth int) {
-	if w.left--; w.left < 0 || depth > maxJSONDepth || len(w.out) > int(maxJSON) {
+	if w.left--; w.left < 0 || depth > w.deepest || len(w.out) > w.most {
 		if w.left >= -1 {
 			w.fault(n, "is too much: want %d values at most, nested %d deep, and %s", maxJSONValues, maxJSONDepth, maxJSON)
 		}
@@ -169,7 +171,7 @@ func (w *jsonLines) scalar(n *yaml.Node) {
 		w.out = append(w.out, "null"...)
 	case "!!bool":
 		w.out = append(w.out, strings.ToLower(n.Value)...)
-	case "!!int", "!!float":
+	case "!!int", "!!float", "": // of what tree makes
 		if !json.Valid([]byte(n.Value)) {
 			w.fault(n, "%s is no number as JSON has them: write it like 31 or 1.5", n.Value)
 			return
@@ -182,8 +184,11 @@ func (w *jsonLines) scalar(n *yaml.Node) {
 
 // text writes a text of a file, which is UTF-8.
 func (w *jsonLines) text(s string) {
-	quoted, _ := json.Marshal(s) // a text always can be
-	w.out = append(w.out, quoted...)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(!w.bare)
+	enc.Encode(s) // a text always can be
+	w.out = append(w.out, bytes.TrimSuffix(b.Bytes(), []byte("\n"))...)
 }
 
 // oneLine is what asJSON has written, without its lines.

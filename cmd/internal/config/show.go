@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -213,33 +214,9 @@ func (c *Config) WriteJSON(w io.Writer, origin bool) error {
 type inJSON yaml.Node
 
 // MarshalJSON implements json.Marshaler.
-func (n *inJSON) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	switch {
-	case n.Kind == yaml.ScalarNode && n.Tag == "":
-		return []byte(n.Value), nil
-	case n.Kind == yaml.ScalarNode:
-		err := enc.Encode(n.Value)
-		return b.Bytes(), err
-	}
-	isMap, brackets := n.Kind == yaml.MappingNode, "[]"
-	if isMap {
-		brackets = "{}"
-	}
-	b.WriteByte(brackets[0])
-	for i, below := range n.Content {
-		switch {
-		case isMap && i%2 == 1:
-			b.WriteByte(':')
-		case i > 0:
-			b.WriteByte(',')
-		}
-		if err := enc.Encode((*inJSON)(below)); err != nil {
-			return nil, err
-		}
-	}
-	b.WriteByte(brackets[1])
-	return b.Bytes(), nil
+func (n *inJSON) MarshalJSON() (_ []byte, err error) {
+	w := jsonLines{left: math.MaxInt, deepest: math.MaxInt, most: math.MaxInt, bare: true}
+	w.fault = func(_ *yaml.Node, format string, args ...any) { err = fmt.Errorf(format, args...) }
+	w.value((*yaml.Node)(n), 0)
+	return w.out, err
 }
