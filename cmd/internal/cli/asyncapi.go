@@ -1,12 +1,13 @@
 package cli
 
 import (
-	"net"
-
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/asyncapi"
 )
+
+// anyHost is the variable for a machine's name.
+const anyHost = "{host}"
 
 // AsyncAPI tells what a node of that configuration lets clients do, and where they connect.
 func AsyncAPI(cfg *config.Config) asyncapi.Options {
@@ -19,7 +20,7 @@ func AsyncAPI(cfg *config.Config) asyncapi.Options {
 		web, tcp, encrypted = "wss", "stomps", ", over TLS"
 	}
 	server := asyncapi.Server{
-		Name: "websocket", Host: anyHost(cfg.Listen), Path: cfg.Endpoint, Protocol: web,
+		Name: "websocket", Host: reached(cfg.Listen, anyHost), Path: cfg.Endpoint, Protocol: web,
 		Description: "STOMP 1.0, 1.1 and 1.2 over WebSocket" + encrypted,
 	}
 	if cfg.SockJS.Enabled {
@@ -27,16 +28,7 @@ func AsyncAPI(cfg *config.Config) asyncapi.Options {
 	}
 	o.Servers = append(o.Servers, server)
 	if cfg.TCP.Listen != "" {
-		o.Servers = append(o.Servers, asyncapi.Server{Name: "tcp", Host: anyHost(cfg.TCP.Listen), Protocol: tcp, Description: "STOMP alone" + encrypted})
+		o.Servers = append(o.Servers, asyncapi.Server{Name: "tcp", Host: reached(cfg.TCP.Listen, anyHost), Protocol: tcp, Description: "STOMP alone" + encrypted})
 	}
 	return o
-}
-
-// anyHost is an address, with a variable for the name of a machine that listens on all of its own.
-func anyHost(addr string) string {
-	host, port, err := net.SplitHostPort(addr)
-	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
-		return "{host}:" + port
-	}
-	return addr
 }

@@ -128,10 +128,12 @@ func NotListening(cfg *config.Config, key, flag, addr string, err error) error {
 }
 
 // Near is where somebody on this machine reaches what listens on addr.
-func Near(addr string) string {
-	host, port, err := net.SplitHostPort(addr)
-	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
-		return net.JoinHostPort("127.0.0.1", port)
+func Near(addr string) string { return reached(addr, "127.0.0.1") }
+
+// reached is an address, with a name instead of all those of a machine.
+func reached(addr, name string) string {
+	if host, port, err := net.SplitHostPort(addr); err == nil && config.IsEvery(host) {
+		return name + ":" + port
 	}
 	return addr
 }

@@ -38,12 +38,7 @@ func ReadToken(stdin io.Reader, arg string) (string, error) {
 
 // ReadBounded reads a file that has so many bytes at most.
 func ReadBounded(name string, most int) ([]byte, error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close() // nothing was written
-	text, err := config.ReadUpTo(file, most)
+	text, err := config.ReadFileUpTo(name, most)
 	if errors.Is(err, config.ErrTooLong) {
 		err = fmt.Errorf("it is longer than %d bytes", most)
 	}

@@ -78,7 +78,7 @@ func (c *Config) checkAddresses() {
 			continue
 		}
 		for _, other := range taken[port] {
-			if port != 0 && (other.host == host || isEvery(other.host) || isEvery(host)) {
+			if port != 0 && (other.host == host || IsEvery(other.host) || IsEvery(host)) {
 				c.fail(p.Key, "%s is the address of %s too: take another port", p.Addr, other.path)
 			}
 		}
@@ -86,8 +86,8 @@ func (c *Config) checkAddresses() {
 	}
 }
 
-// isEvery reports whether a host is all addresses of the machine.
-func isEvery(host string) bool {
+// IsEvery reports whether a host is all addresses of the machine.
+func IsEvery(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "" || ip != nil && ip.IsUnspecified()
 }

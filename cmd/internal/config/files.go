@@ -47,12 +47,7 @@ func ReadFile(name string) ([]byte, error) {
 
 // readFile reads a file that is no larger than that. The error is for behind its name.
 func readFile(name string, most Size) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, errors.New("can't be read: " + reason(err))
-	}
-	defer f.Close() // it was only read
-	text, err := ReadUpTo(f, int(most))
+	text, err := ReadFileUpTo(name, int(most))
 	switch {
 	case errors.Is(err, ErrTooLong):
 		return nil, fmt.Errorf("is larger than %s, so it can't be the right file", most)
@@ -72,6 +67,16 @@ func ReadUpTo(r io.Reader, most int) ([]byte, error) {
 		return nil, ErrTooLong
 	}
 	return text, err
+}
+
+// ReadFileUpTo is ReadUpTo for a file.
+func ReadFileUpTo(name string, most int) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // it was only read
+	return ReadUpTo(f, most)
 }
 
 // sums are of what files hold, by their names: enough to tell that they hold something else.
