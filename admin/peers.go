@@ -73,23 +73,8 @@ func (p *Peers) ask(ctx context.Context, node string, rooms []string) (all []reg
 	if err := p.cluster.askAll(ctx, []*question{q}, func(*question) {}); err != nil {
 		return nil, 0, err
 	}
-	pieces, err := q.present()
-	return whole(pieces), q.whole.Left, err
-}
-
-// whole puts the pieces of rooms together.
-func whole(pieces []registry.Present) (rooms []registry.Present) {
-	at := make(map[string]int, len(pieces))
-	for _, p := range pieces {
-		i, known := at[p.Destination]
-		if !known {
-			at[p.Destination] = len(rooms)
-			rooms = append(rooms, p)
-			continue
-		}
-		rooms[i].Members = append(rooms[i].Members, p.Members...)
-	}
-	return rooms
+	all, err = q.present()
+	return all, q.whole.Left, err
 }
 
 // isOlder reports whether a silent node is one that does not know the question: such a node says nothing to a request with rooms, whose

@@ -40,12 +40,13 @@ func (c *Cluster) Present(ctx context.Context, room string, counts bool) (regist
 	r := request{Op: opPresence, Rooms: []string{room}, Counts: counts}
 	all := gathering{all: registry.Present{Destination: room, Many: counts}, people: map[string]attendee{}}
 	err = c.askAll(ctx, c.unspared(nodes, r), func(q *question) {
-		pieces, err := q.present()
+		rooms, err := q.present()
 		if err != nil {
 			c.note(q.node, r.Op, true)
-			return
 		}
-		all.add(q.node, pieces)
+		for _, p := range rooms {
+			all.add(q.node, p)
+		}
 	})
 	return all.end(), err
 }
@@ -62,17 +63,13 @@ type attendee struct {
 	node string
 }
 
-// add adds what a node has. A room comes in pieces, each of which has the numbers of the whole.
-func (g *gathering) add(node string, pieces []registry.Present) {
-	for i, p := range pieces {
-		if i == 0 {
-			g.all.Count += p.Count
-			g.all.Anonymous += p.Anonymous
-		}
-		g.all.Many = g.all.Many || p.Many
-		for _, m := range p.Members {
-			g.people[string(m.Member)] = attendee{m, node}.with(g.people[string(m.Member)])
-		}
+// add adds what a node has.
+func (g *gathering) add(node string, p registry.Present) {
+	g.all.Count += p.Count
+	g.all.Anonymous += p.Anonymous
+	g.all.Many = g.all.Many || p.Many
+	for _, m := range p.Members {
+		g.people[string(m.Member)] = attendee{m, node}.with(g.people[string(m.Member)])
 	}
 }
 
@@ -101,7 +98,7 @@ func (g *gathering) end() registry.Present {
 // errSenseless reports an answer that no node gives.
 var errSenseless = errors.New("the node's answer makes no sense")
 
-// present is the answer to a question of opPresence: pieces of the rooms that it asks for. They are held to be that.
+// present is the answer to a question of opPresence: rooms that it asks for. They are held to be that.
 func (q *question) present() ([]registry.Present, error) {
 	if err := q.err(); err != nil {
 		return nil, err
@@ -114,7 +111,22 @@ func (q *question) present() ([]registry.Present, error) {
 			return nil, errSenseless
 		}
 	}
-	return q.whole.Present, nil
+	return whole(q.whole.Present), nil
+}
+
+// whole puts the pieces of rooms together, each of which has the numbers of the whole.
+func whole(pieces []registry.Present) (rooms []registry.Present) {
+	at := make(map[string]int, len(pieces))
+	for _, p := range pieces {
+		i, known := at[p.Destination]
+		if !known {
+			at[p.Destination] = len(rooms)
+			rooms = append(rooms, p)
+			continue
+		}
+		rooms[i].Members = append(rooms[i].Members, p.Members...)
+	}
+	return rooms
 }
 
 func isSenseless(m registry.Person) bool {
