@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -166,7 +165,7 @@ func printable(text string) string {
 
 // decodeStrictly takes one JSON value with fields that v has, and nothing behind it.
 func decodeStrictly(text string, v any) error {
-	d := json.NewDecoder(bytes.NewReader([]byte(text)))
+	d := json.NewDecoder(strings.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
 		return err

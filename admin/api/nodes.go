@@ -25,7 +25,6 @@ type nodeList struct {
 
 func (a *API) listNodes(ctx context.Context, _ *nothing) (list nodeList, err error) {
 	list.Nodes, err = a.as(ctx).Nodes(ctx)
-	list.Nodes = orEmpty(list.Nodes)
 	return list, err
 }
 

@@ -3,7 +3,6 @@ package pageapi
 import (
 	"context"
 	"errors"
-	"maps"
 	"sync"
 	"time"
 )
@@ -103,8 +102,8 @@ func (c *cache) sweep() {
 		return
 	}
 	c.swept = now
-	for of := range maps.Clone(c.entries) {
-		if until := c.entries[of].until; !until.IsZero() && !now.Before(until) {
+	for of, e := range c.entries {
+		if !e.until.IsZero() && !now.Before(e.until) {
 			c.drop(of)
 		}
 	}
