@@ -49,9 +49,14 @@ func (c *Catalogue) JudgeSubscribe(r *Request) (Grant, *Refusal) {
 
 // channelOf returns the channel that decides about a destination that is no member's, nil for none, and what its variables are bound to.
 func (c *Catalogue) channelOf(name string) (*rule, destination.Bindings) {
-	for i := range c.channels {
-		if b, ok := c.channels[i].match.Match(name); ok {
-			return &c.channels[i], b
+	return first(c.channels, name)
+}
+
+// first returns the first of the rules that matches a destination, nil for none, and what its variables are bound to.
+func first(rules []rule, name string) (*rule, destination.Bindings) {
+	for i := range rules {
+		if b, ok := rules[i].match.Match(name); ok {
+			return &rules[i], b
 		}
 	}
 	return nil, destination.Bindings{}
@@ -61,22 +66,30 @@ func (c *Catalogue) channelOf(name string) (*rule, destination.Bindings) {
 // every destination that the pattern means; what the pattern leaves open is no variable's value, so
 // an expression that asks for it fails. Individual messages are never received by pattern.
 func (c *Catalogue) judgePattern(r *Request) (Grant, *Refusal) {
-	p, err := destination.Parse(r.Destination)
-	if err != nil {
+	ru, b, err := c.patternRule(r.Destination)
+	switch {
+	case err != nil:
 		return Grant{}, refusedBy("", CodePattern, err)
+	case ru == nil:
+		return Grant{}, Refuse(CodePattern)
+	case !ru.patterns || c.IsSession(r.Destination):
+		return Grant{}, refusedBy(ru.path, CodePattern, nil)
+	}
+	return ru.grant(r, &b)
+}
+
+// patternRule returns the channel that decides about a subscription by pattern, nil for none, and what its variables are bound to.
+func (c *Catalogue) patternRule(name string) (*rule, destination.Bindings, error) {
+	p, err := destination.Parse(name)
+	if err != nil {
+		return nil, destination.Bindings{}, err
 	}
 	for i := range c.channels {
-		ru := &c.channels[i]
-		b, ok := ru.match.Covers(p)
-		switch {
-		case !ok:
-			continue
-		case !ru.patterns || c.IsSession(r.Destination):
-			return Grant{}, refusedBy(ru.path, CodePattern, nil)
+		if b, ok := c.channels[i].match.Covers(p); ok {
+			return &c.channels[i], b, nil
 		}
-		return ru.grant(r, &b)
 	}
-	return Grant{}, Refuse(CodePattern)
+	return nil, destination.Bindings{}, nil
 }
 
 // grant asks the rule for a SUBSCRIBE that it is about.
@@ -112,32 +125,28 @@ func (c *Catalogue) JudgeSend(r *Request) (Target, *Refusal) {
 }
 
 func (c *Catalogue) routed(r *Request) (Target, *Refusal) {
-	for i := range c.routes {
-		ru := &c.routes[i]
-		b, ok := ru.match.Match(r.Destination)
-		if !ok {
-			continue
-		}
-		if refusal := ru.judge(&ru.send, r, &b); refusal != nil {
-			return Target{}, refusal
-		}
-		backend, refusal := ru.target(r, &b)
-		if refusal != nil {
-			return Target{}, refusal
-		}
-		target := Target{Rule: ru.path, To: backend, Rewrite: ru.rewrite(r, &b)}
-		if !ru.publishes {
-			return target, nil
-		}
-		to := ru.publish.Expand(&b)
-		if refusal := ru.reaches(to, &c.prefixes); refusal != nil {
-			return Target{}, refusal
-		}
-		target.Destination, target.Session = to, c.IsSession(to)
-		target.heed(c.demanding(to))
+	ru, b := first(c.routes, r.Destination)
+	if ru == nil {
+		return Target{}, Refuse(CodeNoRule)
+	}
+	if refusal := ru.judge(&ru.send, r, &b); refusal != nil {
+		return Target{}, refusal
+	}
+	backend, refusal := ru.target(r, &b)
+	if refusal != nil {
+		return Target{}, refusal
+	}
+	target := Target{Rule: ru.path, To: backend, Rewrite: ru.rewrite(r, &b)}
+	if !ru.publishes {
 		return target, nil
 	}
-	return Target{}, Refuse(CodeNoRule)
+	to := ru.publish.Expand(&b)
+	if refusal := ru.reaches(to, &c.prefixes); refusal != nil {
+		return Target{}, refusal
+	}
+	target.Destination, target.Session = to, c.IsSession(to)
+	target.heed(c.demanding(to))
+	return target, nil
 }
 
 // LoginRule returns the path of the first expression that asks who is logged in, which without an

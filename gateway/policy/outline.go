@@ -1,8 +1,6 @@
 package policy
 
 import (
-	"slices"
-
 	"github.com/stompgw/stompgw/gateway/destination"
 )
 
@@ -76,7 +74,8 @@ func (c *Catalogue) Deciders(name string) (list []Outline) {
 func (c *Catalogue) deciders(name string) []*rule {
 	switch {
 	case c.IsApp(name):
-		return []*rule{routeOf(c.routes, name)}
+		ru, _ := first(c.routes, name)
+		return []*rule{ru}
 	case c.IsMember(name):
 		of, err := c.Inbox(name)
 		if err != nil {
@@ -87,7 +86,8 @@ func (c *Catalogue) deciders(name string) []*rule {
 	case c.IsPresence(name):
 		return c.presenceDeciders(name)
 	case destination.IsPattern(name):
-		return []*rule{c.patternRule(name)}
+		ru, _, _ := c.patternRule(name) // none decides about what is no pattern
+		return []*rule{ru}
 	}
 	ru, _ := c.channelOf(name)
 	return []*rule{ru}
@@ -103,30 +103,4 @@ func (c *Catalogue) presenceDeciders(name string) []*rule {
 		return []*rule{ru, narrower}
 	}
 	return []*rule{ru}
-}
-
-// patternRule returns the channel that decides about a subscription by pattern, nil for none.
-func (c *Catalogue) patternRule(name string) *rule {
-	p, err := destination.Parse(name)
-	if err != nil {
-		return nil
-	}
-	for i := range c.channels {
-		if _, ok := c.channels[i].match.Covers(p); ok {
-			return &c.channels[i]
-		}
-	}
-	return nil
-}
-
-// routeOf returns the route that decides about a SEND, nil for none.
-func routeOf(routes []rule, name string) *rule {
-	i := slices.IndexFunc(routes, func(ru rule) bool {
-		_, ok := ru.match.Match(name)
-		return ok
-	})
-	if i < 0 {
-		return nil
-	}
-	return &routes[i]
 }
