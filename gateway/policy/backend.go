@@ -2,7 +2,6 @@ package policy
 
 import (
 	"context"
-	"fmt"
 
 	"cel.dev/cel-go/common/types"
 
@@ -49,22 +48,19 @@ type backend struct {
 
 // compileTo checks where a route brings a SEND.
 func (ru *rule) compileTo(c *compiler, said To) (err error) {
-	mistake := func(field, format string, args ...any) error {
-		return &RuleError{Path: ru.path + ".to" + field, Reason: fmt.Sprintf(format, args...)}
-	}
 	switch {
 	case said == To{}:
 		return nil
 	case said.Topic != "" && said.Subject != "":
-		return mistake(".subject", "stands beside a topic: a route goes to a topic of Kafka or to a subject of NATS")
+		return ru.mistake(".to.subject", "stands beside a topic: a route goes to a topic of Kafka or to a subject of NATS")
 	case said.Key != "" && said.Topic == "":
-		return mistake(".key", "has no topic: a record of Kafka has a key, and a subject of NATS keeps the order by itself")
+		return ru.mistake(".to.key", "has no topic: a record of Kafka has a key, and a subject of NATS keeps the order by itself")
 	}
 	b := &backend{topic: said.Topic}
 	switch {
 	case said.Topic == "":
 		if b.subject, err = newSubject(said.Subject, &ru.match); err != nil {
-			return mistake(".subject", "%v", err)
+			return ru.mistake(".to.subject", "%v", err)
 		}
 	case said.Key == "":
 		b.key = keyMember

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"fmt"
 	"hash/maphash"
 	"slices"
 	"strings"
@@ -30,19 +29,16 @@ func (ru *rule) compileHistory(h History, c *Catalogue) error {
 	if h == (History{}) {
 		return nil
 	}
-	mistake := func(field, format string, args ...any) error {
-		return &RuleError{Path: ru.path + ".history" + field, Reason: fmt.Sprintf(format, args...)}
-	}
 	_, isErrors := ru.match.Match(c.errorDest)
 	switch {
 	case h.Size < 1 || h.Size > maxSize:
-		return mistake(".size", "%d is not possible: want 1 to %d messages of each destination, and a ttl", h.Size, maxSize)
+		return ru.mistake(".history.size", "%d is not possible: want 1 to %d messages of each destination, and a ttl", h.Size, maxSize)
 	case h.TTL < minTTL || h.TTL > maxTTL:
-		return mistake(".ttl", "%s is not possible: want a size, and a ttl of 1s to 24h", h.TTL)
+		return ru.mistake(".history.ttl", "%s is not possible: want a size, and a ttl of 1s to 24h", h.TTL)
 	case isErrors && !c.IsSession(c.errorDest):
-		return mistake("", "%q matches the error destination %s, where each client hears of its own frames: write a rule for what has a history", ru.outline.Match, c.errorDest)
+		return ru.mistake(".history", "%q matches the error destination %s, where each client hears of its own frames: write a rule for what has a history", ru.outline.Match, c.errorDest)
 	case ru.match.Reaches(c.prefixes.User):
-		return mistake("", "%q matches destinations under the session prefix %s, which end with their session, so nobody could come back to them: "+
+		return ru.mistake(".history", "%q matches destinations under the session prefix %s, which end with their session, so nobody could come back to them: "+
 			"write a rule for what has a history", ru.outline.Match, c.prefixes.User)
 	}
 	ru.history = h

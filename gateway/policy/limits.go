@@ -152,9 +152,9 @@ func (ru *rule) compileLimits(said Limits, c *Catalogue) (err error) {
 	q := &Quota{Name: ru.outline.Match, Scope: OfChannel, Message: int(said.Message), rule: ru.path, section: ru.path + ".limits"}
 	switch {
 	case ru.views:
-		return &RuleError{Path: q.section, Reason: fmt.Sprintf(errPresence+": leave it out", q.Name, c.prefixes.Presence)}
+		return ru.mistake(".limits", errPresence+": leave it out", q.Name, c.prefixes.Presence)
 	case said.Message < 0:
-		return &RuleError{Path: q.section + ".message", Reason: fmt.Sprintf("%d is not possible: want a size such as 4KiB, or leave it out", said.Message)}
+		return ru.mistake(".limits.message", "%d is not possible: want a size such as 4KiB, or leave it out", said.Message)
 	}
 	if q.Limit, err = (Limit{said.Rate, said.Burst, said.Over}).check(q.section); err != nil {
 		return err

@@ -89,27 +89,27 @@ const errPresence = "%q is under the presence prefix %s, where the gateway alone
 // compileView checks a channel that takes from who may see who is present.
 func (ru *rule) compileView(said Channel, p Prefixes) error {
 	mistake := func(field, reason string) error {
-		return &RuleError{Path: ru.path + "." + field, Reason: fmt.Sprintf(errPresence+": %s", said.Match, p.Presence, reason)}
+		return ru.mistake(field, errPresence+": %s", said.Match, p.Presence, reason)
 	}
 	switch {
 	case !p.mayBeRoom(said.Match[len(p.Presence):]):
-		return mistake("match", fmt.Sprintf("write it like %s/topic/{room}, with a room's name behind the prefix", p.Presence))
+		return mistake(".match", fmt.Sprintf("write it like %s/topic/{room}, with a room's name behind the prefix", p.Presence))
 	case said.Send != "" && said.Send != "false":
-		return mistake("send", "leave it out")
+		return mistake(".send", "leave it out")
 	case said.Patterns:
-		return mistake("patterns", "leave it out, as nobody subscribes to that by pattern")
+		return mistake(".patterns", "leave it out, as nobody subscribes to that by pattern")
 	case said.From:
-		return mistake("from", "leave it out")
+		return mistake(".from", "leave it out")
 	case said.History != (History{}):
-		return mistake("history", "leave it out")
+		return mistake(".history", "leave it out")
 	case said.Presence != PresenceNone:
-		return mistake("presence", "leave it out here, and say it of the room")
+		return mistake(".presence", "leave it out here, and say it of the room")
 	case said.PresenceInfo != "":
-		return mistake("presence_info", "leave it out here, and say it of the room")
+		return mistake(".presence_info", "leave it out here, and say it of the room")
 	}
 	var err error
 	if ru.room, err = destination.NewMatcher(said.Match[len(p.Presence):]); err != nil {
-		return &RuleError{Path: ru.path + ".match", Reason: err.Error()}
+		return ru.mistake(".match", "%v", err)
 	}
 	ru.views = true
 	return nil
@@ -117,23 +117,20 @@ func (ru *rule) compileView(said Channel, p Prefixes) error {
 
 // compilePresence checks what is to be known of who is subscribed to the destinations that a channel is about.
 func (ru *rule) compilePresence(c *compiler, said Channel, of *Catalogue) (err error) {
-	mistake := func(field, format string, args ...any) error {
-		return &RuleError{Path: ru.path + "." + field, Reason: fmt.Sprintf(format, args...)}
-	}
 	p := &of.prefixes
 	switch {
 	case said.Presence == PresenceNone && said.PresenceInfo == "":
 		return nil
 	case said.Presence == PresenceNone:
-		return mistake("presence_info", "is shown to nobody: it needs presence: true")
+		return ru.mistake(".presence_info", "is shown to nobody: it needs presence: true")
 	case said.Presence == PresenceCount && said.PresenceInfo != "":
-		return mistake("presence_info", "is shown to nobody, as presence: count says how many there are and not who: want presence: true, or leave it out")
+		return ru.mistake(".presence_info", "is shown to nobody, as presence: count says how many there are and not who: want presence: true, or leave it out")
 	case destination.IsUnder(said.Match, p.User):
-		return mistake("presence", "%q is under the session prefix %s, where a session is alone: leave it out", said.Match, p.User)
+		return ru.mistake(".presence", "%q is under the session prefix %s, where a session is alone: leave it out", said.Match, p.User)
 	case p.isMember(said.Match):
-		return mistake("presence", "%q is under the member prefix %s, where a member is alone: leave it out", said.Match, p.Member)
+		return ru.mistake(".presence", "%q is under the member prefix %s, where a member is alone: leave it out", said.Match, p.Member)
 	case said.Match == of.errorDest:
-		return mistake("presence", "%q is the error destination, where each client hears of its own frames: leave it out", said.Match)
+		return ru.mistake(".presence", "%q is the error destination, where each client hears of its own frames: leave it out", said.Match)
 	}
 	ru.presence = said.Presence
 	ru.info, err = c.compile(said.PresenceInfo, ru.path+".presence_info", &ru.match, (*expression).reviewInfo)

@@ -135,6 +135,11 @@ type rule struct {
 	body, headers *expression // nil for none
 }
 
+// mistake is that a field of the rule, such as ".match", can't be used; none is the rule as a whole.
+func (ru *rule) mistake(field, format string, args ...any) error {
+	return &RuleError{Path: ru.path + field, Reason: fmt.Sprintf(format, args...)}
+}
+
 // Catalogue judges frames by the rules.
 type Catalogue struct {
 	prefixes  Prefixes
@@ -209,18 +214,18 @@ func (c *Catalogue) Where(path string) string {
 
 func (ru *rule) compileChannel(c *compiler, said Channel, p Prefixes) (err error) {
 	if ru.match, err = destination.NewMatcher(said.Match); err != nil {
-		return &RuleError{Path: ru.path + ".match", Reason: err.Error()}
+		return ru.mistake(".match", "%v", err)
 	}
 	switch {
 	case destination.IsUnder(said.Match, p.App):
-		return &RuleError{Path: ru.path + ".match", Reason: fmt.Sprintf("%q is under the application prefix %s, which nobody receives: write a route", said.Match, p.App)}
+		return ru.mistake(".match", "%q is under the application prefix %s, which nobody receives: write a route", said.Match, p.App)
 	case said.Patterns && destination.IsUnder(said.Match, p.User):
-		return &RuleError{Path: ru.path + ".patterns", Reason: fmt.Sprintf("%q is under the session prefix %s, where messages reach subscriptions by name alone", said.Match, p.User)}
+		return ru.mistake(".patterns", "%q is under the session prefix %s, where messages reach subscriptions by name alone", said.Match, p.User)
 	case said.Patterns && p.isMember(said.Match):
-		return &RuleError{Path: ru.path + ".patterns", Reason: fmt.Sprintf("%q is under the member prefix %s, where messages reach subscriptions by name alone", said.Match, p.Member)}
+		return ru.mistake(".patterns", "%q is under the member prefix %s, where messages reach subscriptions by name alone", said.Match, p.Member)
 	}
 	if err := p.reviewMember(said.Match); err != nil {
-		return &RuleError{Path: ru.path + ".match", Reason: err.Error()}
+		return ru.mistake(".match", "%v", err)
 	}
 	ru.members = p.isMember(said.Match)
 	if p.isPresence(said.Match) {
@@ -237,10 +242,10 @@ func (ru *rule) compileChannel(c *compiler, said Channel, p Prefixes) (err error
 
 func (ru *rule) compileRoute(permissions, rewrites *compiler, said Route, p Prefixes) (err error) {
 	if ru.match, err = destination.NewMatcher(said.Match); err != nil {
-		return &RuleError{Path: ru.path + ".match", Reason: err.Error()}
+		return ru.mistake(".match", "%v", err)
 	}
 	if !destination.IsUnder(said.Match, p.App) {
-		return &RuleError{Path: ru.path + ".match", Reason: fmt.Sprintf("%q is not under the application prefix %s", said.Match, p.App)}
+		return ru.mistake(".match", "%q is not under the application prefix %s", said.Match, p.App)
 	}
 	if ru.send, err = permissions.permission(said.Allow, ru.path+".allow", &ru.match); err != nil {
 		return err
@@ -262,21 +267,21 @@ func (ru *rule) compileRoute(permissions, rewrites *compiler, said Route, p Pref
 func (ru *rule) compilePublish(said Route, p Prefixes) (err error) {
 	if ru.publishes = said.Publish != ""; !ru.publishes {
 		if ru.to == nil {
-			return &RuleError{Path: ru.path, Reason: "has no publish and no to: say where the message goes, to subscribers or to a backend"}
+			return ru.mistake("", "has no publish and no to: say where the message goes, to subscribers or to a backend")
 		}
 		return nil
 	}
 	if ru.publish, err = ru.match.Template(said.Publish); err != nil {
-		return &RuleError{Path: ru.path + ".publish", Reason: err.Error()}
+		return ru.mistake(".publish", "%v", err)
 	}
 	if destination.IsUnder(said.Publish, p.App) {
-		return &RuleError{Path: ru.path + ".publish", Reason: fmt.Sprintf("%q is under the application prefix %s, which nobody receives", said.Publish, p.App)}
+		return ru.mistake(".publish", "%q is under the application prefix %s, which nobody receives", said.Publish, p.App)
 	}
 	if p.isPresence(said.Publish) {
-		return &RuleError{Path: ru.path + ".publish", Reason: fmt.Sprintf(errPresence, said.Publish, p.Presence)}
+		return ru.mistake(".publish", errPresence, said.Publish, p.Presence)
 	}
 	if err := p.reviewMember(said.Publish); err != nil {
-		return &RuleError{Path: ru.path + ".publish", Reason: err.Error()}
+		return ru.mistake(".publish", "%v", err)
 	}
 	ru.toMembers = p.isMember(said.Publish)
 	return nil

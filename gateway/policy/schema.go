@@ -55,7 +55,7 @@ func (ru *rule) compileContents(said Channel) error {
 	ru.contents = &Contents{schema: said.Schema, path: ru.path + ".schema", rule: ru.path}
 	for i, example := range said.Examples {
 		if f := said.Schema.Check([]byte(example), schema.AllSteps); f != nil {
-			return &RuleError{Path: fmt.Sprintf("%s.examples[%d]", ru.path, i), Reason: fmt.Sprintf("does not fit the schema: at %q, by %s", f.Pointer, f.Error())}
+			return ru.mistake(fmt.Sprintf(".examples[%d]", i), "does not fit the schema: at %q, by %s", f.Pointer, f.Error())
 		}
 	}
 	return nil
