@@ -3,6 +3,7 @@ package schema
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -80,13 +81,8 @@ func (c *compiler) ofRef(place, reason string, d *document) *Error {
 	return &Error{d.name, 0, "a $ref " + reason}
 }
 
-func (c *compiler) addresses() (list []string) {
-	for address := range c.docs {
-		list = append(list, address)
-	}
-	slices.Sort(list)
-	return list
-}
+// addresses are those of the documents, in order.
+func (c *compiler) addresses() []string { return slices.Sorted(maps.Keys(c.docs)) }
 
 // refTo returns the first $ref in v that leads from base to a place, with what is behind its # or without.
 func (v *value) refTo(base *url.URL, place string) *value {
