@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 )
 
@@ -22,9 +23,10 @@ const mark = "bench"
 // put writes s to the beginning of b.
 func (s stamp) put(b []byte) {
 	var raw [20]byte
-	for i, v := range [...]uint32{s.run, s.flow, s.seq, uint32(s.sent >> 32), uint32(s.sent)} {
-		raw[4*i], raw[4*i+1], raw[4*i+2], raw[4*i+3] = byte(v>>24), byte(v>>16), byte(v>>8), byte(v)
+	for i, v := range [...]uint32{s.run, s.flow, s.seq} {
+		binary.BigEndian.PutUint32(raw[4*i:], v)
 	}
+	binary.BigEndian.PutUint64(raw[12:], uint64(s.sent))
 	hex.Encode(b[copy(b, mark):], raw[:])
 }
 
@@ -37,10 +39,8 @@ func readStamp(b []byte) (s stamp, ok bool) {
 	if _, err := hex.Decode(raw[:], b[len(mark):stampSize]); err != nil {
 		return s, false
 	}
-	at := func(i int) uint32 {
-		return uint32(raw[i])<<24 | uint32(raw[i+1])<<16 | uint32(raw[i+2])<<8 | uint32(raw[i+3])
-	}
-	return stamp{at(0), at(4), at(8), int64(at(12))<<32 | int64(at(16))}, true
+	order := binary.BigEndian
+	return stamp{order.Uint32(raw[:]), order.Uint32(raw[4:]), order.Uint32(raw[8:]), int64(order.Uint64(raw[12:]))}, true
 }
 
 // flow is what a publisher sends to a destination: a SEND that is ready to leave but for its stamp.
