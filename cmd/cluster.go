@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,8 +35,8 @@ func newCluster(cfg *config.Config, client *redisregistry.Client, node registry.
 	c := &cluster{node: node, sessions: cli.SessionMap(cfg, client), log: log}
 	settings := redisregistry.Config{
 		Addrs:     cfg.Redis.Addrs,
-		Heartbeat: time.Duration(cfg.Registry.Heartbeat),
-		Expiry:    time.Duration(cfg.Registry.Expiry),
+		Heartbeat: cfg.Registry.Heartbeat,
+		Expiry:    cfg.Registry.Expiry,
 		Host:      hostName(cfg),
 		Address:   address,
 		Version:   gateway.Version,
@@ -68,11 +69,8 @@ func (c *cluster) claim(ctx context.Context, cfg *config.Config) error {
 
 // hostName is what people call this node.
 func hostName(cfg *config.Config) string {
-	if cfg.Node.Name != "" {
-		return cfg.Node.Name
-	}
 	name, _ := os.Hostname() // a machine without a name has none
-	return name
+	return cmp.Or(cfg.Node.Name, name)
 }
 
 // check is what /readyz asks of Redis. A node that has never reached it does not know who is blocked.
