@@ -33,7 +33,7 @@ func TestOrders(t *testing.T) {
 		testOrders(t, "orders-nats", "STOMPGW_BUS_NATS_URL="+url)
 	})
 	t.Run("kafka", func(t *testing.T) {
-		broker := servers.Kafka(t)
+		broker := shared.Kafka(t)
 		broker.CreateTopic(t, "orders-in", 3)
 		jars := filepath.Join(servers.Jars(t), "*")
 		servers.Run(t, servers.Program{Path: "java", Args: []string{"-cp", jars, examples + "orders-kafka/Orders.java", broker.Addr}, Answers: atOnce}) // it reads what was there before

@@ -23,10 +23,10 @@ func Spring(t testing.TB, project, kafka, redis string, args ...string) *Process
 	})
 }
 
-// SpringClient runs the client of that project against an endpoint such as
-// http://127.0.0.1:13001/stomp, and returns what it printed. It fails the test if the client has
+// SpringClient runs the client of that project against endpoints such as
+// http://127.0.0.1:13001/stomp, one after another, and returns what it printed. It fails the test if the client has
 // not passed.
-func SpringClient(t testing.TB, project, url string) string {
+func SpringClient(t testing.TB, project string, urls ...string) string {
 	t.Helper()
-	return runJava(t, 4*patience, java(256, classPath(t, project), "sample.Client", url)) // it has a patience of its own for each step
+	return runJava(t, 4*patience, java(256, classPath(t, project), append([]string{"sample.Client"}, urls...)...)) // it has a patience of its own for each step
 }

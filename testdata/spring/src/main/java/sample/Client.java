@@ -37,8 +37,8 @@ public final class Client {
 	private static final long PATIENCE = 30; // in seconds
 
 	public static void main(String[] args) {
-		if (args.length != 1) {
-			System.err.println("usage: Client http://HOST:PORT/stomp");
+		if (args.length == 0) {
+			System.err.println("usage: Client http://HOST:PORT/stomp...");
 			System.exit(2);
 		}
 		var timer = new ThreadPoolTaskScheduler(); // with it, the client has heart-beats
@@ -46,9 +46,12 @@ public final class Client {
 		timer.initialize();
 		var polling = new RestTemplateXhrTransport();
 		polling.setXhrStreamingDisabled(true);
-		boolean passed = passes("websocket", args[0], new WebSocketTransport(new StandardWebSocketClient()), timer)
-				& passes("xhr-streaming", args[0], new RestTemplateXhrTransport(), timer)
-				& passes("xhr-polling", args[0], polling, timer);
+		boolean passed = true;
+		for (String url : args) {
+			passed &= passes("websocket", url, new WebSocketTransport(new StandardWebSocketClient()), timer)
+					& passes("xhr-streaming", url, new RestTemplateXhrTransport(), timer)
+					& passes("xhr-polling", url, polling, timer);
+		}
 		System.exit(passed ? 0 : 1);
 	}
 
@@ -56,10 +59,10 @@ public final class Client {
 		var client = new WebSocketStompClient(new SockJsClient(List.of(transport)));
 		client.setTaskScheduler(timer);
 		try {
-			System.out.println(name + ": passed: " + run(client, url, "from " + name));
+			System.out.println(url + " " + name + ": passed: " + run(client, url, "from " + name));
 			return true;
 		} catch (Exception e) {
-			System.out.println(name + ": FAILED: " + e);
+			System.out.println(url + " " + name + ": FAILED: " + e);
 			return false;
 		}
 	}
