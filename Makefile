@@ -22,14 +22,14 @@ MODULES := testdata/browser/node_modules/.package-lock.json
 .PHONY: test quick build bench soak tools jars $(STEPS)
 
 # All steps run, whatever fails, so that one run tells everything. Two run beside others and are shown at their turn: install,
-# which mostly waits, beside those that need nothing installed, and fuzz beside browser, which does as well.
+# which mostly waits, beside those that need nothing installed, and fuzz, which waits for nobody, beside race, much of which waits.
 test:
 	@mkdir -p bin; passed=0; failed=; \
 	beside() { $(MAKE) --no-print-directory $$1 >bin/$$1.log 2>&1 & pid=$$!; }; \
 	beside install; for step in $(STEPS); do \
 		case $$step in \
 		install | fuzz) wait $$pid; ok=$$?; cat bin/$$step.log ;; \
-		browser) beside fuzz; $(MAKE) --no-print-directory INSTALLED=yes browser; ok=$$? ;; \
+		race) beside fuzz; $(MAKE) --no-print-directory INSTALLED=yes race; ok=$$? ;; \
 		*) $(MAKE) --no-print-directory INSTALLED=yes $$step; ok=$$? ;; \
 		esac; \
 		if [ $$ok = 0 ]; then passed=$$((passed + 1)); else failed="$$failed $$step"; fi; \
@@ -86,9 +86,11 @@ cross:
 	done; test -z "$$failed"
 
 # With TEST_ALL, a test that misses a program fails instead of being skipped. One package more at a time than there
-# are processors, since many tests wait for a server or an outage. Those named first, which take longest, begin first.
+# are processors, and twice as many parallel tests of each, since many wait for a server or an outage. Those named first,
+# which take longest, begin first.
 race: $(NEEDED)
-	TEST_ALL=1 TEST_WITHOUT=$(WITHOUT) go test -race -timeout 30m -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) \
+	processors=$$(getconf _NPROCESSORS_ONLN); \
+	TEST_ALL=1 TEST_WITHOUT=$(WITHOUT) go test -race -timeout 30m -p $$((processors + 1)) -parallel $$((2 * processors)) \
 		./cmd/stompgw ./bus/kafkabus ./...
 
 fuzz:

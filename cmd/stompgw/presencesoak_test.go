@@ -82,6 +82,9 @@ type presenceFault struct {
 // $SOAK_MINUTES is how long that goes on for each of the buses, with 3,000 sessions of 1,000 members in 200 rooms; without it there is one round of few.
 func TestPresenceSoak(t *testing.T) {
 	minutes, _ := strconv.ParseFloat(os.Getenv("SOAK_MINUTES"), 64)
+	if minutes == 0 {
+		t.Parallel() // most of it waits for servers
+	}
 	for name, broker := range map[string]func(*testing.T) (bus string, restart func()){
 		"nats": func(t *testing.T) (string, func()) {
 			server := servers.NATS(t, 0)
@@ -96,7 +99,7 @@ func TestPresenceSoak(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			size := presenceSize{rooms: 200, members: 1000, sessions: 3000, limit: 300}
 			if minutes == 0 {
-				t.Parallel() // most of it waits for servers
+				t.Parallel()
 				size = presenceSize{rooms: 8, members: 20, sessions: 60, limit: 10}
 			}
 			bus, restart := broker(t)
