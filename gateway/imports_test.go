@@ -90,7 +90,7 @@ var mayImport = map[string][]string{
 
 	"bus":                        {"bus/settings"},
 	"bus/bustest":                {"bus"},
-	"bus/bustest/servers":        {},
+	"bus/bustest/servers":        {"bus/bustest"},
 	"bus/kafkabus":               {"bus/kafkabus/internal/form", "bus/kafkabus/internal/wire", "bus", "bus/seldom", "bus/settings"},
 	"bus/kafkabus/internal/form": {"bus/kafkabus/internal/wire", "bus"},
 	"bus/kafkabus/internal/wire": {},
