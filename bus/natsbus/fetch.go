@@ -63,7 +63,7 @@ type want struct {
 
 	// The lane's.
 	done    bool
-	told    bool // of the gap
+	told    bool // of the latest gap
 	brought []place
 }
 
@@ -321,12 +321,17 @@ func (b *Bus) caughtUp(ctx context.Context, c *conn, wants []*want) (bool, error
 
 // bring has the lane deliver a part of what w wants, and waits for that.
 func (b *Bus) bring(ctx context.Context, c *conn, w *want, part []message, look looker) error {
+	first, earlier, last := place{part[0].seq, term(part[0].msg.Header, part[0].msg.Data)}, w.found, w.reached
 	w.found += len(part)
 	w.reached = part[len(part)-1].seq
-	if first := part[0]; w.found == len(part) {
-		if err := b.begin(ctx, c, w, place{first.seq, term(first.msg.Header, first.msg.Data)}, look); err != nil {
-			return err
-		}
+	err := error(nil)
+	if earlier == 0 {
+		err = b.begin(ctx, c, w, first, look)
+	} else if err = b.goOn(ctx, c, w, first, last); w.from == first.seq {
+		w.found = len(part)
+	}
+	if err != nil {
+		return err
 	}
 	done := make(chan struct{})
 	w.trail.lane.post(func(deliver func(bus.Envelope)) {
@@ -354,9 +359,24 @@ func (b *Bus) begin(ctx context.Context, c *conn, w *want, first place, look loo
 		whole, err = b.history.judge(ctx, c, w, look)
 	}
 	if !whole && (w.past || !w.cut) {
-		w.gap, w.own, w.from, w.term, w.at = true, true, first.seq, first.term, first.seq
+		w.goOnFrom(first)
 	}
 	return err
+}
+
+// goOn notes the first message of another part, behind last. Nothing between them is gone if that is still there, as the oldest goes
+// first.
+func (b *Bus) goOn(ctx context.Context, c *conn, w *want, first place, last uint64) error {
+	there, err := b.history.at(ctx, c, w.trail.raw, last)
+	if err == nil && !there.own() {
+		w.goOnFrom(first)
+	}
+	return err
+}
+
+// goOnFrom has w begin with first, behind a gap.
+func (w *want) goOnFrom(first place) {
+	w.gap, w.told, w.own, w.from, w.term, w.at = true, false, true, first.seq, first.term, first.seq
 }
 
 // looker asks how far back the stream goes.
