@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stompgw/stompgw/bus"
+	"github.com/stompgw/stompgw/bus/bustest"
 	"github.com/stompgw/stompgw/bus/membus"
 	"github.com/stompgw/stompgw/gateway"
 	"github.com/stompgw/stompgw/gateway/policy"
@@ -364,6 +365,7 @@ func TestPatternsHaveNoHistory(t *testing.T) {
 	}))
 	c, d, writer := n.dialTCP(t).connect(), n.dialTCP(t).connect(), n.dialTCP(t).connect()
 	c.say(keptRoom, "m1")
+	bustest.Eventually(t, "it is kept", func() bool { return n.Figures().History.Messages == 1 }) // it came before the subscription
 	if receipt := c.begin("0", "/topic/*", "history:5", "resume:x"); regexp.MustCompile("x-position|true").MatchString(receipt) {
 		t.Errorf("got %q", receipt)
 	}

@@ -51,6 +51,7 @@ func TestHistory(t *testing.T) {
 	fifth := c.hear(numbers(3, 5)...)
 
 	for _, n := range []*node{a, b} {
+		bustest.Eventually(t, "the node has come as far", func() bool { return n.Figures().History.Messages == 5 })
 		if p := n.read(t, keptRoom, "", 2, "m4", "m5"); p.More || p.Messages[1].Position != p.Position {
 			t.Errorf("the last ones: %+v", p)
 		}
