@@ -30,8 +30,8 @@ type Settings struct {
 
 // Login says as whom to log in; no mechanism is nobody.
 type Login struct {
-	Mechanism string          `key:"mechanism" words:"plain,scram-sha-256,scram-sha-512," is:"'plain', 'scram-sha-256' or 'scram-sha-512'; empty is no login"`
-	User      string          `key:"user" is:"who logs in"`
+	Mechanism string          `key:"mechanism" words:"plain,scram-sha-256,scram-sha-512," is:"'plain', 'scram-sha-256' or 'scram-sha-512'; empty means no login"`
+	User      string          `key:"user" is:"user to log in as"`
 	Password  settings.Secret `key:"password" is:"the password"`
 }
 

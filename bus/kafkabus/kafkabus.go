@@ -63,13 +63,13 @@ type Source = form.Source
 // Config says where the brokers are, and bounds what the bus holds. A field that is zero, or below,
 // takes its default. What has a key can be said in a file of settings, below bus.kafka.
 type Config struct {
-	Brokers     []string `key:"brokers" default:"127.0.0.1:9092" is:"addresses of some of the brokers; the others are found"`
-	Topic       string   `key:"topic" default:"stompgw" is:"the topic that nodes write and read"`
-	Envelope    Format   `key:"envelope" default:"headers" words:"headers,json" is:"'headers', or 'json', the form of the replaced system"`
+	Brokers     []string `key:"brokers" default:"127.0.0.1:9092" is:"addresses of some brokers; the others are discovered"`
+	Topic       string   `key:"topic" default:"stompgw" is:"topic that all nodes write and read"`
+	Envelope    Format   `key:"envelope" default:"headers" words:"headers,json" is:"form of a record: 'headers', or 'json' as in the replaced system"`
 	Create      bool     `key:"create" default:"false" is:"create the topic if it is missing"`
-	Partitions  int      `key:"partitions" default:"12" is:"partitions of a topic that is created, 1 to 10000"`
-	Replication int      `key:"replication" default:"1" is:"replicas of a topic that is created; with 3 or more, two have to be in sync"`
-	Sources     []Source `key:"sources" is:"topics of your own that become destinations"`
+	Partitions  int      `key:"partitions" default:"12" is:"partitions of the topic if it is created, 1 to 10000"`
+	Replication int      `key:"replication" default:"1" is:"replicas of the topic if it is created; with 3 or more, two must be in sync"`
+	Sources     []Source `key:"sources" is:"your own topics whose records become messages"`
 
 	TLS      *tls.Config   // nil for none; see Renew
 	SASL     SASL          // zero for none; see Renew

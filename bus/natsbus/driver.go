@@ -20,23 +20,23 @@ func Driver() bus.Driver {
 // Settings are what a configuration says below bus.nats. Whoever logs in does so in one way: by what
 // stands in URL, by User with Password, Token, NKey or Creds.
 type Settings struct {
-	URL      settings.URLs         `key:"url" default:"nats://127.0.0.1:4222" is:"NATS servers, with commas between; 'tls://' asks for TLS, as any file of 'bus.nats.tls' does"`
-	Prefix   string                `key:"prefix" default:"stomp" is:"what every subject begins with: '/topic/chat' is 'stomp.d.topic.chat'"`
-	User     string                `key:"user" is:"who logs in, with a password; or one of the token, the seed and the credentials below"`
+	URL      settings.URLs         `key:"url" default:"nats://127.0.0.1:4222" is:"NATS servers, separated by commas; 'tls://' turns TLS on, as does any file in 'bus.nats.tls'"`
+	Prefix   string                `key:"prefix" default:"stomp" is:"prefix of every subject: '/topic/chat' is 'stomp.d.topic.chat'"`
+	User     string                `key:"user" is:"user to log in as, with a password; use this, or one of the token, seed and credentials below"`
 	Password settings.Secret       `key:"password" is:"the password"`
 	Token    settings.Secret       `key:"token" is:"the token"`
-	NKey     settings.Secret       `key:"nkey" from:"file" is:"file that holds the seed of a user, 'SU…'"`
-	Creds    settings.Secret       `key:"creds" from:"file" lines:"many" is:"file with the JWT of a user and its seed"`
+	NKey     settings.Secret       `key:"nkey" from:"file" is:"file that holds a user's seed, 'SU…'"`
+	Creds    settings.Secret       `key:"creds" from:"file" lines:"many" is:"file with a user's JWT and seed"`
 	TLS      settings.Certificates `key:"tls"`
 	History  HistorySettings       `key:"history"`
 }
 
 // HistorySettings are about the stream that keeps what is published on channels with history.
 type HistorySettings struct {
-	Stream   string        `key:"stream" is:"JetStream's stream of what has history; empty is 'STOMPGW', or with another prefix 'STOMPGW_…'"`
-	Create   bool          `key:"create" default:"true" is:"make the stream if it is missing, and have it capture what gets history"`
-	Replicas int           `key:"replicas" default:"1" is:"of a stream that is made: on how many servers of a cluster it lies, 1 to 5"`
-	Bytes    settings.Size `key:"bytes" default:"1GiB" is:"of a stream that is made: what it may take of the disk; the oldest messages go first"`
+	Stream   string        `key:"stream" is:"JetStream stream for history; empty means 'STOMPGW', or 'STOMPGW_…' if the prefix is not the default"`
+	Create   bool          `key:"create" default:"true" is:"create the stream if it is missing, and add the subjects of channels with history"`
+	Replicas int           `key:"replicas" default:"1" is:"replicas of the stream if it is created, 1 to 5"`
+	Bytes    settings.Size `key:"bytes" default:"1GiB" is:"disk space of the stream if it is created; the oldest messages are deleted first"`
 }
 
 func (s *HistorySettings) check(f *settings.Faults) {

@@ -4,7 +4,7 @@
 // Settings are a struct. Each field that is one has tags, from which the configuration makes the key, the
 // table of the documents and the checks:
 //
-//	Topic string `key:"topic" default:"stompgw" is:"the topic that nodes write and read"`
+//	Topic string `key:"topic" default:"stompgw" is:"topic that all nodes write and read"`
 //
 // key is the name in the file; a struct is a section, and the fields of an embedded one stand among the
 // others. default is written as in a variable of the environment, lists with commas. is says what it is, in

@@ -12,10 +12,10 @@ import (
 // To says where a route brings a SEND beside its Publish, or instead of it: to a backend that reads the broker itself. The zero value
 // is nowhere; else it has a Topic, which may have a Key, or a Subject.
 type To struct {
-	Topic string `key:"topic" is:"topic of Kafka that a backend reads"`
+	Topic string `key:"topic" is:"Kafka topic that a backend reads"`
 	// by which the partition is chosen
-	Key     string `key:"key" is:"what keeps records in order: 'member', 'session', 'destination', or a text in CEL; empty is 'member'"`
-	Subject string `key:"subject" is:"subject of NATS that a backend reads: with the variables of 'match'"`
+	Key     string `key:"key" is:"what keeps records in order: 'member', 'session', 'destination', or CEL for a text; empty means 'member'"`
+	Subject string `key:"subject" is:"NATS subject that a backend reads; may use the variables of 'match'"`
 }
 
 // String is where it brings a SEND, for people: "topic orders-in"; nothing is nowhere.

@@ -14,8 +14,8 @@ import (
 // History is how much of what was published to each destination of a channel is kept, for clients that come back. The
 // zero value is nothing; otherwise both are needed.
 type History struct {
-	Size int           `key:"size" is:"messages of each destination that are kept for clients that come back, 1 to 10000; 0 is none"`
-	TTL  time.Duration `key:"ttl" is:"how long they are kept, '1s' to '24h'; 'size' and 'ttl' go together"`
+	Size int           `key:"size" is:"messages kept for each destination, 1 to 10000; 0 means none"`
+	TTL  time.Duration `key:"ttl" is:"how long they are kept, '1s' to '24h'; set both 'size' and 'ttl', or neither"`
 }
 
 // Bounds of a History.

@@ -18,10 +18,10 @@ type Limit struct {
 // Limits are what each session may SEND to the destinations of a channel, to all of them together. What routes make of a SEND counts
 // for the channel that it goes to. The zero value is anything.
 type Limits struct {
-	Rate    Rate          `key:"rate" is:"SENDs of one session to all that the rule is for: '5/s', '300/m' or '1000/h'; empty is any number"`
-	Burst   int           `key:"burst" is:"how many of them may come at once; 0 is what the rate gives in a second"`
-	Message settings.Size `key:"message" is:"largest body of a message, 'limits.message' at most; 0B is that"`
-	Over    Over          `key:"over" is:"what becomes of more than that: 'refuse', 'drop', of which the client hears nothing, or 'close'"`
+	Rate    Rate          `key:"rate" is:"SENDs of one session to everything the rule matches: '5/s', '300/m' or '1000/h'; empty means no limit"`
+	Burst   int           `key:"burst" is:"how many may come at once; 0 means one second's worth of the rate"`
+	Message settings.Size `key:"message" is:"largest body of a message, up to 'limits.message'; 0B means the same as that"`
+	Over    Over          `key:"over" is:"what happens beyond the limit: 'refuse', 'drop' without telling the client, or 'close' the session"`
 }
 
 // Over is what becomes of a SEND that is over a limit.

@@ -32,38 +32,38 @@ func DefaultPrefixes() Prefixes {
 // The tags of rules are for settings: the key in a file, and what it is.
 type Channel struct {
 	// segments; {name} and * stand for any one, ** for any number, room-* and ? for what Ant means
-	Match string `key:"match" required:"true" is:"destinations that the rule is for: '{name}' is any one segment, '**' any number of them"`
+	Match string `key:"match" required:"true" is:"destinations the rule applies to: '{name}' matches one segment, '**' any number"`
 	// such as "true", or vars.member == string(claims.mu)
-	Subscribe string `key:"subscribe" is:"condition for SUBSCRIBE, in CEL; empty is nobody"`
-	Send      string `key:"send" is:"condition for a SEND to the destination itself, not by a route; empty is nobody"`
-	Patterns  bool   `key:"patterns" is:"whether subscriptions by pattern are let in"` // each message is judged alone
-	From      bool   `key:"from" is:"whether subscribers see who sent a message, in its header 'stomp-member'"`
-	Summary   string `key:"summary" is:"what it is, for people"`
+	Subscribe string `key:"subscribe" is:"CEL condition for SUBSCRIBE; empty means nobody"`
+	Send      string `key:"send" is:"CEL condition for a direct SEND to the destination, not through a route; empty means nobody"`
+	Patterns  bool   `key:"patterns" is:"allow subscriptions by pattern"` // each message is judged alone
+	From      bool   `key:"from" is:"show subscribers who sent a message, in its header 'stomp-member'"`
+	Summary   string `key:"summary" is:"description for people"`
 
 	// what bodies have to be, whoever sends them; nil for anything
-	Schema   *schema.Schema `key:"schema" holds:"json" is:"JSON Schema 2020-12 that bodies have to fit: a file beside this one or below, or written here"`
-	Examples []string       `key:"examples" holds:"json" is:"bodies that fit it, for people, as YAML; checked at a start"` // in JSON
+	Schema   *schema.Schema `key:"schema" holds:"json" is:"JSON Schema 2020-12 that bodies must match: a file in this file's folder or below, or inline"`
+	Examples []string       `key:"examples" holds:"json" is:"example bodies in YAML, for people; checked at start"` // in JSON
 
 	// not for destinations of sessions
 	History History `key:"history"`
 
 	// not for destinations of sessions and members; the second is over claims, vars, session and destination
-	Presence     Presence `key:"presence" is:"whether clients may see who is subscribed: 'true', or 'count' for how many"`
-	PresenceInfo string   `key:"presence_info" is:"what they see of a member beside its id, a map in CEL of at most 1 KiB; empty is nothing"`
+	Presence     Presence `key:"presence" is:"let clients see who is subscribed: 'true', or 'count' for the number alone"`
+	PresenceInfo string   `key:"presence_info" is:"what they see of a member besides its id: a CEL map of at most 1 KiB; empty means nothing"`
 
 	Limits Limits `key:"limits"`
 }
 
 // Route says what a SEND to an application destination becomes.
 type Route struct {
-	Match   string `key:"match" required:"true" is:"destinations that clients send to"` // such as "/app/topic/{channel}"
-	Allow   string `key:"allow" required:"true" is:"condition for the SEND, in CEL"`
-	Publish string `key:"publish" is:"where the message goes: with the variables of 'match'"` // such as "/topic/{channel}"; empty only with a To
+	Match   string `key:"match" required:"true" is:"destinations that clients SEND to"` // such as "/app/topic/{channel}"
+	Allow   string `key:"allow" required:"true" is:"CEL condition for the SEND"`
+	Publish string `key:"publish" is:"destination of the message; may use the variables of 'match'"` // such as "/topic/{channel}"; empty only with a To
 	To      To     `key:"to"`
 
 	// CEL expressions over body, text and is_json, and what Allow sees. Empty is none.
-	Body    string `key:"body" is:"what the body becomes, in CEL; empty is as it was sent"`
-	Headers string `key:"headers" is:"header entries that replace the sender's own, a map in CEL"`
+	Body    string `key:"body" is:"CEL expression for the new body; empty leaves it unchanged"`
+	Headers string `key:"headers" is:"CEL map of headers that replace the sender's own"`
 }
 
 // Rules is what a Catalogue is made of. The first channel, or route, that matches decides.

@@ -15,14 +15,14 @@ import (
 
 // API says where backends are answered over HTTP, and whose.
 type API struct {
-	Listen   string   `key:"listen" is:"address of the HTTP API for backends, such as '127.0.0.1:13005'; empty is off"`
+	Listen   string   `key:"listen" is:"address of the HTTP API for backends, such as '127.0.0.1:13005'; empty turns it off"`
 	TLS      APITLS   `key:"tls"`
-	Insecure bool     `key:"insecure" default:"false" is:"listen on another address than loopback without 'api.tls': something else encrypts"`
-	Keys     []APIKey `key:"keys" is:"whose requests are taken"`
+	Insecure bool     `key:"insecure" default:"false" is:"allow an address that is not loopback without 'api.tls', if something else encrypts"`
+	Keys     []APIKey `key:"keys" is:"keys that backends may use"`
 }
 
 type APITLS struct {
-	Cert string `key:"cert" is:"PEM file of the certificate for 'api.listen'; empty is no TLS"` // with Key
+	Cert string `key:"cert" is:"PEM file of the certificate for 'api.listen'; empty means no TLS"` // with Key
 	Key  string `key:"key" is:"PEM file of its private key"`
 
 	pair *tls.Certificate // as in TLS
@@ -33,9 +33,9 @@ func (t *APITLS) Loaded() *tls.Certificate { return t.pair }
 
 // APIKey is what a backend shows, and what it may do with that.
 type APIKey struct {
-	Name   string          `key:"name" required:"true" is:"what logs call whoever has the key"`
-	Secret settings.Secret `key:"key" required:"true" from:"file" is:"file that holds the key alone, 32 bytes or more: 'openssl rand -base64 32' makes one"`
-	Scopes []string        `key:"scopes" required:"true" is:"what it may do: any of 'publish', 'read', 'history' and 'operate'"`
+	Name   string          `key:"name" required:"true" is:"name of the key's owner in logs"`
+	Secret settings.Secret `key:"key" required:"true" from:"file" is:"file that holds nothing but the key, 32 bytes or more: 'openssl rand -base64 32' makes one"`
+	Scopes []string        `key:"scopes" required:"true" is:"what the key allows: any of 'publish', 'read', 'history' and 'operate'"`
 }
 
 const (

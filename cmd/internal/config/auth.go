@@ -16,27 +16,27 @@ type Auth struct {
 	JWT        JWT           `key:"jwt"`
 	Issuers    []NamedIssuer `key:"issuers" is:"more issuers, told apart by the claim 'iss'"` // beside JWT's or instead
 	Claims     Claims        `key:"claims"`
-	Anonymous  string        `key:"anonymous" default:"allow" words:"allow,refuse" is:"'allow', or 'refuse': a CONNECT without a good token is answered with an ERROR"`
-	Grace      time.Duration `key:"grace" default:"30s" is:"how long after a token's expiry its session still receives everything"`
+	Anonymous  string        `key:"anonymous" default:"allow" words:"allow,refuse" is:"'allow', or 'refuse': a CONNECT without a valid token gets an ERROR"`
+	Grace      time.Duration `key:"grace" default:"30s" is:"how long a session still receives everything after its token has expired"`
 	Revocation Revocation    `key:"revocation"`
 }
 
 // JWT is an issuer, and what holds for the tokens of all.
 type JWT struct {
 	Issuer
-	Leeway time.Duration `key:"leeway" default:"30s" is:"how far clocks may be apart; for the tokens of all issuers, as the next"`
-	Usage  string        `key:"usage" default:"access" is:"what the claim for the usage has to say, where a token has it; empty is no check"`
+	Leeway time.Duration `key:"leeway" default:"30s" is:"how far clocks may differ; this and the next apply to all issuers"`
+	Usage  string        `key:"usage" default:"access" is:"required value of the usage claim, in tokens that have one; empty means no check"`
 }
 
 // Issuer is somebody who makes tokens: with a secret that is ours too, or with a private key of
 // which we have the public one. It may have several, while one takes the place of another.
 type Issuer struct {
 	Secret        settings.Secret `key:"secret" from:"env" lines:"many" is:"the secret, instead of 'auth.jwt.secret_file'"` // or the first of its files
-	Name          string          `key:"issuer" required:"true" is:"what the claim 'iss' says; in 'auth.jwt' empty is anything"`
-	SecretFile    Files           `key:"secret_file" is:"file with the secret of who signs tokens, or a list of such files; without a key nobody is logged in"`
-	PublicKeyFile Files           `key:"public_key_file" is:"instead of a secret: PEM file, or a list of files, with public keys of who signs, or certificates"`
-	Audience      []string        `key:"audience" is:"texts of which one has to be in the claim 'aud'; none is anything"`
-	Algorithms    []string        `key:"algorithms" is:"such as '[RS256]'; none are those that fit the key, of a secret 'HS256'"` // set by Load
+	Name          string          `key:"issuer" required:"true" is:"value of the claim 'iss'; in 'auth.jwt', empty accepts any"`
+	SecretFile    Files           `key:"secret_file" is:"file with the secret that tokens are signed with, or a list of files; without a key nobody is logged in"`
+	PublicKeyFile Files           `key:"public_key_file" is:"instead of a secret: PEM file, or a list of files, with public keys or certificates of the signer"`
+	Audience      []string        `key:"audience" is:"accepted values of the claim 'aud'; an empty list accepts any"`
+	Algorithms    []string        `key:"algorithms" is:"accepted algorithms, such as '[RS256]'; an empty list accepts those that fit the key, for a secret 'HS256'"` // set by Load
 
 	keys []IssuerKey // set by Load
 }
@@ -44,7 +44,7 @@ type Issuer struct {
 // NamedIssuer is an issuer beside others.
 type NamedIssuer struct {
 	Issuer
-	Label string `key:"name" is:"what stands before its members' ids, as in '/member/x:7'; empty among several issuers is no such destinations"`
+	Label string `key:"name" is:"prefix of its members' ids, as in '/member/x:7'; with several issuers, empty means no such destinations"`
 }
 
 // IssuerKey is a key that tokens of an issuer are checked with.
@@ -59,15 +59,15 @@ type IssuerKey struct {
 
 // Claims are the names of what a token says.
 type Claims struct {
-	Member string `key:"member" default:"mu" is:"the claim that says who somebody is"`
-	Roles  string `key:"roles" default:"rl" is:"the claim for the roles"`
-	Usage  string `key:"usage" default:"tu" is:"the claim for the usage; empty is no check"`
+	Member string `key:"member" default:"mu" is:"claim with the member's id"`
+	Roles  string `key:"roles" default:"rl" is:"claim with the roles"`
+	Usage  string `key:"usage" default:"tu" is:"claim with the usage; empty means no check"`
 }
 
 // Revocation says whether a list of tokens that were taken back is kept in Redis, and where.
 type Revocation struct {
-	Enabled bool   `key:"enabled" default:"true" is:"whether Redis is asked for tokens that were taken back"`
-	Prefix  string `key:"prefix" is:"what their keys begin with, before 'Bearer_'"`
+	Enabled bool   `key:"enabled" default:"true" is:"check in Redis whether a token has been revoked"`
+	Prefix  string `key:"prefix" is:"prefix of those keys, before 'Bearer_'"`
 }
 
 // What Auth.Anonymous may say.

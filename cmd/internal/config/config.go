@@ -18,7 +18,7 @@ type Config struct {
 	Endpoint  string           `key:"endpoint" default:"/stomp" is:"path of the endpoint for WebSocket and SockJS"`
 	TCP       TCP              `key:"tcp"`
 	TLS       TLS              `key:"tls"`
-	Origins   []string         `key:"origins" is:"origins besides the gateway's own whose pages may connect: 'https://*.example.com', 'http://localhost:*', '*'"`
+	Origins   []string         `key:"origins" is:"origins whose pages may connect, besides the gateway's own: 'https://*.example.com', 'http://localhost:*', '*'"`
 	Prefixes  Prefixes         `key:"prefixes"`
 	Bus       Bus              `key:"bus"`
 	Redis     Redis            `key:"redis"`
@@ -28,8 +28,8 @@ type Config struct {
 	Sessions  Sessions         `key:"sessions"`
 	Auth      Auth             `key:"auth"`
 	Errors    Errors           `key:"errors"`
-	Channels  []policy.Channel `key:"channels" is:"who may subscribe and send: the first that matches decides, what nothing matches is refused"`
-	Routes    []policy.Route   `key:"routes" is:"what a SEND to the application becomes, the first that matches"`
+	Channels  []policy.Channel `key:"channels" is:"who may subscribe and send: the first match decides, and what nothing matches is refused"`
+	Routes    []policy.Route   `key:"routes" is:"what happens to a SEND to the application: the first match decides"`
 	History   History          `key:"history"`
 	Presence  Presence         `key:"presence"`
 	PageAPI   PageAPI          `key:"page_api"`
@@ -57,11 +57,11 @@ type Config struct {
 }
 
 type TCP struct {
-	Listen string `key:"listen" is:"address for plain STOMP, such as '0.0.0.0:61613'; empty is off"`
+	Listen string `key:"listen" is:"address for plain STOMP over TCP, such as '0.0.0.0:61613'; empty turns it off"`
 }
 
 type TLS struct {
-	Cert string `key:"cert" is:"PEM file of the certificate for 'listen' and 'tcp.listen'; empty is no TLS"` // with Key
+	Cert string `key:"cert" is:"PEM file of the certificate for 'listen' and 'tcp.listen'; empty means no TLS"` // with Key
 	Key  string `key:"key" is:"PEM file of its private key"`
 
 	pair *tls.Certificate // what they hold; nil for neither
@@ -71,12 +71,12 @@ type TLS struct {
 func (t *TLS) Loaded() *tls.Certificate { return t.pair }
 
 type Prefixes struct {
-	App    string   `key:"app" default:"/app" is:"what destinations of the application begin with: 'routes' say what becomes of a SEND"`
-	Broker []string `key:"broker" default:"/topic,/queue" is:"what destinations of subscribers begin with"`
-	User   string   `key:"user" default:"/session" is:"what a session's own destinations begin with"`
-	Member string   `key:"member" default:"/member" is:"what a member's own destinations begin with, on all its sessions; empty is none"`
+	App    string   `key:"app" default:"/app" is:"prefix of the application's destinations; 'routes' decide what happens to a SEND"`
+	Broker []string `key:"broker" default:"/topic,/queue" is:"prefixes of destinations that clients subscribe to"`
+	User   string   `key:"user" default:"/session" is:"prefix of a session's own destinations"`
+	Member string   `key:"member" default:"/member" is:"prefix of a member's own destinations, shared by all its sessions; empty turns them off"`
 
-	Presence string `key:"presence" default:"/presence" is:"what stands before a destination to see who is subscribed to it; empty is nothing"`
+	Presence string `key:"presence" default:"/presence" is:"put before a destination to see who is subscribed to it; empty turns this off"`
 }
 
 // Received is what destinations begin with that subscribers receive.
@@ -97,13 +97,13 @@ type Embedded struct {
 }
 
 type Node struct {
-	Name string `key:"name" is:"what people call the node, in 'nodes list'; empty is the machine's name"`
+	Name string `key:"name" is:"name of the node in 'nodes list'; empty means the machine's name"`
 }
 
 type Registry struct {
-	Layout    string        `key:"layout" default:"hashes" words:"hashes,keys" is:"how sessions stand in Redis: 'hashes', or 'keys', one for each session as in the replaced system"`
-	Heartbeat time.Duration `key:"heartbeat" default:"5s" is:"how often a node says that it lives"`
-	Expiry    time.Duration `key:"expiry" default:"15s" is:"after how long without, it and its sessions are gone from the list; two heartbeats or more"`
+	Layout    string        `key:"layout" default:"hashes" words:"hashes,keys" is:"how sessions are stored in Redis: 'hashes', or 'keys', one key per session as in the replaced system"`
+	Heartbeat time.Duration `key:"heartbeat" default:"5s" is:"how often a node reports that it is alive"`
+	Expiry    time.Duration `key:"expiry" default:"15s" is:"how long without a heartbeat until a node and its sessions are dropped from the list; at least two heartbeats"`
 }
 
 type Sessions struct {
@@ -112,74 +112,74 @@ type Sessions struct {
 
 // PerMember bounds the sessions of one member on all nodes together.
 type PerMember struct {
-	Max  int    `key:"max" default:"0" is:"sessions that one member may have on all nodes together; 0 is any number"`
-	Over string `key:"over" default:"kick-oldest" words:"kick-oldest,kick-newest" is:"which go that are too many: 'kick-oldest' or 'kick-newest'"`
+	Max  int    `key:"max" default:"0" is:"sessions that one member may have on all nodes together; 0 means no limit"`
+	Over string `key:"over" default:"kick-oldest" words:"kick-oldest,kick-newest" is:"which excess sessions are closed: 'kick-oldest' or 'kick-newest'"`
 }
 
 type Errors struct {
-	Destination string `key:"destination" default:"/session/queue/request-error" is:"where a client hears of refusals"`
-	Fallback    string `key:"fallback" default:"drop" words:"drop,error" is:"for sessions that don't subscribe to it: 'drop' tells them nothing, 'error' closes them"`
+	Destination string `key:"destination" default:"/session/queue/request-error" is:"destination on which a client is told of refusals"`
+	Fallback    string `key:"fallback" default:"drop" words:"drop,error" is:"for sessions not subscribed to it: 'drop' tells them nothing, 'error' closes them"`
 }
 
 // History is what a node may keep for clients that come back; 'channels' say of what.
 type History struct {
-	Memory Size `key:"memory" default:"64MiB" is:"memory of a node for what 'channels' keep; over it the oldest goes; '1MiB' or more"`
+	Memory Size `key:"memory" default:"64MiB" is:"memory of a node for what 'channels' keep, '1MiB' or more; when it is full, the oldest messages go"`
 }
 
 // Presence is how rooms are shown; 'channels' say which destinations are rooms.
 type Presence struct {
-	Grace time.Duration `key:"grace" default:"5s" is:"how long a member who has gone counts as there still, in case of a reconnect; '0s' to '10m'"`
-	Limit int           `key:"limit" default:"1000" is:"members of a room that are listed, 1 to 10000; more are counted"`
+	Grace time.Duration `key:"grace" default:"5s" is:"how long a member who has gone still counts as present, in case of a reconnect; '0s' to '10m'"`
+	Limit int           `key:"limit" default:"1000" is:"most members that a room lists, 1 to 10000; larger rooms are only counted"`
 }
 
 // PageAPI is for pages, which 'origins' names; the API for backends is api.
 type PageAPI struct {
-	Enabled bool `key:"enabled" default:"false" is:"whether pages may ask over HTTP, below 'endpoint', for destinations, who is there, and what was said"`
+	Enabled bool `key:"enabled" default:"false" is:"let pages ask for destinations, presence and history over HTTP, below 'endpoint'"`
 }
 
 type Limits struct {
 	Message        Size          `key:"message" default:"64KiB" is:"largest body of a message"`
-	Outbound       Size          `key:"outbound" default:"1MiB" is:"what may wait for one client, 'limits.message' or more"` // of encoded frames
-	Connections    int           `key:"connections" default:"1000000" is:"clients of a node at one time"`
-	ConnectTimeout time.Duration `key:"connect_timeout" default:"10s" is:"how long a client may take from connecting to CONNECT"`
-	Rate           policy.Rate   `key:"rate" is:"SENDs of one session, whatever becomes of them: '50/s', '300/m' or '1000/h'; empty is any number"`
-	Burst          int           `key:"burst" default:"0" is:"how many of them may come at once; 0 is what the rate gives in a second"`
-	Over           policy.Over   `key:"over" default:"refuse" is:"what becomes of more than that: 'refuse', 'drop', of which the client hears nothing, or 'close'"`
+	Outbound       Size          `key:"outbound" default:"1MiB" is:"most bytes that may wait for one client; at least 'limits.message'"` // of encoded frames
+	Connections    int           `key:"connections" default:"1000000" is:"most clients of a node at one time"`
+	ConnectTimeout time.Duration `key:"connect_timeout" default:"10s" is:"how long a client may take to send CONNECT"`
+	Rate           policy.Rate   `key:"rate" is:"SENDs of one session, refused ones included: '50/s', '300/m' or '1000/h'; empty means no limit"`
+	Burst          int           `key:"burst" default:"0" is:"how many may come at once; 0 means one second's worth of the rate"`
+	Over           policy.Over   `key:"over" default:"refuse" is:"what happens beyond the limit: 'refuse', 'drop' without telling the client, or 'close' the session"`
 	Node           NodeLimits    `key:"node"`
 }
 
 // NodeLimits are for the SENDs of all sessions of a node together. What is over them is refused.
 type NodeLimits struct {
-	Rate  policy.Rate `key:"rate" is:"SENDs of all sessions of a node together: '5000/s', for example; empty is any number"`
-	Burst int         `key:"burst" default:"0" is:"how many of them may come at once; 0 is what the rate gives in a second"`
+	Rate  policy.Rate `key:"rate" is:"SENDs of all sessions of a node together, such as '5000/s'; empty means no limit"`
+	Burst int         `key:"burst" default:"0" is:"how many may come at once; 0 means one second's worth of the rate"`
 }
 
 // HeartBeat is what the server offers in each direction, and how long it bears with a client that keeps
 // its connection alone; 0 is none, or for ever.
 type HeartBeat struct {
-	Send    time.Duration `key:"send" default:"10s" is:"how often the node offers to send; clients may ask for down to '1s', '0s' is none"`
-	Receive time.Duration `key:"receive" default:"10s" is:"how often it wants to hear from a client; '1s' or more, '0s' is never"`
-	Hung    time.Duration `key:"hung" default:"10m" is:"after how long without one a client is given up that promised some, whatever pongs it sends; '0s' is never"`
+	Send    time.Duration `key:"send" default:"10s" is:"how often the node offers to send; clients may ask for as little as '1s'; '0s' means never"`
+	Receive time.Duration `key:"receive" default:"10s" is:"how often it wants to hear from a client, '1s' or more; '0s' means never"`
+	Hung    time.Duration `key:"hung" default:"10m" is:"how long a client may break its promise of heart-beats, even if it answers pings; '0s' means for ever"`
 }
 
 // SockJS is for clients that don't use a bare WebSocket.
 type SockJS struct {
-	Enabled        bool          `key:"enabled" default:"true" is:"SockJS at the endpoint"`
-	Echo           bool          `key:"echo" default:"false" is:"'/echo', '/close' and the like, for protocol test suites"`
-	CookieNeeded   bool          `key:"cookie_needed" default:"false" is:"set and ask for the cookie 'JSESSIONID'"`
-	ClientURL      string        `key:"client_url" default:"/sockjs.min.js" is:"where iframe pages load sockjs-client from; empty serves no such page"`
-	Heartbeat      time.Duration `key:"heartbeat" default:"25s" is:"time between two signs of life to a client that waits, over SockJS's WebSocket too"`
-	SessionTimeout time.Duration `key:"session_timeout" default:"5s" is:"how long a session over HTTP lives on without a request that waits"`
-	StreamLimit    Size          `key:"stream_limit" default:"128KiB" is:"size after which a streaming answer ends, and the client asks again"`
+	Enabled        bool          `key:"enabled" default:"true" is:"serve SockJS at the endpoint"`
+	Echo           bool          `key:"echo" default:"false" is:"serve '/echo', '/close' and the like, for protocol test suites"`
+	CookieNeeded   bool          `key:"cookie_needed" default:"false" is:"set the cookie 'JSESSIONID', and tell clients to send it"`
+	ClientURL      string        `key:"client_url" default:"/sockjs.min.js" is:"where iframe pages load sockjs-client from; empty turns those pages off"`
+	Heartbeat      time.Duration `key:"heartbeat" default:"25s" is:"time between SockJS heartbeats to an idle client, over WebSocket as well"`
+	SessionTimeout time.Duration `key:"session_timeout" default:"5s" is:"how long a session over HTTP outlives its last waiting request"`
+	StreamLimit    Size          `key:"stream_limit" default:"128KiB" is:"size at which a streaming response ends, so that the client makes a new request"`
 }
 
 type Drain struct {
-	Duration time.Duration `key:"duration" default:"10s" is:"time over which a stopping node closes its sessions"`
+	Duration time.Duration `key:"duration" default:"10s" is:"time over which a stopping node spreads the closing of its sessions"`
 }
 
 // Readiness says what a node needs to be ready.
 type Readiness struct {
-	Redis string `key:"redis" default:"ignore" words:"ignore,required" is:"'ignore': a node that has lost Redis stays ready, one that never reached it is not; 'required': neither is"`
+	Redis string `key:"redis" default:"ignore" words:"ignore,required" is:"'ignore': a node that loses Redis stays ready, one that never reached it is not; 'required': neither is ready"`
 }
 
 const (
@@ -188,7 +188,7 @@ const (
 )
 
 type Admin struct {
-	Listen string `key:"listen" default:"127.0.0.1:13002" is:"address of '/healthz', '/readyz' and '/metrics'; empty is off"`
+	Listen string `key:"listen" default:"127.0.0.1:13002" is:"address of '/healthz', '/readyz' and '/metrics'; empty turns it off"`
 }
 
 type Log struct {

@@ -5,12 +5,12 @@ import "github.com/stompgw/stompgw/bus/settings"
 // Redis says where the session map and the list of revoked tokens stand, and as whom to log in: nobody,
 // or User with Password, or with Password alone the user "default".
 type Redis struct {
-	Addrs    []string        `key:"addrs" default:"127.0.0.1:6379" is:"address of Redis; several are those of a Redis Cluster, or with 'redis.master' of its Sentinels"`
-	Prefix   string          `key:"prefix" default:"stompgw:" is:"what every key begins with; another one for each gateway that shares the Redis"`
-	Cluster  bool            `key:"cluster" default:"false" is:"a single address in 'redis.addrs' is that of a Redis Cluster, too"`
-	Master   string          `key:"master" is:"the name under which Sentinels watch the Redis; empty is no Sentinels"`
-	DB       int             `key:"db" default:"0" is:"number of the database; a Redis Cluster has 0 alone"`
-	User     string          `key:"user" is:"who logs in; empty, with a password, is the user 'default'"`
+	Addrs    []string        `key:"addrs" default:"127.0.0.1:6379" is:"address of Redis; several are a Redis Cluster's, or the Sentinels' if 'redis.master' is set"`
+	Prefix   string          `key:"prefix" default:"stompgw:" is:"prefix of every key; use a different one for each gateway on the same Redis"`
+	Cluster  bool            `key:"cluster" default:"false" is:"treat a single address in 'redis.addrs' as a Redis Cluster's"`
+	Master   string          `key:"master" is:"name of the master that the Sentinels watch; empty means no Sentinels"`
+	DB       int             `key:"db" default:"0" is:"number of the database; a Redis Cluster has only 0"`
+	User     string          `key:"user" is:"user to log in as; empty, with a password, means 'default'"`
 	Password settings.Secret `key:"password" is:"the password"`
 	Sentinel Sentinel        `key:"sentinel"`
 	TLS      settings.TLS    `key:"tls"` // of the Sentinels too
@@ -18,7 +18,7 @@ type Redis struct {
 
 // Sentinel is how to log in to the Sentinels.
 type Sentinel struct {
-	User     string          `key:"user" is:"who logs in to the Sentinels"`
+	User     string          `key:"user" is:"user to log in to the Sentinels as"`
 	Password settings.Secret `key:"password" is:"the password for the Sentinels"`
 }
 

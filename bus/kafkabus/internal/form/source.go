@@ -19,8 +19,8 @@ type Source struct {
 	// can't be empty, has to be UTF-8 without control characters, and can't hold a slash, or one of
 	// * ? { }, which no rule of the catalogue matches. A record that does not fit is skipped, also
 	// when the destination would have more than 1024 bytes.
-	Destination string `key:"destination" required:"true" is:"what its records are sent to: with '{key}', '{topic}', '{partition}', '{header.NAME}'"`
-	Headers     string `key:"headers" default:"kafka-" is:"what the names of record headers get before them; empty is nothing"`
+	Destination string `key:"destination" required:"true" is:"destination of its records; may use '{key}', '{topic}', '{partition}', '{header.NAME}'"`
+	Headers     string `key:"headers" default:"kafka-" is:"prefix added to the names of record headers; may be empty"`
 }
 
 // Mapping is a Source as it is used. Any goroutine may use it.
