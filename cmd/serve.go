@@ -28,14 +28,14 @@ import (
 func newServeCmd(p Process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Run a node until SIGTERM or SIGINT, then let its clients go",
+		Short: "Run a node until SIGTERM or SIGINT, which drain it",
 		Long: "Run a node until SIGTERM or SIGINT. It then accepts no new clients, closes its connections over the course of\n" +
 			"drain.duration, and exits; a second signal ends it at once. SIGHUP makes it reload its configuration file, and\n" +
 			"the files named there; if anything is wrong, it logs that and carries on with what it had.\n" +
 			"Without a file it ends the node at once.\n\n" +
 			"With --standalone it brings its own broker and Redis, and needs no configuration.",
 	}
-	src := cli.NewSource(cmd, p.Drivers, "bring a NATS server and a Redis-compatible store, instead of those that --config names")
+	src := cli.NewSource(cmd, p.Drivers, "bring a NATS server and a Redis-compatible store, instead of those in --config")
 	def := config.Default()
 	src.Text("listen", "listen", def.Listen, "`ADDRESS` for WebSocket clients and pages")
 	src.List("origins", "origins", def.Origins, "`ORIGIN` whose pages may connect, such as http://localhost:5173; may be given several times (default with --standalone: localhost, at any port)")

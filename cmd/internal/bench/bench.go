@@ -44,8 +44,8 @@ func Command() *cobra.Command {
 func newFanout() *cobra.Command {
 	b := &command{name: "fanout"}
 	cmd := b.cobra("Send to one destination that all clients subscribe to",
-		"Connect clients that subscribe to one destination, send to it, and measure how long messages take to each of them.\n\n"+
-			"Without --rate there are always --window messages on their way: the next is sent when one has reached everybody.\n"+
+		"Connect clients that subscribe to one destination, send to it, and measure how long messages take to reach each of them.\n\n"+
+			"Without --rate there are always --window messages in flight: the next is sent when one has reached everybody.\n"+
 			"The first second is not measured. A warning says when the generator itself may be what limits the figures.",
 		"  stompgw bench fanout --send-to /app/topic/bench --rate 20   # serve --standalone on this machine\n"+
 			"  stompgw bench fanout --url tcp://127.0.0.1:61613 --login guest --passcode-file pass --destination /topic/x\n"+
@@ -62,7 +62,7 @@ func newRooms() *cobra.Command {
 		"Connect clients that are spread over rooms, each a destination of its own, send to all of the rooms in turn, and measure\n"+
 			"how long messages take to each client. A room's number stands behind a dot at the end of --destination, or where that\n"+
 			"says "+roomMark+". Of several --url, the clients of a room are spread over them.\n\n"+
-			"Without --rate there are always --window messages on their way. The first second is not measured.",
+			"Without --rate there are always --window messages in flight. The first second is not measured.",
 		"  stompgw bench rooms --url ws://127.0.0.1:13001/stomp --rooms 200 --clients 2000 --rate 1000\n"+
 			"  stompgw bench rooms --url ws://a:13001/stomp --url ws://b:13001/stomp --destination '/topic/room."+roomMark+"'")
 	b.loadFlags(cmd, 1000)
@@ -78,7 +78,7 @@ func newChurn() *cobra.Command {
 		"Connect, log in, subscribe, disconnect and close, again and again, and measure how long each of these lives takes.",
 		"  stompgw bench churn --url ws://127.0.0.1:13001/stomp --clients 32 --duration 10s --pid $(pidof stompgw)")
 	b.commonFlags(cmd, 32, "`N` connections at one time")
-	cli.RateVar(cmd.Flags(), &b.rate, "rate", "begin connections at this `RATE`, such as 500/s (default: as fast as can be)")
+	cli.RateVar(cmd.Flags(), &b.rate, "rate", "begin connections at this `RATE`, such as 500/s (default: as fast as possible)")
 	return cmd
 }
 
@@ -106,9 +106,9 @@ func (b *command) commonFlags(cmd *cobra.Command, clients int, usage string) {
 	flags.StringVar(&b.host, "host", "", "`NAME` for CONNECT's host header (default: the URL's)")
 	flags.StringVar(&b.tokenFile, "token-file", "", "`FILE` with a token to log in with; "+config.TokenVariable+" in the environment does as well")
 	flags.StringVar(&b.ca, "ca", "", "`FILE` in PEM with the certificates to trust, instead of the system's")
-	flags.IntSliceVar(&b.pids, "pid", nil, "`PID` of the server, on this machine: what it and its children use is measured; several with commas between")
+	flags.IntSliceVar(&b.pids, "pid", nil, "`PID` of the server, on this machine: measure what it and its children use; several are separated by commas")
 	flags.StringVar(&b.assert, "assert", "", "end with exit code 9 unless this `LIST` holds, such as 'p99<50ms,lost=0'; it may name the numbers of -o json")
-	cli.DurationVar(flags, &b.timeout, "timeout", 10*time.Second, time.Millisecond, "`TIME` that the server may take to let a client in, and for subscriptions to stand")
+	cli.DurationVar(flags, &b.timeout, "timeout", 10*time.Second, time.Millisecond, "`TIME` that the server may take to accept a client, and to confirm a subscription")
 }
 
 func (b *command) loadFlags(cmd *cobra.Command, clients int) {
@@ -116,9 +116,9 @@ func (b *command) loadFlags(cmd *cobra.Command, clients int) {
 	flags := cmd.Flags()
 	flags.StringVar(&b.sendTo, "send-to", "", "`DEST` that publishers send to (default: --destination)")
 	cli.RateVar(flags, &b.rate, "rate", "send at this `RATE`, such as 100/s, all publishers together (default: see --window)")
-	flags.IntVar(&b.window, "window", 0, "keep `N` messages on their way (default: enough for 8192 deliveries)")
+	flags.IntVar(&b.window, "window", 0, "keep `N` messages in flight (default: enough for 8192 deliveries)")
 	flags.IntVar(&b.size, "size", 128, fmt.Sprintf("`BYTES` of a body, %d or more", stampSize))
-	cli.DurationVar(flags, &b.ramp, "ramp", 0, 0, "connect evenly over this `TIME` (default: as fast as can be)")
+	cli.DurationVar(flags, &b.ramp, "ramp", 0, 0, "connect evenly over this `TIME` (default: as fast as possible)")
 }
 
 // The most that a benchmark may be asked for: what one process can hold.

@@ -123,7 +123,7 @@ func (r *report) fields() []output.Field {
 }
 
 func (r *report) load() string {
-	how := fmt.Sprintf("%d on their way at one time", r.Window)
+	how := fmt.Sprintf("%d in flight at a time", r.Window)
 	if r.Rate > 0 {
 		how = fmt.Sprintf("%s messages a second", grouped(r.Rate))
 	}

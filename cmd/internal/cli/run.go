@@ -64,7 +64,7 @@ func adoptCompletion(root *cobra.Command) {
 	if err != nil || adopted == root {
 		return
 	}
-	group := Group("completion", "Print a script with which a shell completes commands and flags", adopted.Commands()...)
+	group := Group("completion", "Print a script for shell completion", adopted.Commands()...)
 	for _, shell := range group.Commands() {
 		shell.Args = Takes
 	}

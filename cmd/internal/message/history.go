@@ -31,14 +31,14 @@ func newHistoryCmd(drivers []bus.Driver) *cobra.Command {
 	h := history{drivers: drivers}
 	cmd := &cobra.Command{
 		Use:   "history DEST",
-		Short: "Print what is kept of a destination with history: the last messages, or those behind a position",
-		Long: "Print the messages that nodes keep of DEST for clients that come back, the oldest first: the last ones, or with\n" +
-			"--after those that came behind a POSITION. No node has to run for that: they are read from the broker, as a node\n" +
-			"of the configuration does when it starts, and the rules for clients do not apply. DEST is the name on the bus:\n" +
+		Short: "Print the history of a destination: the last messages, or those after a position",
+		Long: "Print the messages that nodes keep of DEST for clients that come back, oldest first: the last ones, or with\n" +
+			"--after those that followed a POSITION. No node has to be running: they are read from the broker, as a node with\n" +
+			"this configuration does when it starts, and the rules for clients do not apply. DEST is the name on the bus:\n" +
 			"the inbox of member 42 is /member/42/queue/inbox.\n\n" +
 			"A position is in each message, in the last line on standard error, and in the x-position header of what clients\n" +
-			"receive. When something of what came behind it has gone, nothing is printed, and the exit code is 6; it is 8\n" +
-			"when the broker did not bring all in time. -o jsonl prints an object a line: position, content_type, headers,\n" +
+			"receive. If any of the messages after it is no longer kept, nothing is printed and the exit code is 6; it is 8\n" +
+			"if the broker did not deliver everything in time. -o jsonl prints an object a line: position, content_type, headers,\n" +
 			"and body (or body_base64, when it is not UTF-8).",
 		Example: "  stompgw history /topic/chat --limit 5\n" +
 			"  stompgw history /member/42/queue/inbox -o jsonl | jq -r .body\n" +
@@ -54,9 +54,9 @@ func newHistoryCmd(drivers []bus.Driver) *cobra.Command {
 	cmd.ValidArgsFunction = cli.OfferOnce(cli.OfferDestinations(src))
 	flags := cmd.Flags()
 	flags.IntVar(&h.limit, "limit", 20, "print at most this `NUMBER` of messages")
-	flags.StringVar(&h.after, "after", "", "print what came behind this `POSITION`, the first of it first")
+	flags.StringVar(&h.after, "after", "", "print what followed this `POSITION`, starting with the first")
 	cli.CompleteFlag(cmd, "after", cobra.NoFileCompletions)
-	cli.DurationVar(flags, &h.timeout, "timeout", 40*time.Second, time.Millisecond, "`TIME` that the broker may take to bring what is kept")
+	cli.DurationVar(flags, &h.timeout, "timeout", 40*time.Second, time.Millisecond, "`TIME` that the broker may take to deliver what is kept")
 	cli.Check(cmd, func(cmd *cobra.Command, args []string) error {
 		h.destination = args[0]
 		return h.check(cmd)

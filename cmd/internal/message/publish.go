@@ -51,10 +51,10 @@ func newPublishCmd(drivers []bus.Driver) *cobra.Command {
 	var p publication
 	cmd := &cobra.Command{
 		Use:   "publish DEST [BODY]",
-		Short: "Publish a message over the bus, to all subscribers or to one session or member, or as a client does",
+		Short: "Publish a message over the bus, to all subscribers, one session or one member, or as a client",
 		Long: "Publish a message over the bus, to all subscribers of DEST on all nodes, with --session to one session, or with\n" +
-			"--member to each of a member's. No node has to run for that, and the rules for clients do not apply.\n\n" +
-			"With --via stomp it goes to a gateway as a client's does, by its rules; DEST may then be one of the application.\n\n" +
+			"--member to each of a member's. No node has to be running, and the rules for clients do not apply.\n\n" +
+			"With --via stomp it goes to a gateway as from a client, under its rules; DEST may then be the application's.\n\n" +
 			"Without BODY and --file the body is standard input, if that is a pipe or a file. The exit code is 0 only when the\n" +
 			"broker has the messages, or the gateway has sent their RECEIPTs; 5 when it refused, 7 when only some were\n" +
 			"published, 8 when no answer came in time.",
@@ -99,7 +99,7 @@ func (p *publication) addFlags(cmd *cobra.Command, src *cli.Source, drivers []bu
 	cli.RateVar(flags, &p.rate, "rate", "publish at most at this `RATE`, such as 100/s, 30/m or 10/h")
 	flags.StringVar(&p.to.Session, "session", "", "the one `SESSION` that should get it: its short id, key or principal, as for sessions show")
 	flags.StringVar(&p.to.Member, "member", "", "`MEMBER` whose sessions should each get it: 42 is a number, alice a text, '\"42\"' too")
-	flags.BoolVar(&p.force, "force", false, "publish even if no channel of the configuration names DEST, the body does not fit its schema, or is longer than limits.message")
+	flags.BoolVar(&p.force, "force", false, "publish even if no channel of the configuration matches DEST, or the body does not match its schema or is longer than limits.message")
 	flags.BoolVar(&p.chomp, "chomp", false, "leave out the line end after the last line of the file or standard input")
 	flags.StringVar(&p.via, "via", viaBus, "`WAY`: "+viaBus+", or "+viaSTOMP+" to be a client")
 	p.gateway.add(cmd)

@@ -33,8 +33,8 @@ func newSubscribeCmd(drivers []bus.Driver) *cobra.Command {
 	var l listening
 	cmd := &cobra.Command{
 		Use:   "subscribe DEST…",
-		Short: "Subscribe as a client does, and print what comes",
-		Long: "Connect to a gateway as a client, subscribe to each DEST, and print what comes, until Ctrl-C.\n\n" +
+		Short: "Subscribe as a client, and print what arrives",
+		Long: "Connect to a gateway as a client, subscribe to each DEST, and print what arrives, until Ctrl-C.\n\n" +
 			"-o text prints bodies, a line each; -o jsonl an object a line: destination, subscription, headers, body (or\n" +
 			"body_base64, when it is not UTF-8) and received_at. The rules for clients apply: a subscription that is refused\n" +
 			"ends it with exit code 5. It does not reconnect: when the gateway is lost the exit code is 4, and with\n" +
@@ -54,7 +54,7 @@ func newSubscribeCmd(drivers []bus.Driver) *cobra.Command {
 	cli.DurationVar(flags, &l.period, "for", 0, time.Millisecond, "end after this `TIME`, such as 30s")
 	flags.BoolVar(&l.headers, "headers", false, "print the headers as well; jsonl always has them")
 	cli.FormatVar(cmd, &l.format, "text", "jsonl")
-	cli.DurationVar(flags, &l.gateway.timeout, "timeout", 10*time.Second, time.Millisecond, "`TIME` that the gateway may take to let the client in, and to confirm a subscription")
+	cli.DurationVar(flags, &l.gateway.timeout, "timeout", 10*time.Second, time.Millisecond, "`TIME` that the gateway may take to accept the client, and to confirm a subscription")
 	cli.Check(cmd, func(cmd *cobra.Command, args []string) error {
 		l.destinations = args
 		return l.check(cmd)

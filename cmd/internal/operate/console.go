@@ -57,12 +57,12 @@ func Commands(drivers []bus.Driver) []*cobra.Command {
 
 func (c *console) commands() []*cobra.Command {
 	return []*cobra.Command{
-		cli.Group("sessions", "Look at the sessions of all live nodes, and end some",
+		cli.Group("sessions", "Show the sessions of all live nodes, and end some",
 			c.sessionsList(), c.sessionsShow(), c.sessionsCount(), c.sessionsKick(), c.sessionsBlocked(), c.sessionsUnblock()),
 		c.members(),
-		cli.Group("destinations", "Look at what clients of all live nodes have subscribed to", c.destinationsList()),
+		cli.Group("destinations", "Show what clients of all live nodes have subscribed to", c.destinationsList()),
 		c.presence(),
-		cli.Group("nodes", "Look at the live nodes, and have one let its sessions go", c.nodesList(), c.nodesShow(), c.nodesDrain()),
+		cli.Group("nodes", "Show the live nodes, and drain one", c.nodesList(), c.nodesShow(), c.nodesDrain()),
 	}
 }
 

@@ -20,9 +20,9 @@ func (c *console) destinationsList() *cobra.Command {
 		Aliases: []string{"ls"},
 		Short:   "List what clients of all live nodes have subscribed to",
 		Long: "List the destinations, and patterns, that clients of all live nodes have subscribed to, in the order of their names.\n\n" +
-			"SUBSCRIBERS counts subscriptions, of which a session may have several. MEMBERS and ANONYMOUS are who is present\n" +
-			"in a room, logged in or not, and '-' elsewhere; a member with sessions on two nodes counts twice (presence DEST\n" +
-			"is exact). What is below the session prefix is each session's own, and not listed.",
+			"SUBSCRIBERS counts subscriptions; a session may have several. MEMBERS and ANONYMOUS count who is present in a\n" +
+			"room, logged in or not, and are '-' elsewhere; a member with sessions on two nodes counts twice (presence DEST\n" +
+			"is exact). Destinations below the session prefix belong to one session each, and are not listed.",
 		Example: "  stompgw destinations list --match '/topic/room.*' --sort -subscribers --watch\n" +
 			"  stompgw destinations list --limit 20 -o json",
 	}

@@ -30,8 +30,8 @@ func (c *console) sessionsKick() *cobra.Command {
 			"Clients that reconnect by themselves are back within seconds: --block keeps their members out for a while, on all\n" +
 			"nodes (see members list), and the one of --member even if it has no session. Clients that are not logged in\n" +
 			"can't be blocked.\n\n" +
-			"The exit code is 0 when all were kicked, 6 when there were none and nobody was blocked, and 7 when some were\n" +
-			"already gone or their node did not answer.",
+			"The exit code is 0 if all were kicked, 6 if there were none and nobody was blocked, and 7 if some were already\n" +
+			"gone or their node did not answer.",
 		Example: "  stompgw sessions kick d0b6fbca-2a --reason 'please reload the page'\n" +
 			"  stompgw sessions kick --member 42 --block 10m --yes\n" +
 			"  stompgw sessions kick --all --node 1719999999999 --rate 200/s --dry-run",

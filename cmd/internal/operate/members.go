@@ -18,7 +18,7 @@ import (
 // members is for those who need not have a session; list and unblock are those of sessions, by other names.
 func (c *console) members() *cobra.Command {
 	list, unblock := c.sessionsBlocked(), c.sessionsUnblock()
-	list.Use, list.Short = "list", "List the members that are kept out, and for how long"
+	list.Use, list.Short = "list", "List the blocked members, and for how long they are blocked"
 	list.Aliases = []string{"ls"}
 	list.Example = "  stompgw members list\n  stompgw members list -o wide"
 	unblock.Example = "  stompgw members unblock 42\n  stompgw members unblock bob alice"
@@ -31,8 +31,8 @@ func (c *console) membersBlock() *cobra.Command {
 		Use:   "block MEMBER... --for TIME",
 		Short: "Keep members out for a while, connected or not",
 		Long: "Keep members out for a while: they can't connect or log in, on any node. MEMBER need not be connected. 42 is the\n" +
-			"number, bob a text, and '\"42\"' a text of digits. For a member who is blocked already the time starts anew.\n\n" +
-			"Sessions that they have go on: sessions kick --member MEMBER --block TIME ends those as well.",
+			"number, bob a text, and '\"42\"' a text of digits. For a member who is already blocked the time starts again.\n\n" +
+			"Their sessions go on: sessions kick --member MEMBER --block TIME ends those as well.",
 		Example: "  stompgw members block 42 --for 10m\n  stompgw members block bob '\"42\"' --for 1d",
 		Args:    takesMembers,
 	}
@@ -94,7 +94,7 @@ const leastBlock = time.Second
 func (c *console) sessionsBlocked() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "blocked",
-		Short:   "List the members that are kept out, and for how long",
+		Short:   "List the blocked members, and for how long they are blocked",
 		Example: "  stompgw sessions blocked\n  stompgw sessions blocked -o wide",
 	}
 	src := c.source(cmd)
@@ -127,8 +127,8 @@ func blockRow(b admin.Block) output.Row {
 func (c *console) sessionsUnblock() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unblock MEMBER...",
-		Short: "Let members connect again before their time",
-		Long: "Let members connect again before their time. MEMBER is written as in members list; the quotes of a text may be\n" +
+		Short: "Unblock members before their time",
+		Long: "Unblock members before their time. MEMBER is written as in members list; the quotes of a text may be\n" +
 			"left out unless it looks like a number.\n\n" +
 			"The exit code is 6 when none of them was blocked, and 7 when some were not.",
 		Example: "  stompgw sessions unblock 42\n  stompgw sessions unblock bob alice",

@@ -19,7 +19,7 @@ func (c *console) nodesList() *cobra.Command {
 		Aliases: []string{"ls", "ps"},
 		Short:   "List the live nodes",
 		Long: "List the live nodes, oldest first.\n\n" +
-			"NODE is the beginning of the node's name, with which the ids of its sessions begin too. HOST is node.name, or the\n" +
+			"NODE is the beginning of the node's UUID, with which the ids of its sessions begin too. HOST is node.name, or the\n" +
 			"name of the machine. Commands take either. STATE is serving, not ready (-o wide says why), draining, silent for a\n" +
 			"node that does not answer, or foreign for one that is not stompgw. HEARTBEAT is when it last said that it is\n" +
 			"alive, by its own clock.",
@@ -48,9 +48,9 @@ func (c *console) nodesList() *cobra.Command {
 func (c *console) nodesShow() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show NODE",
-		Short: "Show all that is known of one node",
-		Long: "Show all that is known of one node: what Redis has, and what it says now.\n\n" +
-			"NODE is as nodes list prints it, the HOST, the whole name or the beginning of it, where only one node has that.",
+		Short: "Show everything known about one node",
+		Long: "Show everything known about one node: what Redis has, and what it says now.\n\n" +
+			"NODE is as nodes list prints it, the HOST, the whole UUID, or a beginning of it that no other node shares.",
 		Example: "  stompgw nodes show web-1\n  stompgw nodes show 7c0e9d1a -o yaml",
 	}
 	src, t := c.source(cmd), cli.NewForm(cmd)
@@ -100,9 +100,9 @@ func (c *console) nodesDrain() *cobra.Command {
 	var yes, wait bool
 	cmd := &cobra.Command{
 		Use:   "drain NODE",
-		Short: "Make a node let its sessions go and exit",
-		Long: "Make a node let its sessions go and exit, as SIGTERM does: it takes no new ones, and those left after\n" +
-			"drain.duration are cut off. Whatever started the node may start it again.\n\n" +
+		Short: "Drain a node: it closes its sessions and exits",
+		Long: "Drain a node, as SIGTERM does: it accepts no new sessions, closes those it has over drain.duration, cuts off\n" +
+			"what is left then, and exits. Whatever started the node may start it again.\n\n" +
 			"NODE is written as in nodes show. The exit code is 8 when the node did not answer.",
 		Example: "  stompgw nodes drain web-1\n  stompgw nodes drain 7c0e9d1a --yes --wait",
 	}

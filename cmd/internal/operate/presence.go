@@ -19,13 +19,13 @@ func (c *console) presence() *cobra.Command {
 	var counts bool
 	cmd := &cobra.Command{
 		Use:   "presence DEST",
-		Short: "Tell who is present in a room, on all live nodes",
-		Long: "Tell who is present in a room: the members that have subscribed to DEST, on any live node, by its very name. DEST is a\n" +
-			"destination whose channel has presence; nobody is in others.\n\n" +
-			"SINCE is how long ago the newest session of the member came, and INFO what the rule shows of it. The last line on\n" +
-			"standard error counts sessions of nobody too, who are not logged in. Where the rule only counts, or one node has more\n" +
-			"members than presence.limit, they can't be listed (exit code 1): --count tells how many they are. There a member with\n" +
-			"sessions on two nodes counts twice.",
+		Short: "Show who is present in a room, on all live nodes",
+		Long: "Show who is present in a room: the members subscribed to DEST itself, not by a pattern, on any live node. DEST is a\n" +
+			"destination whose channel has presence; nobody is present in others.\n\n" +
+			"SINCE is how long ago the member's newest session subscribed, and INFO what the rule shows of the member. The last line\n" +
+			"on standard error also counts sessions that are not logged in. If the rule only counts, or one node has more members\n" +
+			"than presence.limit, they can't be listed (exit code 1): --count shows how many there are. In that number a member\n" +
+			"with sessions on two nodes counts twice.",
 		Example: "  stompgw presence /topic/room.1\n" +
 			"  stompgw presence /topic/room.1 --sort -since --watch\n" +
 			"  stompgw presence /topic/room.1 --count -o json",

@@ -31,8 +31,8 @@ func (c *console) sessionsList() *cobra.Command {
 		Short:   "List the sessions of all live nodes",
 		Long: "List the sessions of all live nodes, as Redis has them. Filters can be combined.\n\n" +
 			"SESSION identifies a session across all nodes. Other commands take it, or the key that -o name prints, or the\n" +
-			"principal. It begins with the NODE of nodes list. SUBS is how many subscriptions the session has, and QUEUE what\n" +
-			"is waiting to be sent to it; its node is asked for both.",
+			"principal. It begins with the NODE of nodes list. SUBS is the number of its subscriptions, and QUEUE what is\n" +
+			"waiting to be sent to it; its node is asked for both.",
 		Example: "  stompgw sessions list --member 42 -o wide\n" +
 			"  stompgw sessions list --destination /topic/chat --older 2h\n" +
 			"  stompgw sessions list --transport websocket --limit 100 -o json",
@@ -217,9 +217,9 @@ func shellWord(text string) string {
 func (c *console) sessionsShow() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show SESSION",
-		Short: "Show all that is known of one session",
-		Long: "Show all that is known of one session: what Redis has, and what its node says now.\n\n" +
-			"SESSION is its short id, as sessions list prints it, its key, the beginning of that where only one session has it,\n" +
+		Short: "Show everything known about one session",
+		Long: "Show everything known about one session: what Redis has, and what its node says now.\n\n" +
+			"SESSION is its short id as sessions list prints it, its key, a beginning of the key that no other session shares,\n" +
 			"or its principal.",
 		Example: "  stompgw sessions show d0b6fbca-2a\n" +
 			"  stompgw sessions show \"$(stompgw sessions list --member 42 -o name | head -1)\" -o yaml",

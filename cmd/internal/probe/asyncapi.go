@@ -25,11 +25,11 @@ func newAsyncapiCmd(drivers []bus.Driver) *cobra.Command {
 	var f asyncapiFlags
 	cmd := &cobra.Command{
 		Use:   "asyncapi",
-		Short: "Print what clients can receive and send, as an AsyncAPI 3.0 document",
-		Long: "Print what clients can receive and send by the rules of a configuration, as an AsyncAPI 3.0 document: for people, and\n" +
-			"for what makes pages or code of it.\n\n" +
-			"The application that it is about is a client of the gateway: its operations receive what it has subscribed to, and\n" +
-			"send. What is not fixed in a match is a parameter of the address, wildcards too. The servers are those that a node\n" +
+		Short: "Describe what clients can receive and send, as an AsyncAPI 3.0 document",
+		Long: "Describe what clients can receive and send by the rules of a configuration, as an AsyncAPI 3.0 document: for people,\n" +
+			"and for generators of pages or code.\n\n" +
+			"The application in it is a client of the gateway: its operations receive what it has subscribed to, and send. The\n" +
+			"variable parts of a match, wildcards included, are parameters of the address. The servers are those that a node\n" +
 			"listens on, unless --server names what clients connect to, such as a load balancer.",
 		Example: "  stompgw asyncapi --config prod.yaml --title Chat --doc-version 1.4.0 > asyncapi.yaml\n" +
 			"  stompgw asyncapi --config prod.yaml --server wss://chat.example.com/stomp -o json",

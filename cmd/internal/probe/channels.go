@@ -21,11 +21,11 @@ func newChannelsListCmd(drivers []bus.Driver) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
-		Short:   "List the channels and routes of a configuration, in the order in which they are asked",
-		Long: "List the channels and routes of a configuration, in the order in which they are asked: the first whose MATCH fits a\n" +
-			"destination decides. SUBSCRIBE and SEND are who may: everybody, nobody, or a condition. HISTORY is what is kept of\n" +
+		Short:   "List the channels and routes of a configuration, in the order in which they are tried",
+		Long: "List the channels and routes of a configuration, in the order in which they are tried: the first whose MATCH fits a\n" +
+			"destination decides. SUBSCRIBE and SEND say who may: everybody, nobody, or a condition. HISTORY is what is kept of\n" +
 			"each destination, and PRESENCE whether clients see who is subscribed. Below the member prefix, MATCH is the name on\n" +
-			"the bus, and clients call theirs by a shorter one.",
+			"the bus; clients use a shorter one.",
 		Example: "  stompgw channels list --config prod.yaml\n" +
 			"  stompgw channels list --config prod.yaml -o json | jq '.[] | select(.history)'",
 	}
@@ -47,11 +47,11 @@ func newChannelsListCmd(drivers []bus.Driver) *cobra.Command {
 func newChannelsShowCmd(drivers []bus.Driver) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show DEST",
-		Short: "Show the rule that decides about a destination, and all that it says",
-		Long: "Show the rule that decides about a destination, and all that it says: who may subscribe and send, what is kept, and\n" +
-			"where it stands. `policy test` says what the rule makes of one client's frame.\n\n" +
-			"DEST is a destination, or a pattern that clients subscribe by, or what a rule has for match. A member's destination is\n" +
-			"written with the member, as on the bus. The exit code is 6 if no rule is about it: clients are refused there.",
+		Short: "Show the rule that decides about a destination, and everything it says",
+		Long: "Show the rule that decides about a destination, and everything it says: who may subscribe and send, what is kept, and\n" +
+			"where the rule is written. `policy test` shows what the rule does with one client's frame.\n\n" +
+			"DEST is a destination, a pattern that clients subscribe to, or the match of a rule. A member's destination includes\n" +
+			"the member, as on the bus. The exit code is 6 if no rule is about it: clients are refused there.",
 		Example: "  stompgw channels show --config prod.yaml /topic/chat\n" +
 			"  stompgw channels show --config prod.yaml /member/42/queue/inbox -o json",
 	}

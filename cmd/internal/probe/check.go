@@ -18,10 +18,10 @@ import (
 // Commands are those that look at configurations, rules, tokens and codes, without a node.
 func Commands(drivers []bus.Driver) []*cobra.Command {
 	return []*cobra.Command{
-		cli.Group("config", "Look at configurations", newConfigCheckCmd(drivers), newConfigShowCmd(drivers), newConfigDefaultCmd(drivers)),
-		cli.Group("channels", "Look at the channels and routes of a configuration", newChannelsListCmd(drivers), newChannelsShowCmd(drivers)),
-		cli.Group("policy", "Look at the rules", newPolicyTestCmd(drivers)),
-		cli.Group("token", "Make and check tokens of clients", newTokenGenCmd(drivers), newTokenCheckCmd(drivers)),
+		cli.Group("config", "Check and show configurations", newConfigCheckCmd(drivers), newConfigShowCmd(drivers), newConfigDefaultCmd(drivers)),
+		cli.Group("channels", "Show the channels and routes of a configuration", newChannelsListCmd(drivers), newChannelsShowCmd(drivers)),
+		cli.Group("policy", "Test the rules", newPolicyTestCmd(drivers)),
+		cli.Group("token", "Make and check client tokens", newTokenGenCmd(drivers), newTokenCheckCmd(drivers)),
 		newAsyncapiCmd(drivers),
 		newExplainCmd(),
 	}
@@ -35,7 +35,7 @@ func newConfigCheckCmd(drivers []bus.Driver) *cobra.Command {
 		Short: "Find the mistakes in a configuration without starting anything",
 		Long: "Find the mistakes in a configuration without starting anything: unknown keys, values that can't be right,\n" +
 			"rules that don't compile, and files of keys and certificates that can't be used.\n\n" +
-			"With --connect it also tries out, from this machine, what the configuration names, and prints a line for each:\n" +
+			"With --connect it also tries, from this machine, everything that the configuration names, and prints a line for each:\n" +
 			"whether ports are free, whether Redis allows everything that a node does (on keys of its own, which it removes\n" +
 			"again), and whether the broker lets it receive. It publishes nothing, and creates no session or topic. The\n" +
 			"exit code is 4 if Redis or the broker can't be used, and otherwise 1 if a port is not free.",
@@ -43,7 +43,7 @@ func newConfigCheckCmd(drivers []bus.Driver) *cobra.Command {
 			"  stompgw config check --config prod.yaml --connect",
 	}
 	src := cli.NewSource(cmd, drivers, "check it as serve --standalone would use it")
-	cmd.Flags().BoolVar(&connect, "connect", false, "also try out what it names")
+	cmd.Flags().BoolVar(&connect, "connect", false, "also try what it names")
 	cli.DurationVar(cmd.Flags(), &timeout, "timeout", 5*time.Second, time.Millisecond, "`TIME` that each server may take to answer, with --connect")
 	src.Run(cmd, func(cmd *cobra.Command, _ []string, cfg *config.Config) error {
 		if err := errors.Join(cfg.Expired(time.Now(), nil)...); err != nil {

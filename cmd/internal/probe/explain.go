@@ -17,8 +17,8 @@ import (
 func newExplainCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain [CODE]",
-		Short: "Explain the codes that refused clients are told",
-		Long: "Explain the code that a refused client is told in errorCode, and what to do about it.\n\n" +
+		Short: "Explain the codes in refusals",
+		Long: "Explain the errorCode of a refusal, and what to do about it.\n\n" +
 			"CODE is the number or the word. Without it, all are listed.",
 		Example: "  stompgw explain 2\n  stompgw explain no_rule",
 	}

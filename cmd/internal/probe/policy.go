@@ -30,16 +30,15 @@ func newPolicyTestCmd(drivers []bus.Driver) *cobra.Command {
 	var cases, format string
 	cmd := &cobra.Command{
 		Use:   "test COMMAND DEST",
-		Short: "Say what the rules make of a SUBSCRIBE or SEND, and which rule decides",
-		Long: "Say what the rules make of a SUBSCRIBE or SEND, and which rule decides, without a running node.\n\n" +
+		Short: "Show what the rules do with a SUBSCRIBE or SEND, and which rule decides",
+		Long: "Show what the rules do with a SUBSCRIBE or SEND, and which rule decides, without a running node.\n\n" +
 			"Without --token and --claims nobody is logged in. Rules that ask about the session see one over WebSocket\n" +
 			"with a made-up key, principal and node. The exit code is 5 if the frame is refused.\n\n" +
-			"With --cases it tries the cases of a file instead, and tells those that end otherwise than they should; then the\n" +
-			"exit code is 9. The file is a list, cases, of which each has a command and a destination, and may have a name,\n" +
-			"headers, a body, and a token or claims. expect is allow, deny, or the word of a code (`stompgw explain`). A case may\n" +
-			"also say which rule decides, by its match or its number, and what a frame that may pass becomes: its destination on\n" +
-			"the bus, and what a route makes of its body and headers. Without a body, and without any of that, only conditions\n" +
-			"are asked.",
+			"With --cases it tries the cases of a file instead, and lists those that fail; the exit code is then 9. The file has\n" +
+			"a list, cases. Each has a command and a destination, and may have a name, headers, a body, and a token or claims.\n" +
+			"expect is allow, deny, or the word of a code (`stompgw explain`). A case may also say which rule decides, by its match\n" +
+			"or its number, and what an allowed frame becomes: its destination on the bus, and the body and headers that a route\n" +
+			"makes. Without a body, and without any of that, only conditions are checked.",
 		Example: "  stompgw policy test --config prod.yaml SUBSCRIBE /topic/chat\n" +
 			"  stompgw policy test --config prod.yaml --claims '{\"mu\": 42, \"rl\": [\"ROLE_ADMIN\"]}' SEND /app/topic/chat\n" +
 			"  stompgw policy test --config prod.yaml --token - SUBSCRIBE '/topic/*' < token.txt\n" +

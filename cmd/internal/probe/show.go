@@ -11,9 +11,9 @@ import (
 func newConfigDefaultCmd(drivers []bus.Driver) *cobra.Command {
 	return &cobra.Command{
 		Use:   "default",
-		Short: "Print a file with every setting, its default and what it is",
-		Long: "Print a file with every setting, its default and what it is. A node that is started with the file runs as\n" +
-			"one without: change what should be different, and leave out the rest.",
+		Short: "Print a file with every setting, its default and its description",
+		Long: "Print a file with every setting, its default and its description. A node that runs with this file behaves as\n" +
+			"one without a file: change what you need, and delete the rest.",
 		Example: "  stompgw config default > prod.yaml\n" +
 			"  stompgw config default | less",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -28,8 +28,8 @@ func newConfigShowCmd(drivers []bus.Driver) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "Print the configuration in effect: file, environment and defaults together",
-		Long: "Print the configuration in effect: the file, overridden by the environment, and defaults for the rest. It says\n" +
-			"where there is a secret, but not what it is.\n\n" +
+		Long: "Print the configuration in effect: the file, overridden by the environment, and defaults for the rest. It shows\n" +
+			"where there is a secret, but not the secret.\n\n" +
 			"With --origin each line ends with where its value came from: file and line, a variable, a flag, or default.\n" +
 			"In JSON it is then a list of keys with their values and origins.",
 		Example: "  stompgw config show --config prod.yaml --origin\n" +

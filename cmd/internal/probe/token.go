@@ -25,8 +25,8 @@ func newTokenCheckCmd(drivers []bus.Driver) *cobra.Command {
 	var revocation bool
 	cmd := &cobra.Command{
 		Use:   "check TOKEN",
-		Short: "Say whether a node would accept a token, what it says, and if not, which check fails",
-		Long: "Say whether a node with this configuration would accept a token, what it says, and if not, which check fails.\n\n" +
+		Short: "Show whether a node would accept a token, what it says, and if not, which check fails",
+		Long: "Show whether a node with this configuration would accept a token, what it says, and if not, which check fails.\n\n" +
 			"With - the TOKEN is read from standard input, so that no list of processes shows it. The exit code is 5 if it is refused.",
 		Example: "  stompgw token check --config prod.yaml - < token.txt",
 	}
