@@ -78,74 +78,74 @@ func (c Check) collect(s scrape) {
 // collectClients tells what the node has to do with its clients.
 func collectClients(s scrape, f gateway.Figures) {
 	s.gauge("sessions", "STOMP sessions, between CONNECT and their end.", float64(f.Sessions))
-	s.gauge("connections", "Connections, those without a session too.", float64(f.Connections))
-	s.counter("frames_received_total", "Frames received from clients, without heart-beats.", f.Frames)
+	s.gauge("connections", "Connections, including those without a session.", float64(f.Connections))
+	s.counter("frames_received_total", "Frames received from clients, not counting heart-beats.", f.Frames)
 	s.counter("sends_published_total", "SENDs given to the bus.", f.Published)
-	s.counter("messages_delivered_total", "MESSAGEs handed to sessions, those that tell a refusal too.", f.Delivered)
-	s.counter("messages_oversized_total", "Messages of the bus not delivered because they are larger than limits.outbound.", f.Oversized)
-	s.counter("message_headers_left_out_total", "Headers of the bus's messages left out because MESSAGE can't have them.", f.LeftOut)
+	s.counter("messages_delivered_total", "MESSAGEs handed to sessions, including refusals.", f.Delivered)
+	s.counter("messages_oversized_total", "Messages from the bus not delivered because they are larger than limits.outbound.", f.Oversized)
+	s.counter("message_headers_left_out_total", "Headers of messages from the bus left out because a MESSAGE can't have them.", f.LeftOut)
 	s.counter("messages_unpackable_total", "MESSAGEs not delivered to a client whose transport can't carry them: SockJS and a body that is not UTF-8.", f.Unpackable)
 	for _, e := range policy.Codes() {
-		s.counter("refusals_total", "Frames that were not carried out, by the code that the client is told.",
+		s.counter("refusals_total", "Frames that were refused, by the code that the client is told.",
 			f.Refused[e.Code], "code", strconv.Itoa(int(e.Code)), "word", e.Word)
 	}
-	s.counter("refusals_total", "Frames that were not carried out, by the code that the client is told.", f.RefusedOther, "code", "0", "word", "refused")
+	s.counter("refusals_total", "Frames that were refused, by the code that the client is told.", f.RefusedOther, "code", "0", "word", "refused")
 	for _, limit := range slices.Sorted(maps.Keys(f.Exceeded)) {
-		s.counter("sends_over_limit_total", "SENDs over a limit, by whose SENDs it counts: those to a channel or all of a session, or those of a node.", f.Exceeded[limit], "limit", limit)
+		s.counter("sends_over_limit_total", "SENDs over a limit, by the limit: a session's to one channel, all of a session, or all of the node.", f.Exceeded[limit], "limit", limit)
 	}
-	s.counter("sends_dropped_total", "SENDs over a limit that were dropped, of which nobody was told.", f.Dropped)
-	s.counter("refusals_unheard_total", "Refusals of sessions without a subscription to the error destination.", f.Unheard)
-	s.counter("protocol_faults_total", "Connections ended with an ERROR because of a fault of the protocol.", f.Faults)
+	s.counter("sends_dropped_total", "SENDs over a limit that were dropped without telling the client.", f.Dropped)
+	s.counter("refusals_unheard_total", "Refusals for sessions that are not subscribed to the error destination.", f.Unheard)
+	s.counter("protocol_faults_total", "Connections closed with an ERROR because of a protocol fault.", f.Faults)
 	s.counter("slow_closes_total", "Sessions closed because they did not read, or acknowledge, fast enough.", f.SlowCloses)
-	s.counter("hung_closes_total", "Sessions closed because their clients hang: the connection lives, but no heart-beat comes.", f.HungCloses)
+	s.counter("hung_closes_total", "Sessions closed because their client hung: the connection was alive, but sent no heart-beats.", f.HungCloses)
 	s.counter("sessions_kicked_total", "Sessions ended by an operator, or because their member had too many.", f.Kicked)
-	s.counter("blocked_attempts_total", "CONNECTs and other frames of members that an operator keeps out for a while.", f.Blocked)
+	s.counter("blocked_attempts_total", "CONNECTs and other frames of members that an operator has blocked.", f.Blocked)
 	s.counter("nacks_total", "NACKs received, which redeliver nothing.", f.Nacks)
 }
 
 // collectHistory tells what the node keeps of what was published, and who could go on where he was.
 func collectHistory(s scrape, f gateway.Figures) {
-	s.gauge("history_destinations", "Destinations of which the node keeps, or has kept, messages.", float64(f.History.Rings))
+	s.gauge("history_destinations", "Destinations whose messages the node keeps, or has kept.", float64(f.History.Rings))
 	s.gauge("history_messages", "Messages kept for clients that come back.", float64(f.History.Messages))
-	s.gauge("history_bytes", "Bytes that these take, at most history.memory.", float64(f.History.Bytes))
+	s.gauge("history_bytes", "Bytes that these messages take, at most history.memory.", float64(f.History.Bytes))
 	s.counter("history_evicted_total", "Messages dropped before their time because history.memory was used up.", f.History.Evicted)
 	s.counter("history_replayed_total", "MESSAGEs sent from what was kept.", f.Replayed)
 	for _, outcome := range slices.Sorted(maps.Keys(f.Resumed)) {
-		s.counter("history_resumes_total", "SUBSCRIBEs with a position, by recovered, or why they could not go on there.", f.Resumed[outcome], "outcome", outcome)
+		s.counter("history_resumes_total", "SUBSCRIBEs with a position, by outcome: recovered, or why not.", f.Resumed[outcome], "outcome", outcome)
 	}
 }
 
 // collectPresence tells who is in rooms, and what it takes to know that of all nodes.
 func collectPresence(s scrape, f gateway.PresenceFigures) {
 	s.gauge("presence_rooms", "Rooms with somebody who is connected to this node.", float64(f.Rooms))
-	s.gauge("presence_members", "Members in these, each once for each room.", float64(f.Members))
-	s.gauge("presence_viewed_rooms", "Rooms of which clients of this node see who is there.", float64(f.Views))
-	s.gauge("presence_viewers", "Subscriptions to who is in a room.", float64(f.Viewers))
+	s.gauge("presence_members", "Members in these rooms, counted once per room.", float64(f.Members))
+	s.gauge("presence_viewed_rooms", "Rooms whose presence clients of this node see.", float64(f.Views))
+	s.gauge("presence_viewers", "Subscriptions to the presence of a room.", float64(f.Viewers))
 	s.counter("presence_questions_total", "Questions to other nodes about who is there.", f.Asked)
-	s.counter("presence_gaps_total", "Occasions on which something was missing of what another node told, so that it was asked anew.", f.Gaps)
-	s.counter("presence_ignored_total", "What came over the bus, or as an answer, that no live node tells.", f.Ignored)
+	s.counter("presence_gaps_total", "Times that something was missing from what another node reported, so that it was asked again.", f.Gaps)
+	s.counter("presence_ignored_total", "Messages and answers about presence that no live node sent.", f.Ignored)
 }
 
 // collectTokens tells what became of the tokens that clients brought.
 func collectTokens(s scrape, f gateway.Figures) {
 	t := f.Tokens
-	s.counter("tokens_verified_total", "Tokens that were checked, since memory knew no verdict.", t.Verified)
-	s.counter("tokens_known_total", "Tokens of which memory knew the verdict.", t.Known)
-	s.counter("tokens_refused_total", "Tokens that were not taken, those of memory too.", t.Refused)
-	s.counter("tokens_revoked_total", "Tokens that were not taken because they are on the list of revoked ones.", t.Revoked)
-	s.counter("revocations_away_total", "Times that the list of revoked tokens could not be asked, and its last word stood.", t.ListAway)
+	s.counter("tokens_verified_total", "Tokens verified because no verdict was in memory.", t.Verified)
+	s.counter("tokens_known_total", "Tokens whose verdict was in memory.", t.Known)
+	s.counter("tokens_refused_total", "Tokens refused, including those whose verdict was in memory.", t.Refused)
+	s.counter("tokens_revoked_total", "Tokens refused because they are revoked.", t.Revoked)
+	s.counter("revocations_away_total", "Times that the list of revoked tokens could not be reached, so that its last answer stood.", t.ListAway)
 	s.counter("messages_withheld_total", "MESSAGEs not delivered to a subscription whose login has lapsed.", f.Withheld)
 }
 
 // collectBus tells what the node has to do with its broker.
 func collectBus(s scrape, f bus.Figures) {
-	s.gauge("bus_queued_envelopes", "Envelopes published and not answered by the broker.", float64(f.Queued))
-	s.counter("bus_reconnects_total", "Times that the connection to the broker was lost and made again.", f.Reconnects)
-	s.counter("bus_missed_envelopes_total", "Envelopes for this node that it knows it did not get.", f.Missed)
-	s.counter("bus_gaps_total", "Occasions on which the broker had removed what this node had not read.", f.Gaps)
-	s.counter("bus_repeated_envelopes_total", "Envelopes dropped because they had arrived before.", f.Repeated)
-	s.counter("bus_skipped_messages_total", "Messages of the broker that can't be understood.", f.Skipped)
-	s.gauge("bus_past_messages", "Messages from before the node began that it has yet to read for its history.", float64(f.Past))
+	s.gauge("bus_queued_envelopes", "Envelopes published that the broker has not confirmed yet.", float64(f.Queued))
+	s.counter("bus_reconnects_total", "Times that the connection to the broker was lost and restored.", f.Reconnects)
+	s.counter("bus_missed_envelopes_total", "Envelopes for this node that it knows it has missed.", f.Missed)
+	s.counter("bus_gaps_total", "Times that the broker had removed messages that this node had not read.", f.Gaps)
+	s.counter("bus_repeated_envelopes_total", "Envelopes dropped because they had already arrived.", f.Repeated)
+	s.counter("bus_skipped_messages_total", "Messages from the broker that can't be understood.", f.Skipped)
+	s.gauge("bus_past_messages", "Messages from before the node's start that it has yet to read for its history.", float64(f.Past))
 	for _, p := range f.Partitions {
 		labels := []string{"topic", p.Topic, "partition", strconv.Itoa(p.Partition)}
 		s.gauge("bus_partition_lag_messages", "Messages that the broker has and this node has not read.", float64(p.Lag), labels...)
@@ -196,7 +196,7 @@ type RegistryFigures func() redisregistry.Figures
 
 func (r RegistryFigures) collect(s scrape) {
 	f := r()
-	s.gauge("registry_up", "1 while Redis takes the sessions, else 0.", oneIf(!f.Away))
+	s.gauge("registry_up", "1 while Redis accepts the sessions, else 0.", oneIf(!f.Away))
 	s.gauge("registry_sessions", "Sessions that this node publishes in Redis.", float64(f.Sessions))
 	s.gauge("registry_waiting", "Changes of sessions that Redis does not have yet.", float64(f.Waiting))
 	s.counter("registry_rewritten_total", "Sessions written again because Redis had lost them.", f.Rewritten)
@@ -205,7 +205,7 @@ func (r RegistryFigures) collect(s scrape) {
 
 func (c *Control) collect(s scrape) {
 	s.counter("control_requests_total", "Requests of operators over Redis that were answered.", c.answered.Load())
-	s.counter("control_malformed_total", "Messages over Redis that are no requests of an operator.", c.malformed.Load())
+	s.counter("control_malformed_total", "Messages over Redis that are not an operator's request.", c.malformed.Load())
 	s.counter("control_dropped_total", "Requests of operators dropped because too many came at once.", c.dropped.Load())
 }
 
@@ -215,7 +215,7 @@ func (l *MemberLimit) collect(s scrape) {
 		return
 	}
 	s.counter("member_limit_kicked_total", "Sessions that this node ended, on any node, because their member had too many.", l.kicked.Load())
-	s.counter("member_limit_unchecked_total", "Times that a member's sessions could not be counted, because Redis was away, a node silent or too many came.", l.unchecked.Load())
+	s.counter("member_limit_unchecked_total", "Times that a member's sessions could not be counted, because Redis was away, a node was silent or too many came at once.", l.unchecked.Load())
 }
 
 // Certificates tells of the files of certificates that the node uses. It must not block.
@@ -229,7 +229,7 @@ type Certificate struct {
 
 func (list Certificates) collect(s scrape) {
 	for _, c := range list() {
-		s.gauge("certificate_expiry_seconds", "Time until a certificate expires, less than 0 once it has.",
+		s.gauge("certificate_expiry_seconds", "Time until a certificate expires, below 0 once it has.",
 			time.Until(c.Expires).Seconds(), "key", c.Key, "file", c.File)
 	}
 }

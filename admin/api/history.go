@@ -19,9 +19,9 @@ func (a *API) addHistory() {
 }
 
 type historyQuery struct {
-	Destination string `query:"destination" required:"true" minLength:"1" maxLength:"8192" doc:"by its name on the bus, such as /topic/chat or /member/42/queue/inbox"`
-	After       string `query:"after" maxLength:"600" doc:"only what came behind this position: that of a page, a message or an x-position header"`
-	Limit       int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"fewer come where they take more than 8 MiB"`
+	Destination string `query:"destination" required:"true" minLength:"1" maxLength:"8192" doc:"its name on the bus, such as /topic/chat or /member/42/queue/inbox"`
+	After       string `query:"after" maxLength:"600" doc:"only messages after this position, which comes from a page, a message or an x-position header"`
+	Limit       int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"most messages of the page, which ends earlier at 8 MiB"`
 }
 
 func (a *API) readHistory(ctx context.Context, q *historyQuery) (gateway.HistoryJSON, error) {

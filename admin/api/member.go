@@ -35,7 +35,7 @@ func (m Member) MarshalJSON() ([]byte, error) { return json.RawMessage(m).Marsha
 func (m Member) Schema(huma.Registry) *huma.Schema {
 	one := 1
 	return &huma.Schema{
-		Description: "a member: an integer, or a text",
+		Description: "a member: an integer or a text",
 		OneOf:       []*huma.Schema{{Type: huma.TypeInteger, Format: "int64"}, {Type: huma.TypeString, MinLength: &one}},
 	}
 }

@@ -22,7 +22,7 @@ func (a *API) addMembers() {
 
 // MemberPath is the member that a path names.
 type MemberPath struct {
-	ID string `path:"id" maxLength:"1024" doc:"the member as JSON, percent-encoded: 7, %22alice%22"`
+	ID string `path:"id" maxLength:"1024" doc:"the member as JSON, percent-encoded: 7 or %22alice%22"`
 }
 
 func (p MemberPath) member() (m Member, err error) {
@@ -35,10 +35,10 @@ func (p MemberPath) member() (m Member, err error) {
 // memberState is what is known of a member.
 type memberState struct {
 	Member   Member          `json:"member"`
-	Online   bool            `json:"online" doc:"it has a session"`
-	Total    int             `json:"total" doc:"sessions that it has, counted up to 100,000"`
+	Online   bool            `json:"online" doc:"whether it has a session"`
+	Total    int             `json:"total" doc:"number of its sessions, counted up to 100,000"`
 	Sessions []admin.Session `json:"sessions" nullable:"false" doc:"the first 1,000 of them"`
-	Blocked  *time.Time      `json:"blocked_until" doc:"until when it is kept out; null when it is not"`
+	Blocked  *time.Time      `json:"blocked_until" doc:"when its block ends; null if it is not blocked"`
 }
 
 func (a *API) showMember(ctx context.Context, in *MemberPath) (s memberState, err error) {
@@ -57,7 +57,7 @@ func (a *API) showMember(ctx context.Context, in *MemberPath) (s memberState, er
 type blockRequest struct {
 	MemberPath
 	Body struct {
-		Seconds int `json:"seconds" minimum:"1" maximum:"3153600000" doc:"for how long, from now on"`
+		Seconds int `json:"seconds" minimum:"1" maximum:"3153600000" doc:"how long from now"`
 	} `nameHint:"Block"`
 }
 

@@ -20,8 +20,8 @@ type metrics struct {
 func newMetrics() metrics {
 	labels := []string{"route", "status"}
 	return metrics{
-		prometheus.NewCounterVec(prometheus.CounterOpts{Name: "stompgw_api_requests_total", Help: "Requests of backends that were answered."}, labels),
-		prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "stompgw_api_request_seconds", Help: "Time from a request of a backend to the end of its answer."}, labels),
+		prometheus.NewCounterVec(prometheus.CounterOpts{Name: "stompgw_api_requests_total", Help: "Requests from backends that were answered."}, labels),
+		prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "stompgw_api_request_seconds", Help: "Time from a backend's request to the end of its response."}, labels),
 	}
 }
 

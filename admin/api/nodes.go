@@ -29,23 +29,23 @@ func (a *API) listNodes(ctx context.Context, _ *nothing) (list nodeList, err err
 }
 
 type nodePath struct {
-	ID string `path:"id" maxLength:"100" doc:"its UUID, or the id in the list of nodes"`
+	ID string `path:"id" maxLength:"100" doc:"its UUID, or its id in the list of nodes"`
 }
 
 type drained struct {
-	Sessions int `json:"sessions" doc:"that it had"`
+	Sessions int `json:"sessions" doc:"number of sessions that it had"`
 }
 
 type destinationsQuery struct {
-	Match  string `query:"match" maxLength:"8192" doc:"only those that this pattern, or destination, stands for"`
+	Match  string `query:"match" maxLength:"8192" doc:"only destinations that match this pattern or name"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"1000"`
-	Cursor string `query:"cursor" maxLength:"8192" doc:"of the page before, with the same match"`
+	Cursor string `query:"cursor" maxLength:"8192" doc:"cursor of the previous page, with the same match"`
 }
 
 type destinationPage struct {
-	Destinations []registry.Destination `json:"destinations" nullable:"false" doc:"of rooms where somebody is present also how many members and anonymous sessions are, as the nodes count: a member on two of them counts twice"`
-	Cursor       string                 `json:"cursor,omitempty" doc:"with which the next page begins; there is none on the last one"`
-	Silent       []string               `json:"silent_nodes" nullable:"false" doc:"nodes that did not answer, whose subscribers, and who is present there, are not counted"`
+	Destinations []registry.Destination `json:"destinations" nullable:"false" doc:"rooms also have the number of members and anonymous sessions present; a member on two nodes counts twice"`
+	Cursor       string                 `json:"cursor,omitempty" doc:"cursor of the next page; missing on the last one"`
+	Silent       []string               `json:"silent_nodes" nullable:"false" doc:"nodes that did not answer; their subscribers and members are not counted"`
 }
 
 func (a *API) listDestinations(ctx context.Context, q *destinationsQuery) (p destinationPage, err error) {

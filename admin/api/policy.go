@@ -21,34 +21,34 @@ type policyRequest struct {
 	Body struct {
 		Command     string            `json:"command" enum:"SUBSCRIBE,SEND"`
 		Destination string            `json:"destination" minLength:"1" maxLength:"8192"`
-		Headers     map[string]string `json:"headers,omitempty" doc:"of the frame"`
-		Claims      json.RawMessage   `json:"claims,omitempty" doc:"an object, of a valid token; without it nobody is logged in"`
+		Headers     map[string]string `json:"headers,omitempty" doc:"headers of the frame"`
+		Claims      json.RawMessage   `json:"claims,omitempty" doc:"claims of a valid token, an object; without them nobody is logged in"`
 	} `nameHint:"Trial"`
 }
 
 // verdict is what the rules make of a frame.
 type verdict struct {
 	Allowed bool        `json:"allowed"`
-	Code    policy.Code `json:"code,omitempty" doc:"that the client is told"`
-	Word    string      `json:"error,omitempty" doc:"the word of the code"`
+	Code    policy.Code `json:"code,omitempty" doc:"code that the client is told"`
+	Word    string      `json:"error,omitempty" doc:"word of the code"`
 	Message string      `json:"message,omitempty"`
-	Reason  string      `json:"reason,omitempty" doc:"for the log alone"`
+	Reason  string      `json:"reason,omitempty" doc:"reason for the log; the client is not told"`
 
-	Rule       string `json:"rule,omitempty" doc:"that decides, such as channels[2]"`
-	Where      string `json:"where,omitempty" doc:"where it stands"`
-	Match      string `json:"match,omitempty" doc:"what it says there"`
-	Field      string `json:"field,omitempty" doc:"of the rule, that decides"`
-	Expression string `json:"expression,omitempty" doc:"of that field"`
+	Rule       string `json:"rule,omitempty" doc:"rule that decides, such as channels[2]"`
+	Where      string `json:"where,omitempty" doc:"where the rule is written"`
+	Match      string `json:"match,omitempty" doc:"text of the rule's match"`
+	Field      string `json:"field,omitempty" doc:"field of the rule that decides"`
+	Expression string `json:"expression,omitempty" doc:"text of that field"`
 
-	Destination string `json:"destination,omitempty" doc:"what a SUBSCRIBE that may pass is on the bus: below /member another than the client says"`
-	Room        string `json:"room,omitempty" doc:"whose subscribers it tells of, below /presence"`
+	Destination string `json:"destination,omitempty" doc:"the bus name of an allowed SUBSCRIBE's destination; below /member it differs from what the client wrote"`
+	Room        string `json:"room,omitempty" doc:"destination whose subscribers a SUBSCRIBE below /presence shows"`
 
 	Target    string `json:"target,omitempty" doc:"where the message of a SEND goes"`
-	Session   bool   `json:"session,omitempty" doc:"it goes to the sender's own session"`
-	Rewritten bool   `json:"rewritten,omitempty" doc:"the rule changes the message before"`
+	Session   bool   `json:"session,omitempty" doc:"whether it goes to the sender's own session"`
+	Rewritten bool   `json:"rewritten,omitempty" doc:"whether the rule changes the message first"`
 	Limits    string `json:"limits,omitempty" doc:"what each session may send to the target's channel, such as 5/s, burst 10"`
-	Schema    string `json:"schema,omitempty" doc:"JSON Schema that the message has to fit then: its file, or the schema itself"`
-	Backend   string `json:"backend,omitempty" doc:"what a backend reads the message from, such as topic orders-in"`
+	Schema    string `json:"schema,omitempty" doc:"JSON Schema that the message must match: its file, or the schema itself"`
+	Backend   string `json:"backend,omitempty" doc:"where a backend reads the message, such as topic orders-in"`
 }
 
 func (a *API) testPolicy(_ context.Context, in *policyRequest) (out verdict, err error) {

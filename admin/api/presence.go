@@ -19,26 +19,26 @@ func (a *API) addPresence() {
 }
 
 type presenceQuery struct {
-	Destination string `query:"destination" required:"true" minLength:"1" maxLength:"8192" doc:"the room by its name, such as /topic/room.1; no pattern"`
-	Count       bool   `query:"count" doc:"whether members are only counted, and not listed"`
+	Destination string `query:"destination" required:"true" minLength:"1" maxLength:"8192" doc:"name of the room, such as /topic/room.1; not a pattern"`
+	Count       bool   `query:"count" doc:"only count members, don't list them"`
 }
 
 // presence is who is in a room.
 type presence struct {
 	Destination string   `json:"destination"`
-	Count       int      `json:"count" doc:"members. It is exact where they are listed; else a member with sessions on two nodes counts twice"`
-	Anonymous   int      `json:"anonymous" doc:"sessions of nobody"`
-	Many        bool     `json:"many" doc:"members are not listed: it was asked for their number, their rule says presence: count, or one node has more of them than presence.limit"`
-	Members     []person `json:"members" nullable:"false" doc:"in the order of their ids' text"`
-	Silent      []string `json:"silent_nodes" nullable:"false" doc:"nodes that did not answer, whose people are missing"`
+	Count       int      `json:"count" doc:"number of members; exact if they are listed, else a member with sessions on two nodes counts twice"`
+	Anonymous   int      `json:"anonymous" doc:"number of sessions that are not logged in"`
+	Many        bool     `json:"many" doc:"members are not listed: the request asked to count, the rule has presence: count, or one node has more members than presence.limit"`
+	Members     []person `json:"members" nullable:"false" doc:"members in order of their ids as text"`
+	Silent      []string `json:"silent_nodes" nullable:"false" doc:"nodes that did not answer; their members are missing"`
 }
 
 // person is a member who is in a room.
 type person struct {
 	Member   Member `json:"member"`
-	Sessions int    `json:"sessions" doc:"of the member's, in the room"`
-	Since    int64  `json:"since" doc:"when the newest of these sessions came, in ms since 1970"`
-	Info     any    `json:"info,omitempty" doc:"as presence_info of the rule made it for that session"`
+	Sessions int    `json:"sessions" doc:"number of the member's sessions in the room"`
+	Since    int64  `json:"since" doc:"when the newest of these sessions subscribed, in ms since 1970"`
+	Info     any    `json:"info,omitempty" doc:"what the rule's presence_info gave for that session"`
 }
 
 func (a *API) showPresence(ctx context.Context, q *presenceQuery) (p presence, err error) {

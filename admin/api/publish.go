@@ -45,15 +45,15 @@ func maxPublish(limit int) int64 { return 6*int64(limit) + maxBody }
 
 // message is what is published.
 type message struct {
-	Destination string            `json:"destination" minLength:"1" maxLength:"8192" doc:"with member or session it is one below their own: /queue/inbox"`
-	Headers     map[string]string `json:"headers,omitempty" doc:"of the MESSAGE, besides its content-type"`
-	ContentType string            `json:"content_type,omitempty" maxLength:"1024" doc:"default text/plain;charset=UTF-8, and with body_base64 that or application/octet-stream"`
+	Destination string            `json:"destination" minLength:"1" maxLength:"8192" doc:"with member or session, a destination of theirs without the prefix: /queue/inbox"`
+	Headers     map[string]string `json:"headers,omitempty" doc:"headers of the MESSAGE, besides its content-type"`
+	ContentType string            `json:"content_type,omitempty" maxLength:"1024" doc:"default text/plain;charset=UTF-8; with body_base64, application/octet-stream if the body is not UTF-8"`
 	Body        string            `json:"body,omitempty"`
-	Base64      base64Body        `json:"body_base64,omitempty" doc:"the body where it is no text, in place of body"`
-	Member      Member            `json:"member,omitempty" doc:"to the inbox of this member"`
-	Issuer      string            `json:"issuer,omitempty" maxLength:"1024" doc:"the name of whose member that is, where there are several issuers"`
-	Session     string            `json:"session,omitempty" minLength:"1" maxLength:"200" doc:"to this session alone"`
-	To          string            `json:"to,omitempty" enum:"sessions" doc:"sessions: beside member, to each of its sessions as their own, and not to the inbox"`
+	Base64      base64Body        `json:"body_base64,omitempty" doc:"the body in base64, instead of body"`
+	Member      Member            `json:"member,omitempty" doc:"publish to this member's inbox"`
+	Issuer      string            `json:"issuer,omitempty" maxLength:"1024" doc:"name of the member's issuer, if there are several"`
+	Session     string            `json:"session,omitempty" minLength:"1" maxLength:"200" doc:"publish to this session alone"`
+	To          string            `json:"to,omitempty" enum:"sessions" doc:"with member, the word sessions publishes to each session's own destination instead of the inbox"`
 }
 
 type publishRequest struct{ Body message }
@@ -77,7 +77,7 @@ func (base64Body) Schema(huma.Registry) *huma.Schema {
 
 // published is what became of a message that was published.
 type published struct {
-	Envelopes int `json:"envelopes" doc:"what the broker has of it: one, or one for each session"`
+	Envelopes int `json:"envelopes" doc:"messages that the broker has: one, or one per session"`
 }
 
 func (a *API) publish(ctx context.Context, in *publishRequest) (p published, err error) {
@@ -158,14 +158,14 @@ func (m *message) headers(body []byte) (list []bus.Header, err error) {
 
 // line is what became of one message of a batch.
 type line struct {
-	Line      int      `json:"line" doc:"from 1 on, as in the request"`
-	Status    int      `json:"status" doc:"as publish would have answered"`
-	Envelopes int      `json:"envelopes,omitempty" doc:"what the broker has of it"`
-	Problem   *Problem `json:"problem,omitempty" doc:"why not, or not to all"`
+	Line      int      `json:"line" doc:"line of the request, from 1"`
+	Status    int      `json:"status" doc:"status that a single publish would have got"`
+	Envelopes int      `json:"envelopes,omitempty" doc:"messages that the broker has"`
+	Problem   *Problem `json:"problem,omitempty" doc:"why the message was not published, or not to all"`
 }
 
 type batchRequest struct {
-	RawBody []byte `contentType:"application/x-ndjson" doc:"a message a line"`
+	RawBody []byte `contentType:"application/x-ndjson" doc:"one message per line"`
 }
 
 // addBatch serves r, whose body is no JSON, but many lines of it.
@@ -174,7 +174,7 @@ func (a *API) addBatch(r route) {
 	schemas := a.huma.OpenAPI().Components.Schemas
 	each, told := schemas.Schema(reflect.TypeFor[message](), true, ""), schemas.Schema(reflect.TypeFor[line](), true, "")
 	op.Responses["200"] = &huma.Response{
-		Description: "a line for each of the request, of which the schema is that",
+		Description: "one line for each line of the request, with this schema",
 		Content:     map[string]*huma.MediaType{ndjson: {Schema: told}},
 	}
 	op.Description = fmt.Sprintf("At most %d lines and %d bytes. It is read whole before the first message is published; a line that can't be published is told, and the others are.", maxLines, maxBatch)

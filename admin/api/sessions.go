@@ -29,9 +29,9 @@ func (a *API) addSessions() {
 
 // Narrowing is what sessions have to be, besides of whom. It is exported for huma, which sees no other embedded structs; so are the next.
 type Narrowing struct {
-	Destination string `query:"destination" json:"destination,omitempty" minLength:"1" maxLength:"8192" doc:"subscribed to it, or to anything that this pattern matches"`
-	Node        string `query:"node" json:"node,omitempty" minLength:"1" maxLength:"200" doc:"on this node: its name, UUID, or host, or the beginning of the first two"`
-	Transport   string `query:"transport" json:"transport,omitempty" minLength:"1" maxLength:"50" doc:"over it, such as websocket or tcp"`
+	Destination string `query:"destination" json:"destination,omitempty" minLength:"1" maxLength:"8192" doc:"subscribed to this destination, or to anything that this pattern matches"`
+	Node        string `query:"node" json:"node,omitempty" minLength:"1" maxLength:"200" doc:"on this node: its name, host or UUID, or a beginning of the name or UUID"`
+	Transport   string `query:"transport" json:"transport,omitempty" minLength:"1" maxLength:"50" doc:"over this transport, such as websocket or tcp"`
 }
 
 func (n Narrowing) filter(m Member) admin.Filter {
@@ -41,17 +41,17 @@ func (n Narrowing) filter(m Member) admin.Filter {
 type sessionsQuery struct {
 	Member string `query:"member" maxLength:"1024" doc:"of this member, as JSON"`
 	Narrowing
-	Older  int    `query:"older_seconds" minimum:"0" maximum:"3153600000" doc:"connected for so long, or longer"`
-	Live   bool   `query:"live" default:"true" doc:"whether nodes are asked what Redis does not know"`
+	Older  int    `query:"older_seconds" minimum:"0" maximum:"3153600000" doc:"connected for at least this long"`
+	Live   bool   `query:"live" default:"true" doc:"also ask the nodes for what Redis does not know"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
-	Cursor string `query:"cursor" maxLength:"1024" doc:"of the page before, with the same filters"`
+	Cursor string `query:"cursor" maxLength:"1024" doc:"cursor of the previous page, with the same filters"`
 }
 
 // sessionPage is a page of a list of sessions.
 type sessionPage struct {
 	Sessions []admin.Session `json:"sessions" nullable:"false"`
-	Cursor   string          `json:"cursor,omitempty" doc:"with which the next page begins; there is none on the last one"`
-	Silent   []string        `json:"silent_nodes" nullable:"false" doc:"nodes that did not answer, of which sessions or what they know may be missing"`
+	Cursor   string          `json:"cursor,omitempty" doc:"cursor of the next page; missing on the last one"`
+	Silent   []string        `json:"silent_nodes" nullable:"false" doc:"nodes that did not answer; their sessions or details may be missing"`
 }
 
 func (a *API) listSessions(ctx context.Context, q *sessionsQuery) (p sessionPage, err error) {
@@ -109,8 +109,8 @@ func (a *API) showSession(ctx context.Context, in *SessionPath) (admin.Session, 
 
 // Told is what clients of sessions that end are told.
 type Told struct {
-	Reason string `query:"reason" json:"reason,omitempty" maxLength:"200" doc:"one line that the clients are told; default that of the code"`
-	Code   int    `query:"code" json:"code,omitempty" minimum:"0" doc:"for the clients' programs: one that stompgw explain lists, or your own from 1000 on; default 15, kicked"`
+	Reason string `query:"reason" json:"reason,omitempty" maxLength:"200" doc:"one line that the clients are told; default: the code's text"`
+	Code   int    `query:"code" json:"code,omitempty" minimum:"0" doc:"code for the clients' programs: one that stompgw explain lists, or your own from 1000; default 15, kicked"`
 }
 
 func (t Told) kick() (k gateway.Kick, err error) {
@@ -128,9 +128,9 @@ func (t Told) kick() (k gateway.Kick, err error) {
 
 // kicked is what became of sessions that were to end.
 type kicked struct {
-	Kicked int `json:"kicked" doc:"sessions that have ended"`
-	Gone   int `json:"gone" doc:"sessions that had ended before"`
-	Silent int `json:"silent" doc:"sessions of nodes that did not answer: they may have ended or not"`
+	Kicked int `json:"kicked" doc:"sessions that were ended"`
+	Gone   int `json:"gone" doc:"sessions that had already ended"`
+	Silent int `json:"silent" doc:"sessions of nodes that did not answer; they may have ended or not"`
 }
 
 type endRequest struct {
@@ -143,12 +143,12 @@ func (a *API) endSession(ctx context.Context, in *endRequest) (kicked, error) {
 }
 
 type kickBody struct {
-	Session string `json:"session,omitempty" maxLength:"200" doc:"this session alone"`
-	Member  Member `json:"member,omitempty" doc:"those of this member"`
-	All     bool   `json:"all,omitempty" doc:"all, where neither session, member nor destination says whose"`
+	Session string `json:"session,omitempty" maxLength:"200" doc:"only this session"`
+	Member  Member `json:"member,omitempty" doc:"only this member's sessions"`
+	All     bool   `json:"all,omitempty" doc:"all sessions; needed without session, member or destination"`
 	Narrowing
 	Told
-	Block int `json:"block_seconds,omitempty" minimum:"0" maximum:"3153600000" doc:"for how long their members can't connect; the one of member even where there is no session"`
+	Block int `json:"block_seconds,omitempty" minimum:"0" maximum:"3153600000" doc:"how long their members can't connect; with member it is blocked even without a session"`
 }
 
 type kickRequest struct{ Body kickBody }
@@ -220,9 +220,9 @@ func tally(results iter.Seq2[admin.Result, error]) (count map[admin.Outcome]int,
 
 type endingRequest struct {
 	Body struct {
-		Session     string `json:"session,omitempty" maxLength:"200" doc:"of this session"`
-		Member      Member `json:"member,omitempty" doc:"of all sessions of this member"`
-		Destination string `json:"destination" minLength:"1" maxLength:"8192" doc:"that very one, or the text of the pattern that was subscribed to"`
+		Session     string `json:"session,omitempty" maxLength:"200" doc:"subscriptions of this session"`
+		Member      Member `json:"member,omitempty" doc:"subscriptions of all this member's sessions"`
+		Destination string `json:"destination" minLength:"1" maxLength:"8192" doc:"the exact destination, or the pattern as subscribed to"`
 		Reason      string `json:"reason,omitempty" maxLength:"200" doc:"one line that the clients are told"`
 	} `nameHint:"Ending"`
 }
@@ -230,8 +230,8 @@ type endingRequest struct {
 // ended is what became of subscriptions that were to end.
 type ended struct {
 	Ended         int `json:"ended" doc:"sessions that had such subscriptions"`
-	NotSubscribed int `json:"not_subscribed" doc:"sessions that had none, or had ended before"`
-	Silent        int `json:"silent" doc:"sessions of nodes that did not answer: their subscriptions may have ended or not"`
+	NotSubscribed int `json:"not_subscribed" doc:"sessions that had none, or had already ended"`
+	Silent        int `json:"silent" doc:"sessions of nodes that did not answer; their subscriptions may have ended or not"`
 }
 
 func (a *API) endSubscriptions(ctx context.Context, in *endingRequest) (e ended, err error) {
