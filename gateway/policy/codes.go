@@ -64,10 +64,10 @@ func Codes() []Explanation {
 		{CodeBlocked, "blocked", "This member may not connect for a while", true},
 		{CodeSessions, "too_many_sessions", "This member has too many sessions", false},
 		{CodeEnded, "subscription_ended", "The subscription has ended: the message broker brings its destination no more", true},
-		{CodeNotRecovered, "not_recovered", "What was missed can't be had any more, the subscription goes on from now", false},
-		{CodeHole, "hole", "Some messages are lost, the subscription goes on behind them", false},
-		{CodeManyPresent, "too_many_present", "Too many are present to be listed, they can be counted", true},
-		{CodeSchema, "schema", "The message's body does not fit the channel's schema", false},
+		{CodeNotRecovered, "not_recovered", "What was missed is no longer available, the subscription goes on from now", false},
+		{CodeHole, "hole", "Some messages are lost, the subscription goes on after them", false},
+		{CodeManyPresent, "too_many_present", "Too many are present to be listed, but they can be counted", true},
+		{CodeSchema, "schema", "The message's body does not match the channel's schema", false},
 		{CodeRate, "rate", "Too many messages in a short time, try again later", true},
 	}
 }
