@@ -8,33 +8,33 @@ import (
 	"github.com/stompgw/stompgw/gateway/policy"
 )
 
-// Figures are a node's counts since it was made, and its state of now.
+// Figures are a node's counts since it was made, and its current state.
 type Figures struct {
 	Sessions     int                    // between CONNECT and their end
-	Connections  int                    // those without a session too; a SockJS session over HTTP is one beside its requests
+	Connections  int                    // also those without a session; a SockJS session over HTTP counts as one beside its requests
 	Frames       uint64                 // received whole, heart-beats not counted
 	Published    uint64                 // SENDs given to the bus
-	Delivered    uint64                 // MESSAGEs handed to sessions, those that tell a refusal too
-	Unpackable   uint64                 // messages not delivered to a subscriber whose transport can't carry them: SockJS and what is not UTF-8
-	Oversized    uint64                 // messages of the bus that were larger than what may wait for one session
-	LeftOut      uint64                 // headers of the bus's messages that no client got, as STOMP has no place for them
+	Delivered    uint64                 // MESSAGEs handed to sessions, including those that report a refusal
+	Unpackable   uint64                 // messages not delivered because a subscriber's transport can't carry them: over SockJS, if not UTF-8
+	Oversized    uint64                 // messages from the bus that were larger than what may wait for one session
+	LeftOut      uint64                 // headers of messages from the bus that no client got, as STOMP has no place for them
 	Refused      map[policy.Code]uint64 // frames that were not carried out, with an entry for each code
-	RefusedOther uint64                 // the same, with codes that are an interceptor's own
-	Exceeded     map[string]uint64      // SENDs over a limit, by "channel", "session" or "node": whose SENDs it counts
-	Dropped      uint64                 // those of them of which their clients were told nothing
-	Resumed      map[string]uint64      // SUBSCRIBEs with a position, by "recovered", or why they did not go on there
-	Replayed     uint64                 // MESSAGEs read from what the node has kept
+	RefusedOther uint64                 // the same, with an interceptor's own codes
+	Exceeded     map[string]uint64      // SENDs over a limit, by what the limit is for: "channel", "session" or "node"
+	Dropped      uint64                 // those of Exceeded that were dropped without telling the client
+	Resumed      map[string]uint64      // SUBSCRIBEs with a position, by "recovered", or by why they could not resume there
+	Replayed     uint64                 // MESSAGEs read from the history that the node keeps
 	History      History
 	Presence     PresenceFigures
 	Withheld     uint64       // messages not delivered to a subscription whose login has lapsed
 	Tokens       auth.Figures // what became of tokens
-	Unheard      uint64       // those of them whose session was not subscribed to the error destination
+	Unheard      uint64       // refusals to sessions that were not subscribed to the error destination
 	Faults       uint64       // ERRORs for faults of the protocol
 	SlowCloses   uint64       // sessions closed because they did not read, or acknowledge, fast enough
-	HungCloses   uint64       // sessions closed because their clients hang, see WithHung
+	HungCloses   uint64       // sessions closed because their clients hung, see WithHung
 	Nacks        uint64       // NACKs, which redeliver nothing
 	Kicked       uint64       // sessions ended by Kick
-	Blocked      uint64       // CONNECTs, logins and frames of members that Block keeps out
+	Blocked      uint64       // CONNECTs, logins and frames of members that are blocked, see Block
 	BusError     error        // nil while the broker answers
 	Bus          *bus.Figures // nil when the bus is not a bus.Measured
 }

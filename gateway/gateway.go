@@ -1,10 +1,10 @@
 // Package gateway is a STOMP gateway to embed: clients speak STOMP 1.0 to 1.2 over WebSocket,
 // SockJS or TCP, and a bus carries their messages between nodes.
 //
-// A message's way, downwards: a loop reads a socket, the transport (ws, sockjs, tcp) unpacks it, session
-// decodes and carries out the frame, policy judges it, router gives it to the bus; and back: router
-// finds the subscribers of what the bus brings, packs it once for all of a kind, and the loop
-// writes.
+// The way of a message in: a loop reads a socket, the transport (ws, sockjs, tcp) unpacks it, session
+// decodes and carries out the frame, policy judges it, and router gives it to the bus. The way out:
+// router finds the subscribers to what the bus delivers and packs it once for all of a kind, and the
+// loop writes.
 package gateway
 
 import (
@@ -32,7 +32,7 @@ import (
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
 
-// Version is this gateway's, as CONNECTED tells it.
+// Version is this gateway's version, which CONNECTED reports.
 const Version = "0.2.0"
 
 // Gateway is one node. It is an http.Handler, so it can also live in somebody else's server.
@@ -56,7 +56,7 @@ type engine struct {
 	leave    func()             // begins the drain
 }
 
-// New makes a node that publishes its sessions to reg and speaks to others over b. Both stay the
+// New makes a node that publishes its sessions to reg and talks to other nodes over b. Both remain the
 // caller's, who closes them after Run.
 func New(node registry.Node, b bus.Bus, reg registry.Registry, rules *policy.Catalogue, opts ...Option) (*Gateway, error) {
 	g := &Gateway{bus: b, set: defaults()}
@@ -97,11 +97,10 @@ type Listener struct {
 }
 
 // Run serves what comes over the listeners, and through ServeHTTP, until ctx ends or Drain is called.
-// Then it drains: it lets nobody in, and closes its sessions spread over WithDrain. The HTTP listeners
-// stay open for as long as there are SockJS sessions over HTTP, each request of which may be a
-// connection of its own; what is not theirs is answered 503. When it returns,
-// every goroutine it started has ended. The error is nil after a drain, else what kept the node from
-// serving. It must be called once.
+// Then it drains: it refuses new connections, and closes its sessions spread over WithDrain. The HTTP
+// listeners stay open while there are SockJS sessions over HTTP, since each of their requests may be a
+// new connection; other requests are answered 503. When Run returns, every goroutine it started has
+// ended. The error is nil after a drain, else what kept the node from serving. Run must be called once.
 func (g *Gateway) Run(ctx context.Context, lns ...Listener) error {
 	e, err := g.newEngine()
 	if err != nil {
@@ -208,7 +207,7 @@ func (e *engine) discard() error {
 	return errors.Join(errs...)
 }
 
-// Ready returns nil while new clients are welcome, else why not, in words for an operator.
+// Ready returns nil while new clients are accepted, else why not, in words for an operator.
 func (g *Gateway) Ready() error {
 	e := g.engine.Load()
 	switch {
@@ -226,8 +225,8 @@ func (g *Gateway) Ready() error {
 	return nil
 }
 
-// Alive returns nil while the node can do its work once its broker does, else why nothing but a new
-// process helps. What the broker does, it never depends on.
+// Alive returns nil while the node can work as soon as its broker does, else why only a new process
+// helps. It never depends on the state of the broker.
 func (g *Gateway) Alive() error {
 	if b, ok := g.bus.(bus.Living); ok {
 		return b.Alive()
@@ -235,11 +234,12 @@ func (g *Gateway) Alive() error {
 	return nil
 }
 
-// SetRules makes other rules count from now on. Their prefixes and error destination have to be the
-// same as before, and the bus has to have the backends of their routes, or it returns an error and changes nothing. Subscriptions that the new rules don't
-// allow end, and their clients are told. It may be called from any goroutine, and returns before all
-// sessions were looked at. When they were, done, if it is not nil, hears how many subscriptions
-// ended; on any goroutine, which it must not hold up, and never if Run ends before.
+// SetRules replaces the rules. The prefixes and the error destination must be the same as before, and
+// the bus must have the backends of the routes; otherwise it returns an error and changes nothing.
+// Subscriptions that the new rules don't allow end, and their clients are told. It may be called from
+// any goroutine, and returns before all sessions have been checked. When they have been, done is called
+// with the number of subscriptions that ended, unless it is nil: on any goroutine, which it must not
+// hold up, and never if Run ends first.
 func (g *Gateway) SetRules(rules *policy.Catalogue, done func(ended int)) error {
 	if !rules.Agrees(g.rules.Load()) {
 		return errors.New("gateway: the new rules have other prefixes, or another error destination, than the node began with")
@@ -314,10 +314,10 @@ func (e *engine) review(look func(h *session.Host, tell func(ended int)), done f
 	}
 }
 
-// SetIssuers makes the issuers of WithAuth others from now on, as SetRules does the rules: see
-// auth.Authenticator.SetIssuers. Who is logged in by a key that has gone is told to log in again, and
-// from then on counts as one whose token has expired. Where a label has changed, what members have
-// subscribed to as such ends, and they are told. done is as in SetRules.
+// SetIssuers replaces the issuers of WithAuth, as SetRules does the rules: see
+// auth.Authenticator.SetIssuers. Whoever is logged in by a key that is gone is told to log in again, and
+// from then on is treated as if the token had expired. Where a label has changed, subscriptions to
+// destinations of members end, and the members are told. done is as in SetRules.
 func (g *Gateway) SetIssuers(issuers []auth.Issuer, done func(ended int)) error {
 	if g.set.host.Auth == nil {
 		return errors.New("gateway: it was made without WithAuth, and takes no tokens")
@@ -329,11 +329,11 @@ func (g *Gateway) SetIssuers(issuers []auth.Issuer, done func(ended int)) error 
 	return nil
 }
 
-// Sessions is how many sessions the node has, between CONNECT and their end.
+// Sessions is the number of sessions the node has, counted from CONNECT to their end.
 func (g *Gateway) Sessions() int { return int(g.set.host.Stats.Open.Load()) }
 
-// ServeHTTP answers what is at or below the endpoint, and everything else as WithPages says. In somebody
-// else's server, WebSocket and SockJS need HTTP/1.1: they take the connection over.
+// ServeHTTP answers requests at or below the endpoint, and all others as WithPages says. In somebody
+// else's server, WebSocket and SockJS need HTTP/1.1, since they take over the connection.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.front.ServeHTTP(w, r) }
 
 // drain lets all leave.

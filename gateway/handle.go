@@ -23,17 +23,18 @@ type Request struct {
 	replies, publish []bus.Envelope
 }
 
-// Reply answers the sender's session, and no other of the same member: at destination as the
-// session subscribes to it, such as "/session/queue/answers". It goes out when the function has
-// returned nil, without the bus.
+// Reply answers the sender's session, and no other of the same member. destination is named as the
+// session subscribes to it, such as "/session/queue/answers". The reply goes out once the function has
+// returned nil, and does not use the bus.
 func (r *Request) Reply(destination string, body []byte, headers ...bus.Header) {
 	r.replies = append(r.replies, bus.Envelope{Destination: destination, Body: bytes.Clone(body), Headers: travelling(headers)})
 }
 
-// Publish sends a message to all who subscribe to destination, on all nodes, when the function has
-// returned nil: to "/member/42/queue/x" for what member 42 calls "/member/queue/x" (see destination.Inbox). The rules are not asked.
-// Only the gateway tells who is present: where the function has published, or replied, below that prefix, it counts as failed.
-// The RECEIPT that the SEND may want comes when the bus has all that is published; in a transaction it waits for COMMIT.
+// Publish sends a message to all subscribers of destination, on all nodes, once the function has
+// returned nil. "/member/42/queue/x" is what member 42 calls "/member/queue/x" (see destination.Inbox).
+// The rules are not checked. Only the gateway may publish presence: a function that publishes or replies
+// below that prefix counts as failed. If the SEND asks for a RECEIPT, it is sent once the bus has
+// everything that is published; in a transaction it waits for COMMIT.
 func (r *Request) Publish(destination string, body []byte, headers ...bus.Header) {
 	r.publish = append(r.publish, bus.Envelope{Destination: destination, Body: bytes.Clone(body), Headers: travelling(headers)})
 }
@@ -60,11 +61,12 @@ type handler struct {
 	fn      func(context.Context, *Request) error
 }
 
-// HandleFunc has fn carry out SENDs to a destination under the application prefix, in the place of a
-// route: "/app/rpc/{name}", where {name} stands for one segment. Handlers are tried in the order of the options, and
-// before the routes. Rules are not asked, and limits of channels count nothing of it: fn sees in Who for whom the frame acts. What it returns
-// means what it does of an Interceptor, with nil for done. It may block as one may; what it then
-// publishes goes out even if the sender's token has expired meanwhile.
+// HandleFunc has fn carry out SENDs to destinations under the application prefix, in place of a route.
+// In a pattern such as "/app/rpc/{name}", {name} stands for one segment. Handlers are tried in the order
+// of the options, before the routes. The rules are not checked, and the limits of channels don't count
+// these SENDs: fn sees in Who for whom the frame acts. Its result means the same as an Interceptor's,
+// and nil means done. It may block as an Interceptor may; what it then publishes goes out even if the
+// sender's token has expired meanwhile.
 func HandleFunc(pattern string, fn func(ctx context.Context, r *Request) error) Option {
 	return func(s *settings) { s.handlers = append(s.handlers, handler{pattern: pattern, fn: fn}) }
 }

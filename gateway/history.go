@@ -16,7 +16,7 @@ import (
 
 // Bounds of one page of history.
 const (
-	// MaxHistory is how many messages a page has at most, as many as a rule may have kept.
+	// MaxHistory is how many messages a page has at most; a rule can't keep more either.
 	MaxHistory = 10_000
 
 	historyBytes = 8 << 20  // of messages as STOMP writes them; the last one may go beyond
@@ -24,28 +24,28 @@ const (
 )
 
 var (
-	// ErrNoHistory reports a destination of which nothing is kept: its channel has no history, it is a pattern, or the bus has no past.
+	// ErrNoHistory reports a destination without history: its channel has none, it is a pattern, or the bus keeps no past.
 	ErrNoHistory = errors.New("gateway: the destination has no history")
 
-	// ErrPosition reports what is no position of a message.
+	// ErrPosition reports a text that is not the position of a message.
 	ErrPosition = errors.New("gateway: no position of a message, which is what an x-position header says, whole")
 
-	// ErrNotRecovered reports a position behind which something is missing by now, or that is of another log of the broker. It will not
-	// come back.
+	// ErrNotRecovered reports a position after which messages are missing by now, or one of another log of the broker.
+	// The messages will not come back.
 	ErrNotRecovered = errors.New("gateway: not all that came after the position is there any more")
 )
 
-// HistoryPage is a part of what is kept of a destination, the oldest message first.
+// HistoryPage is a part of a destination's history, the oldest message first.
 type HistoryPage struct {
 	Messages []Kept
-	Position string // of who has seen them, for the next page, or for the resume header of a SUBSCRIBE; empty where that can't be told
-	More     bool   // there are others behind them already
+	Position string // after these messages, for the next page, or for the resume header of a SUBSCRIBE; empty if not known
+	More     bool   // there are more messages after these already
 }
 
-// Kept is a message that is kept.
+// Kept is a message in the history of a destination.
 type Kept struct {
-	Position string       // of who has seen it, and what came before; empty where that can't be told
-	Headers  []bus.Header // the sender's, and content-type; less those that are of a MESSAGE alone, such as message-id
+	Position string       // after this message and all before it; empty if not known
+	Headers  []bus.Header // the sender's, and content-type, without those that only a MESSAGE has, such as message-id
 	Body     []byte       // the caller's
 }
 
@@ -67,13 +67,14 @@ type KeptJSON = pageapi.Kept
 // JSON returns m as programs read it. It shares the memory of the body.
 func (m Kept) JSON() KeptJSON { return pageapi.NewKept(m.Position, m.Headers, m.Body) }
 
-// History returns messages of a destination with history, by its name on the bus, such as /topic/chat or /member/42/queue/inbox: the
-// last ones, or with after, which is a Position, the first ones that came behind it. There are limit at most, 1 to MaxHistory, and
-// fewer where they take more than 8 MiB. It needs no right: that is for the caller to look at.
+// History returns messages of a destination with history, by its name on the bus, such as /topic/chat or
+// /member/42/queue/inbox: the last ones or, with after, which is a Position, the first ones after it. It returns at
+// most limit, 1 to MaxHistory, and fewer if they take more than 8 MiB. It checks no rights: that is up to the caller.
 //
-// The node reads what it has kept, as it does for a subscriber, and has the bus bring the rest. Errors are ErrNoHistory, ErrPosition,
-// ErrNotRecovered, ErrNotRunning, what a bus says of a destination that it can't bring, and bus.ErrDown when it does not answer. It
-// waits until the bus delivers, or ctx ends; it must not be called on a loop, where a Registry is.
+// The node reads what it has kept, as it does for a subscriber, and has the bus deliver the rest. Errors are
+// ErrNoHistory, ErrPosition, ErrNotRecovered, ErrNotRunning, what the bus reports for a destination that it can't
+// read, and bus.ErrDown when it does not answer. History waits until the bus delivers, or ctx ends. It must not be
+// called on a loop, where the methods of a Registry run.
 func (g *Gateway) History(ctx context.Context, destination, after string, limit int) (page HistoryPage, err error) {
 	if limit < 1 || limit > MaxHistory {
 		return page, fmt.Errorf("gateway: %d messages: want 1 to %d", limit, MaxHistory)

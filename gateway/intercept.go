@@ -19,13 +19,12 @@ import (
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
 
-// Frame is one frame of a client on its way in. It belongs to the function that gets it until that
-// returns.
+// Frame is one inbound frame of a client. It belongs to the function that gets it until that returns.
 type Frame struct {
-	Session policy.Session // of a CONNECT, without a key and a principal
+	Session policy.Session // for a CONNECT, without a key and a principal
 	Who     *auth.Identity // whom the frame acts for; nil for nobody
 	Command string
-	Header  Header // all of it, what proves the sender too
+	Header  Header // all of it, including credentials
 	Body    []byte
 }
 
@@ -41,35 +40,35 @@ func (h Header) Get(name string) string {
 	return ""
 }
 
-// Set puts one entry in the place of all of that name.
+// Set replaces all entries of that name by one.
 func (h *Header) Set(name, value string) {
 	h.Del(name)
 	*h = append(*h, bus.Header{Name: name, Value: value})
 }
 
-// Del takes out all entries of that name.
+// Del removes all entries of that name.
 func (h *Header) Del(name string) {
 	*h = slices.DeleteFunc(slices.Clone(*h), func(e bus.Header) bool { return e.Name == name })
 }
 
 // Interceptor sees each CONNECT (and STOMP), SUBSCRIBE, SEND, UNSUBSCRIBE and DISCONNECT before it
-// takes effect: after the sender's token was checked, and before the rules are asked; but no SEND that is
-// over what its session, or the node, may take (see policy.Rules). It may change f's Header and Body; another
-// token there counts for nothing. What it returns decides:
+// takes effect: after the sender's token was checked, and before the rules are. It does not see a SEND
+// over the limits of its session or of the node (see policy.Rules). It may change f's Header and Body; a
+// new token there has no effect. What it returns decides:
 //
 //   - nil lets the frame pass as it is then;
-//   - Refuse answers on the error channel, a CONNECT with an ERROR that ends the connection;
-//   - ErrDrop carries the frame not out, and answers nothing, not even a RECEIPT;
+//   - Refuse answers on the error channel, or a CONNECT with an ERROR that ends the connection;
+//   - ErrDrop drops the frame, and answers nothing, not even with a RECEIPT;
 //   - Close ends the connection with an ERROR;
 //   - any other error is logged, and the client is told code 14, as after a panic.
 //
-// It may block, on a goroutine of its own: the session waits, and no other does. ctx ends after the
-// time of WithPatience, or with the session; that a client has gone shows only when its session
-// reads on. At most 1024 frames of a node are in such functions at a time, and others wait.
+// It may block, as it runs on its own goroutine: only its session waits. ctx ends after the time of
+// WithPatience, or with the session; that a client has gone is noticed only when its session reads
+// again. At most 1024 frames of a node are in such functions at a time; others wait.
 type Interceptor func(ctx context.Context, f *Frame) error
 
-// WithInterceptor adds one; several run in the order of the options, each after the one before has
-// let the frame pass. Default none, and then frames of a session cost no goroutine.
+// WithInterceptor adds an Interceptor. Several run in the order of the options, each after the one
+// before has let the frame pass. Default none, and then frames of a session cost no goroutine.
 func WithInterceptor(i Interceptor) Option {
 	return func(s *settings) { s.intercepts = append(s.intercepts, i) }
 }
@@ -78,7 +77,7 @@ func WithInterceptor(i Interceptor) Option {
 // default 30 s. The frame is carried out, or not, when it returns.
 func WithPatience(d time.Duration) Option { return func(s *settings) { s.patience = d } }
 
-// ErrDrop has a frame forgotten.
+// ErrDrop has the frame dropped.
 var ErrDrop error = &session.Outcome{Drop: true}
 
 // Refuse returns the error that has a frame refused: the client is told code and message. The codes

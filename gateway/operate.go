@@ -18,22 +18,22 @@ import (
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
-// ErrNotRunning reports that Run does not run, so that there is no session to ask for.
+// ErrNotRunning reports that Run is not running, so there are no sessions.
 var ErrNotRunning = errors.New("gateway: the node does not run")
 
 // Kick says how sessions are ended.
 type Kick struct {
-	// Reason is for the client, in the message header of its ERROR: a line of at most 200 bytes, default that of Code.
+	// Reason is for the client, in the message header of its ERROR: a line of at most 200 bytes; default that of Code.
 	Reason string `json:"reason,omitempty"`
 
-	// Code is for its programs, in the error-code header; default policy.CodeKicked. Those that are not of
+	// Code is for programs, in the error-code header; default policy.CodeKicked. Codes that are not in
 	// policy.Codes are the caller's own.
 	Code policy.Code `json:"code,omitempty"`
 }
 
-// Live returns what the node knows of those of the given sessions that it has, in no order. It waits
-// for every loop, until ctx ends: then it returns what it has, and ctx's error. It must not be called
-// on a loop, where a Registry is.
+// Live returns the state of those of the given sessions that this node has, in no order. It waits for
+// every loop; if ctx ends first it returns what it has, and ctx's error. It must not be called on a
+// loop, where the methods of a Registry run.
 func (g *Gateway) Live(ctx context.Context, ids []registry.SessionID) ([]registry.Live, error) {
 	return gather(ctx, g, ids, func(h *session.Host, share []registry.SessionID, tell func([]registry.Live)) {
 		h.Live(ctx, share, tell)
@@ -54,8 +54,8 @@ func gather[T any](ctx context.Context, g *Gateway, ids []registry.SessionID, as
 	return loop.Gather(ctx, e.loops, func(i int, tell func([]T)) { ask(e.hosts[i], shares[i], tell) })
 }
 
-// Subscribers returns the sessions with a subscription to that destination, or to anything that a pattern
-// matches, such as the pattern itself, each once, in the order of their ids. It waits as Live does.
+// Subscribers returns the sessions with a subscription to a destination or, given a pattern, to anything
+// that it matches, such as the pattern itself; each once, in the order of their ids. It waits as Live does.
 func (g *Gateway) Subscribers(ctx context.Context, destination string) ([]registry.SessionID, error) {
 	ids, err := gather(ctx, g, nil, func(h *session.Host, _ []registry.SessionID, tell func([]registry.SessionID)) {
 		h.Subscribers(ctx, destination, tell)
@@ -67,11 +67,13 @@ func (g *Gateway) Subscribers(ctx context.Context, destination string) ([]regist
 // MaxDestinations is how many destinations one call of Destinations returns.
 const MaxDestinations = 1000
 
-// Destinations returns the first destinations behind after, and patterns, that clients of this node have subscribed to, in the
-// order of their names, most of them at most, which is 1 to MaxDestinations; next is behind which there may be more, empty for no
-// more. With match, which is a pattern or a destination, only those that it stands for: a pattern when it covers all of that. What
-// is below the session prefix is each session's own, and not among them, nor is what is not UTF-8. They are read from the router's index, which costs
-// the loops nothing, and counted by the loops, for which it waits as Live does. Of rooms where somebody is present it says how many are.
+// Destinations returns the destinations and patterns that clients of this node have subscribed to, in the order of
+// their names: the first ones after after, at most most of them, which is 1 to MaxDestinations. next is the after of
+// the next page, empty if there are no more. With match, a pattern or a destination, it returns only those that match
+// stands for, and a pattern only if match covers all of it. Destinations below the session prefix, which are each
+// session's own, are left out, and so are names that are not UTF-8. Names come from the router's index, which costs
+// the loops nothing; the loops count the subscribers, and it waits for them as Live does. For rooms where somebody is
+// present it says how many are.
 func (g *Gateway) Destinations(ctx context.Context, match, after string, most int) (page []registry.Destination, next string, err error) {
 	matcher, err := matchOf(match)
 	if err != nil {
@@ -119,7 +121,7 @@ func addPresent(page []registry.Destination, present []registry.Present) {
 	}
 }
 
-// CheckMatch returns why Destinations does not take a match, nil when it does.
+// CheckMatch returns why Destinations does not accept a match, nil if it does.
 func CheckMatch(match string) error {
 	_, err := matchOf(match)
 	return err
@@ -137,10 +139,10 @@ func matchOf(match string) (*destination.Matcher, error) {
 	return &m, err
 }
 
-// Kick ends sessions: each client gets an ERROR with the reason, behind what waits for it, and its
-// connection closes. Open transactions are gone, and so is what DISCONNECT still waits for. It
-// returns those that the node had, in no order; of the others it knows nothing any more. It waits as
-// Live does: when ctx ends before all is done, more may be ended than it returns, and some not.
+// Kick ends sessions: each client gets an ERROR with the reason, after what already waits for it, and
+// its connection closes. Open transactions are lost, and so is what a DISCONNECT still waits for. Kick
+// returns the sessions that the node had, in no order; it knows nothing of the others any more. It waits
+// as Live does: if ctx ends first, more sessions may end than it returns, and some may not.
 func (g *Gateway) Kick(ctx context.Context, ids []registry.SessionID, k Kick) (kicked []registry.SessionID, err error) {
 	why, err := k.explain()
 	if err != nil {
@@ -153,9 +155,10 @@ func (g *Gateway) Kick(ctx context.Context, ids []registry.SessionID, k Kick) (k
 	return kicked, err
 }
 
-// EndSubscriptions ends the subscriptions of sessions to that very destination, or by that very pattern. Each client reads the
-// reason, by default that an operator did it, on its error destination, with code policy.CodeEnded; it may subscribe again
-// if the rules let it. It returns the sessions that had such a subscription, in no order, and waits as Kick does.
+// EndSubscriptions ends the subscriptions of sessions to exactly this destination or pattern. Each client is told the
+// reason, by default that an operator did it, on its error destination, with code policy.CodeEnded. It may subscribe
+// again if the rules let it. EndSubscriptions returns the sessions that had such a subscription, in no order, and
+// waits as Kick does.
 func (g *Gateway) EndSubscriptions(ctx context.Context, ids []registry.SessionID, destination, reason string) ([]registry.SessionID, error) {
 	if err := CheckReason(reason); err != nil {
 		return nil, fmt.Errorf("gateway: the reason can't be told: %w", err)
@@ -173,8 +176,8 @@ func (g *Gateway) EndSubscriptions(ctx context.Context, ids []registry.SessionID
 // maxReason is how many bytes of a reason fit what people read.
 const maxReason = 200
 
-// CheckReason returns why reason can't be told to a client, nil when it can. An empty one can: it means
-// that of the code. The rule keeps it fit for the header of an ERROR and for a line of a log.
+// CheckReason returns why reason can't be told to a client, nil if it can. An empty one can: it means
+// that of the code. The rule keeps reasons fit for the header of an ERROR and for a line of a log.
 func CheckReason(reason string) error {
 	switch {
 	case len(reason) > maxReason:
@@ -187,7 +190,7 @@ func CheckReason(reason string) error {
 	return nil
 }
 
-// Check returns why sessions can't be ended like this, nil when they can.
+// Check returns why sessions can't be ended with k, nil if they can.
 func (k Kick) Check() error {
 	_, err := k.explain()
 	return err
@@ -212,15 +215,15 @@ func (k Kick) explain() (policy.Explanation, error) {
 	return why, nil
 }
 
-// Block keeps members, named as JSON (42 or "bob"), from having sessions until the given times; what
-// was said before is forgotten. A blocked member's CONNECT, or login, is answered with an ERROR, code
-// policy.CodeBlocked; a frame by its token in a session of another member is refused with that code.
-// Sessions that the members have stay, and may renew their tokens, see Kick. It may be called from
-// any goroutine, at any time.
+// Block keeps members, named as JSON (42 or "bob"), from starting sessions until the given times, and
+// replaces all earlier blocks. A blocked member's CONNECT, or login, is answered with an ERROR, code
+// policy.CodeBlocked; a frame with its token in a session of another member is refused with that code.
+// Sessions that the members already have stay, and may renew their tokens; see Kick. It may be called
+// from any goroutine, at any time.
 func (g *Gateway) Block(until map[string]time.Time) { g.set.host.Blocks.Set(until, time.Now()) }
 
 // Drain makes Run drain and return, as the end of its context does. It returns at once, and does
-// nothing when Run does not run.
+// nothing if Run is not running.
 func (g *Gateway) Drain() {
 	if e := g.engine.Load(); e != nil {
 		g.front.Stop()
@@ -228,5 +231,5 @@ func (g *Gateway) Drain() {
 	}
 }
 
-// Draining reports whether the node lets nobody in because it stops.
+// Draining reports whether the node refuses new connections because it is stopping.
 func (g *Gateway) Draining() bool { return g.front.Stopping() }

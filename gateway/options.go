@@ -16,7 +16,7 @@ import (
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
 
-// Limits bound what clients may take of a node.
+// Limits bound what clients may take from a node.
 type Limits struct {
 	Message        int           // bytes of one SEND's body, default 64 KiB
 	Outbound       int           // bytes that may wait for one client, default 1 MiB, at least Message
@@ -26,12 +26,12 @@ type Limits struct {
 
 // SockJS is what a node offers to clients that can't, or don't, use a bare WebSocket.
 type SockJS struct {
-	Heartbeat      time.Duration // between two signs of life to a client that waits, default 25 s
-	SessionTimeout time.Duration // that a session lives on while no request of the client waits for it, default 5 s
-	StreamLimit    int           // bytes after which a streaming answer ends and the client asks again, default 128 KiB
+	Heartbeat      time.Duration // between two signs of life to a waiting client, default 25 s
+	SessionTimeout time.Duration // how long a session survives without a waiting request of its client, default 5 s
+	StreamLimit    int           // bytes after which a streaming response ends and the client asks again, default 128 KiB
 	CookieNeeded   bool          // set and ask for the cookie JSESSIONID, which some load balancers need
-	ClientURL      string        // where the page for clients of other origins loads sockjs-client from; none is served if empty
-	Echo           bool          // offer the services of protocol test suites: /echo, /close and their like
+	ClientURL      string        // where the page for clients of other origins loads sockjs-client from; empty means no page
+	Echo           bool          // offer the services of protocol test suites: /echo, /close and so on
 }
 
 // DefaultSockJS returns the defaults.
@@ -93,18 +93,18 @@ func defaults() settings {
 // allLines are the lines of the log that clients, and somebody else's code, can cause at will.
 func (s *settings) allLines() []*seldom.Line { return append(s.host.Lines.All(), &s.failed, &s.unread) }
 
-// Option sets what has a default.
+// Option changes a default of New.
 type Option func(*settings)
 
 // WithEndpoint sets the path at which clients connect: WebSocket there and at "<path>/websocket", and
 // SockJS. Default "/stomp".
 func WithEndpoint(path string) Option { return func(s *settings) { s.front.SockJS.Path = path } }
 
-// WithOrigins adds origins whose pages may connect, beside those of the same origin and requests
+// WithOrigins adds origins whose pages may connect, beside pages of the same origin and requests
 // without one: "https://app.example.com", "https://*.example.com" where * is any part of the host,
 // "http://localhost:*" where it is any port, or "*" for all, which includes pages opened from disk. "null"
-// is these alone, and as good as all: any page can show another in a frame that has this origin. Default none.
-// See origin.Check.
+// is for these alone, but as good as "*": any page can show another in a frame that has this origin.
+// Default none. See origin.Check.
 func WithOrigins(patterns []string) Option { return func(s *settings) { s.origins = patterns } }
 
 // WithLimits replaces the limits; see Limits for the defaults.
@@ -116,39 +116,39 @@ func WithLimits(l Limits) Option {
 }
 
 // WithHeartBeat sets what the node offers: how often it sends, and wants to receive, a heart-beat.
-// 0 is never; default 10 s both. Clients may ask for down to 1 s.
+// 0 means never; default 10 s both. Clients may ask for down to 1 s.
 func WithHeartBeat(send, receive time.Duration) Option {
 	return func(s *settings) { s.host.HeartBeat = stomp.HeartBeat{Send: send, Receive: receive} }
 }
 
-// WithHung sets after how long a session is closed that has promised heart-beats and sends nothing of
-// STOMP, while its connection lives: a page that hangs answers WebSocket pings for ever. Three of the
-// promised periods are waited for in any case; 0 is never, default 10 minutes.
+// WithHung sets how long a session that has promised heart-beats may send no STOMP, on a connection that
+// is alive, before it is closed: a page that hangs answers WebSocket pings for ever. The node waits for at
+// least three of the promised periods. 0 means never; default 10 minutes.
 func WithHung(d time.Duration) Option { return func(s *settings) { s.host.Hung = d } }
 
-// WithFallback sets what becomes of a refusal when the session has no subscription to the error
+// WithFallback sets what happens to a refusal if the session has no subscription to the error
 // destination; default policy.FallbackDrop.
 func WithFallback(f policy.Fallback) Option { return func(s *settings) { s.host.Fallback = f } }
 
-// WithHistory sets how many bytes the node keeps of what was published to channels with history, of all together; default 64 MiB.
-// The oldest go first. Go's memory for that may be twice as much.
+// WithHistory sets how many bytes of messages the node keeps for all channels with history together; default 64 MiB.
+// The oldest messages go first. Go's memory for them may be twice as much.
 func WithHistory(memory int) Option { return func(s *settings) { s.memory = memory } }
 
 // WithDrain sets over how long a stopping node spreads the closing of its sessions; default 10 s.
-// Few sessions take less: ten of each loop go every 100 ms in any case.
+// Few sessions take less: each loop closes at least ten every 100 ms.
 func WithDrain(d time.Duration) Option { return func(s *settings) { s.drain = d } }
 
 // WithLogger sets where the node logs; default nowhere. Tokens and bodies are never logged.
 func WithLogger(l *slog.Logger) Option { return func(s *settings) { s.front.Log, s.host.Log = l, l } }
 
-// WithEveryLine sets whether the log has each line that a client can cause at will, as it should be while
-// the client is made; default one a second of each kind, with the number of those left out.
+// WithEveryLine sets whether the log has every line that a client can cause at will, which helps while a
+// client is developed; default one of each kind a second, with the number of those left out.
 func WithEveryLine(every bool) Option { return func(s *settings) { s.front.EveryLine = every } }
 
 // WithPages sets what answers HTTP requests outside the endpoint; default 404.
 func WithPages(h http.Handler) Option { return func(s *settings) { s.front.Pages = h } }
 
-// WithSockJS sets what is offered beside bare WebSocket; nil is nothing. Default DefaultSockJS.
+// WithSockJS sets what is offered beside bare WebSocket; nil means nothing. Default DefaultSockJS.
 func WithSockJS(s *SockJS) Option {
 	return func(set *settings) {
 		if set.front.NoSockJS = s == nil; s != nil {
@@ -157,13 +157,13 @@ func WithSockJS(s *SockJS) Option {
 	}
 }
 
-// WithAuth sets what checks the tokens of clients; default nothing, and then nobody is logged in.
+// WithAuth sets what checks the tokens of clients; default nothing, and then nobody can log in.
 func WithAuth(a *auth.Authenticator) Option { return func(s *settings) { s.host.Auth = a } }
 
-// WithAnonymous sets whether a client may connect without a token that is good; default true. If
-// not, its CONNECT is answered with an ERROR.
+// WithAnonymous sets whether a client may connect without a valid token; default true. If not, its
+// CONNECT is answered with an ERROR.
 func WithAnonymous(allowed bool) Option { return func(s *settings) { s.host.LoginOnly = !allowed } }
 
-// WithGrace sets for how long after the expiry of its token a session still receives what needs a
-// login; default 30 s. The client is told at the expiry, and may renew.
+// WithGrace sets how long after the expiry of its token a session still receives what needs a login;
+// default 30 s. The client is told at the expiry, and may renew the token.
 func WithGrace(d time.Duration) Option { return func(s *settings) { s.host.Grace = d } }

@@ -12,12 +12,12 @@ import (
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
-// PageSource is what is known over all nodes, for pages. Its methods may be called from any goroutine.
+// PageSource is what is known across all nodes, for pages. Its methods may be called from any goroutine.
 type PageSource = pageapi.Source
 
-// WithPageAPI has the node answer pages over plain HTTP, at "<endpoint>/api/destinations", "presence" and "history": what there is, who is there, and
-// what was said, as far as the token that they bring, and the rules of SUBSCRIBE, let them see it. Interceptors are not asked. source may be nil for a node that
-// is alone. Default not.
+// WithPageAPI has the node answer pages over plain HTTP, at "<endpoint>/api/destinations", "presence" and "history":
+// which destinations there are, who is present and what was published, as far as the page's token and the rules for
+// SUBSCRIBE allow. Interceptors are not called. source may be nil if the node is alone. Default off.
 func WithPageAPI(source PageSource) Option {
 	return func(s *settings) { s.pageAPI = &pageSource{source} }
 }

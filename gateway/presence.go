@@ -17,12 +17,12 @@ const MaxPresenceLimit = presence.MaxLimit
 // Peers are the other nodes. Its methods may be called from any goroutine, and wait for Redis.
 type Peers = presence.Peers
 
-// PresenceFigures are what a node does with who is in rooms.
+// PresenceFigures are a node's counts about presence.
 type PresenceFigures = presence.Figures
 
-// Presence says how a node keeps who is in rooms, which are the destinations of channels that have presence.
+// Presence says how a node tracks who is in rooms, which are the destinations of channels that have presence.
 type Presence struct {
-	Grace time.Duration // after which a member has left who does not come back; 0 is at once
+	Grace time.Duration // how long a member that is gone may take to come back before it counts as left; 0 means no time
 	Limit int           // members of a room that are listed, 1 to MaxPresenceLimit; more are only counted
 	Peers Peers         // nil for a node that is alone
 }
@@ -43,11 +43,11 @@ func (p *Presence) check() error {
 // DefaultPresence returns the defaults: 5 s, 1,000, and a node that is alone.
 func DefaultPresence() Presence { return Presence{Grace: 5 * time.Second, Limit: 1000} }
 
-// WithPresence has the node keep who is in rooms, and tell clients; default not. Then there are no rooms.
+// WithPresence has the node track who is in rooms, and tell clients; default off, and then there are no rooms.
 func WithPresence(p Presence) Option { return func(s *settings) { s.presence = &p } }
 
-// Present returns who is in rooms through sessions of this node or, with counts, how many are; in the order of the rooms, less those where
-// nobody is. It waits for nothing but a short lock. The error is ErrNotRunning.
+// Present returns who is in rooms through sessions of this node or, with counts, how many are. It keeps the order of
+// rooms, and leaves out those where nobody is. It waits for nothing but a short lock. The error is ErrNotRunning.
 func (g *Gateway) Present(_ context.Context, rooms []string, counts bool) ([]registry.Present, error) {
 	e := g.engine.Load()
 	switch {
