@@ -15,7 +15,7 @@ func (c *Catalogue) about(name string) (ru *rule) {
 	return ru
 }
 
-// HasChannel reports whether a channel is about a destination, by its name on the bus, or everybody may subscribe to it.
+// HasChannel reports whether a channel covers a destination, by its name on the bus, or everybody may subscribe to it.
 func (c *Catalogue) HasChannel(name string) bool {
 	return c.about(name) != nil || name == c.errorDest && name != ""
 }
@@ -38,15 +38,15 @@ func (c *Catalogue) demanding(name string) *rule {
 	return c.about(name)
 }
 
-// ShowsSender reports whether those who receive what is sent to a destination, by its name on the bus, see who sent it. It may be called
-// from any goroutine.
+// ShowsSender reports whether subscribers to a destination, by its name on the bus, see who sent a message. It may be
+// called from any goroutine.
 func (c *Catalogue) ShowsSender(name string) bool {
 	ru := c.demanding(name)
 	return ru != nil && ru.from
 }
 
-// Contents is what the bodies of messages to a destination, by its name on the bus, have to be; nil for anything. It may be called from
-// any goroutine.
+// Contents is what the bodies of messages to a destination, by its name on the bus, must be; nil for anything. It may be
+// called from any goroutine.
 func (c *Catalogue) Contents(name string) *Contents {
 	if ru := c.demanding(name); ru != nil {
 		return ru.contents

@@ -9,8 +9,8 @@ import (
 	"github.com/stompgw/stompgw/gateway/destination"
 )
 
-// To says where a route brings a SEND beside its Publish, or instead of it: to a backend that reads the broker itself. The zero value
-// is nowhere; else it has a Topic, which may have a Key, or a Subject.
+// To says where a route sends a SEND in addition to its Publish, or instead of it: to a backend that reads the broker
+// itself. The zero value means nowhere; otherwise it has a Topic, perhaps with a Key, or a Subject.
 type To struct {
 	Topic string `key:"topic" is:"Kafka topic that a backend reads"`
 	// by which the partition is chosen
@@ -18,7 +18,7 @@ type To struct {
 	Subject string `key:"subject" is:"NATS subject that a backend reads; may use the variables of 'match'"`
 }
 
-// String is where it brings a SEND, for people: "topic orders-in"; nothing is nowhere.
+// String is where the SEND goes, for people: "topic orders-in"; empty means nowhere.
 func (t To) String() string {
 	switch {
 	case t.Topic != "":
@@ -124,13 +124,13 @@ func (b *backend) expression() *expression {
 	return b.keyText
 }
 
-// Backend is where a route brings what is sent by it.
+// Backend is the backend that a route sends to.
 type Backend struct {
 	Rule   string // such as "routes[0]"
 	Target bus.Target
 }
 
-// Backends are those of all routes: in a Subject, a part that holds a variable is "*".
+// Backends returns the backends of all routes. In a Subject, a part that holds a variable is "*".
 func (c *Catalogue) Backends() (list []Backend) {
 	for i := range c.routes {
 		if to := c.routes[i].to; to != nil {

@@ -16,7 +16,7 @@ const (
 	CodePattern       Code = 4  // a subscription by pattern, where none is allowed
 	CodeUnavailable   Code = 5  // the broker does not answer
 	CodeUnknown       Code = 6  // the broker may or may not have the message
-	CodeTooLarge      Code = 7  // more than the broker, or a transaction, takes
+	CodeTooLarge      Code = 7  // more than the broker, or a transaction, accepts
 	CodeDestination   Code = 8  // the destination can't be carried
 	CodeTooMany       Code = 9  // too many subscriptions or transactions
 	CodeTransaction   Code = 10 // some SENDs of a transaction were refused
@@ -25,14 +25,14 @@ const (
 	CodeBody          Code = 13 // a route's expression can't be evaluated on the message
 	CodeInternal      Code = 14 // the gateway failed
 	CodeKicked        Code = 15 // an operator has ended the session; in an ERROR
-	CodeBlocked       Code = 16 // an operator keeps the member out for a while; in an ERROR, or for a frame in another's session
+	CodeBlocked       Code = 16 // an operator has blocked the member for a while; in an ERROR, or for a frame in another's session
 	CodeSessions      Code = 17 // the member has too many sessions; in an ERROR
-	CodeEnded         Code = 18 // the broker brings a subscription's destination no more, or an operator has ended the subscription
-	CodeNotRecovered  Code = 19 // what a subscription has missed can't be told, or not be had any more; it goes on from now
-	CodeHole          Code = 20 // some messages of a subscription with history are lost; it goes on
-	CodeManyPresent   Code = 21 // who is present in a room can't be listed, as they are too many; they can be counted
+	CodeEnded         Code = 18 // the broker no longer delivers a subscription's destination, or an operator has ended the subscription
+	CodeNotRecovered  Code = 19 // what a subscription has missed is unknown, or no longer available; it continues from now
+	CodeHole          Code = 20 // some messages of a subscription with history are lost; it continues
+	CodeManyPresent   Code = 21 // too many are present in a room to list them; they can be counted
 	CodeSchema        Code = 22 // the body does not fit the channel's schema
-	CodeRate          Code = 23 // over a limit of the channel, the session or the node; in an ERROR where that ends the session
+	CodeRate          Code = 23 // over a limit of the channel, the session or the node; in an ERROR if that ends the session
 )
 
 // Explanation is the entry of one code in the table that code, README and CLI share.
@@ -72,17 +72,17 @@ func Codes() []Explanation {
 	}
 }
 
-// Refusal is the answer to a frame that is not carried out. It is no fault of the protocol: the
+// Refusal is the answer to a frame that is not carried out. It is not a fault of the protocol: the
 // connection stays.
 type Refusal struct {
 	Explanation
-	RetryAfter time.Duration // when to try again, 0 when that can't be told
-	Rule       string        // which said no, such as "channels[2]"; empty for none
-	Reason     error         // for the log alone, nil when the code says it all; it quotes nothing of the message
-	Fault      *schema.Fault // of CodeSchema: the place in the body, for its sender alone, and the rule; nil of other codes
+	RetryAfter time.Duration // when to try again, 0 if unknown
+	Rule       string        // that refused it, such as "channels[2]"; empty for none
+	Reason     error         // for the log only, nil if the code says it all; it quotes nothing of the message
+	Fault      *schema.Fault // for CodeSchema: the place in the body, for its sender only, and the rule; nil for other codes
 }
 
-// Refuse returns the refusal of a code of the table; a code that is not in it is a fault of ours.
+// Refuse returns the refusal for a code in the table; any other code is a bug.
 func Refuse(code Code) *Refusal {
 	e, ok := Explain(code)
 	if !ok {
@@ -101,8 +101,7 @@ func Explain(code Code) (Explanation, bool) {
 	return Explanation{}, false
 }
 
-// Fallback is what becomes of a refusal when the session has no subscription to the error
-// destination.
+// Fallback is what happens to a refusal if the session has no subscription to the error destination.
 type Fallback string
 
 const (

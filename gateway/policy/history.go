@@ -11,8 +11,8 @@ import (
 	"github.com/stompgw/stompgw/gateway/destination"
 )
 
-// History is how much of what was published to each destination of a channel is kept, for clients that come back. The
-// zero value is nothing; otherwise both are needed.
+// History says how many messages are kept for each destination of a channel, for clients that come back. The zero value
+// keeps nothing; otherwise both fields are needed.
 type History struct {
 	Size int           `key:"size" is:"messages kept for each destination, 1 to 10000; 0 means none"`
 	TTL  time.Duration `key:"ttl" is:"how long they are kept, '1s' to '24h'; set both 'size' and 'ttl', or neither"`
@@ -48,9 +48,9 @@ func (ru *rule) compileHistory(h History, c *Catalogue) error {
 	return nil
 }
 
-// History returns how much is kept of a destination, by its name on the bus: at most size messages, each for ttl. The rule says so
-// that decides about a SUBSCRIBE to it, by whatever name a client calls it. ok is false where nothing is kept. It may be called from any
-// goroutine, for every message.
+// History returns how much is kept for a destination, by its name on the bus: at most size messages, each for ttl. It
+// comes from the rule that decides about a SUBSCRIBE to it, by whatever name a client uses. ok is false if nothing is
+// kept. History may be called from any goroutine, for every message.
 func (c *Catalogue) History(name string) (size int, ttl time.Duration, ok bool) {
 	if c.memory == nil {
 		return 0, 0, false
@@ -70,10 +70,11 @@ func (c *Catalogue) history(name string) History {
 	return History{}
 }
 
-// Keep returns what a bus has to know of what is kept: patterns that match, by its name on the bus, every destination with a
-// history, and perhaps others; those of the rules that take some of them away; the most messages of one, and the longest time; and the bytes
-// for all together, which are the caller's. In a pattern ** stands for any number of segments, * for one or within one for any text, and ? for a character. Without patterns nothing is
-// kept at all.
+// Keep returns what a bus has to know about history: patterns that match every destination with a history, by its name on
+// the bus, and perhaps others; the patterns of rules that exclude some of them; the largest number of messages kept for
+// one destination, and the longest time; and the bytes for all together, which the caller chooses. In a pattern ** stands
+// for any number of segments, * for one segment or for any text within one, and ? for a character. Without patterns
+// nothing is kept at all.
 func (c *Catalogue) Keep(bytes int) (k bus.Keep) {
 	var without []string
 	for i := range c.channels {

@@ -5,24 +5,24 @@ import (
 	"github.com/stompgw/stompgw/gateway/destination"
 )
 
-// Target is where a SEND that may pass goes.
+// Target is where an allowed SEND goes.
 type Target struct {
-	Rule        string    // which said yes, such as "routes[0]"
-	Destination string    // empty where it goes to a backend alone
+	Rule        string    // that allowed it, such as "routes[0]"
+	Destination string    // empty if it goes to a backend only
 	Session     bool      // to the sender's own session, not to all subscribers
-	From        bool      // who receives it sees who sent it
-	Rewrite     *Rewrite  // what becomes of the message before; nil when it goes as it came
-	Contents    *Contents // what its body has to be then; nil for anything
+	From        bool      // subscribers see who sent it
+	Rewrite     *Rewrite  // how the message is changed first; nil if it goes unchanged
+	Contents    *Contents // what its body must be after that; nil for anything
 	Quota       *Quota    // what the session may send to the channel of Destination; nil for anything
 
-	// To is the backend that it goes to as well; zero for none. Its Key is empty where it is the sender's: the member by its name in destinations, or of
-	// nobody the session.
+	// To is the backend that it goes to as well; zero for none. Its Key is empty if the sender is the key: the member, by
+	// its name in destinations, or the session if nobody is logged in.
 	To bus.Target
 }
 
 // JudgeSubscribe says whether a session may subscribe to the destination, which may be a pattern,
-// and whether a subscriber by pattern may receive what is sent to it. It runs on an event loop: what
-// an expression may cost is bounded. It keeps nothing of r.
+// and whether a subscriber by pattern may receive what is sent to it. It runs on an event loop, so the
+// cost of an expression is bounded. It keeps nothing of r.
 func (c *Catalogue) JudgeSubscribe(r *Request) (Grant, *Refusal) {
 	if r.Destination == c.errorDest && c.errorDest != "" {
 		return Grant{Destination: r.Destination}, nil
@@ -149,8 +149,8 @@ func (c *Catalogue) routed(r *Request) (Target, *Refusal) {
 	return target, nil
 }
 
-// LoginRule returns the path of the first expression that asks who is logged in, which without an
-// issuer of tokens nobody is: such as "channels[2].subscribe", and "" if none does.
+// LoginRule returns the path of the first expression that asks who is logged in, such as
+// "channels[2].subscribe"; "" if none does. Without an issuer of tokens nobody is logged in.
 func (c *Catalogue) LoginRule() string {
 	for _, ru := range c.rules() {
 		for _, e := range []*expression{ru.subscribe.expression, ru.send.expression, ru.body, ru.headers, ru.to.expression()} {
@@ -162,7 +162,7 @@ func (c *Catalogue) LoginRule() string {
 	return ""
 }
 
-// IsApp reports whether name is a destination of the application, which routes and not channels judge.
+// IsApp reports whether name is a destination of the application, which is judged by routes, not channels.
 func (c *Catalogue) IsApp(name string) bool { return destination.IsUnder(name, c.prefixes.App) }
 
 // IsSession reports whether name is a destination of the client's own session.

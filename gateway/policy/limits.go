@@ -8,15 +8,15 @@ import (
 	"github.com/stompgw/stompgw/bus/settings"
 )
 
-// Limit is how often clients may SEND. The zero value is any number of times.
+// Limit is how often clients may SEND. The zero value sets no limit.
 type Limit struct {
 	Rate  Rate
-	Burst int  // how many may come at once; 0 is what the rate gives in a second, 1 at least
-	Over  Over // what becomes of others
+	Burst int  // how many may come at once; 0 means one second's worth of the rate, at least 1
+	Over  Over // what happens beyond the limit
 }
 
-// Limits are what each session may SEND to the destinations of a channel, to all of them together. What routes make of a SEND counts
-// for the channel that it goes to. The zero value is anything.
+// Limits are what each session may SEND to all destinations of a channel together. What a route makes of a SEND counts
+// for the channel that it goes to. The zero value sets no limits.
 type Limits struct {
 	Rate    Rate          `key:"rate" is:"SENDs of one session to everything the rule matches: '5/s', '300/m' or '1000/h'; empty means no limit"`
 	Burst   int           `key:"burst" is:"how many may come at once; 0 means one second's worth of the rate"`
@@ -24,16 +24,16 @@ type Limits struct {
 	Over    Over          `key:"over" is:"what happens beyond the limit: 'refuse', 'drop' without telling the client, or 'close' the session"`
 }
 
-// Over is what becomes of a SEND that is over a limit.
+// Over is what happens to a SEND that is over a limit.
 type Over uint8
 
 const (
 	OverRefuse Over = iota // the client is told CodeRate
-	OverDrop               // it is forgotten, and counted; but one for which the client awaits an answer is refused
+	OverDrop               // it is dropped, and counted; but if the client awaits an answer, it is refused
 	OverClose              // an ERROR ends the session
 )
 
-// String is the word of settings: "refuse", "drop" or "close".
+// String is the word in settings: "refuse", "drop" or "close".
 func (o Over) String() string {
 	switch o {
 	case OverDrop:
@@ -44,7 +44,7 @@ func (o Over) String() string {
 	return "refuse"
 }
 
-// UnmarshalText takes the word of settings.
+// UnmarshalText accepts the word in settings.
 func (o *Over) UnmarshalText(text []byte) error {
 	for _, is := range []Over{OverRefuse, OverDrop, OverClose} {
 		if string(text) == is.String() {
@@ -62,10 +62,10 @@ const (
 	OfChannel Scope = iota // those of a session to a channel
 	OfSession              // all of a session
 	OfNode                 // those of all sessions of a node
-	Scopes                 // how many there are
+	Scopes                 // the number of scopes
 )
 
-// String is the word of metrics: "channel", "session" or "node".
+// String is the word in metrics: "channel", "session" or "node".
 func (s Scope) String() string {
 	switch s {
 	case OfSession:
@@ -76,24 +76,24 @@ func (s Scope) String() string {
 	return "channel"
 }
 
-// Quota is a limit in force. It never changes; a Catalogue that takes another's place has its own, and those of the same Name count
-// what the other's have counted.
+// Quota is a limit in force. It never changes. A Catalogue that replaces another has its own, and those of the same Name
+// take over what the others have counted.
 type Quota struct {
-	Limit   // with Burst as it counts; a zero Rate is no limit
+	Limit   // with the effective Burst; a zero Rate is no limit
 	Name    string
 	Scope   Scope
-	Message int    // bytes of a body; 0 is any number
+	Message int    // bytes of a body; 0 means any number
 	rule    string // such as "channels[2]"; empty for none
 	section string // that says it, such as "limits.node"
 }
 
-// PerSession is what counts the SENDs of each session, whatever becomes of them; nil for nothing.
+// PerSession is the limit on all SENDs of each session, whatever happens to them; nil for none.
 func (c *Catalogue) PerSession() *Quota { return c.perSession }
 
-// PerNode is what counts the SENDs of all sessions of a node together; nil for nothing.
+// PerNode is the limit on the SENDs of all sessions of a node together; nil for none.
 func (c *Catalogue) PerNode() *Quota { return c.perNode }
 
-// Fits returns nil if a message with a body of n bytes may be sent, else the refusal. No Quota has no bounds.
+// Fits returns nil if a message with a body of n bytes may be sent, else the refusal. A nil Quota allows any size.
 func (q *Quota) Fits(n int) *Refusal {
 	if q == nil || q.Message == 0 || n <= q.Message {
 		return nil
@@ -101,14 +101,14 @@ func (q *Quota) Fits(n int) *Refusal {
 	return refusedBy(q.rule, CodeTooLarge, reason(fmt.Sprintf("%s.message is %s", q.section, settings.FormatSize(int64(q.Message)))))
 }
 
-// Exceeded returns the refusal of a SEND that would pass after some time.
+// Exceeded returns the refusal of a SEND that would pass after wait.
 func (q *Quota) Exceeded(wait time.Duration) *Refusal {
 	r := refusedBy(q.rule, CodeRate, reason(fmt.Sprintf("%s.rate is %s, burst %d", q.section, q.Rate, q.Burst)))
 	r.RetryAfter = wait
 	return r
 }
 
-// String is what it says, for people: "5/s, burst 10, drop, message 4KiB".
+// String describes the limit for people: "5/s, burst 10, drop, message 4KiB".
 func (q *Quota) String() string {
 	var parts []string
 	if q.Rate != (Rate{}) {

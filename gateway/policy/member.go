@@ -12,7 +12,7 @@ import (
 // destination.Inbox). Only a rule that says the prefix itself is about any of them, so one that was
 // written for everything lets nobody in.
 
-// IsMember reports whether name is a destination of members, or the prefix of all.
+// IsMember reports whether name is a destination of members, or their prefix.
 func (c *Catalogue) IsMember(name string) bool { return c.prefixes.isMember(name) }
 
 func (p *Prefixes) isMember(name string) bool {
@@ -28,14 +28,14 @@ func (p *Prefixes) splitMember(name string) (inbox, rest string) {
 	return inbox, ""
 }
 
-// MemberDestination is the name on the bus of what the member of an inbox calls "/member/queue/x".
+// MemberDestination is the name on the bus of what the member with that inbox calls "/member/queue/x".
 func (c *Catalogue) MemberDestination(inbox, name string) string {
 	prefix := c.prefixes.Member
 	return prefix + "/" + inbox + name[len(prefix):]
 }
 
-// ClientDestination is what subscribers call a destination of the bus: a member's has no inbox then,
-// and every other is called so by all.
+// ClientDestination is what subscribers call a destination of the bus: a member's has no inbox then, and
+// all others have the same name for everybody.
 func (c *Catalogue) ClientDestination(name string) string {
 	if !c.IsMember(name) {
 		return name
@@ -44,8 +44,8 @@ func (c *Catalogue) ClientDestination(name string) string {
 	return c.prefixes.Member + rest
 }
 
-// Inbox returns whose a destination of members is, by its name on the bus. An error says why it is
-// nobody's, and how it is written right where that can be told.
+// Inbox returns which member owns a destination of members, by its name on the bus. An error says why
+// nobody does, and how it is written right if that is known.
 func (c *Catalogue) Inbox(name string) (destination.Inbox, error) { return c.prefixes.inbox(name) }
 
 func (p *Prefixes) inbox(name string) (destination.Inbox, error) {

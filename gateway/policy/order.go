@@ -8,8 +8,8 @@ import (
 	"github.com/stompgw/stompgw/gateway/destination"
 )
 
-// Shadow is a rule that never decides, since one before it matches all that it does. Both are paths,
-// such as "routes[1]".
+// Shadow is a rule that never decides, since an earlier one matches everything that it does. Both are
+// paths, such as "routes[1]".
 type Shadow struct {
 	Rule, By string
 }
@@ -51,15 +51,15 @@ func (ru *rule) shadows(other *rule) bool {
 	return ru.members == other.members && ru.views == other.views && ru.match.Includes(&other.match)
 }
 
-// Reaches reports whether match, as a rule has it, means anything below the prefixes of what is
-// received: those of brokers, that of sessions, that of members, and that of presence.
+// Reaches reports whether match, as a rule has it, matches anything below the prefixes of what clients
+// receive: those of brokers, sessions, members and presence.
 func (c *Catalogue) Reaches(match string) bool {
 	m, err := destination.NewMatcher(match)
 	return err == nil && (c.IsMember(match) || c.IsPresence(match) || m.Reaches(c.prefixes.User) || slices.ContainsFunc(c.prefixes.Broker, m.Reaches))
 }
 
-// DeadEnds returns the routes that publish where no channel lets anybody subscribe, as far as that can be seen segment by
-// segment: paths such as "routes[1]".
+// DeadEnds returns the routes that publish to where no channel lets anybody subscribe, as far as that can be seen segment
+// by segment: paths such as "routes[1]".
 func (c *Catalogue) DeadEnds() (paths []string) {
 	begin := map[string][]int{} // channels by what they begin with
 	for i := range c.channels {
@@ -111,8 +111,8 @@ func (c *Catalogue) leadsNowhere(route *rule, begin map[string][]int, sorted []s
 	return true
 }
 
-// Into returns the channel that is about all that a route publishes, by what it says of that, such as "/topic/{room}"; nil where there is none, or
-// where that depends on variables.
+// Into returns the channel that covers everything a route publishes, given its publish, such as "/topic/{room}"; nil if
+// there is none, or if that depends on variables.
 func (c *Catalogue) Into(publish string) *Channel {
 	to, err := destination.NewMatcher(publish)
 	if err != nil { // a variable stands in it twice, or it is empty

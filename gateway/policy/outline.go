@@ -7,18 +7,18 @@ import (
 // Outline is a rule for people, and for documents about it. What it points to must not be changed.
 type Outline struct {
 	Path, Where string   // such as "channels[2]" and "prod.yaml:14", as in Verdict
-	Match       string   // as it was said
-	Channel     *Channel // as it was said; nil for a route
-	Route       *Route   // as it was said; nil for a channel
+	Match       string   // as written
+	Channel     *Channel // as written; nil for a route
+	Route       *Route   // as written; nil for a channel
 
-	Subscribe Who // of a channel alone
-	Send      Who // of a route, what its allow says
+	Subscribe Who // only for a channel
+	Send      Who // for a route, what its allow says
 }
 
 // Who says whom a rule lets do something.
 type Who struct {
-	Condition string // as it was said; empty for nobody
-	Login     bool   // who is logged in may do more than who is not
+	Condition string // as written; empty for nobody
+	Login     bool   // clients that are logged in may do more than others
 }
 
 // IsNobody reports whether no frame may pass, whoever sends it.
@@ -27,7 +27,7 @@ func (w Who) IsNobody() bool { return w.Condition == "" || w.Condition == "false
 // IsEverybody reports whether every frame may pass.
 func (w Who) IsEverybody() bool { return w.Condition == "true" && !w.Login }
 
-// String is in words what can be said so, and else the condition.
+// String describes the condition in words if it can, and otherwise is the condition.
 func (w Who) String() string {
 	switch {
 	case w.IsNobody():
@@ -40,7 +40,7 @@ func (w Who) String() string {
 	return w.Condition
 }
 
-// Outlines are the channels and then the routes, each in the order in which they are asked.
+// Outlines returns the channels and then the routes, each in the order in which they are tried.
 func (c *Catalogue) Outlines() (list []Outline) {
 	for _, ru := range c.rules() {
 		list = append(list, ru.outlined())
@@ -59,9 +59,9 @@ func (ru *rule) outlined() Outline {
 	return o
 }
 
-// Deciders are the rules that decide about a destination, by its name on the bus, or about a subscription by pattern,
-// whatever their expressions say. Of what tells of a room they are the room's channel and perhaps one that takes from it; elsewhere
-// there is one, or none.
+// Deciders returns the rules that decide about a destination, by its name on the bus, or about a subscription by pattern,
+// whatever their expressions say. For a destination that reports presence they are the room's channel and perhaps one
+// that narrows it; otherwise there is one, or none.
 func (c *Catalogue) Deciders(name string) (list []Outline) {
 	for _, ru := range c.deciders(name) {
 		if ru != nil {

@@ -14,16 +14,16 @@ import (
 // is below the prefix of presence tells of a room: /presence/topic/x of /topic/x. Who may subscribe to the room may
 // subscribe to that, and a channel that says the prefix itself can only take from it.
 
-// Presence is what is known of who is subscribed to each destination of a channel.
+// Presence is what clients can know about who is subscribed to each destination of a channel.
 type Presence uint8
 
 const (
-	PresenceNone    Presence = iota // nothing: the destinations are no rooms
+	PresenceNone    Presence = iota // nothing: the destinations are not rooms
 	PresenceMembers                 // who is present
-	PresenceCount                   // how many are, and not who
+	PresenceCount                   // how many are present, and not who
 )
 
-// String is the word of settings: "false", "true" or "count".
+// String is the word in settings: "false", "true" or "count".
 func (p Presence) String() string {
 	switch p {
 	case PresenceMembers:
@@ -34,7 +34,7 @@ func (p Presence) String() string {
 	return "false"
 }
 
-// UnmarshalText takes the word of settings.
+// UnmarshalText accepts the word in settings.
 func (p *Presence) UnmarshalText(text []byte) error {
 	for _, is := range []Presence{PresenceNone, PresenceMembers, PresenceCount} {
 		if string(text) == is.String() {
@@ -45,15 +45,15 @@ func (p *Presence) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%q is none of true, false, count", text)
 }
 
-// IsPresence reports whether name is a destination that tells of a room, or the prefix of all, or below it what tells of none.
+// IsPresence reports whether name is the prefix of presence or anything below it, also if it belongs to no room.
 func (c *Catalogue) IsPresence(name string) bool { return c.prefixes.isPresence(name) }
 
 func (p *Prefixes) isPresence(name string) bool {
 	return p.Presence != "" && destination.IsUnder(name, p.Presence)
 }
 
-// Room returns what a destination below the prefix of presence tells of: "/topic/x" of "/presence/topic/x". It
-// is empty where that can be no room, as it is the session's, a member's, the application's, or tells of a room itself.
+// Room returns the room that a destination below the prefix of presence is about: "/topic/x" for "/presence/topic/x". It
+// is empty if that can't be a room: a destination of sessions, members, the application or presence.
 func (c *Catalogue) Room(name string) string {
 	if !c.IsPresence(name) {
 		return ""
@@ -69,8 +69,8 @@ func (c *Catalogue) mayBeRoom(name string) bool {
 	return name != c.errorDest && c.prefixes.mayBeRoom(name)
 }
 
-// PresenceOf returns the destination that tells who is in a room: "/presence/topic/x" of "/topic/x". It is empty for what can be no room, and where no
-// destination tells of any.
+// PresenceOf returns the destination that tells who is in a room: "/presence/topic/x" for "/topic/x". It is empty for
+// what can't be a room, and if there is no prefix of presence.
 func (c *Catalogue) PresenceOf(room string) string {
 	if name := c.prefixes.Presence + room; c.prefixes.Presence != "" && c.Room(name) != "" {
 		return name
@@ -198,8 +198,9 @@ const maxInfo = 1 << 10
 
 const errInfo = reason("the result is no map with keys of text")
 
-// PresenceInfo makes what is shown of who subscribes to a room, beside the member's id: a JSON object of 1 KiB at most, nil
-// where the room's channel names nothing, or nothing of this one. It runs on an event loop, as JudgeSubscribe does. An error quotes nothing of the claims.
+// PresenceInfo makes what is shown of a subscriber to a room, beside the member's id: a JSON object of at most 1 KiB, nil
+// if the room's channel shows nothing, or nothing of this subscriber. It runs on an event loop, as JudgeSubscribe does.
+// An error quotes nothing of the claims.
 func (c *Catalogue) PresenceInfo(r *Request) ([]byte, error) {
 	ru, b := c.channelOf(r.Destination)
 	if ru == nil || ru.info == nil {
@@ -224,8 +225,8 @@ func (c *Catalogue) PresenceInfo(r *Request) ([]byte, error) {
 	return w.out, nil
 }
 
-// Roomless returns the channels below the prefix of presence that are about no room, since no channel that has presence matches any: paths such as
-// "channels[2]".
+// Roomless returns the channels below the prefix of presence that belong to no room, since no channel with presence
+// matches one: paths such as "channels[2]".
 func (c *Catalogue) Roomless() (paths []string) {
 	for i := range c.channels {
 		if ru := &c.channels[i]; ru.views && !c.hasRoom(&ru.room) {
@@ -252,7 +253,7 @@ func reachesBegin(m, other *destination.Matcher) bool {
 	return begin == "" || m.Reaches(begin)
 }
 
-// HasPresence reports whether a destination is a room: the channel that is about it has presence.
+// HasPresence reports whether a destination is a room: its channel has presence.
 func (c *Catalogue) HasPresence(name string) bool {
 	if !c.mayBeRoom(name) {
 		return false

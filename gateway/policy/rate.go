@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Rate is how often something may happen: so many times in a second, a minute or an hour. The zero value is any number
-// of times.
+// Rate is how often something may happen: a number of times in a second, a minute or an hour. The zero value means any
+// number of times.
 type Rate struct {
 	Times int           // 1 to 1,000,000
 	Per   time.Duration // time.Second, time.Minute or time.Hour
@@ -22,7 +22,7 @@ func units() map[string]time.Duration {
 	return map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour}
 }
 
-// UnmarshalText takes a rate as settings have it, such as 5/s, 300/m or 1000/h; nothing is the zero value.
+// UnmarshalText accepts a rate as settings write it, such as 5/s, 300/m or 1000/h; empty is the zero value.
 func (r *Rate) UnmarshalText(text []byte) error {
 	if len(text) == 0 {
 		*r = Rate{}
@@ -69,7 +69,7 @@ func (r Rate) check() error {
 	return fmt.Errorf("%s is not possible: a rate is for a second, a minute or an hour", r.Per)
 }
 
-// String is how settings have it.
+// String is the rate as settings write it.
 func (r Rate) String() string {
 	for unit, per := range units() {
 		if r.Per == per {
@@ -79,7 +79,7 @@ func (r Rate) String() string {
 	return ""
 }
 
-// PerSecond is how many times a second it is.
+// PerSecond is the number of times in a second.
 func (r Rate) PerSecond() float64 { return float64(r.Times) / r.Per.Seconds() }
 
 // inSecond is how many times a second has, rounded up.

@@ -23,17 +23,17 @@ const (
 	typeBytes   = "application/octet-stream"
 )
 
-// Rewrite is what a route's expressions make of one SEND.
+// Rewrite applies a route's expressions to one SEND.
 type Rewrite struct {
 	rule  *rule
 	frame frame // as it was judged; it asks no session any more
 }
 
 // Apply rewrites the body and the headers of e, which holds the SEND as it came with the headers
-// that travel, and does not change the memory of either. limit is what a body may have, in bytes.
-// It returns nil, or why the message is refused; then e is of no more use. How long it takes is
-// bounded by the body, whose JSON it parses, and by the cost that an evaluation may have; the end
-// of ctx interrupts it. It may be called from any goroutine.
+// that travel, and does not change the memory of either. limit is the largest body, in bytes. It
+// returns nil, or why the message is refused; then e must not be used any more. Its time is bounded by
+// the body, whose JSON it parses, and by the cost limit of an evaluation; the end of ctx interrupts it.
+// It may be called from any goroutine.
 func (w *Rewrite) Apply(ctx context.Context, e *bus.Envelope, limit int) *Refusal {
 	err := w.apply(ctx, e, limit)
 	if err == nil {

@@ -11,27 +11,27 @@ import (
 
 // Prefixes tell what kind of destination a client means.
 type Prefixes struct {
-	App    string   // a SEND to the application: routed, never delivered as it is; default "/app"
+	App    string   // a SEND to the application: routed, never delivered directly; default "/app"
 	Broker []string // what subscribers receive; default "/topic" and "/queue"
 	User   string   // the client's own session; default "/session"
 	Member string   // the client's own member, on all its sessions; default "/member"; empty for none; no other may overlap it
 
-	// who is subscribed to the destination behind it; default "/presence"; empty for none; no other may overlap it
+	// who is subscribed to the destination after it; default "/presence"; empty for none; no other may overlap it
 	Presence string
 }
 
-// DefaultPrefixes are those of the replaced system, and two that it does not have.
+// DefaultPrefixes returns the prefixes of the replaced system, and two that it does not have.
 func DefaultPrefixes() Prefixes {
 	return Prefixes{App: "/app", Broker: []string{"/topic", "/queue"}, User: "/session", Member: "/member", Presence: "/presence"}
 }
 
 // Channel is one rule of the catalogue: what may be done with the destinations it matches. Subscribe
-// and Send are CEL expressions that make true or false, over claims, vars, headers, session and
-// destination. Empty is "false", and so is what can't be evaluated.
+// and Send are CEL expressions that return true or false, over claims, vars, headers, session and
+// destination. Empty means "false", and so does an expression that can't be evaluated.
 //
-// The tags of rules are for settings: the key in a file, and what it is.
+// The tags of rules are for settings: the key in a file, and its description.
 type Channel struct {
-	// segments; {name} and * stand for any one, ** for any number, room-* and ? for what Ant means
+	// segments; {name} and * stand for any one, ** for any number, room-* and ? for what they mean in Ant
 	Match string `key:"match" required:"true" is:"destinations the rule applies to: '{name}' matches one segment, '**' any number"`
 	// such as "true", or vars.member == string(claims.mu)
 	Subscribe string `key:"subscribe" is:"CEL condition for SUBSCRIBE; empty means nobody"`
@@ -40,7 +40,7 @@ type Channel struct {
 	From      bool   `key:"from" is:"show subscribers who sent a message, in its header 'stomp-member'"`
 	Summary   string `key:"summary" is:"description for people"`
 
-	// what bodies have to be, whoever sends them; nil for anything
+	// what bodies must be, whoever sends them; nil for anything
 	Schema   *schema.Schema `key:"schema" holds:"json" is:"JSON Schema 2020-12 that bodies must match: a file in this file's folder or below, or inline"`
 	Examples []string       `key:"examples" holds:"json" is:"example bodies in YAML, for people; checked at start"` // in JSON
 
@@ -61,7 +61,7 @@ type Route struct {
 	Publish string `key:"publish" is:"destination of the message; may use the variables of 'match'"` // such as "/topic/{channel}"; empty only with a To
 	To      To     `key:"to"`
 
-	// CEL expressions over body, text and is_json, and what Allow sees. Empty is none.
+	// CEL expressions over body, text and is_json, and what Allow sees. Empty means none.
 	Body    string `key:"body" is:"CEL expression for the new body; empty leaves it unchanged"`
 	Headers string `key:"headers" is:"CEL map of headers that replace the sender's own"`
 }
@@ -72,9 +72,9 @@ type Rules struct {
 	ErrorDestination string // where refusals go; every session may subscribe to it; empty for nowhere
 	Channels         []Channel
 	Routes           []Route
-	PerSession       Limit                    // of all that a session SENDs, whatever becomes of it
-	PerNode          Limit                    // of all that the sessions of a node do, together; what is over it is refused
-	Where            func(rule string) string // where one such as "channels[2]" stands, for the log; nil for nowhere
+	PerSession       Limit                    // for all SENDs of a session, whatever happens to them
+	PerNode          Limit                    // for all SENDs of a node's sessions together; those over it are refused
+	Where            func(rule string) string // where a rule such as "channels[2]" is written, for the log; nil if unknown
 }
 
 // RuleError says which rule can't be used and why.
@@ -82,9 +82,9 @@ type RuleError struct {
 	Path   string // such as "channels[2].match", counted from 0
 	Reason string
 
-	// Where the mistake is in an expression; Line 0 means the field as a whole.
+	// Where the mistake is in an expression; Line 0 means the whole field.
 	Line   int    // of the expression, from 1
-	Column int    // in characters, from 1; one more than the line has if something is missing at its end
+	Column int    // in characters, from 1; one past the end of the line if something is missing there
 	Source string // that line
 }
 
@@ -95,7 +95,7 @@ func (e *RuleError) Error() string {
 	return fmt.Sprintf("%s: %s (line %d, column %d)", e.Path, e.Reason, e.Line, e.Column)
 }
 
-// Caret is a line that, below Source, points at Column.
+// Caret is a line that points at Column when printed below Source.
 func (e *RuleError) Caret() string {
 	blank := func(r rune) rune {
 		if r == '\t' {
@@ -152,8 +152,8 @@ type Catalogue struct {
 	perSession, perNode *Quota // nil for none
 }
 
-// New checks the rules and compiles their expressions. An error is a *RuleError, or several joined
-// when an expression has several mistakes.
+// New checks the rules and compiles their expressions. An error is a *RuleError, or several joined if
+// an expression has several mistakes.
 func New(r Rules) (*Catalogue, error) {
 	c := &Catalogue{prefixes: r.Prefixes, errorDest: r.ErrorDestination}
 	where := r.Where
@@ -202,7 +202,7 @@ func New(r Rules) (*Catalogue, error) {
 // rules are the channels and the routes.
 func (c *Catalogue) rules() []rule { return slices.Concat(c.channels, c.routes) }
 
-// Where is where a rule such as "channels[2]" stands; empty if nobody has said.
+// Where is where a rule such as "channels[2]" is written; empty if unknown.
 func (c *Catalogue) Where(path string) string {
 	for _, ru := range c.rules() {
 		if ru.path == path {
@@ -301,8 +301,8 @@ func (ru *rule) rewrite(r *Request, b *destination.Bindings) *Rewrite {
 	return w
 }
 
-// Agrees reports whether destinations mean the same kind to both catalogues, so that one can take the
-// place of the other under sessions.
+// Agrees reports whether destinations are of the same kind in both catalogues, so that one can replace
+// the other while there are sessions.
 func (c *Catalogue) Agrees(other *Catalogue) bool {
 	return c.errorDest == other.errorDest && c.prefixes.App == other.prefixes.App && c.prefixes.User == other.prefixes.User &&
 		c.prefixes.Member == other.prefixes.Member && c.prefixes.Presence == other.prefixes.Presence && slices.Equal(c.prefixes.Broker, other.prefixes.Broker)

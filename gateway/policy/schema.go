@@ -6,15 +6,15 @@ import (
 	"github.com/stompgw/stompgw/gateway/schema"
 )
 
-// Contents is what the bodies of messages to a channel have to be. Of nil, which is that of a channel that says nothing,
-// everything fits. Any goroutine may use it.
+// Contents is what the bodies of messages to a channel must be. Every body fits nil, which stands for a channel without
+// a schema. Any goroutine may use it.
 type Contents struct {
 	schema *schema.Schema
 	path   string // of the setting, such as "channels[2].schema"
 	rule   string
 }
 
-// Schema is the schema that bodies have to fit.
+// Schema is the schema that bodies must fit.
 func (c *Contents) Schema() *schema.Schema {
 	if c == nil {
 		return nil
@@ -25,7 +25,7 @@ func (c *Contents) Schema() *schema.Schema {
 // Check returns why a body is refused, nil if it is not. It may take a tenth of a second.
 func (c *Contents) Check(body []byte) *Refusal { return c.check(body, schema.AllSteps) }
 
-// Glance is Check in as much as an event loop has the time for. decided is false where that is not enough.
+// Glance is Check within the time that an event loop has. decided is false if that is not enough.
 func (c *Contents) Glance(body []byte) (r *Refusal, decided bool) {
 	r = c.check(body, schema.FewSteps)
 	if r != nil && r.Fault.Rule == schema.RuleCost {

@@ -7,27 +7,27 @@ import (
 	"unicode/utf8"
 )
 
-// Travels reports whether a header entry of a message may reach subscribers and brokers. What STOMP
-// itself means by a header stays behind, since MESSAGE has its own, and so does what IsOurs names; and, in any case of
-// letters, what proves who sent it, or looks like that. It may be called from any goroutine.
+// Travels reports whether a header entry of a message may reach subscribers and brokers. Headers of STOMP itself stay
+// behind, since MESSAGE has its own, and so do those that IsOurs reports. So does, ignoring case, what proves who sent
+// it, or looks as if it did. It may be called from any goroutine.
 func Travels(name string, value []byte) bool {
 	return !IsReserved(name) && !IsSecret(name) && !looksLikeToken([]byte(name)) && !looksLikeToken(value)
 }
 
-// Headers that only the gateway writes, since it alone knows what they say, and whoever reads them believes it.
+// Headers that only the gateway writes, since it alone knows what they say, and their readers trust them.
 const (
-	// HeaderPosition says where a message stands in the history of its destination.
+	// HeaderPosition is the position of a message in the history of its destination.
 	HeaderPosition = "x-position"
 
-	// HeaderMember says who sent a message, on channels that show that: by the name of the member in its destinations, 7 of
+	// HeaderMember says who sent a message, on channels that show it, by the member's name in its destinations: 7 in
 	// /member/7/queue/x.
 	HeaderMember = "stomp-member"
 
 	ours = "stomp-" // what all others begin with
 )
 
-// IsOurs reports whether a header of that name is one that only the gateway writes: HeaderPosition, or whatever begins with
-// "stomp-", in any case of letters, with blanks around it or not. Whoever else writes one has it removed.
+// IsOurs reports whether only the gateway writes headers of that name: HeaderPosition, or any name that begins with
+// "stomp-", ignoring case and blanks around it. If anybody else writes one, it is removed.
 func IsOurs(name string) bool {
 	name = strings.TrimSpace(name)
 	return beginsFold(name, ours) || strings.EqualFold(name, HeaderPosition)
@@ -45,7 +45,7 @@ func beginsFold(name, prefix string) bool {
 	return true
 }
 
-// IsReserved reports whether STOMP itself gives a header of that name a meaning, or the gateway does.
+// IsReserved reports whether STOMP itself, or the gateway, gives a header of that name a meaning.
 func IsReserved(name string) bool {
 	switch name {
 	case "destination", "content-length", "receipt", "transaction", "ack", "subscription", "message-id", "heart-beat",
@@ -55,8 +55,7 @@ func IsReserved(name string) bool {
 	return IsOurs(name)
 }
 
-// IsSecret reports whether a header of that name is there to prove who sent it, in any case of
-// letters.
+// IsSecret reports whether a header of that name, ignoring case, is there to prove who sent it.
 func IsSecret(name string) bool {
 	switch strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), "_", "-") {
 	case "authorization", "proxy-authorization", "x-authorization", "x-forwarded-authorization", "login", "passcode", "password",
@@ -108,8 +107,8 @@ func beginsObject(b []byte) bool {
 	return false
 }
 
-// Discreet returns text, or if it holds what looks like a token, words that say so. It is for logs
-// and answers.
+// Discreet returns text or, if it holds what looks like a token, words that say so. It is for logs and
+// answers.
 func Discreet(text string) string {
 	if looksLikeToken([]byte(text)) {
 		return "(looks like a token)"

@@ -8,19 +8,19 @@ import (
 
 // Verdict is what the rules make of a SUBSCRIBE or SEND, for people: which rule decides, and what it says.
 type Verdict struct {
-	Refusal *Refusal // nil when the frame may pass
-	Target  Target   // of a SEND that may pass
+	Refusal *Refusal // nil if the frame is allowed
+	Target  Target   // of an allowed SEND
 
-	// Of a SUBSCRIBE that may pass, as in Grant.
+	// Of an allowed SUBSCRIBE, as in Grant.
 	Destination, Room string
 	Presence          Presence
 
-	// The rule that decides. All are empty for none, and for a SUBSCRIBE to the error destination, which is open to all.
+	// The rule that decides. All are empty if none does, and for a SUBSCRIBE to the error destination, which is open to all.
 	Rule       string // such as "channels[2]"
-	Where      string // it stands; empty if nobody has said
+	Where      string // it is written; empty if unknown
 	Match      string
 	Field      string // of the rule, that decides: "subscribe", "send", "allow", "patterns" or "presence"
-	Expression string // of that field; empty of the last two
+	Expression string // of that field; empty for the last two
 }
 
 // TestSubscribe is JudgeSubscribe for people. It may be called from any goroutine.
@@ -67,8 +67,8 @@ func (v *Verdict) decided(c *Catalogue, path, field string) {
 	}
 }
 
-// NewTrial makes a request of nobody for a Verdict, less its destination: from a made-up session over WebSocket, with those
-// of the headers that rules see.
+// NewTrial makes an anonymous request for a Verdict, without its destination: from a made-up session over WebSocket, with
+// those of the headers that rules see.
 func NewTrial(headers []bus.Header) *Request {
 	r := &Request{From: madeUp{}}
 	for _, h := range headers {
