@@ -38,8 +38,8 @@ type Authenticator struct {
 // line with what is read often.
 type counts struct{ verified, known, refused, revoked atomic.Uint64 }
 
-// New checks the configuration: that every key is one for its algorithms, and issuers can be told
-// apart. An error about issuers is an *IssuerError, or several joined.
+// New checks the configuration: that every key fits its algorithms, and that issuers can be told apart.
+// An error about issuers is an *IssuerError, or several joined.
 func New(cfg Config) (*Authenticator, error) {
 	issuers, err := newIssuers(cfg.Issuers)
 	if err != nil {
@@ -64,11 +64,11 @@ func New(cfg Config) (*Authenticator, error) {
 	return a, nil
 }
 
-// SetIssuers makes other issuers count from now on, or returns an error and changes nothing. What a key
-// has signed that an issuer lost is taken no more, and whoever is known by it ends now (see
-// Identity.Ends). So it is where an issuer takes other algorithms by a key, or has another audience;
-// such a token may be as good when it is brought again. gone is the number of these keys. The labels of
-// issuers count for identities that there are, too (see Identity.Inbox).
+// SetIssuers replaces the issuers, or returns an error and changes nothing. Tokens signed with a key that
+// an issuer has lost are no longer accepted, and identities made from them end now (see Identity.Ends).
+// The same goes for a key for which an issuer accepts other algorithms, or another audience; such a token
+// may be valid when it is presented again. gone is the number of these keys. Labels also change for
+// existing identities (see Identity.Inbox).
 func (a *Authenticator) SetIssuers(list []Issuer) (gone int, err error) {
 	next, err := newIssuers(list)
 	if err != nil {
@@ -85,9 +85,9 @@ func (a *Authenticator) SetIssuers(list []Issuer) (gone int, err error) {
 	return len(keys), nil
 }
 
-// Known is what memory says of a token, for event loops: it waits for nothing, and allocates nothing
-// for one that is good. known is false when Verify has to be asked. When it is true, either id is
-// set, or err, which is an *Error.
+// Known returns the verdict on a token that is in memory, for event loops: it waits for nothing, and
+// allocates nothing for a valid token. If known is false, call Verify. If it is true, either id is set,
+// or err, which is an *Error.
 func (a *Authenticator) Known(token []byte, now time.Time) (id *Identity, err error, known bool) {
 	if len(token) > maxToken {
 		return nil, a.refuse(tooLong()), true
@@ -102,14 +102,14 @@ func (a *Authenticator) Known(token []byte, now time.Time) (id *Identity, err er
 	return id, err, true
 }
 
-// Fresh reports whether an identity still stands at now without another look at anything: it has
-// not ended, and the list of revocations was asked lately. If it doesn't, Recheck tells.
+// Fresh reports whether an identity is still valid at now without another check: it has not ended, and
+// the list of revocations was asked recently. If it is not, Recheck tells.
 func (a *Authenticator) Fresh(id *Identity, now time.Time) bool {
 	return id.by == a && now.Before(id.Ends().Add(a.cfg.Leeway)) &&
 		a.revoked.fresh(id.standing, now) && !id.standing.revoked.Load()
 }
 
-// Verify checks a token and asks the list of revocations, and remembers the verdict. It may wait, and must
+// Verify checks a token, asks the list of revocations, and remembers the verdict. It may wait, and must
 // not run on an event loop. The error is an *Error, or that of ctx.
 func (a *Authenticator) Verify(ctx context.Context, token string) (*Identity, error) {
 	if len(token) > maxToken {
@@ -131,8 +131,8 @@ func (a *Authenticator) Verify(ctx context.Context, token string) (*Identity, er
 	return a.tell(v)
 }
 
-// Recheck is Verify for an identity: it asks the list of revocations about its token again, where
-// that is due, and returns the same identity as long as it stands.
+// Recheck is Verify for an identity: it asks the list of revocations about its token again, if that is
+// due, and returns the same identity as long as it is valid.
 func (a *Authenticator) Recheck(ctx context.Context, id *Identity) (*Identity, error) {
 	if id.by != a { // whose keys are others
 		return a.Verify(ctx, id.token)
@@ -240,14 +240,14 @@ func (a *Authenticator) refuse(f *Error) error {
 // AsksList reports whether there is a list of revoked tokens.
 func (a *Authenticator) AsksList() bool { return a.cfg.Revoked != nil }
 
-// Leeway is by how much clocks may differ: a token is taken until that long after it expires.
+// Leeway is how much clocks may differ: a token is accepted until that long after it expires.
 func (a *Authenticator) Leeway() time.Duration { return a.cfg.Leeway }
 
 // Figures are counts since New.
 type Figures struct {
-	Verified uint64 // tokens that were checked, since memory knew no verdict
-	Known    uint64 // tokens of which memory knew the verdict
-	Refused  uint64 // tokens that were not taken, those of memory too
+	Verified uint64 // tokens that were checked, since no verdict was in memory
+	Known    uint64 // tokens whose verdict was in memory
+	Refused  uint64 // tokens that were refused, also from memory
 	Revoked  uint64 // of those, tokens on the list of revocations
 	ListAway uint64 // times that the list of revocations could not be asked, and the last verdict stood
 }

@@ -40,9 +40,9 @@ func (c *claims) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// Assume returns who the bearer of a token would be that says what text does, a JSON object: for
-// questions of the kind what if. Of the claims only the member's is looked at, and it may be missing, and
-// where there are several issuers "iss", which tells whose the member's destinations are.
+// Assume returns the identity of a token whose claims are text, a JSON object: for what-if questions. It
+// looks only at the member's claim, which may be missing, and if there are several issuers at "iss",
+// which tells whose the member's destinations are.
 func (cfg Config) Assume(text []byte) (*Identity, error) {
 	said := &claims{}
 	if err := json.Unmarshal(text, said); err != nil {

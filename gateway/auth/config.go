@@ -6,33 +6,33 @@ import (
 	"time"
 )
 
-// Issuer is somebody whose tokens are taken.
+// Issuer is somebody whose tokens are accepted.
 type Issuer struct {
-	Name       string   // what the claim "iss" has to be; empty for any, which only a sole issuer may be
+	Name       string   // what the claim "iss" must be; empty for any, which only a sole issuer may be
 	Algorithms []string // such as "RS256"; each fits one of Keys, and each of Keys fits one (see Algorithms); empty for the first that fits each
 	Keys       []any    // each a []byte, *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey; any of them may have signed
-	Audience   []string // one of which has to be in the claim "aud"; empty for no check
+	Audience   []string // one of which must be in the claim "aud"; empty for no check
 
-	// What tells its members from those of others by the same ids, in their destinations: those of "x" have
-	// /member/x:7 (see destination.Inbox). Without a label they have /member/7 where the issuer is the only
-	// one, or Main, which one may be; else none.
+	// Label tells members of this issuer from those of others with the same ids, in their destinations: with
+	// the label "x" they have /member/x:7 (see destination.Inbox). Without a label they have /member/7 if the
+	// issuer is the only one, or is Main, which one issuer may be; otherwise they have none.
 	Label string
 	Main  bool
 }
 
-// Config says which tokens are taken, and what they say. Its zero value takes none.
+// Config says which tokens are accepted, and what they say. Its zero value accepts none.
 type Config struct {
 	Issuers []Issuer
 	Member  string           // the claim that names the member, default "mu"
 	Roles   string           // the claim that lists the roles, default "rl"
 	Usage   string           // the claim that tells access tokens from others, default "tu"; "-" for no check
-	Access  string           // what that claim has to be where it is there, default "access"
-	Leeway  time.Duration    // by which clocks may differ
+	Access  string           // what that claim must be if it is there, default "access"
+	Leeway  time.Duration    // how much clocks may differ
 	Revoked Revocations      // nil for none
 	Now     func() time.Time // the clock, default time.Now
 }
 
-// Revocations is a list of tokens that were taken back before their time.
+// Revocations is a list of tokens that were revoked before they expired.
 type Revocations interface {
 	// Revoked reports whether a token is on the list. It may wait until ctx ends, and runs off the
 	// loops. An error is about the list, not the token.

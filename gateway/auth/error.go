@@ -2,7 +2,7 @@ package auth
 
 import "fmt"
 
-// What Error.Check can be.
+// The values of Error.Check.
 const (
 	CheckForm       = "form"
 	CheckIssuer     = "issuer"
@@ -18,7 +18,7 @@ const (
 	CheckRevocation = "revocation"
 )
 
-// Error says why a token is not taken. It quotes nothing of it.
+// Error says why a token is not accepted. It quotes nothing of the token.
 type Error struct {
 	Check  string // what has failed, such as CheckExpiry
 	Reason string // for people who run a gateway
@@ -26,8 +26,8 @@ type Error struct {
 	late bool // see Expired
 }
 
-// Expired reports whether the token was good, as far as its signature, issuer and type go, and its time is
-// over: its bearer needs a new one.
+// Expired reports whether the token has expired but is otherwise good, as far as its signature, issuer and
+// type go: its bearer needs a new one.
 func (e *Error) Expired() bool { return e.late }
 
 func (e *Error) Error() string { return e.Check + ": " + e.Reason }

@@ -21,8 +21,8 @@ type Identity struct {
 	standing *standing
 }
 
-// Ends is when the identity ends: when its token expires, or before, when its issuer lost the key
-// that signed it (see Authenticator.SetIssuers).
+// Ends is when the identity ends: when its token expires, or earlier, when its issuer lost the key that
+// signed it (see Authenticator.SetIssuers).
 func (id *Identity) Ends() time.Time {
 	if id.KeyGone() {
 		return earlier(*id.key.gone.Load(), id.Expires)
@@ -30,10 +30,10 @@ func (id *Identity) Ends() time.Time {
 	return id.Expires
 }
 
-// KeyGone reports whether the key that signed the token is in use no more, or not for such a token.
+// KeyGone reports whether the key that signed the token is no longer in use, or not for such a token.
 func (id *Identity) KeyGone() bool { return id.key != nil && id.key.gone.Load() != nil }
 
-// Is reports whether id was made of this very token.
+// Is reports whether id was made from exactly this token.
 func (id *Identity) Is(token []byte) bool { return string(token) == id.token }
 
 // Same reports whether id and other are of the same member of the same issuer.
@@ -43,9 +43,9 @@ func (id *Identity) Same(other *Identity) bool {
 	return id.Member == other.Member && issuer == others
 }
 
-// Inbox names the member in its destinations: 7 of /member/7/queue/x, x:7 where its issuer has the label
-// x (see destination.Inbox). It is empty for a member that has none, and for nobody. It is that of the
-// issuers that count now, so another one may follow (see Authenticator.SetIssuers).
+// Inbox names the member in its destinations: 7 in /member/7/queue/x, or x:7 if its issuer has the label
+// x (see destination.Inbox). It is empty for a member that has none, and for nobody. It depends on the
+// current issuers, so it may change (see Authenticator.SetIssuers).
 func (id *Identity) Inbox() string {
 	if id.Member == "" {
 		return ""

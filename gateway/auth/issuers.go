@@ -46,11 +46,11 @@ type key struct {
 	gone atomic.Pointer[time.Time] // when the issuer lost it; nil while it is in use
 }
 
-// IssuerError says why an Issuer's tokens can't be taken.
+// IssuerError says why an Issuer's tokens can't be accepted.
 type IssuerError struct {
-	Issuer int    // its place among Config.Issuers
+	Issuer int    // its index in Config.Issuers
 	Name   string // its name
-	Part   string // of it that is wrong: "name", "keys", "algorithms", "audience" or "label"; empty for the whole
+	Part   string // that is wrong: "name", "keys", "algorithms", "audience" or "label"; empty for the whole
 	Index  int    // in a Part that is a list
 	Reason string
 }
@@ -88,8 +88,8 @@ func (said Issuer) inboxes(issuers int) inboxes {
 	return inboxes{label: said.Label, none: said.Label == "" && !said.Main && issuers > 1}
 }
 
-// Inbox names a member, as JSON, in its destinations, as Identity.Inbox does: one of the issuer with that label, or where it
-// is empty of the issuer whose members have none. The error says why there is no such issuer.
+// Inbox names a member, given as JSON, in its destinations, as Identity.Inbox does: a member of the issuer with that
+// label or, if it is empty, of the issuer whose members have none. The error says why there is no such issuer.
 func (cfg Config) Inbox(label, member string) (string, error) {
 	if len(cfg.Issuers) == 0 {
 		return "", errors.New("nobody's tokens are taken, so that there are no members")

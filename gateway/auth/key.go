@@ -17,9 +17,9 @@ import (
 // minRSA is the smallest RSA key, in bits (RFC 7518 section 3.3).
 const minRSA = 2048
 
-// ParsePublicKeys returns the public keys of a PEM file, for Issuer.Keys: all that are in it, each
-// alone or in a certificate. That a certificate is valid is not checked: the file is trusted, not who
-// signed it. Who did must not be in the file too: that one signs certificates, and no tokens.
+// ParsePublicKeys returns all public keys in a PEM file, bare or in certificates, for Issuer.Keys. It does
+// not check that a certificate is valid: the file is trusted, not the signer. The signer's certificate must
+// not be in the file: its key signs certificates, not tokens.
 func ParsePublicKeys(text []byte) (keys []any, err error) {
 	if err := CheckPEM(text); err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func checkNoChain(certificates []*x509.Certificate) error {
 	return nil
 }
 
-// ParsePrivateKey returns the first private key of a PEM file, for who makes tokens: PKCS #8, PKCS #1 or
+// ParsePrivateKey returns the first private key in a PEM file, for making tokens: PKCS #8, PKCS #1 or
 // SEC 1, not encrypted.
 func ParsePrivateKey(text []byte) (crypto.Signer, error) {
 	block, _ := nextBlock(text)
@@ -122,8 +122,8 @@ func nextBlock(text []byte) (block *pem.Block, rest []byte) {
 	return block, rest
 }
 
-// CheckPEM refuses a text without PEM, and one with a block that is cut off or broken, which pem.Decode passes over:
-// who writes the file may not have ended yet. The error is for behind the file's name.
+// CheckPEM refuses a text without PEM, and one with a block that is cut off or broken, which pem.Decode skips: the file
+// may still be being written. The error is meant to follow the file's name.
 func CheckPEM(text []byte) error {
 	blocks := 0
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
@@ -138,9 +138,9 @@ func CheckPEM(text []byte) error {
 	return nil
 }
 
-// Algorithms returns the algorithms (RFC 7518 section 3.1, RFC 8037) that fit the key of an Issuer,
-// the one to take by default first; none for what can't be such a key. An algorithm fits one type of
-// key alone: who takes a public key for the secret of an HMAC takes tokens that anybody can make.
+// Algorithms returns the algorithms (RFC 7518 section 3.1, RFC 8037) that fit the key of an Issuer, the
+// default first; none if key can't be one. An algorithm fits only one type of key: if a public key passed
+// for the secret of an HMAC, anybody could make tokens.
 func Algorithms(key any) []string {
 	algorithms, _ := algorithmsOf(key)
 	return algorithms

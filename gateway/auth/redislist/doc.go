@@ -1,2 +1,2 @@
-// Package redislist is the list of revoked tokens that the replaced system keeps in Redis: a key for each.
+// Package redislist is the list of revoked tokens that the replaced system keeps in Redis: one key for each.
 package redislist

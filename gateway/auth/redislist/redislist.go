@@ -14,8 +14,8 @@ type List struct {
 
 // New returns the list whose keys are prefix + "Bearer_" + the token, whatever their values are. Keys
 // last until Redis drops them: whoever writes one gives it the token's expiry. asked returns the client
-// for the next question. It stays the caller's, and should have the option ContextTimeoutEnabled, or it
-// waits as long as its own time-outs say.
+// for the next query. The client remains the caller's, and should have the option ContextTimeoutEnabled,
+// or it waits as long as its own time-outs say.
 func New(asked func() redis.UniversalClient, prefix string) *List {
 	return &List{asked, prefix + "Bearer_"}
 }
