@@ -9,22 +9,21 @@ import (
 	"unicode/utf8"
 )
 
-// Inbox names a member, in the one segment of a destination that stands behind the prefix of members: "7"
-// of /member/7/queue/x. No two members have the same segment, and no segment of one is a pattern or a
-// path:
+// Inbox names a member, in the one segment of a destination that follows the prefix of members: "7" in
+// /member/7/queue/x. No two members have the same segment, and none is a pattern or a path:
 //
 //	the integer 7      7      in decimal digits, 64 bits with a sign
 //	the text bob       bob    of letters, digits, _ and -
 //	the text a/b       a%2Fb  every other byte in upper-case hexadecimal digits
-//	the text 42        %342   the first byte, too, of a text that an integer is written like
-//	7 of the issuer x  x:7    where that has a label
+//	the text 42        %342   also the first byte of a text that looks like an integer
+//	7 of the issuer x  x:7    if the issuer has a label
 type Inbox struct {
-	Label  string // of the member's issuer, see CheckLabel; empty where the member has none before its id
+	Label  string // of the member's issuer, see CheckLabel; empty if the member's id has none before it
 	ID     string // the digits of an integer, or the text
 	IsText bool
 }
 
-// NewInbox takes a member's id as JSON, as the registry has it: 42 or "bob".
+// NewInbox returns the Inbox of a member whose id is JSON, as in the registry: 42 or "bob".
 func NewInbox(label, member string) Inbox {
 	i := Inbox{Label: label, ID: member}
 	i.IsText = json.Unmarshal([]byte(member), &i.ID) == nil
@@ -47,7 +46,7 @@ func (i Inbox) String() string {
 const maxMember = 256
 
 // ParseInbox reads what String writes, and nothing else: a message to any other segment would reach
-// nobody. The error says how it is written right, where it can be told what is meant.
+// nobody. The error says how the segment is written right, if it is clear what is meant.
 func ParseInbox(segment string) (i Inbox, err error) {
 	id := segment
 	if label, rest, labelled := strings.Cut(segment, ":"); labelled {
@@ -72,7 +71,7 @@ func ParseInbox(segment string) (i Inbox, err error) {
 // maxLabel is how many bytes a label may have.
 const maxLabel = 64
 
-// CheckLabel returns what is wrong with a text that tells an issuer's members from those of others.
+// CheckLabel returns what is wrong with a label, which tells an issuer's members from those of others.
 func CheckLabel(label string) error {
 	if len(label) == 0 || len(label) > maxLabel || strings.ContainsFunc(label, func(r rune) bool { return r > 'z' || !isPlain(byte(r)) }) {
 		return errors.New("want 1 to 64 letters, digits, _ and -")

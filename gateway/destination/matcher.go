@@ -10,17 +10,17 @@ import (
 // maxVariables bounds what one Matcher may bind.
 const maxVariables = 8
 
-// Bindings are the segments that the variables of a Matcher stand for, in its order. An empty one
-// is not known: it stands for a wildcard of a client's pattern.
+// Bindings are the segments that the variables of a Matcher stand for, in its order. An empty one is
+// unknown: the variable stands for a wildcard in a client's pattern.
 type Bindings [maxVariables]string
 
-// Matcher is what a rule says of the destinations that it is about. The zero Matcher matches none.
+// Matcher matches the destinations that a rule is about. The zero Matcher matches none.
 type Matcher struct {
 	segments  []segment
 	variables []string // their names
 }
 
-// NewMatcher reads what a rule has for match, such as "/topic/{room}/*".
+// NewMatcher reads a rule's match, such as "/topic/{room}/*".
 func NewMatcher(s string) (m Matcher, err error) {
 	rest, ok := strings.CutPrefix(s, "/")
 	switch {
@@ -72,14 +72,14 @@ func variable(part string) (name string, ok bool, err error) {
 }
 
 // Match reports whether m matches a destination, and what its variables are bound to. It allocates
-// nothing. A pattern is no destination, and never matched.
+// nothing. A pattern is not a destination, and never matches.
 func (m *Matcher) Match(destination string) (b Bindings, ok bool) {
 	ok = len(m.segments) > 0 && match(m.segments, destination, false, &b)
 	return b, ok
 }
 
-// Covers reports whether m matches every destination that p does, as far as that can be seen segment
-// by segment: ** is covered by ** alone. Variables are bound that cover a segment without a wildcard.
+// Covers reports whether m matches every destination that p does, as far as that can be seen segment by
+// segment: only ** covers **. Variables that cover a segment without a wildcard are bound.
 func (m *Matcher) Covers(p Pattern) (b Bindings, ok bool) {
 	ok = len(m.segments) > 0 && match(m.segments, p.text, true, &b)
 	return b, ok
@@ -104,8 +104,8 @@ func (m *Matcher) Pattern() string {
 	return pattern.String()
 }
 
-// Begin returns the segments that every destination begins with that m matches: "/topic" of
-// "/topic/{room}/a", and "" where a variable or a wildcard comes first.
+// Begin returns the segments that every destination that m matches begins with: "/topic" for
+// "/topic/{room}/a", and "" if a variable or a wildcard comes first.
 func (m *Matcher) Begin() string {
 	var begin strings.Builder
 	for i := range m.segments {
@@ -123,8 +123,8 @@ func (m *Matcher) Reaches(prefix string) bool {
 	return err == nil && m.Meets(&below)
 }
 
-// Meets reports whether there is a destination that both match, as far as can be seen segment by segment: of two segments with
-// wildcards in them it is taken for granted.
+// Meets reports whether there is a destination that both match, as far as that can be seen segment by segment: two
+// segments with wildcards in them are assumed to meet.
 func (m *Matcher) Meets(other *Matcher) bool {
 	a, b := m.segments, other.segments
 	if len(a) == 0 || len(b) == 0 {
@@ -139,8 +139,8 @@ func (m *Matcher) Meets(other *Matcher) bool {
 	return meet(a, b)
 }
 
-// VariableAt returns the place among the Bindings of the variable that stands for a segment, counted from 0; -1 if
-// none does.
+// VariableAt returns the index in the Bindings of the variable that stands for segment n, counted from 0; -1 if none
+// does.
 func (m *Matcher) VariableAt(n int) int {
 	if n >= len(m.segments) {
 		return unnamed
@@ -148,10 +148,10 @@ func (m *Matcher) VariableAt(n int) int {
 	return int(m.segments[n].variable)
 }
 
-// Index returns the place of a variable among the Bindings, -1 if m has none of that name.
+// Index returns the index of a variable in the Bindings, -1 if m has none of that name.
 func (m *Matcher) Index(variable string) int { return slices.Index(m.variables, variable) }
 
-// Variables are the names of the variables that are bound, with what they are bound to.
+// Variables returns the variables that are bound, by name, with what they are bound to.
 func (m *Matcher) Variables(b *Bindings) map[string]string {
 	vars := make(map[string]string, len(m.variables))
 	for i, name := range m.variables {

@@ -14,7 +14,7 @@ const (
 	maxMany     = 2 // segments **
 )
 
-// Pattern is what a subscription by pattern names, or without a wildcard one destination.
+// Pattern is what a client subscribes to: a pattern or, without a wildcard, one destination.
 type Pattern struct {
 	text     string
 	segments []segment
@@ -51,17 +51,17 @@ func Parse(s string) (Pattern, error) {
 
 func isSingle(s segment) bool { return s.kind != many }
 
-// String is the pattern as it came.
+// String is the pattern as it was parsed.
 func (p Pattern) String() string { return p.text }
 
-// Match reports whether p stands for a destination.
+// Match reports whether p matches a destination.
 func (p Pattern) Match(destination string) bool {
 	var b Bindings
 	return len(p.segments) > 0 && match(p.segments, destination, false, &b)
 }
 
-// Watches are what a bus.Narrower has to bring for p: together they match all that p does, perhaps
-// more, and no destination is matched by two of them. Each is a destination, or has segments that
+// Watches returns what a bus.Narrower must deliver for p. Together they match everything that p does,
+// perhaps more, and no destination is matched by two of them. Each is a destination, or has segments that
 // are *, perhaps with one ** at the end that stands for one segment or more.
 func (p Pattern) Watches() []string {
 	var prefix strings.Builder

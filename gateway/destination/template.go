@@ -2,12 +2,12 @@ package destination
 
 import "fmt"
 
-// Template is a destination with places for what the variables of a Matcher are bound to.
+// Template is a destination with placeholders for the variables of a Matcher.
 type Template struct {
 	segments []segment // each literal, or a variable of the Matcher
 }
 
-// Template reads a destination in which the variables of m may stand.
+// Template reads a destination that may use the variables of m.
 func (m *Matcher) Template(s string) (Template, error) {
 	target, err := NewMatcher(s)
 	if err != nil {
@@ -31,7 +31,7 @@ func (m *Matcher) Template(s string) (Template, error) {
 	return Template{target.segments}, nil
 }
 
-// Expand returns the destination in which the variables are what they are bound to.
+// Expand returns the destination with the variables replaced by what they are bound to.
 func (t Template) Expand(b *Bindings) string {
 	dst := make([]byte, 0, 128) // on the stack
 	for i := range t.segments {

@@ -9,14 +9,14 @@ import (
 	"unicode/utf8"
 )
 
-// ErrMember reports what can't be a member's id.
+// ErrMember reports a text that can't be a member's id.
 var ErrMember = errors.New("no member has such an id")
 
 // maxMember is how long a member's id may be, as JSON: 256 bytes of text, each perhaps escaped.
 const maxMember = 6*256 + 2
 
-// CanonicalMember returns a member's id, 42 or "bob" as JSON, as the gateway writes it: equal ids are equal
-// texts then, also those of nodes of the replaced system. The error is ErrMember, also for null.
+// CanonicalMember returns a member's id, 42 or "bob" as JSON, as the gateway writes it, so that equal ids
+// are equal texts, also those from nodes of the replaced system. The error is ErrMember, also for null.
 func CanonicalMember(id string) (string, error) {
 	if isInteger(id) {
 		return id, nil
@@ -35,8 +35,8 @@ func CanonicalMember(id string) (string, error) {
 	return string(quoted), nil
 }
 
-// ParseMember returns the id that people mean, as CanonicalMember does: 42 is the number, alice the text, and
-// "42" in the quotes of JSON a text that looks like a number. The error is ErrMember.
+// ParseMember returns the id that a person typed, as CanonicalMember does: 42 is the number, alice the text,
+// and "42" in JSON quotes the text that looks like a number. The error is ErrMember.
 func ParseMember(text string) (string, error) {
 	switch {
 	case text == "":

@@ -5,10 +5,10 @@ import "encoding/json"
 // Present is who is in a room: on one node, or on all of them as tools show it.
 type Present struct {
 	Destination string   `json:"destination"`
-	Number      uint64   `json:"number,omitempty"`  // of the node's last change there; 0 where several nodes are meant
+	Number      uint64   `json:"number,omitempty"`  // of the node's last change there; 0 for several nodes
 	Count       int      `json:"count"`             // members
-	Anonymous   int      `json:"anonymous"`         // sessions of nobody
-	Many        bool     `json:"many,omitempty"`    // Members is left out: they are more than presence.limit, or are only counted
+	Anonymous   int      `json:"anonymous"`         // sessions that are not logged in
+	Many        bool     `json:"many,omitempty"`    // Members is left out: there are more than presence.limit, or they are only counted
 	Members     []Person `json:"members,omitempty"` // in the order of their ids' text
 }
 

@@ -4,9 +4,9 @@
 // is "<epoch millis>/<uuid>", a session's key is "<node>_<session id>", and its principal is
 // "<node>/<session id>/<connect time>".
 //
-// Session is what the book holds of one session, Value what of that stands in Redis, and Live what its node
-// alone knows. A session's id is text of hexadecimal digits (SessionID), a member's is JSON, 42 or "bob"
-// (CanonicalMember).
+// Session is what the book holds of one session, Value is what of that is stored in Redis, and Live is what
+// only its node knows. A session's id is text of hexadecimal digits (SessionID), a member's is JSON, 42 or
+// "bob" (CanonicalMember).
 package registry
 
 import (
@@ -22,9 +22,9 @@ import (
 // Registry publishes the sessions of one node. Its methods may be called from any goroutine, an
 // event loop included: none of them blocks.
 type Registry interface {
-	// Add publishes a session that has connected, or what has changed of one.
+	// Add publishes a session that has connected, or a change of one.
 	Add(s Session)
-	// Remove takes a session back. An unknown id does nothing.
+	// Remove removes a session. An unknown id does nothing.
 	Remove(id SessionID)
 }
 
@@ -41,7 +41,7 @@ func NewNode(start time.Time) Node {
 	return Node{fmt.Sprintf("%d/%x-%x-%x-%x-%x", start.UnixMilli(), u[:4], u[4:6], u[6:8], u[8:10], u[10:])}
 }
 
-// ParseNode takes the name of a node, as String returns it.
+// ParseNode reads the name of a node, as String returns it.
 func ParseNode(name string) (Node, error) {
 	epoch, uuid, ok := strings.Cut(name, "/")
 	if _, err := strconv.ParseInt(epoch, 10, 64); !ok || err != nil || uuid == "" || strings.Contains(uuid, "/") {
@@ -52,10 +52,10 @@ func ParseNode(name string) (Node, error) {
 
 func (n Node) String() string { return n.name }
 
-// Key is the name under which a session of this node stands in Redis.
+// Key is the name under which a session of this node is stored in Redis.
 func (n Node) Key(id SessionID) string { return n.name + "_" + id.String() }
 
-// Principal is the name that an individual message to the session is addressed to.
+// Principal is the name that individual messages to the session are addressed to.
 func (n Node) Principal(id SessionID, connected time.Time) string {
 	return n.name + "/" + id.String() + "/" + ConnectDatetime(connected)
 }
@@ -68,12 +68,12 @@ func (n Node) Short() string {
 }
 
 // ShortKey names a session in the whole cluster as Key does, for people: d0b6fbca-5 is Short and the id
-// without leading zeros. Redis, brokers and clients know Key and Principal alone.
+// without leading zeros. Redis, brokers and clients know only Key and Principal.
 func (n Node) ShortKey(id SessionID) string {
 	return n.Short() + "-" + strconv.FormatUint(uint64(id), 16)
 }
 
-// ShortNode is Node.Short of a name; one that is none of stompgw's stays as it is.
+// ShortNode is Node.Short for a name. A name that is not one of stompgw's stays as it is.
 func ShortNode(name string) string {
 	node, err := ParseNode(name)
 	if err != nil {
@@ -82,7 +82,7 @@ func ShortNode(name string) string {
 	return node.Short()
 }
 
-// ShortKey is Node.ShortKey of a session's key, as far as stompgw has made that.
+// ShortKey is Node.ShortKey for a session's key, as far as stompgw made that key.
 func ShortKey(key string) string {
 	name, text, _ := strings.Cut(key, "_")
 	node, err := ParseNode(name)
@@ -117,19 +117,19 @@ func ParseSessionID(s string) (SessionID, error) {
 	return SessionID(id), nil
 }
 
-// MarshalText writes what String does, so that people read the same in JSON.
+// MarshalText writes what String does, so that people see the same in JSON.
 func (id SessionID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
-// UnmarshalText takes what String writes.
+// UnmarshalText reads what String writes.
 func (id *SessionID) UnmarshalText(text []byte) (err error) {
 	*id, err = ParseSessionID(string(text))
 	return err
 }
 
-// Live is what the node alone knows of one of its sessions.
+// Live is what only the node knows of one of its sessions.
 type Live struct {
-	ID            SessionID `json:"id,omitzero"`   // 0, which no session has, where something else names the session
-	Subscriptions []string  `json:"destinations"`  // and patterns, in the order of SUBSCRIBE; the first of them, 100 and 64 KiB at most
+	ID            SessionID `json:"id,omitzero"`   // 0, which no session has, if something else names the session
+	Subscriptions []string  `json:"destinations"`  // and patterns, in the order of SUBSCRIBE; only the first, at most 100 and 64 KiB
 	Subscribed    int       `json:"subscriptions"` // how many there are
 	Queued        int       `json:"queued_bytes"`  // that wait for the client, or for it to acknowledge others
 }
@@ -137,11 +137,11 @@ type Live struct {
 // Destination is what a node knows of a destination, or a pattern, that its clients have subscribed to.
 type Destination struct {
 	Name        string `json:"destination"`
-	Pattern     bool   `json:"pattern"`     // clients have subscribed by it: Name is its text
+	Pattern     bool   `json:"pattern"`     // Name is the text of a pattern that clients have subscribed by
 	Subscribers int    `json:"subscribers"` // subscriptions; a session may have several
 
-	// Members and Anonymous are how many members, and sessions of nobody, are present where the destination is a room; nil where it is
-	// none. Of several nodes they are the sums: a member on two of them counts twice.
+	// Members and Anonymous are how many members, and sessions that are not logged in, are present if the destination is
+	// a room; otherwise nil. For several nodes they are sums: a member on two of them counts twice.
 	Members   *int `json:"members,omitempty"`
 	Anonymous *int `json:"anonymous,omitempty"`
 }
@@ -157,8 +157,8 @@ type Session struct {
 	Expires     time.Time      // of the token of its login; zero when there is none
 }
 
-// Value is a session as it stands in Redis, as JSON. The first four fields are the replaced
-// system's and never change; more may follow the last.
+// Value is a session as it is stored in Redis, as JSON. The first four fields are the replaced
+// system's and never change; more may be added after the last.
 type Value struct {
 	ConnectDatetime   string          `json:"connectDatetime"`
 	ServerUUID        string          `json:"serverUuid"`
@@ -171,7 +171,7 @@ type Value struct {
 	TokenExpiresAt    *time.Time      `json:"tokenExpiresAt,omitempty"` // RFC 3339; missing when nobody is logged in
 }
 
-// Value is what the registry of node n publishes of s.
+// Value is what the registry of node n publishes for s.
 func (n Node) Value(s Session) Value {
 	member := json.RawMessage("null")
 	if s.Member != "" {
