@@ -13,17 +13,17 @@ import (
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
-// About is what a node says of itself with every heartbeat, as JSON. Of a node of the replaced system
-// it is only known that it has sessions.
+// About is what a node says about itself with every heartbeat, as JSON. All that is known about a node of
+// the replaced system is that it has sessions.
 type About struct {
 	Node        string    `json:"serverUuid"`
-	Host        string    `json:"host,omitempty"`    // what people call the node
+	Host        string    `json:"host,omitempty"`    // name of the node for people
 	Address     string    `json:"address,omitempty"` // where clients reach it, host:port
 	Version     string    `json:"version,omitempty"` // of stompgw
 	Bus         string    `json:"bus,omitempty"`     // such as "kafka"
-	Layout      Layout    `json:"layout,omitempty"`  // of its Map; missing from versions that did not say
+	Layout      Layout    `json:"layout,omitempty"`  // of its Map; missing from versions that did not tell
 	Prefix      string    `json:"prefix,omitempty"`  // as Layout
-	Sessions    int       `json:"sessions"`          // when it said so
+	Sessions    int       `json:"sessions"`          // at that time
 	StartedAt   time.Time `json:"startedAt,omitzero"`
 	HeartbeatAt time.Time `json:"heartbeatAt,omitzero"` // by the node's clock
 }
@@ -89,9 +89,9 @@ func parseAbout(node string, said *redis.StringCmd) (a About, err error) {
 	return a, err
 }
 
-// TakenError reports that a live node of another map has the keys of this one.
+// TakenError reports that a live node of another map uses the keys of this one.
 type TakenError struct {
-	Own  string // what the keys begin with
+	Own  string // prefix of the keys
 	Node About
 }
 
@@ -100,8 +100,8 @@ func (e *TakenError) Error() string {
 		e.Own, e.Node.Node, e.Node.Layout, e.Node.Prefix)
 }
 
-// Claim returns a *TakenError where a live node of another layout or prefix stands under the keys of m.
-// What dead nodes left does not count, nor what is others'. Any other error means that Redis does not tell.
+// Claim returns a *TakenError if a live node with another layout or prefix uses the keys of m. What dead
+// nodes left does not count, nor what others wrote. Any other error means that Redis does not tell.
 func (m Map) Claim(ctx context.Context) error { return claim(ctx, m.Client.Redis(), m.names()) }
 
 func claim(ctx context.Context, client redis.UniversalClient, names names) error {

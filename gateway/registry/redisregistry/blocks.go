@@ -25,13 +25,13 @@ type Block struct {
 	Left   time.Duration // until it ends
 }
 
-// Blocks is the list of the blocks of a cluster. It ends by the clock of the Redis server that has it, so
-// the clocks of nodes and operators don't matter. Its methods may be called from any goroutine.
+// Blocks is a cluster's list of blocks. They end by the clock of the Redis server that holds them, so the
+// clocks of nodes and operators don't matter. Its methods may be called from any goroutine.
 type Blocks struct {
 	lists []blockList // besides the first, where versions with another Map.Own have it
 }
 
-// NewBlocks returns the list that stands beside the session map.
+// NewBlocks returns the list that is stored beside the session map.
 func NewBlocks(m Map) *Blocks {
 	b := &Blocks{[]blockList{{client: m.Client, key: m.names().blocked()}}}
 	if own := m.formerOwn(); own != "" {
@@ -40,8 +40,8 @@ func NewBlocks(m Map) *Blocks {
 	return b
 }
 
-// Add blocks a member for d from now on, or changes until when it is blocked. d is more than 0 and at
-// most 100 years. Beyond MaxBlocks the error is ErrTooManyBlocks.
+// Add blocks a member for d from now on, or changes how long it is blocked. d is 1 ms to 100 years.
+// Beyond MaxBlocks the error is ErrTooManyBlocks.
 func (b *Blocks) Add(ctx context.Context, member string, d time.Duration) error {
 	member, err := registry.CanonicalMember(member)
 	switch {
@@ -75,8 +75,8 @@ func (b *Blocks) remove(ctx context.Context, member string, lists []blockList) (
 	return was, nil
 }
 
-// All returns the blocks that have not ended, the one that ends first first, MaxBlocks at most, and as many
-// of former versions.
+// All returns the blocks that have not ended, in the order of their ends: at most MaxBlocks, and as many
+// from former versions.
 func (b *Blocks) All(ctx context.Context) ([]Block, error) {
 	all, err := b.read(ctx, false)
 	if err != nil {

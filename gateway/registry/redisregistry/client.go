@@ -14,29 +14,29 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// Options say where Redis is, and who asks it.
+// Options say where Redis is, and how to log in.
 type Options struct {
 	Addrs   []string // host:port; several are a Redis Cluster, or with Master the Sentinels
-	Cluster bool     // Addrs are of a Redis Cluster, also when it is one alone
+	Cluster bool     // Addrs are of a Redis Cluster, even if there is only one
 	Master  string   // the name of the master that Sentinels watch; empty for none
-	DB      int      // of a Redis that is no Cluster
+	DB      int      // of a Redis that is not a Cluster
 	Login
 
 	Patience time.Duration // for an answer, default 1 s
 }
 
-// Login is who asks Redis, and how to be sure that it is the right one.
+// Login says how to log in to Redis, and how to verify the server.
 type Login struct {
-	User, Password string      // of an ACL; a password alone is the default user's
+	User, Password string      // of an ACL; a password alone is that of the default user
 	SentinelUser   string      // of the Sentinels' own ACL
-	SentinelPass   string      // empty for Sentinels that ask for none
+	SentinelPass   string      // empty if the Sentinels ask for none
 	TLS            *tls.Config // nil for none; used for Sentinels too
 }
 
-// Client asks the Redis that the addresses of its Options mean. go-redis stays with the servers that it
-// has found for as long as they answer: when a name comes to mean another one and the old one lives on,
-// so do connections, and what a Redis Cluster or Sentinels have said. Renew ends that. Its methods may be
-// called from any goroutine.
+// Client queries the Redis that its Options name. go-redis stays with the servers that it has found for as
+// long as they answer: if a name moves to another server while the old one lives on, connections stay, and
+// so does what a Redis Cluster or Sentinels have said. Renew ends that. Its methods may be called from any
+// goroutine.
 type Client struct {
 	open  func() redis.UniversalClient
 	login *atomic.Pointer[Login] // of the next connection; the same for all beside
@@ -58,9 +58,9 @@ func newClient(open func() redis.UniversalClient, login *atomic.Pointer[Login]) 
 	return &Client{open: open, login: login, current: open()}
 }
 
-// SetLogin makes connections that are dialled from now on log in otherwise, and those beside; the others
-// stay. Whether there is TLS stays too. Of another login to the Sentinels go-redis would never hear, so
-// that has everything dialled anew (see Renew).
+// SetLogin changes the login of connections that are dialled from now on, here and by Clients of Beside;
+// existing ones stay. It does not turn TLS on or off. go-redis would never learn of another login to the
+// Sentinels, so that has everything dialled anew (see Renew).
 func (c *Client) SetLogin(l Login) {
 	was := c.login.Swap(&l)
 	if l.SentinelUser != was.SentinelUser || l.SentinelPass != was.SentinelPass {
@@ -68,17 +68,17 @@ func (c *Client) SetLogin(l Login) {
 	}
 }
 
-// Redis returns what asks Redis now. A Renew closes it, so it is good for one exchange.
+// Redis returns the current go-redis client. Renew closes it, so it is good for one exchange.
 func (c *Client) Redis() redis.UniversalClient {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.current
 }
 
-// Fresh returns what asks Redis over connections of its own, dialled anew; the caller closes it.
+// Fresh returns a go-redis client with connections of its own, dialled anew; the caller closes it.
 func (c *Client) Fresh() redis.UniversalClient { return c.open() }
 
-// Beside returns a Client with the same Options and connections of its own, that is renewed and closed
+// Beside returns a Client with the same Options and connections of its own, which is renewed and closed
 // with this one.
 func (c *Client) Beside() *Client {
 	b := newClient(c.open, c.login)
@@ -88,7 +88,7 @@ func (c *Client) Beside() *Client {
 	return b
 }
 
-// Renew has everything dialled anew. What is being asked meanwhile fails.
+// Renew has everything dialled anew. Queries under way fail.
 func (c *Client) Renew() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// ErrCursor reports a Query.After that is none of a walk with the same Query.
+// ErrCursor reports a Query.After that does not come from a walk with the same Query.
 var ErrCursor = errors.New("no cursor of a list with the same filter; begin again without one")
 
 // cursor is where a walk is: behind the session with a key. In the layout Keys it is also at a step of the

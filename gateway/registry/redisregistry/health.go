@@ -29,7 +29,7 @@ func (r *Registry) Healthy() error {
 	return fmt.Errorf("redis %s: has not answered yet", addrs)
 }
 
-// Reached reports whether Redis has answered once: the node knows the blocks then, be they of a while ago.
+// Reached reports whether Redis has answered once: the node knows the blocks then, though they may be old.
 func (r *Registry) Reached() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

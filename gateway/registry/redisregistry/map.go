@@ -10,31 +10,30 @@ import (
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
-// Map says where the session map of a cluster stands. All nodes and tools of the cluster have to
-// say the same. The client stays the caller's; see NewClient.
+// Map says where the session map of a cluster is stored. All nodes and tools of the cluster must use the
+// same. The client remains the caller's; see NewClient.
 type Map struct {
 	Client *Client
 	Prefix string // of every key, such as "stompgw:"; may be empty
 	Layout Layout // default Hashes
 }
 
-// Layout is how sessions stand in Redis.
+// Layout is how sessions are stored in Redis.
 type Layout string
 
 const (
 	// Hashes is 64 hashes for each node: a heartbeat costs the same however many sessions there are.
 	Hashes Layout = "hashes"
 
-	// Keys is a string for each session, as the replaced system has it, whose nodes and tools see the
-	// sessions then, and theirs are seen. Each session costs a command at every heartbeat.
+	// Keys is a string for each session, as in the replaced system: its nodes and tools see the sessions,
+	// and theirs are seen here. Each session costs a command at every heartbeat.
 	Keys Layout = "keys"
 )
 
-// Own is the prefix of what is stompgw's alone: of its keys that are no sessions, and of its channels. It
-// is another one for each layout and Prefix, but for a Prefix that is made to begin as these do; see Claim.
-// It begins as it did in versions where maps could share it, so that the rules of an ACL still hold.
-// In the layout Keys it never begins as a session key does, so that the tools that scan those find
-// nothing else.
+// Own is the prefix of what only stompgw uses: its channels, and its keys other than sessions. It differs
+// for each layout and Prefix, unless a Prefix is chosen to begin like these; see Claim. It begins as it did
+// in versions where maps could share it, so that ACL rules still hold. In the layout Keys it never begins
+// as a session key does, so that tools that scan for those find nothing else.
 func (m Map) Own() string {
 	switch {
 	case m.Layout == Keys:

@@ -26,11 +26,11 @@ const (
 	maxAmbiguous = 5      // sessions that an AmbiguousError names
 )
 
-// AmbiguousError reports a name that several sessions have, or that begins the keys of several.
+// AmbiguousError reports a name that several sessions have, or that the keys of several begin with.
 type AmbiguousError struct {
 	Name string
-	What string   // "sessions"; whoever looks for others says which
-	Keys []string // some of them, two at least
+	What string   // "sessions", or what else a caller looks for
+	Keys []string // some of them, at least two
 }
 
 func (e *AmbiguousError) Error() string {
@@ -80,24 +80,24 @@ func NewReader(m Map) *Reader {
 // Session is a session as Redis has it.
 type Session struct {
 	Node   registry.Node
-	ID     string // of a node of the replaced system it may be any text
+	ID     string // on a node of the replaced system it may be any text
 	Value  registry.Value
-	Cursor string // for Query.After: a walk that goes on behind this session
+	Cursor string // for Query.After: a walk that continues after this session
 }
 
-// Key is the name under which the session stands in Redis, behind the prefix.
+// Key is the name under which the session is stored in Redis, after the prefix.
 func (s Session) Key() string { return s.Node.String() + "_" + s.ID }
 
 // Query says which sessions are meant; its zero value means all.
 type Query struct {
 	Node   string // a node's whole name
 	Member string // as JSON: 42 or "bob"
-	After  string // a Session.Cursor of an earlier walk with the same Query; any other gives ErrCursor
+	After  string // a Session.Cursor from an earlier walk with the same Query; any other gives ErrCursor
 }
 
-// Nodes returns the live nodes, in the order of their names and so of their starts. Sessions is what
-// Redis has of each now. In the layout Keys that takes a walk over all keys, which also finds the nodes
-// of the replaced system.
+// Nodes returns the live nodes, in the order of their names and so of their starts. About.Sessions is
+// what Redis has of each now. In the layout Keys that takes a walk over all keys, which also finds the
+// nodes of the replaced system.
 func (r *Reader) Nodes(ctx context.Context) ([]About, error) {
 	nodes, err := r.live(ctx)
 	if err != nil {
@@ -117,11 +117,11 @@ func (r *Reader) live(ctx context.Context) ([]About, error) {
 }
 
 // Sessions walks the sessions of live nodes. It keeps a bounded part of them in memory. A session
-// that comes or ends meanwhile may be there or not. An error ends the walk.
+// that starts or ends meanwhile may be included or not. An error ends the walk.
 //
-// In the layout Hashes the order is that of nodes, then hashes, then ids, and of one member's that of
-// nodes and ids. In the layout Keys it is Redis' own, a session may come twice while Redis makes its
-// table larger or smaller, and a Cursor ends with a fail-over of Redis.
+// In the layout Hashes the order is by node, then hash, then id, and for one member by node and id. In
+// the layout Keys it is Redis' own, a session may come twice while Redis resizes its table, and a Cursor
+// ends with a fail-over of Redis.
 func (r *Reader) Sessions(ctx context.Context, q Query) iter.Seq2[Session, error] {
 	after, err := parseCursor(q.After, r.names.layout)
 	if err == nil && q.Member != "" {
@@ -194,9 +194,9 @@ func (r *Reader) get(ctx context.Context, keys []string) (sessions []Session, er
 	return sessions, nil
 }
 
-// Member returns the sessions that a member has on live nodes of stompgw, by the index alone, in the
-// order of nodes and ids. There are 10,000 at most, the first in that order. In the layout Keys only nodes
-// with Config.Stored keep an index.
+// Member returns the sessions that a member has on live nodes of stompgw, from the index alone, in the
+// order of nodes and ids. It returns at most 10,000, the first in that order. In the layout Keys only
+// nodes with Config.Stored keep an index.
 func (r *Reader) Member(ctx context.Context, member string) ([]Session, error) {
 	member, err := registry.CanonicalMember(member)
 	if err != nil {
@@ -277,8 +277,8 @@ func isMember(value json.RawMessage, member string) bool {
 	return err == nil && id == member
 }
 
-// Find returns the session of a live node that name means: its key, or the beginning of its key alone,
-// or its id where one node alone has that. Errors are ErrNotFound and *AmbiguousError.
+// Find returns the session of a live node that name means: name is its key, or how only its key begins, or
+// its id if only one node has that. Errors are ErrNotFound and *AmbiguousError.
 func (r *Reader) Find(ctx context.Context, name string) (Session, error) {
 	if name == "" {
 		return Session{}, ErrNotFound

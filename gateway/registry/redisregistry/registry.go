@@ -11,20 +11,20 @@ import (
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
-// Config is what a Registry may be told. Its zero value will do.
+// Config configures a Registry. Its zero value will do.
 type Config struct {
-	Addrs     []string      // of Redis, for messages alone
-	Heartbeat time.Duration // how often the node says that it lives, default 5 s
-	Expiry    time.Duration // how long it counts as alive without, default three heartbeats
+	Addrs     []string      // of Redis, used only in messages
+	Heartbeat time.Duration // how often the node says that it is alive, default 5 s
+	Expiry    time.Duration // how long it counts as alive without saying so, default three heartbeats
 
 	// Of the node, for About.
 	Host, Address string
 	Version, Bus  string
 	Started       time.Time
 
-	// Stored is told that Redis has a session with a member which it did not have, or had with another
-	// one. It runs on Run's goroutine and must not block. May be nil; in the layout Keys there is no
-	// index of members then.
+	// Stored is told when Redis has a session with a member that it did not have before, or had with
+	// another member. It runs on Run's goroutine and must not block. May be nil; in the layout Keys there
+	// is no index of members then.
 	Stored func(s registry.Session)
 
 	// Blocked is told the blocks when they may have changed, and at the first heartbeat. It runs on Run's
@@ -119,9 +119,8 @@ func (r *Registry) Remove(id registry.SessionID) {
 // errEnded is what Refresh returns when there is nobody to be told any more.
 var errEnded = errors.New("redisregistry: the node has left the cluster")
 
-// Refresh returns when the blocks that stand in Redis have been told to Config.Blocked. Errors are
-// those of Redis, that ctx has ended, or that Run has. It may be called from any goroutine, but not from
-// Config's functions.
+// Refresh returns once Config.Blocked has been told the blocks in Redis. Errors are those of Redis, that
+// ctx has ended, or that Run has. It may be called from any goroutine, but not from Config's functions.
 func (r *Registry) Refresh(ctx context.Context) error {
 	told := make(chan error, 1)
 	select {
@@ -150,9 +149,9 @@ func signal(c chan struct{}) {
 // Figures are what a node shows of its Registry.
 type Figures struct {
 	Sessions  int    // of this node, in memory
-	Waiting   int    // of them and of those that ended, what Redis has still to be told of
-	Rewritten uint64 // sessions written again because Redis had lost them, or something else of the same key
-	Swept     uint64 // dead nodes whose leftovers this one took away
+	Waiting   int    // of these and of those that ended, how many Redis must still be told of
+	Rewritten uint64 // sessions written again because Redis had lost them, or something else in the same key
+	Swept     uint64 // dead nodes whose leftovers this one removed
 	Away      bool   // Redis does not answer
 }
 

@@ -19,9 +19,9 @@ var (
 	leaveTimeout    = 10 * time.Second // to take this node's sessions out of Redis at the end, while it answers
 )
 
-// Run writes changes and heartbeats until ctx ends, then takes what it wrote out of Redis and returns nil.
-// That takes two seconds at most when Redis does not answer, and ten when it does. It is called once, and
-// is the only goroutine that writes: a heartbeat never overtakes a change, so the lengths it compares are
+// Run writes changes and heartbeats until ctx ends, then removes what it wrote from Redis and returns nil.
+// That takes at most two seconds if Redis does not answer, and ten if it does. It is called once, and is
+// the only goroutine that writes: a heartbeat never overtakes a change, so the lengths it compares are
 // those that Redis confirmed.
 func (r *Registry) Run(ctx context.Context) error {
 	defer r.leave(context.WithoutCancel(ctx))
