@@ -1,5 +1,5 @@
-// Package asyncapi tells what the rules of a gateway say as an AsyncAPI 3.0 document, for people and generators of code.
+// Package asyncapi describes the rules of a gateway as an AsyncAPI 3.0 document, for people and code generators.
 //
-// The application that such a document is about is a client of the gateway: its operations receive what it has subscribed to, and
-// send. A channel is a destination, or all that one rule is about, under the name that clients call it by.
+// The application in such a document is a client of the gateway: its operations receive what it has subscribed to, and
+// send. A channel is a destination, or everything that one rule is about, under the name that clients use.
 package asyncapi

@@ -13,13 +13,13 @@ type Options struct {
 	Title, Version string // of the document, neither empty
 	Servers        []Server
 	Tokens         bool // clients can log in, with a JSON Web Token
-	MustLogIn      bool // and have to, at CONNECT
+	MustLogIn      bool // and must, at CONNECT
 }
 
 // Server is where clients connect.
 type Server struct {
 	Name        string // such as "websocket", for programs
-	Host        string // and port; "{host}" stands for a name that whoever reads the document has to know
+	Host        string // and port; "{host}" stands for a name that the reader of the document must know
 	Path        string // of a URL; empty for none
 	Protocol    string // ws, wss, stomp or stomps
 	Description string
@@ -35,7 +35,7 @@ const about = "The destinations of a STOMP gateway, as a client sees them. The a
 	"it receives the MESSAGEs of what it has subscribed to, and sends. Destinations are the addresses of channels; where several fit one, " +
 	"the rule of the lowest number decides. What the gateway refuses it answers on the channel for errors, and the connection stays."
 
-// New tells what the rules say. Those that never decide are left out, and what nobody may do.
+// New describes the rules. It leaves out those that never decide, and what nobody may do.
 func New(rules *policy.Catalogue, o Options) *Document {
 	b := builder{rules: rules, tokens: o.Tokens, places: map[*schema.Schema]string{}}
 	b.addErrors()

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Document is the whole schema as encoding/json takes it: what stands in other files is below its $defs, and what each
-// $ref means is in it. at is where in a document it is to stand, such as "#/components/schemas/room"; "#" is one of its
-// own. It may be changed.
+// Document returns the whole schema as a value for encoding/json: other files are below its $defs, and every $ref points
+// inside it. at is its place in a larger document, such as "#/components/schemas/room"; "#" means a document of its own.
+// The caller may change it.
 func (s *Schema) Document(at string) any {
 	b := &bundle{Schema: s, at: strings.TrimPrefix(at, "#"), names: map[string]string{}}
 	main := s.docs[s.file]

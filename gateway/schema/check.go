@@ -5,7 +5,7 @@ import "slices"
 // Steps that checking a body may take: about one for each rule that is applied to a value. One takes some 30 ns.
 const (
 	AllSteps = 2_000_000
-	FewSteps = 20_000 // what an event loop has the time for
+	FewSteps = 20_000 // what an event loop has time for
 )
 
 // maxDepth bounds how deep rules are in one another while a body is checked, as each takes memory of the stack.

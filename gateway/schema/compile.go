@@ -13,8 +13,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// Compile compiles a schema of JSON Schema 2020-12, or of the draft that its $schema names. It reads files of
-// src.Files alone, never from a network. An error is an *Error.
+// Compile compiles a schema of JSON Schema 2020-12, or of the draft that its $schema names. It reads only files in
+// src.Files, never from a network. An error is an *Error.
 func Compile(src Source) (*Schema, error) {
 	c := &compiler{files: src.Files, docs: map[string]*document{}}
 	d, err := c.add(address(src.File), src.File, src.Name, src.Text)
@@ -35,7 +35,7 @@ func Compile(src Source) (*Schema, error) {
 	return c.convert(src.File, compiled)
 }
 
-// Load compiles the schema in a file of some, whose $refs may name others of these. An error is an *Error.
+// Load compiles the schema in one of files; its $refs may name the others. An error is an *Error.
 func Load(files fs.FS, file string) (*Schema, error) {
 	text, err := readFile(files, file)
 	if err != nil {

@@ -1,7 +1,7 @@
-// Package schema holds JSON bodies to JSON Schemas, within bounds.
+// Package schema checks JSON bodies against JSON Schemas, within bounds.
 //
-// A Schema never changes once compiled, so any goroutine may use it. Whoever writes one is trusted to mean well and
-// not to foresee what strangers send: compiling bounds what a schema is, and checking a body what it takes, whatever
-// the two are. So it is not the library that evaluates, which knows no bounds: it resolves references and holds
-// schemas to the drafts, and what it makes of them is turned into rules of this package.
+// A Schema never changes once compiled, so any goroutine may use it. Its author is trusted to mean well, but not to
+// foresee what strangers send: compiling bounds what a schema may be, and checking bounds what a body may cost, whatever
+// the two are. So the library, which has no bounds, does not evaluate: it resolves references and checks schemas
+// against the drafts, and its result is turned into rules of this package.
 package schema

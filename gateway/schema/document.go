@@ -25,8 +25,8 @@ const (
 
 // Error is what is wrong with a schema.
 type Error struct {
-	File   string // or the Name of a text that stands in none
-	Line   int    // from 1; 0 for the file as a whole
+	File   string // or the Name of a text from no file
+	Line   int    // from 1; 0 for the whole file
 	Reason string
 }
 

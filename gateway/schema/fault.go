@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// Rules of a Fault that are no keywords of JSON Schema.
+// Rules of a Fault that are not keywords of JSON Schema.
 const (
 	RuleJSON   = "json"      // it is not one JSON text
-	RuleUTF8   = "utf-8"     // it is no UTF-8
+	RuleUTF8   = "utf-8"     // it is not UTF-8
 	RuleTwice  = "duplicate" // an object has a name twice
 	RuleNumber = "number"    // a number has more than 400 characters, or an exponent beyond 400
 	RuleDepth  = "depth"     // its lists and objects are nested more than 1,000 deep
@@ -17,17 +17,17 @@ const (
 	RuleCost   = "cost"      // it takes too many steps to check
 )
 
-// Fault is why a body does not fit a schema: the first reason, where members go in the order of their names.
+// Fault is why a body does not fit a schema: the first reason, with members in the order of their names.
 type Fault struct {
-	// Pointer is the place in the body (RFC 6901), of a member that is missing or one too many that of the member; empty
-	// is the whole. Its names are the sender's own, so it is for the sender alone. What is longer than 256 bytes ends
-	// with "…".
+	// Pointer is the place in the body (RFC 6901); if a member is missing or not allowed, that of the member; empty means
+	// the whole body. Its names are the sender's own, so it is only for the sender. If it would be longer than 256 bytes
+	// it is cut, and ends with "…".
 	Pointer string `json:"pointer"`
 	Rule    string `json:"rule"` // the keyword, such as "maxLength", or one of those above
-	At      string `json:"-"`    // where in the schema that stands, such as "chat.json#/properties/chat"; empty for no keyword
+	At      string `json:"-"`    // where in the schema that is, such as "chat.json#/properties/chat"; empty for no keyword
 }
 
-// Error says where in the schema the rule stands, and nothing of the body: it is for logs.
+// Error says where in the schema the rule is, and nothing of the body: it is for logs.
 func (f *Fault) Error() string {
 	if f.At == "" {
 		return f.Rule

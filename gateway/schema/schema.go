@@ -16,15 +16,15 @@ type Schema struct {
 // Source is where a schema comes from.
 type Source struct {
 	Text []byte
-	File string // in Files that it is of, such as "schemas/chat.json"; empty for a text that stands in none
-	Name string // what errors call a text that stands in no file
+	File string // of the text, in Files, such as "schemas/chat.json"; empty for a text from no file
+	Name string // what errors call a text from no file
 
-	// Files are those that a $ref may name, by where they stand beside File, or else in Files; nil is none. They can't name
-	// anything outside, if Files can't open that: see os.Root.
+	// Files are those that a $ref may name, relative to File, or to the root if there is no File; nil means none. A $ref
+	// can't name anything outside, if Files can't open that: see os.Root.
 	Files fs.FS
 }
 
-// Check returns why body does not fit, nil if it does. It takes as many steps at most: where these are not enough, the
+// Check returns why body does not fit, nil if it does. It takes at most that many steps: if they are not enough, the
 // rule is RuleCost.
 func (s *Schema) Check(body []byte, steps int) *Fault {
 	v, f := parse(body, maxNesting, maxValues)
@@ -38,10 +38,10 @@ func (s *Schema) Check(body []byte, steps int) *Fault {
 	return f.told()
 }
 
-// File is that of the schema in the Files of its Source; empty where it stands in none.
+// File is the schema's file, in the Files of its Source; empty for a text from no file.
 func (s *Schema) File() string { return s.file }
 
-// Files are all that the schema is made of, each with the SHA-256 of what it held.
+// Files returns all files that the schema is made of, each with the SHA-256 of its contents.
 func (s *Schema) Files() map[string][sha256.Size]byte {
 	sums := make(map[string][sha256.Size]byte, len(s.docs))
 	for file, d := range s.docs {
@@ -52,7 +52,7 @@ func (s *Schema) Files() map[string][sha256.Size]byte {
 	return sums
 }
 
-// String is the file of the schema, or its text on a line. Of nil it is empty.
+// String is the file of the schema, or its text on one line. For nil it is empty.
 func (s *Schema) String() string {
 	switch {
 	case s == nil:
