@@ -1,5 +1,5 @@
-// Package origin says which pages a browser may connect for: where a page comes from, and the patterns
-// that let pages in.
+// Package origin says which pages may connect from a browser: where a page comes from, and the patterns
+// that allow pages.
 package origin
 
 import (
@@ -28,8 +28,8 @@ func parse(s string) (o origin, ok bool) {
 	return o, o.host != ""
 }
 
-// IsSame reports whether a page has the origin of the server that it asks, which its Host header names.
-// The scheme is not compared: behind a proxy that ends TLS the server does not know its own.
+// IsSame reports whether a page has the same origin as the server, which the request's Host header names.
+// The scheme is not compared: behind a proxy that terminates TLS the server does not know its own.
 func IsSame(page, host string) bool {
 	p, ok := parse(page)
 	if !ok || p.scheme != "http" && p.scheme != "https" {
@@ -39,14 +39,14 @@ func IsSame(page, host string) bool {
 	return ok && p == own
 }
 
-// List is who may connect. Its zero value lets in nobody.
+// List is the list of origins whose pages may connect. Its zero value allows none.
 type List struct {
 	all      bool
 	null     bool // as browsers call a page that has no origin to tell
 	patterns []origin
 }
 
-// Parse makes a list of patterns: "https://app.example.com", "https://*.example.com" where * is any part of
+// Parse makes a List from patterns: "https://app.example.com", "https://*.example.com" where * is any part of
 // the host, "http://localhost:*" where it is any port, "null", or "*" for all.
 func Parse(patterns []string) (o List, err error) {
 	for _, s := range patterns {
@@ -71,14 +71,14 @@ const (
 	anyPort = "*"
 )
 
-// Check says what is wrong with a pattern for Parse: it could never match, or leaves in doubt what it
-// matches.
+// Check returns what is wrong with a pattern for Parse: that it can never match, or that it is unclear what
+// it matches.
 func Check(pattern string) error {
 	_, err := Parse([]string{pattern})
 	return err
 }
 
-// All reports whether every page may connect: null is an origin that any page can give another.
+// All reports whether every page may connect. "null" is enough: any page can give another that origin.
 func (o List) All() bool { return o.all || o.null }
 
 // parsePattern takes apart an origin as browsers write it, with at most one * in the host, or for the
@@ -117,7 +117,7 @@ func parsePattern(s string) (o origin, err error) {
 	return o, nil
 }
 
-// Match reports whether a page of that origin may connect, as its browser says.
+// Match reports whether a page of that origin, as its browser reports it, may connect.
 func (o List) Match(page string) bool {
 	if o.all || o.null && page == null {
 		return true
@@ -142,8 +142,8 @@ func matchHost(pattern, host string) bool {
 	return len(host) > len(before)+len(after) && strings.HasPrefix(host, before) && strings.HasSuffix(host, after)
 }
 
-// Ancestors says in the words of CSP's frame-ancestors whose pages may connect; empty for all. What
-// CSP has no words for is left out.
+// Ancestors returns whose pages may connect, as a value of CSP's frame-ancestors; empty for all. What CSP
+// can't express is left out.
 func (o List) Ancestors() string {
 	if o.All() {
 		return ""

@@ -14,8 +14,8 @@ import (
 	"github.com/stompgw/stompgw/gateway/schema"
 )
 
-// Problem is an error as RFC 9457 writes it. Code and Word are those that clients of the gateway are told for the same;
-// 0 and "" where there is none.
+// Problem is an error as RFC 9457 writes it. Code and Word are what clients of the gateway are told for the same; 0 and
+// "" if there is none.
 type Problem struct {
 	Type   string      `json:"type" doc:"always about:blank: the status, and error, tell problems apart"`
 	Title  string      `json:"title" doc:"the status in words"`
@@ -29,20 +29,20 @@ type Problem struct {
 	header http.Header // of the answer, besides its type
 }
 
-// ContentType is that of an answer that is a Problem.
+// ContentType is the content type of a response that is a Problem.
 const ContentType = "application/problem+json"
 
-// New makes a Problem. Its detail is read by whoever asked.
+// New makes a Problem. Its detail is read by the sender of the request.
 func New(status int, format string, args ...any) *Problem {
 	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: fmt.Sprintf(format, args...), header: http.Header{}}
 }
 
-// Busy is the Problem of what is too much now, and may pass in a second.
+// Busy is the Problem of a request that is too much now, and may pass in a second.
 func Busy(detail string) *Problem {
 	return New(http.StatusServiceUnavailable, "%s", detail).After(time.Second)
 }
 
-// Invalid is the Problem of a request that is understood, and says what can't be.
+// Invalid is the Problem of a request that is understood, but asks for what can't be.
 func Invalid(format string, args ...any) *Problem {
 	return New(http.StatusUnprocessableEntity, format, args...)
 }
@@ -54,7 +54,7 @@ func (p *Problem) Coded(code policy.Code) *Problem {
 	return p
 }
 
-// After says when the same may pass; 0 or less says nothing.
+// After says after how long the same request may pass; 0 or less says nothing.
 func (p *Problem) After(d time.Duration) *Problem {
 	if d > 0 {
 		p.With("Retry-After", strconv.Itoa(int(math.Ceil(d.Seconds()))))
@@ -62,7 +62,7 @@ func (p *Problem) After(d time.Duration) *Problem {
 	return p
 }
 
-// With gives the answer a header.
+// With sets a header of the response.
 func (p *Problem) With(name, value string) *Problem {
 	p.header.Set(name, value)
 	return p
@@ -71,7 +71,7 @@ func (p *Problem) With(name, value string) *Problem {
 // Error implements error.
 func (p *Problem) Error() string { return p.Detail }
 
-// GetStatus, GetHeaders and ContentType are how huma learns what to answer.
+// GetStatus, GetHeaders and ContentType tell huma what to answer.
 func (p *Problem) GetStatus() int { return p.Status }
 
 // GetHeaders implements huma.HeadersError.
@@ -80,7 +80,7 @@ func (p *Problem) GetHeaders() http.Header { return p.header }
 // ContentType implements huma.ContentTypeFilter.
 func (p *Problem) ContentType(string) string { return ContentType }
 
-// Write answers with p. A client that has left is no concern.
+// Write answers with p. It does not matter if the client has left.
 func (p *Problem) Write(w http.ResponseWriter) {
 	maps.Copy(w.Header(), p.header)
 	w.Header().Set("Content-Type", ContentType)

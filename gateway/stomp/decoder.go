@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Decoder turns what one connection sends into frames. It is fed and asked by turns:
+// Decoder turns what one connection sends into frames. It is fed and asked in turns:
 //
 //	d.Feed(b)
 //	for {
@@ -15,9 +15,9 @@ import (
 //		// use f
 //	}
 //
-// Each octet is looked at once for the frame's end, however small the pieces it comes in. A
-// Decoder is small, and holds no memory while nothing is half received. It belongs to one
-// goroutine at a time and must not be copied once in use.
+// Each octet is looked at once for the frame's end, however small the pieces it comes in. A Decoder is
+// small, and holds no memory while no frame is half received. It belongs to one goroutine at a time and
+// must not be copied once in use.
 type Decoder struct {
 	limits  *Limits
 	held    []byte // the start of the frame being read, our copy; nil when that frame starts in in
@@ -36,7 +36,7 @@ type spent struct {
 }
 
 // NewDecoder returns a Decoder for a connection that has not negotiated a version. limits is
-// shared: it must not change while a Decoder that was given it is in use.
+// shared: it must not change while any Decoder made with it is in use.
 func NewDecoder(limits *Limits) Decoder {
 	return Decoder{limits: limits}
 }
@@ -63,15 +63,14 @@ func (d *Decoder) Feed(b []byte) {
 
 // Next fills f with the next whole frame, or returns ErrIncomplete when the bytes fed so far end
 // before one does. It reuses the memory of f.Header; the values and Body alias the bytes fed, so
-// they are good until the caller reuses those: to keep them longer, Clone the frame. They can't be
-// appended to without a copy. End-of-lines between frames are heart-beats and skipped
-// ("Heart-beating").
+// they are good until the caller reuses those: to keep them longer, Clone the frame. Appending to them
+// copies them. End-of-lines between frames are heart-beats and skipped ("Heart-beating").
 //
-// Of a frame whose command the protocol does not know, f has the head, as soon as that is there. Where such a
-// frame ends nobody knows, so the caller has to refuse it and close.
+// Of a frame whose command the protocol does not know, f has the head, as soon as it is complete. Nobody
+// knows where such a frame ends, so the caller must refuse it and close.
 //
 // Any other error is a *ProtocolError, the same for every further call: the decoder is spent, and
-// the connection has to close ("ERROR").
+// the connection must close ("ERROR").
 func (d *Decoder) Next(f *Frame) error {
 	if d.spent != nil {
 		return d.spent.err
@@ -93,16 +92,16 @@ func (d *Decoder) Next(f *Frame) error {
 	}
 }
 
-// Keep copies what was fed and not decoded yet, so that the feeder has its memory back though Next
-// has not come to ErrIncomplete. A frame that Next returned before still aliases that memory. What
-// is kept is copied once, however often Keep is called.
+// Keep copies what was fed and not decoded yet, so that the feeder has its memory back before Next
+// returns ErrIncomplete. A frame that Next returned earlier still aliases that memory. What is kept is
+// copied once, however often Keep is called.
 func (d *Decoder) Keep() {
 	if !d.kept {
 		d.in, d.kept = bytes.Clone(d.in), true
 	}
 }
 
-// Buffered returns how many octets were fed and not decoded yet.
+// Buffered returns how many octets have been fed but not decoded yet.
 func (d *Decoder) Buffered() int {
 	return len(d.held) + len(d.in)
 }

@@ -5,11 +5,11 @@ import (
 	"strconv"
 )
 
-// AppendFrame appends f as version v writes it, CONNECT, CONNECTED and STOMP as all do. A MESSAGE,
-// and any frame with a body, gets a content-length of its own instead of those that f's header may
-// have ("Header content-length"). Entries that AppendEntry can't write are left out, and so is the body
-// of a frame that may have none; what 1.0 tolerates in its place has no content-length. A command that the
-// protocol does not know has none.
+// AppendFrame appends f as version v writes it; CONNECT, CONNECTED and STOMP are written as in all
+// versions. A MESSAGE, and any frame with a body, gets its own content-length instead of any in f's header
+// ("Header content-length"). Entries that AppendEntry can't write are left out, and so is the body of a
+// frame that may have none. A body that 1.0 tolerates there gets no content-length. A command that the
+// protocol does not know gets no body.
 func AppendFrame(dst []byte, v Version, f *Frame) []byte {
 	rule := bodyOf(v, f.Command)
 	v = encoding(v, f.Command)
@@ -28,7 +28,7 @@ func AppendFrame(dst []byte, v Version, f *Frame) []byte {
 	return AppendEnd(dst)
 }
 
-// AppendCommand begins a frame. The caller answers for command: it is one of the protocol's.
+// AppendCommand begins a frame. The caller makes sure that command is one of the protocol's.
 func AppendCommand(dst []byte, command string) []byte {
 	dst = append(dst, command...)
 	return append(dst, '\n')
@@ -37,10 +37,10 @@ func AppendCommand(dst []byte, command string) []byte {
 // AppendEntry appends one header entry as version v writes it; 0 writes it as CONNECTED has it,
 // which is the same in all versions ("Value Encoding").
 //
-// An entry that v has no way to write is left out: one with an empty name, or with a NUL; in 1.1
-// and 1.2 one that is not UTF-8; before 1.1 one with a line feed, or with a colon in its name; and
-// before 1.2 one whose value ends with a carriage return. So whoever chose a value can't add a
-// line to a frame, or end it.
+// An entry that v can't express is left out: one with an empty name, or with a NUL; in 1.1 and 1.2 one
+// that is not UTF-8; before 1.1 one with a line feed, or with a colon in its name; and before 1.2 one
+// whose value ends with a carriage return. So whoever chose a value can't add a line to a frame, or end
+// it.
 func AppendEntry[T string | []byte](dst []byte, v Version, name string, value T) []byte {
 	if name == "" {
 		return dst

@@ -21,7 +21,7 @@ type ProtocolError struct {
 	Offset  int64  // of the bad octet in the connection's inbound stream; -1 for a fault of a single value
 }
 
-// Error tells all of e in a line.
+// Error returns all of e in one line.
 func (e *ProtocolError) Error() string {
 	if e.Offset < 0 {
 		return fmt.Sprintf("stomp: %s (%s)", e.Summary, e.Section)

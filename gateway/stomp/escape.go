@@ -84,7 +84,7 @@ func appendEscaped[T string | []byte](dst []byte, s T, v Version) []byte {
 
 // Plain reports whether s is the same on the wire in every version, as the name and as the value
 // of an entry: it holds no octet that some version escapes, and none that some version can't
-// express. What is built of plain entries alone can be shared by sessions of all versions.
+// express. What is built only from plain entries can be shared by sessions of all versions.
 func Plain[T string | []byte](s T) bool {
 	ascii := true
 	for i := range len(s) {

@@ -14,7 +14,7 @@ type Entry struct {
 	Value []byte
 }
 
-// Header is the entries of a frame in the order of the wire, repeated ones too.
+// Header is the entries of a frame in the order of the wire, including repeated ones.
 type Header []Entry
 
 // Get returns the value of the first entry of that name, which is the one that counts ("Repeated

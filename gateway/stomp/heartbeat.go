@@ -13,16 +13,16 @@ const minHeartBeat = time.Second
 // them are a time.Duration still.
 const maxPeriod = 10 * 365 * 24 * time.Hour
 
-// HeartBeat is a heart-beat header as its sender sees it ("Heart-beating"): the least time in
-// which it can send something, and the time in which it would like to receive something, in whole
-// milliseconds. 0 is none. A missing header is the zero HeartBeat.
+// HeartBeat is a heart-beat header as its sender sees it ("Heart-beating"): the shortest period in
+// which it can send something, and the period in which it would like to receive something, in whole
+// milliseconds. 0 means none. A missing header is the zero HeartBeat.
 type HeartBeat struct {
 	Send, Receive time.Duration
 }
 
-// ParseHeartBeat reads the value of a heart-beat header: two whole numbers of milliseconds and a comma
-// between them; spaces around the numbers are let pass. The specification knows no greatest number:
-// those beyond ten years count as that. The error is a *ProtocolError.
+// ParseHeartBeat reads the value of a heart-beat header: two whole numbers of milliseconds with a comma
+// between them; spaces around the numbers are ignored. The specification has no maximum: numbers beyond
+// ten years count as ten years. The error is a *ProtocolError.
 func ParseHeartBeat(value []byte) (HeartBeat, error) {
 	first, second, _ := bytes.Cut(value, []byte{','})
 	send, ok := parsePeriod(first)
@@ -49,8 +49,8 @@ func parsePeriod(b []byte) (d time.Duration, ok bool) {
 	return d, len(b) > 0
 }
 
-// String returns the header's value, such as "10000,10000". A part of a millisecond counts as a
-// whole one, so that a period never turns into none.
+// String returns the header's value, such as "10000,10000". A fraction of a millisecond is rounded up,
+// so that a period never turns into none.
 func (h HeartBeat) String() string {
 	b := strconv.AppendInt(make([]byte, 0, 20), milliseconds(h.Send), 10)
 	b = append(b, ',')
@@ -80,9 +80,9 @@ func answerPeriod(offer, asked time.Duration) time.Duration {
 	return min(max(asked, minHeartBeat), offer)
 }
 
-// Agree returns the periods that hold between h, what this side said, and what peer said: Send is
-// the longest time this side may stay silent, Receive that of the peer, each the greater of the
-// two numbers that meet, and 0 (no heart-beats) when one of them is 0.
+// Agree returns the periods that result from h, what this side said, and what peer said: Send is the
+// longest time this side may stay silent, Receive that of the peer. Each is the greater of the two
+// numbers that meet, or 0 (no heart-beats) if one of them is 0.
 func (h HeartBeat) Agree(peer HeartBeat) HeartBeat {
 	return HeartBeat{
 		Send:    agreePeriod(h.Send, peer.Receive),

@@ -1,7 +1,7 @@
 package stomp
 
-// Limits bound one inbound frame ("Size Limits"). A frame that passes one of them is refused as
-// soon as that shows, before memory is taken for what follows.
+// Limits bound one inbound frame ("Size Limits"). A frame that exceeds one of them is refused as soon as
+// that shows, before memory is allocated for what follows.
 type Limits struct {
 	Headers int // header entries of a frame
 	Line    int // octets of the command line and of each header line, as sent, without the end-of-line

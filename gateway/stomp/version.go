@@ -13,10 +13,10 @@ const (
 	V12
 )
 
-// Versions lists the versions this package speaks as the version header of an ERROR does.
+// Versions lists the versions this package speaks, as the version header of an ERROR does.
 const Versions = "1.0,1.1,1.2"
 
-// String returns v as the version header of CONNECTED has it, and "" before negotiation.
+// String returns v as the version header of CONNECTED writes it, and "" before negotiation.
 func (v Version) String() string {
 	switch v {
 	case V10:
@@ -30,8 +30,8 @@ func (v Version) String() string {
 }
 
 // NegotiateVersion returns the highest version that both sides speak, by the client's
-// accept-version header: a list separated by commas, around which spaces are let pass. A client
-// without that header (present is false) speaks 1.0. When there is no common version the error is
+// accept-version header: a list separated by commas, with spaces around them ignored. A client without
+// that header (present is false) speaks 1.0. If there is no common version the error is
 // ErrNoCommonVersion ("Protocol Negotiation").
 func NegotiateVersion(acceptVersion []byte, present bool) (Version, error) {
 	if !present {
