@@ -315,9 +315,9 @@ func (e *engine) review(look func(h *session.Host, tell func(ended int)), done f
 }
 
 // SetIssuers replaces the issuers of WithAuth, as SetRules does the rules: see
-// auth.Authenticator.SetIssuers. Whoever is logged in by a key that is gone is told to log in again, and
-// from then on is treated as if the token had expired. Where a label has changed, subscriptions to
-// destinations of members end, and the members are told. done is as in SetRules.
+// auth.Authenticator.SetIssuers. Clients that are logged in by a key that is gone are told to log in again,
+// and from then on are treated as if their tokens had expired. Where a label has changed, subscriptions to
+// members' own destinations end, and the members are told. done is as in SetRules.
 func (g *Gateway) SetIssuers(issuers []auth.Issuer, done func(ended int)) error {
 	if g.set.host.Auth == nil {
 		return errors.New("gateway: it was made without WithAuth, and takes no tokens")

@@ -52,7 +52,7 @@ func (h *Header) Del(name string) {
 }
 
 // Interceptor sees each CONNECT (and STOMP), SUBSCRIBE, SEND, UNSUBSCRIBE and DISCONNECT before it
-// takes effect: after the sender's token was checked, and before the rules are. It does not see a SEND
+// takes effect: after the sender's token is checked, and before the rules are. It does not see a SEND
 // over the limits of its session or of the node (see policy.Rules). It may change f's Header and Body; a
 // new token there has no effect. What it returns decides:
 //

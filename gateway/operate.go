@@ -68,12 +68,12 @@ func (g *Gateway) Subscribers(ctx context.Context, destination string) ([]regist
 const MaxDestinations = 1000
 
 // Destinations returns the destinations and patterns that clients of this node have subscribed to, in the order of
-// their names: the first ones after after, at most most of them, which is 1 to MaxDestinations. next is the after of
-// the next page, empty if there are no more. With match, a pattern or a destination, it returns only those that match
-// stands for, and a pattern only if match covers all of it. Destinations below the session prefix, which are each
-// session's own, are left out, and so are names that are not UTF-8. Names come from the router's index, which costs
-// the loops nothing; the loops count the subscribers, and it waits for them as Live does. For rooms where somebody is
-// present it says how many are.
+// their names. A page begins behind the name in after, and most, 1 to MaxDestinations, bounds its length. next is the
+// after of the next page, empty if there are no more. With match, a pattern or a destination, it returns only those
+// that match stands for, and a pattern only if match covers all of it. Destinations below the session prefix, which
+// are each session's own, are left out, and so are names that are not UTF-8. Names come from the router's index, which
+// costs the loops nothing; the loops count the subscribers, and it waits for them as Live does. For rooms where
+// somebody is present it says how many are.
 func (g *Gateway) Destinations(ctx context.Context, match, after string, most int) (page []registry.Destination, next string, err error) {
 	matcher, err := matchOf(match)
 	if err != nil {

@@ -70,7 +70,7 @@ func (c *Catalogue) history(name string) History {
 	return History{}
 }
 
-// Keep returns what a bus has to know about history: patterns that match every destination with a history, by its name on
+// Keep returns what a bus must know about history: patterns that match every destination with a history, by its name on
 // the bus, and perhaps others; the patterns of rules that exclude some of them; the largest number of messages kept for
 // one destination, and the longest time; and the bytes for all together, which the caller chooses. In a pattern ** stands
 // for any number of segments, * for one segment or for any text within one, and ? for a character. Without patterns

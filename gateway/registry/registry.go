@@ -22,7 +22,7 @@ import (
 // Registry publishes the sessions of one node. Its methods may be called from any goroutine, an
 // event loop included: none of them blocks.
 type Registry interface {
-	// Add publishes a session that has connected, or a change of one.
+	// Add publishes a session that has connected, or a change to one.
 	Add(s Session)
 	// Remove removes a session. An unknown id does nothing.
 	Remove(id SessionID)

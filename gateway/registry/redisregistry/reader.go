@@ -277,8 +277,8 @@ func isMember(value json.RawMessage, member string) bool {
 	return err == nil && id == member
 }
 
-// Find returns the session of a live node that name means: name is its key, or how only its key begins, or
-// its id if only one node has that. Errors are ErrNotFound and *AmbiguousError.
+// Find returns the session of a live node that name means: by its key, by the start of its key if no other
+// has that, or by its id if only one node has that. Errors are ErrNotFound and *AmbiguousError.
 func (r *Reader) Find(ctx context.Context, name string) (Session, error) {
 	if name == "" {
 		return Session{}, ErrNotFound
