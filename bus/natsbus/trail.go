@@ -438,9 +438,6 @@ func (t *trail) bring(w *want, part []message, deliver func(bus.Envelope)) {
 	if t.ended.Load() || w != t.mending && w != t.reaching || w == t.mending && w.cut {
 		return
 	}
-	if w.past && w.gap && !w.told {
-		w.told, w.brought = true, nil
-	}
 	for _, m := range part {
 		switch {
 		case w.past && m.seq <= t.since:
