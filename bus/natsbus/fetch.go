@@ -63,7 +63,8 @@ type want struct {
 
 	// The lane's.
 	done    bool
-	told    bool // of the latest gap
+	told    bool   // of the latest gap
+	event   uint32 // of its hole, and of that at the end
 	brought []place
 }
 
@@ -327,8 +328,12 @@ func (b *Bus) bring(ctx context.Context, c *conn, w *want, part []message, look 
 	err := error(nil)
 	if earlier == 0 {
 		err = b.begin(ctx, c, w, first, look)
-	} else if err = b.goOn(ctx, c, w, first, last); w.from == first.seq {
+	} else {
+		err = b.goOn(ctx, c, w, first, last)
+	}
+	if err == nil && w.from == first.seq {
 		w.found = len(part)
+		err = b.tear(ctx, c, w, look)
 	}
 	if err != nil {
 		return err
@@ -364,12 +369,22 @@ func (b *Bus) begin(ctx context.Context, c *conn, w *want, first place, look loo
 	return err
 }
 
-// goOn notes the first message of another part, behind last. Nothing between them is gone if that is still there, as the oldest goes
-// first.
+// goOn notes the first message of another part, behind last. Nothing between them, or behind them, is gone if that is still there, as the
+// oldest goes first.
 func (b *Bus) goOn(ctx context.Context, c *conn, w *want, first place, last uint64) error {
 	there, err := b.history.at(ctx, c, w.trail.raw, last)
 	if err == nil && !there.own() {
 		w.goOnFrom(first)
+	}
+	return err
+}
+
+// tear has a hole told before the part that begins with w's place, if something may have gone from among its messages while they came, which
+// no server says. They can be told apart no further.
+func (b *Bus) tear(ctx context.Context, c *conn, w *want, look looker) error {
+	whole, err := b.history.judge(ctx, c, w, look)
+	if err == nil && !whole {
+		w.gap, w.told = true, false
 	}
 	return err
 }

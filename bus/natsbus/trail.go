@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"math/rand/v2"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -216,7 +217,7 @@ func (t *trail) follow(m message, deliver func(bus.Envelope)) {
 	case m.seq > t.far: // it is of a stream that was there before, and late; or the leader lags, and then it is fetched
 		t.bus.history.lacks(t)
 	default: // something may have been between, which is there no more
-		t.tellHole(m.seq-1, deliver)
+		t.tellHole(m.seq-1, 0, deliver)
 		t.deliver(m, deliver)
 	}
 }
@@ -308,19 +309,19 @@ func (t *trail) handOn(m message, term uint32, past bool, deliver func(bus.Envel
 	})
 }
 
-// tellHole says that what lies at offset and before it may be missing, and goes on behind it.
-func (t *trail) tellHole(offset uint64, deliver func(bus.Envelope)) {
+// tellHole says that what lies at offset and before it may be missing, and goes on behind it. It is of an event, or with 0 one of its own.
+func (t *trail) tellHole(offset uint64, event uint32, deliver func(bus.Envelope)) {
 	if offset != bus.Ended {
 		t.restart(offset)
 		t.complete = max(t.complete, offset)
 	}
-	t.lane.mark = bus.Mark{At: bus.Position{Log: t.log, Offset: offset}, Published: time.Now().UnixMilli(), Hole: true}
+	t.lane.mark = bus.Mark{At: bus.Position{Log: t.log, Offset: offset}, Published: time.Now().UnixMilli(), Hole: true, Event: event}
 	deliver(bus.Envelope{Destination: t.destination, Watch: t.destination, Mark: &t.lane.mark})
 }
 
 // endLog says that the log is another one now. What waits may be of the old one; what is of the new one is asked for.
 func (t *trail) endLog(deliver func(bus.Envelope)) {
-	t.tellHole(bus.Ended, deliver)
+	t.tellHole(bus.Ended, 0, deliver)
 	t.letGo()
 	t.phase, t.lossy = fresh, true
 }
@@ -395,7 +396,7 @@ func (t *trail) begin(a answer, now *era) {
 // emptied hears that nothing of the subject is stored. It may be that something came and went while nobody listened.
 func (t *trail) emptied(a answer, now *era, deliver func(bus.Envelope)) {
 	if (a.sub != t.sub || a.lost != t.lost) && a.first > t.complete+1 {
-		t.tellHole(a.end(now), deliver)
+		t.tellHole(a.end(now), 0, deliver)
 	}
 	at := now.place()
 	t.last, t.term, t.stored, t.complete = at.seq, at.term, false, max(t.complete, at.seq)
@@ -447,8 +448,8 @@ func (t *trail) bring(w *want, part []message, deliver func(bus.Envelope)) {
 			t.handOn(m, at.term, true, deliver)
 		case !w.past && m.seq > t.last:
 			if w.gap && !w.told {
-				w.told = true
-				t.tellHole(m.seq-1, deliver)
+				w.told, w.event = true, rand.Uint32()
+				t.tellHole(m.seq-1, w.event, deliver)
 			}
 			t.deliver(m, deliver)
 		}
@@ -505,7 +506,7 @@ func (t *trail) giveUp(w *want, deliver func(bus.Envelope)) {
 		t.doubted = t.held[0].seq
 		return
 	}
-	t.tellHole(w.to, deliver)
+	t.tellHole(w.to, 0, deliver)
 	t.last, t.term, t.stored = w.to, 0, false
 }
 
@@ -516,7 +517,7 @@ func (t *trail) mend(w *want, deliver func(bus.Envelope)) {
 		t.last, t.term, t.stored = w.to, 0, false
 	}
 	if t.complete = max(t.complete, t.last, w.end); !w.whole {
-		t.tellHole(t.last, deliver)
+		t.tellHole(t.last, w.event, deliver)
 	}
 }
 

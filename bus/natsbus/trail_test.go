@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -221,35 +219,6 @@ func TestRepairBeforePast(t *testing.T) {
 	trailOf(a.Bus, "/topic/a").lose()
 	send(t, a.Bus, "2")
 	a.want(t, "1", "2")
-}
-
-// TestGoneBetweenParts: what the stream removes while it is fetched is told as a hole before what follows it.
-func TestGoneBetweenParts(t *testing.T) {
-	url := startServer(t, 0, withJetStream(t.TempDir())).ClientURL()
-	js := jetStream(t, connect(t, url))
-	r := newReader(t, Config{URL: url}, "1/a")
-	r.Remember(keeping(10_000))
-	fetched := false
-	receive(t, r.Bus, func(e bus.Envelope) {
-		if r.keep(e); fetched && string(e.Body) == strconv.Itoa(onePart) { // the last of the first part
-			checkErr(t, js.PurgeStream("STOMPGW", &nats.StreamPurgeRequest{Sequence: e.Mark.At.Offset + 10}), nil)
-		}
-	})
-	r.healthy(t)
-	checkErr(t, watchFor(r.Bus, "/topic/a"), nil)
-	var want []string
-	for n := range onePart + 20 {
-		want = append(want, strconv.Itoa(n+1))
-	}
-	send(t, r.Bus, want...)
-	r.want(t, want...)
-	trail := trailOf(r.Bus, "/topic/a")
-	trail.inLane(func() {
-		fetched = true
-		trail.last, trail.term, trail.complete = trail.since+1, 0, trail.since+1
-	})
-	send(t, r.Bus, "more")
-	r.want(t, slices.Concat(want[1:onePart], []string{"hole"}, want[onePart+9:], []string{"more"})...)
 }
 
 // TestLeftToTheNext: when a connection ends, what is to be fetched stays for the fetchers of the next one.
