@@ -50,6 +50,7 @@ type want struct {
 	void atomic.Bool // nobody wants it any more
 
 	// The fetcher's, and after a part has come the lane's.
+	shared  bool   // it is fetched together with others
 	from    uint64 // at the earliest; a message after a gap, once that was found
 	term    uint32 // of that place
 	at      uint64 // nothing is missing up to there, from from on
@@ -253,7 +254,7 @@ func (b *Bus) read(ctx context.Context, c *conn, wants []*want) error {
 	subject, batch, from := wants[0].trail.raw, onePart, wants[0].from
 	bySubject := make(map[string]*want, len(wants))
 	for _, w := range wants {
-		from = min(from, w.from)
+		from, w.shared = min(from, w.from), len(wants) > 1
 		bySubject[w.trail.raw] = w
 	}
 	if len(wants) > 1 {
@@ -329,7 +330,7 @@ func (b *Bus) bring(ctx context.Context, c *conn, w *want, part []message, look 
 	if earlier == 0 {
 		err = b.begin(ctx, c, w, first, look)
 	} else {
-		err = b.goOn(ctx, c, w, first, last)
+		err = b.goOn(ctx, c, w, first, last, look)
 	}
 	if err == nil && w.from == first.seq {
 		w.found = len(part)
@@ -370,8 +371,14 @@ func (b *Bus) begin(ctx context.Context, c *conn, w *want, first place, look loo
 }
 
 // goOn notes the first message of another part, behind last. Nothing between them, or behind them, is gone if that is still there, as the
-// oldest goes first.
-func (b *Bus) goOn(ctx context.Context, c *conn, w *want, first place, last uint64) error {
+// oldest goes first. Where the parts of many are small that would be a request for a few messages: then it counts what the stream says of all.
+func (b *Bus) goOn(ctx context.Context, c *conn, w *want, first place, last uint64, look looker) error {
+	if w.shared {
+		info, err := w.look(look)
+		if err != nil || w.fewer(info) && info.State.First <= w.at+1 {
+			return err
+		}
+	}
 	there, err := b.history.at(ctx, c, w.trail.raw, last)
 	if err == nil && !there.own() {
 		w.goOnFrom(first)
@@ -415,6 +422,12 @@ func (w *want) look(look looker) (*streamInfo, error) {
 	return info, err
 }
 
+// fewer reports whether the stream keeps more messages of a subject than were found behind w's place.
+func (w *want) fewer(info *streamInfo) bool {
+	limit, since := info.kept()
+	return w.found == 0 || since <= w.at && (limit < 1 || w.found < limit)
+}
+
 // judge reports whether nothing is gone that the stream had behind w's place. The server removes the oldest first: of a subject
 // that has more than it keeps, and of all. So a message that is there shows that all behind it is; and of one that isn't
 // nothing is missing if the stream has fewer behind it than it keeps, and goes back as far as the trail has come.
@@ -423,9 +436,7 @@ func (h *history) judge(ctx context.Context, c *conn, w *want, look looker) (boo
 	if err != nil {
 		return false, err
 	}
-	limit, since := info.kept()
-	fewer := w.found == 0 || since <= w.at && (limit < 1 || w.found < limit)
-	removed := info.State.First > w.from // as one of the oldest
+	fewer, removed := w.fewer(info), info.State.First > w.from // as one of the oldest
 	if w.own && fewer && !removed {
 		return true, nil
 	}

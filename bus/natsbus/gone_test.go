@@ -95,3 +95,41 @@ func TestGoneWithinPart(t *testing.T) {
 	}
 	r.wantWhole(t, "/topic/a", []bus.Position{{Log: trail.log, Offset: part[3].seq}}, false)
 }
+
+// TestSweepAsksLittle: where many are fetched for together, no question for each of them and each part is asked while the stream has
+// removed nothing of it.
+func TestSweepAsksLittle(t *testing.T) {
+	const rooms, each = sweepFrom + 1, 2 * sweepPart / sweepFrom
+	url := startServer(t, 0, withJetStream(t.TempDir())).ClientURL()
+	nc := connect(t, url)
+	js := jetStream(t, nc)
+	r := follow(t, Config{URL: url}, "1/a", 10_000)
+	known := trailOf(r.Bus, "/topic/a")
+	var wants []*want
+	for n := range rooms {
+		other := &trail{bus: r.Bus, raw: "stomp.d.topic.a" + strconv.Itoa(n), lane: known.lane}
+		wants = append(wants, &want{trail: other, log: known.log, from: known.last, at: known.last})
+	}
+	for range each {
+		for _, w := range wants {
+			_, err := js.PublishAsync(w.trail.raw, nil)
+			checkErr(t, err, nil)
+		}
+		<-js.PublishAsyncComplete()
+	}
+	asked, err := nc.SubscribeSync("$JS.API.STREAM.MSG.GET.STOMPGW")
+	checkErr(t, err, nil)
+	checkErr(t, nc.Flush(), nil)
+	own := &spare{bus: r.Bus, server: r.Bus.conn.Load().server}
+	defer own.close()
+	checkErr(t, r.Bus.fetchFrom(t.Context(), own, wants), nil)
+	for _, w := range wants {
+		if w.found != each || !w.whole {
+			t.Errorf("%s: %d of %d were found, whole: %t", w.trail.raw, w.found, each, w.whole)
+		}
+	}
+	checkErr(t, nc.Flush(), nil) // all that was asked has come here too
+	if n, _, err := asked.Pending(); n >= rooms || err != nil {
+		t.Errorf("%d questions about %d destinations, %v", n, rooms, err)
+	}
+}
