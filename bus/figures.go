@@ -8,15 +8,15 @@ type Measured interface {
 	Figures() Figures
 }
 
-// Figures are a bus's counts since it was made, and its state of now. What a broker does not have
+// Figures are a bus's counts since it was made, and its state now. What a broker does not have
 // stays zero.
 type Figures struct {
 	Queued     int                // envelopes published and not answered, now
 	Reconnects uint64             // times that the connection to the broker was lost and made again
 	Missed     uint64             // envelopes for this node that it knows it did not get
-	Gaps       uint64             // occasions on which the broker had removed what this node had not read
+	Gaps       uint64             // times that the broker had removed what this node had not read
 	Repeated   uint64             // envelopes dropped because they had arrived before
-	Skipped    uint64             // messages of the broker that can't be understood
+	Skipped    uint64             // messages from the broker that can't be understood
 	Past       int64              // messages from before this node began that it has yet to read for its history, now
 	Partitions []PartitionFigures // by topic and number
 	Sources    []SourceFigures    // in the order of the configuration
@@ -31,7 +31,7 @@ type PartitionFigures struct {
 	Age       time.Duration // since the broker last answered a fetch
 }
 
-// SourceFigures are those of one topic of the user's own that becomes destinations. The bus goes on
+// SourceFigures are those of one of the user's own topics that becomes destinations. The bus goes on
 // without it.
 type SourceFigures struct {
 	Topic string
@@ -46,7 +46,7 @@ type TargetFigures struct {
 
 // Living is a bus that can tell whether its own goroutines are at work.
 type Living interface {
-	// Alive returns nil while they are, however the broker does; else nobody connects to it any more,
-	// and nothing but a new process helps. It may be called from any goroutine, and waits for nothing.
+	// Alive returns nil while they are, whatever the broker's state; else nothing connects to it any
+	// more, and only a new process helps. It may be called from any goroutine, and waits for nothing.
 	Alive() error
 }
