@@ -1,8 +1,8 @@
-// Package bustest is what every bus has to pass. Its tests state the promises of the interfaces in
-// package bus, a test for each, so that whoever writes a bus can see which one is broken.
+// Package bustest holds the tests that every bus must pass. They state the promises of the interfaces
+// in package bus, one test each, so that whoever writes a bus can see which one is broken.
 //
-// Nothing in Run sleeps. That something arrives is waited for until the test binary's own deadline;
-// that something does not arrive is shown by an envelope sent after it, which has arrived.
+// Nothing in Run sleeps. What should arrive is waited for until the test binary's own deadline; that
+// something does not arrive is shown by an envelope sent after it, which has arrived.
 package bustest
 
 import (
@@ -11,13 +11,13 @@ import (
 	"github.com/stompgw/stompgw/bus"
 )
 
-// Cluster makes the buses of one test: each call is one more node on a broker, or in a namespace of
-// one, that no other test uses. The name has the form "<epoch>/<uuid>". The suite closes the bus.
+// Cluster makes the buses of one test: each call adds a node on a broker, or in a namespace of one,
+// that no other test uses. The name has the form "<epoch>/<uuid>". The suite closes the bus.
 type Cluster func(t *testing.T, node string) bus.Bus
 
-// Run tests the bus that open's clusters make. A bus that is a bus.Narrower, or a bus.Recaller, is
-// tested as one. For
-// the test of backpressure it should hold few envelopes, and must hold less than 100,000.
+// Run tests the buses of the clusters that open makes. A bus that is a bus.Narrower or a bus.Recaller is
+// also tested as one. For the test of backpressure it should hold few envelopes, and must hold fewer
+// than 100,000.
 func Run(t *testing.T, open func(t *testing.T) Cluster) {
 	for _, test := range []struct {
 		name string

@@ -9,10 +9,10 @@ import (
 	"github.com/stompgw/stompgw/bus"
 )
 
-// Fake is a bus that takes what is published, and answers and delivers what a test says.
+// Fake is a bus that accepts what is published, and answers and delivers what a test tells it to.
 type Fake struct {
-	Receiving chan struct{} // closed when Receive has been called, and ready unless it is held back
-	Late      bool          // it is held back; to be set before Receive
+	Receiving chan struct{} // closed by Receive, once it has called ready unless Late
+	Late      bool          // ready is not called; set it before Receive
 	Ready     func()
 	Deliver   func(bus.Envelope)
 
@@ -22,7 +22,7 @@ type Fake struct {
 	dones  []func(error)
 }
 
-// NewFake makes a bus that brings everything.
+// NewFake makes a bus that can deliver everything.
 func NewFake() *Fake { return &Fake{Receiving: make(chan struct{})} }
 
 // Publish implements bus.Bus.
@@ -66,7 +66,7 @@ func (b *Fake) Taken() []bus.Envelope {
 	return slices.Clone(b.took)
 }
 
-// Bodies returns those of the envelopes that Publish took.
+// Bodies returns the bodies of the envelopes that Publish took.
 func (b *Fake) Bodies() (list []string) {
 	for _, e := range b.Taken() {
 		list = append(list, string(e.Body))
@@ -74,7 +74,7 @@ func (b *Fake) Bodies() (list []string) {
 	return list
 }
 
-// Settle answers the envelope of that index.
+// Settle answers the envelope with index i in Taken.
 func (b *Fake) Settle(i int, err error) {
 	b.mu.Lock()
 	done := b.dones[i]
@@ -82,7 +82,7 @@ func (b *Fake) Settle(i int, err error) {
 	done(err)
 }
 
-// Forget lets go of what Publish took.
+// Forget drops what Publish took.
 func (b *Fake) Forget() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -91,7 +91,7 @@ func (b *Fake) Forget() {
 	b.took, b.dones = b.took[:0], b.dones[:0]
 }
 
-// FakeNarrower is a Fake that brings only what is asked for, once a test says that the broker knows.
+// FakeNarrower is a Fake that delivers only what is asked for, once a test says that the broker knows.
 type FakeNarrower struct {
 	*Fake
 	calls []string // "watch /topic/a", "unwatch /topic/a"; guarded by mu, as is ready
@@ -118,14 +118,14 @@ func (b *FakeNarrower) Unwatch(watch string) {
 	b.calls = append(b.calls, "unwatch "+watch)
 }
 
-// Watcher is whom the last Watch has asked to tell.
+// Watcher returns the ready of the last Watch.
 func (b *FakeNarrower) Watcher(watch string) func(error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.ready[watch]
 }
 
-// WantCalls checks what was called since it was asked last: "watch /topic/a" and the like.
+// WantCalls checks the calls since it was last called: "watch /topic/a" and the like.
 func (b *FakeNarrower) WantCalls(t testing.TB, calls ...string) {
 	t.Helper()
 	b.mu.Lock()

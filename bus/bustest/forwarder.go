@@ -11,15 +11,16 @@ import (
 	"github.com/stompgw/stompgw/bus"
 )
 
-// Backend is a target that nobody else uses, and what reads it as a backend does.
+// Backend is a target that nobody else uses, and a way to read it as a backend does.
 type Backend struct {
 	Cluster
 	Target bus.Target
-	Other  bus.Target                        // of another driver, which this bus brings nothing to
-	Read   func() (h []bus.Header, b []byte) // what comes next; the headers of one name in their order
+	Other  bus.Target                        // of another driver: this bus sends nothing to it
+	Read   func() (h []bus.Header, b []byte) // returns what comes next; headers of the same name in their order
 }
 
-// RunForwarder tests a bus that is a bus.Forwarder, on the backends that open makes. As in Run it should hold few envelopes.
+// RunForwarder tests a bus that is a bus.Forwarder, on the backends that open makes. As in Run, it should hold few
+// envelopes.
 func RunForwarder(t *testing.T, open func(t *testing.T) Backend) {
 	for _, test := range []struct {
 		name string
@@ -57,7 +58,7 @@ func forward(n *node, f bus.Forwarder, to bus.Target, e bus.Envelope) {
 	}
 }
 
-// AskedHeaders are those that a backend gets of a client's SEND without any of its own.
+// AskedHeaders returns the headers that a backend gets for a client's SEND that has none of its own.
 func AskedHeaders() []bus.Header {
 	return []bus.Header{
 		{Name: "correlation-id", Value: "QK7MZ3XHTR5VD2NB4JYGWL6PCA"},

@@ -49,8 +49,8 @@ func testPatterns(t *testing.T, cluster Cluster) {
 	}
 }
 
-// Matches reports whether a watch brings what is sent to destination: what bus.Narrower says, in the
-// plainest way.
+// Matches reports whether a watch brings what is sent to destination: the rule of bus.Narrower, in its
+// plainest form.
 func Matches(watch, destination string) bool {
 	w, absolute := strings.CutPrefix(watch, "/")
 	d, alike := strings.CutPrefix(destination, "/")

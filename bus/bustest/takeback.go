@@ -6,7 +6,7 @@ import (
 	"github.com/stompgw/stompgw/bus"
 )
 
-// TakeBack tests a bus.Narrower whose broker takes back what it has granted: forbid has it do so with a
+// TakeBack tests a bus.Narrower whose broker takes back what it has granted: forbid makes it take back a
 // watch of /taken/back, for the whole cluster, and permit grants it again. Both return when the broker
 // knows.
 func TakeBack(t *testing.T, cluster Cluster, forbid, permit func()) {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Log keeps what is logged. A test may read it meanwhile.
+// Log keeps what is logged. A test may read it at the same time.
 type Log struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -26,8 +26,8 @@ func (l *Log) String() string {
 	return l.buf.String()
 }
 
-// Eventually waits until what another goroutine or process does has made ok true. It gives up only when the
-// test has hung. It asks the more seldom the longer it has waited: each time costs, most of all where it starts a process.
+// Eventually waits until another goroutine or process has made ok true. It gives up only when the test has
+// hung. The longer it has waited, the less often it asks: each call costs, most of all where it starts a process.
 func Eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	hung, begin := time.After(2*time.Minute), time.Now()

@@ -1,5 +1,5 @@
-// Package membus carries envelopes between the nodes of one process: the bus of tests, and the
-// shortest example of what a bus has to do.
+// Package membus carries envelopes between the nodes of one process: the bus for tests, and the
+// shortest example of what a bus does.
 package membus
 
 import (
@@ -36,7 +36,7 @@ func NewCluster() *Cluster {
 	return &Cluster{inboxes: make(map[*inbox]struct{}), log: log{id: rand.Uint64()}}
 }
 
-// Bus returns the bus of one more node. Its name only serves error texts: like Kafka, the cluster
+// Bus returns the bus of one more node. Its name only appears in error texts: like Kafka, the cluster
 // brings every envelope to every node.
 func (c *Cluster) Bus(node string) *Bus {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -74,7 +74,7 @@ type item struct {
 	done     func(error)
 }
 
-// Bus is one node's end. It holds 1,024 envelopes, then says bus.ErrFull.
+// Bus is one node's end. It holds 1,024 envelopes, then returns bus.ErrFull.
 type Bus struct {
 	// Set by Cluster.Bus, never changed.
 	cluster *Cluster

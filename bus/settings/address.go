@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// ParseAddr reads an address to listen at. Without a host it is every one of the machine.
+// ParseAddr reads an address to listen on. Without a host it means every address of the machine.
 func ParseAddr(addr, example string) (host string, port int, err error) {
 	host, text, err := net.SplitHostPort(addr)
 	if err != nil || strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r > '~' }) {
@@ -21,7 +21,7 @@ func ParseAddr(addr, example string) (host string, port int, err error) {
 	return host, int(n), nil
 }
 
-// CheckServers adds to f what is wrong with the addresses, in the list key, of servers that are dialled.
+// CheckServers adds to f what is wrong with addrs, the addresses of servers to dial in the list named key.
 func (f *Faults) CheckServers(key string, addrs []string, example string) {
 	if len(addrs) == 0 {
 		f.Add(key, "is empty: want at least one address, such as [%s]", example)
@@ -38,10 +38,10 @@ func (f *Faults) CheckServers(key string, addrs []string, example string) {
 	}
 }
 
-// URLs are addresses of servers, with commas between, which may hold passwords: nothing prints those.
+// URLs are addresses of servers, separated by commas, which may hold passwords: nothing prints those.
 type URLs string
 
-// String shows them without passwords and tokens.
+// String returns them without passwords and tokens.
 func (u URLs) String() string {
 	parts := strings.Split(string(u), ",")
 	for i, part := range parts {

@@ -2,7 +2,7 @@ package settings
 
 import "cmp"
 
-// Default gives a field that is zero, or below, its value.
+// Default sets a field that is zero or below to value.
 func Default[T cmp.Ordered](field *T, value T) {
 	var zero T
 	if *field <= zero {

@@ -1,17 +1,17 @@
-// Package settings holds what the settings of a bus are made of: the types that are more than a text,
-// and the mistakes in them. The configuration uses the same for its own.
+// Package settings holds what the settings of a bus are made of: the types that are more than plain text,
+// and the mistakes in them. The configuration uses the same types for its own settings.
 //
-// Settings are a struct. Each field that is one has tags, from which the configuration makes the key, the
-// table of the documents and the checks:
+// Settings are a struct. Each field that is a setting has tags, from which the configuration makes the key,
+// the table in the documentation and the checks:
 //
 //	Topic string `key:"topic" default:"stompgw" is:"topic that all nodes write and read"`
 //
-// key is the name in the file; a struct is a section, and the fields of an embedded one stand among the
-// others. default is written as in a variable of the environment, lists with commas. is says what it is, in
-// a line with 'code' in quotes. words are those that the setting may be, with commas, a last empty one for
-// none. A list of structs has items, whose fields have the same tags, and required:"true" where an item
-// needs one.
+// key is the name in the file; a struct is a section, and the fields of an embedded struct are placed among
+// the others. default is written as in an environment variable, lists with commas. is describes the setting
+// in one line, with 'code' in quotes. words are the allowed values, separated by commas, with an empty last
+// one for none. A list of structs has items, whose fields have the same tags, and required:"true" where an
+// item needs the field.
 //
-// Fields may be texts, numbers, bools, lengths of time, lists of texts, and what takes a text by itself
+// Fields may be strings, numbers, bools, durations, lists of strings, and what reads text by itself
 // (encoding.TextUnmarshaler).
 package settings

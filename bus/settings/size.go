@@ -15,7 +15,7 @@ const largest = 1<<50 - 1
 // Size is a number of bytes, written in bytes or with a unit.
 type Size int64
 
-// UnmarshalText takes a whole number, of bytes or of the unit behind it.
+// UnmarshalText takes a whole number, of bytes or of the unit that follows it.
 func (s *Size) UnmarshalText(text []byte) error {
 	n, err := ParseSize(string(text), largest)
 	*s = Size(n)
@@ -32,7 +32,7 @@ type unit struct {
 // units are those of a size, the largest first.
 func units() []unit { return []unit{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}} }
 
-// ParseSize reads a number of bytes, most at the most, such as 65536 or 64KiB.
+// ParseSize reads a number of bytes, at most most, such as 65536 or 64KiB.
 func ParseSize(text string, most int64) (int64, error) {
 	digits := strings.TrimRight(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz ")
 	name := cmp.Or(strings.TrimSpace(text[len(digits):]), "B")
@@ -51,7 +51,7 @@ func ParseSize(text string, most int64) (int64, error) {
 	return n * size, nil
 }
 
-// FormatSize uses the largest unit that leaves a whole number.
+// FormatSize writes n with the largest unit that leaves a whole number.
 func FormatSize(n int64) string {
 	for _, u := range units() {
 		if n != 0 && n%u.size == 0 {
