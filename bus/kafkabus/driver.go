@@ -21,14 +21,14 @@ func Driver() bus.Driver {
 	}
 }
 
-// Settings are what a configuration says below bus.kafka: what has a key in Config, and how to get in.
+// Settings are what a configuration says below bus.kafka: the fields of Config with a key, TLS and the login.
 type Settings struct {
 	Config
 	TLS  settings.TLS `key:"tls"`
 	SASL Login        `key:"sasl"`
 }
 
-// Login says as whom to log in; no mechanism is nobody.
+// Login says as whom to log in; without a mechanism there is no login.
 type Login struct {
 	Mechanism string          `key:"mechanism" words:"plain,scram-sha-256,scram-sha-512," is:"'plain', 'scram-sha-256' or 'scram-sha-512'; empty means no login"`
 	User      string          `key:"user" is:"user to log in as"`
@@ -123,8 +123,7 @@ func (s *Settings) Renew(b bus.Bus) error {
 	return nil
 }
 
-// Take implements bus.Settings. Which brokers there are, whether there is TLS, and the mechanism, need
-// another bus.
+// Take implements bus.Settings. Other brokers, turning TLS on or off, and another mechanism need a new bus.
 func (s *Settings) Take(next bus.Settings) bus.Settings {
 	n, taken := next.(*Settings), *s
 	if slices.Equal(s.Brokers, n.Brokers) && (s.TLS.Loaded == nil) == (n.TLS.Loaded == nil) && s.SASL.Mechanism == n.SASL.Mechanism {

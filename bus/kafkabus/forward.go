@@ -64,7 +64,7 @@ func (b *Bus) Forward(to bus.Target, e bus.Envelope, done func(error)) error {
 	return p.publish(bus.Envelope{Destination: to.Key, Headers: headers, Body: e.Body}, done)
 }
 
-// CheckTarget implements bus.Aimer: what nodes read, or speak to each other by, is no topic of a backend.
+// CheckTarget implements bus.Aimer: a topic that nodes read, or talk to each other over, is no target.
 func (cfg *Config) CheckTarget(to bus.Target) (field string, err error) {
 	switch {
 	case to.Subject != "":

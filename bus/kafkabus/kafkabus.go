@@ -3,30 +3,32 @@
 // # Records
 //
 // An envelope is a record, in one of two forms: Headers, where the record's value is the body, and
-// JSON, the form of the replaced system. Records of both forms are understood whatever form this
+// JSON, the form of the replaced system. Records of both forms are understood, whichever form this
 // node writes (internal/form). The key is the principal of an individual envelope, else the
-// destination, and the partition follows from it as with Java's producer, so that one destination
-// has one order while the topic keeps its number of partitions. Topics of the user's own can become
-// destinations too.
+// destination, and the partition follows from it as with Java's producer, so each destination has
+// one order while the topic keeps its number of partitions. The user's own topics can also become
+// destinations.
 //
 // # Publishing
 //
 // Each partition has a lane (lane.go): one goroutine that writes what waits as one batch, with one
-// request in flight, and writes it again until the partition's leader has it on all its in-sync
+// request in flight, and repeats that until the partition's leader has it on all its in-sync
 // replicas. Every record carries this node's name and a number that grows within the partition, so
-// that readers drop what was appended twice.
+// readers can drop what was appended twice.
 //
 // # Receiving
 //
-// Every node reads every partition, from the offset that was the next when it began; there is no
-// consumer group (tail.go). The partitions that a broker leads are dealt out to some fetches, 16 at most. What
-// deliver is too slow for waits on the broker.
+// Every node reads every partition, from the offset that was next when it began; there is no consumer
+// group (tail.go). The partitions that a broker leads are divided among at most 16 fetches. If
+// deliver is too slow, records wait on the broker.
 //
 // # History
 //
-// With bus.Keep every node reads back what it is to keep before it is ready (past.go), and hands it on as Past. A position is the name
-// of a log, which the topic's identity and the partition's number make, the epoch of the leader that appended the record, and the offset. Each partition knows the
-// stretch of its log that was handed on, and where in it the epochs begin (window.go); by that positions are judged (recall.go).
+// With bus.Keep, every node reads back what it is to keep before it is ready (past.go), and delivers
+// it as Past. A position is the name of a log, made of the topic's identity and the partition's
+// number, the epoch of the leader that appended the record, and the offset. Each partition knows the
+// stretch of its log that was delivered, and where in it the epochs begin (window.go); positions are
+// judged by that (recall.go).
 package kafkabus
 
 import (
@@ -48,20 +50,20 @@ import (
 	"github.com/stompgw/stompgw/bus/settings"
 )
 
-// Format is the form of the records that a node writes. It reads both.
+// Format is the form of the records that a node writes. It reads both forms.
 type Format = form.Format
 
 // The forms of a record.
 const (
-	Headers = form.Headers // the body is the value, all else record headers; for any bytes
+	Headers = form.Headers // the body is the value, the rest record headers; for any bytes
 	JSON    = form.JSON    // that of the replaced system; for UTF-8
 )
 
-// Source is a topic of the user's own that becomes a destination.
+// Source is one of the user's own topics that becomes a destination.
 type Source = form.Source
 
 // Config says where the brokers are, and bounds what the bus holds. A field that is zero, or below,
-// takes its default. What has a key can be said in a file of settings, below bus.kafka.
+// takes its default. Fields with a key can be set in a configuration file, below bus.kafka.
 type Config struct {
 	Brokers     []string `key:"brokers" default:"127.0.0.1:9092" is:"addresses of some brokers; the others are discovered"`
 	Topic       string   `key:"topic" default:"stompgw" is:"topic that all nodes write and read"`
@@ -74,10 +76,10 @@ type Config struct {
 	TLS      *tls.Config   // nil for none; see Renew
 	SASL     SASL          // zero for none; see Renew
 	Message  int           // bytes of the largest body that will be published, to warn if the broker takes less; default: unknown
-	Queue    int           // envelopes published and not answered, in each partition, default 2048
-	Bytes    int           // of the bodies and headers of all of them, of which each partition has its share, default 64 MiB
-	Silence  time.Duration // of the leader of a partition, after which Publish refuses, default 5s
-	Deadline time.Duration // after which what was not answered is given up, default 30s
+	Queue    int           // envelopes published and not answered, per partition, default 2048
+	Bytes    int           // of all their bodies and headers, shared among the partitions, default 64 MiB
+	Silence  time.Duration // of a partition's leader, after which Publish refuses, default 5s
+	Deadline time.Duration // after which unanswered envelopes are given up, default 30s
 }
 
 func (cfg Config) withDefaults() Config {
@@ -95,7 +97,8 @@ func (cfg Config) withDefaults() Config {
 	return cfg
 }
 
-// Bus is one node's end of the brokers. It implements bus.Bus, bus.Recaller, bus.Adviser, bus.Forwarder, bus.Measured and bus.Living.
+// Bus is one node's end of the brokers. It implements bus.Bus, bus.Recaller, bus.Adviser, bus.Forwarder,
+// bus.Measured and bus.Living.
 type Bus struct {
 	// Set by New, never changed.
 	cfg     Config
@@ -116,8 +119,7 @@ type Bus struct {
 }
 
 // New returns the bus of node, a name of at most 64 bytes that no other node has. It connects in the
-// background, for ever and without a word from the caller: Healthy tells how that goes. The error is
-// about cfg or node.
+// background and retries for ever; Healthy reports on that. The error is about cfg or node.
 func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 	cfg = cfg.withDefaults()
 	if cfg.Envelope != Headers && cfg.Envelope != JSON {
@@ -181,14 +183,14 @@ func (b *Bus) run() {
 	b.forward.wait()
 }
 
-// Publish implements bus.Bus. Besides the errors named there it refuses with bus.ErrTooLarge what
-// the topic does not take, and with bus.ErrContent what Config.Envelope can't hold.
+// Publish implements bus.Bus. It also returns bus.ErrTooLarge for what the topic does not take, and
+// bus.ErrContent for what Config.Envelope can't hold.
 func (b *Bus) Publish(e bus.Envelope, done func(error)) error {
 	return b.out.publish(e, done)
 }
 
-// Receive implements bus.Bus. deliver runs on up to 16 goroutines for each broker, and what it is too
-// slow for waits there.
+// Receive implements bus.Bus. deliver runs on up to 16 goroutines for each broker, and records that it
+// is too slow for wait there.
 func (b *Bus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelope)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -211,11 +213,11 @@ func (b *Bus) handler(deliver func(bus.Envelope)) func(*wire.Record, *partition)
 	}
 }
 
-// Remember implements bus.Recaller. A bus that hears of history only after Receive began has no past: all that it delivers
-// from then on is marked.
+// Remember implements bus.Recaller. A bus that is told of history only after Receive began has no past:
+// all that it delivers from then on is marked.
 func (b *Bus) Remember(k bus.Keep) { b.in.remember(k) }
 
-// Recall implements bus.Recaller. When the bus is closed done runs at once.
+// Recall implements bus.Recaller. When the bus is closed, done runs at once.
 func (b *Bus) Recall(destination string, w bus.Wish, done func(bus.Recalled)) {
 	b.recalls.recall(destination, w, done)
 }

@@ -43,8 +43,8 @@ func newAccess(secure *tls.Config, s SASL) (*access, error) {
 	return &access{secure, m}, nil
 }
 
-// Renew makes connections that are made from now on check the brokers, and log in, otherwise; the others
-// stay. Whether there is TLS, and the mechanism, can't change. After an error nothing does.
+// Renew makes new connections verify the brokers, and log in, as given; existing ones stay. Whether there
+// is TLS, and the mechanism, can't change. After an error nothing has changed.
 func (b *Bus) Renew(secure *tls.Config, s SASL) error {
 	next, err := newAccess(secure, s)
 	if err != nil {

@@ -17,8 +17,8 @@ func Driver() bus.Driver {
 	}
 }
 
-// Settings are what a configuration says below bus.nats. Whoever logs in does so in one way: by what
-// stands in URL, by User with Password, Token, NKey or Creds.
+// Settings are what a configuration says below bus.nats. There is only one way to log in at a time: what
+// is in URL, User with Password, Token, NKey or Creds.
 type Settings struct {
 	URL      settings.URLs         `key:"url" default:"nats://127.0.0.1:4222" is:"NATS servers, separated by commas; 'tls://' turns TLS on, as does any file in 'bus.nats.tls'"`
 	Prefix   string                `key:"prefix" default:"stomp" is:"prefix of every subject: '/topic/chat' is 'stomp.d.topic.chat'"`
@@ -31,7 +31,7 @@ type Settings struct {
 	History  HistorySettings       `key:"history"`
 }
 
-// HistorySettings are about the stream that keeps what is published on channels with history.
+// HistorySettings describe the stream that keeps what is published on channels with history.
 type HistorySettings struct {
 	Stream   string        `key:"stream" is:"JetStream stream for history; empty means 'STOMPGW', or 'STOMPGW_…' if the prefix is not the default"`
 	Create   bool          `key:"create" default:"true" is:"create the stream if it is missing, and add the subjects of channels with history"`
@@ -132,8 +132,7 @@ func (s *Settings) Renew(b bus.Bus) error {
 	return nil
 }
 
-// Take implements bus.Settings. Which servers there are, whether TLS is a must, and the way to log in, need
-// another bus.
+// Take implements bus.Settings. Other servers, requiring TLS or not, and another way to log in need a new bus.
 func (s *Settings) Take(next bus.Settings) bus.Settings {
 	taken := *next.(*Settings)
 	if s.URL != taken.URL || (s.TLS.Loaded == nil) != (taken.TLS.Loaded == nil) || !slices.Equal(s.ways(), taken.ways()) {

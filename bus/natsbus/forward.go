@@ -9,7 +9,7 @@ import (
 	"github.com/stompgw/stompgw/bus"
 )
 
-// Aim implements bus.Forwarder. Whoever subscribes to a subject is there, so the server knows of none that is missing.
+// Aim implements bus.Forwarder. A subject exists once somebody subscribes to it, so the server never reports one missing.
 func (b *Bus) Aim(targets []bus.Target) error {
 	for _, to := range targets {
 		if field, err := checkTarget(b.cfg.Prefix, to); err != nil {

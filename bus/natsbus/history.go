@@ -30,10 +30,10 @@ import (
 
 // History says how a node keeps history, and is part of Config. None of it costs anything before Remember.
 type History struct {
-	Stream   string // its name; default STOMPGW, and with another Prefix than stomp that behind it
-	Existing bool   // never make or change it
-	Trial    bool   // nor that: only find out whether one could, as Healthy tells
-	Replicas int    // of a stream that is made; default 1
+	Stream   string // its name; default STOMPGW, followed by the Prefix if that is not stomp
+	Existing bool   // never create or change it
+	Trial    bool   // only find out whether it could create or change it; Healthy tells
+	Replicas int    // of a stream that is created; default 1
 	Bytes    int64  // that it may take, default 1 GiB
 }
 
@@ -149,8 +149,8 @@ func (h *history) has(destination string) bool {
 	return keep != nil && strings.HasPrefix(destination, "/") && keep.Has(destination)
 }
 
-// Remember implements bus.Recaller. What is watched already stays with or without history as it is: also when nothing has
-// any more.
+// Remember implements bus.Recaller. What is watched already stays as it is, with or without history, even when nothing has
+// history any more.
 func (b *Bus) Remember(keep bus.Keep) {
 	h := b.history
 	keep.Patterns = slices.DeleteFunc(slices.Clone(keep.Patterns), func(pattern string) bool { return cover(h.prefix, pattern) == nil })

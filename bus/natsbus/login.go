@@ -45,8 +45,8 @@ func newAccess(cfg Config, inURL bool) (a *access, err error) {
 	return a, err
 }
 
-// Renew makes connections that are made from now on log in, and use TLS, as cfg says, of which nothing
-// else counts; the one that there is stays. After an error nothing has changed.
+// Renew makes new connections log in, and use TLS, as cfg says; nothing else of cfg counts, and the existing
+// connection stays. After an error nothing has changed.
 func (b *Bus) Renew(cfg Config) error {
 	next, err := newAccess(cfg, b.pool.user)
 	if err == nil {

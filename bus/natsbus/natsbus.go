@@ -3,13 +3,13 @@
 // # Subjects
 //
 // A broadcast goes to <prefix>.d.<tokens>, so that "nats pub stomp.d.topic.chat hi" reaches /topic/chat;
-// subject.go tells how any destination becomes a subject, and back. A node subscribes only to what it
-// watches; a pattern is a subject with wildcards. An individual envelope goes to <prefix>.n.<node>, the
-// subject of the node that holds the principal's session, which every receiving node subscribes to.
+// subject.go converts any destination to a subject, and back. A node subscribes only to what it watches; a
+// pattern is a subject with wildcards. An individual envelope goes to <prefix>.n.<node>, the subject of
+// the node that holds the principal's session. Every receiving node subscribes to its own.
 //
 // # Messages
 //
-// The payload is the body. Header entries are NATS headers, as headers.go tells: an envelope
+// The payload is the body. Header entries are NATS headers, as headers.go describes: an envelope
 // without any is a plain PUB, and plain NATS headers of a foreign publisher become header entries.
 //
 // # Answers
@@ -18,31 +18,30 @@
 // connection. One goroutine (life.go) writes subscriptions and envelopes in the order they came;
 // another (confirm.go) sends one PING at a time and settles what was written before it. What was
 // written to a connection that then broke has an unknown outcome and is not written again; what
-// was not written waits for the next connection. What the server does not permit, it says before it
-// answers the PING: that envelope's done, or that watch's ready, hears ErrPermission (refusals.go).
-// Of what it permits and revokes later, ready hears a second time (watch.go).
+// was not written waits for the next connection. The server reports what it does not permit before
+// it answers the PING: that envelope's done, or that watch's ready, gets ErrPermission (refusals.go).
+// If it revokes a permission later, ready is called a second time (watch.go).
 //
 // # Connections
 //
-// There is one connection after the other, whatever ended the last (life.go): nothing that a server says,
-// or that a client sends, ends that. A server closes the connection over a line that is longer than it
-// takes, so a node learns how long that is before it writes (limits.go); what was on its way when the
-// server lowered its limits, or closed the connection for another reason of that kind, is sorted out
-// (confirm.go, watch.go).
+// There is one connection after the other, whatever ended the last (life.go): nothing that a server says
+// or a client sends ends that. A server closes the connection over a line that is too long for it, so a
+// node learns that limit before it writes (limits.go); what was on its way when the server lowered its
+// limits, or closed the connection for a similar reason, is sorted out (confirm.go, watch.go).
 //
 // # History
 //
-// After Remember, what is published to destinations with history goes through one stream, which answers
-// each publishing and publishes it again to <prefix>.h.<tokens>, numbered (history.go, stream.go, jetstream.go, acks.go).
-// A watch of such a destination is a trail (trail.go): it delivers without a hole, and has fetched what
-// it missed, or what a Recall asks for (recall.go, fetch.go).
+// After Remember, what is published to destinations with history goes through one stream, which
+// acknowledges each message and republishes it to <prefix>.h.<tokens>, numbered (history.go, stream.go,
+// jetstream.go, acks.go). A watch of such a destination is a trail (trail.go): it delivers without a
+// hole, and has what it missed, or what a Recall asks for, fetched (recall.go, fetch.go).
 //
 // # Memory
 //
 // Config.Queue and Config.Bytes bound what waits for the server, Config.Inbox and Config.InboxBytes
-// what waits for deliver (lane.go). Besides, each lane holds the envelope being delivered, and what
-// nats.go read since the lane's goroutine last ran, at most Config.Inbox envelopes. What waits for others to
-// be fetched takes a quarter of a lane's bytes more at most, and each of a few fetches 4 MiB.
+// what waits for deliver (lane.go). Each lane also holds the envelope being delivered, and what nats.go
+// read since the lane's goroutine last ran, at most Config.Inbox envelopes. What waits for others to be
+// fetched adds at most a quarter of a lane's bytes, and each of a few fetches 4 MiB.
 package natsbus
 
 import (
@@ -64,21 +63,21 @@ import (
 // Config says where the broker is, and bounds what the bus holds. A field that is zero, or below,
 // takes its default.
 type Config struct {
-	URL        string        // nats://[user:password@]host:port, or tls://; several with commas; default nats://127.0.0.1:4222
-	User       string        // with Password; one way to log in of this, the next three, and what stands in URL
+	URL        string        // nats://[user:password@]host:port, or tls://; several separated by commas; default nats://127.0.0.1:4222
+	User       string        // with Password; use only one way to log in: this, one of the next three, or what is in URL
 	Password   string        // of User
 	Token      string        // a bearer token
-	NKey       string        // the seed of a user, SU...
-	Creds      string        // what a creds file holds: the JWT of a user, and its seed
-	TLS        *tls.Config   // nil: with the system's roots if URL says tls:// or the server asks for it; else it is a must
+	NKey       string        // a user's seed, SU...
+	Creds      string        // content of a creds file: a user's JWT and seed
+	TLS        *tls.Config   // nil: TLS with the system's roots if URL says tls:// or the server asks for it; else TLS is required
 	Prefix     string        // first token or tokens of every subject, default "stomp"
 	Queue      int           // envelopes published and not answered, default 4096
 	Bytes      int           // of their bodies and headers, default 32 MiB
-	Inbox      int           // envelopes waiting for deliver, in each of four lanes, default 8192; more are dropped
-	InboxBytes int           // of memory they take, each lane a quarter, default 256 MiB; more are dropped, but for one in each lane
+	Inbox      int           // envelopes waiting for deliver, in each of four lanes, default 8192; further ones are dropped
+	InboxBytes int           // of memory they take, a quarter in each lane, default 256 MiB; further ones are dropped, but for one in each lane
 	Silence    time.Duration // of the server, after which Publish refuses, default 5s
 	Deadline   time.Duration // of silence, after which what waits for an answer is given up, default 30s
-	Linger     time.Duration // that a subscription outlives Unwatch, default 2s
+	Linger     time.Duration // how long a subscription outlives Unwatch, default 2s
 	History    History
 }
 
@@ -98,7 +97,8 @@ func (cfg Config) withDefaults() Config {
 	return cfg
 }
 
-// Bus is one node's end of the broker. It implements bus.Bus, bus.Narrower, bus.Recaller, bus.Adviser, bus.Measured and bus.Living.
+// Bus is one node's end of the broker. It implements bus.Bus, bus.Narrower, bus.Recaller, bus.Adviser,
+// bus.Measured and bus.Living.
 type Bus struct {
 	// Set by New, never changed.
 	cfg    Config
@@ -142,8 +142,8 @@ type Bus struct {
 	dropLog, refusalLog, limitLog, fetchLog seldom.Line
 }
 
-// New returns the bus of node, which is "<epoch>/<uuid>". It connects in the background, for ever
-// and without a word from the caller: Healthy tells how that goes. The error is about cfg or node.
+// New returns the bus of node, which is "<epoch>/<uuid>". It connects in the background and retries
+// for ever; Healthy reports on that. The error is about cfg or node.
 func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 	cfg = cfg.withDefaults()
 	if err := checkPrefix(cfg.Prefix); err != nil {

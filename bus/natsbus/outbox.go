@@ -208,8 +208,8 @@ func (o *outbox) abandon() {
 	}
 }
 
-// Publish implements bus.Bus. Besides the errors named there it refuses an envelope whose principal
-// names no node, or with bus.ErrDestination or bus.ErrTooLarge.
+// Publish implements bus.Bus. It also refuses an envelope whose principal names no node, and returns
+// bus.ErrDestination and bus.ErrTooLarge.
 func (b *Bus) Publish(e bus.Envelope, done func(error)) error {
 	subject, err := b.subjectOf(&e)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // Receive implements bus.Bus. It runs deliver on four goroutines of its own, and returns when the
 // calls under way have returned. While deliver blocks, Config.Inbox envelopes wait in its lane, or a
 // quarter of Config.InboxBytes, and further ones are dropped and counted. While a server does not
-// permit the node's own subject, at first, when ready waits for it, or later, Healthy says so.
+// permit the node's own subject, whether at first, when ready waits for that, or later, Healthy says so.
 func (b *Bus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelope)) error {
 	if _, closed := b.out.state(); closed {
 		return bus.ErrClosed

@@ -113,7 +113,7 @@ func (b *Bus) watch(subject, destination string, t *trail, ready func(error)) {
 }
 
 // Unwatch implements bus.Narrower. The subscription outlives it by Config.Linger, so that a client
-// that comes and goes costs the servers nothing, but nothing of it is delivered.
+// that comes and goes costs the servers nothing, but nothing from it is delivered.
 func (b *Bus) Unwatch(destination string) {
 	b.watches.close(watchSubject(b.cfg.Prefix, destination))
 	if b.history.trailed.Load() && strings.HasPrefix(destination, "/") { // only those have a trail

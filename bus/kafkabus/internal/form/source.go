@@ -9,16 +9,16 @@ import (
 	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
-// Source is a topic of the user's own that becomes a destination. The body is the record's value,
-// empty with a header tombstone:true for a record without one. The record's headers become headers
-// with a prefix, but content-type stays what it is.
+// Source is one of the user's own topics that becomes a destination. The body is the record's value; for
+// a record without one it is empty, with a header tombstone:true. The record's headers become headers
+// with a prefix, but content-type keeps its name.
 type Source struct {
 	Topic string `key:"topic" required:"true" is:"the topic"`
 	// Destination is a template such as "/topic/orders/{key}". {key}, {topic}, {partition} and
-	// {header.x} (of repeated ones the first) stand for a segment or a part of one. What they become
-	// can't be empty, has to be UTF-8 without control characters, and can't hold a slash, or one of
-	// * ? { }, which no rule of the catalogue matches. A record that does not fit is skipped, also
-	// when the destination would have more than 1024 bytes.
+	// {header.x} (the first if repeated) stand for a segment or a part of one. What they become
+	// can't be empty, must be UTF-8 without control characters, and can't hold a slash, or one of
+	// * ? { }, which no rule of the catalogue matches. A record that does not fit is skipped, as is one
+	// whose destination would have more than 1024 bytes.
 	Destination string `key:"destination" required:"true" is:"destination of its records; may use '{key}', '{topic}', '{partition}', '{header.NAME}'"`
 	Headers     string `key:"headers" default:"kafka-" is:"prefix added to the names of record headers; may be empty"`
 }
