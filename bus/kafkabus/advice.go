@@ -34,7 +34,7 @@ func (b *Bus) Advise(ctx context.Context, k bus.Keep) (advice []string, err erro
 		settings, err := b.cluster.describe(ctx, v, name, retentionName, policyName)
 		switch {
 		case errors.Is(err, kafka.TopicAuthorizationFailed), errors.Is(err, kafka.ClusterAuthorizationFailed):
-			advice = append(advice, fmt.Sprintf("topic %s: nobody knows for how long it keeps records: let this node's user DescribeConfigs on it", name))
+			advice = append(advice, fmt.Sprintf("topic %s: it is unknown how long it keeps records: grant this node's user DescribeConfigs on it", name))
 		case err != nil:
 			return advice, fmt.Errorf("kafkabus: topic %s: %w", name, err)
 		default:
@@ -48,11 +48,11 @@ func (b *Bus) Advise(ctx context.Context, k bus.Keep) (advice []string, err erro
 func adviseTopic(name string, settings map[string]string, age time.Duration) (advice []string) {
 	policy := settings[policyName]
 	if strings.Contains(policy, "compact") {
-		advice = append(advice, fmt.Sprintf("topic %s: %s=%s removes all but the last record of each key, and history has holes: set it to delete", name, policyName, policy))
+		advice = append(advice, fmt.Sprintf("topic %s: %s=%s removes all but the last record of each key, so history has holes: set it to delete", name, policyName, policy))
 	}
 	kept, err := strconv.ParseInt(settings[retentionName], 10, 64)
 	if err == nil && kept >= 0 && kept < age.Milliseconds() && policy != "compact" {
-		advice = append(advice, fmt.Sprintf("topic %s: %s=%d removes what history is to have: raise it to %d at least, or shorten the ttl of %s",
+		advice = append(advice, fmt.Sprintf("topic %s: %s=%d removes what history should keep: raise it to at least %d, or shorten the ttl of %s",
 			name, retentionName, kept, age.Milliseconds(), age))
 	}
 	return advice

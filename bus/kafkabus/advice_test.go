@@ -18,7 +18,7 @@ func TestAdviseTopic(t *testing.T) {
 	}{
 		{"delete", "600000", nil},
 		{"delete", "-1", nil},
-		{"delete", "599999", []string{"topic a: retention.ms=599999 removes what history is to have: raise it to 600000 at least, or shorten the ttl of 10m0s"}},
+		{"delete", "599999", []string{"topic a: retention.ms=599999 removes what history should keep: raise it to at least 600000, or shorten the ttl of 10m0s"}},
 		{"delete", "0", []string{"topic a: retention.ms=0"}},
 		{"compact", "1000", []string{"topic a: cleanup.policy=compact removes all but the last record of each key"}},
 		{"compact,delete", "1000", []string{"topic a: cleanup.policy=compact,delete", "topic a: retention.ms=1000"}},

@@ -67,7 +67,7 @@ var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]+$`)
 func checkTopic(name string) error {
 	switch {
 	case name == ".", name == "..", !topicName.MatchString(name):
-		return fmt.Errorf("%q is no name of a Kafka topic: want letters, digits and . _ - alone", name)
+		return fmt.Errorf("%q is not the name of a Kafka topic: want only letters, digits and . _ -", name)
 	case len(name) > 249:
 		return fmt.Errorf("has %d characters, but the name of a Kafka topic has 249 at most", len(name))
 	}
@@ -103,7 +103,7 @@ func (l *Login) sasl() SASL {
 // Open implements bus.Settings.
 func (s *Settings) Open(self bus.Self) (bus.Bus, error) {
 	if s.SASL.Mechanism == "plain" && s.TLS.Loaded == nil {
-		self.Log.Warn("the password for Kafka crosses the network as it is: set bus.kafka.tls.enabled, or bus.kafka.sasl.mechanism to scram-sha-512")
+		self.Log.Warn("the password for Kafka crosses the network unencrypted: set bus.kafka.tls.enabled, or bus.kafka.sasl.mechanism to scram-sha-512")
 	}
 	cfg := s.Config
 	cfg.Create = s.Create && !self.Trial

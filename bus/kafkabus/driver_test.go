@@ -30,7 +30,7 @@ func TestPlainWarns(t *testing.T) {
 		b, err := s.Open(bus.Self{Name: "1/a", Log: slog.New(slog.NewTextHandler(&log, nil))})
 		must(t, err)
 		b.Close(t.Context()) // it holds nothing
-		if said := log.String(); strings.Contains(said, "crosses the network as it is") != tt.warn || strings.Contains(said, "hunter2") {
+		if said := log.String(); strings.Contains(said, "crosses the network unencrypted") != tt.warn || strings.Contains(said, "hunter2") {
 			t.Errorf("%q with TLS %t logs %s", tt.login.Mechanism, tt.tls != nil, said)
 		}
 	}

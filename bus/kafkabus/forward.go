@@ -68,11 +68,11 @@ func (b *Bus) Forward(to bus.Target, e bus.Envelope, done func(error)) error {
 func (cfg *Config) CheckTarget(to bus.Target) (field string, err error) {
 	switch {
 	case to.Subject != "":
-		return "subject", errors.New("is one of NATS, and the bus is Kafka: write a topic")
+		return "subject", errors.New("is for NATS, but the bus is Kafka: write a topic")
 	case to.Topic == cfg.Topic:
-		return "topic", fmt.Errorf("%s is the topic by which nodes speak to each other (bus.kafka.topic): take another one", to.Topic)
+		return "topic", fmt.Errorf("%s is the topic that nodes use among themselves (bus.kafka.topic): choose another", to.Topic)
 	case slices.ContainsFunc(cfg.Sources, func(s Source) bool { return s.Topic == to.Topic }):
-		return "topic", fmt.Errorf("%s is a topic that nodes read (bus.kafka.sources): take another one", to.Topic)
+		return "topic", fmt.Errorf("%s is a topic that nodes read (bus.kafka.sources): choose another", to.Topic)
 	}
 	return "topic", checkTopic(to.Topic)
 }

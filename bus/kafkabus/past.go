@@ -187,10 +187,10 @@ func (t *tail) tellPast() {
 	}
 	log := t.log.With("records", t.past.records.Load(), "bytes", t.past.bytes.Load(), "after", time.Since(t.started).Round(time.Millisecond))
 	if left, _ := t.left(); left > 0 {
-		log.Warn("the past could not be read back in time, and what is left of it is left out; less memory for history lets the node read less", "left", left)
+		log.Warn("the past could not be read back in time, and the rest is left out; with less memory for history there is less to read", "left", left)
 		return
 	}
-	log.Info("the past is read back")
+	log.Info("the past has been read back")
 }
 
 // tellNameless tells the log, once, of brokers that say no identities. The caller holds t.mu.
@@ -201,7 +201,7 @@ func (t *tail) tellNameless() {
 	for _, p := range t.partitions() {
 		if p.offset.Load() != unknownOffset && p.read.Load() && !p.absent && !p.named() {
 			t.past.nameless = true
-			t.log.Warn("no history: the brokers do not tell the identities of topics, which takes Kafka 3.0 or later", "topic", p.topic)
+			t.log.Warn("no history: the brokers do not tell the identities of topics; Kafka 3.0 and later do", "topic", p.topic)
 			return
 		}
 	}

@@ -41,7 +41,7 @@ func TestPast(t *testing.T) {
 				t.Errorf("%s was published at %d, and now it is %d", d.body, d.mark.Published, now)
 			}
 		}
-		b.wantLogged(`msg="the past is read back" records=5`)
+		b.wantLogged(`msg="the past has been read back" records=5`)
 		if got := b.Figures(); got.Repeated+got.Skipped+got.Gaps > 0 {
 			t.Errorf("figures %+v", got)
 		}

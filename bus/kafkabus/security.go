@@ -53,7 +53,7 @@ func (b *Bus) Renew(secure *tls.Config, s SASL) error {
 	access := &b.cluster.conns.access
 	was := access.Load()
 	if (next.tls == nil) != (was.tls == nil) || s.Mechanism != b.cfg.SASL.Mechanism {
-		return errors.New("kafkabus: TLS can't be turned on or off, nor the SASL mechanism changed, while the bus lives")
+		return errors.New("kafkabus: TLS can't be turned on or off, nor the SASL mechanism changed, while the bus is open")
 	}
 	access.Store(next)
 	return nil

@@ -16,7 +16,7 @@ import (
 // mostAdvice is how much of that is said: somebody may have thousands of rules.
 const mostAdvice = 20
 
-const inVain = "is stored for nothing, and takes the room of what has history"
+const inVain = "is stored for nothing, and takes space from what has history"
 
 // Advise implements bus.Adviser.
 func (b *Bus) Advise(ctx context.Context, k bus.Keep) ([]string, error) {
@@ -45,10 +45,10 @@ func (b *Bus) Advise(ctx context.Context, k bus.Keep) ([]string, error) {
 func (h *history) adviseLimits(info *streamInfo, k bus.Keep, version string) (advice []string) {
 	cfg := info.Config
 	if cfg.MaxAge > 0 && cfg.MaxAge < k.Age {
-		advice = append(advice, fmt.Sprintf("removes after %s what history is to have for %s: set its max_age to 0, as nodes go by the ttl of each rule", cfg.MaxAge, k.Age))
+		advice = append(advice, fmt.Sprintf("removes after %s what history should keep for %s: set its max_age to 0, since nodes apply the ttl of each rule", cfg.MaxAge, k.Age))
 	}
 	if cfg.Storage == "memory" {
-		advice = append(advice, "lies in memory: a server that restarts has lost it, and nobody goes on where he was: delete it, and have it made anew, in files")
+		advice = append(advice, "is kept in memory: a server that restarts loses it, and nobody can go on from where they were: delete it, and have it created anew, in files")
 	}
 	if n := cfg.PerSubject; !h.create && n > 0 && n < k.Size {
 		advice = append(advice, fmt.Sprintf("keeps %d messages of a destination, and rules ask for %d: raise its max_msgs_per_subject", n, k.Size))
@@ -79,10 +79,10 @@ func (h *history) adviseCaptured(held []string, k bus.Keep) (advice []string) {
 				subject, inVain, some(needed)))
 		case h.isSaid(subject, asked):
 		case slices.Contains(needed, subject):
-			advice = append(advice, fmt.Sprintf("captures %s for %s, as NATS has no closer word: what else is published there %s: let what has history have segments of its own, such as /topic/room/{n}",
+			advice = append(advice, fmt.Sprintf("captures %s for %s, as NATS has no closer subject: what else is published there %s: give what has history segments of its own, such as /topic/room/{n}",
 				subject, some(asked), inVain))
 		default:
-			advice = append(advice, fmt.Sprintf("captures %s, of which rules with history ask for %s alone: what else is published there %s: set its subjects to %s",
+			advice = append(advice, fmt.Sprintf("captures %s, of which rules with history ask only for %s: what else is published there %s: set its subjects to %s",
 				subject, some(asked), inVain, some(needed)))
 		}
 	}
@@ -101,7 +101,7 @@ func (h *history) adviseWithout(subjects []string, k bus.Keep) (advice []string)
 			continue
 		}
 		if asked := h.patternsOf(subjects[i], k.Patterns); len(asked) > 0 { // else that was said
-			advice = append(advice, fmt.Sprintf("captures %s for %s, and with it what the rule of %s has without history: that %s: let one of them have another beginning",
+			advice = append(advice, fmt.Sprintf("captures %s for %s, and with it what the rule of %s has without history: that %s: give one of them another beginning",
 				subjects[i], some(asked), pattern, inVain))
 		}
 	}

@@ -22,11 +22,11 @@ func TestAdviseCaptured(t *testing.T) {
 	}{
 		{"close", "/topic/** /queue/{n} /a/*/b", "/elsewhere/**", "", nil},
 		{"what is asked for by another rule, too", "/topic/room.* /topic/*", "", "", nil},
-		{"part of a segment", "/topic/room.*", "", "", []string{"captures p.d.topic.* for /topic/room.*, as NATS has no closer word: what else is published there is stored for nothing"}},
+		{"part of a segment", "/topic/room.*", "", "", []string{"captures p.d.topic.* for /topic/room.*, as NATS has no closer subject: what else is published there is stored for nothing"}},
 		{"any number in the middle", "/topic/**/x", "", "", []string{"captures p.d.topic.> for /topic/**/x, as NATS"}},
 		{"overlap", "/*/b /a/*", "", "", []string{"captures p.d.*.* for /*/b /a/*, as NATS"}},
-		{"left from other rules", "/topic/*", "", "p.d.queue.>", []string{"captures p.d.queue.>, which no rule with history asks for: what is published there is stored for nothing, and takes the room of what has history: set its subjects to p.d.topic.*"}},
-		{"wider, from other rules", "/topic/a", "", "p.d.topic.>", []string{"captures p.d.topic.>, of which rules with history ask for /topic/a alone"}},
+		{"left from other rules", "/topic/*", "", "p.d.queue.>", []string{"captures p.d.queue.>, which no rule with history asks for: what is published there is stored for nothing, and takes space from what has history: set its subjects to p.d.topic.*"}},
+		{"wider, from other rules", "/topic/a", "", "p.d.topic.>", []string{"captures p.d.topic.>, of which rules with history ask only for /topic/a"}},
 		{"an earlier rule", "/topic/**", "/topic/private/** /topic/public/*", "", []string{
 			"captures p.d.topic.> for /topic/**, and with it what the rule of /topic/private/** has without history: that is stored for nothing",
 		}},
@@ -53,8 +53,8 @@ func TestAdviseLimits(t *testing.T) {
 	}{
 		{`{"storage": "file", "max_age": 0, "max_msgs_per_subject": 100}`, false, nil},
 		{`{"storage": "file", "max_age": 60000000000, "max_msgs_per_subject": -1}`, false, nil},
-		{`{"storage": "file", "max_age": 59000000000}`, true, []string{"removes after 59s what history is to have for 1m0s: set its max_age to 0"}},
-		{`{"storage": "memory"}`, false, []string{"lies in memory: "}},
+		{`{"storage": "file", "max_age": 59000000000}`, true, []string{"removes after 59s what history should keep for 1m0s: set its max_age to 0"}},
+		{`{"storage": "memory"}`, false, []string{"is kept in memory: "}},
 		{`{"max_msgs_per_subject": 99}`, false, []string{"keeps 99 messages of a destination, and rules ask for 100: raise its max_msgs_per_subject"}},
 		{`{"max_msgs_per_subject": 99}`, true, nil}, // nodes raise it
 		{`{"num_replicas": 3}`, false, []string{"has replicas on servers of version 2.9.10, which can differ"}},
@@ -95,10 +95,10 @@ func TestAdviseReal(t *testing.T) {
 		js := overhear(t, url)
 		_, err := js.AddStream(&nats.StreamConfig{Name: "STOMPGW", Subjects: []string{"stomp.d.>"}, Storage: nats.MemoryStorage, MaxAge: time.Second})
 		checkErr(t, err, nil)
-		if got := advise(true); len(got) != 2 || !strings.Contains(got[0], "max_age") || !strings.Contains(got[1], "lies in memory") {
+		if got := advise(true); len(got) != 2 || !strings.Contains(got[0], "max_age") || !strings.Contains(got[1], "is kept in memory") {
 			t.Errorf("of somebody's stream: %q", got)
 		}
-		if got := advise(false); len(got) != 3 || !strings.Contains(got[2], "captures stomp.d.>, of which rules with history ask for /topic/** /queue/room.* alone") {
+		if got := advise(false); len(got) != 3 || !strings.Contains(got[2], "captures stomp.d.>, of which rules with history ask only for /topic/** /queue/room.*") {
 			t.Errorf("of a stream that is the nodes': %q", got)
 		}
 	})

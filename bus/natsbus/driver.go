@@ -41,7 +41,7 @@ type HistorySettings struct {
 
 func (s *HistorySettings) check(f *settings.Faults) {
 	if strings.ContainsAny(s.Stream, " \t\r\n.*>/\\") || len(s.Stream) > 255 {
-		f.Add("history.stream", "%.40q is no name of a stream: write it like STOMPGW, without blanks and any of . * > / \\", s.Stream)
+		f.Add("history.stream", "%.40q is not the name of a stream: write it like STOMPGW, without blanks or any of . * > / \\", s.Stream)
 	}
 	if s.Replicas < 1 || s.Replicas > 5 {
 		f.Add("history.replicas", "is %d: want 1 to 5", s.Replicas)
@@ -70,11 +70,11 @@ func (s *Settings) Check() (f settings.Faults) {
 	}
 	if s.Creds.IsSet() {
 		if _, err := creds([]byte(s.Creds.Reveal())); err != nil {
-			f.Add("creds", "%s is no creds file: want one as `nsc generate creds` prints it, with the JWT of a user and its seed", s.Creds.File())
+			f.Add("creds", "%s is not a creds file: want one as `nsc generate creds` prints it, with a user's JWT and seed", s.Creds.File())
 		}
 	}
 	if ways := s.ways(); len(ways) > 1 {
-		f.AddBeside(ways[1], ways[0], "is a second way to log in, beside %s: leave one")
+		f.AddBeside(ways[1], ways[0], "is a second way to log in, besides %s: keep one")
 	}
 	return f
 }

@@ -36,7 +36,7 @@ func (s *Settings) CheckTarget(to bus.Target) (field string, err error) {
 // checkTarget returns why a subject, in which a part "*" may stand for any one, is none for a backend: what is below the prefix is for nodes.
 func checkTarget(prefix string, to bus.Target) (field string, err error) {
 	if to.Topic != "" {
-		return "topic", errors.New("is one of Kafka, and the bus is NATS: write a subject")
+		return "topic", errors.New("is for Kafka, but the bus is NATS: write a subject")
 	}
 	parts, below := strings.Split(to.Subject, "."), strings.Split(prefix, ".")
 	for _, part := range parts {
@@ -52,5 +52,5 @@ func checkTarget(prefix string, to bus.Target) (field string, err error) {
 			return "", nil
 		}
 	}
-	return "subject", fmt.Errorf("%.80q is, or may be, below bus.nats.prefix (%s), where nodes speak to each other: take another one", to.Subject, prefix)
+	return "subject", fmt.Errorf("%.80q is, or may be, below bus.nats.prefix (%s), which nodes use among themselves: choose another", to.Subject, prefix)
 }

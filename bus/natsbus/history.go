@@ -387,7 +387,7 @@ func (b *Bus) lookAtStream(ctx context.Context, c *conn) error {
 		return err
 	}
 	if left := h.left.Load(); left != nil {
-		b.logFault("history lacks something", left.why)
+		b.logFault("history is incomplete", left.why)
 		b.endLeftOut()
 	}
 	return b.observe(ctx, c, info, seen, owed)
@@ -416,7 +416,7 @@ func (b *Bus) observe(ctx context.Context, c *conn, info *streamInfo, seen, owed
 	another := h.note(info, end, cut, seen, b.out.acks.latest())
 	if another {
 		h.unsure = owed
-		b.log.Warn("the stream is another one, or has lost its end: nobody can go on in the old one", "stream", h.stream)
+		b.log.Warn("the stream is a new one, or has lost its end: nobody can go on from the old one", "stream", h.stream)
 	}
 	if turned := h.isTurnedOver(info); h.isLedAnew(info) || another || turned {
 		h.known = info.State.Last
@@ -582,7 +582,7 @@ func (b *Bus) historyHealth() error {
 		return fmt.Errorf("natsbus: no history: %w", *cause)
 	}
 	if left := b.history.left.Load(); left != nil && !b.history.later.Load() {
-		return fmt.Errorf("natsbus: history lacks something: %w", left.why)
+		return fmt.Errorf("natsbus: history is incomplete: %w", left.why)
 	}
 	if fault := b.history.fault.Load(); fault != nil {
 		return fmt.Errorf("natsbus: what this node has missed can't be fetched: %w", *fault)

@@ -40,7 +40,7 @@ func newAccess(cfg Config, inURL bool) (a *access, err error) {
 		a.login, err = creds([]byte(cfg.Creds))
 	}
 	if ways > 1 {
-		err = fmt.Errorf("natsbus: %d ways to log in: want one of user and password, token, NKey, creds, and what stands in the URL", ways)
+		err = fmt.Errorf("natsbus: %d ways to log in: want one of user and password, token, NKey, creds, and what is in the URL", ways)
 	}
 	return a, err
 }
@@ -73,7 +73,7 @@ func creds(text []byte) (nats.Option, error) {
 	_, noJWT := nkeys.ParseDecoratedJWT(text)
 	_, noSeed := nkeys.ParseDecoratedUserNKey(text)
 	if noJWT != nil || noSeed != nil {
-		return nil, errors.New("natsbus: creds: want what a creds file holds, the JWT of a user and its seed")
+		return nil, errors.New("natsbus: creds: want the content of a creds file: a user's JWT and seed")
 	}
 	return nats.UserCredentialBytes(text), nil
 }

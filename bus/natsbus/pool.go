@@ -37,7 +37,7 @@ func parsePool(urls string) (*pool, error) {
 		}
 		u, err := url.Parse(text)
 		if err != nil || u.Hostname() == "" || !isPort(u.Port()) || u.Scheme != "nats" && u.Scheme != "tls" {
-			return nil, errors.New("is not the URL of a NATS server: write nats://host:4222, or several with commas between")
+			return nil, errors.New("is not the URL of a NATS server: write nats://host:4222, or several separated by commas")
 		}
 		p.servers = append(p.servers, address{url: u})
 		p.user = p.user || u.User != nil

@@ -56,18 +56,18 @@ func (h *history) fitness(info *streamInfo) error {
 		faults = append(faults, fmt.Sprintf("does not republish %s.d.> to %s.h.>, with bodies", h.prefix, h.prefix))
 	}
 	if info.Config.Discard == "new" {
-		faults = append(faults, "takes nothing more once it is full: its discard has to be old")
+		faults = append(faults, "takes nothing more once it is full: its discard must be old")
 	}
 	if info.Config.Retention != "limits" {
-		faults = append(faults, "removes what others have read: its retention has to be limits")
+		faults = append(faults, "removes what others have read: its retention must be limits")
 	}
 	if info.Config.NoAck {
-		faults = append(faults, "does not say what it has stored: its no_ack has to be false")
+		faults = append(faults, "does not say what it has stored: its no_ack must be false")
 	}
 	if faults == nil {
 		return nil
 	}
-	fault := fmt.Errorf("stream %s: it %s: delete it, and a node makes it anew; or change it", h.stream, strings.Join(faults, ", and "))
+	fault := fmt.Errorf("stream %s: it %s: delete it, and a node creates it anew; or change it", h.stream, strings.Join(faults, ", and "))
 	if left := h.left.Load(); left != nil {
 		fault = fmt.Errorf("%w; and %w", fault, left.why)
 	}
@@ -75,7 +75,7 @@ func (h *history) fitness(info *streamInfo) error {
 }
 
 func (h *history) noStream() error {
-	return fmt.Errorf("there is no stream %s, and bus.nats.history.create is false: make it", h.stream)
+	return fmt.Errorf("there is no stream %s, and bus.nats.history.create is false: create it", h.stream)
 }
 
 // make makes the stream, to capture patterns. If another stream has something of that, it captures next to nothing at
@@ -111,7 +111,7 @@ func (h *history) make(ctx context.Context, c *conn, patterns []string, size int
 	case is(err, noStorage):
 		return nil, fmt.Errorf("stream %s: %w: give JetStream more storage, or lower bus.nats.history.bytes", h.stream, err)
 	case err != nil:
-		return nil, fmt.Errorf("stream %s can't be made: %w", h.stream, err)
+		return nil, fmt.Errorf("stream %s can't be created: %w", h.stream, err)
 	}
 	h.altered()
 	return info, nil

@@ -135,7 +135,7 @@ func TestExistingStream(t *testing.T) {
 	_, err = js.UpdateStream(cfg)
 	checkErr(t, err, nil)
 	b.history.refresh()
-	for _, fault := range []string{"with bodies", "no_ack", "discard has to be old"} {
+	for _, fault := range []string{"with bodies", "no_ack", "discard must be old"} {
 		says(fault)
 	}
 	cfg.NoAck, cfg.Discard, cfg.RePublish.HeadersOnly = false, nats.DiscardOld, false

@@ -356,7 +356,7 @@ authorization: {users: [
 		want         string
 	}{
 		{"nats://node:hunter2@" + with.Addr, clitest.Patience.String(), cli.Done, "answers, and a node may subscribe"},
-		{"nats://node:hunter2@" + with.Addr, clitest.Patience.String(), cli.Done, "warns  history: stream STOMPGW captures stomp.d.queue.* for /queue/room.*, as NATS has no closer word"},
+		{"nats://node:hunter2@" + with.Addr, clitest.Patience.String(), cli.Done, "warns  history: stream STOMPGW captures stomp.d.queue.* for /queue/room.*, as NATS has no closer subject"},
 		{"nats://other:hunter2@" + with.Addr, unready, cli.Unreachable, "grant publish on $JS.API.STREAM.MSG.GET.STOMPGW, $JS.API.CONSUMER.CREATE.STOMPGW.>, $JS.API.CONSUMER.MSG.NEXT.STOMPGW.>, $JS.API.CONSUMER.DELETE.STOMPGW.>, $JS.API.STREAM.UPDATE.STOMPGW"},
 		{"nats://" + without.Addr, unready, cli.Unreachable, "with -js"},
 	} {
@@ -439,7 +439,7 @@ func TestConnectKafkaHistory(t *testing.T) {
 	connectCheck(t, text, "--timeout", clitest.Patience.String()).want(t, cli.Done, lines...)
 	lines[0] = fmt.Sprintf(freePort, 8)
 	connectCheck(t, text+"channels: [{match: /topic/**, subscribe: 'true', history: {size: 10, ttl: 1m}}]\n", "--timeout", clitest.Patience.String()).want(t, cli.Done, append(lines,
-		"warns  history: topic short: retention.ms=1000 removes what history is to have: raise it to 60000 at least, or shorten the ttl of 1m0s",
+		"warns  history: topic short: retention.ms=1000 removes what history should keep: raise it to at least 60000, or shorten the ttl of 1m0s",
 		"warns  history: topic compacted: cleanup.policy=compact removes all but the last record of each key…",
 	)...)
 }
