@@ -30,8 +30,8 @@ func (c *Cluster) Blocks(ctx context.Context) ([]Block, error) {
 }
 
 // Block keeps a member, named as registry.ParseMember takes it, from connecting and logging in for d, whether it has
-// sessions or not; those it has stay. It returns when the nodes know, but for silent ones, which learn it
-// with a heartbeat of theirs. Beyond redisregistry.MaxBlocks the error is redisregistry.ErrTooManyBlocks.
+// sessions or not; existing ones stay. It returns when the nodes know, except silent ones, which learn it
+// with a heartbeat. Beyond redisregistry.MaxBlocks the error is redisregistry.ErrTooManyBlocks.
 func (c *Cluster) Block(ctx context.Context, member string, d time.Duration) error {
 	id, err := registry.ParseMember(member)
 	if err != nil {
@@ -44,7 +44,7 @@ func (c *Cluster) Block(ctx context.Context, member string, d time.Duration) err
 }
 
 // Unblock lets a member connect again, named as registry.ParseMember takes it, and reports whether it was blocked.
-// It returns when the nodes know, but for silent ones, which learn it with a heartbeat of theirs.
+// It returns when the nodes know, except silent ones, which learn it with a heartbeat.
 func (c *Cluster) Unblock(ctx context.Context, member string) (was bool, err error) {
 	id, err := registry.ParseMember(member)
 	if err != nil {

@@ -17,12 +17,12 @@ import (
 // Cluster is all live nodes and their sessions, as an operator sees them: Redis tells who is there,
 // and the nodes, over Redis, what they alone know. Its methods may be called from any goroutine.
 type Cluster struct {
-	// Operator says who asks, for the logs of the nodes. It is set before the first call; empty is nobody.
-	// As gives each of several callers a name.
+	// Operator says who asks, for the logs of the nodes; empty means nobody. Set it before the first call.
+	// To name each of several callers, use As.
 	Operator string
 
-	// Exact has Find, and all that names a session, take whole names alone, for programs: what begins one key today, or is
-	// one node's id, may come to mean another session. It is set before the first call.
+	// Exact makes Find, and whatever names a session, accept only whole names, for programs: what begins only one key
+	// today, or is an id on only one node, may come to mean another session. Set it before the first call.
 	Exact bool
 
 	m        redisregistry.Map
@@ -40,7 +40,7 @@ type Cluster struct {
 // time. Others wait.
 const maxAsks = controlWorkers
 
-// NewCluster returns the cluster whose session map that is. patience is how long a node may take to
+// NewCluster returns the cluster whose session map is m. patience is how long a node may take to
 // answer before it counts as silent, default 2 s.
 func NewCluster(m redisregistry.Map, patience time.Duration) *Cluster {
 	if patience <= 0 {
@@ -52,20 +52,20 @@ func NewCluster(m redisregistry.Map, patience time.Duration) *Cluster {
 		silence: &silence{now: time.Now}, silent: &silence{now: time.Now}}
 }
 
-// As returns the cluster for somebody who asks under that name, or for one request of theirs: Silent of it tells of that alone.
-// All else they share; it costs next to nothing.
+// As returns the cluster for somebody who asks under that name, or for one of their requests: its Silent covers only
+// that. The rest is shared; it costs next to nothing.
 func (c *Cluster) As(operator string) *Cluster {
 	as := *c
 	as.Operator, as.silent = operator, &silence{now: c.silent.now}
 	return &as
 }
 
-// Silent returns the nodes that this Cluster has asked, and not those that As has made of it, and that did not answer when they were
-// last asked, in the order of their names. Those that were silent just now count as asked. What only they know is
-// missing in what the other methods returned. A long-lived Cluster forgets them after 10 minutes.
+// Silent returns the nodes that did not answer when this Cluster last asked them, in the order of their names. What
+// others made from it by As have asked does not count. Nodes that were silent just now count as asked. What only they
+// know is missing from what the other methods returned. A long-lived Cluster forgets them after 10 minutes.
 func (c *Cluster) Silent() []string { return c.silent.nodes() }
 
-// IsAway reports whether err is that Redis could not be asked, or what it answered to that: the same may pass later.
+// IsAway reports whether err says that Redis could not be asked, or is the error it answered with: the same may work later.
 func IsAway(err error) bool {
 	return errors.As(err, new(redis.Error)) || errors.As(err, new(net.Error)) ||
 		slices.ContainsFunc([]error{io.EOF, net.ErrClosed, redis.ErrClosed, redis.ErrPoolTimeout, redis.ErrPoolExhausted},

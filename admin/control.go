@@ -34,7 +34,7 @@ const (
 	controlRecent  = 512 // requests whose ids are remembered, since each may come several times
 )
 
-// Control lets operators reach one node, over Redis. Who may publish in that Redis is an operator.
+// Control lets operators reach one node, over Redis. Whoever may publish in that Redis is an operator.
 type Control struct {
 	m       redisregistry.Map
 	node    registry.Node
@@ -56,9 +56,9 @@ type Control struct {
 	dropped   atomic.Uint64 // requests, because too many came at once; they are asked again
 }
 
-// NewControl returns what Run has to be called of. refresh has the node read the list of blocks again.
-// Who asked for it is answered when it returns, and takes the blocks for known then; it runs on a
-// goroutine of Run, several at a time, and may wait.
+// NewControl returns a Control; call its Run. refresh makes the node read the list of blocks again. Whoever
+// asked for it is answered when it returns, and then takes the blocks as known; it runs on goroutines of
+// Run, several at a time, and may wait.
 func NewControl(m redisregistry.Map, node registry.Node, gw Controlled, refresh func(context.Context) error, log *slog.Logger) *Control {
 	return &Control{m: m, node: node, gw: gw, refresh: refresh, log: log,
 		requests: make(chan request, controlQueue), audit: audit{log: log}, look: lookEvery}
@@ -94,7 +94,7 @@ func (c *Control) take(payload string) {
 	r, err := parseRequest(payload)
 	if err != nil {
 		if c.malformed.Add(1) == 1 {
-			c.log.Warn("ignored what is no request of an operator; more of its kind are only counted", "err", err)
+			c.log.Warn("ignored something that is not an operator's request; further ones are only counted", "err", err)
 		}
 		return
 	}
@@ -106,7 +106,7 @@ func (c *Control) take(payload string) {
 		c.recent = append(c.recent[max(len(c.recent)-controlRecent+1, 0):], r.ID)
 	default:
 		if c.dropped.Add(1) == 1 {
-			c.log.Warn("too many requests of operators at once, dropped one; more are only counted", "waiting", controlQueue)
+			c.log.Warn("too many operators' requests at once, dropped one; further ones are only counted", "waiting", controlQueue)
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Count is how many sessions have something in common.
+// Count says how many sessions have something in common.
 type Count struct {
 	Name     string `json:"name"` // of the node, member or transport; the member as JSON
 	Sessions int    `json:"sessions"`
@@ -25,9 +25,9 @@ const (
 // maxCounts is how many different members are counted; they take about 100 bytes of memory each.
 const maxCounts = 1_000_000
 
-// Count counts sessions, in the order of falling numbers and then of names. By node Redis counts; else all
-// sessions are read, and a million different members at most. Sessions of nobody who is logged in count as
-// those of null.
+// Count counts sessions, ordered by falling numbers and then by name. By node, Redis counts; otherwise all
+// sessions are read, with at most a million different members. Sessions without a login count as those of
+// null.
 func (c *Cluster) Count(ctx context.Context, by By) ([]Count, error) {
 	return c.count(ctx, by, maxCounts)
 }

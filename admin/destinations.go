@@ -12,19 +12,20 @@ import (
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
-// ErrPage reports a question for destinations that makes no sense: a match that nobody could subscribe by, a number
-// that is out of range, or a name to begin behind that is too long.
+// ErrPage reports a request for destinations that makes no sense: a match that nobody could subscribe with, a number
+// that is out of range, or an after that is too long.
 var ErrPage = errors.New("no such page of destinations")
 
-// Destinations returns the first destinations, and patterns, behind after that clients of any node have subscribed to, in the order
-// of their names, with how many subscriptions there are on all nodes: limit at most, which is 1 to gateway.MaxDestinations. next
-// is what to give for after to go on, empty when that was all; a page may be shorter and not be the last. With match, a
-// pattern or a destination, it returns those alone that it stands for: a pattern when it covers all of that.
+// Destinations returns the destinations and patterns that clients of any node have subscribed to, in the order of their names,
+// with the number of subscriptions on all nodes: the first ones behind after, limit at most, which is 1 to
+// gateway.MaxDestinations. next is the after of the next page, empty when that was all; a page may be shorter without being
+// the last. With match, a pattern or a destination, it returns only those that match stands for: a pattern if match covers
+// all of it.
 //
-// Of rooms it says how many are present: the sums of the nodes' numbers, so that a member on two of them counts twice.
+// For rooms it says how many are present: the sum of the nodes' numbers, so a member on two nodes counts twice.
 //
-// What is below the session prefix is each session's own, in no table, and left out. So is what silent nodes have, which
-// Silent names: those that were silent within the last 30 s are not asked. Errors are ErrPage and those of Redis.
+// What is below the session prefix is each session's own, in no table, and left out. So is what silent nodes have; Silent
+// names them, and those that were silent within the last 30 s are not asked. Errors are ErrPage and those of Redis.
 func (c *Cluster) Destinations(ctx context.Context, match, after string, limit int) (page []registry.Destination, next string, err error) {
 	if err := checkPage(match, after, limit); err != nil {
 		return nil, "", err

@@ -11,16 +11,16 @@ import (
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
-// Filter says which sessions are meant: those that all of its fields fit. Its zero value means all.
+// Filter says which sessions are meant: those that match all of its fields. Its zero value means all.
 type Filter struct {
 	Member      string        // as registry.ParseMember takes it
-	Node        string        // a node's name, or the beginning of one node's alone
+	Node        string        // a node's name, or the beginning of only one node's
 	Transport   string        // such as "websocket"
 	Destination string        // subscribed to it, or to anything that a pattern matches; the nodes are asked
-	Older       time.Duration // connected at least so long ago; where the node did not say, a session does not fit
+	Older       time.Duration // connected at least this long; a session whose node did not say does not match
 }
 
-// String says in words which sessions are meant, but for Older; empty means all.
+// String says in words which sessions are meant, except for Older; empty means all.
 func (f Filter) String() string {
 	var said []string
 	for _, part := range []struct{ what, which string }{
@@ -33,13 +33,13 @@ func (f Filter) String() string {
 	return strings.Join(said, ", ")
 }
 
-// ErrCursor reports a cursor that is none of a walk with the same Filter.
+// ErrCursor reports a cursor that is not from a walk with the same Filter.
 var ErrCursor = redisregistry.ErrCursor
 
-// Sessions walks the sessions that fit, behind the one whose Cursor is after, or from the first on.
-// It keeps a bounded part of them in memory, and of those that are subscribed to a Destination 8 bytes
-// each. Sessions of nodes that don't say who is subscribed are left out; Silent names those nodes. An
-// error ends the walk; it may be ErrNoNode, *AmbiguousError, registry.ErrMember or ErrCursor.
+// Sessions walks the sessions that match f, behind the one whose Cursor is after, or from the first on.
+// It keeps a bounded part of them in memory, and 8 bytes for each that is subscribed to a Destination.
+// Sessions of nodes that don't say who is subscribed are left out; Silent names those nodes. An error
+// ends the walk; it may be ErrNoNode, *AmbiguousError, registry.ErrMember or ErrCursor.
 func (c *Cluster) Sessions(ctx context.Context, f Filter, after string) iter.Seq2[Session, error] {
 	return func(yield func(Session, error) bool) {
 		w, err := c.newWalk(ctx, f)
@@ -63,7 +63,7 @@ func (c *Cluster) Sessions(ctx context.Context, f Filter, after string) iter.Seq
 	}
 }
 
-// Walk is one of given sessions.
+// Walk returns a walk of the given sessions.
 func Walk(sessions []Session) iter.Seq2[Session, error] {
 	return func(yield func(Session, error) bool) {
 		for _, s := range sessions {
@@ -74,8 +74,8 @@ func Walk(sessions []Session) iter.Seq2[Session, error] {
 	}
 }
 
-// Batches puts n sessions of a walk together, or as many as are left at its end. A batch is good until the next one. An
-// error ends the walk, and what had come for a batch.
+// Batches groups the sessions of a walk by n, or as many as are left at its end. A batch is valid until the next one. An
+// error ends the walk, and drops an unfinished batch.
 func Batches(sessions iter.Seq2[Session, error], n int) iter.Seq2[[]Session, error] {
 	return func(yield func([]Session, error) bool) {
 		batch := make([]Session, 0, n)

@@ -15,30 +15,30 @@ import (
 	"github.com/stompgw/stompgw/gateway"
 )
 
-// Part is something of a node beside its gateway that Handler tells of: a Check, an Alive, RegistryFigures,
+// Part is a part of a node, other than its gateway, that Handler reports on: a Check, an Alive, RegistryFigures,
 // a *Control, a *MemberLimit or Certificates.
 type Part interface {
 	collect(s scrape)
 }
 
-// Check is one thing that has to be well before new clients are sent to this node.
+// Check is one thing that must be in order before new clients are sent to this node.
 type Check struct {
 	Name string
 	Err  func() error // nil, or what is wrong, in words for an operator; it does not block
 
-	// Spares reports whether the node is ready all the same, with what is wrong told. nil is never.
+	// Spares reports whether the node is ready despite Err, which is still reported. nil means never.
 	Spares func() bool
 }
 
 // Alive is what GET /healthz asks: nil while the process can do its work, or why only a new one can. It
-// depends on nothing outside of the process, and does not block.
+// depends on nothing outside the process, and does not block.
 type Alive func() error
 
 func (Alive) collect(scrape) {} // /healthz tells
 
-// Handler serves GET /healthz, which is 200 while the process runs and every Alive says nil, GET /readyz,
-// which is 200 while all checks that count pass and else 503 with a line for each that does not, and GET
-// /metrics, which tells Prometheus the figures of the node's gateway and of the parts. GET /readyz?verbose
+// Handler serves GET /healthz, which is 200 while the process runs and every Alive returns nil; GET /readyz,
+// which is 200 while all checks that count pass, else 503 with a line for each that does not; and GET
+// /metrics, which gives Prometheus the figures of the node's gateway and of the parts. GET /readyz?verbose
 // has a line for each check, and one for each source of the bus, which does not count. figures must not
 // block; log is told what a scrape had to leave out.
 func Handler(figures func() gateway.Figures, log *slog.Logger, parts ...Part) http.Handler {
@@ -151,8 +151,8 @@ func respond(w http.ResponseWriter, status int, text string) {
 // shutdownTimeout is how long requests that are being answered have at the end.
 const shutdownTimeout = 2 * time.Second
 
-// Serve answers requests on ln with h until ctx ends, and returns when all of h has returned: requests that are being
-// answered then have 2 s, after which their contexts end, and their connections.
+// Serve answers requests on ln with h until ctx ends, and returns when all calls of h have returned: requests still being
+// answered get 2 s, after which their contexts and connections end.
 func Serve(ctx context.Context, ln net.Listener, h http.Handler, log *slog.Logger) error {
 	base, end := context.WithCancel(context.WithoutCancel(ctx))
 	waited := &waitedHandler{Handler: h}

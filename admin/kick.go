@@ -20,14 +20,14 @@ import (
 type Kick struct {
 	gateway.Kick               // what the clients are told
 	Rate         float64       // sessions a second at most, 0 for no limit
-	Block        time.Duration // for which the members of the sessions can't connect, 0 for none
+	Block        time.Duration // how long the members of the sessions can't connect, 0 for no block
 	Whom         string        // says whose sessions those are, for the logs of the nodes
 }
 
-// OwnCodes is where the codes begin that are the applications' own.
+// OwnCodes is the first of the codes that are the applications' own.
 const OwnCodes policy.Code = 1000
 
-// ParseCode returns the code that people mean: one of policy.Codes, by its number or word, or a number of their own.
+// ParseCode returns the code that text means: one of policy.Codes, by its number or word, or a number of one's own.
 func ParseCode(text string) (policy.Code, error) {
 	n, err := strconv.ParseInt(text, 10, 32)
 	if err == nil && policy.Code(n) >= OwnCodes {
@@ -68,21 +68,21 @@ type Outcome string
 const (
 	Kicked Outcome = "kicked"
 	Gone   Outcome = "already gone"
-	Silent Outcome = "node silent" // it may be done or not
+	Silent Outcome = "node silent" // it may have been done or not
 )
 
-// Result is one session that something was to be done to.
+// Result is what became of one session of a walk.
 type Result struct {
 	Session Session
 	Outcome Outcome
 	Blocked bool // its member can't connect for a while
 }
 
-// Kick ends the sessions of a walk, and yields one result for each as they come. A node that does not
-// answer is waited for once; sessions of a node of the replaced system, which can't be asked, come
-// out as those of a silent one. Members are blocked, and all nodes told so, before their sessions end;
-// a session without a member has nobody to block. An error of the walk, or of Redis, ends it, and so
-// does redisregistry.ErrTooManyBlocks.
+// Kick ends the sessions of a walk, and yields one result for each as they come. It waits only once for a
+// node that does not answer; sessions of a node of the replaced system, which can't be asked, count as
+// those of a silent one. Members are blocked, and all nodes told so, before their sessions end; a session
+// without a member has nobody to block. An error of the walk or of Redis ends it, and so does
+// redisregistry.ErrTooManyBlocks.
 func (c *Cluster) Kick(ctx context.Context, sessions iter.Seq2[Session, error], k Kick) iter.Seq2[Result, error] {
 	return func(yield func(Result, error) bool) {
 		w := c.newKicker(k, request{Op: opKick, Kick: k.Kick})

@@ -8,13 +8,13 @@ import (
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
-// Bounds of what Cluster.Member tells.
+// Bounds of what Cluster.Member returns.
 const (
-	MaxMemberSessions = 1000    // that it shows
+	MaxMemberSessions = 1000    // sessions that it lists
 	maxMemberCount    = 100_000 // that it counts
 )
 
-// Member is what is known of a member.
+// Member is what is known about a member.
 type Member struct {
 	ID       json.RawMessage `json:"member"`
 	Online   bool            `json:"online"`   // it has a session
@@ -23,8 +23,8 @@ type Member struct {
 	Block    *Block          `json:"block"`    // null when it may connect
 }
 
-// Member returns what Redis knows of a member, named as registry.ParseMember takes it, whether it is connected or not; no node
-// is asked. Errors are registry.ErrMember and those of Redis.
+// Member returns what Redis knows about a member, named as registry.ParseMember takes it, whether it is connected or not; no
+// node is asked. Errors are registry.ErrMember and those of Redis.
 func (c *Cluster) Member(ctx context.Context, member string) (Member, error) {
 	id, err := registry.ParseMember(member)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
-// Over is which sessions go when a member has too many.
+// Over says which sessions are closed when a member has too many.
 type Over string
 
 const (
@@ -28,11 +28,11 @@ const (
 	maxSuspects   = 20_000  // sessions that are in memory at once, beside those of one member
 )
 
-// MemberLimit keeps the sessions that one member has on all live nodes under a limit. Each node counts
-// when one of its own sessions has come to stand in Redis, so the last one of a member to come is
-// counted by somebody who sees all of them. Those that go are the first, or the last, by the time of
-// their CONNECT and then by key: all nodes decide alike. While Redis is away, or a node silent, more
-// are admitted; their members are counted again every 30 s until they can be.
+// MemberLimit limits the sessions that one member has on all live nodes. Each node counts once one of its
+// own sessions is stored in Redis, so a member's latest session is counted by a node that sees all of
+// them. The oldest or the newest are closed, by the time of their CONNECT and then by key: all nodes decide
+// alike. While Redis is unavailable or a node silent, more are admitted; their members are counted again
+// every 30 s until that succeeds.
 type MemberLimit struct {
 	cluster *Cluster
 	most    int
@@ -51,13 +51,13 @@ type MemberLimit struct {
 	unchecked atomic.Uint64 // times that a member could not be counted, because Redis was away, a node silent or too many came
 }
 
-// NewMemberLimit returns a limit of most sessions, 1 or more. All nodes have to have one.
+// NewMemberLimit returns a limit of most sessions, 1 or more. All nodes must have one.
 func NewMemberLimit(c *Cluster, most int, over Over, log *slog.Logger) *MemberLimit {
 	return &MemberLimit{cluster: c, most: most, over: over, log: log,
 		members: map[string]struct{}{}, wake: make(chan struct{}, 1), later: map[string]struct{}{}, again: silenceSpared}
 }
 
-// Check has the sessions of the member of s counted, soon. It may be called from any goroutine, and
+// Check makes Run count the sessions of the member of s soon. It may be called from any goroutine, and
 // does not block.
 func (l *MemberLimit) Check(s registry.Session) {
 	if s.Member == "" {

@@ -191,7 +191,7 @@ func oneIf(ok bool) float64 {
 	return 0
 }
 
-// RegistryFigures tells of the node's sessions in Redis. It must not block.
+// RegistryFigures returns the figures of the node's sessions in Redis. It must not block.
 type RegistryFigures func() redisregistry.Figures
 
 func (r RegistryFigures) collect(s scrape) {
@@ -218,12 +218,12 @@ func (l *MemberLimit) collect(s scrape) {
 	s.counter("member_limit_unchecked_total", "Times that a member's sessions could not be counted, because Redis was away, a node was silent or too many came at once.", l.unchecked.Load())
 }
 
-// Certificates tells of the files of certificates that the node uses. It must not block.
+// Certificates returns the certificate files that the node uses. It must not block.
 type Certificates func() []Certificate
 
 // Certificate is one of those files.
 type Certificate struct {
-	Key, File string // the setting that names it, and its name
+	Key, File string // the setting that names the file, and the file's name
 	Expires   time.Time
 }
 
@@ -234,7 +234,7 @@ func (list Certificates) collect(s scrape) {
 	}
 }
 
-// Collectors tell of something in Prometheus' own terms. What they tell must have names of their own.
+// Collectors report in Prometheus' own terms. Their metrics must have unique names.
 type Collectors []prometheus.Collector
 
 func (list Collectors) collect(s scrape) {

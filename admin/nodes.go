@@ -17,7 +17,7 @@ type Node struct {
 	Name        string     `json:"node"`
 	Host        string     `json:"host"`    // what people call it
 	Address     string     `json:"address"` // where clients reach it
-	State       string     `json:"state"`   // "serving", "not ready", "draining", "silent" when it does not answer, "foreign" when it is none of stompgw's
+	State       string     `json:"state"`   // "serving", "not ready", "draining", "silent" when it does not answer, "foreign" when it is not a stompgw node
 	Sessions    int        `json:"sessions"`
 	Version     string     `json:"version"`
 	Bus         string     `json:"bus"`
@@ -27,8 +27,8 @@ type Node struct {
 	Ready       *string    `json:"ready"`       // "yes", or why not; null when the node is silent
 }
 
-// Nodes returns the live nodes, in the order of their starts. Each is asked, and may be silent: then
-// Sessions is what it said with its last heartbeat.
+// Nodes returns the live nodes, in the order in which they started. Each is asked, and may be silent: then
+// Sessions is what it reported with its last heartbeat.
 func (c *Cluster) Nodes(ctx context.Context) ([]Node, error) {
 	abouts, err := c.reader.Nodes(ctx)
 	if err != nil {
@@ -78,18 +78,18 @@ func (n *Node) say(s nodeState) {
 	n.Sessions, n.Connections, n.Ready = s.Sessions, &s.Connections, &s.Ready
 }
 
-// ErrNoNode reports a name that is no live node's, nor the beginning of one.
+// ErrNoNode reports a name that is neither a live node's nor the beginning of one.
 var ErrNoNode = errors.New("no live node has this name")
 
-// ErrSilent reports a node that did not answer in time. It may have done what it was asked for.
+// ErrSilent reports a node that did not answer in time. It may have done what it was asked to do.
 var ErrSilent = errors.New("the node did not answer")
 
-// AmbiguousError reports a name that several nodes or sessions have, or that begins the names of several.
+// AmbiguousError reports a name that several nodes or sessions have, or that several names begin with.
 type AmbiguousError = redisregistry.AmbiguousError
 
-// FindNode returns the live node of a name, of the beginning of one that only one node has, of the same of
-// its UUID, or of a host that only one has. It is asked, and may be silent. Errors are ErrNoNode and
-// *AmbiguousError.
+// FindNode returns the live node that name means: its name or UUID, the beginning of one of these that only
+// one node has, or a host that only one node has. The node is asked, and may be silent. Errors are ErrNoNode
+// and *AmbiguousError.
 func (c *Cluster) FindNode(ctx context.Context, name string) (Node, error) {
 	abouts, err := c.reader.Nodes(ctx)
 	if err != nil {
@@ -125,8 +125,8 @@ func pickNode(nodes []redisregistry.About, name string) (redisregistry.About, er
 	return redisregistry.About{}, several
 }
 
-// Drain makes a node, named whole, let its sessions go, and end. It returns how many those are. Errors
-// are ErrSilent, what the node says, and those of Redis.
+// Drain makes a node, given by its whole name, drain its sessions and end. It returns how many sessions those
+// are. Errors are ErrSilent, what the node says, and those of Redis.
 func (c *Cluster) Drain(ctx context.Context, node string) (sessions int, err error) {
 	q := &question{node: node, request: request{Op: opDrain, By: c.Operator}}
 	if err := c.askAll(ctx, []*question{q}, func(*question) {}); err != nil {

@@ -9,18 +9,19 @@ import (
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
-// Peers are the nodes as a gateway asks them who is in rooms; it implements gateway.Peers. Its methods may be called from any goroutine.
+// Peers are the nodes that a gateway asks who is in rooms; it implements gateway.Peers. Its methods may be called from any
+// goroutine.
 type Peers struct {
 	cluster *Cluster // its own, so that operators and it don't wait for each other
 	older   *silence // nodes that don't know who is present
 }
 
-// NewPeers returns the nodes whose session map that is. patience is how long a node may take to answer, default 2 s.
+// NewPeers returns the nodes whose session map is m. patience is how long a node may take to answer, default 2 s.
 func NewPeers(m redisregistry.Map, patience time.Duration) *Peers {
 	return &Peers{cluster: NewCluster(m, patience), older: &silence{now: time.Now}}
 }
 
-// Nodes implements gateway.Peers: the names of those that give a sign of life, the caller's own among them.
+// Nodes implements gateway.Peers: it returns the names of those that show signs of life, including the caller's own.
 func (p *Peers) Nodes(ctx context.Context) (names []string, err error) {
 	nodes, err := p.cluster.reader.Nodes(ctx)
 	for _, n := range nodes {
@@ -31,8 +32,9 @@ func (p *Peers) Nodes(ctx context.Context) (names []string, err error) {
 	return names, err
 }
 
-// Present implements gateway.Peers. It asks as often as the answer takes: there may be any number of rooms. Nobody is on a node of the version before,
-// which is not asked again for 30 s. Errors are ErrSilent, what the node says, and those of Redis.
+// Present implements gateway.Peers. It asks as often as the answer takes, so there may be any number of rooms. A node of the
+// previous version counts as having nobody, and is not asked again for 30 s. Errors are ErrSilent, what the node says, and
+// those of Redis.
 func (p *Peers) Present(ctx context.Context, node string, rooms []string) (all []registry.Present, err error) {
 	if p.older.spares(node) {
 		return nil, nil

@@ -10,10 +10,10 @@ import (
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
-// ErrRoom reports what can be no room.
+// ErrRoom reports what can't be a room.
 var ErrRoom = errors.New("no room: want a destination by its name, which is no pattern and has 1 to 8192 bytes")
 
-// CheckRoom returns ErrRoom for what can be no room, nil for what may be one.
+// CheckRoom returns ErrRoom for what can't be a room, nil for what may be one.
 func CheckRoom(room string) error {
 	if room == "" || len(room) > maxDestination || destination.IsPattern(room) {
 		return ErrRoom
@@ -21,13 +21,13 @@ func CheckRoom(room string) error {
 	return nil
 }
 
-// Present returns who is in a room on all nodes, or with counts alone how many are. Of a member that several nodes have the sessions
+// Present returns who is in a room on all nodes, or with counts only how many. For a member that several nodes have, the sessions
 // add up, and the info is that of the newest session.
 //
-// Count is exact where members are listed. Where they are only counted, a member with sessions on two nodes counts twice: then, or where
-// one node has more members than presence.limit, Many is true. What silent nodes have is missing, and Silent names them: those that were
-// silent within the last 30 s are not asked, and so are those of the version before, which do not know who is present. Nobody is in a
-// destination without presence. Errors are ErrRoom and those of Redis.
+// Count is exact where members are listed. Where they are only counted, a member with sessions on two nodes counts twice: then, or
+// if one node has more members than presence.limit, Many is true. What silent nodes have is missing, and Silent names them: those
+// that were silent within the last 30 s are not asked, nor are those of the previous version, which do not know who is present.
+// Nobody is in a destination without presence. Errors are ErrRoom and those of Redis.
 func (c *Cluster) Present(ctx context.Context, room string, counts bool) (registry.Present, error) {
 	if err := CheckRoom(room); err != nil {
 		return registry.Present{}, err

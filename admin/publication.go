@@ -15,32 +15,32 @@ import (
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
 
-// Message is what an operator or a backend has published.
+// Message is what an operator or a backend publishes.
 type Message struct {
 	Destination string
 	To
-	Headers []bus.Header // content-type among them; nothing adds one
+	Headers []bus.Header // including content-type; none is added
 	Body    []byte
-	Unheard bool // publish it though no channel lets anybody subscribe, or its schema says no
+	Unheard bool // publish it even if no channel lets anybody subscribe, or its schema says no
 }
 
-// To says whose a message is. Its zero value means all subscribers of the destination; else the sessions get it as
-// one of their own, below the session prefix.
+// To says whom a message is for. Its zero value means all subscribers of the destination; otherwise the sessions get it
+// as one of their own, below the session prefix.
 type To struct {
 	Session string // one session, as Cluster.Find takes it
 	Member  string // each session of a member, as registry.ParseMember takes it
 }
 
-// Individual reports whether the message is for certain sessions alone.
+// Individual reports whether the message is only for certain sessions.
 func (t To) Individual() bool { return t != To{} }
 
-// Content types of bodies of which nobody has said more.
+// Content types of bodies whose type nobody has stated.
 const (
 	TextType  = "text/plain;charset=UTF-8"
 	BytesType = "application/octet-stream"
 )
 
-// ContentType is the type of a body of which nobody has said more.
+// ContentType returns the type of a body whose type nobody has stated.
 func ContentType(body []byte) string {
 	if utf8.Valid(body) {
 		return TextType
@@ -48,8 +48,8 @@ func ContentType(body []byte) string {
 	return BytesType
 }
 
-// DestinationFault is why a message to a destination would reach nobody, and nobody would be told: one of these, or
-// what is wrong with the name of a member in it.
+// DestinationFault is why a message to a destination would reach nobody, without anybody being told: one of these, or
+// what is wrong with a member's name in it.
 type DestinationFault string
 
 const (
@@ -63,7 +63,7 @@ const (
 	NoChannel  DestinationFault = "no channel names it, so nobody may subscribe to it"
 )
 
-// DestinationError reports a destination that no client could receive a message at.
+// DestinationError reports a destination on which no client could receive a message.
 type DestinationError struct {
 	Destination string // as clients subscribe to it: that of an individual message is below the session prefix
 	Fault       DestinationFault
@@ -83,7 +83,7 @@ func (e *SchemaError) Error() string {
 	return fmt.Sprintf("the body does not fit the schema of %.200q: at %q, by %s", policy.Discreet(e.Destination), e.Pointer, e.Rule)
 }
 
-// Check returns why m can't be published where these rules count: a *DestinationError, a *SchemaError, or ErrHeader.
+// Check returns why m can't be published under these rules: a *DestinationError, a *SchemaError, or ErrHeader.
 func (m *Message) Check(rules *policy.Catalogue) error {
 	if fault := m.checkDestination(rules); fault != "" {
 		return &DestinationError{m.Destination, fault}
@@ -160,7 +160,7 @@ func checkHeaders(headers []bus.Header) error {
 	return nil
 }
 
-// MaxRecipients bounds to how many sessions of a member one message goes.
+// MaxRecipients bounds how many sessions of a member one message goes to.
 const MaxRecipients = 100_000
 
 var (
@@ -170,11 +170,11 @@ var (
 	// ErrTooManyRecipients reports a member with more than MaxRecipients sessions.
 	ErrTooManyRecipients = fmt.Errorf("the member has more than %d sessions", MaxRecipients)
 
-	// ErrOneTarget reports a message for a session and for a member.
+	// ErrOneTarget reports a message for both a session and a member.
 	ErrOneTarget = errors.New("a message is for one session, or for each of a member's: not both")
 )
 
-// Recipients returns the principals by which messages are addressed; "" alone stands for all subscribers. Errors are
+// Recipients returns the principals to which messages are addressed; a single "" means all subscribers. Errors are
 // ErrNoSession, *AmbiguousError, registry.ErrMember, ErrNotConnected, ErrTooManyRecipients, ErrOneTarget and those of Redis.
 func (c *Cluster) Recipients(ctx context.Context, to To) (principals []string, err error) {
 	switch {

@@ -19,22 +19,22 @@ var (
 	// ErrBody reports a body that is longer than a Publisher takes.
 	ErrBody = errors.New("the body is too long")
 
-	// ErrUnsent reports a message that was not given to the bus: there was no time left.
+	// ErrUnsent reports a message that was not given to the bus because no time was left.
 	ErrUnsent = errors.New("not published: the time was over before")
 )
 
 // Published is what became of a message.
 type Published struct {
-	Envelopes int // that it makes: one for all subscribers, or one for each session
-	Confirmed int // of them, those of which the broker says that it has them
+	Envelopes int // that the message makes: one for all subscribers, or one for each session
+	Confirmed int // of these, those that the broker has confirmed
 
-	// Err is nil when the broker has all of them, else the first that went wrong: what Message.Check and
-	// Cluster.Recipients return, ErrBody, ErrUnsent, and what a bus says: bus.ErrFull, bus.ErrDown, bus.ErrTooLarge
-	// and bus.ErrContent, after which the broker does not have it, and bus.ErrUnknown, after which it may.
+	// Err is nil when the broker has all of them, else the first error: what Message.Check and Cluster.Recipients
+	// return, ErrBody, ErrUnsent, and the errors of a bus: after bus.ErrFull, bus.ErrDown, bus.ErrTooLarge and
+	// bus.ErrContent the broker does not have it, and after bus.ErrUnknown it may.
 	Err error
 }
 
-// Publisher publishes what operators and backends say. Its methods may be called from any goroutine.
+// Publisher publishes messages of operators and backends. Its methods may be called from any goroutine.
 type Publisher struct {
 	bus     bus.Bus
 	cluster *Cluster
@@ -42,21 +42,21 @@ type Publisher struct {
 	limit   int
 }
 
-// NewPublisher returns one over b, which finds sessions in cluster. rules returns those that count at the time; a body
-// may have limit bytes.
+// NewPublisher returns a Publisher over b, which finds sessions in cluster. rules returns the current rules; a body may
+// have limit bytes.
 func NewPublisher(b bus.Bus, cluster *Cluster, rules func() *policy.Catalogue, limit int) *Publisher {
 	return &Publisher{bus: b, cluster: cluster, rules: rules, limit: limit}
 }
 
-// Publish publishes a message, and returns when the broker has answered for all of it, or ctx ends. When the bus has
-// no room the error is bus.ErrFull.
+// Publish publishes a message, and returns when the broker has answered for all of it, or ctx ends. If the bus has no
+// room, the error is bus.ErrFull.
 func (p *Publisher) Publish(ctx context.Context, m Message) Published {
 	return p.begin(ctx, newBatch(p.bus, false), m).await(ctx)
 }
 
-// PublishAll publishes messages in their order, some of them on their way at one time, and yields what became of each, in their
+// PublishAll publishes messages in their order, with several in flight at a time, and yields what became of each, in the same
 // order. It goes on after one that can't be published, and waits while the bus has no room. Those that ctx leaves no time
-// for come out as ErrUnsent. The caller bounds how many there are: each takes some 200 bytes until all are told.
+// for yield ErrUnsent. The caller bounds how many there are: each takes some 200 bytes until all have been yielded.
 func (p *Publisher) PublishAll(ctx context.Context, messages iter.Seq[Message]) iter.Seq[Published] {
 	return func(yield func(Published) bool) {
 		b := newBatch(p.bus, true)

@@ -30,7 +30,7 @@ type Session struct {
 	ExpiresAt   *time.Time      `json:"token_expires_at"` // null when nobody is logged in
 	Live        *registry.Live  `json:"live"`             // null when its node was not asked, or did not answer
 
-	Cursor string `json:"cursor,omitempty"` // with which a walk goes on behind this session; empty outside of one
+	Cursor string `json:"cursor,omitempty"` // a walk goes on behind this session with it; empty outside a walk
 }
 
 func newSession(s redisregistry.Session) Session {
@@ -63,8 +63,8 @@ func (s Session) member() string {
 // ErrNoSession reports a name that no session of a live node has.
 var ErrNoSession = redisregistry.ErrNotFound
 
-// Find returns the session that a name means: its key, its short id or its principal, and unless the cluster is Exact
-// the beginning of a key that only one session has, or its id where only one live node has that. Errors are ErrNoSession and
+// Find returns the session that a name means: its key, its short id or its principal; unless the cluster is Exact, also
+// the beginning of a key that only one session has, or an id that only one live node has. Errors are ErrNoSession and
 // *AmbiguousError.
 func (c *Cluster) Find(ctx context.Context, name string) (s Session, err error) {
 	if key, ok := keyOfPrincipal(name); ok {
@@ -150,8 +150,8 @@ func longID(id string, foreign bool) string {
 	return id
 }
 
-// AskLive sets Live of the sessions whose nodes answer. Nodes that did not answer once are not asked
-// again by this Cluster for 30 s, so that a page costs the patience once at most.
+// AskLive sets Live of the sessions whose nodes answer. A node that did not answer is not asked again by
+// this Cluster for 30 s, so a page costs the patience at most once.
 func (c *Cluster) AskLive(ctx context.Context, sessions []Session) error {
 	_, err := c.askLive(ctx, sessions)
 	return err

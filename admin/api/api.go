@@ -62,21 +62,21 @@ type API struct {
 	metrics  metrics
 }
 
-// Node is what the node knows that the API is part of. Its functions say what counts at the time; any goroutine calls them.
+// Node is what the API's node knows. Its functions return what currently counts; any goroutine calls them.
 type Node struct {
 	Rules  func() *policy.Catalogue
 	Assume func(claims []byte) (*auth.Identity, error)         // whom a valid token with these claims, in JSON, would name
-	Inbox  func(issuer, member string) (below string, _ error) // below which destination messages to a member go; issuer is empty for the only one
+	Inbox  func(issuer, member string) (below string, _ error) // destination below which messages to a member go; issuer is empty for the only one
 
 	// History reads what is kept of a destination, as gateway.Gateway does.
 	History func(ctx context.Context, destination, after string, limit int) (gateway.HistoryPage, error)
 
 	AsyncAPI func() json.Marshaler // what the rules let clients do, as a document
 
-	Limit int // bytes that the body of a message may have
+	Limit int // bytes that a message's body may have
 }
 
-// New returns an API over a cluster, whose messages go to b. SetKeys says who may use it: nobody before. Close must follow.
+// New returns an API over a cluster; its messages go to b. Nobody may use it before SetKeys. Close must follow.
 func New(cluster *admin.Cluster, b bus.Bus, node Node, log *slog.Logger) *API {
 	cluster = cluster.As("")
 	cluster.Exact = true
@@ -100,7 +100,7 @@ func New(cluster *admin.Cluster, b bus.Bus, node Node, log *slog.Logger) *API {
 	return a
 }
 
-// Close writes what is left for the log. It comes when no request is being answered.
+// Close writes what is left for the log. Call it once no request is being answered.
 func (a *API) Close() {
 	a.refused.Close()
 	a.failed.Close()

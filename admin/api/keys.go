@@ -12,7 +12,7 @@ import (
 	"github.com/stompgw/stompgw/gateway/problem"
 )
 
-// Scope is what a key may be used for.
+// Scope says what a key may be used for.
 type Scope string
 
 const (
@@ -25,14 +25,14 @@ const (
 // scheme is what the document calls the way in which a request names its key.
 const scheme = "key"
 
-// Key is what a backend shows with each request.
+// Key is what a backend presents with each request.
 type Key struct {
 	Name   string // for people, and for the log of what was done with it
 	Secret string
 	Scopes []Scope
 }
 
-// SetKeys says whose requests are taken from now on.
+// SetKeys says whose requests are accepted from now on.
 func (a *API) SetKeys(list []Key) {
 	hashed := make([]hashedKey, len(list))
 	for i, key := range list {

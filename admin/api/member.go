@@ -9,8 +9,8 @@ import (
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
-// Member is a member's id: the JSON of an integer, or of a text that is not empty. As a JSON value it is that itself, in a
-// path or query it is its text. Its zero value is none.
+// Member is a member's id: the JSON of an integer, or of a text that is not empty. In JSON it is that value, in a path or
+// query its text. Its zero value is none.
 type Member string
 
 var errMember = errors.New(`want a member as JSON: 7 is the number, "7" the text, in a path %227%22`)

@@ -32,7 +32,7 @@ func (m metrics) note(pattern string, status int, took time.Duration) {
 	m.seconds.WithLabelValues(labels...).Observe(took.Seconds())
 }
 
-// Metrics is what /metrics tells of the API.
+// Metrics returns what /metrics reports about the API.
 func (a *API) Metrics() admin.Collectors {
 	return admin.Collectors{a.metrics.requests, a.metrics.seconds}
 }

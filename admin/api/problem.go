@@ -23,7 +23,7 @@ import (
 	"github.com/stompgw/stompgw/gateway/registry/redisregistry"
 )
 
-// Problem is what a request that fails is answered with.
+// Problem is the answer to a request that fails.
 type Problem = problem.Problem
 
 // coded is a problem that STOMP clients are told of by a code.

@@ -27,7 +27,8 @@ func (a *API) addSessions() {
 		summary: "End what a session, or a member's, have subscribed to; clients are told code 18"}, a.endSubscriptions)
 }
 
-// Narrowing is what sessions have to be, besides of whom. It is exported for huma, which sees no other embedded structs; so are the next.
+// Narrowing says which sessions are meant, apart from whose. It is exported for huma, which only sees exported embedded
+// structs; so are the next.
 type Narrowing struct {
 	Destination string `query:"destination" json:"destination,omitempty" minLength:"1" maxLength:"8192" doc:"subscribed to this destination, or to anything that this pattern matches"`
 	Node        string `query:"node" json:"node,omitempty" minLength:"1" maxLength:"200" doc:"on this node: its name, host or UUID, or a beginning of the name or UUID"`
@@ -107,7 +108,7 @@ func (a *API) showSession(ctx context.Context, in *SessionPath) (admin.Session, 
 	return one[0], err
 }
 
-// Told is what clients of sessions that end are told.
+// Told is what the clients of ended sessions are told.
 type Told struct {
 	Reason string `query:"reason" json:"reason,omitempty" maxLength:"200" doc:"one line that the clients are told; default: the code's text"`
 	Code   int    `query:"code" json:"code,omitempty" minimum:"0" doc:"code for the clients' programs: one that stompgw explain lists, or your own from 1000; default 15, kicked"`
