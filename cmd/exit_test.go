@@ -117,7 +117,7 @@ func TestMistakes(t *testing.T) {
 		{"member that is none", []string{"token", "gen", "--secret-file", "secret", "--member", `"x`}, cli.Usage, "--member \"x: no member has such an id: \"x is not the JSON of a string; see stompgw token gen --help"},
 		{"claim without a value", []string{"token", "gen", "--secret-file", "secret", "--member", "1", "--claim", "x"}, cli.Usage, "--claim x: want NAME=VALUE; see stompgw token gen --help"},
 		{"no token", []string{"token", "check"}, cli.Usage, "TOKEN is missing; see stompgw token check --help"},
-		{"token without an issuer", []string{"token", "check", "x"}, cli.Configuration, "default: auth.jwt: names nobody whose tokens are taken: set auth.jwt.secret_file or auth.jwt.public_key_file"},
+		{"token without an issuer", []string{"token", "check", "x"}, cli.Configuration, "default: auth.jwt: names nobody whose tokens are accepted: set auth.jwt.secret_file or auth.jwt.public_key_file"},
 		{"format of a check", []string{"token", "check", "x", "-o", "xml"}, cli.Usage, "-o xml: the formats are text, json; see stompgw token check --help"},
 		{"command of a frame", []string{"policy", "test", "ACK", "/topic/a"}, cli.Usage, "COMMAND ACK: want SUBSCRIBE or SEND; see stompgw policy test --help"},
 		{"no destination", []string{"policy", "test", "SEND"}, cli.Usage, "DEST is missing; see stompgw policy test --help"},

@@ -113,7 +113,7 @@ func (r *reloader) fits(before, next *config.Config) error {
 	}
 	changed := before.Changed(next)
 	if i := slices.IndexFunc(changed, boundToRules); i >= 0 {
-		return &config.Error{Where: next.Origin(changed[i]), Key: changed[i], Reason: "rules go with this setting, and it needs a restart"}
+		return &config.Error{Where: next.Origin(changed[i]), Key: changed[i], Reason: "rules depend on this setting, and it needs a restart"}
 	}
 	return nil
 }
@@ -173,7 +173,7 @@ func (r *reloader) read() (*config.Config, error) {
 	switch {
 	case err != nil: // load says it better
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is no file that can be read again", r.file)
+		return nil, fmt.Errorf("%s is not a file that can be read again", r.file)
 	case info.Size() == 0:
 		return nil, fmt.Errorf("%s is empty: somebody may be writing it", r.file)
 	}

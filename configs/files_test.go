@@ -132,7 +132,7 @@ func TestOptionalSettings(t *testing.T) {
 			}
 			complaints := check(t, optional.ReplaceAllString(text, "$1$2"), nil)
 			for line := range strings.Lines(complaints) {
-				for _, mistake := range []string{"there is no such", "not YAML", "stands twice", "want keys below"} {
+				for _, mistake := range []string{"there is no such", "not YAML", "is set twice", "want keys below"} {
 					if strings.Contains(line, mistake) {
 						t.Error(line)
 					}

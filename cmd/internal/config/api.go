@@ -95,7 +95,7 @@ func (c *Config) checkKey(i int) {
 	case len(k.Name) > maxKeyName || strings.ContainsFunc(k.Name, func(r rune) bool { return !unicode.IsPrint(r) }):
 		c.fail(path+".name", "%q can't be shown in a log: want one line of %d bytes at most", k.Name, maxKeyName)
 	case slices.ContainsFunc(before, same):
-		c.fail(path+".name", "%q is the name of another key, too: one that takes its place has another, such as %[1]s-2", k.Name)
+		c.fail(path+".name", "%q is also the name of another key: a replacement needs a name of its own, such as %[1]s-2", k.Name)
 	}
 	for n, scope := range k.Scopes {
 		if !slices.Contains(scopes(), scope) {
@@ -117,7 +117,7 @@ func (c *Config) checkKey(i int) {
 	case strings.ContainsFunc(k.Secret.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }):
 		c.fail(path+".key_file", "%s holds a space, or what no header can have: want letters, digits and signs of ASCII", k.Secret.File())
 	case slices.ContainsFunc(before, same):
-		c.fail(path+".key_file", "%s holds the key of %s, too: nobody could tell whose a request is", k.Secret.File(), before[slices.IndexFunc(before, same)].Name)
+		c.fail(path+".key_file", "%s holds the same key as %s: nobody could tell whose a request is", k.Secret.File(), before[slices.IndexFunc(before, same)].Name)
 	}
 }
 

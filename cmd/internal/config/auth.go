@@ -113,7 +113,7 @@ func (c *Config) checkAuth() {
 			c.failIssuers(err, all)
 		}
 		if c.Auth.Anonymous == AnonymousRefuse && len(all) == 0 {
-			c.fail("auth.anonymous", "is %s, but nobody's tokens are taken, so that nobody could connect: %s", AnonymousRefuse, nameAnIssuer)
+			c.fail("auth.anonymous", "is %s, but nobody's tokens are accepted, so nobody could connect: %s", AnonymousRefuse, nameAnIssuer)
 		}
 	}
 	for _, claim := range []struct{ path, name string }{{"auth.claims.member", c.Auth.Claims.Member}, {"auth.claims.roles", c.Auth.Claims.Roles}} {
@@ -156,7 +156,7 @@ func (c *Config) loadKeys(i issuer) {
 	files, setting := i.SecretFile, ".secret_file"
 	switch isPublic := len(i.PublicKeyFile) > 0; {
 	case isPublic && (len(i.SecretFile) > 0 || i.Secret.IsSet()):
-		c.fail(i.path+".public_key_file", "stands beside a secret (%s): leave one, by which the issuer signs", c.Origin(c.Named(i.path+".secret")))
+		c.fail(i.path+".public_key_file", "is set together with a secret (%s): keep the one that the issuer signs with", c.Origin(c.Named(i.path+".secret")))
 		return
 	case !i.hasKey():
 		c.fail(i.path, "has no key: set %s.secret_file or %[1]s.public_key_file", i.path)
@@ -240,7 +240,7 @@ func (c *Config) HasIssuer() bool { return len(c.issuers()) > 0 }
 
 // NoIssuer is the error of a command that needs an issuer.
 func (c *Config) NoIssuer() error {
-	return c.fault(jwtPath, "names nobody whose tokens are taken: %s", nameAnIssuer)
+	return c.fault(jwtPath, "names nobody whose tokens are accepted: %s", nameAnIssuer)
 }
 
 // Issuer returns the issuer whose tokens say that name in "iss"; for an empty name the only one.

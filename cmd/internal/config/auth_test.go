@@ -109,7 +109,7 @@ func TestIssuer(t *testing.T) {
 		{"one of two", two, "b", "b", ""},
 		{"none of two", two, "c", "", `there is no issuer "c", only a, b`},
 		{"no name of two", two, "", "", "there are several issuers: want one of a, b"},
-		{"nobody", "", "", "", "default: auth.jwt: names nobody whose tokens are taken: set auth.jwt.secret_file or auth.jwt.public_key_file"},
+		{"nobody", "", "", "", "default: auth.jwt: names nobody whose tokens are accepted: set auth.jwt.secret_file or auth.jwt.public_key_file"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := must(load(t, tt.text))

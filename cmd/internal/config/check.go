@@ -122,7 +122,7 @@ func checkEndpoint(path string) error {
 	}
 	for segment := range strings.SplitSeq(path, "/") {
 		if _, err := url.PathUnescape(segment); err != nil {
-			return fmt.Errorf("%q has a %% without two hexadecimal digits behind it", path)
+			return fmt.Errorf("%q has a %% without two hexadecimal digits after it", path)
 		} else if segment == "." || segment == ".." {
 			return fmt.Errorf("%q has the segment %s, which clients resolve before they ask: write the path out", path, segment)
 		}
@@ -138,7 +138,7 @@ func checkScript(address string) error {
 	u, err := url.Parse(address)
 	isWeb := err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
 	if err != nil || !isWeb && !strings.HasPrefix(address, "/") || strings.ContainsFunc(address, unicode.IsSpace) {
-		return fmt.Errorf("%q is no address of a script: write a path such as /sockjs.min.js, or a URL such as https://cdn.example.com/sockjs.min.js", address)
+		return fmt.Errorf("%q is not the address of a script: write a path such as /sockjs.min.js, or a URL such as https://cdn.example.com/sockjs.min.js", address)
 	}
 	return nil
 }
@@ -312,7 +312,7 @@ func (c *Config) checkRules() {
 	c.checkBackends()
 	// Rules that ask who is logged in would refuse everybody where nobody can be. The key may be in another environment.
 	if path := rules.LoginRule(); path != "" && !c.HasIssuer() && c.uses("auth") {
-		c.fail(path, "asks who is logged in, but nobody's tokens are taken: %s", nameAnIssuer)
+		c.fail(path, "asks who is logged in, but nobody's tokens are accepted: %s", nameAnIssuer)
 	}
 }
 

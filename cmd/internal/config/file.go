@@ -82,7 +82,7 @@ func (f *file) section(n *yaml.Node, path string, keys []key) {
 			continue
 		}
 		if first, twice := lines[full]; twice {
-			f.fault(at, full, "stands twice, first on line %d: leave one", first)
+			f.fault(at, full, "is set twice, first on line %d: keep one", first)
 			continue
 		}
 		lines[full], f.origins[full] = at.Line, f.at(at)
@@ -92,7 +92,7 @@ func (f *file) section(n *yaml.Node, path string, keys []key) {
 		case known && k.isItems():
 			f.items(value, k)
 		case known && k.isSecret():
-			f.fault(at, full, "must not stand in this file: write it to a file of its own, name that with %s_file, or set %s",
+			f.fault(at, full, "must not be in this file: write it to a file of its own, name that with %s_file, or set %s",
 				full, variable(full))
 		case known && k.holdsJSON():
 			f.json(value, k)

@@ -51,7 +51,7 @@ func TestTrust(t *testing.T) {
 		t.Fatal(err)
 	}
 	const who = " by others than its owner (mode "
-	const what = "), who would say what counts: chmod go-w it, or name the file with --config"
+	const what = "), who could change the settings: chmod go-w it, or name the file with --config"
 	for _, tt := range []struct {
 		name         string
 		file, folder os.FileMode
@@ -97,7 +97,7 @@ func TestTrust(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := Load(Source{Drivers: drivers(), File: file, Found: true})
-	if want := file + ": it belongs to user 12345, who is neither root nor this process's user 0 and could write what counts: chown it, or name the file with --config"; err == nil || err.Error() != want {
+	if want := file + ": it belongs to user 12345, who is neither root nor this process's user 0 and could change the settings: chown it, or name the file with --config"; err == nil || err.Error() != want {
 		t.Errorf("\n got %v\nwant %s", err, want)
 	}
 }

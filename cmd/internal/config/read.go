@@ -18,7 +18,7 @@ func ReadYAML(name string, most Size, into any) (where func(path string) string,
 		}
 	}
 	if len(f.origins) == 0 && len(f.errs) == 0 {
-		return nil, &Error{name + ":1", "", "nothing stands in it"}
+		return nil, &Error{name + ":1", "", "it is empty"}
 	}
 	return f.origins.of, errors.Join(f.errs...)
 }

@@ -43,11 +43,11 @@ func TestAny(t *testing.T) {
 		`[&a {x: 1}, *a]`: `[{"x":1},{"x":1}]`,
 		`[]`:              `[]`,
 		`{}`:              `{}`,
-		`0x1F`:            `t.yaml:3: items[0].any: 0x1F is no number as JSON has them: write it like 31 or 1.5`,
+		`0x1F`:            `t.yaml:3: items[0].any: 0x1F is not a JSON number: write it like 31 or 1.5`,
 		`{a: True}`:       `{"a":true}`,
-		`!x y`:            `t.yaml:3: items[0].any: is of the type !x, which JSON has not: if it is a text, put it in quotes`,
+		`!x y`:            `t.yaml:3: items[0].any: is of the type !x, which JSON does not have: if it is text, put it in quotes`,
 		`~`:               `t.yaml:3: items[0].any: has no value: write one, or leave it out`,
-		`{a: 1, a: 2}`:    `t.yaml:3: items[0].any: has "a" twice: leave one`,
+		`{a: 1, a: 2}`:    `t.yaml:3: items[0].any: has "a" twice: keep one`,
 		`{[a]: 1}`:        `t.yaml:3: items[0].any: has a key that JSON can't have: want a text`,
 		`{<<: {a: 1}}`:    `t.yaml:3: items[0].any: has a key that JSON can't have: want a text`,
 		`&a [*a]`:         `t.yaml:3: items[0].any: is too much: want 20000 values at most, nested 100 deep, and 1MiB`,
@@ -100,17 +100,17 @@ func TestReadYAML(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"":                               "t.yaml:1: nothing stands in it",
-		"# nothing\n":                    "t.yaml:1: nothing stands in it",
-		"{}":                             "t.yaml:1: nothing stands in it",
+		"":                               "t.yaml:1: it is empty",
+		"# nothing\n":                    "t.yaml:1: it is empty",
+		"{}":                             "t.yaml:1: it is empty",
 		"- name: a\n":                    "t.yaml:1: is a list: want keys below it, each with a value",
 		"itms: []":                       "t.yaml:1: itms: there is no such key; did you mean items?",
 		"items: {a: b}":                  "t.yaml:1: items: is a section: want a list, each item beginning with `- name:`",
 		"items:\n  - {any: 1}":           "t.yaml:2: items[0]: has no name: every item of this list needs name",
 		"items:\n  - {name: a, nam: b}":  "t.yaml:2: items[0].nam: there is no such key; did you mean items[0].name?",
-		"items:\n  - {name: a, name: b}": "t.yaml:2: items[0].name: stands twice, first on line 2: leave one",
+		"items:\n  - {name: a, name: b}": "t.yaml:2: items[0].name: is set twice, first on line 2: keep one",
 		"items: [":                       "t.yaml:1: is not YAML: did not find expected node content: write a value, or leave the key out",
-		"items: []\n---\nitems: []":      "t.yaml:2: begins a second YAML document: leave one, without --- lines between",
+		"items: []\n---\nitems: []":      "t.yaml:2: begins a second YAML document: keep one, without --- lines between",
 	} {
 		if _, _, err := readText(t, text); err == nil || err.Error() != want {
 			t.Errorf("%q: %v, want %s", text, err, want)

@@ -47,7 +47,7 @@ func (c *Config) checkTopology() {
 	r := &c.Redis
 	switch {
 	case r.Master != "" && r.Cluster:
-		c.fail("redis.master", "stands beside redis.cluster (%s), but Sentinels watch a Redis that is no Cluster: leave one",
+		c.fail("redis.master", "is set together with redis.cluster (%s), but Sentinels watch a Redis that is not a Cluster: keep one",
 			c.Origin("redis.cluster"))
 	case r.Master != "" && c.Origin("redis.addrs") == ByDefault:
 		c.fail("redis.master", "has no Sentinels: set redis.addrs to their addresses, such as [10.0.0.5:26379, 10.0.0.6:26379]")

@@ -36,7 +36,7 @@ func (f *file) json(n *yaml.Node, k key) {
 	switch {
 	case n.Kind == yaml.ScalarNode && n.Tag == "!!str":
 		if said.file = path.Clean(filepath.ToSlash(n.Value)); !fs.ValidPath(said.file) || said.file == "." {
-			f.fault(n, k.path, "%q is no file below the folder of this one: want one such as schemas/chat.json", n.Value)
+			f.fault(n, k.path, "%q is not a file below this one's folder: want one such as schemas/chat.json", n.Value)
 			return
 		}
 	case n.Kind == yaml.MappingNode:
@@ -114,7 +114,7 @@ func (w *jsonLines) value(n *yaml.Node, depth int) {
 		return
 	}
 	if strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!") {
-		w.fault(n, "is of the type %s, which JSON has not: if it is a text, put it in quotes", n.Tag)
+		w.fault(n, "is of the type %s, which JSON does not have: if it is text, put it in quotes", n.Tag)
 		return
 	}
 	for ; w.line < n.Line; w.line++ {
@@ -149,7 +149,7 @@ func (w *jsonLines) mapping(n *yaml.Node, depth int) {
 			w.fault(name, "has a key that JSON can't have: want a text")
 			return
 		case said[name.Value]:
-			w.fault(name, "has %q twice: leave one", name.Value)
+			w.fault(name, "has %q twice: keep one", name.Value)
 			return
 		}
 		said[name.Value] = true
@@ -173,12 +173,12 @@ func (w *jsonLines) scalar(n *yaml.Node) {
 		w.out = append(w.out, strings.ToLower(n.Value)...)
 	case "!!int", "!!float", "": // of what tree makes
 		if !json.Valid([]byte(n.Value)) {
-			w.fault(n, "%s is no number as JSON has them: write it like 31 or 1.5", n.Value)
+			w.fault(n, "%s is not a JSON number: write it like 31 or 1.5", n.Value)
 			return
 		}
 		w.out = append(w.out, n.Value...)
 	default:
-		w.fault(n, "is of the type %s, which JSON has not: if it is a text, put it in quotes", n.Tag)
+		w.fault(n, "is of the type %s, which JSON does not have: if it is text, put it in quotes", n.Tag)
 	}
 }
 

@@ -103,8 +103,8 @@ func TestIdleSchemas(t *testing.T) {
 	from := Source{Drivers: drivers(), File: "t.yaml"}
 	c := must(Load(from))
 	want := []string{
-		"t.yaml:2: channels[0].schema: no channel uses schemas/old.json, which stands beside schemas: name it in one, or take it away",
-		"t.yaml:2: channels[0].schema: no channel uses schemas/parts/b.json, which stands beside schemas: name it in one, or take it away",
+		"t.yaml:2: channels[0].schema: no channel uses schemas/old.json, which lies beside schemas: name it in one, or remove it",
+		"t.yaml:2: channels[0].schema: no channel uses schemas/parts/b.json, which lies beside schemas: name it in one, or remove it",
 	}
 	if got := c.Warnings(); !slices.Equal(got, want) {
 		t.Errorf("got %q", got)

@@ -110,5 +110,5 @@ func (f *file) severalDocuments(next *yaml.Node, err error) error {
 	if err != nil {
 		return f.syntaxError(err)
 	}
-	return &Error{f.at(next), "", "begins a second YAML document: leave one, without --- lines between"}
+	return &Error{f.at(next), "", "begins a second YAML document: keep one, without --- lines between"}
 }

@@ -26,7 +26,7 @@ func (c *Config) loadCertificates(path string, t *settings.Certificates) {
 	case none && (enabled == nil || !*enabled):
 		return
 	case !none && enabled != nil && !*enabled && c.Origin(switches.path) != ByDefault:
-		c.fail(switches.path, "is false, but beside it stand files for TLS: leave the one or the other out")
+		c.fail(switches.path, "is false, but there are TLS files beside it: leave out one or the other")
 		return
 	case !none && enabled != nil:
 		*enabled = true

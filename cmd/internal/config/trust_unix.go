@@ -52,12 +52,12 @@ func checkWriters(path string, isFile bool) error {
 	case isReadOnly(path): // whatever its mode says, as that of a Kubernetes volume
 		return nil
 	case owner != 0 && owner != self:
-		return fmt.Errorf("%s belongs to user %d, who is neither root nor this process's user %d and could write what counts: chown it, or name the file with --config",
+		return fmt.Errorf("%s belongs to user %d, who is neither root nor this process's user %d and could change the settings: chown it, or name the file with --config",
 			what, owner, self)
 	case !isFile && info.Mode()&os.ModeSticky != 0: // others can't take away what is not theirs, as in /tmp
 		return nil
 	case info.Mode().Perm()&others != 0:
-		return fmt.Errorf("%s may be written by others than its owner (mode %#o), who would say what counts: chmod go-w it, or name the file with --config",
+		return fmt.Errorf("%s may be written by others than its owner (mode %#o), who could change the settings: chmod go-w it, or name the file with --config",
 			what, info.Mode().Perm())
 	}
 	return nil

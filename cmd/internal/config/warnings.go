@@ -23,17 +23,17 @@ func (c *Config) Warnings() (lines []string) {
 		lines = append(lines, c.fault(path, format, args...).Error())
 	}
 	if c.empty != "" {
-		lines = append(lines, c.empty+": nothing stands in it, so that every setting has its default")
+		lines = append(lines, c.empty+": it is empty, so every setting has its default")
 	}
 	if c.Registry.Expiry < shortExpiry {
 		warn("registry.expiry", "after %s without a heartbeat a node's sessions are gone from Redis, and a pause of the node or of Redis can take longer: want %s or more",
 			c.Registry.Expiry, shortExpiry)
 	}
 	if i := slices.Index(c.Origins, "null"); i >= 0 {
-		warn(fmt.Sprintf("origins[%d]", i), `null lets in the pages of all origins, as "*" does: any page can show another in a frame that says so`)
+		warn(fmt.Sprintf("origins[%d]", i), `null admits the pages of all origins, as "*" does: any page can show another in a frame with that origin`)
 	}
 	if c.Sessions.PerMember.Max > 0 && !c.HasIssuer() {
-		warn("sessions.per_member.max", "bounds nobody: sessions have members only where somebody's tokens are taken; %s", nameAnIssuer)
+		warn("sessions.per_member.max", "bounds nobody: sessions have members only if somebody's tokens are accepted; %s", nameAnIssuer)
 	}
 	for _, o := range c.overlaps {
 		without := "members have no destinations of their own"
@@ -84,10 +84,10 @@ func (c *Config) warnOfRules(warn func(path, format string, args ...any)) {
 	for _, s := range c.rules.Shadows() {
 		match, _ := c.Said(s.Rule + ".match")
 		by, where := c.Said(s.By + ".match")
-		warn(s.Rule+".match", "%q never decides: %q stands before it (%s) and matches all that it does; put it first, or leave it out", match, by, where)
+		warn(s.Rule+".match", "%q never decides: %q comes before it (%s) and matches all that it does; put it first, or leave it out", match, by, where)
 	}
 	for _, s := range c.idle {
-		warn(s.path, "no channel uses %s, which stands beside schemas: name it in one, or take it away", s.file)
+		warn(s.path, "no channel uses %s, which lies beside schemas: name it in one, or remove it", s.file)
 	}
 }
 

@@ -175,7 +175,7 @@ c.yaml:18: SUBSCRIBE /topic/of/7
 // TestCasesMistakes: a file that can't be meant is told line by line, and nothing is tried.
 func TestCasesMistakes(t *testing.T) {
 	for cases, want := range map[string]string{
-		"":                        "c.yaml:1: nothing stands in it",
+		"":                        "c.yaml:1: it is empty",
 		"cases: []":               "c.yaml:1: cases: there is none: want some, each with a command, a destination and what to expect",
 		"cases:\n- command: SEND": "c.yaml:2: cases[0]: has no destination: every item of this list needs command, destination, expect\nstompgw: c.yaml:2: cases[0]: has no expect: every item of this list needs command, destination, expect",
 		"cases:\n- {command: SEND, destination: /a, expect: deny, expct: a}":                         "c.yaml:2: cases[0].expct: there is no such key; did you mean cases[0].expect?",
