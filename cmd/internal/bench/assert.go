@@ -55,7 +55,7 @@ func parseAssertion(text string) (assertion, error) {
 	}
 	var err error
 	if a.value, err = strconv.ParseFloat(rest, 64); err != nil {
-		return a, fmt.Errorf("want a number behind %s", a.op)
+		return a, fmt.Errorf("want a number after %s", a.op)
 	}
 	return a, nil
 }

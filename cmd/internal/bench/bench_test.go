@@ -226,7 +226,7 @@ func TestMisuse(t *testing.T) {
 		{"churn --assert p99", `--assert "p99": want a number of the report, one of < <= = >= >, and a value`},
 		{"churn --assert p99<5", "5"},
 		{"churn --assert p98<5ms", `the report has no number "p98": it has behind_p99, clients, connections, delivered,`},
-		{"churn --assert disconnected=x", "want a number behind ="},
+		{"churn --assert disconnected=x", "want a number after ="},
 		{"churn --assert=", "--assert is empty"},
 		{"churn --pid 999999999", "--pid: there is no process 999999999"},
 		{"churn --clients 900000", "this process may have"},

@@ -108,7 +108,7 @@ func descends(stat procfs.ProcStat, from []int, stats map[int]procfs.ProcStat) b
 func checkFiles(n int) error {
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil && uint64(n)+50 > limit.Cur {
-		return fmt.Errorf("%d connections: this process may have %d files open; take fewer --clients, or raise the limit with ulimit -n", n, limit.Cur)
+		return fmt.Errorf("%d connections: this process may have %d files open; use fewer --clients, or raise the limit with ulimit -n", n, limit.Cur)
 	}
 	return nil
 }

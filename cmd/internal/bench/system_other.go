@@ -14,7 +14,7 @@ func readAll(nc net.Conn, take func([]byte) error) error { return readBuffered(n
 func ownCPU() time.Duration { return 0 }
 
 func usageOf([]int) (usage, error) {
-	return usage{}, errors.New("what a process uses is known on Linux alone")
+	return usage{}, errors.New("what a process uses is only known on Linux")
 }
 
 func checkFiles(int) error { return nil }

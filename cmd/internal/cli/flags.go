@@ -30,7 +30,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	case isUnknown:
 		err = fmt.Errorf("there is no flag -%s", unknown.GetSpecifiedName())
 		if strings.Contains(cmd.Use, " ") { // it takes arguments
-			err = fmt.Errorf("%w; an argument that begins with a dash stands behind --", err)
+			err = fmt.Errorf("%w; put an argument that begins with a dash after --", err)
 		}
 	case isBare:
 		value, _ := pflag.UnquoteUsage(bare.GetFlag())

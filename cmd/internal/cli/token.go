@@ -23,7 +23,7 @@ func ReadToken(stdin io.Reader, arg string) (string, error) {
 		text, err := config.ReadUpTo(stdin, MaxToken)
 		switch {
 		case errors.Is(err, config.ErrTooLong):
-			return "", errors.New("standard input is too long for a token: want it alone")
+			return "", errors.New("standard input is too long for a token: want only the token")
 		case err != nil:
 			return "", fmt.Errorf("read the token from standard input: %w", err)
 		}
@@ -69,7 +69,7 @@ func Bearer(flag, file string, stdin io.Reader) (string, error) {
 	case token == "":
 		return "", Exit(Usage, fmt.Errorf("%s: there is no token in it", from))
 	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return "", Exit(Usage, fmt.Errorf("%s: this is no token: want it alone, on one line", from))
+		return "", Exit(Usage, fmt.Errorf("%s: this is not a token: want it alone, on one line", from))
 	}
 	return token, nil
 }

@@ -426,7 +426,7 @@ func TestURL(t *testing.T) {
 		{"ws://h:99999/x", "", "", "", "the URL has no port from 1 to 65535: want one like ws://127.0.0.1:13001"},
 		{"tcp://h:0", "", "", "", "the URL has no port from 1 to 65535: want one like tcp://127.0.0.1:13001"},
 		{"ws:///x", "", "", "", "the URL names no host: want one like ws://127.0.0.1:13001"},
-		{"ws://a:s3cret/x", "", "", "", "this is no URL: want one like ws://127.0.0.1:13001/stomp"},
+		{"ws://a:s3cret/x", "", "", "", "this is not a URL: want one like ws://127.0.0.1:13001/stomp"},
 		{"tcp://a/stomp", "", "", "", "tcp:// has no path: want tcp://HOST:PORT"},
 	} {
 		u, err := ParseURL(tt.url)

@@ -11,7 +11,7 @@ import (
 var ErrNoAnswer = errors.New("the server took the connection, but did not answer in time")
 
 // ErrText reports a body that SockJS can't carry. Nothing was sent.
-var ErrText = errors.New("SockJS carries UTF-8 text alone, and this body is none: connect by ws:// or tcp://")
+var ErrText = errors.New("SockJS carries only UTF-8 text, and this body is not: connect by ws:// or tcp://")
 
 // Refusal is the server's answer to a frame that it does not carry out. The session goes on.
 type Refusal struct {

@@ -277,7 +277,7 @@ func TestSockJS(t *testing.T) {
 			t.Fatalf("got %.30q, %v", m.Body, err)
 		}
 	}
-	wantError(t, send(c, t.Context(), "/a", nil, []byte("\xff")), "SockJS carries UTF-8 text alone, and this body is none: connect by ws:// or tcp://")
+	wantError(t, send(c, t.Context(), "/a", nil, []byte("\xff")), "SockJS carries only UTF-8 text, and this body is not: connect by ws:// or tcp://")
 	wantError(t, send(c, t.Context(), "/a", nil, []byte("ü")), "the server closed the connection with code 3000: Go away!�")
 }
 

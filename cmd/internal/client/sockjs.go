@@ -31,7 +31,7 @@ func sockjsSession() string {
 }
 
 var (
-	errTooLong = errors.New("the server sent more at once than is taken here")
+	errTooLong = errors.New("the server sent more at once than is accepted here")
 	errNoTexts = errors.New("the server does not speak SockJS as it should: want an array of texts")
 )
 

@@ -41,7 +41,7 @@ func schemes() map[string]scheme {
 func ParseURL(text string) (*URL, error) {
 	u, err := url.Parse(text)
 	if err != nil { // which repeats the text
-		return nil, &URLError{"this is no URL: want one like ws://127.0.0.1:13001/stomp"}
+		return nil, &URLError{"this is not a URL: want one like ws://127.0.0.1:13001/stomp"}
 	}
 	s, known := schemes()[u.Scheme]
 	if !known {

@@ -118,7 +118,7 @@ func (p *publication) busError(cfg *config.Config, health, err error) error {
 	case unanswered:
 		return cli.Exit(cli.TimedOut, fmt.Errorf("the broker did not answer within %s; it may have the message or not", p.gateway.timeout))
 	case errors.Is(err, bus.ErrContent):
-		return cli.Exit(cli.Usage, fmt.Errorf("publish %s: %w, which is all that this bus carries with bus.kafka.envelope: json", p.destination, err))
+		return cli.Exit(cli.Usage, fmt.Errorf("publish %s: %w, but that is all this bus carries with bus.kafka.envelope: json", p.destination, err))
 	}
 	return fmt.Errorf("publish %s: %w", p.destination, err)
 }

@@ -113,7 +113,7 @@ func TestPublishMany(t *testing.T) {
 			return nil
 		}, nil, cli.Partial, "stompgw: published 1 of 5 messages to /topic/a, 4 may have been published or not: the broker did not answer within 300ms; it may have the message or not", 5},
 		{"no text", answers(map[int]error{0: bus.ErrContent}), nil, cli.Usage,
-			"stompgw: publish /topic/a: bus: not UTF-8 text, which is all that this bus carries with bus.kafka.envelope: json", 1},
+			"stompgw: publish /topic/a: bus: not UTF-8 text, but that is all this bus carries with bus.kafka.envelope: json", 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l := &ledger{publish: tt.publish, health: tt.health}

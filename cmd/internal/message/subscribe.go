@@ -72,7 +72,7 @@ func (l *listening) check(cmd *cobra.Command) error {
 	seen := map[string]bool{}
 	for _, destination := range l.destinations {
 		if seen[destination] {
-			return fmt.Errorf("DEST %s stands there twice", destination)
+			return fmt.Errorf("DEST %s is given twice", destination)
 		}
 		seen[destination] = true
 	}

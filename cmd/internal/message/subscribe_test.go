@@ -280,7 +280,7 @@ func TestMistakes(t *testing.T) {
 		want string
 	}{
 		{"subscribe", cli.Usage, "DEST is missing" + see},
-		{"subscribe /a /a", cli.Usage, "DEST /a stands there twice" + see},
+		{"subscribe /a /a", cli.Usage, "DEST /a is given twice" + see},
 		{"subscribe /a --count 0", cli.Usage, "--count 0: want 1 or more" + see},
 		{"subscribe /a --for -1s", cli.Usage, "--for: -1s is negative: write it like 10s" + see},
 		{"subscribe /a --for 0", cli.Usage, "--for: 0 is too short: want 1ms or more" + see},
@@ -293,7 +293,7 @@ func TestMistakes(t *testing.T) {
 		{"subscribe /a --url=", cli.Usage, "--url is empty: want one like ws://127.0.0.1:13001/stomp" + see},
 		{"subscribe /a --token-file=", cli.Usage, "--token-file is empty: leave it out to be nobody" + see},
 		{"subscribe /a --ca=", cli.Usage, "--ca is empty: leave it out to trust whom the system trusts" + see},
-		{"subscribe /a --token-file two", cli.Usage, "--token-file two: this is no token: want it alone, on one line"},
+		{"subscribe /a --token-file two", cli.Usage, "--token-file two: this is not a token: want it alone, on one line"},
 		{"subscribe /a --token-file empty", cli.Usage, "--token-file empty: there is no token in it"},
 		{"subscribe /a --token-file long", cli.Usage, fmt.Sprintf("--token-file long can't be read: it is longer than %d bytes", cli.MaxToken)},
 		{"subscribe /a --token-file none", cli.Usage, "--token-file none can't be read: no such file or directory"},
@@ -345,7 +345,7 @@ func TestMistakes(t *testing.T) {
 	t.Run("variable", func(t *testing.T) {
 		t.Setenv("STOMPGW_TOKEN", "s3cret 2")
 		code, _, stderr := run(t, "subscribe", "/a")
-		if clitest.WantLine(t, stderr, "stompgw: STOMPGW_TOKEN: this is no token: want it alone, on one line"); code != int(cli.Usage) {
+		if clitest.WantLine(t, stderr, "stompgw: STOMPGW_TOKEN: this is not a token: want it alone, on one line"); code != int(cli.Usage) {
 			t.Errorf("exit code %d", code)
 		}
 	})

@@ -88,13 +88,13 @@ func (k *kicking) checkTarget(cmd *cobra.Command, args []string) error {
 	case slices.Contains(k.keys, ""):
 		return errors.New("a SESSION is empty: it needs the id of a session")
 	case len(said) == 0 || said[0] == "--all" && !k.all:
-		return errors.New("whose sessions? Say SESSION, --member, --destination or --all")
+		return errors.New("whose sessions? Give SESSION, --member, --destination or --all")
 	case len(said) > 1:
-		return fmt.Errorf("%s: say one of them alone", strings.Join(said, " and "))
+		return fmt.Errorf("%s: give only one of them", strings.Join(said, " and "))
 	case len(k.keys) > 0 && narrowed:
-		return errors.New("SESSION and --node or --transport: it says it all")
+		return errors.New("SESSION and --node or --transport: SESSION is enough")
 	case len(k.keys) == 0 && !k.dryRun && !k.yes && !cli.SomeoneThere(cmd):
-		return fmt.Errorf("%s may end many sessions, and nobody is there to be asked: add --yes, or --dry-run to see which", said[0])
+		return fmt.Errorf("%s may end many sessions, and there is nobody to ask: add --yes, or --dry-run to see which", said[0])
 	}
 	return nil
 }
@@ -104,7 +104,7 @@ func (k *kicking) checkHow(code string) (err error) {
 		return fmt.Errorf("--code %s: %w", code, err)
 	}
 	if k.how.Code >= admin.OwnCodes && k.how.Reason == "" {
-		return fmt.Errorf("--code %s has no reason of its own: say one with --reason", code)
+		return fmt.Errorf("--code %s has no reason of its own: give one with --reason", code)
 	}
 	if err := gateway.CheckReason(k.how.Reason); err != nil {
 		return fmt.Errorf("--reason: %w", err)

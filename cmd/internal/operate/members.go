@@ -40,7 +40,7 @@ func (c *console) membersBlock() *cobra.Command {
 	cli.DurationVar(cmd.Flags(), &span, "for", 0, leastBlock, "keep them out for this `TIME`, such as 10m or 1d")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if span == 0 {
-			return cli.Misuse(cmd, errors.New("for how long? Say --for TIME, such as --for 10m"))
+			return cli.Misuse(cmd, errors.New("for how long? Give --for TIME, such as --for 10m"))
 		}
 		until := c.now().Add(span)
 		err := c.eachMember(cmd, src, t, args, func(cluster operator, member string) (output.Row, error) {

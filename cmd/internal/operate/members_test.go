@@ -22,7 +22,7 @@ func TestMembersBlock(t *testing.T) {
 			[]string{`block 42 1h30m0s`, `block "42" 1h30m0s`, `block "bob" 1h30m0s`}, "3 members blocked"},
 		{"nobody", []string{"--for", "1m"}, cli.Usage, nil, "stompgw: MEMBER is missing; see stompgw members block --help"},
 		{"an empty one", []string{"", "--for", "1m"}, cli.Usage, nil, "stompgw: a MEMBER is empty; see stompgw members block --help"},
-		{"no time", []string{"42"}, cli.Usage, nil, "stompgw: for how long? Say --for TIME, such as --for 10m; see stompgw members block --help"},
+		{"no time", []string{"42"}, cli.Usage, nil, "stompgw: for how long? Give --for TIME, such as --for 10m; see stompgw members block --help"},
 		{"too short", []string{"42", "--for", "1ms"}, cli.Usage, nil, "stompgw: --for: 1ms is too short: want 1s or more; see stompgw members block --help"},
 		{"half a text", []string{`"bob`, "--for", "1m"}, cli.Usage, nil,
 			`stompgw: MEMBER "bob: no member has such an id: "bob is not the JSON of a string; see stompgw members block --help`},

@@ -112,7 +112,7 @@ func (c *console) nodesDrain() *cobra.Command {
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the node has exited")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if !yes && !cli.SomeoneThere(cmd) {
-			return cli.Misuse(cmd, errors.New("the node will end, and nobody is there to be asked: add --yes"))
+			return cli.Misuse(cmd, errors.New("the node will end, and there is nobody to ask: add --yes"))
 		}
 		return c.use(cmd.Context(), src, func(cluster operator) error {
 			n, err := cluster.FindNode(cmd.Context(), args[0])
@@ -120,7 +120,7 @@ func (c *console) nodesDrain() *cobra.Command {
 				return err
 			}
 			if n.State == "foreign" {
-				return cli.Exit(cli.Failed, fmt.Errorf("node %s is none of stompgw's, and can't be told: end its process", n.Name))
+				return cli.Exit(cli.Failed, fmt.Errorf("node %s is not a stompgw node, and can't be told: end its process", n.Name))
 			}
 			if !yes {
 				question := fmt.Sprintf("Drain node %s, which has %s, and end it?", nodeName(n), cli.Count(n.Sessions, "session"))

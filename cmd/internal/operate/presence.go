@@ -39,7 +39,7 @@ func (c *console) presence() *cobra.Command {
 	cmd.Flags().BoolVar(&counts, "count", false, "only say how many are there")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if counts && t.Format == output.Names {
-			return cli.Misuse(cmd, errors.New("--count and -o name: a number is no name"))
+			return cli.Misuse(cmd, errors.New("--count and -o name: a number is not a name"))
 		}
 		if counts {
 			t.Columns, t.Cuts = []string{"MEMBERS", "ANONYMOUS"}, nil
@@ -67,7 +67,7 @@ func (c *console) present(cmd *cobra.Command, cluster operator, room string, cou
 	case errors.Is(err, admin.ErrRoom):
 		return p, cli.Misuse(cmd, fmt.Errorf("DEST %.200s: %w", output.Printable(room), err))
 	case err == nil && p.Many && !counts:
-		return p, cli.Exit(cli.Failed, fmt.Errorf("%s in %s can't be listed: the rule only counts, or one node has more than presence.limit; --count tells how many they are",
+		return p, cli.Exit(cli.Failed, fmt.Errorf("%s in %s can't be listed: the rule only counts, or one node has more than presence.limit; --count shows how many there are",
 			cli.Count(p.Count, "member"), output.Printable(room)))
 	}
 	return p, err

@@ -53,7 +53,7 @@ func (c *console) sessionsList() *cobra.Command {
 		case l.limit < 0:
 			return fmt.Errorf("--limit %d: want a number of sessions, or 0 for all", l.limit)
 		case t.Sort != "" && l.cursor != "":
-			return errors.New("--sort and --cursor: only a list in its own order can be gone on with")
+			return errors.New("--sort and --cursor: only a list in its own order can be continued")
 		}
 		return nil
 	})
@@ -298,7 +298,7 @@ func (c *console) sessionsCount() *cobra.Command {
 	}
 	ways := []string{string(admin.ByNode), string(admin.ByMember), string(admin.ByTransport)}
 	src := c.source(cmd)
-	t := cli.NewWatched(cmd, output.Options{Columns: append([]string{"SESSIONS"}, ways...)}, output.Names) // a number is no name
+	t := cli.NewWatched(cmd, output.Options{Columns: append([]string{"SESSIONS"}, ways...)}, output.Names) // a number is not a name
 	cmd.Flags().StringVar(&by, "by", "", "`WHAT` they are counted by: "+strings.Join(ways, ", "))
 	cli.CompleteFlag(cmd, "by", cobra.FixedCompletions(ways, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

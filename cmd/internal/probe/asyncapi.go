@@ -70,7 +70,7 @@ func (f *asyncapiFlags) named() (servers []asyncapi.Server, err error) {
 	for i, text := range f.servers {
 		u, err := url.Parse(text)
 		if err != nil {
-			return nil, errors.New("--server: this is no URL: want one like wss://chat.example.com/stomp")
+			return nil, errors.New("--server: this is not a URL: want one like wss://chat.example.com/stomp")
 		}
 		protocol, known := protocols[u.Scheme]
 		switch {

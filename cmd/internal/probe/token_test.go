@@ -207,7 +207,7 @@ func TestVerdict(t *testing.T) {
 // TestTokenTooLong: standard input is read up to a bound.
 func TestTokenTooLong(t *testing.T) {
 	code, stdout, stderr := runOn(t, strings.Repeat("x", cli.MaxToken+1), "token", "check", "-")
-	if clitest.WantLine(t, stderr, "stompgw: standard input is too long for a token: want it alone"); code != int(cli.Failed) || stdout != "" {
+	if clitest.WantLine(t, stderr, "stompgw: standard input is too long for a token: want only the token"); code != int(cli.Failed) || stdout != "" {
 		t.Errorf("%d, %q", code, stdout)
 	}
 }
