@@ -1,12 +1,12 @@
-// Package front is the gateway's front door. It takes connections, finds out what each wants, and gives it to a
-// loop, with a session where it brings one.
+// Package front is the gateway's front door. It accepts connections, finds out what each wants, and gives it to a
+// loop, with a session if it brings one.
 //
-// On the port for plain STOMP that is at once. On the port for HTTP a visitor waits for the head of a request: an
-// upgrade, and a request by which a SockJS client receives, are answered in place, on the loop. All else goes to
-// net/http with the bytes that were read, and comes back by ServeHTTP, which also words what is wrong with any
-// request; an upgrade, or a receiver, that comes that way is taken over and goes to a loop too.
+// On the port for plain STOMP this happens at once. On the port for HTTP a visitor waits for the head of a request:
+// an upgrade, and a request by which a SockJS client receives, are answered in place, on the loop. Everything else
+// goes to net/http with the bytes that were read, and comes back through ServeHTTP, which also words what is wrong
+// with any request; an upgrade or a receiver that comes that way is taken over and also goes to a loop.
 //
-// When the node stops, the door lets nobody in, and sends those who are there away in groups (Drain).
+// When the node stops, the door admits nobody, and sends those already there away in groups (Drain).
 package front
 
 import (

@@ -2,6 +2,6 @@
 //
 // A Router is the node's side of the bus: it publishes, receives, and knows which loops have a
 // subscriber for a destination. Each loop has a Local: the table of its own subscriptions, which
-// needs no lock. A Message is an envelope made ready for delivery, once for the node; its frame is
-// encoded once for each kind of subscriber of a loop, and the bytes are shared by all of them.
+// needs no lock. A Message is an envelope prepared for delivery, once per node; its frame is encoded
+// once for each kind of subscriber on a loop, and all of them share the bytes.
 package router
