@@ -1,5 +1,5 @@
 // Package cmd is the program: the root of its commands, and serve with what it wires together. The other
-// commands are in rooms of their own below internal; they parse, make one call, and print.
+// commands are in packages of their own below internal; they parse, make one call, and print.
 //
 // What was asked for goes to stdout, everything else to stderr. A command that fails prints one
 // line for each thing that is wrong, and ends the process with the code of its kind (cli.ExitCode).

@@ -1,8 +1,8 @@
 // Package bench has the commands that put a STOMP server under load, this gateway or another, and measure it.
 //
-// A benchmark's clients are of the process itself: a goroutine each that reads, and no buffer while nothing comes.
-// Each body says who sent it, when, and as which of its messages, so that each subscriber notices what is lost,
-// doubled or out of order.
+// A benchmark's clients are in the process itself: each has a goroutine that reads, and no buffer while nothing comes.
+// Each body says who sent it, when, and which of the sender's messages it is, so that each subscriber notices what is
+// lost, duplicated or out of order.
 package bench
 
 import (

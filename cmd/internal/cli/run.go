@@ -1,5 +1,5 @@
-// Package cli is what the commands share: how they are run and with which exit codes they end, where they take
-// the configuration from, their lists and questions, and the words for what goes wrong.
+// Package cli holds what the commands share: how they are run and the exit codes they end with, where they get
+// the configuration, their lists and questions, and the words for what goes wrong.
 package cli
 
 import (

@@ -2,8 +2,8 @@
 // a gateway as its clients do.
 //
 // A Client has a goroutine that reads and one that sends heart-beats; Close waits for both. What a
-// server sends is bounded in every way before memory is taken for it, and none of it stands in an
-// error as it came: the text of a server may be made to move a terminal's cursor, or repeat a token.
+// server sends is bounded in every way before memory is allocated for it, and none of it appears
+// unchanged in an error: a server's text may be made to move a terminal's cursor, or repeat a token.
 package client
 
 import (

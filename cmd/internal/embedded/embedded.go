@@ -1,6 +1,6 @@
 // Package embedded runs a NATS server and a Redis-compatible store inside the process, for a
 // gateway that one command starts. Both listen on TCP, so that the gateway and other processes
-// reach them with the same client code as real ones. What they keep, they keep as long as they run.
+// reach them with the same client code as real ones. They keep their data only as long as they run.
 package embedded
 
 import (

@@ -1,4 +1,4 @@
-// Package message has the commands that publish messages, and show those that come and those that are kept.
+// Package message has the commands that publish messages, and show those that arrive and those that are kept.
 package message
 
 import (

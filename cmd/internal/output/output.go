@@ -1,7 +1,7 @@
 // Package output writes what a command found, row by row, in the form that was asked for.
 //
-// A table for a terminal is as wide as that at most; for a program its cells are whole, with one tab
-// between. Rows reach the output in pages, so that memory does not grow with their number.
+// A table for a terminal is at most as wide as the terminal; for a program its cells are whole, with one
+// tab between them. Rows reach the output in pages, so memory does not grow with their number.
 package output
 
 import (

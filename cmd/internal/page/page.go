@@ -1,9 +1,9 @@
 // Package page serves the pages that the binary carries, so that a node can be tried with nothing
 // but a browser: a chat over WebSocket, and the page of the replaced system, which uses SockJS and can
-// be opened from disk too.
+// also be opened from disk.
 //
-// They are files of ours and client libraries (versions in assets/THIRD_PARTY), all embedded: a page
-// that is served here loads nothing from other hosts, and its Content-Security-Policy says so.
+// They are our own files and client libraries (versions in assets/THIRD_PARTY), all embedded: a page
+// served here loads nothing from other hosts, and its Content-Security-Policy says so.
 package page
 
 import (

@@ -1,5 +1,5 @@
-// Package probe has the commands that judge what a node would do, without one: its configuration, its rules, the
-// tokens it takes, and the codes with which it refuses.
+// Package probe has the commands that tell, without a node, what one would do: its configuration, its rules, the
+// tokens it accepts, and the codes with which it refuses.
 package probe
 
 import (

@@ -1,4 +1,4 @@
-// Package clitest is what the tests of several rooms of commands run and look at.
+// Package clitest holds what the tests of several command packages run and inspect.
 package clitest
 
 import (
