@@ -60,8 +60,8 @@ func (c *Cluster) As(operator string) *Cluster {
 	return &as
 }
 
-// Silent returns the nodes that did not answer when this Cluster last asked them, in the order of their names. What
-// others made from it by As have asked does not count. Nodes that were silent just now count as asked. What only they
+// Silent returns the nodes that did not answer when this Cluster last asked them, in the order of their names. What a
+// Cluster made from it by As has asked does not count. Nodes that were silent just now count as asked. What only they
 // know is missing from what the other methods returned. A long-lived Cluster forgets them after 10 minutes.
 func (c *Cluster) Silent() []string { return c.silent.nodes() }
 

@@ -2,7 +2,7 @@
 // its operator over HTTP. The CLI and the HTTP handler parse and print; the work is here.
 //
 // A node is asked over Redis pub/sub for what only it knows or can do, so this works with either bus and
-// no node has to be reachable. All channels begin with the prefix of stompgw's own keys:
+// no node has to be reachable. All channels begin with stompgw's own prefix:
 //
 //	node:<serverUuid>   requests to one node, one JSON object each (request)
 //	reply:<token>       its answers to whoever made up the token, in one part or several (answer)

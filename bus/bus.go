@@ -1,4 +1,4 @@
-// Package bus defines what the gateway needs of a message broker: to carry envelopes between nodes.
+// Package bus defines what the gateway needs from a message broker: to carry envelopes between nodes.
 //
 // A broker is one package below this one (kafkabus, natsbus, membus), one line in the table of
 // cmd/stompgw, and a test that calls bustest.Run. Nothing here knows of brokers, sockets or STOMP.
@@ -37,7 +37,7 @@ var ErrDestination = errors.New("bus: the destination can't be carried")
 // ErrContent reports an envelope that is not UTF-8 text, on a bus that only carries text.
 var ErrContent = errors.New("bus: not UTF-8 text")
 
-// ErrHistory reports that part of the past is unavailable, on a bus that carries everything published.
+// ErrHistory reports that part of the past is unavailable, while the bus carries everything published.
 var ErrHistory = errors.New("bus: not all history can be had")
 
 // ErrTarget reports a target that the bus sends nothing to.

@@ -12,7 +12,7 @@ type Forwarder interface {
 	// Aim says which targets there are from now on, without their keys; in a subject, a part "*" stands for any one part. An
 	// error wraps ErrTarget, says why one of them can't be one, and changes nothing. A target that the broker does not have,
 	// or does not let this node use, is not such an error: Forward refuses it, and the log and Figures report it, but Healthy
-	// does not. Aim may be called again at any time; what was taken for targets that no longer count is still brought there.
+	// does not. Aim may be called again at any time; what was taken for former targets is still brought there.
 	Aim(targets []Target) error
 	// Forward brings the headers and the body of e to a target, and nothing else of it. It promises what Publish does, and
 	// keeps the order of what has the same key or subject. Names that begin with "stomp-" are the gateway's own, and arrive

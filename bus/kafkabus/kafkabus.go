@@ -189,8 +189,8 @@ func (b *Bus) Publish(e bus.Envelope, done func(error)) error {
 	return b.out.publish(e, done)
 }
 
-// Receive implements bus.Bus. deliver runs on up to 16 goroutines for each broker, and records that it
-// is too slow for wait there.
+// Receive implements bus.Bus. deliver runs on up to 16 goroutines for each broker; if it is too slow,
+// records wait on the broker.
 func (b *Bus) Receive(ctx context.Context, ready func(), deliver func(bus.Envelope)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -1,5 +1,5 @@
 // Package membus carries envelopes between the nodes of one process: the bus for tests, and the
-// shortest example of what a bus does.
+// shortest example of what a bus must do.
 package membus
 
 import (

@@ -32,7 +32,7 @@ import (
 type History struct {
 	Stream   string // its name; default STOMPGW, followed by the Prefix if that is not stomp
 	Existing bool   // never create or change it
-	Trial    bool   // only find out whether it could create or change it; Healthy tells
+	Trial    bool   // create and change nothing, only find out whether it could; Healthy tells
 	Replicas int    // of a stream that is created; default 1
 	Bytes    int64  // that it may take, default 1 GiB
 }

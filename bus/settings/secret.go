@@ -67,8 +67,8 @@ func (s *Secret) UnmarshalText(text []byte) error {
 // secret, and hides the first block of PEM.
 var ErrByteOrderMark = errors.New("begins with a byte order mark, which is no part of it: save it as UTF-8 without one")
 
-// HasByteOrderMark reports whether a text begins with a byte order mark. The two bytes of UTF-16's may also
-// begin a secret that is not text, so they only count if there are zero bytes, as in text.
+// HasByteOrderMark reports whether a text begins with a byte order mark. The two bytes of a UTF-16 mark may
+// also begin a secret that is not text: they only count if there are zero bytes, as text in UTF-16 has.
 func HasByteOrderMark(text []byte) bool {
 	return bytes.HasPrefix(text, []byte("\xef\xbb\xbf")) ||
 		(bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff"))) && bytes.IndexByte(text, 0) >= 0
