@@ -41,7 +41,7 @@ func (h *history) leaveMissing(info *streamInfo, keep *bus.Keep) {
 	held := info.Config.Subjects
 	missing, why := h.missing(held, keep.Patterns), error(nil)
 	if len(missing) > 0 {
-		why = fmt.Errorf("bus.nats.history.create is false: its subjects must be %s", strings.Join(capture(h.prefix, keep.Patterns, held), " "))
+		why = fmt.Errorf("bus.nats.history.create is false: its subjects have to be %s", strings.Join(capture(h.prefix, keep.Patterns, held), " "))
 	}
 	h.leaveOut(info, missing, why)
 }
