@@ -211,12 +211,17 @@ func (b *builder) addRoute(rule policy.Outline) {
 
 // addBackend adds what a backend reads of what is sent to c. What is published, too, is the same, so the channel of that says what it is.
 func (b *builder) addBackend(c *channel, to policy.To, into *policy.Channel) {
-	message := append(object{{"name", "message"}, {"headers", ref("components/schemas/sender")}}, b.contents(c.id, into)...)
+	id := c.id
+	if len(c.operations) > 0 { // by another rule whose match is the same as an address, and that may have a backend, and a schema, of its own
+		id = unlike(id, b.ids)
+		b.ids = append(b.ids, id)
+	}
+	message := append(object{{"name", "message"}, {"headers", ref("components/schemas/sender")}}, b.contents(id, into)...)
 	subject, parameters := addressedSubject(to.Subject)
 	said := object{{"address", cmp.Or(to.Topic, subject)}, {"summary", "What a backend reads from " + to.String()}}
 	said.set("parameters", described(parameters))
 	said.set("messages", object{{"message", message}})
-	b.backends.set(c.id, said)
+	b.backends.set(id, said)
 }
 
 // addPresence adds what tells of the rooms of a rule, or of some of them.

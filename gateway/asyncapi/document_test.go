@@ -139,6 +139,39 @@ func TestNames(t *testing.T) {
 	checkReferences(t, text)
 }
 
+// TestOneAddress: rules whose matches are written as one address, such as a variable called path and **, have all that they say in the document.
+func TestOneAddress(t *testing.T) {
+	compile := func(text string) *schema.Schema {
+		s, err := schema.Compile(schema.Source{Text: []byte(text)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	text := mustNew(t, policy.Rules{
+		Channels: []policy.Channel{
+			{Match: "/topic/one/{x}", Schema: compile(`{"const": "one"}`)},
+			{Match: "/topic/all", Schema: compile(`{"const": "all"}`)},
+		},
+		Routes: []policy.Route{
+			{Match: "/app/{path}", Allow: "true", Publish: "/topic/one/{path}", To: policy.To{Topic: "one"}},
+			{Match: "/app/**", Allow: "true", Publish: "/topic/all", To: policy.To{Topic: "all"}},
+		},
+	}, asyncapi.Options{})
+	var d struct {
+		Components struct{ Channels, Schemas map[string]any }
+	}
+	if err := json.Unmarshal([]byte(text), &d); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"one", "all"} {
+		if !strings.Contains(fmt.Sprint(d.Components.Channels), "address:"+want+" ") || !strings.Contains(fmt.Sprint(d.Components.Schemas), "const:"+want+"]") {
+			t.Errorf("nothing is told of what is read from %s: %v", want, d.Components.Channels)
+		}
+	}
+	checkReferences(t, text)
+}
+
 // BenchmarkDocument: backends may ask for it at any time.
 func BenchmarkDocument(b *testing.B) {
 	for _, n := range []int{10, 1000} {
