@@ -317,21 +317,25 @@ func TestPublishAllInTime(t *testing.T) {
 	})
 }
 
-// TestPublishAllLarge: bodies that are large are fewer at a time.
+// TestPublishAllLarge: bodies that are large are fewer at a time, and those that are larger than all that may be on its way go alone.
 func TestPublishAllLarge(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b, c := &slow{room: 1 << 20, took: time.Second}, rules(t)
-		p := admin.NewPublisher(b, admin.NewCluster(redisregistry.Map{}, 0), func() *policy.Catalogue { return c }, 8<<20)
-		m := admin.Message{Destination: "/topic/a", Body: slices.Repeat([]byte("a"), 6<<20)}
-		for told := range p.PublishAll(t.Context(), slices.Values(slices.Repeat([]admin.Message{m}, 10))) {
-			if told.Err != nil {
-				t.Errorf("%+v", told)
+	for size, most := range map[int]int{6 << 20: 2, 17 << 20: 1} {
+		synctest.Test(t, func(t *testing.T) {
+			b, c := &slow{room: 1 << 20, took: time.Second}, rules(t)
+			p := admin.NewPublisher(b, admin.NewCluster(redisregistry.Map{}, 0), func() *policy.Catalogue { return c }, size)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			m := admin.Message{Destination: "/topic/a", Body: slices.Repeat([]byte("a"), size)}
+			for told := range p.PublishAll(ctx, slices.Values(slices.Repeat([]admin.Message{m}, 10))) {
+				if told.Err != nil {
+					t.Errorf("%d bytes: %+v", size, told)
+				}
 			}
-		}
-		if b.most != 2 {
-			t.Errorf("%d of 6 MiB were on their way at a time, want 2", b.most)
-		}
-	})
+			if b.most != most {
+				t.Errorf("%d of %d bytes were on their way at a time, want %d", b.most, size, most)
+			}
+		})
+	}
 }
 
 // TestPublishTo: a message goes to one session, or to each of a member's on all nodes.
