@@ -270,8 +270,8 @@ func (g *sham) ids() (is []registry.SessionID) {
 	return is
 }
 
-// connectedAt is when a session of the tests connected: later with its id.
-func connectedAt(id registry.SessionID) time.Time { return time.Unix(1720000000+int64(id), 0).UTC() }
+// connectedAt is when a session of the tests connected: a minute later than that of the id before.
+func connectedAt(id registry.SessionID) time.Time { return time.Unix(1720000000+60*int64(id), 0).UTC() }
 
 // has gives a node a session.
 func (n *node) has(id registry.SessionID, member, transport string, destinations ...string) {
