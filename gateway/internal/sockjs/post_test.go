@@ -1,11 +1,16 @@
 package sockjs
 
 import (
+	"context"
 	"errors"
 	"io"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/stompgw/stompgw/gateway/internal/loop"
 )
 
 // All posts together hold what they may, and give it back; short ones always pass.
@@ -38,4 +43,33 @@ func TestMetered(t *testing.T) {
 	} else {
 		again.giveBack()
 	}
+}
+
+// TestPostsGiveBack: nothing of a post counts once it is answered, whether the session has it, it is none, or the session has gone.
+func TestPostsGiveBack(t *testing.T) {
+	l, err := loop.New(1 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- l.Run(ctx) }()
+	defer func() { stop(); <-ended }()
+	s := New(Options{Path: "/echo", Application: Echo, Heartbeat: time.Hour, SessionTimeout: time.Hour, MaxPost: 1 << 20})
+	c := &Conn{service: s, id: "s", loop: l, shared: &shared{}}
+	s.conns[c.id] = c
+	l.Post(c.start)
+	begins := "[" + strings.Repeat(" ", 2*freeBytes)
+	post := func(body string, status int) {
+		t.Helper()
+		w := httptest.NewRecorder()
+		s.send(w, httptest.NewRequest("POST", "/", strings.NewReader(body)), Resource{session: c.id, page: "xhr_send"})
+		if held := s.held.Load(); w.Code != status || held != 0 {
+			t.Errorf("status %d, want %d; %d bytes still count", w.Code, status, held)
+		}
+	}
+	post(begins+"]", 204)
+	post(begins, 500)
+	l.Post(func() { c.peer = nil })
+	post(begins+"]", 404)
 }
