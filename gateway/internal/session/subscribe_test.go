@@ -324,3 +324,26 @@ func TestSubscriptionEnded(t *testing.T) {
 		}
 	}
 }
+
+// TestEndedTooLate: a client is told nothing of the end of a subscription that it has left meanwhile, nor of any when its session has ended.
+func TestEndedTooLate(t *testing.T) {
+	for name, leave := range map[string]func(*peer){
+		"unsubscribed": func(p *peer) { p.feed(unsubscribe("1")) },
+		"closed":       func(p *peer) { p.do(func() { p.s.Closed(nil) }) },
+	} {
+		p := newRig(t).connect("1.2").errors()
+		p.feed(subscribe("1", "/topic/a"))
+		var sub *subscription
+		p.do(func() { sub = p.s.subscribedTo("/topic/a") })
+		leave(p)
+		p.read()
+		told := p.host.Stats.Unheard.Load()
+		p.do(func() {
+			sub.Ended(&sub.Subscription)
+			sub.outgrown(ErrTooMany)
+		})
+		if got := p.read(); len(got) > 0 || p.conn.closed || p.host.Stats.Unheard.Load() != told {
+			t.Errorf("%s: got %q, closed: %v", name, got, p.conn.closed)
+		}
+	}
+}
