@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
-	"github.com/segmentio/kafka-go/protocol/apiversions"
 	"github.com/segmentio/kafka-go/sasl"
 	"github.com/twmb/franz-go/pkg/kbin"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -28,7 +28,7 @@ const (
 // Conn is a connection to one broker, for one goroutine at a time. After an error it is of no use.
 type Conn struct {
 	*protocol.Conn
-	offered  map[protocol.ApiKey]apiversions.ApiKeyResponse
+	offered  map[protocol.ApiKey]kmsg.ApiVersionsResponseApiKey
 	versions map[protocol.ApiKey]int16 // that kafka-go speaks with the broker
 	lastID   int32                     // of a Question
 }
@@ -45,14 +45,15 @@ func NewConn(ctx context.Context, nc net.Conn, mechanism sasl.Mechanism) (*Conn,
 	}
 	c := &Conn{
 		Conn:     protocol.NewConn(nc, client),
-		offered:  make(map[protocol.ApiKey]apiversions.ApiKeyResponse),
+		offered:  make(map[protocol.ApiKey]kmsg.ApiVersionsResponseApiKey),
 		versions: make(map[protocol.ApiKey]int16),
 	}
-	answer, err := c.RoundTrip(new(apiversions.Request))
-	if err != nil {
+	// kafka-go would make room for as many versions as anything says that listens there, such as a web server.
+	hello := &Inquiry{Request: kmsg.NewPtrApiVersionsRequest()}
+	if err := hello.trade(c, c.nextID()); err != nil {
 		return nil, err
 	}
-	offer := answer.(*apiversions.Response)
+	offer := hello.Answer.(*kmsg.ApiVersionsResponse)
 	for _, api := range offer.ApiKeys {
 		key := protocol.ApiKey(api.ApiKey)
 		c.offered[key], c.versions[key] = api, key.SelectVersion(api.MinVersion, api.MaxVersion)
@@ -85,8 +86,12 @@ func (c *Conn) Ask(request protocol.Message) (answer protocol.Message, err error
 	if !ok {
 		return c.RoundTrip(request)
 	}
+	return q, q.exchange(c, c.nextID())
+}
+
+func (c *Conn) nextID() int32 {
 	c.lastID++
-	return q, q.exchange(c, c.lastID)
+	return c.lastID
 }
 
 // Inquiry is a Question in a version of the protocol that kafka-go does not know, or one about many
@@ -107,6 +112,11 @@ func (q *Inquiry) exchange(c *Conn, id int32) error {
 		return nil
 	}
 	q.Request.SetVersion(version)
+	return q.trade(c, id)
+}
+
+// trade asks in the version of the request.
+func (q *Inquiry) trade(c *Conn, id int32) error {
 	format := kmsg.NewRequestFormatter(kmsg.FormatterClientID(client))
 	if _, err := c.Write(format.AppendRequest(nil, q.Request, id)); err != nil {
 		return err
@@ -155,6 +165,12 @@ func passTags(r *kbin.Reader) {
 	}
 }
 
+// What others answer begins so, where a broker says how long its answer is, of which none may be as long.
+const (
+	http  = 'H'<<24 | 'T'<<16 | 'T'<<8 | 'P'
+	alert = 0x15<<8 | 3 // of TLS, whatever version
+)
+
 func readSize(r io.Reader) (int32, error) {
 	var size [4]byte
 	_, err := io.ReadFull(r, size[:])
@@ -163,7 +179,12 @@ func readSize(r io.Reader) (int32, error) {
 
 // readSized reads n bytes, into buf if that is large enough.
 func readSized(r io.Reader, buf []byte, n, most int32) ([]byte, error) {
-	if n < 0 || n > most {
+	switch {
+	case n == http:
+		return nil, errors.New("what listens there speaks HTTP, not Kafka's protocol")
+	case n>>16 == alert:
+		return nil, errors.New("what listens there expects TLS")
+	case n < 0 || n > most:
 		return nil, fmt.Errorf("an answer of %d bytes, want at most %d", n, most)
 	}
 	if int(n) > cap(buf) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"net"
 	"reflect"
 	"strings"
 	"testing"
@@ -172,5 +173,29 @@ func TestTime(t *testing.T) {
 		if got := b.time(7); got != test.want {
 			t.Errorf("%s: %d, want %d", test.name, got, test.want)
 		}
+	}
+}
+
+// TestForeign: what answers there and is no broker is told, and takes neither memory nor time, whatever it says of how much comes.
+func TestForeign(t *testing.T) {
+	for _, test := range []struct{ name, answer, want string }{
+		{"a web server", "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", "speaks HTTP"},
+		{"a broker that expects TLS", "\x15\x03\x01\x00\x02\x02\x16", "expects TLS"},
+		{"NATS", "INFO {\"server_id\":\"N\"}\r\n", "bytes, want at most"},
+		{"more versions than the answer is long", "\x00\x00\x00\x0c\x00\x00\x00\x01\x00\x00\x7f\xff\xff\xff\x00\x00", "enough data"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			near, far := net.Pipe()
+			defer near.Close()
+			go func() {
+				defer far.Close()
+				size, _ := readSize(far)
+				io.CopyN(io.Discard, far, int64(size))
+				io.WriteString(far, test.answer)
+			}()
+			if _, err := NewConn(t.Context(), near, nil); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want a word of %q", err, test.want)
+			}
+		})
 	}
 }
