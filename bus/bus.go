@@ -46,6 +46,17 @@ var ErrTarget = errors.New("bus: no target of this bus")
 // ErrCrowded reports a watch that the broker has no room for; it may have room later.
 var ErrCrowded = errors.New("bus: the broker takes no more subscriptions")
 
+// ErrUntried is what Healthy says until a broker has answered for the first time, or failed to. Whoever has waited meanwhile has run out
+// of time: to errors.Is it is a context.DeadlineExceeded, too.
+var ErrUntried error = untried{}
+
+type untried struct{}
+
+func (untried) Error() string { return "not tried yet" }
+
+// Is is for errors.Is.
+func (untried) Is(target error) bool { return target == context.DeadlineExceeded }
+
 // Header is one header entry of an envelope. Name and Value are what the client meant, that is,
 // without STOMP's escapes; both may hold any bytes.
 type Header struct {

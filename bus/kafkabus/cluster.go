@@ -21,6 +21,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/metadata"
 
+	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/kafkabus/internal/wire"
 )
 
@@ -110,7 +111,7 @@ func newCluster(cfg Config, topics []string) (*cluster, error) {
 		pause:    doubtPause,
 		next:     rand.IntN(len(cfg.Brokers)), // so that nodes share them
 		changed:  make(chan struct{}),
-		cause:    errors.New("not tried yet"),
+		cause:    bus.ErrUntried,
 	}, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -72,7 +73,7 @@ func TestSecurity(t *testing.T) {
 func awaitRefusal(t *testing.T, b *Bus) (err error) {
 	poll(t, "for an attempt", func() bool {
 		err = b.Healthy()
-		return err != nil && !strings.HasSuffix(err.Error(), "not tried yet")
+		return err != nil && !errors.Is(err, bus.ErrUntried)
 	})
 	return err
 }

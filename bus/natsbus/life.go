@@ -80,8 +80,6 @@ func (b *Bus) next() *conn {
 	}
 }
 
-var errNotTried = errors.New("not tried yet")
-
 // dial tries one server after the other until one takes a connection, or ctx ends.
 func (b *Bus) dial() *conn {
 	for b.ctx.Err() == nil {
@@ -95,7 +93,7 @@ func (b *Bus) dial() *conn {
 				return c
 			}
 		}
-		if before := b.cause.Swap(&err); *before == errNotTried && b.ctx.Err() == nil {
+		if before := b.cause.Swap(&err); *before == bus.ErrUntried && b.ctx.Err() == nil {
 			b.log.Warn("bus unreachable, still retrying", "err", err)
 		}
 		b.rest()

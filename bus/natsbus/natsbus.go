@@ -183,7 +183,7 @@ func New(cfg Config, node string, log *slog.Logger) (*Bus, error) {
 		fetchLog:       seldom.Line{Every: time.Minute},
 	}
 	b.silence.asked()
-	b.cause.Store(new(errNotTried))
+	b.cause.Store(new(bus.ErrUntried))
 	b.maxSubject.Store(maxSubject)
 	b.access.Store(access)
 	go b.run()

@@ -393,6 +393,25 @@ func TestConnectKafka(t *testing.T) {
 	}
 }
 
+// TestConnectSilent: a broker that takes connections and says nothing does not answer, before the bus itself gives it up too.
+func TestConnectSilent(t *testing.T) {
+	t.Chdir(t.TempDir())
+	store := servers.Redis(t)
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	for _, tt := range []struct{ text, name, key string }{
+		{"kafka, kafka: {brokers: ['ADDR']}", "Kafka at ", "bus.kafka.brokers"},
+		{"nats, nats: {url: 'nats://ADDR'}", "NATS at nats://", "bus.nats.url"},
+	} {
+		text := strings.Replace("bus: {driver: "+tt.text+"}\nredis: {addrs: ['"+store.Addr+"']}\n", "ADDR", silent.Addr().String(), 1)
+		connectCheck(t, text, "--timeout", "100ms").contains(t, cli.Unreachable,
+			"fails  "+tt.name+silent.Addr().String()+" ("+tt.key+", t.yaml:1) does not answer: nothing came in time; start it, or set "+tt.key+" to another")
+	}
+}
+
 // TestConnectSources: each topic of the user's own has a line, whatever the bus's own topic is like.
 func TestConnectSources(t *testing.T) {
 	t.Chdir(t.TempDir())
