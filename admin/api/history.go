@@ -33,7 +33,7 @@ func (a *API) readHistory(ctx context.Context, q *historyQuery) (gateway.History
 func adviseHistory(err error) error {
 	switch {
 	case errors.Is(err, gateway.ErrNoHistory):
-		return fmt.Errorf("%w: the channel that is about it has no history in the configuration", err)
+		return fmt.Errorf("%w: it is a pattern, or no channel that is about it has one in the configuration", err)
 	case errors.Is(err, gateway.ErrNotRecovered):
 		return fmt.Errorf("%w; leave after out for the last messages that are", err)
 	}

@@ -59,7 +59,7 @@ func TestHistoryProblems(t *testing.T) {
 		status int
 		words  string
 	}{
-		{gateway.ErrNoHistory, http.StatusNotFound, "in the configuration"},
+		{gateway.ErrNoHistory, http.StatusNotFound, "it is a pattern, or no channel that is about it"},
 		{gateway.ErrPosition, http.StatusUnprocessableEntity, "x-position"},
 		{fmt.Errorf("%w: the log was made anew", gateway.ErrNotRecovered), http.StatusConflict, "made anew; leave after out"},
 		{gateway.ErrNotRunning, http.StatusServiceUnavailable, "does not run"},

@@ -15,6 +15,8 @@ import (
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/cmd/internal/output"
 	"github.com/stompgw/stompgw/gateway"
+	"github.com/stompgw/stompgw/gateway/destination"
+	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
 
@@ -96,9 +98,31 @@ func (h *history) checkDestination(cfg *config.Config) error {
 	if _, _, ok := cfg.Rules().History(h.destination); ok {
 		return nil
 	}
-	_, where := cfg.Said("channels[0].match")
-	return fmt.Errorf("DEST %s has no history: the channel that is about it, of %s (%s), would need history: {size: 100, ttl: 10m}",
-		output.Printable(h.destination), cli.Count(len(cfg.Channels), "channel"), where)
+	return fmt.Errorf("DEST %s has no history: %s", output.Printable(h.destination), whyNone(cfg.Rules(), h.destination))
+}
+
+// whyNone says why rules have nothing kept of a destination, and what they would need.
+func whyNone(rules *policy.Catalogue, name string) string {
+	deciders := rules.Deciders(name)
+	switch {
+	case destination.IsPattern(name):
+		return "it is a pattern, and each destination that it matches has one of its own, if any"
+	case rules.IsMember(name):
+		if _, err := rules.Inbox(name); err != nil {
+			return err.Error()
+		}
+		if len(deciders) == 0 {
+			return "by its name on the bus; what a client of member 42 calls so is " + output.Printable(rules.MemberDestination("42", name)) + " there"
+		}
+	case rules.IsApp(name):
+		return "clients send to it, and what becomes of that is kept where routes publish it"
+	case rules.IsPresence(name), name == rules.ErrorDestination():
+		return "what is told there is not kept"
+	}
+	if len(deciders) == 0 {
+		return "no channel is about it; `stompgw channels list` has those that there are"
+	}
+	return fmt.Sprintf("%s, which is about it (%s), would need history: {size: 100, ttl: 10m}", deciders[0].Path, deciders[0].Where)
 }
 
 // run prints what a node that nobody connects to finds, and returns the last line.
