@@ -187,6 +187,7 @@ func TestProblems(t *testing.T) {
 		{`POST /v1/publish {"destination": "/topic/a", "body_base64": null}`, 400, "body_base64 is null", 0},
 		{`POST /v1/publish {"Destination": "/topic/a"}`, 422, "Destination: unexpected property", 0},
 		{"POST /v1/publish {\"destination\": \"/topic/a\", \"body\": \"\xff\"}", 400, "not UTF-8", 0},
+		{`POST /v1/publish {"destination": "/queue/a", "member": 7.5}`, 422, "member: want a member as JSON: 7 is the number", 0},
 		{`POST /v1/publish {"destination": "/topic/a", "session": ""}`, 422, "session", 0},
 		{`POST /v1/publish {"destination": "/topic/a", "session": null}`, 400, "session is null", 0},
 		{`POST /v1/sessions/kick {"all": true, "node": null}`, 400, "node is null", 0},

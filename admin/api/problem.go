@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/validation"
 
 	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/bus"
@@ -127,6 +128,9 @@ func details[E error](errs []E) string {
 	for _, err := range errs[:min(len(errs), maxDetails)] {
 		e := error(err).(huma.ErrorDetailer).ErrorDetail() // as huma makes them
 		text := e.Message
+		if text == validation.MsgExpectedMatchExactlyOneSchema { // of requests, a member alone has several
+			text = errMember.Error()
+		}
 		if _, name, _ := strings.Cut(e.Location, "."); name != "" { // behind body, path or query
 			text = name[:min(len(name), maxName)] + ": " + text
 		}
