@@ -80,7 +80,11 @@ type SchemaError struct {
 }
 
 func (e *SchemaError) Error() string {
-	return fmt.Sprintf("the body does not fit the schema of %.200q: at %q, by %s", policy.Discreet(e.Destination), e.Pointer, e.Rule)
+	why := fmt.Sprintf("at %q, by %s", e.Pointer, e.Rule)
+	if e.Rule == schema.RuleJSON {
+		why = "it is not one JSON text"
+	}
+	return fmt.Sprintf("the body does not fit the schema of %.200q: %s", policy.Discreet(e.Destination), why)
 }
 
 // Check returns why m can't be published under these rules: a *DestinationError, a *SchemaError, or ErrHeader.

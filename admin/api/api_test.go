@@ -182,6 +182,7 @@ func TestProblems(t *testing.T) {
 		{`POST /v1/publish {"destination": "/presence/topic/a"}`, 422, "the gateway alone says", policy.CodeDestination},
 		{`POST /v1/publish {"destination": "/queue/a"}`, 422, "no channel names it", policy.CodeDestination},
 		{`POST /v1/publish {"destination": "/topic/chat", "body": "{}"}`, 422, "does not fit the schema of \"/topic/chat\": at \"/chat\", by required", policy.CodeSchema},
+		{`POST /v1/publish {"destination": "/topic/chat", "body": "{"}`, 422, "does not fit the schema of \"/topic/chat\": it is not one JSON text", policy.CodeSchema},
 		{`POST /v1/publish {"destination": "/topic/a", "body": "a", "body_base64": "YQ=="}`, 422, "one body", 0},
 		{`POST /v1/publish {"destination": "/topic/a", "body_base64": "?"}`, 422, "body_base64: want base64", 0},
 		{`POST /v1/publish {"destination": "/topic/a", "body_base64": null}`, 400, "body_base64 is null", 0},
