@@ -28,7 +28,7 @@ func newExplainCmd() *cobra.Command {
 		if len(args) == 0 {
 			return t.Write(cmd, func(w *output.Writer) error { return output.Each(w, policy.Codes(), codeLine) })
 		}
-		return explain(cmd, args[0])
+		return explain(cmd, t, args[0])
 	}
 	return cmd
 }
@@ -41,6 +41,12 @@ type codeRow struct {
 	Retryable bool        `json:"retryable"`
 }
 
+// explainedCode is what -o json prints of the one that is named.
+type explainedCode struct {
+	codeRow
+	Explanation string `json:"explanation"`
+}
+
 func codeLine(e policy.Explanation) output.Row {
 	retry := "no"
 	if e.Retryable {
@@ -49,13 +55,16 @@ func codeLine(e policy.Explanation) output.Row {
 	return output.Row{Cells: []string{strconv.Itoa(int(e.Code)), e.Word, retry, e.Message}, Name: e.Word, Value: codeRow(e)}
 }
 
-func explain(cmd *cobra.Command, code string) error {
+func explain(cmd *cobra.Command, t *cli.List, code string) error {
 	codes := policy.Codes()
 	i := slices.IndexFunc(codes, func(e policy.Explanation) bool { return code == e.Word || code == strconv.Itoa(int(e.Code)) })
 	if i < 0 {
 		return cli.Misuse(cmd, fmt.Errorf("there is no code %q: `stompgw explain` lists them", code))
 	}
 	e := codes[i]
+	if t.Format != output.Table && t.Format != output.Wide {
+		return t.One(cmd, nil, output.Row{Name: e.Word, Value: explainedCode{codeRow(e), strings.ReplaceAll(advice()[e.Word], "\n", " ")}})
+	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%d %s: %s\n\n%s\n", e.Code, e.Word, e.Message, advice()[e.Word])
 	return nil
 }

@@ -34,6 +34,20 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// TestExplainOne: a code that is named has the same forms as all of them, and its explanation beside.
+func TestExplainOne(t *testing.T) {
+	for format, want := range map[string]string{
+		"json": `{"errorCode":23,"error":"rate","errorMessage":"Too many messages in a short time, try again later","retryable":true,"explanation":"The client has sent more than `,
+		"yaml": "errorCode: 23\nerror: \"rate\"\n",
+		"name": "rate\n",
+	} {
+		code, stdout, stderr := run(t, "explain", "23", "-o", format)
+		if code != 0 || stderr != "" || !strings.HasPrefix(stdout, want) {
+			t.Errorf("-o %s: exit code %d, %q%q", format, code, stdout, stderr)
+		}
+	}
+}
+
 func TestExplainList(t *testing.T) {
 	for name, args := range map[string][]string{"explain.golden": nil, "explain.json.golden": {"-o", "json"}} {
 		code, stdout, stderr := run(t, append([]string{"explain"}, args...)...)
