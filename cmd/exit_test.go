@@ -47,6 +47,8 @@ func TestMistakes(t *testing.T) {
 	}{
 		{"unknown command", []string{"sesions"}, cli.Usage, `there is no command "sesions"; did you mean sessions?; see stompgw --help`},
 		{"unknown command below", []string{"sessions", "lst"}, cli.Usage, `there is no command "lst"; did you mean list?; see stompgw sessions --help`},
+		{"help about an unknown command", []string{"help", "session", "lst"}, cli.Usage, `there is no command "lst"; did you mean list?; see stompgw sessions --help`},
+		{"help about nothing", []string{"help", "kick"}, cli.Usage, `there is no command "kick"; see stompgw --help`},
 		{"unknown flag", []string{"serve", "--foo"}, cli.Usage, "there is no flag --foo; see stompgw serve --help"},
 		{"unknown command with a flag", []string{"sessions", "lst", "-c", "x"}, cli.Usage, `there is no command "lst"; did you mean list?; see stompgw sessions --help`},
 		{"unknown flag of a group", []string{"sessions", "-c", "x"}, cli.Usage, "there is no flag -c; see stompgw sessions --help"},

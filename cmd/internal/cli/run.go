@@ -27,6 +27,7 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdin io.Reade
 	root.SetErr(stderr)
 	root.SetIn(stdin)
 	adoptCompletion(root)
+	adoptHelp(root)
 	err := root.ExecuteContext(ctx)
 	switch {
 	case errors.Is(err, ErrEnough):
@@ -70,6 +71,21 @@ func adoptCompletion(root *cobra.Command) {
 	}
 	root.RemoveCommand(adopted)
 	root.AddCommand(group)
+}
+
+// adoptHelp adds cobra's command that helps about others, which says nothing of those that don't exist.
+func adoptHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	help, _, err := root.Find([]string{"help"})
+	if err != nil || help == root {
+		return
+	}
+	help.Args = func(_ *cobra.Command, args []string) error {
+		if cmd, rest, _ := root.Find(args); len(rest) > 0 {
+			return unknownCommand(cmd, rest[0])
+		}
+		return nil
+	}
 }
 
 // ErrEnough reports that nobody reads any more, such as behind | head. It is no fault.
