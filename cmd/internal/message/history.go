@@ -10,12 +10,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/stompgw/stompgw/admin"
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/cmd/internal/cli"
 	"github.com/stompgw/stompgw/cmd/internal/config"
 	"github.com/stompgw/stompgw/cmd/internal/output"
 	"github.com/stompgw/stompgw/gateway"
-	"github.com/stompgw/stompgw/gateway/destination"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/registry"
 )
@@ -103,24 +103,18 @@ func (h *history) checkDestination(cfg *config.Config) error {
 
 // whyNone says why rules have nothing kept of a destination, and what they would need.
 func whyNone(rules *policy.Catalogue, name string) string {
+	m := admin.Message{Destination: name}
+	fault, unheard := errors.AsType[*admin.DestinationError](m.Check(rules))
 	deciders := rules.Deciders(name)
 	switch {
-	case destination.IsPattern(name):
-		return "it is a pattern, and each destination that it matches has one of its own, if any"
-	case rules.IsMember(name):
-		if _, err := rules.Inbox(name); err != nil {
-			return err.Error()
-		}
-		if len(deciders) == 0 {
-			return "by its name on the bus; what a client of member 42 calls so is " + output.Printable(rules.MemberDestination("42", name)) + " there"
-		}
-	case rules.IsApp(name):
-		return "clients send to it, and what becomes of that is kept where routes publish it"
-	case rules.IsPresence(name), name == rules.ErrorDestination():
-		return "what is told there is not kept"
-	}
-	if len(deciders) == 0 {
-		return "no channel is about it; `stompgw channels list` has those that there are"
+	case rules.IsSession(name): // refusals among them
+		return "what is one session's own is not kept"
+	case unheard && fault.Fault == admin.NoChannel && rules.IsMember(name):
+		return "by its name on the bus; what a client of member 42 calls so is " + output.Printable(rules.MemberDestination("42", name)) + " there"
+	case unheard:
+		return string(fault.Fault)
+	case len(deciders) == 0 || name == rules.ErrorDestination():
+		return "refusals go there, and are not kept"
 	}
 	return fmt.Sprintf("%s, which is about it (%s), would need history: {size: 100, ttl: 10m}", deciders[0].Path, deciders[0].Where)
 }
