@@ -22,13 +22,14 @@ MODULES := testdata/browser/node_modules/.package-lock.json
 .PHONY: test quick build bench soak tools jars $(STEPS)
 
 # All steps run, whatever fails, so that one run tells everything. Two run beside others and are shown at their turn: install,
-# which mostly waits, beside those that need nothing installed, and fuzz, which waits for nobody, beside race, much of which waits.
+# which mostly waits, beside those that need nothing installed, and fuzz, which waits for nobody, beside race, much of which waits. A
+# shell's background jobs ignore Ctrl-C, so the trap ends them.
 test:
-	@mkdir -p bin; passed=0; failed=; \
+	@mkdir -p bin; passed=0; failed=; pid=; trap 'test -z "$$pid" || kill $$pid; exit 130' INT TERM; \
 	beside() { $(MAKE) --no-print-directory $$1 >bin/$$1.log 2>&1 & pid=$$!; }; \
 	beside install; for step in $(STEPS); do \
 		case $$step in \
-		install | fuzz) wait $$pid; ok=$$?; cat bin/$$step.log ;; \
+		install | fuzz) wait $$pid; ok=$$?; pid=; cat bin/$$step.log ;; \
 		race) beside fuzz; $(MAKE) --no-print-directory INSTALLED=yes race; ok=$$? ;; \
 		*) $(MAKE) --no-print-directory INSTALLED=yes $$step; ok=$$? ;; \
 		esac; \
