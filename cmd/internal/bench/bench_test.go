@@ -43,7 +43,7 @@ func TestBenchmarks(t *testing.T) {
 					t.Fatalf("exit code %d: %s", code, stderr)
 				}
 				r := reportOf(t, stdout)
-				if r.Sent == 0 || r.Clients != 6 || r.Command != args[0] {
+				if r.Sent == 0 || r.Delivered == 0 || r.Clients != 6 || r.Command != args[0] {
 					t.Errorf("sent %d: %s", r.Sent, stdout)
 				}
 				perMessage := int64(6 * r.Subscriptions / r.Rooms)
