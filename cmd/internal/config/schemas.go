@@ -271,7 +271,7 @@ func filesOf(folder string) (names []string) {
 	defer f.Close() // of what was only read
 	entries, _ := f.ReadDir(maxBeside)
 	for _, e := range entries {
-		if e.Type().IsRegular() {
+		if !e.IsDir() { // a link, too, as all files of a ConfigMap are
 			names = append(names, e.Name())
 		}
 	}

@@ -95,6 +95,9 @@ func TestIdleSchemas(t *testing.T) {
 	for _, name := range []string{"schemas/b.json", "schemas/old.json", "schemas/old.txt", "schemas/parts/a.json", "schemas/parts/b.json", "elsewhere/c.json", "idle.json"} {
 		writeFile(t, name, "{}")
 	}
+	if err := os.Symlink("old.txt", "schemas/linked.json"); err != nil {
+		t.Fatal(err)
+	}
 	writeFile(t, "t.yaml", `channels:
   - {match: /topic/a, schema: schemas/chat.json}
   - {match: /topic/b, schema: schemas/b.json}
@@ -103,6 +106,7 @@ func TestIdleSchemas(t *testing.T) {
 	from := Source{Drivers: drivers(), File: "t.yaml"}
 	c := must(Load(from))
 	want := []string{
+		"t.yaml:2: channels[0].schema: no channel uses schemas/linked.json, which lies beside schemas: name it in one, or remove it",
 		"t.yaml:2: channels[0].schema: no channel uses schemas/old.json, which lies beside schemas: name it in one, or remove it",
 		"t.yaml:2: channels[0].schema: no channel uses schemas/parts/b.json, which lies beside schemas: name it in one, or remove it",
 	}
