@@ -257,7 +257,7 @@ func (f *fetcher) relocate(p *partition, s sight) {
 		f.exchange(p, s.last, s.last)
 	case again:
 		f.tail.gaps.Add(1)
-		log.Warn("the partition was created anew; it is read from its first offset", "offset", at, "first", s.first.offset)
+		log.Warn("the partition was recreated; it is read from its first offset", "offset", at, "first", s.first.offset)
 		f.exchange(p, s.first)
 	case at < s.first.offset:
 		f.tail.gaps.Add(1)

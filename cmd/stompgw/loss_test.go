@@ -27,7 +27,7 @@ func TestKafkaTopicMadeAnew(t *testing.T) {
 	b := shared.Kafka(t)
 	b.CreateTopic(t, topic, 6)
 	nodes := startNodes(t, 2, existing(b.Addr))
-	losses(t, nodes, "made again", "stompgw_bus_gaps_total", func(*traffic) {
+	losses(t, nodes, "recreated", "stompgw_bus_gaps_total", func(*traffic) {
 		b.DeleteTopic(t, topic)
 		for _, n := range nodes {
 			n.awaitReady(t, false)
