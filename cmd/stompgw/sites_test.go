@@ -239,18 +239,21 @@ func embeddedSite(t *testing.T) *site {
 func streamFaults(l *natsLog) []fault {
 	return []fault{
 		{"the stream purged", func(s *soak) {
-			s.eventually("all is booked", func() bool { return l.bookAll(s.books, s.parse) == nil })
+			l.bookNow(s)
 			s.eventually("the stream is purged", func() bool { return l.stream.PurgeStream(soakStream) == nil })
 		}},
 		{"the stream made anew", func(s *soak) {
-			s.eventually("all is booked", func() bool { return l.bookAll(s.books, s.parse) == nil })
+			l.bookNow(s)
 			s.eventually("the stream is deleted", func() bool { return l.stream.DeleteStream(soakStream) == nil })
 			s.eventually("the nodes have made it anew", func() bool { _, err := l.stream.StreamInfo(soakStream); return err == nil })
 		}},
 	}
 }
 
-const soakStream = "STOMPGW"
+const (
+	soakStream = "STOMPGW"
+	answerTime = 30 * time.Second // that a server may take to answer: each step takes one seconds that runs in a node, beside all other tests
+)
 
 // natsLog is the stream of the nodes.
 type natsLog struct {
@@ -270,7 +273,7 @@ func newNATSLog(t *testing.T, addrs ...string) *natsLog {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	stream, err := conn.JetStream(nats.MaxWait(2 * time.Second))
+	stream, err := conn.JetStream(nats.MaxWait(answerTime))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -284,6 +287,17 @@ func (l *natsLog) publish(room, body string) {
 // book books as much as the server brings. While one is away that may be nothing.
 func (l *natsLog) book(_ *testing.T, b *books, parse func(string) said) {
 	_ = l.bookAll(b, parse)
+}
+
+// bookNow books all that there is.
+func (l *natsLog) bookNow(s *soak) {
+	err := error(nil)
+	defer func() {
+		if err != nil {
+			l.t.Log(err)
+		}
+	}()
+	s.eventually("all is booked", func() bool { err = l.bookAll(s.books, s.parse); return err == nil })
 }
 
 // bookAll fails while a server is away.
@@ -303,15 +317,16 @@ func (l *natsLog) bookAll(b *books, parse func(string) said) error {
 	if l.booked >= info.State.LastSeq {
 		return nil
 	}
-	sub, err := l.stream.PullSubscribe("", "", nats.BindStream(soakStream), nats.StartSequence(l.booked+1), nats.AckNone())
+	sub, err := l.stream.PullSubscribe("", "", nats.BindStream(soakStream), nats.StartSequence(l.booked+1), nats.AckNone(),
+		nats.InactiveThreshold(10*answerTime))
 	if err != nil {
 		return err
 	}
 	defer sub.Unsubscribe()
 	for l.booked < info.State.LastSeq {
-		messages, err := sub.Fetch(1000, nats.MaxWait(time.Second))
+		messages, err := sub.Fetch(1000, nats.MaxWait(answerTime))
 		if err != nil {
-			return err
+			return fmt.Errorf("%d of %d messages are booked: %w", l.booked, info.State.LastSeq, err)
 		}
 		for _, m := range messages {
 			meta, err := m.Metadata()
