@@ -106,10 +106,14 @@ func TestSweepAsksLittle(t *testing.T) {
 	r := follow(t, Config{URL: url}, "1/a", 10_000)
 	known := trailOf(r.Bus, "/topic/a")
 	var wants []*want
-	for n := range rooms {
-		other := &trail{bus: r.Bus, raw: "stomp.d.topic.a" + strconv.Itoa(n), lane: known.lane}
-		wants = append(wants, &want{trail: other, log: known.log, from: known.last, at: known.last})
+	wanted := func() {
+		wants = nil
+		for n := range rooms {
+			other := &trail{bus: r.Bus, raw: "stomp.d.topic.a" + strconv.Itoa(n), lane: known.lane}
+			wants = append(wants, &want{trail: other, log: known.log, from: known.last, at: known.last})
+		}
 	}
+	wanted()
 	for range each {
 		for _, w := range wants {
 			_, err := js.PublishAsync(w.trail.raw, nil)
@@ -122,14 +126,20 @@ func TestSweepAsksLittle(t *testing.T) {
 	checkErr(t, nc.Flush(), nil)
 	own := &spare{bus: r.Bus, server: r.Bus.conn.Load().server}
 	defer own.close()
-	checkErr(t, r.Bus.fetchFrom(t.Context(), own, wants), nil)
+	before := 0
+	for r.Bus.fetchFrom(t.Context(), own, wants) != nil { // on a slow machine messages are lost on the way
+		checkErr(t, t.Context().Err(), nil)
+		checkErr(t, nc.Flush(), nil)
+		before, _, _ = asked.Pending()
+		wanted()
+	}
 	for _, w := range wants {
 		if w.found != each || !w.whole {
 			t.Errorf("%s: %d of %d were found, whole: %t", w.trail.raw, w.found, each, w.whole)
 		}
 	}
 	checkErr(t, nc.Flush(), nil) // all that was asked has come here too
-	if n, _, err := asked.Pending(); n >= rooms || err != nil {
-		t.Errorf("%d questions about %d destinations, %v", n, rooms, err)
+	if n, _, err := asked.Pending(); n-before >= rooms || err != nil {
+		t.Errorf("%d questions about %d destinations, %v", n-before, rooms, err)
 	}
 }
