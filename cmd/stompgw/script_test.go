@@ -74,8 +74,10 @@ func runScript(t *testing.T, file, bus string, layout redisregistry.Layout, redi
 	bus += fmt.Sprintf("\nregistry: { layout: %s, heartbeat: 200ms, %s }", layout, expiry)
 	addrs := strings.Join(redis, `", "`)
 	s := &script{t, []*node{startNode(t, addrs, bus, secretEnv), startNode(t, addrs, bus, secretEnv)}, map[string]*client{}, readMap(t, layout, redis...)}
-	testscript.Run(t, testscript.Params{
+	deadline, _ := t.Deadline()
+	testscript.RunT(alone{t}, testscript.Params{
 		Files:               []string{file},
+		Deadline:            deadline,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               s.setUp,
@@ -84,6 +86,17 @@ func runScript(t *testing.T, file, bus string, layout redisregistry.Layout, redi
 			"exits": taking(2, s.exits), "crash": taking(1, s.crash), "awaits": taking(2, s.awaits),
 		},
 	})
+}
+
+// alone has a script run at once, as a part of its test. Run of testscript makes each one a parallel test, which waits for its turn
+// while the tests whose turn it is start nodes: all scripts' nodes would then be there before the first script has run.
+type alone struct{ *testing.T }
+
+func (alone) Parallel()     {}
+func (alone) Verbose() bool { return testing.Verbose() }
+
+func (a alone) Run(name string, script func(testscript.T)) {
+	a.T.Run(name, func(t *testing.T) { script(alone{t}) })
 }
 
 // taking is a command with so many arguments at least, of those that TestScripts tells.
