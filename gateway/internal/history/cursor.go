@@ -73,8 +73,9 @@ func (s *Store[M]) Last(destination string, most int, head []bus.Position) (c *C
 }
 
 // After returns a cursor to what has come after a place, and how many that are. whole is false if something of it has gone, and then there
-// is no cursor; that the bus has brought all of it is not the store's to know.
-func (s *Store[M]) After(destination string, p Place, head []bus.Position) (c *Cursor[M], n int, whole bool) {
+// is no cursor. That the bus has brought all of it is not the store's to know; so it is false, too, if a log has ended since a mark, or all
+// destinations have had a hole, as what the bus was asked at the mark is not true of the next log.
+func (s *Store[M]) After(destination string, p Place, mark Mark, head []bus.Position) (c *Cursor[M], n int, whole bool) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,7 +83,7 @@ func (s *Store[M]) After(destination string, p Place, head []bus.Position) (c *C
 		return nil, 0, false
 	}
 	r := s.ring(destination)
-	if s.trim(r, now); r.lacks(p) {
+	if s.trim(r, now); r.lacks(p) || max(s.turned, r.turned) > mark.hole {
 		return nil, 0, false
 	}
 	next, n, lacks := r.behind(p)

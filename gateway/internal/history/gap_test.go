@@ -85,7 +85,7 @@ func TestNothingToRead(t *testing.T) {
 		"now":         func(w *writer) *Cursor[note] { return w.store.From(w.name, w.store.Mark(w.name), nil) },
 		"at the last": func(w *writer) *Cursor[note] { c, _ := w.store.Last(w.name, 10, nil); return c },
 		"where he was": func(w *writer) *Cursor[note] {
-			c, _, _ := w.store.After(w.name, Place{After: []bus.Position{{Log: 7, Offset: 1}}, Told: time.Now()}, nil)
+			c, _, _ := w.after(Place{After: []bus.Position{{Log: 7, Offset: 1}}, Told: time.Now()})
 			return c
 		},
 	} {

@@ -45,6 +45,11 @@ func (w *writer) append(m bus.Mark) {
 	w.store.Append(w.name, &m, w.limits, &w.over, func() note { return note{number, 100} }, func(_ note, place string) { w.placed = append(w.placed, place) })
 }
 
+// after is After of whoever asks now.
+func (w *writer) after(p Place) (c *Cursor[note], n int, whole bool) {
+	return w.store.After(w.name, p, w.store.Mark(w.name), nil)
+}
+
 // read returns the offsets that a cursor brings, of all logs, and where one stands then. lost is whether some had gone.
 func read(c *Cursor[note]) (offsets []uint64, place Place, lost bool) {
 	place = Place{After: slices.Clone(c.Place().After)}

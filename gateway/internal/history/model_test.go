@@ -121,7 +121,7 @@ func (m *model) resume() {
 			return // the bus refutes it
 		}
 	}
-	c, n, whole := m.store.After(m.name, m.all[i].place, nil)
+	c, n, whole := m.after(m.all[i].place)
 	if !whole {
 		return // which it may always say, though not without need: TestFloors
 	}

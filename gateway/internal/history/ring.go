@@ -61,6 +61,7 @@ type ring[M Message] struct {
 	late    bool   // there have been rings before that had to go, perhaps one of this name
 	cuts    []cut  // of each log that has lost its end
 	gaps    []gap  // in the order of the messages
+	turned  uint64 // the last of the store's holes at which one of its logs ended
 	latest  uint64 // the number of the last message that came, and was not Past
 	dropped uint64 // and of the last such one that has been dropped
 	cursors map[*Cursor[M]]struct{}

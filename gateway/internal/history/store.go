@@ -62,6 +62,7 @@ type Store[M Message] struct {
 	over      map[*ring[M]]struct{} // rings with more than their rules keep, as somebody has yet to read it
 	forgotten []last                // of rings that had to go themselves
 	holes     uint64                // that were noted
+	turned    uint64                // the last of those since which an earlier word of the bus counts no more, but for what rings know themselves
 	born      int64                 // what the next ring numbers its first message; no ring has come as far
 	figures   Figures
 }
@@ -129,9 +130,12 @@ func (s *Store[M]) Hole(destination string, at bus.Position) {
 	if destination != "" {
 		if s.rings[destination] != nil || at.Offset != bus.Ended {
 			s.pierce(s.ring(destination), at)
+		} else {
+			s.turned = s.holes
 		}
 		return
 	}
+	s.turned = s.holes
 	for _, r := range s.rings {
 		if ofLog(r.heads, at.Log) >= 0 {
 			s.pierce(r, at)
@@ -229,6 +233,7 @@ func (s *Store[M]) pierce(r *ring[M], at bus.Position) {
 	now := time.Now()
 	r.part(s.holes)
 	if at.Offset == bus.Ended {
+		r.turned = s.holes
 		r.lose(bus.Position{Log: at.Log}, s.uncount)
 		r.gone = without(r.gone, at.Log)
 		had := len(r.heads)
@@ -345,6 +350,7 @@ func (s *Store[M]) remove(r *ring[M]) {
 	}
 	s.rouse(r)
 	delete(s.rings, r.name)
+	s.turned = max(s.turned, r.turned)
 }
 
 // rouse takes r out of those that are idle, if it is.

@@ -31,7 +31,7 @@ func TestResume(t *testing.T) {
 		if !ok {
 			t.Fatal(place)
 		}
-		c, replayed, whole := w.store.After(w.name, p, nil)
+		c, replayed, whole := w.after(p)
 		if !whole || replayed != 4-n {
 			t.Fatalf("behind message %d: %d are replayed, whole %t", n+1, replayed, whole)
 		}
@@ -76,7 +76,7 @@ func TestResumeOfManyLogs(t *testing.T) {
 		}
 		for n, list := range places {
 			for _, p := range list {
-				c, replayed, whole := nodes[1-n].store.After(nodes[1-n].name, p, nil)
+				c, replayed, whole := nodes[1-n].after(p)
 				want := int(logs[0] + logs[1] + logs[2])
 				for _, seen := range p.After {
 					want -= int(seen.Offset)
@@ -126,7 +126,7 @@ func TestFloors(t *testing.T) {
 				}
 				test.run(w)
 				for offset := range uint64(12) {
-					c, _, whole := w.store.After(w.name, place(offset), nil)
+					c, _, whole := w.after(place(offset))
 					if whole != (offset >= test.floor) {
 						t.Errorf("behind offset %d: whole %t", offset, whole)
 					}
@@ -146,11 +146,11 @@ func TestAnotherMessage(t *testing.T) {
 		w.live(7, offset+1)
 	}
 	p := Place{After: []bus.Position{{Log: 7, Term: 2, Offset: 3}}, Told: time.Now()}
-	if _, _, whole := w.store.After(w.name, p, nil); whole {
+	if _, _, whole := w.after(p); whole {
 		t.Error("another message passes for the one that was seen")
 	}
 	p.After[0].Term = 0
-	if _, _, whole := w.store.After(w.name, p, nil); !whole {
+	if _, _, whole := w.after(p); !whole {
 		t.Error("a place between messages has no term, and fits each")
 	}
 }
@@ -168,8 +168,36 @@ func TestLostEnd(t *testing.T) {
 	}
 	wantRead(t, "what is left", c, 1, 2, 3, 4, 5, 6)
 	p := Place{After: []bus.Position{{Log: 7, Term: 1, Offset: 6}}, Told: time.Now()}
-	if _, _, whole := w.store.After(w.name, p, nil); whole {
+	if _, _, whole := w.after(p); whole {
 		t.Error("one who has seen what was lost goes on as if nothing had been")
+	}
+}
+
+// TestEndedMeanwhile: a place in a log that has ended since the bus was asked about it is not whole, whatever came of the next log, and
+// whether anything of the destination was kept by then or not. Nor is one in a log that has had a hole of all destinations.
+func TestEndedMeanwhile(t *testing.T) {
+	for _, hole := range []struct {
+		of     string
+		offset uint64
+	}{{"", bus.Ended}, {"/topic/a", bus.Ended}, {"/topic/other", bus.Ended}, {"", 3}} {
+		for _, had := range []bool{false, true} {
+			w := newWriter(1<<20, wide)
+			w.live(6, 1)
+			if !had {
+				w.store.Forget(w.name)
+			}
+			p := Place{After: []bus.Position{{Log: 7, Term: 1, Offset: 1}}, Told: time.Now()}
+			mark := w.store.Mark(w.name)
+			w.store.Hole(hole.of, bus.Position{Log: 7, Offset: hole.offset})
+			w.live(8, 1)
+			if _, _, whole := w.store.After(w.name, p, mark, nil); whole {
+				t.Errorf("a hole of %+v, had some: %t: one goes on from before", hole, had)
+			}
+			p.After[0].Log = 8
+			if _, _, whole := w.after(p); !whole && hole.offset == bus.Ended {
+				t.Errorf("a hole of %+v, had some: %t: nobody goes on in the next log", hole, had)
+			}
+		}
 	}
 }
 
@@ -181,7 +209,7 @@ func TestHoleBeforeRing(t *testing.T) {
 	w.live(7, 6)
 	for after, want := range map[uint64]bool{4: false, 5: true} {
 		p := Place{After: []bus.Position{{Log: 7, Offset: after}}, Told: time.Now()}
-		if _, _, whole := w.store.After(w.name, p, nil); whole != want {
+		if _, _, whole := w.after(p); whole != want {
 			t.Errorf("from %d on it is %v, want %v", after, whole, want)
 		}
 	}
@@ -281,7 +309,7 @@ func TestPastIsShort(t *testing.T) {
 	}
 	wantRead(t, "all", c, 10, 11, 12)
 	for offset, want := range map[uint64]bool{8: false, 9: true, 10: true} {
-		c, _, whole := w.store.After(w.name, Place{After: []bus.Position{{Log: 7, Offset: offset}}, Told: time.Now()}, nil)
+		c, _, whole := w.after(Place{After: []bus.Position{{Log: 7, Offset: offset}}, Told: time.Now()})
 		if whole != want {
 			t.Errorf("behind %d: whole %t", offset, whole)
 		}
@@ -347,14 +375,14 @@ func TestUnknownLogs(t *testing.T) {
 		time.Sleep(time.Hour)
 		p := Place{After: []bus.Position{{Log: 7, Offset: 1}}, Told: time.Now()}
 		w.live(7, 2)
-		c, n, whole := w.store.After(w.name, p, nil)
+		c, n, whole := w.after(p)
 		if !whole || n != 1 {
 			t.Fatalf("%d, whole %t", n, whole)
 		}
 		wantRead(t, "what came of a known log", c, 2)
 		w.live(8, 3)
 		w.live(8, 4)
-		if _, _, whole := w.store.After(w.name, p, nil); whole {
+		if _, _, whole := w.after(p); whole {
 			t.Error("what has gone of an unknown log since then is passed over")
 		}
 	})
@@ -367,7 +395,7 @@ func TestPlaceAfter(t *testing.T) {
 	w.live(7, 2)
 	w.past(8, 1, time.Second) // of another log, which is being read back
 	p, ok := w.store.PlaceAfter(w.name, 1)
-	c, n, whole := w.store.After(w.name, p, nil)
+	c, n, whole := w.after(p)
 	if !ok || !whole || n == 0 {
 		t.Errorf("behind number 1 come %d, whole %t, known %t", n, whole, ok)
 	}
@@ -400,7 +428,7 @@ func TestLostEndBelowFloor(t *testing.T) {
 	if _, _, lost := read(stuck); !lost {
 		t.Error("one who was about to read what was lost is not told")
 	}
-	c, n, whole := w.store.After(w.name, Place{After: []bus.Position{{Log: 7, Term: 2, Offset: 5}}, Told: time.Now()}, nil)
+	c, n, whole := w.after(Place{After: []bus.Position{{Log: 7, Term: 2, Offset: 5}}, Told: time.Now()})
 	if !whole || n != 2 {
 		t.Errorf("behind the first of the new ones: %d, whole %t", n, whole)
 	}
@@ -475,7 +503,7 @@ func BenchmarkResume(b *testing.B) {
 	p := Place{After: []bus.Position{{Log: 7, Term: 1, Offset: 9980}}, Told: time.Now()}
 	b.ReportAllocs()
 	for b.Loop() {
-		c, _, _ := w.store.After(w.name, p, nil)
+		c, _, _ := w.after(p)
 		c.Head()
 		for _, _, _, ok := c.Next(); ok; {
 			_, _, _, ok = c.Next()

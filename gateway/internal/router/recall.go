@@ -73,7 +73,7 @@ func (l *Local) recall(s *Subscription, mark history.Mark, w Want, begun func(Be
 	l.ask(at, bus.Wish{After: place.After, Told: place.Told, Away: w.Away}, func(r bus.Recalled) {
 		b := Beginning{Lack: lackOf(w, readable, r), Why: r.Err}
 		if w.Resume != "" && b.Lack == None {
-			if b.resume(l, s, place, r.Head) {
+			if b.resume(l, s, place, mark, r.Head) {
 				begun(b)
 				return
 			}
@@ -90,11 +90,11 @@ func (l *Local) recall(s *Subscription, mark history.Mark, w Want, begun func(Be
 }
 
 // resume begins behind a place, if all that came after it is there.
-func (b *Beginning) resume(l *Local, s *Subscription, place history.Place, head []bus.Position) bool {
+func (b *Beginning) resume(l *Local, s *Subscription, place history.Place, mark history.Mark, head []bus.Position) bool {
 	if !l.router.memory.had(s.Destination, place.Told) {
 		return false
 	}
-	c, n, whole := l.router.memory.store.After(s.Destination, place, head)
+	c, n, whole := l.router.memory.store.After(s.Destination, place, mark, head)
 	if whole {
 		b.Reader, b.Place, b.Replayed, b.Recovered = l.reader(s, c), c.Head().String(), n, true
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stompgw/stompgw/bus"
 	"github.com/stompgw/stompgw/bus/bustest"
+	"github.com/stompgw/stompgw/gateway/internal/history"
 	"github.com/stompgw/stompgw/gateway/policy"
 	"github.com/stompgw/stompgw/gateway/stomp"
 )
@@ -42,6 +43,32 @@ type recaller struct{ *bustest.FakeNarrower }
 func (recaller) Remember(bus.Keep) {}
 
 func (recaller) Recall(_ string, _ bus.Wish, done func(bus.Recalled)) { go done(bus.Recalled{}) }
+
+// ending is a bus whose log ends when it has said that all of it is there, and something comes of the next one.
+type ending struct{ recaller }
+
+func (b ending) Recall(destination string, _ bus.Wish, done func(bus.Recalled)) {
+	go func() {
+		for _, mark := range []*bus.Mark{{At: bus.Position{Log: 1, Offset: bus.Ended}, Hole: true}, {At: bus.Position{Log: 2, Offset: 1}}} {
+			b.Deliver(bus.Envelope{Destination: destination, Watch: destination, Mark: mark})
+		}
+		done(bus.Recalled{Whole: true})
+	}()
+}
+
+// TestEndedMeanwhile: who is about to hear that he goes on where he was hears no such thing when the log has ended by then.
+func TestEndedMeanwhile(t *testing.T) {
+	b := ending{recaller{bustest.NewFakeNarrower()}}
+	r := newRig(t, 1, b.Fake, b)
+	r.router.Remember(withHistory(t), 1<<20)
+	s := r.subscribe(0, "s", "/topic/a")
+	begun := make(chan Beginning, 1)
+	place := history.Place{After: []bus.Position{{Log: 1, Term: 1, Offset: 7}}, Told: time.Now()}.String()
+	r.do(0, func(l *Local) { l.Resume(&s.Subscription, Want{Resume: place}, func(b Beginning) { begun <- b }) })
+	if got := <-begun; got.Recovered || got.Lack == None {
+		t.Errorf("it begins with %+v", got)
+	}
+}
 
 // withHistory are rules by which all below /topic has history.
 func withHistory(t *testing.T) *policy.Catalogue {
