@@ -87,11 +87,11 @@ cross:
 	done; test -z "$$failed"
 
 # With TEST_ALL, a test that misses a program fails instead of being skipped. One package more at a time than there
-# are processors, and twice as many parallel tests of each, since many wait for a server or an outage. Those named first,
+# are processors, and as many parallel tests of each, since many wait for a server or an outage. Those named first,
 # which take longest, begin first.
 race: $(NEEDED)
-	processors=$$(getconf _NPROCESSORS_ONLN); \
-	TEST_ALL=1 TEST_WITHOUT=$(WITHOUT) go test -race -timeout 30m -p $$((processors + 1)) -parallel $$((2 * processors)) \
+	beside=$$(($$(getconf _NPROCESSORS_ONLN) + 1)); \
+	TEST_ALL=1 TEST_WITHOUT=$(WITHOUT) go test -race -timeout 30m -p $$beside -parallel $$beside \
 		./cmd/stompgw ./bus/kafkabus ./...
 
 fuzz:
