@@ -253,6 +253,7 @@ func streamFaults(l *natsLog) []fault {
 const (
 	soakStream = "STOMPGW"
 	answerTime = 30 * time.Second // that a server may take to answer: each step takes one seconds that runs in a node, beside all other tests
+	fetchTime  = 5 * time.Second  // until messages are asked for again, as a server that is killed forgets who has
 )
 
 // natsLog is the stream of the nodes.
@@ -324,7 +325,7 @@ func (l *natsLog) bookAll(b *books, parse func(string) said) error {
 	}
 	defer sub.Unsubscribe()
 	for l.booked < info.State.LastSeq {
-		messages, err := sub.Fetch(1000, nats.MaxWait(answerTime))
+		messages, err := sub.Fetch(1000, nats.MaxWait(fetchTime))
 		if err != nil {
 			return fmt.Errorf("%d of %d messages are booked: %w", l.booked, info.State.LastSeq, err)
 		}
