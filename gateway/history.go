@@ -199,7 +199,7 @@ func (r *reading) end(err error) {
 }
 
 // Deliver, Admits, Missed and Ended implement router.Outlet. What comes live is read as what is kept.
-func (r *reading) Deliver(*router.Subscription, uint64, []byte) {}
+func (r *reading) Deliver(*router.Subscription, uint64, []byte) bool { return false }
 
 // Admits implements router.Outlet.
 func (r *reading) Admits(*router.Subscription, string) bool { return false }

@@ -66,11 +66,12 @@ type onlooker struct {
 }
 
 // Deliver implements router.Outlet.
-func (o *onlooker) Deliver(_ *router.Subscription, _ uint64, packed []byte) {
+func (o *onlooker) Deliver(_ *router.Subscription, _ uint64, packed []byte) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	_, body, _ := bytes.Cut(packed, []byte("\n\n"))
 	o.bodies = append(o.bodies, strings.TrimRight(string(body), "\x00\n"))
+	return true
 }
 
 // Admits, Missed and Ended implement router.Outlet.

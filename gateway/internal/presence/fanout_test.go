@@ -14,10 +14,10 @@ import (
 // sink is an outlet that takes what comes.
 type sink struct{}
 
-func (sink) Deliver(*router.Subscription, uint64, []byte) {}
-func (sink) Admits(*router.Subscription, string) bool     { return false }
-func (sink) Missed(*router.Subscription, uint32)          {}
-func (sink) Ended(*router.Subscription)                   {}
+func (sink) Deliver(*router.Subscription, uint64, []byte) bool { return true }
+func (sink) Admits(*router.Subscription, string) bool          { return false }
+func (sink) Missed(*router.Subscription, uint32)               {}
+func (sink) Ended(*router.Subscription)                        {}
 
 // BenchmarkChange is a member who comes to a room of 100, or leaves it, from the book to the last of those who look.
 func BenchmarkChange(b *testing.B) {

@@ -213,7 +213,7 @@ func (w *watcher) want(log ...string) {
 }
 
 // Deliver implements router.Outlet: it goes by what it reads as a page would, and holds that to its promises.
-func (w *watcher) Deliver(_ *router.Subscription, _ uint64, packed []byte) {
+func (w *watcher) Deliver(_ *router.Subscription, _ uint64, packed []byte) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	head, body, _ := bytes.Cut(packed, []byte("\n\n"))
@@ -233,6 +233,7 @@ func (w *watcher) Deliver(_ *router.Subscription, _ uint64, packed []byte) {
 		who = append(who, string(m.Member))
 	}
 	w.log = append(w.log, fmt.Sprintf("%s %s %d+%d", r.Type, strings.Join(who, ","), r.Count, r.Anonymous))
+	return true
 }
 
 func (w *watcher) apply(r *report) {

@@ -31,7 +31,10 @@ func TestFanOutAllocs(t *testing.T) {
 // sink takes what it is given.
 type sink struct{ bytes int }
 
-func (s *sink) Deliver(_ *Subscription, _ uint64, packed []byte) { s.bytes += len(packed) }
+func (s *sink) Deliver(_ *Subscription, _ uint64, packed []byte) bool {
+	s.bytes += len(packed)
+	return true
+}
 
 func (s *sink) Admits(*Subscription, string) bool { return true }
 

@@ -27,7 +27,7 @@ type Local struct {
 	untold map[string]hole // what subscribers have yet to hear of, by destination; nil for nothing
 	lastID uint64
 
-	delivered atomic.Uint64 // MESSAGEs handed to subscriptions; any goroutine may read it
+	delivered atomic.Uint64 // MESSAGEs that clients get; any goroutine may read it
 }
 
 // Recipient is a session as individual messages find it.
@@ -168,11 +168,13 @@ func (l *Local) end(list []*Subscription) {
 func (l *Local) deliver(m *Message, place string, watches []string) {
 	if watches == nil || slices.Contains(watches, m.Destination) {
 		l.tellHole(m.Destination, math.MaxInt)
-		list := l.table.exact[m.Destination]
-		l.delivered.Add(uint64(len(list)))
-		for _, s := range list {
-			s.Outlet.Deliver(s, m.Seq, l.packer.pack(m, place, s))
+		n := uint64(0)
+		for _, s := range l.table.exact[m.Destination] {
+			if s.Outlet.Deliver(s, m.Seq, l.packer.pack(m, place, s)) {
+				n++
+			}
 		}
+		l.delivered.Add(n)
 	}
 	if watches == nil && l.table.groups != nil { // one of them may watch this very destination
 		l.byPattern(m, m.Destination)
@@ -195,29 +197,32 @@ func (l *Local) byPattern(m *Message, watch string) {
 }
 
 func (l *Local) admitted(m *Message, subs []*Subscription) {
-	n := 0
+	n := uint64(0)
 	for _, s := range subs {
-		if s.Outlet.Admits(s, m.Destination) {
-			s.Outlet.Deliver(s, m.Seq, l.packer.pack(m, "", s))
+		if s.Outlet.Admits(s, m.Destination) && s.Outlet.Deliver(s, m.Seq, l.packer.pack(m, "", s)) {
 			n++
 		}
 	}
-	l.delivered.Add(uint64(n))
+	l.delivered.Add(n)
 }
 
 // Deliver hands a message to some subscriptions alone.
 func (l *Local) Deliver(m *Message, subs ...*Subscription) {
+	n := uint64(0)
 	for _, s := range subs {
-		s.Outlet.Deliver(s, m.Seq, l.packer.pack(m, "", s))
+		if s.Outlet.Deliver(s, m.Seq, l.packer.pack(m, "", s)) {
+			n++
+		}
 	}
-	l.delivered.Add(uint64(len(subs)))
+	l.delivered.Add(n)
 	l.packer.reset()
 }
 
 // DeliverWith hands a message to one subscription, with a header that nobody else gets.
 func (l *Local) DeliverWith(m *Message, more bus.Header, s *Subscription) {
-	s.Outlet.Deliver(s, m.Seq, l.packer.encode(m, "", more, s))
-	l.delivered.Add(1)
+	if s.Outlet.Deliver(s, m.Seq, l.packer.encode(m, "", more, s)) {
+		l.delivered.Add(1)
+	}
 }
 
 // individual hands a message to the session of that id, if it still is the one addressed.

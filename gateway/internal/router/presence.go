@@ -64,14 +64,13 @@ func (l *Local) Detach(s *Subscription) { l.table.remove(s) }
 
 // Hand hands a message to an audience of its destination.
 func (l *Local) Hand(m *Message, to Audience) {
-	n := 0
+	n := uint64(0)
 	for _, s := range l.table.exact[m.Destination] {
-		if s.audience == to {
-			s.Outlet.Deliver(s, m.Seq, l.packer.pack(m, "", s))
+		if s.audience == to && s.Outlet.Deliver(s, m.Seq, l.packer.pack(m, "", s)) {
 			n++
 		}
 	}
-	l.delivered.Add(uint64(n))
+	l.delivered.Add(n)
 	l.packer.reset()
 }
 

@@ -166,7 +166,7 @@ func (r *Reader) Next() (seq uint64, packed []byte, lost, ok bool) {
 	return m.Seq, packed, lost, true
 }
 
-// Replayed counts a message that was read, and handed to the client of a subscription.
+// Replayed counts a message that was read, and that the client of a subscription gets.
 func (l *Local) Replayed() { l.delivered.Add(1) }
 
 // Latest is the number of the last message before the end of what is read.

@@ -107,11 +107,12 @@ func (s *reader) unsubscribe() {
 	s.rig.do(s.loop, func(l *Local) { l.Unsubscribe(&s.Subscription) })
 }
 
-func (s *reader) Deliver(sub *Subscription, seq uint64, packed []byte) {
+func (s *reader) Deliver(sub *Subscription, seq uint64, packed []byte) bool {
 	if sub != &s.Subscription {
 		s.rig.t.Errorf("a message for %q came to %q", sub.ID, s.ID)
 	}
 	s.got, s.seqs = append(s.got, string(packed)), append(s.seqs, seq)
+	return true
 }
 
 func (s *reader) Admits(sub *Subscription, destination string) bool {

@@ -91,7 +91,7 @@ func (r *Router) send(to bus.Target, e bus.Envelope, done func(error)) error {
 // Local returns the part that loop number i owns.
 func (r *Router) Local(i int) *Local { return r.locals[i] }
 
-// Delivered is how many MESSAGEs the loops have handed to subscriptions.
+// Delivered is how many MESSAGEs the outlets have taken for their clients.
 func (r *Router) Delivered() (n uint64) {
 	for _, l := range r.locals {
 		n += l.delivered.Load()

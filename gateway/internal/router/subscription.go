@@ -19,9 +19,9 @@ type Framing interface {
 
 // Outlet takes what a subscription receives. Its methods run on the subscription's loop.
 type Outlet interface {
-	// Deliver takes the packed MESSAGE of message number seq, empty if the transport can't carry it.
-	// Others share its bytes. It must not subscribe or unsubscribe: the table is being read.
-	Deliver(sub *Subscription, seq uint64, packed []byte)
+	// Deliver takes the packed MESSAGE of message number seq, empty if the transport can't carry it, and reports whether the client
+	// gets it. Others share its bytes. It must not subscribe or unsubscribe: the table is being read.
+	Deliver(sub *Subscription, seq uint64, packed []byte) bool
 	// Admits reports whether a subscription by pattern may receive what was sent to a destination
 	// that its pattern matches. It is asked for each message, and never for a subscription to one
 	// destination; it must not subscribe or unsubscribe.

@@ -183,8 +183,9 @@ func (f *feed) fill() bool {
 
 func (f *feed) send() {
 	f.session.host.Stats.Replayed.Add(1)
-	f.session.host.Local.Replayed()
-	f.subscription.Deliver(&f.Subscription, f.next.seq, f.next.packed)
+	if f.subscription.Deliver(&f.Subscription, f.next.seq, f.next.packed) {
+		f.session.host.Local.Replayed()
+	}
 	f.next = nil
 }
 
@@ -197,14 +198,15 @@ func (s *Session) Drained() {
 }
 
 // Deliver implements router.Outlet.
-func (f *feed) Deliver(_ *router.Subscription, seq uint64, packed []byte) {
+func (f *feed) Deliver(_ *router.Subscription, seq uint64, packed []byte) bool {
 	switch {
 	case f.suspended:
 		f.session.host.Stats.Withheld.Add(1)
 	case seq > f.after:
 		f.after = seq
-		f.subscription.Deliver(&f.Subscription, seq, packed)
+		return f.subscription.Deliver(&f.Subscription, seq, packed)
 	}
+	return false
 }
 
 // Missed implements router.Outlet.

@@ -247,25 +247,26 @@ func (sub *subscription) strays() bool {
 }
 
 // Deliver implements router.Outlet.
-func (sub *subscription) Deliver(_ *router.Subscription, seq uint64, packed []byte) {
+func (sub *subscription) Deliver(_ *router.Subscription, seq uint64, packed []byte) bool {
 	s := sub.session
 	if sub.suspended {
 		s.host.Stats.Withheld.Add(1)
-		return
+		return false
 	}
 	if len(packed) == 0 {
 		s.host.Stats.Unpackable.Add(1)
-		return
+		return false
 	}
 	if sub.window == nil || sub.window.admit(seq, packed) {
 		s.conn.Queue(packed)
-		return
+		return true
 	}
 	before := s.busy().held
 	s.work.held += len(packed)
 	if before <= s.host.Outbound && s.work.held > s.host.Outbound {
 		s.host.Local.Post(s.judgeHeld) // not from within a delivery
 	}
+	return true
 }
 
 // Ended implements router.Outlet.
