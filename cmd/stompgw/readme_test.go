@@ -288,6 +288,7 @@ func (r *reader) program(t *testing.T, text string) {
 		bus, args = "kafka", []string{servers.LookPath(t, "python3", "python3"), name}
 	case ".mjs":
 		args = []string{servers.LookPath(t, "node", "nodejs"), name}
+		servers.LookPath(t, "../../testdata/browser/node_modules/.bin/playwright-core", "nodejs npm; make install")
 		link(t, "../../testdata/browser/node_modules", filepath.Join(r.dir, "node_modules"))
 	case ".java":
 		bus, args = "kafka", []string{"java", "-cp", filepath.Join(servers.Jars(t), "*"), name}
